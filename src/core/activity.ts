@@ -1,0 +1,54 @@
+/** Activities: the few events of each run that a person wants in a feed. Never a text delta. */
+import type { RunEvent } from "./event.ts";
+
+export const ACTIVITY_TYPES = [
+  "run.queued",
+  "run.started",
+  "run.retried",
+  "run.completed",
+  "run.failed",
+  "run.canceled",
+  "tool.called",
+  "tool.finished",
+  "notice",
+] as const;
+export type ActivityType = (typeof ACTIVITY_TYPES)[number];
+
+/** `seq` is the position in the feed of the whole server, not in a run's journal. `at` is epoch ms. */
+export interface Activity {
+  readonly seq: number;
+  readonly at: number;
+  readonly type: ActivityType;
+  readonly agent_id: string | null;
+  readonly thread_id: string | null;
+  readonly run_id: string | null;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export type NewActivity = Pick<Activity, "type" | "detail">;
+
+/** Which activity an event makes, if any. */
+export function activityOf(event: RunEvent): NewActivity | undefined {
+  switch (event.type) {
+    case "CUSTOM":
+      return ofCustom(event.name, event.value as Record<string, unknown>);
+    case "TOOL_CALL_START":
+      return { type: "tool.called", detail: { tool: event.toolCallName, tool_call_id: event.toolCallId } };
+    case "TOOL_CALL_RESULT":
+      return { type: "tool.finished", detail: { tool_call_id: event.toolCallId } };
+    case "RUN_FINISHED":
+      return { type: event.outcome?.type === "cancelled" ? "run.canceled" : "run.completed", detail: {} };
+    case "RUN_ERROR":
+      return { type: "run.failed", detail: { code: event.code, message: event.message } };
+    default:
+      return undefined;
+  }
+}
+
+function ofCustom(name: string, value: Record<string, unknown>): NewActivity | undefined {
+  if (name === "evenkeel.queued") return { type: "run.queued", detail: {} };
+  if (name === "evenkeel.claimed") return { type: "run.started", detail: { attempt: value["attempt"] } };
+  if (name === "evenkeel.attempt")
+    return { type: "run.retried", detail: { attempt: value["attempt"], reason: value["reason"] } };
+  return undefined;
+}

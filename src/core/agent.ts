@@ -1,0 +1,75 @@
+/** What `config/agents.ts` can say of an agent. Workers read it too, so it names tools and never imports them. */
+
+export interface AgentLimits {
+  /** Model calls plus tool calls of one run. Default 40. */
+  readonly maxSteps?: number;
+  /** One run from its first claim to its end. Default 10 minutes. */
+  readonly timeoutMs?: number;
+}
+
+export interface AgentConfig {
+  /** A model name of the Messages API. */
+  readonly model: string;
+  readonly description?: string;
+  /** The system prompt. */
+  readonly system?: string;
+  /** Tokens one model call may answer with. Default 4096. */
+  readonly maxTokens?: number;
+  /** Names of tools; each is a file `config/tools/NAME.ts`. */
+  readonly tools?: readonly string[];
+  /** Extended thinking; at least 1024 and below maxTokens. */
+  readonly thinkingBudgetTokens?: number;
+  readonly limits?: AgentLimits;
+}
+
+export interface Agent {
+  readonly agentId: string;
+  readonly model: string;
+  readonly description: string;
+  readonly system: string | undefined;
+  readonly maxTokens: number;
+  readonly tools: readonly string[];
+  readonly thinkingBudgetTokens: number | undefined;
+  readonly limits: Required<AgentLimits>;
+}
+
+const DEFAULT_LIMITS: Required<AgentLimits> = { maxSteps: 40, timeoutMs: 600_000 };
+
+/** Called once in `config/agents.ts`. The keys are the agent ids. Throws one error that lists every mistake. */
+export function defineAgents(agents: Readonly<Record<string, AgentConfig>>): ReadonlyMap<string, Agent> {
+  const problems = Object.entries(agents).flatMap(([id, agent]) => problemsOf(id, agent));
+  if (Object.keys(agents).length === 0) problems.push("Expected at least one agent.");
+  if (problems.length > 0) throw new Error(`config/agents.ts:\n  ${problems.join("\n  ")}`);
+  return new Map(Object.entries(agents).map(([id, agent]) => [id, withDefaults(id, agent)]));
+}
+
+function withDefaults(agentId: string, config: AgentConfig): Agent {
+  return {
+    agentId,
+    model: config.model,
+    description: config.description ?? "",
+    system: config.system,
+    maxTokens: config.maxTokens ?? 4096,
+    tools: config.tools ?? [],
+    thinkingBudgetTokens: config.thinkingBudgetTokens,
+    limits: { ...DEFAULT_LIMITS, ...config.limits },
+  };
+}
+
+function problemsOf(id: string, { model, maxTokens = 4096, thinkingBudgetTokens, limits = {} }: AgentConfig): string[] {
+  const problems: string[] = [];
+  const expect = (holds: boolean, what: string) => {
+    if (!holds) problems.push(`Agent \`${id}\`: expected ${what}.`);
+  };
+  expect(/^[a-z0-9][a-z0-9_-]{0,63}$/.test(id), "an id of 1 to 64 lower-case letters, digits, - and _");
+  expect(typeof model === "string" && model !== "", "`model` to be the name of a model");
+  expect(Number.isInteger(maxTokens) && maxTokens > 0, "`maxTokens` to be a whole number above 0");
+  expect(
+    thinkingBudgetTokens === undefined || (thinkingBudgetTokens >= 1024 && thinkingBudgetTokens < maxTokens),
+    "`thinkingBudgetTokens` to be at least 1024 and below `maxTokens`",
+  );
+  for (const [name, value] of Object.entries(limits)) {
+    expect(Number.isInteger(value) && value > 0, `\`limits.${name}\` to be a whole number above 0`);
+  }
+  return problems;
+}

@@ -1,0 +1,89 @@
+/**
+ * The one error type and the one table of codes. HTTP answers, journal events and logs all speak
+ * these codes; callers branch on `code`, never on `instanceof`, because errors cross processes.
+ */
+
+/** code → the HTTP status it answers with and its short, constant title (RFC 9457 `title`). */
+const ERROR_TABLE = {
+  // What the client sent.
+  INVALID_REQUEST: { status: 400, title: "Invalid request" },
+  INVALID_JSON: { status: 400, title: "Body is not JSON" },
+  UNAUTHORIZED: { status: 401, title: "API key needed" },
+  PROTECTED_MODE: { status: 403, title: "Only loopback clients are served" },
+  FOREIGN_HOST: { status: 403, title: "Host not allowed" },
+  FOREIGN_ORIGIN: { status: 403, title: "Origin not allowed" },
+  NOT_FOUND: { status: 404, title: "Not found" },
+  AGENT_NOT_FOUND: { status: 404, title: "No such agent" },
+  RUN_NOT_FOUND: { status: 404, title: "No such run" },
+  THREAD_NOT_FOUND: { status: 404, title: "No such thread" },
+  METHOD_NOT_ALLOWED: { status: 405, title: "Method not allowed" },
+  RUN_ID_TAKEN: { status: 409, title: "Run id is taken" },
+  THREAD_BUSY: { status: 409, title: "Thread is busy" },
+  BODY_TOO_LARGE: { status: 413, title: "Body too large" },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: "Unsupported media type" },
+  IDEMPOTENCY_MISMATCH: { status: 422, title: "Idempotency-Key was used for another request" },
+  // What happened to the server.
+  OVERLOADED: { status: 503, title: "Too many queued runs" },
+  SHUTTING_DOWN: { status: 503, title: "Server is draining" },
+  STORAGE_UNAVAILABLE: { status: 503, title: "Storage unavailable" },
+  STORAGE_FULL: { status: 507, title: "Storage full" },
+  INTERNAL: { status: 500, title: "Internal error" },
+  // How a run failed.
+  MODEL_UNAVAILABLE: { status: 502, title: "Model unavailable" },
+  MODEL_REJECTED: { status: 502, title: "Model refused the request" },
+  MODEL_UNAUTHORIZED: { status: 502, title: "Model refused the API key" },
+  STEP_LIMIT: { status: 500, title: "Step limit reached" },
+  RUN_TIMEOUT: { status: 504, title: "Run timed out" },
+  POISONED: { status: 500, title: "Run crashed its process too often" },
+  /** A write came from an owner whose lease has passed on. Never shown to a client. */
+  LEASE_LOST: { status: 500, title: "Lease lost" },
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+/** What of an error is safe to store, to log and to show: no stack, no cause. */
+export interface ErrorInfo {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
+export interface AppErrorOptions {
+  readonly cause?: unknown;
+  /** Seconds until it makes sense to try again; becomes `Retry-After`. */
+  readonly retryAfterS?: number;
+  /** The run that this error belongs to, when there is one. */
+  readonly runId?: string;
+}
+
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly retryAfterS: number | undefined;
+  readonly runId: string | undefined;
+
+  /** @param detail what failed, on which id, and what to send or do instead */
+  constructor(code: ErrorCode, detail: string, { cause, retryAfterS, runId }: AppErrorOptions = {}) {
+    super(detail, { cause });
+    this.name = "AppError";
+    this.code = code;
+    this.retryAfterS = retryAfterS;
+    this.runId = runId;
+  }
+
+  get status(): number {
+    return ERROR_TABLE[this.code].status;
+  }
+}
+
+export function titleOf(code: ErrorCode): string {
+  return ERROR_TABLE[code].title;
+}
+
+export function hasCode(error: unknown, code: ErrorCode): boolean {
+  return typeof error === "object" && error !== null && "code" in error && error.code === code;
+}
+
+/** Any thrown value as an AppError; what nobody expected becomes INTERNAL and keeps its cause for the log. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  return new AppError("INTERNAL", "Something failed inside evenkeel; the log has the reason.", { cause: error });
+}

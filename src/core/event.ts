@@ -1,0 +1,145 @@
+/**
+ * The journal's vocabulary: AG-UI 1.0 events (https://docs.ag-ui.com) as they go over the wire, plus
+ * the names of our CUSTOM ones, and the ordering rule that everything opened is closed.
+ * Who appends them: the engine (first and forced last event), the agent (all between).
+ */
+import type {
+  CustomEvent,
+  ReasoningEndEvent,
+  ReasoningMessageContentEvent,
+  ReasoningMessageEndEvent,
+  ReasoningMessageStartEvent,
+  ReasoningStartEvent,
+  RunErrorEvent,
+  RunFinishedEvent,
+  RunStartedEvent,
+  StepFinishedEvent,
+  StepStartedEvent,
+  TextMessageContentEvent,
+  TextMessageEndEvent,
+  TextMessageStartEvent,
+  TokenUsage,
+  ToolCallArgsEvent,
+  ToolCallEndEvent,
+  ToolCallResultEvent,
+  ToolCallStartEvent,
+} from "@ag-ui/core";
+import type { Outcome, Run, Usage } from "./run.ts";
+
+// AG-UI types `type` as a TypeScript enum; on the wire, and here, it is the plain string.
+type Wire<E> = E extends { type: string } ? Omit<E, "type" | "rawEvent"> & { type: `${E["type"]}` } : never;
+
+export type RunEvent = Wire<
+  | RunStartedEvent
+  | RunFinishedEvent
+  | RunErrorEvent
+  | StepStartedEvent
+  | StepFinishedEvent
+  | TextMessageStartEvent
+  | TextMessageContentEvent
+  | TextMessageEndEvent
+  | ReasoningStartEvent
+  | ReasoningMessageStartEvent
+  | ReasoningMessageContentEvent
+  | ReasoningMessageEndEvent
+  | ReasoningEndEvent
+  | ToolCallStartEvent
+  | ToolCallArgsEvent
+  | ToolCallEndEvent
+  | ToolCallResultEvent
+  | CustomEvent
+>;
+
+export type RunEventType = RunEvent["type"];
+
+/** One row of a run's journal. `data` is the event as JSON, with `seq` and `timestamp` inside. */
+export interface JournalEvent {
+  readonly seq: number;
+  readonly type: RunEventType;
+  readonly data: string;
+}
+
+/** Names of our CUSTOM events; `value` is what each type below says. */
+export interface CustomValues {
+  "evenkeel.queued": { agent_id: string; ahead: number };
+  "evenkeel.claimed": { owner: string; attempt: number };
+  /** A new try at a step. What the messages and tool calls in `void` showed so far does not count. */
+  "evenkeel.attempt": { of: "run" | "model_call"; attempt: number; reason: string; void: string[]; wait_ms?: number };
+}
+
+export function customEvent<N extends keyof CustomValues>(name: N, value: CustomValues[N]): RunEvent {
+  return { type: "CUSTOM", name, value };
+}
+
+/** The one event that ends a journal. AG-UI spells its outcome "cancelled"; our status has one l. */
+export function terminalEvent(run: Pick<Run, "run_id" | "thread_id">, outcome: Outcome, usage: Usage): RunEvent {
+  const tokens: TokenUsage[] = [
+    {
+      inputTokens: usage.input_tokens,
+      outputTokens: usage.output_tokens,
+      cachedInputTokens: usage.cache_read_input_tokens,
+      cacheWriteInputTokens: usage.cache_creation_input_tokens,
+    },
+  ];
+  if (outcome.status === "failed") {
+    return { type: "RUN_ERROR", code: outcome.error.code, message: outcome.error.detail, usage: tokens };
+  }
+  const finished = { type: "RUN_FINISHED", threadId: run.thread_id, runId: run.run_id, usage: tokens } as const;
+  if (outcome.status === "canceled") return { ...finished, outcome: { type: "cancelled" } };
+  return { ...finished, outcome: { type: "success" }, result: { reply: outcome.reply } };
+}
+
+/** True for the event after which a journal takes no more. */
+export function isTerminal(type: RunEventType): boolean {
+  return type === "RUN_FINISHED" || type === "RUN_ERROR";
+}
+
+/**
+ * Follows one run's events and knows what is open: AG-UI wants every message, tool call and step
+ * closed before the run ends, and we want it before a new attempt as well.
+ */
+export class OpenItems {
+  // Insertion order is opening order, so closing in reverse nests rightly. Bounded by one model answer.
+  readonly #open = new Map<string, { readonly id: string; readonly closer: RunEvent }>();
+
+  see(event: RunEvent): void {
+    const closer = closerOf(event);
+    if (closer) this.#open.set(keyOf(closer), { id: idOf(event), closer });
+    else this.#open.delete(keyOf(event));
+  }
+
+  /** The events that close all that is open, innermost first, and the ids of what stays unfinished. */
+  close(): { readonly events: RunEvent[]; readonly ids: string[] } {
+    const open = [...this.#open.values()].toReversed();
+    this.#open.clear();
+    const ids = open.filter(({ closer }) => closer.type !== "STEP_FINISHED").map(({ id }) => id);
+    return { events: open.map(({ closer }) => closer), ids: [...new Set(ids)] };
+  }
+}
+
+function closerOf(event: RunEvent): RunEvent | undefined {
+  switch (event.type) {
+    case "TEXT_MESSAGE_START":
+      return { type: "TEXT_MESSAGE_END", messageId: event.messageId };
+    case "REASONING_START":
+      return { type: "REASONING_END", messageId: event.messageId };
+    case "REASONING_MESSAGE_START":
+      return { type: "REASONING_MESSAGE_END", messageId: event.messageId };
+    case "TOOL_CALL_START":
+      return { type: "TOOL_CALL_END", toolCallId: event.toolCallId };
+    case "STEP_STARTED":
+      return { type: "STEP_FINISHED", stepName: event.stepName };
+    default:
+      return undefined;
+  }
+}
+
+function keyOf(event: RunEvent): string {
+  return `${event.type} ${idOf(event)}`;
+}
+
+function idOf(event: RunEvent): string {
+  if ("messageId" in event) return event.messageId;
+  if ("toolCallId" in event) return event.toolCallId;
+  return "stepName" in event ? event.stepName : "";
+}

@@ -1,0 +1,81 @@
+/** What a run is: its states, what a client asks for, what it ends in. Pure nouns, shared by every process. */
+import type { ErrorInfo } from "./errors.ts";
+
+export const RUN_STATUSES = ["queued", "running", "waiting", "completed", "failed", "canceled"] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+export function isOver(status: RunStatus): boolean {
+  return status === "completed" || status === "failed" || status === "canceled";
+}
+
+/** What to do when a thread already has a run under way: wait behind it, refuse, or cancel it first. */
+export const MULTITASK_STRATEGIES = ["enqueue", "reject", "interrupt"] as const;
+export type MultitaskStrategy = (typeof MULTITASK_STRATEGIES)[number];
+
+/** Token counts of a run, summed over its model calls. */
+export interface Usage {
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cache_read_input_tokens: number;
+  readonly cache_creation_input_tokens: number;
+}
+
+export const NO_USAGE: Usage = {
+  input_tokens: 0,
+  output_tokens: 0,
+  cache_read_input_tokens: 0,
+  cache_creation_input_tokens: 0,
+};
+
+export function addUsage(a: Usage, b: Usage): Usage {
+  return {
+    input_tokens: a.input_tokens + b.input_tokens,
+    output_tokens: a.output_tokens + b.output_tokens,
+    cache_read_input_tokens: a.cache_read_input_tokens + b.cache_read_input_tokens,
+    cache_creation_input_tokens: a.cache_creation_input_tokens + b.cache_creation_input_tokens,
+  };
+}
+
+/** A run as it is stored and shown. Times are milliseconds since the epoch. */
+export interface Run {
+  readonly run_id: string;
+  readonly thread_id: string;
+  readonly agent_id: string;
+  readonly status: RunStatus;
+  readonly created_at: number;
+  readonly started_at: number | null;
+  readonly finished_at: number | null;
+  /** How many processes have owned it so far. */
+  readonly attempts: number;
+  readonly steps: number;
+  readonly usage: Usage;
+  readonly reply: string | null;
+  readonly error: ErrorInfo | null;
+  readonly timeout_ms: number | null;
+  readonly cancel_requested: boolean;
+  readonly metadata: Record<string, unknown>;
+}
+
+/** What a client asks for. */
+export interface NewRun {
+  readonly runId: string;
+  readonly threadId: string;
+  readonly agentId: string;
+  readonly message: string;
+  readonly strategy: MultitaskStrategy;
+  readonly timeoutMs: number | null;
+  readonly metadata: Record<string, unknown>;
+  /** Who asks; an Idempotency-Key is unique within one principal. */
+  readonly principal: string;
+  readonly idempotencyKey: string | null;
+  /** True when the client chose `runId`: then it too makes a repeated POST return the first run. */
+  readonly runIdChosen: boolean;
+  /** Digest of the request body: tells a repeat from a different request under the same key. */
+  readonly fingerprint: string;
+}
+
+/** How a run ends. */
+export type Outcome =
+  | { readonly status: "completed"; readonly reply: string }
+  | { readonly status: "failed"; readonly error: ErrorInfo }
+  | { readonly status: "canceled" };

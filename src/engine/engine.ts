@@ -1,0 +1,181 @@
+/**
+ * The engine: run queue, journal and threads behind one interface. Workers enqueue, cancel, read and
+ * follow; agents claim, append and settle; the primary releases and maintains. A driver lives in a
+ * folder beside this file, `open.ts` chooses it, and `engine.contract.ts` says what each must do.
+ *
+ * Every method is async. Storage failures reject with STORAGE_UNAVAILABLE or STORAGE_FULL.
+ */
+import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
+import type { JournalEvent, RunEvent } from "../core/event.ts";
+import type { Message, StoredMessage } from "../core/message.ts";
+import type { NewRun, Outcome, Run, RunStatus, Usage } from "../core/run.ts";
+
+export interface Engine {
+  // ── Producers ────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Stores the run, its user message and its first events in one transaction; durable on return.
+   * Idempotent on a chosen run id and on (principal, Idempotency-Key): a repeat returns the first run,
+   * a different request under the same name rejects with RUN_ID_TAKEN or IDEMPOTENCY_MISMATCH.
+   * Rejects with OVERLOADED when `limits.queued` runs wait, THREAD_BUSY under strategy "reject".
+   */
+  enqueue(run: NewRun): Promise<{ readonly run: Run; readonly created: boolean }>;
+
+  /**
+   * Asks for the run's end. A queued run is canceled on return; of a running one the owner is told and
+   * settles it. Idempotent; a run that is over is returned as it is. Undefined when there is no such run.
+   */
+  cancel(runId: string): Promise<Run | undefined>;
+
+  /** Appends a notice to the activity feed. */
+  post(activity: NewActivity): Promise<Activity>;
+
+  /** Removes a thread with all its runs, events and activities. Rejects with THREAD_BUSY while a run is under way. */
+  deleteThread(threadId: string): Promise<boolean>;
+
+  // ── Owners ───────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Takes up to `limit` runs: the oldest queued ones whose thread has none under way, and those whose
+   * lease ran out. Atomic: no run is ever claimed twice under one fence. Empty when there is nothing.
+   */
+  claim(request: { readonly owner: string; readonly limit: number; readonly leaseMs: number }): Promise<Claim[]>;
+
+  /** Renews every lease of `owner`. Returns the ids of the runs it still owns. */
+  extend(owner: string, leaseMs: number): Promise<ReadonlySet<string>>;
+
+  /** Which runs of `owner` somebody asked to cancel. */
+  cancelRequests(owner: string): Promise<string[]>;
+
+  /**
+   * Commits one step: events, thread messages, tool ledger and progress, all or nothing.
+   * Rejects with LEASE_LOST when the run has passed on (or is over): the caller must stop working on it.
+   */
+  append(step: Step): Promise<void>;
+
+  /** `append`, and the run's end in the same transaction. The driver adds the terminal event. */
+  settle(step: Step, outcome: Outcome): Promise<void>;
+
+  /**
+   * Puts runs back into the queue, to go on from their last checkpoint: those of `owner`, or without
+   * one all that are running (a new boot: whoever owned them is gone). `crashed` counts against the
+   * run; the third time it is failed as POISONED instead. Returns how many runs it touched.
+   */
+  release(request: { readonly owner?: string; readonly crashed: boolean }): Promise<number>;
+
+  /** What the run's next model call starts from: its thread up to and with this run, oldest first. */
+  history(runId: string): Promise<Message[]>;
+
+  /** The tool ledger of the run. */
+  toolCalls(runId: string): Promise<ToolCall[]>;
+
+  // ── Readers ──────────────────────────────────────────────────────────────────────────────────
+
+  run(runId: string): Promise<Run | undefined>;
+
+  /** Newest first. `next` is the `before` of the following page, null at the end. */
+  runs(filter: RunFilter): Promise<Page<Run>>;
+
+  /** Up to `limit` journal rows with seq above `after`, in order. */
+  events(runId: string, after: number, limit: number): Promise<JournalEvent[]>;
+
+  /**
+   * Calls `onEvents` with rows appended from about now on, in order, until stopped. It may begin a few
+   * rows before or after the call: callers close the gap with `events()` and drop what they know.
+   */
+  follow(runId: string, onEvents: (events: readonly JournalEvent[]) => void): Follower;
+
+  activities(filter: ActivityFilter): Promise<Page<Activity>>;
+  followActivities(onActivities: (activities: readonly Activity[]) => void): Follower;
+  /** Position of the newest activity: cheap enough to ask on every request. */
+  lastActivity(): Promise<number>;
+
+  threads(filter: { readonly limit: number; readonly before?: number }): Promise<Page<ThreadSummary>>;
+  thread(threadId: string): Promise<Thread | undefined>;
+
+  // ── Owners' wake-up and upkeep ───────────────────────────────────────────────────────────────
+
+  /** Calls `onChange` soon after anybody committed anything: look for work, or for cancel requests. */
+  onChange(onChange: () => void): Follower;
+
+  counts(): Promise<Record<"queued" | "running" | "waiting", number>>;
+
+  /** Upkeep of the storage. Called every second by the primary, and by nobody else. */
+  maintain(): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+export interface Claim {
+  readonly run: Run;
+  /** Grows with every claim of the run; a write under an older one fails with LEASE_LOST. */
+  readonly fence: number;
+}
+
+export interface Step {
+  readonly runId: string;
+  readonly fence: number;
+  readonly events: readonly RunEvent[];
+  readonly messages?: readonly Message[];
+  readonly toolCalls?: readonly ToolCall[];
+  readonly usage?: Usage;
+  readonly steps?: number;
+}
+
+/** May a tool call be repeated when its process died in the middle of it? */
+export const EFFECTS = ["pure", "idempotent", "unsafe"] as const;
+export type Effects = (typeof EFFECTS)[number];
+
+export interface ToolCall {
+  readonly toolCallId: string;
+  readonly name: string;
+  readonly effects: Effects;
+  /** Null from its start until it finished. */
+  readonly result: { readonly content: string; readonly isError: boolean } | null;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: number | null;
+}
+
+export interface RunFilter {
+  readonly limit: number;
+  readonly before?: number;
+  readonly status?: RunStatus;
+  readonly agentId?: string;
+  readonly threadId?: string;
+}
+
+export interface ActivityFilter {
+  readonly limit: number;
+  /** Only seq below this. */
+  readonly before?: number;
+  /** Only seq above this. */
+  readonly after?: number;
+  readonly agentId?: string;
+  readonly threadId?: string;
+  readonly runId?: string;
+  readonly type?: ActivityType;
+}
+
+export interface ThreadSummary {
+  readonly thread_id: string;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly runs: number;
+}
+
+export interface Thread extends ThreadSummary {
+  readonly messages: readonly StoredMessage[];
+}
+
+export interface Follower {
+  /** No call after this. Idempotent. */
+  stop(): void;
+}
+
+export interface EngineLimits {
+  /** Runs that may wait at once, over all clients. */
+  readonly queued: number;
+}

@@ -1,0 +1,33 @@
+/**
+ * Moves committed pages from the WAL into the database file. The primary alone does it, once a second:
+ * left to every writer, checkpoints collide and the WAL grows without end.
+ */
+import { statSync } from "node:fs";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { isBusy } from "./connection.ts";
+
+// Above this a passive checkpoint is not enough: readers kept SQLite from starting the WAL anew.
+const RESTART_ABOVE_BYTES = 16 * 1024 * 1024;
+
+export class Checkpointer {
+  readonly #passive: StatementSync;
+  readonly #restart: StatementSync;
+  readonly #walPath: string;
+
+  constructor(db: DatabaseSync, path: string) {
+    this.#passive = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+    this.#restart = db.prepare("PRAGMA wal_checkpoint(RESTART)");
+    this.#walPath = `${path}-wal`;
+  }
+
+  run(): void {
+    const bytes = statSync(this.#walPath, { throwIfNoEntry: false })?.size ?? 0;
+    if (bytes === 0) return;
+    try {
+      (bytes > RESTART_ABOVE_BYTES ? this.#restart : this.#passive).get();
+    } catch (error) {
+      // Somebody writes right now; the next second is soon enough.
+      if (!isBusy(error)) throw error;
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Opening a SQLite file the way this driver needs it, and refusing the versions that corrupt it.
+ * Called by `open.ts` for the writing and the reading connection of each process.
+ */
+import { DatabaseSync } from "node:sqlite";
+import { AppError, type ErrorCode } from "../../core/errors.ts";
+
+export interface ConnectionOptions {
+  readonly path: string;
+  readonly durability: "normal" | "full";
+}
+
+export function connect({ path, durability }: ConnectionOptions): DatabaseSync {
+  try {
+    // Busy timeout 0: SQLite's own wait blocks the event loop; the writer retries asynchronously instead.
+    const db = new DatabaseSync(path, { timeout: 0 });
+    db.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = ${durability};
+      PRAGMA wal_autocheckpoint = 0;
+      PRAGMA cache_size = -16000;
+      PRAGMA temp_store = MEMORY;
+    `);
+    return db;
+  } catch (error) {
+    throw storageError(error);
+  }
+}
+
+/**
+ * SQLite 3.7.0–3.51.2 and 3.52.0 can corrupt a WAL database when one process checkpoints while another
+ * begins to write (the WAL-reset bug, https://sqlite.org/wal.html#walresetbug): our topology exactly.
+ */
+export function assertSafeVersion(version: string): void {
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
+  const number = major * 1_000_000 + minor * 1_000 + patch;
+  const unsafe = (number >= 3_007_000 && number <= 3_051_002) || number === 3_052_000;
+  if (!unsafe) return;
+  throw new AppError(
+    "STORAGE_UNAVAILABLE",
+    `This Node brings SQLite ${version}, which can corrupt a database that several processes share. ` +
+      "Use a Node with SQLite 3.51.3 or newer (not 3.52.0): the one npm installed is node_modules/.bin/node.",
+  );
+}
+
+// Primary result codes, https://sqlite.org/rescode.html
+const BUSY = 5;
+const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  [BUSY]: ["STORAGE_UNAVAILABLE", "Another process holds the database for too long."],
+  8: ["STORAGE_UNAVAILABLE", "The data directory is read-only; make it writable."],
+  10: ["STORAGE_UNAVAILABLE", "Reading or writing the data failed; check the disk."],
+  11: ["STORAGE_UNAVAILABLE", "The database file is corrupt; restore a copy, or point DATA_DIR at another folder."],
+  13: ["STORAGE_FULL", "The disk that holds DATA_DIR is full; free some space."],
+  14: ["STORAGE_UNAVAILABLE", "The database file cannot be opened; check DATA_DIR and its permissions."],
+  26: ["STORAGE_UNAVAILABLE", "evenkeel.db is not a SQLite database; move it away, or point DATA_DIR elsewhere."],
+};
+
+/** Any error of node:sqlite as one of ours; others pass as they are. */
+export function storageError(error: unknown): unknown {
+  const known = CODES[resultCode(error)];
+  return known ? new AppError(known[0], known[1], { cause: error, retryAfterS: 5 }) : error;
+}
+
+export function isBusy(error: unknown): boolean {
+  return resultCode(error) === BUSY;
+}
+
+function resultCode(error: unknown): number {
+  const extended = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
+  return extended & 0xff;
+}

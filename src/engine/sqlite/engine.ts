@@ -1,0 +1,157 @@
+/**
+ * The SQLite driver: one file, WAL mode, shared by every process of the machine. This class only says
+ * which connection does what: writes go through the group commit, reads and followers use their own.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import type { Activity, NewActivity } from "../../core/activity.ts";
+import type { JournalEvent } from "../../core/event.ts";
+import type { NewRun, Outcome } from "../../core/run.ts";
+import type { ActivityFilter, Engine, EngineLimits, Follower, RunFilter, Step } from "../engine.ts";
+import { Checkpointer } from "./checkpoint.ts";
+import { storageError } from "./connection.ts";
+import { Follow } from "./follow.ts";
+import { Journal } from "./journal.ts";
+import { Queue } from "./queue.ts";
+import { Reads } from "./reads.ts";
+import { deleteThread } from "./thread.ts";
+import { Writer } from "./writer.ts";
+
+export interface SqliteConnections {
+  readonly path: string;
+  readonly writing: DatabaseSync;
+  readonly reading: DatabaseSync;
+}
+
+export class SqliteEngine implements Engine {
+  readonly #connections: SqliteConnections;
+  readonly #writer: Writer;
+  readonly #journal: Journal;
+  readonly #queue: Queue;
+  readonly #reads: Reads;
+  readonly #follow: Follow;
+  readonly #checkpointer: Checkpointer;
+
+  constructor(connections: SqliteConnections, limits: EngineLimits) {
+    const { writing, reading, path } = connections;
+    this.#connections = connections;
+    this.#writer = new Writer(writing);
+    this.#journal = new Journal(writing);
+    this.#queue = new Queue(writing, this.#journal, limits);
+    this.#reads = new Reads(reading);
+    this.#follow = new Follow(reading);
+    this.#checkpointer = new Checkpointer(writing, path);
+  }
+
+  enqueue(run: NewRun) {
+    return this.#writer.run(() => this.#queue.enqueue(run));
+  }
+
+  cancel(runId: string) {
+    return this.#writer.run(() => this.#queue.cancel(runId));
+  }
+
+  post(activity: NewActivity) {
+    return this.#writer.run(() => this.#journal.insertActivity(activity, undefined));
+  }
+
+  deleteThread(threadId: string) {
+    return this.#writer.run(() => deleteThread(this.#connections.writing, threadId));
+  }
+
+  async claim(request: { owner: string; limit: number; leaseMs: number }) {
+    // Looking is a read; only when there is something does it cost the write lock.
+    if (!(await this.#read(() => this.#reads.claimable()))) return [];
+    return this.#writer.run(() => this.#queue.claim(request));
+  }
+
+  extend(owner: string, leaseMs: number) {
+    return this.#writer.run(() => this.#queue.extend(owner, leaseMs));
+  }
+
+  cancelRequests(owner: string) {
+    return this.#read(() => this.#reads.cancelRequests(owner));
+  }
+
+  append(step: Step) {
+    return this.#writer.run(() => void this.#journal.writeStep(step));
+  }
+
+  settle(step: Step, outcome: Outcome) {
+    return this.#writer.run(() => this.#journal.end(this.#journal.writeStep(step), outcome));
+  }
+
+  release({ owner, crashed }: { owner?: string; crashed: boolean }) {
+    return this.#writer.run(() => this.#queue.release(owner, crashed));
+  }
+
+  history(runId: string) {
+    return this.#read(() => this.#reads.history(runId));
+  }
+
+  toolCalls(runId: string) {
+    return this.#read(() => this.#reads.toolCalls(runId));
+  }
+
+  run(runId: string) {
+    return this.#read(() => this.#reads.run(runId));
+  }
+
+  runs(filter: RunFilter) {
+    return this.#read(() => this.#reads.runs(filter));
+  }
+
+  events(runId: string, after: number, limit: number) {
+    return this.#read(() => this.#reads.events(runId, after, limit));
+  }
+
+  activities(filter: ActivityFilter) {
+    return this.#read(() => this.#reads.activities(filter));
+  }
+
+  lastActivity() {
+    return this.#read(() => this.#reads.lastActivity());
+  }
+
+  threads({ limit, before }: { limit: number; before?: number }) {
+    return this.#read(() => this.#reads.threads(limit, before));
+  }
+
+  thread(threadId: string) {
+    return this.#read(() => this.#reads.thread(threadId));
+  }
+
+  counts() {
+    return this.#read(() => this.#reads.counts());
+  }
+
+  follow(runId: string, onEvents: (events: readonly JournalEvent[]) => void): Follower {
+    return this.#follow.run(runId, onEvents);
+  }
+
+  followActivities(onActivities: (activities: readonly Activity[]) => void): Follower {
+    return this.#follow.activities(onActivities);
+  }
+
+  onChange(onChange: () => void): Follower {
+    return this.#follow.changes(onChange);
+  }
+
+  maintain() {
+    return this.#read(() => this.#checkpointer.run());
+  }
+
+  async close(): Promise<void> {
+    this.#follow.stop();
+    await this.#writer.drain();
+    for (const db of [this.#connections.reading, this.#connections.writing]) if (db.isOpen) db.close();
+  }
+
+  /** Reads are synchronous and short; async keeps the interface the same for drivers that are not. */
+  async #read<T>(read: () => T): Promise<T> {
+    try {
+      return read();
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Readers without a bus: one poller per process looks at `PRAGMA data_version` (microseconds) and, when
+ * anybody committed, reads all new rows once and hands them to whoever follows. Called by `engine.ts`.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Activity } from "../../core/activity.ts";
+import type { JournalEvent, RunEventType } from "../../core/event.ts";
+import type { Follower } from "../engine.ts";
+import { toActivity, type ActivityRow } from "./rows.ts";
+
+const POLL_MS = 5;
+// Rows read in one go. What is left waits for the next turn of the loop, so that a burst stalls nobody.
+const BATCH_ROWS = 1_000;
+
+type OnEvents = (events: readonly JournalEvent[]) => void;
+type OnActivities = (activities: readonly Activity[]) => void;
+
+/** The database handle must see other connections' commits only: data_version does not move for its own. */
+export class Follow {
+  readonly #sql: ReturnType<typeof statements>;
+  // Bounded by the viewers of this process.
+  readonly #byRun = new Map<number, Set<OnEvents>>();
+  readonly #onActivities = new Set<OnActivities>();
+  readonly #onChange = new Set<() => void>();
+  #timer: NodeJS.Timeout | undefined;
+  #version = -1;
+  #eventPos = 0;
+  #activitySeq = 0;
+
+  constructor(db: DatabaseSync) {
+    this.#sql = statements(db);
+  }
+
+  run(runId: string, onEvents: OnEvents): Follower {
+    const row = this.#sql.runNumber.get(runId) as { n: number } | undefined;
+    if (!row) return { stop: () => {} };
+    if (this.#byRun.size === 0) this.#eventPos = this.#lastOf(this.#sql.lastEvent);
+    const listeners = this.#byRun.get(row.n) ?? new Set();
+    this.#byRun.set(row.n, listeners.add(onEvents));
+    this.#start();
+    return this.#follower(() => {
+      listeners.delete(onEvents);
+      if (listeners.size === 0) this.#byRun.delete(row.n);
+    });
+  }
+
+  activities(onActivities: OnActivities): Follower {
+    if (this.#onActivities.size === 0) this.#activitySeq = this.#lastOf(this.#sql.lastActivity);
+    this.#onActivities.add(onActivities);
+    this.#start();
+    return this.#follower(() => this.#onActivities.delete(onActivities));
+  }
+
+  changes(onChange: () => void): Follower {
+    this.#onChange.add(onChange);
+    this.#start();
+    return this.#follower(() => this.#onChange.delete(onChange));
+  }
+
+  /** True when anybody committed since this was last asked. */
+  changed(): boolean {
+    const { data_version: version } = this.#sql.dataVersion.get() as { data_version: number };
+    const changed = version !== this.#version;
+    this.#version = version;
+    return changed;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#byRun.clear();
+    this.#onActivities.clear();
+    this.#onChange.clear();
+  }
+
+  #follower(remove: () => void): Follower {
+    return {
+      stop: () => {
+        remove();
+        if (this.#byRun.size + this.#onActivities.size + this.#onChange.size > 0) return;
+        clearTimeout(this.#timer);
+        this.#timer = undefined;
+      },
+    };
+  }
+
+  #start(): void {
+    this.#timer ??= setTimeout(() => this.#poll(), POLL_MS);
+  }
+
+  #poll(): void {
+    const more = this.changed() ? this.#deliver() : false;
+    // Full batch: there is more to read although nobody commits any more.
+    if (more) this.#version = -1;
+    if (this.#byRun.size + this.#onActivities.size + this.#onChange.size === 0) this.#timer = undefined;
+    else this.#timer = setTimeout(() => this.#poll(), more ? 0 : POLL_MS);
+  }
+
+  #deliver(): boolean {
+    const moreEvents = this.#byRun.size > 0 && this.#deliverEvents();
+    const moreActivities = this.#onActivities.size > 0 && this.#deliverActivities();
+    for (const onChange of this.#onChange) onChange();
+    return moreEvents || moreActivities;
+  }
+
+  #deliverEvents(): boolean {
+    const rows = this.#sql.events.all(this.#eventPos, BATCH_ROWS) as unknown as EventTuple[];
+    const batches = new Map<number, JournalEvent[]>();
+    for (const [pos, run, seq, type, data] of rows) {
+      this.#eventPos = pos;
+      if (!this.#byRun.has(run)) continue;
+      const batch = batches.get(run);
+      if (batch) batch.push({ seq, type, data });
+      else batches.set(run, [{ seq, type, data }]);
+    }
+    for (const [run, batch] of batches) for (const onEvents of this.#byRun.get(run) ?? []) onEvents(batch);
+    return rows.length === BATCH_ROWS;
+  }
+
+  #deliverActivities(): boolean {
+    const rows = this.#sql.activities.all(this.#activitySeq, BATCH_ROWS) as unknown as ActivityRow[];
+    const last = rows.at(-1);
+    if (!last) return false;
+    this.#activitySeq = last.seq;
+    const activities = rows.map(toActivity);
+    for (const onActivities of this.#onActivities) onActivities(activities);
+    return rows.length === BATCH_ROWS;
+  }
+
+  #lastOf(statement: StatementSync): number {
+    return (statement.get() as { last: number | null }).last ?? 0;
+  }
+}
+
+type EventTuple = [pos: number, run: number, seq: number, type: RunEventType, data: string];
+
+function statements(db: DatabaseSync) {
+  const events = db.prepare("SELECT pos, run_n, seq, type, data FROM events WHERE pos > ? ORDER BY pos LIMIT ?");
+  // Arrays instead of objects: this query reads every event there is.
+  events.setReturnArrays(true);
+  return {
+    events,
+    dataVersion: db.prepare("PRAGMA data_version"),
+    activities: db.prepare("SELECT * FROM activities WHERE seq > ? ORDER BY seq LIMIT ?"),
+    lastEvent: db.prepare("SELECT max(pos) AS last FROM events"),
+    lastActivity: db.prepare("SELECT max(seq) AS last FROM activities"),
+    runNumber: db.prepare("SELECT n FROM runs WHERE id = ?"),
+  } satisfies Record<string, StatementSync>;
+}

@@ -1,0 +1,139 @@
+/**
+ * Writes to the journal, inside a transaction that the caller has begun: events with their seq, the
+ * activities they make, thread messages, the tool ledger, and a run's end. Called by `queue.ts` and
+ * `engine.ts`; it never begins or commits.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { activityOf, type Activity, type NewActivity } from "../../core/activity.ts";
+import { AppError } from "../../core/errors.ts";
+import { OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
+import type { Message } from "../../core/message.ts";
+import type { Outcome } from "../../core/run.ts";
+import type { Step, ToolCall } from "../engine.ts";
+import { usageOf, type RunRow } from "./rows.ts";
+
+/** The run that rows belong to. */
+type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id">;
+
+export class Journal {
+  readonly #sql: ReturnType<typeof statements>;
+
+  constructor(db: DatabaseSync) {
+    this.#sql = statements(db);
+  }
+
+  /** The step of a run that `fence` still owns. @throws AppError LEASE_LOST before anything is written */
+  writeStep(step: Step): RunRow {
+    const run = this.#sql.runById.get(step.runId) as RunRow | undefined;
+    if (run?.status !== "running" || run.fence !== step.fence) {
+      throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
+    }
+    this.appendEvents(run, step.events);
+    if (step.messages) this.appendMessages(run, step.messages);
+    if (step.toolCalls) this.#writeToolCalls(run, step.toolCalls);
+    if (step.usage !== undefined || step.steps !== undefined) {
+      this.#sql.progress.run(step.usage ? JSON.stringify(step.usage) : null, step.steps ?? null, run.n);
+    }
+    return step.usage ? { ...run, usage: JSON.stringify(step.usage) } : run;
+  }
+
+  appendEvents(run: RunRef, events: readonly RunEvent[]): void {
+    if (events.length === 0) return;
+    const at = Date.now();
+    const last = this.#sql.lastSeq.get(run.n) as { seq: number | null };
+    let seq = last.seq ?? 0;
+    for (const event of events) {
+      seq += 1;
+      const data = `{"seq":${seq},"timestamp":${at},${JSON.stringify(event).slice(1)}`;
+      this.#sql.insertEvent.run(run.n, seq, event.type, data);
+      const activity = activityOf(event);
+      if (activity) this.insertActivity(activity, run, at);
+    }
+  }
+
+  appendMessages(run: RunRef, messages: readonly Message[]): void {
+    const last = this.#sql.lastMessage.get(run.n) as { idx: number | null };
+    let idx = last.idx ?? -1;
+    for (const { role, content } of messages) {
+      idx += 1;
+      this.#sql.insertMessage.run(run.n, idx, run.thread_id, role, JSON.stringify(content), Date.now());
+    }
+  }
+
+  insertActivity({ type, detail }: NewActivity, run: RunRef | undefined, at = Date.now()): Activity {
+    const [agentId, threadId, runId] = run ? [run.agent_id, run.thread_id, run.id] : [null, null, null];
+    const { lastInsertRowid } = this.#sql.insertActivity.run(
+      at,
+      type,
+      agentId,
+      threadId,
+      runId,
+      JSON.stringify(detail),
+    );
+    return { seq: Number(lastInsertRowid), at, type, agent_id: agentId, thread_id: threadId, run_id: runId, detail };
+  }
+
+  /** Ends the run: its status, its terminal event, and the next of its thread may be claimed. */
+  end(run: RunRow, outcome: Outcome): void {
+    this.#sql.end.run({
+      n: run.n,
+      status: outcome.status,
+      at: Date.now(),
+      reply: outcome.status === "completed" ? outcome.reply : null,
+      error: outcome.status === "failed" ? JSON.stringify(outcome.error) : null,
+    });
+    this.appendEvents(run, [terminalEvent({ run_id: run.id, thread_id: run.thread_id }, outcome, usageOf(run))]);
+    this.#sql.promote.run(run.thread_id);
+    this.#sql.touchThread.run(Date.now(), run.thread_id);
+  }
+
+  /** Closes what a vanished owner left open. Returns the ids of the messages and tool calls that are void now. */
+  closeOpen(run: RunRef): string[] {
+    const open = new OpenItems();
+    for (const row of this.#sql.events.iterate(run.n) as Iterable<{ data: string }>) {
+      open.see(JSON.parse(row.data) as RunEvent);
+    }
+    const { events, ids } = open.close();
+    this.appendEvents(run, events);
+    return ids;
+  }
+
+  #writeToolCalls(run: RunRef, calls: readonly ToolCall[]): void {
+    for (const { toolCallId, name, effects, result } of calls) {
+      this.#sql.upsertToolCall.run(run.n, toolCallId, name, effects, result && JSON.stringify(result));
+    }
+  }
+}
+
+function statements(db: DatabaseSync) {
+  return {
+    runById: db.prepare("SELECT * FROM runs WHERE id = ?"),
+    lastSeq: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = ?"),
+    insertEvent: db.prepare("INSERT INTO events (run_n, seq, type, data) VALUES (?, ?, ?, ?)"),
+    // Deltas open and close nothing: leave them out, they are nearly all of a journal.
+    events: db.prepare(
+      "SELECT data FROM events WHERE run_n = ? AND (type LIKE '%START%' OR type LIKE '%END%' OR type LIKE 'STEP%') ORDER BY seq",
+    ),
+    lastMessage: db.prepare("SELECT max(idx) AS idx FROM messages WHERE run_n = ?"),
+    insertMessage: db.prepare(
+      "INSERT INTO messages (run_n, idx, thread_id, role, content, at) VALUES (?, ?, ?, ?, ?, ?)",
+    ),
+    insertActivity: db.prepare(
+      "INSERT INTO activities (at, type, agent_id, thread_id, run_id, detail) VALUES (?, ?, ?, ?, ?, ?)",
+    ),
+    progress: db.prepare("UPDATE runs SET usage = coalesce(?, usage), steps = coalesce(?, steps) WHERE n = ?"),
+    upsertToolCall: db.prepare(
+      "INSERT INTO tool_calls (run_n, id, name, effects, result) VALUES (?, ?, ?, ?, ?) " +
+        "ON CONFLICT (run_n, id) DO UPDATE SET result = excluded.result",
+    ),
+    end: db.prepare(
+      "UPDATE runs SET status = :status, finished_at = :at, owner = NULL, lease_until = NULL, head = 0, " +
+        "reply = :reply, error = :error WHERE n = :n",
+    ),
+    promote: db.prepare(
+      "UPDATE runs SET head = 1 WHERE n = (SELECT n FROM runs WHERE thread_id = ? " +
+        "AND status IN ('queued', 'running', 'waiting') ORDER BY n LIMIT 1)",
+    ),
+    touchThread: db.prepare("UPDATE threads SET updated_at = ? WHERE id = ?"),
+  } satisfies Record<string, StatementSync>;
+}

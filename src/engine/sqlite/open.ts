@@ -1,0 +1,29 @@
+/** Opens (or creates) `DATA_DIR/evenkeel.db`. Called through `engine/open.ts` only. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { AppError } from "../../core/errors.ts";
+import type { OpenOptions } from "../open.ts";
+import { assertSafeVersion, connect } from "./connection.ts";
+import { SqliteEngine } from "./engine.ts";
+import { migrate } from "./schema.ts";
+
+/** @throws AppError STORAGE_UNAVAILABLE when the folder, the file or this SQLite cannot be used */
+export async function openSqliteEngine({ dataDir, durability, limits }: OpenOptions): Promise<SqliteEngine> {
+  assertSafeVersion(process.versions.sqlite ?? "0");
+  makeFolder(dataDir);
+  const path = join(dataDir, "evenkeel.db");
+  const writing = connect({ path, durability });
+  migrate(writing);
+  const reading = connect({ path, durability });
+  return new SqliteEngine({ path, writing, reading }, limits);
+}
+
+function makeFolder(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+  } catch (cause) {
+    throw new AppError("STORAGE_UNAVAILABLE", `DATA_DIR ${dataDir} cannot be created; name a writable folder.`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * The run queue, inside a transaction that the caller has begun: enqueue, cancel, claim, extend and
+ * release. Called by `engine.ts`; it never begins or commits.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { AppError, type ErrorCode } from "../../core/errors.ts";
+import { customEvent, type RunEvent } from "../../core/event.ts";
+import { isOver, type NewRun, type Run } from "../../core/run.ts";
+import type { Claim, EngineLimits } from "../engine.ts";
+import type { Journal } from "./journal.ts";
+import { toRun, type RunRow } from "./rows.ts";
+
+/** A run that took its process down this often is given up as POISONED. */
+const MAX_CRASHES = 3;
+
+export class Queue {
+  readonly #sql: ReturnType<typeof statements>;
+  readonly #journal: Journal;
+  readonly #limits: EngineLimits;
+
+  constructor(db: DatabaseSync, journal: Journal, limits: EngineLimits) {
+    this.#sql = statements(db);
+    this.#journal = journal;
+    this.#limits = limits;
+  }
+
+  enqueue(request: NewRun): { run: Run; created: boolean } {
+    const first = this.#repeatOf(request);
+    if (first) return { run: toRun(first), created: false };
+    const queued = this.#admit();
+    this.#applyStrategy(request);
+    const run = this.#insert(request);
+    this.#journal.appendMessages(run, [{ role: "user", content: request.message }]);
+    this.#journal.appendEvents(run, [
+      { type: "RUN_STARTED", threadId: run.thread_id, runId: run.id },
+      customEvent("evenkeel.queued", { agent_id: run.agent_id, ahead: queued }),
+    ]);
+    return { run: toRun(run), created: true };
+  }
+
+  cancel(runId: string): Run | undefined {
+    const run = this.#get(runId);
+    if (!run) return undefined;
+    this.#cancelRow(run);
+    const after = this.#get(runId);
+    return after && toRun(after);
+  }
+
+  claim({ owner, limit, leaseMs }: { owner: string; limit: number; leaseMs: number }): Claim[] {
+    const now = Date.now();
+    for (const expired of this.#sql.expired.all(now) as unknown as RunRow[])
+      this.#requeue(expired, "lease ran out", true);
+    return (this.#sql.claimable.all(limit) as unknown as RunRow[]).map((row) => {
+      const fence = row.fence + 1;
+      this.#sql.claim.run({ n: row.n, owner, fence, until: now + leaseMs, now });
+      this.#journal.appendEvents(row, [customEvent("evenkeel.claimed", { owner, attempt: fence })]);
+      const run = toRun({ ...row, status: "running", owner, fence, started_at: row.started_at ?? now });
+      return { run, fence };
+    });
+  }
+
+  extend(owner: string, leaseMs: number): ReadonlySet<string> {
+    const rows = this.#sql.extend.all(Date.now() + leaseMs, owner) as { id: string }[];
+    return new Set(rows.map(({ id }) => id));
+  }
+
+  release(owner: string | undefined, crashed: boolean): number {
+    const rows = owner === undefined ? this.#sql.running.all() : this.#sql.ownedBy.all(owner);
+    const reason = crashed ? "its process died" : "its process was stopped";
+    for (const run of rows as unknown as RunRow[]) this.#requeue(run, reason, crashed);
+    return rows.length;
+  }
+
+  /** The run that this request already made, if it is a repeat. */
+  #repeatOf({ runId, runIdChosen, principal, idempotencyKey, fingerprint }: NewRun): RunRow | undefined {
+    const check = (row: RunRow | undefined, code: ErrorCode, what: string) => {
+      if (row && row.fingerprint !== fingerprint) {
+        throw new AppError(code, `${what} was used for a different request; send a new one, or the same body.`);
+      }
+      return row;
+    };
+    if (idempotencyKey !== null) {
+      const row = this.#sql.byKey.get(principal, idempotencyKey) as RunRow | undefined;
+      if (row) return check(row, "IDEMPOTENCY_MISMATCH", `Idempotency-Key "${idempotencyKey}"`);
+    }
+    return runIdChosen ? check(this.#get(runId), "RUN_ID_TAKEN", `run_id "${runId}"`) : undefined;
+  }
+
+  #admit(): number {
+    const { queued } = this.#sql.countQueued.get() as { queued: number };
+    if (queued < this.#limits.queued) return queued;
+    throw new AppError("OVERLOADED", `${queued} runs are waiting already; try again in a few seconds.`, {
+      retryAfterS: 5,
+    });
+  }
+
+  #applyStrategy({ threadId, strategy }: NewRun): void {
+    if (strategy === "enqueue") return;
+    const busy = this.#sql.underWay.all(threadId) as unknown as RunRow[];
+    if (strategy === "reject" && busy[0]) {
+      throw new AppError(
+        "THREAD_BUSY",
+        `Thread ${threadId} has run ${busy[0].id} under way; wait for it or cancel it.`,
+      );
+    }
+    for (const run of busy) this.#cancelRow(run);
+  }
+
+  #insert(request: NewRun): RunRow {
+    const now = Date.now();
+    this.#sql.upsertThread.run(request.threadId, now, now);
+    const head = this.#sql.underWay.get(request.threadId) === undefined ? 1 : 0;
+    const row = this.#sql.insert.get({
+      id: request.runId,
+      thread: request.threadId,
+      agent: request.agentId,
+      head,
+      now,
+      timeout: request.timeoutMs,
+      metadata: JSON.stringify(request.metadata),
+      principal: request.principal,
+      key: request.idempotencyKey,
+      fingerprint: request.fingerprint,
+    });
+    return row as unknown as RunRow;
+  }
+
+  #cancelRow(run: RunRow): void {
+    if (isOver(run.status)) return;
+    if (run.status === "running") this.#sql.requestCancel.run(run.n);
+    else this.#journal.end(run, { status: "canceled" });
+  }
+
+  /** A running run whose owner is gone: back into the queue, unless it was to be canceled or keeps crashing. */
+  #requeue(run: RunRow, reason: string, crashed: boolean): void {
+    const crashes = run.crashes + (crashed ? 1 : 0);
+    const voided = this.#journal.closeOpen(run);
+    if (run.cancel_requested) return this.#journal.end(run, { status: "canceled" });
+    if (crashes >= MAX_CRASHES) {
+      const detail = `The process that ran it died ${crashes} times; it is not tried again.`;
+      return this.#journal.end(run, { status: "failed", error: { code: "POISONED", detail } });
+    }
+    this.#sql.requeue.run(crashes, run.n);
+    const attempt: RunEvent = customEvent("evenkeel.attempt", {
+      of: "run",
+      attempt: run.fence + 1,
+      reason,
+      void: voided,
+    });
+    this.#journal.appendEvents(run, [attempt]);
+  }
+
+  #get(runId: string): RunRow | undefined {
+    return this.#sql.byId.get(runId) as RunRow | undefined;
+  }
+}
+
+function statements(db: DatabaseSync) {
+  return {
+    byId: db.prepare("SELECT * FROM runs WHERE id = ?"),
+    byKey: db.prepare("SELECT * FROM runs WHERE principal = ? AND idempotency_key = ?"),
+    countQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE status = 'queued'"),
+    underWay: db.prepare(
+      "SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running', 'waiting') ORDER BY n",
+    ),
+    upsertThread: db.prepare(
+      "INSERT INTO threads (id, created_at, updated_at) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
+    ),
+    insert: db.prepare(
+      "INSERT INTO runs (id, thread_id, agent_id, status, head, created_at, timeout_ms, metadata, principal, idempotency_key, fingerprint) " +
+        "VALUES (:id, :thread, :agent, 'queued', :head, :now, :timeout, :metadata, :principal, :key, :fingerprint) RETURNING *",
+    ),
+    claimable: db.prepare("SELECT * FROM runs WHERE status = 'queued' AND head = 1 ORDER BY n LIMIT ?"),
+    expired: db.prepare("SELECT * FROM runs WHERE status = 'running' AND lease_until < ?"),
+    claim: db.prepare(
+      "UPDATE runs SET status = 'running', owner = :owner, fence = :fence, lease_until = :until, " +
+        "started_at = coalesce(started_at, :now) WHERE n = :n",
+    ),
+    extend: db.prepare("UPDATE runs SET lease_until = ? WHERE owner = ? AND status = 'running' RETURNING id"),
+    running: db.prepare("SELECT * FROM runs WHERE status = 'running'"),
+    ownedBy: db.prepare("SELECT * FROM runs WHERE owner = ? AND status = 'running'"),
+    requestCancel: db.prepare("UPDATE runs SET cancel_requested = 1 WHERE n = ?"),
+    requeue: db.prepare("UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = ? WHERE n = ?"),
+  } satisfies Record<string, StatementSync>;
+}

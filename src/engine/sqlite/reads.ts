@@ -1,0 +1,172 @@
+/** Everything that only reads, on a connection that never writes. Called by `engine.ts`. */
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import type { Activity } from "../../core/activity.ts";
+import type { JournalEvent } from "../../core/event.ts";
+import { repairHistory, type Message, type StoredMessage } from "../../core/message.ts";
+import type { Run } from "../../core/run.ts";
+import type { ActivityFilter, Effects, Page, RunFilter, Thread, ThreadSummary, ToolCall } from "../engine.ts";
+import { toActivity, toRun, type ActivityRow, type RunRow } from "./rows.ts";
+
+export class Reads {
+  readonly #db: DatabaseSync;
+  readonly #sql: ReturnType<typeof statements>;
+  // One statement per combination of filters: bounded by the filters there are, 2^4 per table.
+  readonly #prepared = new Map<string, StatementSync>();
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#sql = statements(db);
+  }
+
+  run(runId: string): Run | undefined {
+    const row = this.#sql.run.get(runId) as RunRow | undefined;
+    return row && toRun(row);
+  }
+
+  runs({ limit, before, status, agentId, threadId }: RunFilter): Page<Run> {
+    const rows = this.#newest<RunRow>("runs", "n", {
+      "n < ?": before,
+      "status = ?": status,
+      "agent_id = ?": agentId,
+      "thread_id = ?": threadId,
+    })(limit);
+    return page(rows.map(toRun), limit, rows.at(-1)?.n);
+  }
+
+  activities({ limit, before, after, agentId, threadId, runId, type }: ActivityFilter): Page<Activity> {
+    const rows = this.#newest<ActivityRow>("activities", "seq", {
+      "seq < ?": before,
+      "seq > ?": after,
+      "agent_id = ?": agentId,
+      "thread_id = ?": threadId,
+      "run_id = ?": runId,
+      "type = ?": type,
+    })(limit);
+    return page(rows.map(toActivity), limit, rows.at(-1)?.seq);
+  }
+
+  threads(limit: number, before: number | undefined): Page<ThreadSummary> {
+    const rows = this.#sql.threads.all(before ?? Number.MAX_SAFE_INTEGER, limit) as unknown as ThreadRow[];
+    return page(rows.map(toSummary), limit, rows.at(-1)?.n);
+  }
+
+  thread(threadId: string): Thread | undefined {
+    const row = this.#sql.thread.get(threadId) as ThreadRow | undefined;
+    if (!row) return undefined;
+    const messages = this.#sql.messages.all(threadId) as unknown as MessageRow[];
+    return { ...toSummary(row), messages: messages.map(toMessage) };
+  }
+
+  events(runId: string, after: number, limit: number): JournalEvent[] {
+    return this.#sql.events.all(runId, after, limit) as unknown as JournalEvent[];
+  }
+
+  history(runId: string): Message[] {
+    const rows = this.#sql.history.all(runId) as unknown as MessageRow[];
+    return repairHistory(
+      rows.map((row) => ({ role: row.role, content: JSON.parse(row.content) as Message["content"] })),
+    );
+  }
+
+  toolCalls(runId: string): ToolCall[] {
+    const rows = this.#sql.toolCalls.all(runId) as unknown as {
+      id: string;
+      name: string;
+      effects: Effects;
+      result: string | null;
+    }[];
+    return rows.map(({ id, name, effects, result }) => ({
+      toolCallId: id,
+      name,
+      effects,
+      result: result === null ? null : (JSON.parse(result) as ToolCall["result"]),
+    }));
+  }
+
+  cancelRequests(owner: string): string[] {
+    return (this.#sql.cancelRequests.all(owner) as { id: string }[]).map(({ id }) => id);
+  }
+
+  /** Whether a claim would find anything, so that looking costs no write transaction. */
+  claimable(): boolean {
+    return this.#sql.claimable.get(Date.now()) !== undefined;
+  }
+
+  lastActivity(): number {
+    return (this.#sql.lastActivity.get() as { seq: number | null }).seq ?? 0;
+  }
+
+  counts(): Record<"queued" | "running" | "waiting", number> {
+    const counts = { queued: 0, running: 0, waiting: 0 };
+    for (const row of this.#sql.counts.all() as { status: keyof typeof counts; runs: number }[])
+      counts[row.status] = row.runs;
+    return counts;
+  }
+
+  /** The newest rows of a table that meet every condition given. */
+  #newest<Row>(table: string, key: string, conditions: Record<string, SQLInputValue | undefined>) {
+    const given = Object.entries(conditions).filter(
+      (entry): entry is [string, SQLInputValue] => entry[1] !== undefined,
+    );
+    const where = given.length > 0 ? `WHERE ${given.map(([condition]) => condition).join(" AND ")}` : "";
+    const sql = `SELECT * FROM ${table} ${where} ORDER BY ${key} DESC LIMIT ?`;
+    let statement = this.#prepared.get(sql);
+    if (!statement) this.#prepared.set(sql, (statement = this.#db.prepare(sql)));
+    return (limit: number) => statement.all(...given.map(([, value]) => value), limit) as unknown as Row[];
+  }
+}
+
+interface ThreadRow extends ThreadSummary {
+  readonly n: number;
+}
+
+function toSummary({ thread_id, created_at, updated_at, runs }: ThreadRow): ThreadSummary {
+  return { thread_id, created_at, updated_at, runs };
+}
+
+interface MessageRow {
+  readonly role: Message["role"];
+  readonly content: string;
+  readonly run_id: string;
+  readonly at: number;
+}
+
+function toMessage({ role, content, run_id, at }: MessageRow): StoredMessage {
+  return { role, content: JSON.parse(content) as Message["content"], run_id, at };
+}
+
+/** A full page may have a next one; a short page is the last. */
+function page<T>(items: readonly T[], limit: number, lastKey: number | undefined): Page<T> {
+  return { items, next: items.length === limit && lastKey !== undefined ? lastKey : null };
+}
+
+const THREAD =
+  "SELECT t.n, t.id AS thread_id, t.created_at, t.updated_at, (SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs FROM threads t";
+
+function statements(db: DatabaseSync) {
+  return {
+    run: db.prepare("SELECT * FROM runs WHERE id = ?"),
+    events: db.prepare(
+      "SELECT seq, type, data FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?",
+    ),
+    threads: db.prepare(`${THREAD} WHERE t.n < ? ORDER BY t.n DESC LIMIT ?`),
+    thread: db.prepare(`${THREAD} WHERE t.id = ?`),
+    messages: db.prepare(
+      "SELECT m.role, m.content, m.at, r.id AS run_id FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = ? ORDER BY m.run_n, m.idx",
+    ),
+    history: db.prepare(
+      "SELECT m.role, m.content FROM runs r JOIN messages m ON m.thread_id = r.thread_id AND m.run_n <= r.n WHERE r.id = ? ORDER BY m.run_n, m.idx",
+    ),
+    toolCalls: db.prepare(
+      "SELECT id, name, effects, result FROM tool_calls WHERE run_n = (SELECT n FROM runs WHERE id = ?)",
+    ),
+    cancelRequests: db.prepare("SELECT id FROM runs WHERE owner = ? AND cancel_requested = 1 AND status = 'running'"),
+    claimable: db.prepare(
+      "SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 UNION ALL SELECT 1 FROM runs WHERE status = 'running' AND lease_until < ? LIMIT 1",
+    ),
+    lastActivity: db.prepare("SELECT max(seq) AS seq FROM activities"),
+    counts: db.prepare(
+      "SELECT status, count(*) AS runs FROM runs WHERE status IN ('queued', 'running', 'waiting') GROUP BY status",
+    ),
+  } satisfies Record<string, StatementSync>;
+}

@@ -1,0 +1,64 @@
+/** Rows as SQLite returns them, turned into our nouns. Called by the other files of this driver. */
+import type { Activity, ActivityType } from "../../core/activity.ts";
+import type { ErrorInfo } from "../../core/errors.ts";
+import { NO_USAGE, type Run, type RunStatus, type Usage } from "../../core/run.ts";
+
+export interface RunRow {
+  readonly n: number;
+  readonly id: string;
+  readonly thread_id: string;
+  readonly agent_id: string;
+  readonly status: RunStatus;
+  readonly created_at: number;
+  readonly started_at: number | null;
+  readonly finished_at: number | null;
+  readonly owner: string | null;
+  readonly fence: number;
+  readonly crashes: number;
+  readonly cancel_requested: 0 | 1;
+  readonly steps: number;
+  readonly usage: string | null;
+  readonly reply: string | null;
+  readonly error: string | null;
+  readonly timeout_ms: number | null;
+  readonly metadata: string;
+  readonly fingerprint: string;
+}
+
+export function toRun(row: RunRow): Run {
+  return {
+    run_id: row.id,
+    thread_id: row.thread_id,
+    agent_id: row.agent_id,
+    status: row.status,
+    created_at: row.created_at,
+    started_at: row.started_at,
+    finished_at: row.finished_at,
+    attempts: row.fence,
+    steps: row.steps,
+    usage: usageOf(row),
+    reply: row.reply,
+    error: row.error === null ? null : (JSON.parse(row.error) as ErrorInfo),
+    timeout_ms: row.timeout_ms,
+    cancel_requested: row.cancel_requested === 1,
+    metadata: JSON.parse(row.metadata) as Record<string, unknown>,
+  };
+}
+
+export function usageOf(row: Pick<RunRow, "usage">): Usage {
+  return row.usage === null ? NO_USAGE : (JSON.parse(row.usage) as Usage);
+}
+
+export interface ActivityRow {
+  readonly seq: number;
+  readonly at: number;
+  readonly type: ActivityType;
+  readonly agent_id: string | null;
+  readonly thread_id: string | null;
+  readonly run_id: string | null;
+  readonly detail: string;
+}
+
+export function toActivity(row: ActivityRow): Activity {
+  return { ...row, detail: JSON.parse(row.detail) as Activity["detail"] };
+}

@@ -1,0 +1,129 @@
+/**
+ * Tables and numbered migrations. `PRAGMA user_version` says how many were applied; a file written by
+ * a newer evenkeel is refused. A migration, once released, never changes: add the next number instead.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { AppError } from "../../core/errors.ts";
+
+const MIGRATIONS: readonly string[] = [
+  // 1: the first layout
+  `
+  CREATE TABLE threads (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+  );
+
+  -- Rows stay small (the message is in messages) because claims and settles rewrite them.
+  CREATE TABLE runs (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    thread_id TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    -- 1 while it is the first of its thread that is not over: only such a run may be claimed.
+    head INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    owner TEXT,
+    fence INTEGER NOT NULL DEFAULT 0,
+    lease_until INTEGER,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    steps INTEGER NOT NULL DEFAULT 0,
+    usage TEXT,
+    reply TEXT,
+    error TEXT,
+    timeout_ms INTEGER,
+    metadata TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    idempotency_key TEXT,
+    fingerprint TEXT NOT NULL
+  );
+  CREATE UNIQUE INDEX runs_idempotency ON runs (principal, idempotency_key) WHERE idempotency_key IS NOT NULL;
+  CREATE INDEX runs_under_way ON runs (thread_id, n) WHERE status IN ('queued', 'running', 'waiting');
+  CREATE INDEX runs_queued ON runs (n) WHERE status = 'queued';
+  CREATE INDEX runs_claimable ON runs (n) WHERE status = 'queued' AND head = 1;
+  CREATE INDEX runs_owned ON runs (owner, cancel_requested) WHERE status = 'running';
+  CREATE INDEX runs_leased ON runs (lease_until) WHERE status = 'running';
+  CREATE INDEX runs_by_thread ON runs (thread_id, n);
+  CREATE INDEX runs_by_agent ON runs (agent_id, n);
+  CREATE INDEX runs_by_status ON runs (status, n);
+
+  -- AUTOINCREMENT: a position is never used again, even after a thread was deleted, so that readers
+  -- who ask for what is above theirs miss nothing.
+  CREATE TABLE events (
+    pos INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_n INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL
+  );
+  CREATE UNIQUE INDEX events_by_run ON events (run_n, seq);
+
+  CREATE TABLE messages (
+    run_n INTEGER NOT NULL,
+    idx INTEGER NOT NULL,
+    thread_id TEXT NOT NULL,
+    role TEXT NOT NULL,
+    content TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (run_n, idx)
+  ) WITHOUT ROWID;
+  CREATE INDEX messages_by_thread ON messages (thread_id, run_n, idx);
+
+  CREATE TABLE tool_calls (
+    run_n INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    effects TEXT NOT NULL,
+    result TEXT,
+    PRIMARY KEY (run_n, id)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE activities (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    agent_id TEXT,
+    thread_id TEXT,
+    run_id TEXT,
+    detail TEXT NOT NULL
+  );
+  CREATE INDEX activities_by_agent ON activities (agent_id, seq);
+  CREATE INDEX activities_by_thread ON activities (thread_id, seq);
+  CREATE INDEX activities_by_run ON activities (run_id, seq);
+  CREATE INDEX activities_by_type ON activities (type, seq);
+  `,
+];
+
+/** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */
+export function migrate(db: DatabaseSync): void {
+  const applied = versionOf(db);
+  if (applied > MIGRATIONS.length) throw newerFile(applied);
+  if (applied === MIGRATIONS.length) return;
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    for (const sql of MIGRATIONS.slice(applied)) db.exec(sql);
+    db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+function versionOf(db: DatabaseSync): number {
+  const row = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  return row.user_version;
+}
+
+function newerFile(version: number): AppError {
+  return new AppError(
+    "STORAGE_UNAVAILABLE",
+    `The data was written by a newer evenkeel (schema ${version}, this one knows ${MIGRATIONS.length}). ` +
+      "Start that version, or point DATA_DIR at another folder.",
+  );
+}

@@ -1,0 +1,135 @@
+/**
+ * Group commit: every write of this process goes through one queue, and all that wait are committed in
+ * one transaction. SQLite has one writer at a time, over all processes; whoever finds it taken waits
+ * outside of SQLite, so that no event loop ever blocks on a lock.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { AppError } from "../../core/errors.ts";
+import { isBusy, storageError } from "./connection.ts";
+
+/** What one caller wants done. It checks first and writes last: an AppError must leave nothing written. */
+type Job = () => unknown;
+
+interface Waiting {
+  readonly job: Job;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+// A commit costs about as much as 20 inserts, so under load commits are spaced to gather more; a lone
+// write after a pause commits at once.
+const SPACING_MS = 4;
+const BUSY_RETRY_MS = { from: 1, to: 9 };
+// A lock that stays taken this long means another process hangs inside a transaction.
+const GIVE_UP_MS = 10_000;
+/** Bound of the queue: at it, writers are refused with OVERLOADED. */
+const MAX_WAITING = 50_000;
+
+export class Writer {
+  readonly #db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  #waiting: Waiting[] = [];
+  #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  #lastCommitAt = 0;
+  #busySince: number | undefined;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#begin = db.prepare("BEGIN IMMEDIATE");
+    this.#commit = db.prepare("COMMIT");
+  }
+
+  /** Resolves with what `job` returned once its transaction is committed. */
+  run<T>(job: () => T): Promise<T> {
+    if (this.#waiting.length >= MAX_WAITING) {
+      return Promise.reject(new AppError("OVERLOADED", "Too many writes wait for the disk.", { retryAfterS: 1 }));
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#waiting.push({ job, resolve: resolve as (value: unknown) => void, reject });
+    this.#schedule();
+    return promise;
+  }
+
+  /** Commits what waits, then refuses nothing: the database handle is the caller's to close. */
+  async drain(): Promise<void> {
+    while (this.#waiting.length > 0) await this.run(() => undefined);
+  }
+
+  #schedule(waitMs = SPACING_MS - (performance.now() - this.#lastCommitAt)): void {
+    if (this.#timer || this.#waiting.length === 0) return;
+    const flush = () => {
+      this.#timer = undefined;
+      this.#flush();
+    };
+    this.#timer = waitMs > 0 ? setTimeout(flush, waitMs) : setImmediate(flush);
+  }
+
+  #flush(): void {
+    const batch = this.#waiting;
+    try {
+      this.#begin.run();
+    } catch (error) {
+      return this.#beginFailed(error);
+    }
+    this.#busySince = undefined;
+    this.#waiting = [];
+    this.#commitBatch(batch);
+    this.#lastCommitAt = performance.now();
+    this.#schedule();
+  }
+
+  #beginFailed(error: unknown): void {
+    this.#busySince ??= performance.now();
+    if (isBusy(error) && performance.now() - this.#busySince < GIVE_UP_MS) {
+      return this.#schedule(BUSY_RETRY_MS.from + Math.random() * (BUSY_RETRY_MS.to - BUSY_RETRY_MS.from));
+    }
+    this.#busySince = undefined;
+    const failed = this.#waiting;
+    this.#waiting = [];
+    for (const { reject } of failed) reject(storageError(error));
+  }
+
+  /** Inside BEGIN. One job that breaks takes the others' work back with it, so those run again alone. */
+  #commitBatch(batch: readonly Waiting[]): void {
+    const done: (() => void)[] = [];
+    try {
+      for (const { job, resolve, reject } of batch) done.push(outcomeOf(job, resolve, reject));
+      this.#commit.run();
+    } catch (error) {
+      this.#rollback();
+      if (batch.length === 1) return batch[0]?.reject(storageError(error));
+      return this.#commitEach(batch);
+    }
+    for (const tell of done) tell();
+  }
+
+  #commitEach(batch: readonly Waiting[]): void {
+    for (const waiting of batch) {
+      try {
+        this.#begin.run();
+      } catch (error) {
+        waiting.reject(storageError(error));
+        continue;
+      }
+      this.#commitBatch([waiting]);
+    }
+  }
+
+  #rollback(): void {
+    // SQLite has already rolled back after some errors (a full disk): then there is nothing to end.
+    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+  }
+}
+
+/** Runs the job and says how to tell its caller; nobody is told before the commit. */
+function outcomeOf(job: Job, resolve: (value: unknown) => void, reject: (error: unknown) => void): () => void {
+  try {
+    const value = job();
+    return () => resolve(value);
+  } catch (error) {
+    // A refusal (LEASE_LOST, THREAD_BUSY …) is an answer: it wrote nothing and breaks nobody else's work.
+    if (error instanceof AppError) return () => reject(error);
+    throw error;
+  }
+}

@@ -10,6 +10,7 @@ export const ACTIVITY_TYPES = [
   "run.canceled",
   "tool.called",
   "tool.finished",
+  "thread.deleted",
   "notice",
 ] as const;
 export type ActivityType = (typeof ACTIVITY_TYPES)[number];
@@ -27,15 +28,11 @@ export interface Activity {
 
 export type NewActivity = Pick<Activity, "type" | "detail">;
 
-/** Which activity an event makes, if any. */
+/** Which activity an event makes, if any. Tool calls make theirs when the ledger says that they ran. */
 export function activityOf(event: RunEvent): NewActivity | undefined {
   switch (event.type) {
     case "CUSTOM":
       return ofCustom(event.name, event.value as Record<string, unknown>);
-    case "TOOL_CALL_START":
-      return { type: "tool.called", detail: { tool: event.toolCallName, tool_call_id: event.toolCallId } };
-    case "TOOL_CALL_RESULT":
-      return { type: "tool.finished", detail: { tool_call_id: event.toolCallId } };
     case "RUN_FINISHED":
       return { type: event.outcome?.type === "cancelled" ? "run.canceled" : "run.completed", detail: {} };
     case "RUN_ERROR":

@@ -65,8 +65,9 @@ function problemsOf(id: string, { model, maxTokens = 4096, thinkingBudgetTokens,
   expect(typeof model === "string" && model !== "", "`model` to be the name of a model");
   expect(Number.isInteger(maxTokens) && maxTokens > 0, "`maxTokens` to be a whole number above 0");
   expect(
-    thinkingBudgetTokens === undefined || (thinkingBudgetTokens >= 1024 && thinkingBudgetTokens < maxTokens),
-    "`thinkingBudgetTokens` to be at least 1024 and below `maxTokens`",
+    thinkingBudgetTokens === undefined ||
+      (Number.isInteger(thinkingBudgetTokens) && thinkingBudgetTokens >= 1024 && thinkingBudgetTokens < maxTokens),
+    "`thinkingBudgetTokens` to be a whole number of at least 1024 and below `maxTokens`",
   );
   for (const [name, value] of Object.entries(limits)) {
     expect(Number.isInteger(value) && value > 0, `\`limits.${name}\` to be a whole number above 0`);

@@ -75,7 +75,8 @@ export function customEvent<N extends keyof CustomValues>(name: N, value: Custom
 export function terminalEvent(run: Pick<Run, "run_id" | "thread_id">, outcome: Outcome, usage: Usage): RunEvent {
   const tokens: TokenUsage[] = [
     {
-      inputTokens: usage.input_tokens,
+      // AG-UI counts cached tokens as input; the Messages API counts them apart.
+      inputTokens: usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens,
       outputTokens: usage.output_tokens,
       cachedInputTokens: usage.cache_read_input_tokens,
       cacheWriteInputTokens: usage.cache_creation_input_tokens,
@@ -95,27 +96,35 @@ export function isTerminal(type: RunEventType): boolean {
 }
 
 /**
- * Follows one run's events and knows what is open: AG-UI wants every message, tool call and step
- * closed before the run ends, and we want it before a new attempt as well.
+ * Follows one run's events and knows what is open: AG-UI wants every message, tool call and step closed
+ * before the run ends, and we want it before a new attempt as well. What a model call showed counts only
+ * once its step is finished; until then it is void if the call has to be made again.
  */
 export class OpenItems {
   // Insertion order is opening order, so closing in reverse nests rightly. Bounded by one model answer.
-  readonly #open = new Map<string, { readonly id: string; readonly closer: RunEvent }>();
+  readonly #open = new Map<string, RunEvent>();
+  readonly #unconfirmed = new Set<string>();
 
   see(event: RunEvent): void {
     const closer = closerOf(event);
-    if (closer) this.#open.set(keyOf(closer), { id: idOf(event), closer });
+    if (closer) this.#open.set(keyOf(closer), closer);
     else this.#open.delete(keyOf(event));
+    if (closer && event.type !== "STEP_STARTED") this.#unconfirmed.add(idOf(event));
+    if (event.type === "STEP_FINISHED" && event.stepName === MODEL_STEP) this.#unconfirmed.clear();
   }
 
-  /** The events that close all that is open, innermost first, and the ids of what stays unfinished. */
-  close(): { readonly events: RunEvent[]; readonly ids: string[] } {
-    const open = [...this.#open.values()].toReversed();
+  /** The events that close all that is open, innermost first, and the ids that are void now. */
+  close(): { readonly events: RunEvent[]; readonly voided: string[] } {
+    const events = [...this.#open.values()].toReversed();
+    const voided = [...this.#unconfirmed];
     this.#open.clear();
-    const ids = open.filter(({ closer }) => closer.type !== "STEP_FINISHED").map(({ id }) => id);
-    return { events: open.map(({ closer }) => closer), ids: [...new Set(ids)] };
+    this.#unconfirmed.clear();
+    return { events, voided };
   }
 }
+
+/** The name of the step that is one model call. */
+export const MODEL_STEP = "model";
 
 function closerOf(event: RunEvent): RunEvent | undefined {
   switch (event.type) {

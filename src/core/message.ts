@@ -61,7 +61,8 @@ export function repairHistory(messages: readonly Message[]): Message[] {
   const repaired: Message[] = [];
   messages.forEach((message, index) => {
     repaired.push(message);
-    const missing = unanswered(message, messages[index + 1]);
+    // The last one's tools are not late: they are what the run does next.
+    const missing = index === messages.length - 1 ? [] : unanswered(message, messages[index + 1]);
     if (missing.length > 0) repaired.push({ role: "user", content: missing.map(interrupted) });
   });
   return repaired;

@@ -74,6 +74,11 @@ export interface NewRun {
   readonly fingerprint: string;
 }
 
+/** The name under which an agent process owns runs: its parent can tell it from the pid of the dead. */
+export function ownerName(agent: number, pid: number): string {
+  return `agent-${agent}-${pid}`;
+}
+
 /** How a run ends. */
 export type Outcome =
   | { readonly status: "completed"; readonly reply: string }

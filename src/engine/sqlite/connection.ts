@@ -11,9 +11,10 @@ export interface ConnectionOptions {
 }
 
 export function connect({ path, durability }: ConnectionOptions): DatabaseSync {
+  let db: DatabaseSync | undefined;
   try {
     // Busy timeout 0: SQLite's own wait blocks the event loop; the writer retries asynchronously instead.
-    const db = new DatabaseSync(path, { timeout: 0 });
+    db = new DatabaseSync(path, { timeout: 0 });
     db.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = ${durability};
@@ -23,6 +24,7 @@ export function connect({ path, durability }: ConnectionOptions): DatabaseSync {
     `);
     return db;
   } catch (error) {
+    db?.close();
     throw storageError(error);
   }
 }

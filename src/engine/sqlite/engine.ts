@@ -55,7 +55,12 @@ export class SqliteEngine implements Engine {
   }
 
   deleteThread(threadId: string) {
-    return this.#writer.run(() => deleteThread(this.#connections.writing, threadId));
+    return this.#writer.run(() => {
+      const deleted = deleteThread(this.#connections.writing, threadId);
+      // Also what tells those who cache the feed that it has changed.
+      if (deleted) this.#journal.insertActivity({ type: "thread.deleted", detail: { thread_id: threadId } }, undefined);
+      return deleted;
+    });
   }
 
   async claim(request: { owner: string; limit: number; leaseMs: number }) {

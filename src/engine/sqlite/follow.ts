@@ -6,9 +6,11 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent, RunEventType } from "../../core/event.ts";
 import type { Follower } from "../engine.ts";
+import { storageError } from "./connection.ts";
 import { toActivity, type ActivityRow } from "./rows.ts";
 
 const POLL_MS = 5;
+const TROUBLE_MS = 500;
 // Rows read in one go. What is left waits for the next turn of the loop, so that a burst stalls nobody.
 const BATCH_ROWS = 1_000;
 
@@ -36,25 +38,23 @@ export class Follow {
     if (!row) return { stop: () => {} };
     if (this.#byRun.size === 0) this.#eventPos = this.#lastOf(this.#sql.lastEvent);
     const listeners = this.#byRun.get(row.n) ?? new Set();
-    this.#byRun.set(row.n, listeners.add(onEvents));
-    this.#start();
-    return this.#follower(() => {
-      listeners.delete(onEvents);
-      if (listeners.size === 0) this.#byRun.delete(row.n);
-    });
+    this.#byRun.set(row.n, listeners);
+    return this.#add(
+      listeners,
+      (events) => onEvents(events),
+      () => {
+        if (listeners.size === 0) this.#byRun.delete(row.n);
+      },
+    );
   }
 
   activities(onActivities: OnActivities): Follower {
     if (this.#onActivities.size === 0) this.#activitySeq = this.#lastOf(this.#sql.lastActivity);
-    this.#onActivities.add(onActivities);
-    this.#start();
-    return this.#follower(() => this.#onActivities.delete(onActivities));
+    return this.#add(this.#onActivities, (activities) => onActivities(activities));
   }
 
   changes(onChange: () => void): Follower {
-    this.#onChange.add(onChange);
-    this.#start();
-    return this.#follower(() => this.#onChange.delete(onChange));
+    return this.#add(this.#onChange, () => onChange());
   }
 
   /** True when anybody committed since this was last asked. */
@@ -73,15 +73,23 @@ export class Follow {
     this.#onChange.clear();
   }
 
-  #follower(remove: () => void): Follower {
+  /** Each follower has a listener of its own, so that stopping one twice, or one of two alike, stops no other. */
+  #add<T>(listeners: Set<T>, listener: T, onRemoved = () => {}): Follower {
+    listeners.add(listener);
+    this.#start();
     return {
       stop: () => {
-        remove();
-        if (this.#byRun.size + this.#onActivities.size + this.#onChange.size > 0) return;
+        if (!listeners.delete(listener)) return;
+        onRemoved();
+        if (!this.#idle()) return;
         clearTimeout(this.#timer);
         this.#timer = undefined;
       },
     };
+  }
+
+  #idle(): boolean {
+    return this.#byRun.size + this.#onActivities.size + this.#onChange.size === 0;
   }
 
   #start(): void {
@@ -89,11 +97,23 @@ export class Follow {
   }
 
   #poll(): void {
-    const more = this.changed() ? this.#deliver() : false;
-    // Full batch: there is more to read although nobody commits any more.
-    if (more) this.#version = -1;
-    if (this.#byRun.size + this.#onActivities.size + this.#onChange.size === 0) this.#timer = undefined;
-    else this.#timer = setTimeout(() => this.#poll(), more ? 0 : POLL_MS);
+    const waitMs = this.#look();
+    this.#timer = this.#idle() ? undefined : setTimeout(() => this.#poll(), waitMs);
+  }
+
+  /** @returns how long to wait before the next look */
+  #look(): number {
+    try {
+      const more = this.changed() && this.#deliver();
+      // A full batch: there is more to read although nobody commits any more.
+      if (more) this.#version = -1;
+      return more ? 0 : POLL_MS;
+    } catch (error) {
+      // A disk in trouble must not end the process: what was not read now is read when it is well again.
+      if (storageError(error) === error) throw error;
+      this.#version = -1;
+      return TROUBLE_MS;
+    }
   }
 
   #deliver(): boolean {

@@ -93,14 +93,16 @@ export class Journal {
     for (const row of this.#sql.events.iterate(run.n) as Iterable<{ data: string }>) {
       open.see(JSON.parse(row.data) as RunEvent);
     }
-    const { events, ids } = open.close();
+    const { events, voided } = open.close();
     this.appendEvents(run, events);
-    return ids;
+    return voided;
   }
 
   #writeToolCalls(run: RunRef, calls: readonly ToolCall[]): void {
     for (const { toolCallId, name, effects, result } of calls) {
       this.#sql.upsertToolCall.run(run.n, toolCallId, name, effects, result && JSON.stringify(result));
+      const detail = { tool: name, tool_call_id: toolCallId, ...(result && { is_error: result.isError }) };
+      this.insertActivity({ type: result ? "tool.finished" : "tool.called", detail }, run);
     }
   }
 }

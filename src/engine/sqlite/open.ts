@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AppError } from "../../core/errors.ts";
 import type { OpenOptions } from "../open.ts";
-import { assertSafeVersion, connect } from "./connection.ts";
+import { assertSafeVersion, connect, storageError } from "./connection.ts";
 import { SqliteEngine } from "./engine.ts";
 import { migrate } from "./schema.ts";
 
@@ -13,9 +13,14 @@ export async function openSqliteEngine({ dataDir, durability, limits }: OpenOpti
   makeFolder(dataDir);
   const path = join(dataDir, "evenkeel.db");
   const writing = connect({ path, durability });
-  migrate(writing);
-  const reading = connect({ path, durability });
-  return new SqliteEngine({ path, writing, reading }, limits);
+  try {
+    migrate(writing);
+    const reading = connect({ path, durability });
+    return new SqliteEngine({ path, writing, reading }, limits);
+  } catch (error) {
+    writing.close();
+    throw storageError(error);
+  }
 }
 
 function makeFolder(dataDir: string): void {

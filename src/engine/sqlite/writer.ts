@@ -90,7 +90,7 @@ export class Writer {
     for (const { reject } of failed) reject(storageError(error));
   }
 
-  /** Inside BEGIN. One job that breaks takes the others' work back with it, so those run again alone. */
+  /** Inside BEGIN. A job that breaks takes the others' work back with it: it is refused, they wait for the next try. */
   #commitBatch(batch: readonly Waiting[]): void {
     const done: (() => void)[] = [];
     try {
@@ -98,22 +98,13 @@ export class Writer {
       this.#commit.run();
     } catch (error) {
       this.#rollback();
-      if (batch.length === 1) return batch[0]?.reject(storageError(error));
-      return this.#commitEach(batch);
+      const broken = batch[done.length];
+      // No job broke but the COMMIT itself: that is everybody's answer.
+      for (const { reject } of broken ? [broken] : batch) reject(storageError(error));
+      if (broken) this.#waiting = [...batch.filter((waiting) => waiting !== broken), ...this.#waiting];
+      return;
     }
     for (const tell of done) tell();
-  }
-
-  #commitEach(batch: readonly Waiting[]): void {
-    for (const waiting of batch) {
-      try {
-        this.#begin.run();
-      } catch (error) {
-        waiting.reject(storageError(error));
-        continue;
-      }
-      this.#commitBatch([waiting]);
-    }
   }
 
   #rollback(): void {

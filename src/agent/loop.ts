@@ -1,0 +1,132 @@
+/**
+ * The agent loop of one run: model call, tools, model call … until the model has nothing more to ask for.
+ * Each step ends in a checkpoint, and the loop always starts from the last one: a run that was taken over
+ * from a dead process goes the same way as a new one.
+ */
+import type Anthropic from "@anthropic-ai/sdk";
+import type {
+  Message as ModelMessage,
+  MessageParam,
+  MessageStreamParams,
+} from "@anthropic-ai/sdk/resources/messages/messages";
+import type { Agent } from "../core/agent.ts";
+import { AppError } from "../core/errors.ts";
+import { MODEL_STEP } from "../core/event.ts";
+import { textOf, toolUsesOf, type ContentBlock, type Message } from "../core/message.ts";
+import { addUsage, type Run, type Usage } from "../core/run.ts";
+import type { Engine } from "../engine/engine.ts";
+import { callModel } from "./model.ts";
+import type { RunLog } from "./run-log.ts";
+import { runTools } from "./tools/execute.ts";
+import { describeTools, type Tools } from "./tools/registry.ts";
+
+export interface LoopOptions {
+  readonly run: Run;
+  readonly agent: Agent;
+  readonly engine: Engine;
+  readonly client: Anthropic;
+  readonly tools: Tools;
+  readonly log: RunLog;
+  readonly modelIdleMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** What is known after the last step. */
+interface Progress {
+  readonly messages: readonly Message[];
+  readonly usage: Usage;
+  readonly steps: number;
+}
+
+/** Runs to the end and settles the run as completed. @throws AppError why it failed; the signal's reason */
+export async function runLoop(options: LoopOptions): Promise<void> {
+  const { engine, run } = options;
+  let progress: Progress = { messages: await engine.history(run.run_id), usage: run.usage, steps: run.steps };
+  for (;;) {
+    const uses = toolUsesOf(progress.messages.at(-1) ?? { role: "user", content: "" });
+    const next = uses.length > 0 ? await toolStep(options, progress) : await modelStep(options, progress);
+    if (!next) return;
+    progress = next;
+  }
+}
+
+/** @returns undefined when that was the last word, which is settled already */
+async function modelStep(options: LoopOptions, progress: Progress): Promise<Progress | undefined> {
+  const { agent, log, client, modelIdleMs: idleMs, signal } = options;
+  assertStepsLeft(agent, progress.steps + 1);
+  const answer = await callModel({ client, params: paramsOf(options, progress.messages), log, idleMs, signal });
+  const message: Message = { role: "assistant", content: contentOf(answer) };
+  const step = { usage: addUsage(progress.usage, usageOf(answer)), steps: progress.steps + 1 };
+  // The API refuses empty messages in a history, so an empty answer is not kept.
+  const messages = message.content.length > 0 ? [message] : [];
+  if (toolUsesOf(message).length === 0) {
+    await log.settle({ ...step, messages }, { status: "completed", reply: textOf(message) });
+    return undefined;
+  }
+  await log.checkpoint({ ...step, messages }, [{ type: "STEP_FINISHED", stepName: MODEL_STEP }]);
+  return { ...step, messages: [...progress.messages, message] };
+}
+
+async function toolStep(options: LoopOptions, progress: Progress): Promise<Progress> {
+  const { run, engine, agent, log, tools, signal } = options;
+  const uses = toolUsesOf(progress.messages.at(-1) ?? { role: "user", content: "" });
+  const steps = progress.steps + uses.length;
+  assertStepsLeft(agent, steps);
+  const ledger = await engine.toolCalls(run.run_id);
+  const context = { signal, runId: run.run_id, threadId: run.thread_id };
+  const results = await runTools({ uses, ledger, tools, log, context });
+  const message: Message = { role: "user", content: results };
+  await log.checkpoint({ messages: [message], steps });
+  return { ...progress, steps, messages: [...progress.messages, message] };
+}
+
+function assertStepsLeft({ agentId, limits }: Agent, steps: number): void {
+  if (steps <= limits.maxSteps) return;
+  throw new AppError(
+    "STEP_LIMIT",
+    `The run needs more than the ${limits.maxSteps} steps that agent ${agentId} allows (limits.maxSteps).`,
+  );
+}
+
+function paramsOf({ agent, tools }: LoopOptions, messages: readonly Message[]): MessageStreamParams {
+  const { model, maxTokens, system, thinkingBudgetTokens } = agent;
+  const described = describeTools(agent, tools);
+  return {
+    model,
+    max_tokens: maxTokens,
+    // Stored content is what the API sent or what it documents as input; its types are a subset of theirs.
+    messages: messages as unknown as MessageParam[],
+    ...(system !== undefined && { system }),
+    ...(described.length > 0 && { tools: described }),
+    ...(thinkingBudgetTokens !== undefined && { thinking: { type: "enabled", budget_tokens: thinkingBudgetTokens } }),
+  };
+}
+
+/** The blocks of an answer that go into the thread. */
+function contentOf({ content, stop_reason: stopReason }: ModelMessage): ContentBlock[] {
+  return content.flatMap((block): ContentBlock[] => {
+    switch (block.type) {
+      case "text":
+        return block.text === "" ? [] : [{ type: "text", text: block.text }];
+      case "tool_use":
+        // Cut off by max_tokens: its arguments may be half of what the model meant, so it never runs.
+        if (stopReason === "max_tokens") return [];
+        return [{ type: "tool_use", id: block.id, name: block.name, input: block.input }];
+      case "thinking":
+        return [{ type: "thinking", thinking: block.thinking, signature: block.signature }];
+      case "redacted_thinking":
+        return [{ type: "redacted_thinking", data: block.data }];
+      default:
+        return [];
+    }
+  });
+}
+
+function usageOf({ usage }: ModelMessage): Usage {
+  return {
+    input_tokens: usage.input_tokens,
+    output_tokens: usage.output_tokens,
+    cache_read_input_tokens: usage.cache_read_input_tokens ?? 0,
+    cache_creation_input_tokens: usage.cache_creation_input_tokens ?? 0,
+  };
+}

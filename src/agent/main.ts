@@ -1,0 +1,39 @@
+/** Entry of an agent process: claims runs and works on them. Never serves HTTP. */
+import Anthropic from "@anthropic-ai/sdk";
+import { loadAgents } from "../config.ts";
+import { ownerName } from "../core/run.ts";
+import { openEngine } from "../engine/open.ts";
+import { createLog } from "../observe/log.ts";
+import { runService, type Service } from "../process/lifecycle.ts";
+import { childSettings } from "../settings.ts";
+import { lowerPriority } from "./priority.ts";
+import { Runner } from "./runner.ts";
+import { assertToolsExist, loadTools } from "./tools/registry.ts";
+
+const settings = childSettings();
+const id = Number(process.argv[2]);
+const name = `agent ${id}`;
+const log = await createLog(settings, name);
+
+async function start(): Promise<Service> {
+  lowerPriority();
+  const [agents, tools] = await Promise.all([loadAgents(settings.configDir), loadTools(settings.configDir)]);
+  assertToolsExist(agents.values(), tools);
+  const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
+  const { apiKey, baseUrl } = settings.model;
+  // One owner of retries, and that is model.ts.
+  const client = new Anthropic({ apiKey, baseURL: baseUrl, maxRetries: 0 });
+  const { agentConcurrency: concurrency, modelIdleMs, drainMs } = settings;
+  const owner = ownerName(id, process.pid);
+  const runner = new Runner({ owner, engine, agents, tools, client, log, concurrency, modelIdleMs });
+  runner.start();
+  return {
+    inFlight: () => runner.inFlight,
+    drain: async () => {
+      await runner.drain(drainMs);
+      await engine.close();
+    },
+  };
+}
+
+await runService({ title: `evenkeel ${name}`, start, onFatal: (error) => log.fatal({ err: error }, "agent ends") });

@@ -1,0 +1,87 @@
+/** What went wrong between us and the model, and whether trying again makes sense. Pure. */
+import { AnthropicError, APIConnectionError, APIError, APIUserAbortError } from "@anthropic-ai/sdk";
+import type { ErrorCode } from "../core/errors.ts";
+
+export interface ModelFailure {
+  readonly code: ErrorCode;
+  /** For people: what happened and, when there is something, what to do. */
+  readonly reason: string;
+  readonly retryable: boolean;
+  /** What the server asked us to wait (Retry-After). */
+  readonly retryAfterMs?: number;
+}
+
+/** The stream came to nothing in a way the SDK does not see: silence, or tool arguments that are no JSON. */
+export class BrokenAnswer extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "BrokenAnswer";
+  }
+}
+
+// Error types of the Messages API that come inside a stream, after status 200.
+const TRANSIENT_TYPES = new Set(["overloaded_error", "api_error", "rate_limit_error", "timeout_error"]);
+
+/** Undefined: not the model's doing (our own abort, a bug): let it pass. */
+export function modelFailure(error: unknown): ModelFailure | undefined {
+  if (error instanceof APIUserAbortError) return undefined;
+  if (error instanceof BrokenAnswer) return unavailable(error.message);
+  if (error instanceof APIConnectionError) return unavailable(`no connection: ${rootMessage(error)}`);
+  if (error instanceof APIError) return error.status === undefined ? ofStream(error) : ofStatus(error, error.status);
+  // The SDK's other errors mean an answer that stopped before message_stop.
+  if (error instanceof AnthropicError) return unavailable(`the answer broke off: ${rootMessage(error)}`);
+  // undici's "terminated": the socket closed in the middle of the body.
+  if (error instanceof TypeError || error instanceof SyntaxError)
+    return unavailable(`the answer broke off: ${rootMessage(error)}`);
+  return undefined;
+}
+
+function ofStream(error: APIError): ModelFailure {
+  const type = typeOf(error);
+  if (type === undefined || TRANSIENT_TYPES.has(type))
+    return unavailable(`the model answered ${type ?? error.message}`);
+  return { code: "MODEL_REJECTED", reason: `the model answered ${type}: ${messageOf(error)}`, retryable: false };
+}
+
+function ofStatus(error: APIError, status: number): ModelFailure {
+  const reason = `the model answered ${status}: ${messageOf(error)}`;
+  if (status === 401 || status === 403) {
+    return { code: "MODEL_UNAUTHORIZED", reason: `${reason}; check ANTHROPIC_API_KEY`, retryable: false };
+  }
+  const transient = status >= 500 || status === 429 || status === 408 || status === 409;
+  if (!transient) return { code: "MODEL_REJECTED", reason, retryable: false };
+  const retryAfterMs = retryAfterOf(error);
+  return { ...unavailable(reason), ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
+
+function unavailable(reason: string): ModelFailure {
+  return { code: "MODEL_UNAVAILABLE", reason, retryable: true };
+}
+
+/** Retry-After (RFC 9110 § 10.2.3): seconds, or a date. */
+function retryAfterOf({ headers }: APIError): number | undefined {
+  const value = headers?.get("retry-after");
+  if (!value) return undefined;
+  const ms = /^[\d.]+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}
+
+interface ErrorBody {
+  readonly error?: { readonly type?: string; readonly message?: string };
+}
+
+function typeOf({ error }: APIError): string | undefined {
+  return bodyOf(error)?.error?.type;
+}
+
+function messageOf(error: APIError): string {
+  return bodyOf(error.error)?.error?.message ?? error.message;
+}
+
+function bodyOf(body: unknown): ErrorBody | undefined {
+  return typeof body === "object" && body !== null ? body : undefined;
+}
+
+function rootMessage(error: Error): string {
+  return error.cause instanceof Error ? rootMessage(error.cause) : error.message;
+}

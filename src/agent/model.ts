@@ -1,0 +1,92 @@
+/**
+ * One model call over the Anthropic SDK, journalled as it streams, tried again when that makes sense. This is
+ * the only owner of retries: the SDK's own are off, so every attempt shows in the journal.
+ * [SDK 1.11: its `timeout` covers the headers only, hence the idle watchdog.]
+ */
+import type Anthropic from "@anthropic-ai/sdk";
+import type { Message as ModelMessage, MessageStreamParams } from "@anthropic-ai/sdk/resources/messages/messages";
+import { backoffMs } from "../core/backoff.ts";
+import { AppError } from "../core/errors.ts";
+import { MODEL_STEP } from "../core/event.ts";
+import { AnswerEvents } from "./answer.ts";
+import { BrokenAnswer, modelFailure, type ModelFailure } from "./model-error.ts";
+import type { RunLog } from "./run-log.ts";
+import { sleep } from "./sleep.ts";
+
+const MAX_ATTEMPTS = 4;
+const BACKOFF = { firstMs: 500, maxMs: 8_000 };
+// A server may ask for more patience than a waiting client has.
+const MAX_RETRY_AFTER_MS = 60_000;
+
+export interface ModelCall {
+  readonly client: Anthropic;
+  readonly params: MessageStreamParams;
+  readonly log: RunLog;
+  readonly idleMs: number;
+  /** The run's: aborting it closes the model's socket at once. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * @returns the whole answer: only one that came to `message_stop` counts
+ * @throws AppError MODEL_UNAVAILABLE, MODEL_REJECTED or MODEL_UNAUTHORIZED; the signal's reason when aborted
+ */
+export async function callModel(call: ModelCall): Promise<ModelMessage> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await streamOnce(call);
+    } catch (error) {
+      call.signal.throwIfAborted();
+      const failure = modelFailure(error);
+      if (!failure) throw error;
+      if (!failure.retryable) throw new AppError(failure.code, sentence(failure.reason), { cause: error });
+      if (attempt === MAX_ATTEMPTS) {
+        throw new AppError(failure.code, sentence(`after ${attempt} attempts, ${failure.reason}`), { cause: error });
+      }
+      const waitMs = waitBefore(attempt, failure);
+      call.log.retry({ attempt: attempt + 1, reason: failure.reason, wait_ms: waitMs });
+      await sleep(waitMs, call.signal);
+    }
+  }
+}
+
+async function streamOnce({ client, params, log, idleMs, signal }: ModelCall): Promise<ModelMessage> {
+  const abort = new AbortController();
+  const follow = () => abort.abort();
+  signal.addEventListener("abort", follow);
+  let silent = false;
+  const idle = setTimeout(() => {
+    silent = true;
+    abort.abort();
+  }, idleMs);
+  try {
+    signal.throwIfAborted();
+    log.emit({ type: "STEP_STARTED", stepName: MODEL_STEP });
+    const events = new AnswerEvents(log);
+    const stream = client.messages.stream(params, { signal: abort.signal, timeout: idleMs });
+    stream.on("streamEvent", (event) => {
+      idle.refresh();
+      events.see(event);
+    });
+    return await stream.finalMessage();
+  } catch (error) {
+    if (silent) throw new BrokenAnswer(`the model was silent for ${idleMs} ms`);
+    throw error;
+  } finally {
+    clearTimeout(idle);
+    signal.removeEventListener("abort", follow);
+    // After a failure in our own listener the stream would go on without us.
+    abort.abort();
+  }
+}
+
+function waitBefore(attempt: number, { retryAfterMs }: ModelFailure): number {
+  const backoff = backoffMs(attempt, BACKOFF);
+  if (retryAfterMs === undefined) return backoff;
+  // Spread out: all who were told the same second must not come back in the same millisecond.
+  return Math.round(Math.min(MAX_RETRY_AFTER_MS, retryAfterMs) + Math.random() * 250);
+}
+
+function sentence(reason: string): string {
+  return `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`.replace(/\.\.$/, ".");
+}

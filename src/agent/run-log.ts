@@ -1,0 +1,165 @@
+/**
+ * One run's pen: everything the loop has to say goes through here into the journal. Text deltas are
+ * coalesced (the first at once, then a frame every 20 ms); a checkpoint commits a whole step together
+ * with whatever was still waiting. One append is under way at a time, so order holds by itself.
+ */
+import { AppError, hasCode } from "../core/errors.ts";
+import { customEvent, OpenItems, type CustomValues, type RunEvent } from "../core/event.ts";
+import type { Outcome } from "../core/run.ts";
+import type { Engine, Step } from "../engine/engine.ts";
+import { sleep } from "./sleep.ts";
+
+/** A run appends at most 1000 / FRAME_MS rows of text a second, however fast its model is. */
+const FRAME_MS = 20;
+const STORAGE_RETRY_MS = 500;
+
+type TextType = "TEXT_MESSAGE_CONTENT" | "REASONING_MESSAGE_CONTENT";
+type Checkpoint = Pick<Step, "messages" | "toolCalls" | "usage" | "steps">;
+
+export interface RunLogOptions {
+  readonly engine: Engine;
+  readonly runId: string;
+  readonly fence: number;
+  /** Ends the waiting for a disk that is full. */
+  readonly signal: AbortSignal;
+  /** The run has passed to another owner, or cannot be written: stop working on it. */
+  readonly onLost: (error: unknown) => void;
+}
+
+export class RunLog {
+  readonly #options: RunLogOptions;
+  readonly #open = new OpenItems();
+  // Bounded by what a model says during one append; deltas merge.
+  #pending: RunEvent[] = [];
+  #appending: Promise<void> = Promise.resolve();
+  #busy = false;
+  #flushedAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: RunLogOptions) {
+    this.#options = options;
+  }
+
+  emit(event: RunEvent): void {
+    this.#add(event);
+    this.#flushSoon();
+  }
+
+  /** More text of a message that is open. */
+  text(type: TextType, messageId: string, delta: string): void {
+    // AG-UI forbids empty deltas.
+    if (delta === "") return;
+    const last = this.#pending.at(-1);
+    if (last?.type === type && last.messageId === messageId) {
+      this.#pending[this.#pending.length - 1] = { type, messageId, delta: last.delta + delta };
+    } else {
+      this.#pending.push({ type, messageId, delta });
+    }
+    this.#flushSoon();
+  }
+
+  /** More of a tool call's arguments. */
+  args(toolCallId: string, delta: string): void {
+    if (delta === "") return;
+    const last = this.#pending.at(-1);
+    if (last?.type === "TOOL_CALL_ARGS" && last.toolCallId === toolCallId) {
+      this.#pending[this.#pending.length - 1] = { ...last, delta: last.delta + delta };
+    } else {
+      this.#pending.push({ type: "TOOL_CALL_ARGS", toolCallId, delta });
+    }
+    this.#flushSoon();
+  }
+
+  /** Another try at the model call: what it showed so far is closed, and void. */
+  retry(attempt: Omit<CustomValues["evenkeel.attempt"], "void" | "of">): void {
+    const { events, voided } = this.#open.close();
+    this.#pending.push(...events, customEvent("evenkeel.attempt", { of: "model_call", ...attempt, void: voided }));
+    this.#flushSoon();
+  }
+
+  /** Commits a step, its last events with it: either all of it happened, or none. */
+  checkpoint(step: Checkpoint, events: readonly RunEvent[] = []): Promise<void> {
+    for (const event of events) this.#add(event);
+    return this.#commit((events) => this.#options.engine.append({ ...this.#ref, events, ...step }));
+  }
+
+  /** The last word: closes what is open and ends the run. */
+  settle(step: Checkpoint, outcome: Outcome): Promise<void> {
+    this.#pending.push(...this.#open.close().events);
+    return this.#commit((events) => this.#options.engine.settle({ ...this.#ref, events, ...step }, outcome));
+  }
+
+  /** Writes nothing any more; what was not committed is dropped, as if the process had died. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#pending = [];
+  }
+
+  #add(event: RunEvent): void {
+    this.#open.see(event);
+    this.#pending.push(event);
+  }
+
+  get #ref() {
+    return { runId: this.#options.runId, fence: this.#options.fence };
+  }
+
+  #flushSoon(): void {
+    if (this.#busy || this.#timer) return;
+    const waitMs = this.#flushedAt + FRAME_MS - performance.now();
+    if (waitMs <= 0) return this.#flush();
+    this.#timer = setTimeout(() => this.#flush(), waitMs);
+  }
+
+  #flush(): void {
+    // A failure reaches the loop through `onLost`; nobody awaits a frame of text.
+    this.#commit((events) => this.#options.engine.append({ ...this.#ref, events })).catch(() => {});
+  }
+
+  /** Appends what is pending at the time of its turn. */
+  #commit(write: (events: readonly RunEvent[]) => Promise<void>): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#busy = true;
+    const turn = this.#appending.then(async () => {
+      const events = this.#pending;
+      this.#pending = [];
+      this.#flushedAt = performance.now();
+      await this.#persist(() => write(events));
+    });
+    // The next turn comes whether or not this one failed.
+    const settled = turn.then(
+      () => {},
+      () => {},
+    );
+    this.#appending = settled;
+    void settled.then(() => {
+      if (this.#appending !== settled) return;
+      this.#busy = false;
+      if (this.#pending.length > 0) this.#flushSoon();
+    });
+    return turn;
+  }
+
+  /** Waits out a full or unreachable disk: the lease decides how long that makes sense. */
+  async #persist(write: () => Promise<void>): Promise<void> {
+    const { signal, onLost } = this.#options;
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        if (!isStorageTrouble(error) || signal.aborted) {
+          onLost(error);
+          throw error;
+        }
+        await sleep(STORAGE_RETRY_MS, signal).catch(() => {});
+      }
+    }
+  }
+}
+
+function isStorageTrouble(error: unknown): boolean {
+  if (!(error instanceof AppError)) return false;
+  return hasCode(error, "STORAGE_UNAVAILABLE") || hasCode(error, "STORAGE_FULL") || hasCode(error, "OVERLOADED");
+}

@@ -1,0 +1,117 @@
+/**
+ * Claims runs and works on many at once (they wait for the model, not for the CPU), keeps their leases, and
+ * passes cancel requests on. Owned by `main.ts`.
+ */
+import type { Claim, Engine, Follower } from "../engine/engine.ts";
+import { Interrupted, work, type WorkDeps } from "./work.ts";
+
+const LEASE_MS = 15_000;
+const EXTEND_MS = 5_000;
+// A few at a time, so that a burst spreads over all agents instead of filling the first one that looks.
+const CLAIM_BATCH = 8;
+
+export interface RunnerOptions extends WorkDeps {
+  /** Under which name it holds its leases. */
+  readonly owner: string;
+  readonly concurrency: number;
+}
+
+interface Job {
+  readonly abort: AbortController;
+  readonly done: Promise<void>;
+}
+
+export class Runner {
+  readonly #options: RunnerOptions;
+  readonly #engine: Engine;
+  readonly #owner: string;
+  // Bounded by `concurrency`.
+  readonly #jobs = new Map<string, Job>();
+  #follower: Follower | undefined;
+  #extendTimer: NodeJS.Timeout | undefined;
+  #looking = false;
+  #again = false;
+  #draining = false;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#engine = options.engine;
+    this.#owner = options.owner;
+  }
+
+  get inFlight(): number {
+    return this.#jobs.size;
+  }
+
+  start(): void {
+    this.#follower = this.#engine.onChange(() => this.#look());
+    this.#extendTimer = setInterval(() => this.#keepLeases(), EXTEND_MS);
+    this.#look();
+  }
+
+  /** Claims nothing more, lets runs finish for `ms`, then gives back what is left for another to go on with. */
+  async drain(ms: number): Promise<void> {
+    this.#draining = true;
+    const deadline = setTimeout(() => this.#interruptAll("stopped"), ms);
+    while (this.#jobs.size > 0) await Promise.all([...this.#jobs.values()].map(({ done }) => done));
+    clearTimeout(deadline);
+    clearInterval(this.#extendTimer);
+    this.#follower?.stop();
+    await this.#engine.release({ owner: this.#owner, crashed: false });
+  }
+
+  /** Looks for work and for cancel requests; a call that comes meanwhile makes it look once more. */
+  #look(): void {
+    this.#again = true;
+    if (this.#looking) return;
+    this.#looking = true;
+    this.#lookUntilQuiet()
+      .catch((error: unknown) => this.#options.log.error({ err: error }, "cannot look for work"))
+      .finally(() => (this.#looking = false));
+  }
+
+  async #lookUntilQuiet(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      if (this.#jobs.size > 0) await this.#passOnCancels();
+      const free = this.#options.concurrency - this.#jobs.size;
+      if (this.#draining || free <= 0) continue;
+      const limit = Math.min(free, CLAIM_BATCH);
+      const claims = await this.#engine.claim({ owner: this.#owner, limit, leaseMs: LEASE_MS });
+      for (const claim of claims) this.#begin(claim);
+      // A full batch: there may be more, and nobody will tell us again.
+      if (claims.length === limit) this.#again = true;
+    }
+  }
+
+  #begin(claim: Claim): void {
+    const runId = claim.run.run_id;
+    const abort = new AbortController();
+    const done = work(claim, this.#options, abort).then(() => {
+      this.#jobs.delete(runId);
+      this.#look();
+    });
+    this.#jobs.set(runId, { abort, done });
+  }
+
+  async #passOnCancels(): Promise<void> {
+    for (const runId of await this.#engine.cancelRequests(this.#owner)) {
+      this.#jobs.get(runId)?.abort.abort(new Interrupted("canceled"));
+    }
+  }
+
+  #keepLeases(): void {
+    this.#engine.extend(this.#owner, LEASE_MS).then(
+      (owned) => {
+        for (const [runId, { abort }] of this.#jobs) if (!owned.has(runId)) abort.abort(new Interrupted("lost"));
+      },
+      (error: unknown) => this.#options.log.error({ err: error }, "cannot extend leases"),
+    );
+    // Leases of a hung owner run out without anybody committing: that makes no wake-up of its own.
+    this.#look();
+  }
+
+  #interruptAll(why: "stopped"): void {
+    for (const { abort } of this.#jobs.values()) abort.abort(new Interrupted(why));
+  }
+}

@@ -1,0 +1,47 @@
+/** Loads `config/tools/*.ts` at boot and shows the tools to the model. The file's name is the tool's. */
+import type { Tool as ModelTool } from "@anthropic-ai/sdk/resources/messages";
+import { readdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { z } from "zod";
+import type { Agent } from "../../core/agent.ts";
+import type { Tool } from "./tool.ts";
+
+export type Tools = ReadonlyMap<string, Tool>;
+
+/** @throws Error that names the file and what it should export */
+export async function loadTools(configDir: string): Promise<Tools> {
+  const folder = join(configDir, "tools");
+  const files = (await readdir(folder)).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
+  const entries = files.map(async (file): Promise<[string, Tool]> => {
+    const path = join(folder, file);
+    const module = (await import(pathToFileURL(path).href)) as { tool?: Tool };
+    if (module.tool === undefined) {
+      throw new Error(`Expected ${path} to export \`tool\`: export const tool = defineTool({ … }).`);
+    }
+    return [basename(file, ".ts"), module.tool];
+  });
+  return new Map(await Promise.all(entries));
+}
+
+/** @throws Error that lists every tool an agent names and nobody wrote */
+export function assertToolsExist(agents: Iterable<Agent>, tools: Tools): void {
+  const missing = [...agents].flatMap(({ agentId, tools: names }) =>
+    names
+      .filter((name) => !tools.has(name))
+      .map((name) => `Agent \`${agentId}\`: there is no config/tools/${name}.ts.`),
+  );
+  if (missing.length > 0) throw new Error(missing.join("\n"));
+}
+
+/** The agent's tools as the Messages API wants them. */
+export function describeTools({ tools: names }: Agent, tools: Tools): ModelTool[] {
+  return names.flatMap((name) => {
+    const tool = tools.get(name);
+    return tool ? [{ name, description: tool.description, input_schema: schemaOf(tool) }] : [];
+  });
+}
+
+function schemaOf({ input }: Tool): ModelTool["input_schema"] {
+  return z.toJSONSchema(input, { io: "input" }) as ModelTool["input_schema"];
+}

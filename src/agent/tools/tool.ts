@@ -1,0 +1,36 @@
+/** What a tool is. Every file in `config/tools/` exports one: `export const tool = defineTool({ … })`. */
+import type { z } from "zod";
+import type { Effects } from "../../engine/engine.ts";
+
+export interface ToolContext {
+  /** Aborted when the run is canceled or the tool's time is up: pass it on to whatever waits. */
+  readonly signal: AbortSignal;
+  readonly runId: string;
+  readonly threadId: string;
+}
+
+export interface ToolDefinition<Schema extends z.ZodType> {
+  /** For the model: what it does and when to use it. */
+  readonly description: string;
+  /** What the model has to send. Arguments that do not fit go back to it as an error. */
+  readonly input: Schema;
+  /**
+   * May it run again when the process died in the middle of it? `pure` and `idempotent` ones do; an
+   * `unsafe` one (the default) is reported to the model as "outcome unknown" instead.
+   */
+  readonly effects?: Effects;
+  /** Default 60 s. */
+  readonly timeoutMs?: number;
+  /** Runs on the agent's event loop. Returns text, or anything JSON can say. Throwing tells the model why. */
+  readonly run: (input: z.output<Schema>, context: ToolContext) => unknown;
+}
+
+export interface Tool extends Required<Omit<ToolDefinition<z.ZodType>, "run">> {
+  readonly run: (input: unknown, context: ToolContext) => unknown;
+}
+
+export function defineTool<Schema extends z.ZodType>(definition: ToolDefinition<Schema>): Tool {
+  const { description, input, effects = "unsafe", timeoutMs = 60_000, run } = definition;
+  // The registry parses with `input` before it calls, which is what makes this narrowing true.
+  return { description, input, effects, timeoutMs, run: run as Tool["run"] };
+}

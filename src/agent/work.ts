@@ -1,0 +1,93 @@
+/**
+ * One claimed run from claim to settle: its time limit, its journal pen, its loop, and the one place that
+ * decides what an end of the loop means for the run. Called by the runner.
+ */
+import type Anthropic from "@anthropic-ai/sdk";
+import type { Agent } from "../core/agent.ts";
+import { AppError, hasCode, toAppError } from "../core/errors.ts";
+import type { Outcome } from "../core/run.ts";
+import type { Claim, Engine } from "../engine/engine.ts";
+import type { Log } from "../observe/log.ts";
+import { runLoop } from "./loop.ts";
+import { RunLog } from "./run-log.ts";
+import type { Tools } from "./tools/registry.ts";
+
+export interface WorkDeps {
+  readonly engine: Engine;
+  readonly agents: ReadonlyMap<string, Agent>;
+  readonly tools: Tools;
+  readonly client: Anthropic;
+  readonly log: Log;
+  readonly modelIdleMs: number;
+}
+
+/** Why a run's signal was aborted from outside. */
+export type Interruption = "canceled" | "lost" | "stopped";
+
+export class Interrupted extends Error {
+  readonly why: Interruption;
+
+  constructor(why: Interruption) {
+    super(`The run was ${why}.`);
+    this.name = "Interrupted";
+    this.why = why;
+  }
+}
+
+/** Never rejects: what goes wrong ends in the run's own outcome, or in the log. */
+export async function work(claim: Claim, deps: WorkDeps, abort: AbortController): Promise<void> {
+  const { engine, log } = deps;
+  const { run, fence } = claim;
+  const pen = new RunLog({
+    engine,
+    runId: run.run_id,
+    fence,
+    signal: abort.signal,
+    onLost: (error) => {
+      if (!hasCode(error, "LEASE_LOST")) log.error({ err: error, run_id: run.run_id }, "journal cannot be written");
+      abort.abort(new Interrupted("lost"));
+    },
+  });
+  try {
+    await runWithinTime(claim, deps, { pen, abort });
+  } catch (error) {
+    const outcome = outcomeOf(error);
+    if (outcome?.status === "failed")
+      log.warn({ run_id: run.run_id, code: outcome.error.code, err: causeOf(error) }, outcome.error.detail);
+    // A lease that is lost, or given back, means that somebody else says how it ends.
+    if (outcome) await pen.settle({}, outcome).catch(() => {});
+  } finally {
+    pen.stop();
+  }
+}
+
+async function runWithinTime(
+  { run }: Claim,
+  deps: WorkDeps,
+  { pen, abort }: { pen: RunLog; abort: AbortController },
+): Promise<void> {
+  const { engine, agents, tools, client, modelIdleMs } = deps;
+  const agent = agents.get(run.agent_id);
+  if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
+  const timeoutMs = Math.min(run.timeout_ms ?? agent.limits.timeoutMs, agent.limits.timeoutMs);
+  const timedOut = new AppError("RUN_TIMEOUT", `The run took longer than its ${timeoutMs} ms.`);
+  // Counted from the first claim: a run that was taken over does not get its time anew.
+  const timer = setTimeout(() => abort.abort(timedOut), timeoutMs - (Date.now() - (run.started_at ?? Date.now())));
+  try {
+    await runLoop({ run, agent, engine, client, tools, log: pen, modelIdleMs, signal: abort.signal });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Undefined: the run is not ours to end. */
+function outcomeOf(error: unknown): Outcome | undefined {
+  if (error instanceof Interrupted) return error.why === "canceled" ? { status: "canceled" } : undefined;
+  if (hasCode(error, "LEASE_LOST")) return undefined;
+  const { code, message } = toAppError(error);
+  return { status: "failed", error: { code, detail: message } };
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof AppError ? error.cause : error;
+}

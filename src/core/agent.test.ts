@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import { defineAgents, type AgentConfig } from "./agent.ts";
+
+const MODEL = "claude-test";
+
+test("an agent of a model alone has every default", () => {
+  const agents = defineAgents({ assistant: { model: MODEL } });
+
+  expect(agents.get("assistant")).toEqual({
+    agentId: "assistant",
+    model: MODEL,
+    description: "",
+    system: undefined,
+    maxTokens: 4096,
+    tools: [],
+    thinkingBudgetTokens: undefined,
+    limits: { maxSteps: 40, timeoutMs: 600_000 },
+  });
+});
+
+test("what an agent says goes before the defaults, limit by limit", () => {
+  const agents = defineAgents({
+    coder: { model: MODEL, system: "Be brief.", tools: ["clock"], maxTokens: 8192, limits: { maxSteps: 3 } },
+  });
+
+  expect(agents.get("coder")).toMatchObject({
+    system: "Be brief.",
+    tools: ["clock"],
+    maxTokens: 8192,
+    limits: { maxSteps: 3, timeoutMs: 600_000 },
+  });
+});
+
+test("agents keep the order in which they were defined", () => {
+  const agents = defineAgents({ zoe: { model: MODEL }, ana: { model: MODEL } });
+
+  expect([...agents.keys()]).toEqual(["zoe", "ana"]);
+});
+
+test.each<[string, AgentConfig, string]>([
+  ["an empty model", { model: "" }, "`model` to be the name"],
+  ["a model that is no text", { model: 7 as unknown as string }, "`model` to be the name"],
+  ["no tokens", { model: MODEL, maxTokens: 0 }, "`maxTokens` to be a whole number"],
+  ["half a token", { model: MODEL, maxTokens: 1.5 }, "`maxTokens` to be a whole number"],
+  ["too little thinking", { model: MODEL, thinkingBudgetTokens: 1023 }, "`thinkingBudgetTokens`"],
+  ["more thinking than tokens", { model: MODEL, thinkingBudgetTokens: 4096 }, "`thinkingBudgetTokens`"],
+  ["half a token of thinking", { model: MODEL, thinkingBudgetTokens: 1024.5 }, "`thinkingBudgetTokens`"],
+  ["no steps", { model: MODEL, limits: { maxSteps: 0 } }, "`limits.maxSteps` to be a whole number"],
+  ["endless time", { model: MODEL, limits: { timeoutMs: Infinity } }, "`limits.timeoutMs` to be a whole number"],
+])("%s is refused", (_name, config, problem) => {
+  expect(() => defineAgents({ assistant: config })).toThrow(`Agent \`assistant\`: expected ${problem}`);
+});
+
+test.each(["a", "0", "my-agent_2", "a".repeat(64)])("%s is an id", (id) => {
+  expect(defineAgents({ [id]: { model: MODEL } }).has(id)).toBe(true);
+});
+
+test.each(["", "Assistant", "-a", "_a", "a b", "ä", "a/b", "a".repeat(65)])("%o is no id", (id) => {
+  expect(() => defineAgents({ [id]: { model: MODEL } })).toThrow("an id of 1 to 64");
+});
+
+test("a thinking budget within its bounds is accepted", () => {
+  expect(() => defineAgents({ a: { model: MODEL, thinkingBudgetTokens: 1024 } })).not.toThrow();
+  expect(() => defineAgents({ a: { model: MODEL, thinkingBudgetTokens: 4095 } })).not.toThrow();
+});
+
+test("every mistake of every agent is named in one error, with the file to edit", () => {
+  const agents = { A: { model: "" }, b: { model: MODEL, maxTokens: -1 } };
+
+  expect(() => defineAgents(agents)).toThrow(
+    /^config\/agents\.ts:\n.*Agent `A`.* an id.*\n.*Agent `A`.*`model`.*\n.*Agent `b`.*`maxTokens`/,
+  );
+});
+
+test("no agents at all is refused", () => {
+  expect(() => defineAgents({})).toThrow("at least one agent");
+});

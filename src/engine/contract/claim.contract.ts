@@ -1,0 +1,195 @@
+/** Handing runs to owners: each to one, in order, for a time. */
+import { expect, test, vi } from "vitest";
+import type { Outcome } from "../../core/run.ts";
+import type { Claim, Engine } from "../engine.ts";
+import { claimNext, complete, enqueue, journalOf, LEASE_MS, start, stepOf, type OpenEngine } from "./setup.ts";
+
+export function testClaim(open: OpenEngine): void {
+  testTaking(open);
+  testThreadOrder(open);
+  testLeases(open);
+}
+
+function testTaking(open: OpenEngine): void {
+  test("a claim on an empty queue is empty", async () => {
+    await using data = await open();
+    expect(await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
+  });
+
+  test("a claim takes the oldest runs first, and not more than its limit", async () => {
+    await using data = await open();
+    const runs = [await enqueue(data.engine), await enqueue(data.engine), await enqueue(data.engine)];
+
+    const claims = await data.engine.claim({ owner: "owner 1", limit: 2, leaseMs: LEASE_MS });
+
+    expect(idsOf(claims)).toEqual(runs.slice(0, 2).map(({ run_id }) => run_id));
+    expect(await data.engine.run(runs[2]?.run_id ?? "")).toMatchObject({ status: "queued" });
+  });
+
+  test("a claimed run is running for everybody, and its journal says who took it", async () => {
+    await using data = await open();
+    const { run } = await start(data.engine, { owner: "owner 7" });
+    const other = await data.another();
+
+    expect(run).toMatchObject({ status: "running", attempts: 1, started_at: expect.any(Number) });
+    expect(await other.run(run.run_id)).toEqual(run);
+    expect(await journalOf(other, run.run_id)).toMatchObject([
+      { type: "RUN_STARTED" },
+      { name: "evenkeel.queued" },
+      { name: "evenkeel.claimed", value: { owner: "owner 7", attempt: 1 } },
+    ]);
+  });
+
+  test("two handles that claim at once never get the same run", async () => {
+    await using data = await open();
+    const other = await data.another();
+    const runs = await Promise.all(Array.from({ length: 300 }, () => enqueue(data.engine)));
+
+    const claims = await Promise.all([
+      claimAll(data.engine, "owner 1"),
+      claimAll(other, "owner 2"),
+      claimAll(data.engine, "owner 3"),
+    ]);
+
+    const claimed = idsOf(claims.flat());
+    expect(claimed).toHaveLength(300);
+    expect(new Set(claimed)).toEqual(new Set(runs.map(({ run_id }) => run_id)));
+  });
+
+  test("counts tell how many runs wait and how many are under way", async () => {
+    await using data = await open();
+    await start(data.engine);
+    await enqueue(data.engine);
+    await enqueue(data.engine);
+
+    expect(await data.engine.counts()).toEqual({ queued: 2, running: 1, waiting: 0 });
+  });
+
+  test("counts forget runs that are over", async () => {
+    await using data = await open();
+    await complete(data.engine, await start(data.engine));
+
+    expect(await data.engine.counts()).toEqual({ queued: 0, running: 0, waiting: 0 });
+  });
+}
+
+function testThreadOrder(open: OpenEngine): void {
+  const ends: Outcome[] = [
+    { status: "completed", reply: "done" },
+    { status: "failed", error: { code: "MODEL_UNAVAILABLE", detail: "no answer" } },
+    { status: "canceled" },
+  ];
+  test.each(ends)("one run of a thread is under way at a time: the next follows when it $status", async (outcome) => {
+    await using data = await open();
+    const first = await enqueue(data.engine, { threadId: "thread" });
+    const second = await enqueue(data.engine, { threadId: "thread" });
+    const third = await enqueue(data.engine, { threadId: "thread" });
+
+    for (const run of [first, second, third]) {
+      const claims = await claimAll(data.engine, "owner 1");
+      expect(idsOf(claims)).toEqual([run.run_id]);
+      await data.engine.settle(stepOf(claims[0] as Claim), outcome);
+    }
+  });
+
+  test("two handles that claim at once never run one thread twice", async () => {
+    await using data = await open();
+    const other = await data.another();
+    for (let turn = 0; turn < 3; turn += 1) {
+      await Promise.all(
+        Array.from({ length: 20 }, (_, index) => enqueue(data.engine, { threadId: `thread-${index}` })),
+      );
+    }
+
+    const claims = await Promise.all([claimAll(data.engine, "owner 1"), claimAll(other, "owner 2")]);
+
+    const threads = claims.flat().map(({ run }) => run.thread_id);
+    expect(threads).toHaveLength(20);
+    expect(new Set(threads).size).toBe(20);
+  });
+
+  test("canceling a run in the middle of the line keeps the order of the others", async () => {
+    await using data = await open();
+    const first = await enqueue(data.engine, { threadId: "thread" });
+    const second = await enqueue(data.engine, { threadId: "thread" });
+    const third = await enqueue(data.engine, { threadId: "thread" });
+
+    await data.engine.cancel(second.run_id);
+
+    const claim = await claimNext(data.engine);
+    expect(claim.run.run_id).toBe(first.run_id);
+    expect(await claimAll(data.engine, "owner 1")).toEqual([]);
+    await complete(data.engine, claim);
+    expect(idsOf(await claimAll(data.engine, "owner 1"))).toEqual([third.run_id]);
+  });
+
+  test("a thread that waits does not hold up the runs of others behind it", async () => {
+    await using data = await open();
+    await start(data.engine, { threadId: "thread" });
+    await enqueue(data.engine, { threadId: "thread" });
+    const other = await enqueue(data.engine, { threadId: "other" });
+
+    expect(idsOf(await claimAll(data.engine, "owner 2"))).toEqual([other.run_id]);
+  });
+}
+
+function testLeases(open: OpenEngine): void {
+  test("a run whose lease ran out is claimed anew under a higher fence", async () => {
+    await using data = await open();
+    const other = await data.another();
+    const run = await enqueue(data.engine);
+    const first = await claimNext(data.engine, { owner: "owner 1", leaseMs: 1 });
+
+    const second = await vi.waitFor(() => claimNext(other, { owner: "owner 2" }), { interval: 5 });
+
+    expect(second.run).toMatchObject({ run_id: run.run_id, status: "running", attempts: 2 });
+    expect(second.fence).toBeGreaterThan(first.fence);
+    expect(await data.engine.extend("owner 1", LEASE_MS)).toEqual(new Set());
+  });
+
+  test("a run whose lease holds is claimed by nobody else", async () => {
+    await using data = await open();
+    await start(data.engine);
+
+    expect(await claimAll(await data.another(), "owner 2")).toEqual([]);
+  });
+
+  test("extend renews every lease of its owner and of nobody else", async () => {
+    await using data = await open();
+    const kept = await enqueue(data.engine);
+    await claimNext(data.engine, { owner: "owner 1", leaseMs: 1 });
+    expect(await data.engine.extend("owner 1", LEASE_MS)).toEqual(new Set([kept.run_id]));
+    const left = await enqueue(data.engine);
+    await claimNext(data.engine, { owner: "owner 2", leaseMs: 1 });
+
+    // The second lease was given after the first would have run out, and runs out now.
+    const taken = await vi.waitFor(() => claimNext(data.engine, { owner: "owner 3" }), { interval: 5 });
+    expect(taken.run.run_id).toBe(left.run_id);
+    expect(await claimAll(data.engine, "owner 3")).toEqual([]);
+  });
+
+  test("extend returns the runs that are still owned, not those that ended", async () => {
+    await using data = await open();
+    const ended = await start(data.engine);
+    const owned = [await start(data.engine), await start(data.engine)];
+    await complete(data.engine, ended);
+
+    const ids = await data.engine.extend("owner 1", LEASE_MS);
+
+    expect(ids).toEqual(new Set(idsOf(owned)));
+    expect(await data.engine.extend("nobody", LEASE_MS)).toEqual(new Set());
+  });
+}
+
+async function claimAll(engine: Engine, owner: string): Promise<Claim[]> {
+  const all: Claim[] = [];
+  for (;;) {
+    const claims = await engine.claim({ owner, limit: 7, leaseMs: LEASE_MS });
+    if (claims.length === 0) return all;
+    all.push(...claims);
+  }
+}
+
+function idsOf(claims: readonly Claim[]): string[] {
+  return claims.map(({ run }) => run.run_id);
+}

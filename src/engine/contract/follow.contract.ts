@@ -1,0 +1,352 @@
+/** Live readers: everything once, in order, from the moment they come until they go. */
+import { expect, test } from "vitest";
+import type { Activity } from "../../core/activity.ts";
+import type { JournalEvent } from "../../core/event.ts";
+import type { Claim, Engine, Follower } from "../engine.ts";
+import { Collector, Viewer } from "./collector.ts";
+import { complete, delta, enqueue, LEASE_MS, newRun, numbersTo, start, stepOf, type OpenEngine } from "./setup.ts";
+
+const TRIALS = 150;
+const EVENTS_PER_TRIAL = 6;
+// Before them come RUN_STARTED, evenkeel.queued and evenkeel.claimed.
+const LAST_SEQ = 3 + EVENTS_PER_TRIAL;
+
+export function testFollow(open: OpenEngine): void {
+  testLive(open);
+  testAttach(open);
+  testStop(open);
+  testFeed(open);
+  testChange(open);
+}
+
+function testLive(open: OpenEngine): void {
+  test("a follower gets what another handle appends, in order, as the journal has it", async () => {
+    await using data = await open();
+    const writing = await data.another();
+    const claim = await start(data.engine);
+    const live = new Collector<JournalEvent>();
+    data.engine.follow(claim.run.run_id, live.push);
+
+    for (const text of ["a", "b", "c"]) await writing.append(stepOf(claim, { events: [delta(text)] }));
+    await complete(writing, claim);
+
+    const events = await live.until(isFinished);
+    const journal = await data.engine.events(claim.run.run_id, 0, 100);
+    expect(events).toEqual(journal.slice(-events.length));
+    expect(events.length).toBeGreaterThanOrEqual(4);
+  });
+
+  test("a follower gets what its own handle appends", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    const live = new Collector<JournalEvent>();
+    data.engine.follow(claim.run.run_id, live.push);
+
+    await data.engine.append(stepOf(claim, { events: [delta("mine")] }));
+
+    const events = await live.until((items) => items.length > 0);
+    expect(events.at(-1)).toMatchObject({ seq: 4, type: "TEXT_MESSAGE_CONTENT" });
+  });
+
+  test("a follower misses nothing when the newest of another thread is deleted meanwhile", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    await complete(data.engine, await start(data.engine, { threadId: "thread" }));
+    const live = new Collector<JournalEvent>();
+    data.engine.follow(claim.run.run_id, live.push);
+
+    await data.engine.deleteThread("thread");
+    await append(data.engine, claim, "a");
+
+    const events = await live.until((items) => items.length > 0);
+    expect(events.at(-1)?.seq).toBe(4);
+  });
+
+  test("a burst larger than any batch arrives whole", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    const live = new Collector<JournalEvent>();
+    data.engine.follow(claim.run.run_id, live.push);
+
+    await data.engine.append(stepOf(claim, { events: numbersTo(3_500).map((number) => delta(String(number))) }));
+
+    const events = await live.until((items) => items.at(-1)?.seq === 3_503);
+    expect(events.map(({ seq }) => seq)).toEqual(numbersTo(3_503).slice(-events.length));
+    expect(events.length).toBeGreaterThanOrEqual(3_500);
+  });
+
+  test("a follower gets events of its run only, and many may follow one run", async () => {
+    await using data = await open();
+    const [mine, other] = [await start(data.engine), await start(data.engine)];
+    const [live, twin, elsewhere] = [new Collector<JournalEvent>(), new Collector<JournalEvent>(), new Collector()];
+    data.engine.follow(mine.run.run_id, live.push);
+    data.engine.follow(mine.run.run_id, twin.push);
+    data.engine.follow(other.run.run_id, elsewhere.push);
+
+    await data.engine.append(stepOf(other, { events: [delta("not mine")] }));
+    await complete(data.engine, mine);
+    await complete(data.engine, other);
+
+    await live.until(isFinished);
+    await twin.until(isFinished);
+    await elsewhere.until((items) => items.length >= 2);
+    for (const { items } of [live, twin]) expect(items.map(({ data: json }) => json).join()).not.toContain("not mine");
+  });
+}
+
+function testAttach(open: OpenEngine): void {
+  test(`a viewer that comes while another handle appends sees 1 to n once, in ${TRIALS} trials`, async () => {
+    await using data = await open();
+    const writing = await data.another();
+
+    for (const [trial, claim] of (await claimNew(writing, TRIALS)).entries()) {
+      const attachAt = trial % EVENTS_PER_TRIAL;
+      const seen = await attachWhileAppending({ reading: data.engine, writing, claim, attachAt });
+      expect(seen).toEqual(numbersTo(LAST_SEQ));
+    }
+  });
+
+  test(`${TRIALS} viewers that come while others follow and all is appended at once see 1 to n once`, async () => {
+    await using data = await open();
+    const writing = await data.another();
+    const claims = await claimNew(writing, TRIALS);
+
+    const seen = await Promise.all(
+      claims.map((claim, trial) => {
+        const attachAt = trial % EVENTS_PER_TRIAL;
+        return attachWhileAppending({ reading: data.engine, writing, claim, attachAt });
+      }),
+    );
+
+    expect(seen).toEqual(claims.map(() => numbersTo(LAST_SEQ)));
+  });
+}
+
+function testStop(open: OpenEngine): void {
+  test("a stopped follower is never called again, and the others still are", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    const [stopped, other] = [new Collector<JournalEvent>(), new Collector<JournalEvent>()];
+    const follower = data.engine.follow(claim.run.run_id, stopped.push);
+    data.engine.follow(claim.run.run_id, other.push);
+    await append(data.engine, claim, "a");
+    await stopped.until((items) => items.at(-1)?.seq === 4);
+
+    follower.stop();
+    const before = stopped.items.length;
+    await append(data.engine, claim, "b");
+    await append(data.engine, claim, "c");
+
+    await other.until((items) => items.at(-1)?.seq === 6);
+    expect(stopped.items).toHaveLength(before);
+  });
+
+  test("a follower may stop itself within its own call", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    const [seen, other] = [new Collector<JournalEvent>(), new Collector<JournalEvent>()];
+    const follower = data.engine.follow(claim.run.run_id, (events) => {
+      follower.stop();
+      seen.push(events);
+    });
+    data.engine.follow(claim.run.run_id, other.push);
+
+    await append(data.engine, claim, "a");
+    await seen.until((items) => items.length > 0);
+    const before = seen.items.length;
+    await append(data.engine, claim, "b");
+
+    await other.until((items) => items.at(-1)?.seq === 5);
+    expect(seen.items).toHaveLength(before);
+  });
+
+  test("stopping twice does not silence whoever follows the same run since", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    const first = data.engine.follow(claim.run.run_id, () => {});
+    first.stop();
+    const later = new Collector<JournalEvent>();
+    data.engine.follow(claim.run.run_id, later.push);
+
+    first.stop();
+    await append(data.engine, claim, "a");
+
+    const events = await later.until((items) => items.length > 0);
+    expect(events.at(-1)?.seq).toBe(4);
+  });
+
+  test("stopping one of two followers with the same callback leaves the other", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    const live = new Collector<JournalEvent>();
+    const first = data.engine.follow(claim.run.run_id, live.push);
+    data.engine.follow(claim.run.run_id, live.push);
+
+    first.stop();
+    await append(data.engine, claim, "a");
+
+    const events = await live.until((items) => items.length > 0);
+    expect(events.at(-1)?.seq).toBe(4);
+  });
+
+  test("no follower is called after its engine was closed", async () => {
+    await using data = await open();
+    const other = await data.another();
+    const claim = await start(data.engine);
+    const [closed, live] = [new Collector<JournalEvent>(), new Collector<JournalEvent>()];
+    other.follow(claim.run.run_id, closed.push);
+    data.engine.follow(claim.run.run_id, live.push);
+
+    await other.close();
+    await append(data.engine, claim, "a");
+    await append(data.engine, claim, "b");
+
+    await live.until((items) => items.at(-1)?.seq === 5);
+    expect(closed.items).toEqual([]);
+  });
+}
+
+function testFeed(open: OpenEngine): void {
+  test("a follower of the feed gets each activity of every handle once, in order", async () => {
+    await using data = await open();
+    const writing = await data.another();
+    await enqueue(writing);
+    const before = await data.engine.lastActivity();
+    const live = new Collector<Activity>();
+    data.engine.followActivities(live.push);
+
+    await Promise.all(numbersTo(30).map((number) => post([data.engine, writing][number % 2] ?? writing, number)));
+
+    await live.until((items) => items.filter(({ seq }) => seq > before).length >= 30);
+    const { items } = await data.engine.activities({ limit: 30 });
+    expect(live.items.slice(-30)).toEqual(items.toReversed());
+  });
+
+  test("a follower of the feed misses nothing when a thread is deleted meanwhile", async () => {
+    await using data = await open();
+    await complete(data.engine, await start(data.engine, { threadId: "thread" }));
+    const live = new Collector<Activity>();
+    data.engine.followActivities(live.push);
+
+    await data.engine.deleteThread("thread");
+    const { seq } = await post(data.engine, 1);
+
+    const seen = await live.until((items) => items.at(-1)?.seq === seq);
+    expect(seen.map((activity) => activity.seq)).toEqual(seen.map((_, index) => seq - seen.length + 1 + index));
+  });
+
+  test("a stopped follower of the feed is never called again", async () => {
+    await using data = await open();
+    const [stopped, other] = [new Collector<Activity>(), new Collector<Activity>()];
+    const follower = data.engine.followActivities(stopped.push);
+    data.engine.followActivities(other.push);
+    follower.stop();
+    follower.stop();
+
+    const { seq } = await post(data.engine, 1);
+
+    await other.until((items) => items.at(-1)?.seq === seq);
+    expect(stopped.items).toEqual([]);
+  });
+}
+
+function testChange(open: OpenEngine): void {
+  const commits: [string, (engine: Engine, claim: Claim, owner: string) => Promise<unknown>][] = [
+    ["an enqueue", (engine) => engine.enqueue(newRun())],
+    ["a cancel request", (engine, claim) => engine.cancel(claim.run.run_id)],
+    ["an append", (engine, claim) => append(engine, claim, "a")],
+    ["a settle", (engine, claim) => complete(engine, claim)],
+    ["a release", (engine, _claim, owner) => engine.release({ owner, crashed: false })],
+    ["a notice", (engine) => post(engine, 1)],
+  ];
+  test.each(commits)("onChange is called after %s of another handle", async (_name, commit) => {
+    await using data = await open();
+    const other = await data.another();
+    const claims = new Map<string, Claim>();
+    for (const owner of ["1", "2", "3", "4"]) claims.set(owner, await start(data.engine, { owner }));
+    const calls = new Collector<number>();
+    data.engine.onChange(() => calls.push([1]));
+
+    // Several, because the first call may be about what was committed before.
+    for (const [owner, claim] of claims) {
+      const before = calls.items.length;
+      await commit(other, claim, owner);
+      await calls.until((items) => items.length > before);
+    }
+
+    expect(calls.items.length).toBeGreaterThanOrEqual(4);
+  });
+
+  test("onChange is called for the commits of its own handle too", async () => {
+    await using data = await open();
+    const calls = new Collector<number>();
+    data.engine.onChange(() => calls.push([1]));
+
+    for (let commits = 1; commits <= 3; commits += 1) {
+      const before = calls.items.length;
+      await enqueue(data.engine);
+      await calls.until((items) => items.length > before);
+    }
+
+    expect(calls.items.length).toBeGreaterThanOrEqual(3);
+  });
+
+  test("onChange is never called after it was stopped", async () => {
+    await using data = await open();
+    const [stopped, other] = [new Collector<number>(), new Collector<number>()];
+    const follower = data.engine.onChange(() => stopped.push([1]));
+    data.engine.onChange(() => other.push([1]));
+    follower.stop();
+
+    await enqueue(data.engine);
+
+    await other.until((items) => items.length > 0);
+    expect(stopped.items).toEqual([]);
+  });
+}
+
+/** A run whose events are appended one by one, and a viewer that comes in the middle of it. */
+async function attachWhileAppending({ reading, writing, claim, attachAt }: Attach): Promise<readonly number[]> {
+  const { run_id: runId } = claim.run;
+  const viewer = new Viewer<JournalEvent>();
+  const appends: Promise<void>[] = [];
+  let follower: Follower | undefined;
+  for (let number = 0; number < EVENTS_PER_TRIAL; number += 1) {
+    appends.push(append(writing, claim, String(number)));
+    if (number === attachAt) {
+      follower = reading.follow(runId, viewer.onEvents);
+      viewer.caughtUp(await reading.events(runId, 0, 1_000));
+    }
+    // Some of the appends are committed together, some one by one.
+    if (number % 3 === 2) await appends.at(-1);
+  }
+  await Promise.all(appends);
+  const seen = await viewer.until(LAST_SEQ);
+  follower?.stop();
+  return seen;
+}
+
+interface Attach {
+  readonly reading: Engine;
+  readonly writing: Engine;
+  readonly claim: Claim;
+  /** After the start of which append the viewer comes. */
+  readonly attachAt: number;
+}
+
+function isFinished(events: readonly JournalEvent[]): boolean {
+  return events.at(-1)?.type === "RUN_FINISHED";
+}
+
+async function claimNew(engine: Engine, count: number): Promise<Claim[]> {
+  await Promise.all(Array.from({ length: count }, () => enqueue(engine)));
+  return engine.claim({ owner: "owner 1", limit: count, leaseMs: LEASE_MS });
+}
+
+function append(engine: Engine, claim: Claim, text: string): Promise<void> {
+  return engine.append(stepOf(claim, { events: [delta(text)] }));
+}
+
+function post(engine: Engine, number: number): Promise<Activity> {
+  return engine.post({ type: "notice", detail: { number } });
+}

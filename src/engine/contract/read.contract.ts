@@ -1,0 +1,203 @@
+/** Lists: their filters, their order, their pages. */
+import { expect, test } from "vitest";
+import type { Activity } from "../../core/activity.ts";
+import type { Run } from "../../core/run.ts";
+import type { ActivityFilter, Engine, Page, RunFilter, ToolCall } from "../engine.ts";
+import { claimNext, complete, delta, enqueue, journalOf, numbersTo, start, stepOf, type OpenEngine } from "./setup.ts";
+
+// More than any list here has: pages that lead nowhere must fail, not hang.
+const MAX_PAGES = 100;
+
+export function testRead(open: OpenEngine): void {
+  testRuns(open);
+  testEvents(open);
+  testActivities(open);
+  testPost(open);
+}
+
+function testRuns(open: OpenEngine): void {
+  test("a run that does not exist is undefined", async () => {
+    await using data = await open();
+    expect(await data.engine.run("nobody")).toBeUndefined();
+  });
+
+  test("runs come newest first, and pages show each run once", async () => {
+    await using data = await open();
+    const ids: string[] = [];
+    for (let runs = 0; runs < 7; runs += 1) ids.unshift((await enqueue(data.engine)).run_id);
+
+    for (const limit of [1, 2, 3, 7, 100]) {
+      const seen = await walk((before) => data.engine.runs({ limit, ...before }));
+      expect(seen.map(({ run_id }) => run_id)).toEqual(ids);
+    }
+  });
+
+  test.each<[string, Partial<RunFilter>, string[]]>([
+    ["status", { status: "queued" }, ["d", "c"]],
+    ["another status", { status: "completed" }, ["a"]],
+    ["a status that no run has", { status: "failed" }, []],
+    ["agent", { agentId: "coder" }, ["d", "b"]],
+    ["thread", { threadId: "thread" }, ["c", "a"]],
+    ["all at once", { status: "queued", agentId: "coder", threadId: "other" }, ["d"]],
+  ])("runs are filtered by %s", async (_name, filter, expected) => {
+    await using data = await open();
+    await enqueue(data.engine, { runId: "a", threadId: "thread" });
+    await complete(data.engine, await claimNext(data.engine));
+    await enqueue(data.engine, { runId: "b", agentId: "coder" });
+    await claimNext(data.engine);
+    await enqueue(data.engine, { runId: "c", threadId: "thread" });
+    await enqueue(data.engine, { runId: "d", agentId: "coder", threadId: "other" });
+
+    const page = await data.engine.runs({ limit: 10, ...filter });
+    const walked = await walk((before) => data.engine.runs({ limit: 1, ...filter, ...before }));
+
+    expect(page.items.map(({ run_id }) => run_id)).toEqual(expected);
+    expect(page.next).toBeNull();
+    expect(walked).toEqual(page.items);
+  });
+}
+
+function testEvents(open: OpenEngine): void {
+  test("events are read in order from after a seq, as many as asked for", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    await data.engine.append(stepOf(claim, { events: numbersTo(7).map((number) => delta(String(number))) }));
+
+    const read = async (after: number, limit: number) =>
+      (await data.engine.events(claim.run.run_id, after, limit)).map(({ seq }) => seq);
+
+    expect(await read(0, 100)).toEqual(numbersTo(10));
+    expect(await read(0, 4)).toEqual([1, 2, 3, 4]);
+    expect(await read(4, 4)).toEqual([5, 6, 7, 8]);
+    expect(await read(8, 4)).toEqual([9, 10]);
+    expect(await read(10, 4)).toEqual([]);
+    expect(await read(99, 4)).toEqual([]);
+  });
+
+  test("a run has its own numbers, and a run that does not exist has no events", async () => {
+    await using data = await open();
+    const [first, second] = [await start(data.engine), await start(data.engine)];
+    await data.engine.append(stepOf(first, { events: [delta("first")] }));
+    await data.engine.append(stepOf(second, { events: [delta("second")] }));
+
+    const journal = await journalOf(data.engine, second.run.run_id);
+
+    expect(journal.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+    expect(journal.at(-1)).toMatchObject(delta("second"));
+    expect(await data.engine.events("nobody", 0, 10)).toEqual([]);
+  });
+}
+
+function testActivities(open: OpenEngine): void {
+  test("a run's life is in the feed, newest first, without its text", async () => {
+    await using data = await open();
+    const { run_id: runId, thread_id: threadId } = await lifeOf(data.engine, "life");
+
+    const { items } = await data.engine.activities({ limit: 100 });
+
+    expect(items.map(({ type }) => type)).toEqual([
+      "run.completed",
+      "tool.finished",
+      "tool.called",
+      "run.started",
+      "run.queued",
+    ]);
+    for (const item of items) {
+      expect(item).toMatchObject({ run_id: runId, thread_id: threadId, agent_id: "assistant", at: expect.any(Number) });
+    }
+    expect(items[2]?.detail).toMatchObject({ tool: "clock", tool_call_id: "call_1" });
+  });
+
+  test("pages of the feed show each activity once", async () => {
+    await using data = await open();
+    await lifeOf(data.engine, "one");
+    await lifeOf(data.engine, "two");
+    const all = await data.engine.activities({ limit: 100 });
+
+    expect(all.items).toHaveLength(10);
+    for (const limit of [1, 3, 5, 10]) {
+      expect(await walk((before) => data.engine.activities({ limit, ...before }))).toEqual(all.items);
+    }
+  });
+
+  const filters: [string, Partial<ActivityFilter>, (activity: Activity) => boolean][] = [
+    ["agent", { agentId: "coder" }, ({ agent_id }) => agent_id === "coder"],
+    ["thread", { threadId: "thread-one" }, ({ thread_id }) => thread_id === "thread-one"],
+    ["run", { runId: "two" }, ({ run_id }) => run_id === "two"],
+    ["type", { type: "tool.called" }, ({ type }) => type === "tool.called"],
+    ["run and type", { runId: "one", type: "run.queued" }, (one) => one.run_id === "one" && one.type === "run.queued"],
+    ["a run that does not exist", { runId: "nobody" }, () => false],
+  ];
+  test.each(filters)("activities are filtered by %s", async (_name, filter, matches) => {
+    await using data = await open();
+    await lifeOf(data.engine, "one");
+    await lifeOf(data.engine, "two", "coder");
+    await data.engine.post({ type: "notice", detail: {} });
+    const all = await data.engine.activities({ limit: 100 });
+
+    const { items } = await data.engine.activities({ limit: 100, ...filter });
+
+    expect(items).toEqual(all.items.filter(matches));
+    expect(await walk((before) => data.engine.activities({ limit: 2, ...filter, ...before }))).toEqual(items);
+  });
+
+  test("activities are read from between two positions, which do not count", async () => {
+    await using data = await open();
+    const posts: Activity[] = [];
+    for (let number = 0; number < 5; number += 1) {
+      posts.push(await data.engine.post({ type: "notice", detail: { number } }));
+    }
+    const [after = 0, before = 0] = [posts[0]?.seq, posts[4]?.seq];
+
+    const { items } = await data.engine.activities({ limit: 100, after, before });
+
+    expect(items.map(({ detail }) => detail["number"])).toEqual([3, 2, 1]);
+  });
+}
+
+function testPost(open: OpenEngine): void {
+  test("a posted notice is the newest activity, of no run", async () => {
+    await using data = await open();
+    await enqueue(data.engine);
+
+    const posted = await data.engine.post({ type: "notice", detail: { role: "operator", content: "hi" } });
+
+    expect(posted).toMatchObject({ type: "notice", agent_id: null, thread_id: null, run_id: null });
+    const { items } = await (await data.another()).activities({ limit: 1 });
+    expect(items).toEqual([posted]);
+  });
+
+  test("lastActivity is the position of the newest activity, 0 in an empty feed", async () => {
+    await using data = await open();
+    const other = await data.another();
+    expect(await other.lastActivity()).toBe(0);
+
+    const { seq } = await data.engine.post({ type: "notice", detail: {} });
+
+    expect(await other.lastActivity()).toBe(seq);
+  });
+}
+
+/** A run that calls one tool and completes. */
+async function lifeOf(engine: Engine, runId: string, agentId = "assistant"): Promise<Run> {
+  const claim = await start(engine, { runId, threadId: `thread-${runId}`, agentId });
+  const called: ToolCall = { toolCallId: "call_1", name: "clock", effects: "pure", result: null };
+  const finished: ToolCall = { ...called, result: { content: "noon", isError: false } };
+  await engine.append(stepOf(claim, { toolCalls: [called] }));
+  await engine.append(stepOf(claim, { toolCalls: [finished], events: [delta("It is noon.")] }));
+  await complete(engine, claim);
+  return claim.run;
+}
+
+/** Follows `next` to the end. */
+async function walk<T>(read: (before: { before?: number }) => Promise<Page<T>>): Promise<T[]> {
+  const items: T[] = [];
+  let before: number | undefined;
+  for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+    const page = await read(before === undefined ? {} : { before });
+    items.push(...page.items);
+    before = page.next ?? undefined;
+    if (page.next === null) return items;
+  }
+  throw new Error(`There is no end after ${MAX_PAGES} pages.`);
+}

@@ -1,0 +1,236 @@
+/** What becomes of runs whose owner is gone: handed back, put in order for readers, given up in the end. */
+import { expect, test, vi } from "vitest";
+import type { RunEvent } from "../../core/event.ts";
+import type { Engine } from "../engine.ts";
+import {
+  claimNext,
+  complete,
+  delta,
+  enqueue,
+  journalOf,
+  LEASE_MS,
+  start,
+  stepOf,
+  typesOf,
+  type OpenEngine,
+  type ReadEvent,
+} from "./setup.ts";
+
+export function testRelease(open: OpenEngine): void {
+  testHandBack(open);
+  testOpenEvents(open);
+  testPoison(open);
+}
+
+function testHandBack(open: OpenEngine): void {
+  test("release hands the runs of one owner back, and says how many", async () => {
+    await using data = await open();
+    const mine = [await start(data.engine, { owner: "owner 1" }), await start(data.engine, { owner: "owner 1" })];
+    const other = await start(data.engine, { owner: "owner 2" });
+
+    expect(await data.engine.release({ owner: "owner 1", crashed: false })).toBe(2);
+
+    for (const { run } of mine) expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
+    expect(await data.engine.run(other.run.run_id)).toEqual(other.run);
+    expect(await data.engine.release({ owner: "owner 1", crashed: false })).toBe(0);
+  });
+
+  test("release without an owner hands back every run that is under way, and leaves queued ones alone", async () => {
+    await using data = await open();
+    await start(data.engine, { owner: "owner 1" });
+    await start(data.engine, { owner: "owner 2" });
+    const queued = await enqueue(data.engine);
+
+    expect(await data.engine.release({ crashed: true })).toBe(2);
+
+    expect(await data.engine.counts()).toEqual({ queued: 3, running: 0, waiting: 0 });
+    expect(await typesOf(data.engine, queued.run_id)).toEqual(["RUN_STARTED", "evenkeel.queued"]);
+  });
+
+  test("a released run goes on from its last step, before runs that came later", async () => {
+    await using data = await open();
+    const first = await start(data.engine);
+    await enqueue(data.engine);
+    await data.engine.append(stepOf(first, { messages: [{ role: "assistant", content: "half" }], steps: 1 }));
+    await data.engine.release({ owner: "owner 1", crashed: false });
+
+    const second = await claimNext(data.engine, { owner: "owner 2" });
+
+    expect(second.run).toMatchObject({ run_id: first.run.run_id, steps: 1, attempts: 2 });
+    expect(second.run.started_at).toBe(first.run.started_at);
+    expect(await data.engine.run(first.run.run_id)).toEqual(second.run);
+    expect(second.fence).toBeGreaterThan(first.fence);
+    expect(await data.engine.history(second.run.run_id)).toMatchObject([{ content: "hello" }, { content: "half" }]);
+  });
+
+  test("a released run keeps its place at the head of its thread", async () => {
+    await using data = await open();
+    const first = await start(data.engine, { threadId: "thread" });
+    await enqueue(data.engine, { threadId: "thread" });
+    await data.engine.release({ owner: "owner 1", crashed: true });
+
+    const claims = await data.engine.claim({ owner: "owner 2", limit: 10, leaseMs: LEASE_MS });
+
+    expect(claims.map(({ run }) => run.run_id)).toEqual([first.run.run_id]);
+  });
+}
+
+function testOpenEvents(open: OpenEngine): void {
+  const opened: RunEvent[] = [
+    { type: "STEP_STARTED", stepName: "model call 1" },
+    { type: "TEXT_MESSAGE_START", messageId: "msg_done" },
+    { type: "TEXT_MESSAGE_END", messageId: "msg_done" },
+    { type: "TOOL_CALL_START", toolCallId: "call_done", toolCallName: "clock" },
+    { type: "TOOL_CALL_END", toolCallId: "call_done" },
+    { type: "REASONING_START", messageId: "msg_think" },
+    { type: "REASONING_MESSAGE_START", messageId: "msg_think", role: "reasoning" },
+    { type: "TEXT_MESSAGE_START", messageId: "msg_half" },
+    delta("ha", "msg_half"),
+    { type: "TOOL_CALL_START", toolCallId: "call_half", toolCallName: "clock" },
+    { type: "TOOL_CALL_ARGS", toolCallId: "call_half", delta: "{" },
+  ];
+  const closed = [
+    { type: "TOOL_CALL_END", toolCallId: "call_half" },
+    { type: "TEXT_MESSAGE_END", messageId: "msg_half" },
+    { type: "REASONING_MESSAGE_END", messageId: "msg_think" },
+    { type: "REASONING_END", messageId: "msg_think" },
+    { type: "STEP_FINISHED", stepName: "model call 1" },
+  ];
+
+  test("what a dead owner left open is closed before evenkeel.attempt, which names what is void", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    await data.engine.append(stepOf(claim, { events: opened }));
+
+    await data.engine.release({ owner: "owner 1", crashed: true });
+
+    const tail = (await journalOf(data.engine, claim.run.run_id)).slice(-6);
+    expect(tail.slice(0, -1)).toMatchObject(closed);
+    expect(tail.at(-1)).toMatchObject({ name: "evenkeel.attempt", value: { of: "run", attempt: 2 } });
+    expect(voidOf(tail.at(-1))).toEqual(["call_half", "msg_half", "msg_think"]);
+  });
+
+  test("what is open when a lease runs out is closed before the next owner begins", async () => {
+    await using data = await open();
+    await enqueue(data.engine);
+    const claim = await claimNext(data.engine, { leaseMs: 1 });
+    await data.engine.append(stepOf(claim, { events: [{ type: "TEXT_MESSAGE_START", messageId: "msg_half" }] }));
+
+    await vi.waitFor(() => claimNext(data.engine, { owner: "owner 2" }), { interval: 5 });
+
+    const tail = (await journalOf(data.engine, claim.run.run_id)).slice(-3);
+    expect(tail).toMatchObject([
+      { type: "TEXT_MESSAGE_END", messageId: "msg_half" },
+      { name: "evenkeel.attempt", value: { void: ["msg_half"] } },
+      { name: "evenkeel.claimed", value: { owner: "owner 2", attempt: 2 } },
+    ]);
+  });
+
+  test("a second crash voids only what the second owner left open", async () => {
+    await using data = await open();
+    await data.engine.append(stepOf(await start(data.engine), { events: opened }));
+    await data.engine.release({ owner: "owner 1", crashed: true });
+    const second = await claimNext(data.engine, { owner: "owner 2" });
+    await data.engine.append(stepOf(second, { events: [{ type: "TEXT_MESSAGE_START", messageId: "msg_new" }] }));
+
+    await data.engine.release({ owner: "owner 2", crashed: true });
+
+    const tail = (await journalOf(data.engine, second.run.run_id)).slice(-2);
+    expect(tail).toMatchObject([{ type: "TEXT_MESSAGE_END", messageId: "msg_new" }, { name: "evenkeel.attempt" }]);
+    expect(voidOf(tail.at(-1))).toEqual(["msg_new"]);
+  });
+
+  test("an owner that left nothing open voids nothing", async () => {
+    await using data = await open();
+    const { run } = await start(data.engine);
+
+    await data.engine.release({ owner: "owner 1", crashed: false });
+
+    expect(voidOf((await journalOf(data.engine, run.run_id)).at(-1))).toEqual([]);
+  });
+
+  test("what is open is closed before the end of a run that is given up", async () => {
+    await using data = await open();
+    await enqueue(data.engine);
+    await crash(data.engine, 2);
+    const last = await claimNext(data.engine);
+    await data.engine.append(stepOf(last, { events: [{ type: "TEXT_MESSAGE_START", messageId: "msg_half" }] }));
+
+    await data.engine.release({ owner: "owner 1", crashed: true });
+
+    const tail = (await journalOf(data.engine, last.run.run_id)).slice(-2);
+    expect(tail).toMatchObject([{ type: "TEXT_MESSAGE_END", messageId: "msg_half" }, { type: "RUN_ERROR" }]);
+  });
+}
+
+function testPoison(open: OpenEngine): void {
+  test("the third crash of its process fails a run as POISONED", async () => {
+    await using data = await open();
+    const run = await enqueue(data.engine);
+
+    await crash(data.engine, 2);
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued", error: null });
+    await crash(data.engine, 1);
+
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "failed", error: { code: "POISONED" } });
+    expect((await journalOf(data.engine, run.run_id)).at(-1)).toMatchObject({ type: "RUN_ERROR", code: "POISONED" });
+    expect(await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
+  });
+
+  test("a lease that runs out counts as a crash", async () => {
+    await using data = await open();
+    const run = await enqueue(data.engine);
+    await claimNext(data.engine, { leaseMs: 1 });
+    await vi.waitFor(() => claimNext(data.engine, { leaseMs: 1 }), { interval: 5 });
+    await vi.waitFor(() => claimNext(data.engine, { leaseMs: 1 }), { interval: 5 });
+
+    await vi.waitFor(
+      async () => {
+        expect(await data.engine.claim({ owner: "owner 1", limit: 1, leaseMs: 1 })).toEqual([]);
+        expect(await data.engine.run(run.run_id)).toMatchObject({ status: "failed", error: { code: "POISONED" } });
+      },
+      { interval: 5 },
+    );
+  });
+
+  test("a graceful release never poisons, and does not make up for crashes", async () => {
+    await using data = await open();
+    const run = await enqueue(data.engine);
+    await crash(data.engine, 2);
+    for (let drains = 0; drains < 5; drains += 1) {
+      await claimNext(data.engine);
+      await data.engine.release({ owner: "owner 1", crashed: false });
+    }
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
+
+    await crash(data.engine, 1);
+
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "failed", error: { code: "POISONED" } });
+  });
+
+  test("a poisoned run lets the next of its thread through, and harms no other run", async () => {
+    await using data = await open();
+    await enqueue(data.engine, { threadId: "thread" });
+    const next = await enqueue(data.engine, { threadId: "thread" });
+    await crash(data.engine, 3);
+
+    const claim = await claimNext(data.engine);
+
+    expect(claim.run.run_id).toBe(next.run_id);
+    await complete(data.engine, claim);
+    expect(await data.engine.run(next.run_id)).toMatchObject({ status: "completed" });
+  });
+}
+
+/** The process of the run in front dies, that many times. */
+async function crash(engine: Engine, times: number): Promise<void> {
+  for (let crashes = 0; crashes < times; crashes += 1) {
+    await claimNext(engine, { owner: "owner 1" });
+    await engine.release({ owner: "owner 1", crashed: true });
+  }
+}
+
+function voidOf(event: ReadEvent | undefined): string[] {
+  const value = event?.["value"] as { void: string[] } | undefined;
+  return value?.void.toSorted() ?? ["no attempt"];
+}

@@ -1,0 +1,88 @@
+/**
+ * What the parts of the engine contract share: how an engine is opened, and the runs, claims and steps
+ * that a test starts from. It knows the Engine interface and no driver.
+ */
+import type { RunEvent } from "../../core/event.ts";
+import { newId } from "../../core/id.ts";
+import type { NewRun, Run } from "../../core/run.ts";
+import type { Claim, Engine, EngineLimits, Step } from "../engine.ts";
+
+export interface OpenedEngine extends AsyncDisposable {
+  readonly engine: Engine;
+  /** A second handle on the same data, as another process would hold one. Closed together with the first. */
+  another(): Promise<Engine>;
+}
+
+/** Opens an engine on data of its own, empty. Without limits it has room for any test. */
+export type OpenEngine = (limits?: EngineLimits) => Promise<OpenedEngine>;
+
+/** Long enough that no lease runs out within a test that does not want it to. */
+export const LEASE_MS = 60_000;
+
+export function newRun(overrides: Partial<NewRun> = {}): NewRun {
+  return {
+    runId: newId("run"),
+    threadId: newId("thread"),
+    agentId: "assistant",
+    message: "hello",
+    strategy: "enqueue",
+    timeoutMs: null,
+    metadata: {},
+    principal: "ana",
+    idempotencyKey: null,
+    runIdChosen: false,
+    fingerprint: "body 1",
+    ...overrides,
+  };
+}
+
+export async function enqueue(engine: Engine, overrides: Partial<NewRun> = {}): Promise<Run> {
+  const { run } = await engine.enqueue(newRun(overrides));
+  return run;
+}
+
+/** Takes the next run in line. */
+export async function claimNext(engine: Engine, { owner = "owner 1", leaseMs = LEASE_MS } = {}): Promise<Claim> {
+  const [claim] = await engine.claim({ owner, limit: 1, leaseMs });
+  if (!claim) throw new Error("There was nothing to claim.");
+  return claim;
+}
+
+/** A run that is under way: enqueued and claimed. */
+export async function start(engine: Engine, overrides: Partial<NewRun> & { owner?: string } = {}): Promise<Claim> {
+  const { owner, ...request } = overrides;
+  const { run_id: runId } = await enqueue(engine, request);
+  const claim = await claimNext(engine, owner === undefined ? {} : { owner });
+  if (claim.run.run_id !== runId) throw new Error(`Claimed ${claim.run.run_id} instead of ${runId}.`);
+  return claim;
+}
+
+export function stepOf({ run, fence }: Claim, content: Partial<Omit<Step, "runId" | "fence">> = {}): Step {
+  return { runId: run.run_id, fence, events: [], ...content };
+}
+
+export async function complete(engine: Engine, claim: Claim, reply = "done"): Promise<void> {
+  await engine.settle(stepOf(claim), { status: "completed", reply });
+}
+
+/** An event that is told apart from others by its text. */
+export function delta(text: string, messageId = "msg_1"): RunEvent {
+  return { type: "TEXT_MESSAGE_CONTENT", messageId, delta: text };
+}
+
+/** What a client sees of a journal row. */
+export type ReadEvent = Readonly<Record<string, unknown>> & { readonly seq: number; readonly type: string };
+
+export async function journalOf(engine: Engine, runId: string): Promise<ReadEvent[]> {
+  const rows = await engine.events(runId, 0, 100_000);
+  return rows.map(({ data }) => JSON.parse(data) as ReadEvent);
+}
+
+export async function typesOf(engine: Engine, runId: string): Promise<string[]> {
+  const journal = await journalOf(engine, runId);
+  return journal.map(({ type, name }) => (typeof name === "string" ? name : type));
+}
+
+export function numbersTo(last: number): number[] {
+  return Array.from({ length: last }, (_, index) => index + 1);
+}

@@ -1,0 +1,44 @@
+/**
+ * What every engine driver must do, as tests: each driver's own test file runs them on its storage.
+ * They are written against `engine.ts` alone; a guarantee in its comments that no test here holds is a
+ * gap. The parts lie in `contract/`, one for each part of the interface.
+ */
+import { describe } from "vitest";
+import { testCancel } from "./contract/cancel.contract.ts";
+import { testClaim } from "./contract/claim.contract.ts";
+import { testEnqueue } from "./contract/enqueue.contract.ts";
+import { testFollow } from "./contract/follow.contract.ts";
+import { testRead } from "./contract/read.contract.ts";
+import { testRelease } from "./contract/release.contract.ts";
+import type { OpenEngine } from "./contract/setup.ts";
+import { testStep } from "./contract/step.contract.ts";
+import { testThread } from "./contract/thread.contract.ts";
+
+export function testEngine({ name, open }: { readonly name: string; readonly open: OpenEngine }): void {
+  describe(`${name} engine`, () => {
+    describe("enqueue", () => {
+      testEnqueue(open);
+    });
+    describe("claim", () => {
+      testClaim(open);
+    });
+    describe("append and settle", () => {
+      testStep(open);
+    });
+    describe("release", () => {
+      testRelease(open);
+    });
+    describe("cancel", () => {
+      testCancel(open);
+    });
+    describe("threads", () => {
+      testThread(open);
+    });
+    describe("reading", () => {
+      testRead(open);
+    });
+    describe("following", () => {
+      testFollow(open);
+    });
+  });
+}

@@ -1,0 +1,134 @@
+import { randomBytes } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, test } from "vitest";
+import { enqueue, newRun } from "../contract/setup.ts";
+import { makeFolder, openAt, openTemporary } from "./test-data.ts";
+
+const PAGE_BYTES = 4096;
+
+test("what was stored is there after every handle was closed and the folder opened again", async () => {
+  await using folder = await makeFolder();
+  await using first = await openAt(folder.path);
+  const run = await enqueue(first, { threadId: "thread" });
+  await first.close();
+
+  await using second = await openAt(folder.path);
+
+  expect(await second.run(run.run_id)).toEqual(run);
+});
+
+test("closing commits what still waits, and closing twice is closing once", async () => {
+  await using folder = await makeFolder();
+  await using first = await openAt(folder.path);
+  const writes = [first.enqueue(newRun({ runId: "a" })), first.enqueue(newRun({ runId: "b" }))];
+
+  await first.close();
+  await first.close();
+
+  await Promise.all(writes);
+  await using second = await openAt(folder.path);
+  expect((await second.runs({ limit: 10 })).items.map(({ run_id }) => run_id)).toEqual(["b", "a"]);
+});
+
+test("a folder that does not exist is made", async () => {
+  await using folder = await makeFolder();
+  const nested = join(folder.path, "new", "data");
+
+  await using engine = await openAt(nested);
+
+  expect(await readdir(nested)).toContain("evenkeel.db");
+  expect(await engine.lastActivity()).toBe(0);
+});
+
+test("a folder that cannot be made is refused by its name", async () => {
+  await using folder = await makeFolder();
+  const file = join(folder.path, "file");
+  await writeFile(file, "");
+
+  await expect(openAt(join(file, "data"))).rejects.toMatchObject({
+    code: "STORAGE_UNAVAILABLE",
+    message: expect.stringContaining(join(file, "data")),
+  });
+});
+
+test("data of a newer evenkeel is refused, and says which schema it has", async () => {
+  await using folder = await makeFolder();
+  await makeDatabase(folder.path);
+  setSchema(folder.dbPath, 99);
+
+  await expect(openAt(folder.path)).rejects.toMatchObject({
+    code: "STORAGE_UNAVAILABLE",
+    message: expect.stringMatching(/newer evenkeel \(schema 99, .*DATA_DIR/),
+  });
+  expect(schemaOf(folder.dbPath)).toBe(99);
+});
+
+const FOREIGN: [string, Buffer][] = [
+  ["text", Buffer.from("remember the milk\n")],
+  ["random bytes", randomBytes(3 * PAGE_BYTES)],
+  ["a SQLite file with a broken header", Buffer.concat([Buffer.from("SQLite format 3\0"), randomBytes(PAGE_BYTES)])],
+];
+test.each(FOREIGN)("a file that is no database (%s) is refused and left as it is", async (_name, content) => {
+  await using folder = await makeFolder();
+  await writeFile(folder.dbPath, content);
+
+  await expect(openAt(folder.path)).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+
+  expect((await readFile(folder.dbPath)).equals(content)).toBe(true);
+  expect(await readdir(folder.path)).toEqual(["evenkeel.db"]);
+});
+
+test("a database whose pages are corrupt is refused with STORAGE_UNAVAILABLE and left as it is", async () => {
+  await using folder = await makeFolder();
+  await makeDatabase(folder.path);
+  const corrupt = await readFile(folder.dbPath);
+  corrupt.fill(0xaa, PAGE_BYTES);
+  await writeFile(folder.dbPath, corrupt);
+
+  await expect(makeDatabase(folder.path)).rejects.toMatchObject({
+    code: "STORAGE_UNAVAILABLE",
+    message: expect.stringContaining("corrupt"),
+  });
+
+  expect((await readFile(folder.dbPath)).equals(corrupt)).toBe(true);
+});
+
+test("a handle opens while another process is in the middle of a write", async () => {
+  await using data = await openTemporary();
+  using rival = new DatabaseSync(data.folder.dbPath, { timeout: 0 });
+  rival.exec("BEGIN IMMEDIATE");
+
+  const other = await data.another();
+
+  expect(await other.counts()).toEqual({ queued: 0, running: 0, waiting: 0 });
+  rival.exec("ROLLBACK");
+});
+
+test("a new file that another process is setting up is refused with STORAGE_UNAVAILABLE, not half made", async () => {
+  await using folder = await makeFolder();
+  using rival = new DatabaseSync(folder.dbPath, { timeout: 0 });
+  rival.exec("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE");
+
+  await expect(openAt(folder.path)).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+
+  rival.exec("ROLLBACK");
+  await expect(makeDatabase(folder.path)).resolves.toBeUndefined();
+});
+
+/** Opens the folder and writes to it: what is wrong with a file may show in either. */
+async function makeDatabase(dataDir: string): Promise<void> {
+  await using engine = await openAt(dataDir);
+  await enqueue(engine);
+}
+
+function setSchema(path: string, version: number): void {
+  using db = new DatabaseSync(path);
+  db.exec(`PRAGMA user_version = ${version}`);
+}
+
+function schemaOf(path: string): unknown {
+  using db = new DatabaseSync(path);
+  return db.prepare("PRAGMA user_version").get()?.["user_version"];
+}

@@ -1,0 +1,36 @@
+/**
+ * The way in for any Node ≥ 20: a Node that can run TypeScript goes on to `primary.ts`, an older one hands
+ * itself over to the Node that npm installed beside the dependencies. Called by `run-dev.js` and
+ * `run-production.js`. Plain JavaScript with nothing newer than Node 20.
+ */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const FIRST_NODE_WITH_ALL_WE_NEED = 24;
+const BUNDLED_NODE = join(dirname(fileURLToPath(import.meta.url)), "../node_modules/.bin/node");
+const EX_CONFIG = 78;
+
+/** @param {"dev" | "production"} mode */
+export async function runEntry(mode) {
+  if (Number.parseInt(process.versions.node, 10) < FIRST_NODE_WITH_ALL_WE_NEED) return handOver();
+  const { runPrimary } = await import("./primary.ts");
+  await runPrimary(mode);
+}
+
+/** Runs the same command under the bundled Node: stdio, signals and the exit code pass through. */
+function handOver() {
+  if (!existsSync(BUNDLED_NODE)) {
+    console.error(
+      `evenkeel needs Node ≥ 24, this is ${process.version}. Run \`npm ci\`, which installs one, or upgrade Node.`,
+    );
+    process.exit(EX_CONFIG);
+  }
+  const child = spawn(BUNDLED_NODE, process.argv.slice(1), { stdio: "inherit" });
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"])) {
+    process.on(signal, () => child.kill(signal));
+  }
+  child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal ?? "SIGKILL"]));
+}

@@ -1,0 +1,27 @@
+/** What a person sees first: where it is, what runs, which model, and where the data lies. */
+import type { Settings } from "../settings.ts";
+import { VERSION } from "../version.ts";
+
+export function banner(settings: Settings, bootMs: number): string {
+  const { host, port, mode, reload, workers, agents, model, apiKeys, dataDir } = settings;
+  const shownHost = host === "0.0.0.0" || host === "::" ? "localhost" : host;
+  const rows = [
+    ["url", `http://${shownHost}:${port}`],
+    ["mode", `${mode}${reload ? ", reloads on change (one worker)" : ""}`],
+    ["processes", `${plural(workers, "worker")}, ${plural(agents, "agent")}`],
+    ["model", describeModel(model)],
+    ["access", apiKeys.length > 0 ? plural(apiKeys.length, "API key") : "this machine only (set API_KEYS to open it)"],
+    ["data", dataDir],
+  ];
+  const lines = rows.map(([name = "", value = ""]) => `  ${name.padEnd(10)} ${value}`);
+  return `\nevenkeel ${VERSION}, ready in ${bootMs} ms\n\n${lines.join("\n")}\n`;
+}
+
+function describeModel({ simulated, baseUrl }: Settings["model"]): string {
+  if (simulated) return "simulated (set ANTHROPIC_API_KEY for the real one)";
+  return `real, at ${baseUrl ?? "https://api.anthropic.com"}`;
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

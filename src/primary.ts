@@ -1,0 +1,152 @@
+/**
+ * The front door. The primary supervises and serves no request:
+ * settings → data → simulated model → workers and agents → banner → upkeep, signals, reload.
+ */
+import { join } from "node:path";
+import { loadAgents } from "./config.ts";
+import { ownerName } from "./core/run.ts";
+import type { Engine } from "./engine/engine.ts";
+import { openEngine } from "./engine/open.ts";
+import { banner } from "./observe/banner.ts";
+import { createLog, type Log } from "./observe/log.ts";
+import { forkPlain, forkWorker } from "./process/fork.ts";
+import { lockFolder } from "./process/lock.ts";
+import { assertPortFree } from "./process/port.ts";
+import { EXIT, type ChildKind } from "./process/protocol.ts";
+import { ReloadWatcher } from "./process/reload.ts";
+import { onSignals } from "./process/signals.ts";
+import { Supervisor } from "./process/supervisor.ts";
+import { childEnv, loadSettings, type Mode, type Settings } from "./settings.ts";
+
+const UPKEEP_MS = 1_000;
+const SOURCE = import.meta.dirname;
+
+/** What a reload or a rolling restart replaces. */
+const ROLLING: readonly ChildKind[] = ["worker", "agent"];
+
+export async function runPrimary(mode: Mode): Promise<void> {
+  process.title = "evenkeel primary";
+  try {
+    const settings = loadSettings(mode);
+    await checkSurroundings(settings);
+    await serve(settings, await createLog(settings, "primary"));
+  } catch (error) {
+    refuse(error);
+  }
+}
+
+/** What would fail in every child alike is found here, once and in one line. */
+async function checkSurroundings({ host, port, dataDir, configDir }: Settings): Promise<void> {
+  await assertPortFree(host, port).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`Port ${port} on ${host} cannot be used (${reason}). Stop what uses it, or set PORT to another.`);
+  });
+  // Held until the process ends, and never released: the kernel does that.
+  if (!lockFolder(dataDir))
+    throw new Error(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
+  await loadAgents(configDir);
+}
+
+async function serve(settings: Settings, log: Log): Promise<void> {
+  const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
+  // Whoever owned a run is gone: we hold the folder's lock.
+  const released = await engine.release({ crashed: false });
+  if (released > 0) log.info({ runs: released }, "runs of the last time go on");
+
+  const supervisor = new Supervisor({
+    stallMs: settings.stallMs,
+    drainMs: settings.drainMs,
+    onDeath: ({ kind, id, pid, exit }) => {
+      log.error({ kind, id, pid, ...exit }, `${kind} ${id} died; it is replaced`);
+      if (kind === "agent") handBack(engine, log, ownerName(id, pid));
+    },
+    onHopeless: (reason) => {
+      log.fatal(reason);
+      supervisor.killAll();
+      process.exit(EXIT.config);
+    },
+  });
+
+  await startAll(supervisor, settings);
+  process.stdout.write(`${banner(settings, Math.round(performance.now()))}\n`);
+
+  const upkeep = setInterval(() => {
+    engine.maintain().catch((error: unknown) => log.error({ err: error }, "upkeep of the data failed"));
+  }, UPKEEP_MS);
+  const restart = () => {
+    supervisor.replace(ROLLING).then(
+      () => log.info("restarted: the new processes serve"),
+      (error: unknown) =>
+        log.error(`the old processes go on: ${error instanceof Error ? error.message : String(error)}`),
+    );
+  };
+  const watcher = settings.reload ? watch(settings, log, restart) : undefined;
+
+  onSignals({
+    restart,
+    quit: () => {
+      supervisor.killAll();
+      process.exit(EXIT.interrupted);
+    },
+    drain: (signal) => {
+      log.info(`${signal}: draining, ${settings.drainMs} ms at most`);
+      watcher?.stop();
+      clearInterval(upkeep);
+      // Those who serve users first, together with those whose answers they wait for; then the model.
+      void supervisor.stop([["worker", "agent"], ["simulator"]]).then(async () => {
+        await engine.close();
+        process.exit(EXIT.drained);
+      });
+    },
+  });
+}
+
+/** Workers boot while the simulator does: only agents need to know where the model is. */
+async function startAll(supervisor: Supervisor, settings: Settings): Promise<void> {
+  const worker = { entry: join(SOURCE, "worker/main.ts"), env: childEnv(settings) };
+  const workers = supervisor.start({
+    kind: "worker",
+    count: settings.workers,
+    fork: (id) => forkWorker({ ...worker, args: [String(id)] }),
+  });
+  const model = settings.model.simulated ? await startSimulator(supervisor, settings) : settings.model;
+  const agent = { entry: join(SOURCE, "agent/main.ts"), env: childEnv({ ...settings, model }) };
+  const agents = supervisor.start({
+    kind: "agent",
+    count: settings.agents,
+    fork: (id) => forkPlain({ ...agent, args: [String(id)] }),
+  });
+  await Promise.all([workers, agents]);
+}
+
+async function startSimulator(supervisor: Supervisor, settings: Settings): Promise<Settings["model"]> {
+  // Its first port is the system's choice; a replacement takes the same one, so that agents find it again.
+  let port = 0;
+  const entry = join(SOURCE, "simulator/main.ts");
+  const fork = () =>
+    forkPlain({ entry, args: ["--port", String(port), "--host", "127.0.0.1"], env: childEnv(settings) });
+  const [first = 0] = await supervisor.start({ kind: "simulator", count: 1, fork });
+  port = first;
+  return { simulated: true, apiKey: "simulated", baseUrl: `http://127.0.0.1:${port}` };
+}
+
+function watch(settings: Settings, log: Log, restart: () => void): ReloadWatcher {
+  return new ReloadWatcher([SOURCE, settings.configDir], (file) => {
+    log.info(`${file} changed`);
+    restart();
+  });
+}
+
+function handBack(engine: Engine, log: Log, owner: string): void {
+  engine.release({ owner, crashed: true }).then(
+    (runs) => runs > 0 && log.warn({ runs, owner }, "its runs go on elsewhere"),
+    (error: unknown) => log.error({ err: error, owner }, "runs cannot be handed back; their leases will run out"),
+  );
+}
+
+/** Nothing was started: say why in plain words, without a stack. */
+function refuse(error: unknown): never {
+  const reason = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`evenkeel cannot start:\n${reason.replaceAll(/^/gm, "  ")}\n`);
+  process.exit(EXIT.config);
+}

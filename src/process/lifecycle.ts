@@ -1,0 +1,80 @@
+/**
+ * The life of a child process: boot, ready, heartbeats, drain, exit. Each `main.ts` hands its service to
+ * `runService` and does nothing else with signals, IPC or exit codes.
+ */
+import { startWatchdog } from "./watchdog.ts";
+import { EXIT, HEARTBEAT_MS, type FromChild, type ProcessInfo, type ToChild } from "./protocol.ts";
+import { VitalsMeter } from "./vitals.ts";
+
+export interface Service {
+  /** Where it listens, when the parent has to know. */
+  readonly port?: number;
+  inFlight(): number;
+  /** The latest snapshot of all processes, about once a second. */
+  onSnapshot?(processes: readonly ProcessInfo[]): void;
+  /** Take nothing new, finish what is under way within the time the service was given, free everything. */
+  drain(): Promise<void>;
+}
+
+export interface ServiceOptions {
+  /** Shown by ps and htop. */
+  readonly title: string;
+  readonly start: () => Promise<Service>;
+  /** Told of what ends the process, before it ends. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+export async function runService({ title, start, onFatal }: ServiceOptions): Promise<void> {
+  process.title = title;
+  startWatchdog();
+  // Ctrl-C and a closed terminal reach the whole process group; only the primary decides what they mean.
+  for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
+  const crash = (error: unknown) => {
+    onFatal(error);
+    process.exit(EXIT.crashed);
+  };
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
+  try {
+    attach(await start());
+  } catch (error) {
+    onFatal(error);
+    await send({ type: "failed", detail: error instanceof Error ? error.message : String(error) });
+    process.exit(isHopeless(error) ? EXIT.config : EXIT.crashed);
+  }
+}
+
+function attach(service: Service): void {
+  const meter = new VitalsMeter();
+  const beat = () => void send({ type: "heartbeat", vitals: meter.read(service.inFlight()) });
+  setInterval(beat, HEARTBEAT_MS);
+
+  let draining = false;
+  const drain = () => {
+    if (draining) return;
+    draining = true;
+    // A rejection here is a crash like any other: the handler above logs it and exits.
+    void service.drain().then(() => process.exit(EXIT.drained));
+  };
+  process.on("SIGTERM", drain);
+  process.on("disconnect", () => process.exit(EXIT.crashed));
+  process.on("message", (message: ToChild) => {
+    if (message.type === "drain") drain();
+    else service.onSnapshot?.(message.processes);
+  });
+  void send({ type: "ready", ...(service.port !== undefined && { port: service.port }) });
+}
+
+/** Resolves when the message is written, or cannot be any more: a dead parent is the watchdog's business. */
+function send(message: FromChild): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected) process.send?.(message, undefined, {}, () => resolve());
+    else resolve();
+  });
+}
+
+/** Errors that no restart mends: the supervisor gives up at once instead of trying again and again. */
+function isHopeless(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "EADDRINUSE" || code === "EACCES" || code === "EADDRNOTAVAIL";
+}

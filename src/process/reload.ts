@@ -1,0 +1,28 @@
+/** Watches folders and says, once things are quiet, that something changed. Used with RELOAD=true. */
+import { watch, type FSWatcher } from "node:fs";
+
+// An editor writes a file in several steps, a checkout writes many files: wait until it is over.
+const QUIET_MS = 150;
+
+export class ReloadWatcher {
+  readonly #watchers: FSWatcher[];
+  readonly #onChange: (file: string) => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `node --watch` would miss what only forked processes import; a recursive watch sees all. */
+  constructor(folders: readonly string[], onChange: (file: string) => void) {
+    this.#onChange = onChange;
+    this.#watchers = folders.map((folder) => watch(folder, { recursive: true }, (_event, file) => this.#saw(file)));
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    for (const watcher of this.#watchers) watcher.close();
+  }
+
+  #saw(file: string | null): void {
+    if (!file || !/\.(ts|js|json)$/.test(file) || file.endsWith(".test.ts")) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#onChange(file), QUIET_MS);
+  }
+}

@@ -1,0 +1,34 @@
+/** What signals mean to the primary. They stay ours for as long as the process lives. */
+
+/**
+ * One Ctrl-C may arrive twice: from the terminal, and forwarded by npm, which got it too. Two within this
+ * time are one; a person who really presses twice is slower.
+ */
+const SAME_PRESS_MS = 200;
+
+export interface SignalActions {
+  /** SIGTERM, or the first SIGINT. Called once. */
+  readonly drain: (signal: string) => void;
+  /** A second SIGINT: somebody will not wait. */
+  readonly quit: () => void;
+  /** SIGHUP: new processes, no downtime. */
+  readonly restart: () => void;
+}
+
+export function onSignals({ drain, quit, restart }: SignalActions): void {
+  let drainingSince: number | undefined;
+  const begin = (signal: string) => {
+    drainingSince = performance.now();
+    drain(signal);
+  };
+  process.on("SIGTERM", () => {
+    if (drainingSince === undefined) begin("SIGTERM");
+  });
+  process.on("SIGINT", () => {
+    if (drainingSince === undefined) begin("SIGINT");
+    else if (performance.now() - drainingSince > SAME_PRESS_MS) quit();
+  });
+  process.on("SIGHUP", () => {
+    if (drainingSince === undefined) restart();
+  });
+}

@@ -1,0 +1,137 @@
+/**
+ * The process tree: starts every slot, replaces what dies or hangs, rolls out new code, and shows it all
+ * in one snapshot a second. Owned by the primary. Knows processes, not runs.
+ */
+import type { Child, ChildExit } from "./child.ts";
+import { HEARTBEAT_MS, type ChildKind, type ProcessInfo } from "./protocol.ts";
+import { Slot } from "./slot.ts";
+import { VitalsMeter } from "./vitals.ts";
+
+// With the backoff, four tries take about two seconds plus their boots.
+const MAX_BOOT_FAILURES = 4;
+const DRAIN_SLACK_MS = 3_000;
+
+export interface RoleOptions {
+  readonly kind: ChildKind;
+  readonly count: number;
+  readonly fork: (id: number) => Child;
+}
+
+export interface SupervisorOptions {
+  readonly stallMs: number;
+  readonly drainMs: number;
+  readonly onDeath: (death: { kind: ChildKind; id: number; pid: number; exit: ChildExit }) => void;
+  /** The tree cannot work: a kind of process never came up, or said that no restart can help. */
+  readonly onHopeless: (reason: string) => void;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #meter = new VitalsMeter();
+  readonly #startedAt = performance.now();
+  readonly #slots: Slot[] = [];
+  readonly #ticker: NodeJS.Timeout;
+  #tickedAt = performance.now();
+  #processes: readonly ProcessInfo[] = [];
+  #replacing: Promise<void> = Promise.resolve();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#ticker = setInterval(() => this.#tick(), HEARTBEAT_MS);
+  }
+
+  /** Forks `count` children of a kind and waits until each is ready. Resolves with their ports. */
+  async start({ kind, count, fork }: RoleOptions): Promise<(number | undefined)[]> {
+    const { stallMs, onDeath, onHopeless } = this.#options;
+    const slots = Array.from({ length: count }, (_, index) => {
+      const id = index + 1;
+      return new Slot({
+        kind,
+        id,
+        stallMs,
+        maxBootFailures: MAX_BOOT_FAILURES,
+        fork: () => fork(id),
+        onDeath: (_slot, pid, exit) => onDeath({ kind, id, pid, exit }),
+        onHopeless: (_slot, reason) => onHopeless(`${kind} ${id} does not start: ${reason}`),
+      });
+    });
+    this.#slots.push(...slots);
+    const ports = await Promise.all(slots.map((slot) => slot.start()));
+    this.#share();
+    return ports;
+  }
+
+  /**
+   * New children for all of `kinds`; the old ones drain once every new one is ready. Rejects, with the
+   * old ones still serving, when a new one does not come up. One replacement at a time.
+   */
+  replace(kinds: readonly ChildKind[]): Promise<void> {
+    const replaced = this.#replacing.then(() => this.#replaceNow(kinds));
+    this.#replacing = replaced.catch(() => {});
+    return replaced;
+  }
+
+  /** Drains phase by phase: those that serve users first, then those that they need. Ends the supervisor. */
+  async stop(phases: readonly (readonly ChildKind[])[]): Promise<void> {
+    for (const kinds of phases) await Promise.all(this.#of(...kinds).map((slot) => slot.stop(this.#graceMs)));
+    clearInterval(this.#ticker);
+    this.#meter.stop();
+  }
+
+  killAll(): void {
+    for (const slot of this.#slots) slot.kill();
+  }
+
+  async #replaceNow(kinds: readonly ChildKind[]): Promise<void> {
+    const slots = this.#of(...kinds);
+    const prepared = await Promise.allSettled(slots.map((slot) => slot.prepare()));
+    const ready = prepared.filter((result) => result.status === "fulfilled").map((result) => result.value);
+    const failed = prepared.find((result) => result.status === "rejected");
+    if (failed) {
+      for (const next of ready) next.abandon();
+      throw failed.reason;
+    }
+    const drained = ready.map((next) => next.commit(this.#graceMs));
+    this.#share();
+    await Promise.all(drained);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    // If it was us who slept (a suspended machine, SIGSTOP), nobody could be heard: that proves nothing.
+    const weSlept = now - this.#tickedAt > 2 * HEARTBEAT_MS;
+    this.#tickedAt = now;
+    for (const slot of this.#slots) {
+      if (weSlept) slot.forgiveSilence();
+      else slot.checkPulse();
+    }
+    this.#share();
+  }
+
+  /** The snapshot goes to the workers: any of them answers for all processes. */
+  #share(): void {
+    this.#processes = [this.#self(), ...this.#slots.map((slot) => slot.info())];
+    for (const { child } of this.#of("worker")) child?.send({ type: "snapshot", processes: this.#processes });
+  }
+
+  #self(): ProcessInfo {
+    return {
+      kind: "primary",
+      id: 1,
+      pid: process.pid,
+      state: "ready",
+      uptime_s: Math.round((performance.now() - this.#startedAt) / 1000),
+      ...this.#meter.read(0),
+      restarts: 0,
+    };
+  }
+
+  /** A child bounds its own drain; a little later it is killed. */
+  get #graceMs(): number {
+    return this.#options.drainMs + DRAIN_SLACK_MS;
+  }
+
+  #of(...kinds: readonly ChildKind[]): Slot[] {
+    return this.#slots.filter((slot) => kinds.includes(slot.kind));
+  }
+}

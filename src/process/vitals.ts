@@ -1,0 +1,45 @@
+/** Measures this process: memory, CPU and how late its event loop runs. Used by children and the primary. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Vitals } from "./protocol.ts";
+
+// The sampler wakes up this often and reports the time between wake-ups, so it is subtracted below.
+const RESOLUTION_MS = 20;
+
+export class VitalsMeter {
+  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  #cpu = process.cpuUsage();
+  #at = performance.now();
+
+  constructor() {
+    this.#delay.enable();
+  }
+
+  /** What happened since the last call. */
+  read(inFlight: number): Vitals {
+    const cpu = process.cpuUsage(this.#cpu);
+    const elapsedMs = performance.now() - this.#at;
+    this.#cpu = process.cpuUsage();
+    this.#at = performance.now();
+    const lag = { p50: this.#lagMs(50), p99: this.#lagMs(99) };
+    this.#delay.reset();
+    return {
+      rss_bytes: process.memoryUsage.rss(),
+      cpu_percent: round((cpu.user + cpu.system) / 10 / elapsedMs),
+      lag_ms: lag,
+      in_flight: inFlight,
+    };
+  }
+
+  stop(): void {
+    this.#delay.disable();
+  }
+
+  #lagMs(percentile: number): number {
+    const delayMs = this.#delay.percentile(percentile) / 1e6;
+    return round(Math.max(0, delayMs - RESOLUTION_MS));
+  }
+}
+
+function round(value: number): number {
+  return Number.isFinite(value) ? Math.round(value * 10) / 10 : 0;
+}

@@ -1,0 +1,25 @@
+/**
+ * Ends this process when its parent is gone, even while its event loop is blocked: a thread of its own
+ * looks at the parent's pid. Without it a blocked worker, or any agent, outlives a killed primary.
+ */
+import { Worker } from "node:worker_threads";
+
+const CHECK_MS = 200;
+
+// Plain source, not a file: a thread that loads no module starts in a few milliseconds.
+const THREAD = `
+  const { ppid } = process;
+  setInterval(() => {
+    if (process.ppid !== ppid) process.kill(process.pid, "SIGKILL");
+  }, ${CHECK_MS});
+`;
+
+/** The thread does not keep the process alive. */
+export function startWatchdog(): void {
+  const thread = new Worker(THREAD, {
+    eval: true,
+    resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
+  });
+  // Not a hidden leak: this thread ends with the process, and must not be the reason why it goes on.
+  thread.unref();
+}

@@ -1,0 +1,80 @@
+// Which tools an answer calls: those a /sim line orders, those the message names, none once results are in.
+// Called by script.ts; pure. Never looks at raw messages or at the clock.
+
+import type { Conversation } from "./conversation.ts";
+import type { Directives } from "./directives.ts";
+import { invalid } from "./errors.ts";
+import { inputFor } from "./input.ts";
+import type { JsonObject } from "./json.ts";
+import type { ModelRequest, Tool } from "./request.ts";
+
+export interface PlannedCall {
+  readonly name: string;
+  readonly input: JsonObject;
+}
+
+export interface Situation {
+  readonly request: ModelRequest;
+  readonly conversation: Conversation;
+  readonly directives: Directives;
+}
+
+export function planCalls({ request, conversation, directives }: Situation): PlannedCall[] {
+  if (!request.mayCallTools) return [];
+  if (directives.loop) return loopCalls({ request, conversation, directives });
+  if (conversation.results.length > 0) return [];
+  if (directives.calls.length > 0) return directedCalls({ request, conversation, directives });
+  return namedTools(conversation.text, request.tools).map(({ tool, rest }) => ({
+    name: tool.name,
+    input: inputFor(tool.schema, { text: conversation.text, rest }),
+  }));
+}
+
+function loopCalls(situation: Situation): PlannedCall[] {
+  if (situation.directives.calls.length > 0) return directedCalls(situation);
+  const [tool] = situation.request.tools;
+  if (!tool) throw invalid("/sim loop needs a tool: the request offers none and the line names none");
+  const { text } = situation.conversation;
+  return [{ name: tool.name, input: inputFor(tool.schema, { text, rest: text }) }];
+}
+
+function directedCalls({ request, conversation: { text }, directives }: Situation): PlannedCall[] {
+  return directives.calls.map(({ name, input }) => {
+    const tool = request.tools.find((candidate) => candidate.name === name);
+    return { name, input: input ?? (tool ? inputFor(tool.schema, { text, rest: text }) : {}) };
+  });
+}
+
+interface Mention {
+  readonly tool: Tool;
+  /** The message behind the tool's name. */
+  readonly rest: string;
+}
+
+/** Tools in the order the message names them; "current time" names `current_time`, and not `time` as well. */
+export function namedTools(text: string, tools: readonly Tool[]): Mention[] {
+  const longestFirst = [...tools].sort((a, b) => b.name.length - a.name.length);
+  const mentions: (Mention & { at: number })[] = [];
+  let free = plain(text);
+  for (const tool of longestFirst) {
+    const at = wordIndex(free, plain(tool.name));
+    if (at < 0) continue;
+    const end = at + tool.name.length;
+    mentions.push({ tool, at, rest: text.slice(end).replace(/^[\s:,.;–—-]+/, "") });
+    free = free.slice(0, at) + "\0".repeat(tool.name.length) + free.slice(end);
+  }
+  return mentions.sort((a, b) => a.at - b.at);
+}
+
+// Every step keeps the length, so that an index into the plain text is one into the message.
+const plain = (text: string): string =>
+  text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/[_\s-]/g, " ");
+
+function wordIndex(text: string, word: string): number {
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+    if (isEdge(text[at - 1]) && isEdge(text[at + word.length])) return at;
+  }
+  return -1;
+}
+
+const isEdge = (character: string | undefined): boolean => character === undefined || !/[\p{L}\p{N}]/u.test(character);

@@ -1,0 +1,79 @@
+// The real entry as a real process, under Node's own type stripping.
+
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
+
+interface Child extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly exit: Promise<unknown[]>;
+}
+
+async function forkSimulator(): Promise<Child> {
+  // vitest's own loader flags are not for the child: it must start as it does in production.
+  const child = fork(MAIN, ["--port", "0"], { execArgv: [] });
+  const exit = once(child, "exit");
+  const [message] = (await once(child, "message")) as [{ type: string; port: number }];
+  expect(message.type).toBe("ready");
+  const dispose = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await exit;
+  };
+  return { child, port: message.port, exit, [Symbol.asyncDispose]: dispose };
+}
+
+test("a forked simulator says its port and answers there", async () => {
+  await using sim = await forkSimulator();
+  const response = await fetch(`http://127.0.0.1:${sim.port}/sim/stats`);
+  expect(await response.json()).toMatchObject({ requests: 0 });
+});
+
+test("it outlives the parent's Ctrl-C and ends on SIGTERM", async () => {
+  await using sim = await forkSimulator();
+  sim.child.kill("SIGINT");
+  expect((await fetch(`http://127.0.0.1:${sim.port}/sim/stats`)).status).toBe(200);
+  sim.child.kill("SIGTERM");
+  expect(await sim.exit).toEqual([0, null]);
+});
+
+test("it ends when its parent lets go of it, with a stream still open", async () => {
+  await using sim = await forkSimulator();
+  const messages = [{ role: "user", content: "/sim ttft=0 stall" }];
+  const response = await fetch(`http://127.0.0.1:${sim.port}/v1/messages`, {
+    method: "POST",
+    headers: { "x-api-key": "any" },
+    body: JSON.stringify({ model: "m", max_tokens: 9, stream: true, messages }),
+  });
+  expect(response.status).toBe(200);
+  sim.child.disconnect();
+  expect(await sim.exit).toEqual([0, null]);
+  await expect(response.text()).rejects.toThrow(/./);
+});
+
+test("run by hand it prints its address", async () => {
+  const child = spawn(process.execPath, [MAIN]);
+  const exit = once(child, "exit");
+  try {
+    const [line] = (await once(child.stdout, "data")) as [Buffer];
+    expect(line.toString()).toMatch(/^Simulated model listening on http:\/\/127\.0\.0\.1:\d+\n$/);
+  } finally {
+    child.kill("SIGTERM");
+  }
+  expect(await exit).toEqual([0, null]);
+});
+
+test("bad arguments end it with 78, every problem named, without a stack", async () => {
+  const child = spawn(process.execPath, [MAIN, "--port", "http", "--rate", "fast"]);
+  const exit = once(child, "exit");
+  const said = (await child.stderr.toArray()).join("");
+  expect(await exit).toEqual([78, null]);
+  expect(said.split("\n")).toEqual([
+    'Expected `--port` to be a whole number from 0 to 65535, got "http"',
+    'Expected `--rate` to be a whole number from 0 to 1000000, got "fast"',
+    "",
+  ]);
+});

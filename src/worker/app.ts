@@ -1,0 +1,39 @@
+/** The Koa application: middleware, then routes. `createApp` opens nothing and listens on nothing. */
+import { Router } from "@koa/router";
+import Koa from "koa";
+import type { IncomingMessage } from "node:http";
+import { AppError } from "../core/errors.ts";
+import type { RequestState, WorkerDeps } from "./context.ts";
+import type { Principal } from "./guard.ts";
+import { answerErrors } from "./middleware/errors.ts";
+import { identify } from "./middleware/identify.ts";
+import { activityRoutes } from "./routes/activities.ts";
+import { agentRoutes } from "./routes/agents.ts";
+import { chatRoutes } from "./routes/chat.ts";
+import { runRoutes } from "./routes/runs.ts";
+import { systemRoutes } from "./routes/system.ts";
+import { threadRoutes } from "./routes/threads.ts";
+
+export type AppRouter = Router<RequestState>;
+
+const ROUTES = [chatRoutes, runRoutes, threadRoutes, activityRoutes, agentRoutes, systemRoutes];
+
+export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessage) => Principal): Koa<RequestState> {
+  const app = new Koa<RequestState>();
+  const router: AppRouter = new Router<RequestState>();
+  for (const addRoutes of ROUTES) addRoutes(router, deps);
+  app.use(identify(principalOf));
+  app.use(answerErrors(deps.log));
+  app.use(router.routes());
+  app.use(router.allowedMethods({ throw: true, methodNotAllowed: notAllowed, notImplemented: notAllowed }));
+  app.use((ctx) => {
+    throw new AppError("NOT_FOUND", `There is nothing at ${ctx.method} ${ctx.path}. The README lists what there is.`);
+  });
+  // Koa's own handler would print what happens after the response began to stderr.
+  app.on("error", (error: unknown) => deps.log.warn({ err: error }, "response failed"));
+  return app;
+}
+
+function notAllowed(): AppError {
+  return new AppError("METHOD_NOT_ALLOWED", "This path is served under another method; see the Allow header.");
+}

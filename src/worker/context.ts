@@ -1,0 +1,27 @@
+/** What the routes of a worker work with. Made once in `main.ts`, handed down by argument. */
+import type { Agent } from "../core/agent.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Log } from "../observe/log.ts";
+import type { ProcessInfo } from "../process/protocol.ts";
+import type { Settings } from "../settings.ts";
+import type { RunFeeds } from "../stream/feed.ts";
+import type { SseStreams } from "../stream/sse.ts";
+
+export interface WorkerDeps {
+  readonly settings: Settings;
+  readonly engine: Engine;
+  readonly agents: ReadonlyMap<string, Agent>;
+  readonly feeds: RunFeeds;
+  readonly streams: SseStreams;
+  readonly log: Log;
+  /** The primary's latest snapshot of all processes. */
+  readonly processes: () => readonly ProcessInfo[];
+  /** Aborted when this worker has to let go of requests that still wait. */
+  readonly closing: AbortSignal;
+}
+
+/** What Koa's `ctx.state` holds. */
+export interface RequestState {
+  principal: string;
+  requestId: string;
+}

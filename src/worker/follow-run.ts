@@ -1,0 +1,61 @@
+/** The two ways to stay with a run: stream its events, or wait for its end. Used by the chat and run routes. */
+import type { ServerResponse } from "node:http";
+import { AppError } from "../core/errors.ts";
+import { isOver, type Run } from "../core/run.ts";
+import { Viewer } from "../stream/viewer.ts";
+import type { WorkerDeps } from "./context.ts";
+
+export interface StreamOptions {
+  readonly response: ServerResponse;
+  readonly runId: string;
+  readonly after: number;
+  /** The client hung up before the run's end. */
+  readonly onAbandon?: () => void;
+}
+
+/** Streams the run's events as SSE from `after` on, and ends with the run's last event. */
+export function streamRun({ feeds, streams, log }: WorkerDeps, options: StreamOptions): void {
+  const { response, runId, after, onAbandon } = options;
+  let ended = false;
+  const stream = streams.open(response, () => {
+    viewer.stop();
+    // A stream that we end ourselves, to drain, is not the client's wish.
+    if (!ended && !response.writableEnded) onAbandon?.();
+  });
+  const viewer = new Viewer({
+    feeds,
+    runId,
+    after,
+    sink: stream,
+    onEnd: (error) => {
+      ended = true;
+      if (error) log.error({ err: error, run_id: runId }, "journal cannot be read");
+      stream.end();
+    },
+  });
+}
+
+/** @throws AppError SHUTTING_DOWN when this worker has to go before the run is over; the run goes on */
+export async function waitForEnd(
+  { engine, feeds, closing }: WorkerDeps,
+  runId: string,
+  signal: AbortSignal,
+): Promise<Run> {
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const { feed, leave } = feeds.join(runId, () => feed.ended && resolve());
+  const onAbort = () => resolve();
+  for (const source of [signal, closing]) source.addEventListener("abort", onAbort);
+  try {
+    // Joined first, asked second: an end between the two is seen by one of them.
+    const before = await engine.run(runId);
+    if (before && !isOver(before.status) && !signal.aborted && !closing.aborted) await ended;
+    const run = await engine.run(runId);
+    if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
+    if (isOver(run.status) || signal.aborted) return run;
+    const detail = `Run ${runId} goes on; ask for it again at /api/runs/${runId}.`;
+    throw new AppError("SHUTTING_DOWN", detail, { runId, retryAfterS: 2 });
+  } finally {
+    leave();
+    for (const source of [signal, closing]) source.removeEventListener("abort", onAbort);
+  }
+}

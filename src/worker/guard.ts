@@ -1,0 +1,70 @@
+/**
+ * Who may talk to us. Without API keys (protected mode) only loopback peers are served, and only under a
+ * loopback Host, so that no web page can reach us by DNS rebinding. With keys, a bearer key is needed for
+ * everything but /health. Called once per request, before anything else looks at it.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { AppError } from "../core/errors.ts";
+import type { ApiKey } from "../settings.ts";
+
+/** Who asks, for idempotency and logs: the key's name, or "local". */
+export type Principal = string;
+
+const LOOPBACK_HOST = /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
+const LOOPBACK_PEER = /^(127\.|::1$|::ffff:127\.)/;
+
+export class Guard {
+  readonly #keys: readonly { readonly name: string; readonly digest: Buffer }[];
+
+  constructor(apiKeys: readonly ApiKey[]) {
+    this.#keys = apiKeys.map(({ name, secret }) => ({ name, digest: digestOf(secret) }));
+  }
+
+  /** @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED */
+  admit(request: IncomingMessage): Principal {
+    const principal = this.#keys.length > 0 ? this.#byKey(request) : byLoopback(request);
+    assertOwnOrigin(request);
+    return principal;
+  }
+
+  #byKey({ headers, url }: IncomingMessage): Principal {
+    if (url === "/health") return "anonymous";
+    const secret = /^Bearer (.+)$/i.exec(headers.authorization ?? "")?.[1];
+    // Digests have one length, which is what a comparison in constant time needs.
+    const digest = digestOf(secret ?? "");
+    const key = this.#keys.find((candidate) => timingSafeEqual(candidate.digest, digest));
+    if (secret !== undefined && key) return key.name;
+    throw new AppError("UNAUTHORIZED", "Send one of the server's API keys as `Authorization: Bearer <secret>`.");
+  }
+}
+
+function byLoopback({ socket, headers }: IncomingMessage): Principal {
+  if (!LOOPBACK_PEER.test(socket.remoteAddress ?? "")) {
+    throw new AppError(
+      "PROTECTED_MODE",
+      "evenkeel has no API keys, so it serves only clients on its own machine. " +
+        "Start it with API_KEYS=name:secret to open it, and send `Authorization: Bearer <secret>`.",
+    );
+  }
+  if (!LOOPBACK_HOST.test(headers.host ?? "")) {
+    throw new AppError(
+      "FOREIGN_HOST",
+      `Host "${headers.host ?? ""}" is not this machine's. Use http://localhost, ` +
+        "or start evenkeel with API_KEYS=name:secret to serve other names.",
+    );
+  }
+  return "local";
+}
+
+/** A page of another origin may not change anything through a visitor's browser. */
+function assertOwnOrigin({ method, headers }: IncomingMessage): void {
+  const { origin, host } = headers;
+  if (origin === undefined || method === "GET" || method === "HEAD") return;
+  if (URL.canParse(origin) && new URL(origin).host === host) return;
+  throw new AppError("FOREIGN_ORIGIN", `Requests from pages of ${origin} are not served; send them from ${host}.`);
+}
+
+function digestOf(secret: string): Buffer {
+  return createHash("sha256").update(secret).digest();
+}

@@ -1,0 +1,38 @@
+/** The life of a request: guard, then the fast lane, then Koa. Called by node:http for every request. */
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { toAppError } from "../core/errors.ts";
+import { createApp } from "./app.ts";
+import type { WorkerDeps } from "./context.ts";
+import { FastLane } from "./fast-lane.ts";
+import { Guard, type Principal } from "./guard.ts";
+import { requestIdOf, sendProblem } from "./problem.ts";
+
+export function createListener(deps: WorkerDeps): RequestListener {
+  const guard = new Guard(deps.settings.apiKeys);
+  const fastLane = new FastLane(deps.engine);
+  const principals = new WeakMap<IncomingMessage, Principal>();
+  const app = createApp(deps, (request) => principals.get(request) ?? "").callback();
+
+  const fail = (request: IncomingMessage, response: ServerResponse, error: unknown) => {
+    const requestId = requestIdOf(request);
+    const known = toAppError(error);
+    if (known.status >= 500) deps.log.error({ err: error, request_id: requestId, url: request.url }, "request failed");
+    sendProblem(response, known, requestId);
+  };
+
+  return (request, response) => {
+    try {
+      const principal = guard.admit(request);
+      const answer = fastLane.answer(request, response);
+      if (answer === true) return;
+      if (answer !== false) {
+        answer.catch((error: unknown) => fail(request, response, error));
+        return;
+      }
+      principals.set(request, principal);
+      void app(request, response);
+    } catch (error) {
+      fail(request, response, error);
+    }
+  };
+}

@@ -1,0 +1,23 @@
+/** What agents there are to talk to, as `config/agents.ts` says. */
+import type { Agent } from "../../core/agent.ts";
+import type { AppRouter } from "../app.ts";
+import type { WorkerDeps } from "../context.ts";
+
+export function agentRoutes(router: AppRouter, { agents }: WorkerDeps): void {
+  // The configuration does not change while this process lives.
+  const body = { agents: [...agents.values()].map(show) };
+  router.get("/api/agents", (ctx) => {
+    ctx.body = body;
+  });
+}
+
+/** Everything but the system prompt, which is the operator's. */
+function show({ agentId, model, description, tools, maxTokens, limits }: Agent): object {
+  return {
+    agent_id: agentId,
+    model,
+    description,
+    tools,
+    limits: { max_tokens: maxTokens, max_steps: limits.maxSteps, timeout_ms: limits.timeoutMs },
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * The HTTP server of one worker: limits, listening, and a drain in two phases. First it takes no new
+ * sockets and answers what still comes on open ones with `Connection: close`; only then are idle sockets
+ * closed. Closing them at once would fail the request that a client is just sending.
+ */
+import { createServer, type RequestListener, type Server } from "node:http";
+import { Server as NetServer } from "node:net";
+
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 10_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16 * 1024,
+  /** A response counts as full above this, and its writer is asked to wait. */
+  highWaterMark: 64 * 1024,
+};
+
+// How long clients get to notice `Connection: close` before their idle sockets are closed.
+const FAREWELL_MS = 1_000;
+const DRAIN_CHECK_MS = 50;
+
+export class HttpServer {
+  readonly #server: Server;
+  #inFlight = 0;
+  #draining = false;
+
+  constructor(listener: RequestListener) {
+    this.#server = createServer(LIMITS, (request, response) => {
+      this.#inFlight += 1;
+      response.on("close", () => (this.#inFlight -= 1));
+      if (this.#draining) response.shouldKeepAlive = false;
+      listener(request, response);
+    });
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** @returns the port. Rejects with a sentence when the address cannot be had. */
+  async listen(host: string, port: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", reject);
+    this.#server.listen({ host, port, backlog: 4096 }, resolve);
+    await promise;
+    const address = this.#server.address();
+    return typeof address === "object" && address ? address.port : port;
+  }
+
+  /** Resolves when no request is left, or after `ms`. Sockets that are left then are cut. */
+  async drain(ms: number): Promise<void> {
+    this.#draining = true;
+    const startedAt = performance.now();
+    // http.Server's own close() would close idle sockets at once: stop listening, and no more.
+    NetServer.prototype.close.call(this.#server);
+    const elapsed = () => performance.now() - startedAt;
+    while (elapsed() < Math.min(ms, FAREWELL_MS)) await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
+    this.#server.closeIdleConnections();
+    while (this.#inFlight > 0 && elapsed() < ms) await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
+    this.#server.closeAllConnections();
+  }
+}

@@ -7,26 +7,26 @@ import { defineAgents } from "../src/core/agent.ts";
 export const agents = defineAgents({
   // The least an agent needs: a model. Tools make it useful.
   assistant: {
-    model: "claude-sonnet-4-5",
+    model: "claude-sonnet-5-5",
     description: "Answers questions, knows the time and can calculate.",
     system: "You are a helpful assistant. Use your tools when they give a better answer than memory does.",
     tools: ["current_time", "calculate"],
   },
 
-  // A larger budget and extended thinking, for questions worth waiting for.
+  // A larger answer and extended thinking, for questions worth waiting for.
   analyst: {
-    model: "claude-opus-4-5",
+    model: "claude-opus-5-5",
     description: "Thinks before it answers.",
     system: "You are a careful analyst. Show your calculation, then give the result in one sentence.",
     maxTokens: 16_000,
-    thinkingBudgetTokens: 4_000,
+    thinking: "adaptive",
     tools: ["calculate"],
     limits: { maxSteps: 60, timeoutMs: 30 * 60_000 },
   },
 
   // No tools, short answers, tight limits.
   greeter: {
-    model: "claude-haiku-4-5",
+    model: "claude-haiku-5-5",
     description: "Greets visitors in one sentence.",
     system: "Greet the visitor in one friendly sentence.",
     maxTokens: 200,

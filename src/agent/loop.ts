@@ -89,7 +89,7 @@ function assertStepsLeft({ agentId, limits }: Agent, steps: number): void {
 }
 
 function paramsOf({ agent, tools }: LoopOptions, messages: readonly Message[]): MessageStreamParams {
-  const { model, maxTokens, system, thinkingBudgetTokens } = agent;
+  const { model, maxTokens, system, thinking } = agent;
   const described = describeTools(agent, tools);
   return {
     model,
@@ -98,7 +98,8 @@ function paramsOf({ agent, tools }: LoopOptions, messages: readonly Message[]): 
     messages: messages as unknown as MessageParam[],
     ...(system !== undefined && { system }),
     ...(described.length > 0 && { tools: described }),
-    ...(thinkingBudgetTokens !== undefined && { thinking: { type: "enabled", budget_tokens: thinkingBudgetTokens } }),
+    ...(thinking === "adaptive" && { thinking: { type: "adaptive" } }),
+    ...(typeof thinking === "number" && { thinking: { type: "enabled", budget_tokens: thinking } }),
   };
 }
 

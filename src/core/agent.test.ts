@@ -13,7 +13,7 @@ test("an agent of a model alone has every default", () => {
     system: undefined,
     maxTokens: 4096,
     tools: [],
-    thinkingBudgetTokens: undefined,
+    thinking: undefined,
     limits: { maxSteps: 40, timeoutMs: 600_000 },
   });
 });
@@ -42,9 +42,9 @@ test.each<[string, AgentConfig, string]>([
   ["a model that is no text", { model: 7 as unknown as string }, "`model` to be the name"],
   ["no tokens", { model: MODEL, maxTokens: 0 }, "`maxTokens` to be a whole number"],
   ["half a token", { model: MODEL, maxTokens: 1.5 }, "`maxTokens` to be a whole number"],
-  ["too little thinking", { model: MODEL, thinkingBudgetTokens: 1023 }, "`thinkingBudgetTokens`"],
-  ["more thinking than tokens", { model: MODEL, thinkingBudgetTokens: 4096 }, "`thinkingBudgetTokens`"],
-  ["half a token of thinking", { model: MODEL, thinkingBudgetTokens: 1024.5 }, "`thinkingBudgetTokens`"],
+  ["too little thinking", { model: MODEL, thinking: 1023 }, "`thinking`"],
+  ["more thinking than tokens", { model: MODEL, thinking: 4096 }, "`thinking`"],
+  ["half a token of thinking", { model: MODEL, thinking: 1024.5 }, "`thinking`"],
   ["no steps", { model: MODEL, limits: { maxSteps: 0 } }, "`limits.maxSteps` to be a whole number"],
   ["endless time", { model: MODEL, limits: { timeoutMs: Infinity } }, "`limits.timeoutMs` to be a whole number"],
 ])("%s is refused", (_name, config, problem) => {
@@ -60,8 +60,8 @@ test.each(["", "Assistant", "-a", "_a", "a b", "ä", "a/b", "a".repeat(65)])("%o
 });
 
 test("a thinking budget within its bounds is accepted", () => {
-  expect(() => defineAgents({ a: { model: MODEL, thinkingBudgetTokens: 1024 } })).not.toThrow();
-  expect(() => defineAgents({ a: { model: MODEL, thinkingBudgetTokens: 4095 } })).not.toThrow();
+  expect(() => defineAgents({ a: { model: MODEL, thinking: 1024 } })).not.toThrow();
+  expect(() => defineAgents({ a: { model: MODEL, thinking: 4095 } })).not.toThrow();
 });
 
 test("every mistake of every agent is named in one error, with the file to edit", () => {

@@ -17,8 +17,8 @@ export interface AgentConfig {
   readonly maxTokens?: number;
   /** Names of tools; each is a file `config/tools/NAME.ts`. */
   readonly tools?: readonly string[];
-  /** Extended thinking; at least 1024 and below maxTokens. */
-  readonly thinkingBudgetTokens?: number;
+  /** Extended thinking: "adaptive" leaves it to the model; a number is a budget in tokens, from 1024, below maxTokens. */
+  readonly thinking?: "adaptive" | number;
   readonly limits?: AgentLimits;
 }
 
@@ -29,7 +29,7 @@ export interface Agent {
   readonly system: string | undefined;
   readonly maxTokens: number;
   readonly tools: readonly string[];
-  readonly thinkingBudgetTokens: number | undefined;
+  readonly thinking: "adaptive" | number | undefined;
   readonly limits: Required<AgentLimits>;
 }
 
@@ -51,12 +51,12 @@ function withDefaults(agentId: string, config: AgentConfig): Agent {
     system: config.system,
     maxTokens: config.maxTokens ?? 4096,
     tools: config.tools ?? [],
-    thinkingBudgetTokens: config.thinkingBudgetTokens,
+    thinking: config.thinking,
     limits: { ...DEFAULT_LIMITS, ...config.limits },
   };
 }
 
-function problemsOf(id: string, { model, maxTokens = 4096, thinkingBudgetTokens, limits = {} }: AgentConfig): string[] {
+function problemsOf(id: string, { model, maxTokens = 4096, thinking, limits = {} }: AgentConfig): string[] {
   const problems: string[] = [];
   const expect = (holds: boolean, what: string) => {
     if (!holds) problems.push(`Agent \`${id}\`: expected ${what}.`);
@@ -65,9 +65,10 @@ function problemsOf(id: string, { model, maxTokens = 4096, thinkingBudgetTokens,
   expect(typeof model === "string" && model !== "", "`model` to be the name of a model");
   expect(Number.isInteger(maxTokens) && maxTokens > 0, "`maxTokens` to be a whole number above 0");
   expect(
-    thinkingBudgetTokens === undefined ||
-      (Number.isInteger(thinkingBudgetTokens) && thinkingBudgetTokens >= 1024 && thinkingBudgetTokens < maxTokens),
-    "`thinkingBudgetTokens` to be a whole number of at least 1024 and below `maxTokens`",
+    thinking === undefined ||
+      thinking === "adaptive" ||
+      (Number.isInteger(thinking) && thinking >= 1024 && thinking < maxTokens),
+    '`thinking` to be "adaptive" or a whole number from 1024 and below `maxTokens`',
   );
   for (const [name, value] of Object.entries(limits)) {
     expect(Number.isInteger(value) && value > 0, `\`limits.${name}\` to be a whole number above 0`);

@@ -1,6 +1,14 @@
 import { EventSchema } from "@ag-ui/core/schemas";
 import { describe, expect, test } from "vitest";
-import { customEvent, isTerminal, OpenItems, terminalEvent, type RunEvent, type RunEventType } from "./event.ts";
+import {
+  customEvent,
+  isTerminal,
+  MODEL_STEP,
+  OpenItems,
+  terminalEvent,
+  type RunEvent,
+  type RunEventType,
+} from "./event.ts";
 import { NO_USAGE, type Outcome, type Usage } from "./run.ts";
 
 const RUN = { run_id: "run_1", thread_id: "thread_1" };
@@ -153,6 +161,18 @@ describe("OpenItems", () => {
     const open = new OpenItems();
     for (const event of Object.values(EVENTS)) open.see(event);
 
+    expect(open.close().events).toEqual([]);
+  });
+
+  test("what a model call showed is void until its step is finished, even when it is closed", () => {
+    const open = new OpenItems();
+    open.see({ type: "STEP_STARTED", stepName: MODEL_STEP });
+    for (const event of [EVENTS.TEXT_MESSAGE_START, EVENTS.TEXT_MESSAGE_END]) open.see(event);
+    expect(open.close().voided).toEqual(["msg_1"]);
+
+    open.see({ type: "STEP_STARTED", stepName: MODEL_STEP });
+    for (const event of [EVENTS.TEXT_MESSAGE_START, EVENTS.TEXT_MESSAGE_END]) open.see(event);
+    open.see({ type: "STEP_FINISHED", stepName: MODEL_STEP });
     expect(open.close()).toEqual({ events: [], voided: [] });
   });
 

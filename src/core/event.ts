@@ -110,7 +110,7 @@ export class OpenItems {
     if (closer) this.#open.set(keyOf(closer), closer);
     else this.#open.delete(keyOf(event));
     if (closer && event.type !== "STEP_STARTED") this.#unconfirmed.add(idOf(event));
-    if (event.type === "STEP_FINISHED" && event.stepName === MODEL_STEP) this.#unconfirmed.clear();
+    if (settlesStep(event)) this.#unconfirmed.clear();
   }
 
   /** The events that close all that is open, innermost first, and the ids that are void now. */
@@ -121,6 +121,12 @@ export class OpenItems {
     this.#unconfirmed.clear();
     return { events, voided };
   }
+}
+
+/** Before it, what was shown may become void; after it, it counts, or is void already. */
+function settlesStep(event: RunEvent): boolean {
+  if (event.type === "CUSTOM") return event.name === "evenkeel.attempt";
+  return event.type === "STEP_FINISHED" && event.stepName === MODEL_STEP;
 }
 
 /** The name of the step that is one model call. */

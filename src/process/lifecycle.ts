@@ -22,9 +22,14 @@ export interface ServiceOptions {
   readonly start: () => Promise<Service>;
   /** Told of what ends the process, before it ends. */
   readonly onFatal: (error: unknown) => void;
+  /**
+   * systemd and `timeout` send SIGTERM to every process at once. Those who serve users drain on it; those
+   * whom others need while they drain ignore it and wait for the primary's word. Default "drain".
+   */
+  readonly onSigterm?: "drain" | "ignore";
 }
 
-export async function runService({ title, start, onFatal }: ServiceOptions): Promise<void> {
+export async function runService({ title, start, onFatal, onSigterm = "drain" }: ServiceOptions): Promise<void> {
   process.title = title;
   startWatchdog();
   // Ctrl-C and a closed terminal reach the whole process group; only the primary decides what they mean.
@@ -36,7 +41,8 @@ export async function runService({ title, start, onFatal }: ServiceOptions): Pro
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
   try {
-    attach(await start());
+    const drain = attach(await start());
+    process.on("SIGTERM", () => onSigterm === "drain" && drain());
   } catch (error) {
     onFatal(error);
     await send({ type: "failed", detail: error instanceof Error ? error.message : String(error) });
@@ -44,7 +50,8 @@ export async function runService({ title, start, onFatal }: ServiceOptions): Pro
   }
 }
 
-function attach(service: Service): void {
+/** @returns what drains the service and ends the process */
+function attach(service: Service): () => void {
   const meter = new VitalsMeter();
   const beat = () => void send({ type: "heartbeat", vitals: meter.read(service.inFlight()) });
   setInterval(beat, HEARTBEAT_MS);
@@ -56,13 +63,13 @@ function attach(service: Service): void {
     // A rejection here is a crash like any other: the handler above logs it and exits.
     void service.drain().then(() => process.exit(EXIT.drained));
   };
-  process.on("SIGTERM", drain);
   process.on("disconnect", () => process.exit(EXIT.crashed));
   process.on("message", (message: ToChild) => {
     if (message.type === "drain") drain();
     else service.onSnapshot?.(message.processes);
   });
   void send({ type: "ready", ...(service.port !== undefined && { port: service.port }) });
+  return drain;
 }
 
 /** Resolves when the message is written, or cannot be any more: a dead parent is the watchdog's business. */

@@ -83,16 +83,18 @@ export class Slot {
     this.#child?.forgiveSilence();
   }
 
-  /** Stops restarting and drains what runs. */
-  async stop(graceMs: number): Promise<void> {
+  /** From here on nothing is restarted. */
+  retire(): void {
     this.#stopping = true;
     clearTimeout(this.#restartTimer);
+  }
+
+  async drain(graceMs: number): Promise<void> {
     await this.#child?.drain(graceMs);
   }
 
   kill(): void {
-    this.#stopping = true;
-    clearTimeout(this.#restartTimer);
+    this.retire();
     this.#child?.kill();
   }
 

@@ -73,7 +73,8 @@ export class Supervisor {
 
   /** Drains phase by phase: those that serve users first, then those that they need. Ends the supervisor. */
   async stop(phases: readonly (readonly ChildKind[])[]): Promise<void> {
-    for (const kinds of phases) await Promise.all(this.#of(...kinds).map((slot) => slot.stop(this.#graceMs)));
+    for (const slot of this.#slots) slot.retire();
+    for (const kinds of phases) await Promise.all(this.#of(...kinds).map((slot) => slot.drain(this.#graceMs)));
     clearInterval(this.#ticker);
     this.#meter.stop();
   }

@@ -1,6 +1,7 @@
-// The words of an answer without /sim tokens=: short, helpful, honest that this is the simulated model.
-// Called by script.ts; pure and deterministic: the same message gives the same bytes, so tests can compare them.
-
+/**
+ * The words of an answer without /sim tokens=: short, helpful, honest that this is the simulated model.
+ * Called by script.ts; pure and deterministic: the same message gives the same bytes, so tests can compare them.
+ */
 import type { PlannedCall } from "./calls.ts";
 import type { Conversation, ToolAnswer } from "./conversation.ts";
 import type { Tool } from "./request.ts";

@@ -1,6 +1,7 @@
-// The command line of the simulator process, checked.
-// Called by main.ts; pure. Says every problem at once, so that nobody fixes them one start at a time.
-
+/**
+ * The command line of the simulator process, checked.
+ * Called by main.ts; pure. Says every problem at once, so that nobody fixes them one start at a time.
+ */
 import { parseArgs } from "node:util";
 import type { SimulatorOptions } from "./server.ts";
 

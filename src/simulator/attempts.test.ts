@@ -1,5 +1,4 @@
-// The counter behind times=N.
-
+/** The counter behind times=N. */
 import { expect, test } from "vitest";
 import { Attempts } from "./attempts.ts";
 

@@ -1,6 +1,7 @@
-// Counts how often a /sim fault with times=N has struck, so that a retry of the same request succeeds after N.
-// Owned by one server, asked once a request by it. Never counts requests without times=.
-
+/**
+ * Counts how often a /sim fault with times=N has struck, so that a retry of the same request succeeds after N.
+ * Owned by one server, asked by messages.ts. Never counts requests without times=.
+ */
 import { createHash } from "node:crypto";
 
 /** Conversations remembered. At the bound the oldest is forgotten: its fault would strike again. */

@@ -1,7 +1,8 @@
-// Reads a request body up to the API's limit and parses it.
-// Called by messages.ts and routes.ts. A body over the limit is read to its end but not kept: a client that is
-// still sending when the socket closes sees a reset and not the 413.
-
+/**
+ * Reads a request body up to the API's limit and parses it.
+ * Called by messages.ts and routes.ts. A body over the limit is read to its end but not kept: a client that is
+ * still sending when the socket closes sees a reset and not the 413.
+ */
 import type { IncomingMessage } from "node:http";
 import { invalid, Refusal } from "./errors.ts";
 

@@ -1,6 +1,7 @@
-// Which tools an answer calls: those a /sim line orders, those the message names, none once results are in.
-// Called by script.ts; pure. Never looks at raw messages or at the clock.
-
+/**
+ * Which tools an answer calls: those a /sim line orders, those the message names, none once results are in.
+ * Called by script.ts; pure. Never looks at raw messages or at the clock.
+ */
 import type { Conversation } from "./conversation.ts";
 import type { Directives } from "./directives.ts";
 import { invalid } from "./errors.ts";

@@ -1,5 +1,4 @@
-// What the simulated model answers and calls, message by message, through the real SDK.
-
+/** What the simulated model answers and calls, message by message, through the real SDK. */
 import type Anthropic from "@anthropic-ai/sdk";
 import { expect, test } from "vitest";
 import { type Fixture, openFixture } from "./fixture.ts";

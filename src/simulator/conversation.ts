@@ -1,6 +1,7 @@
-// What the messages say: the user text to answer, its /sim lines, and the tool results that arrived since.
-// Called once a request by server.ts; pure. Everything else decides from this, never from the raw messages.
-
+/**
+ * What the messages say: the user text to answer, its /sim lines, and the tool results that arrived since.
+ * Called once a request by messages.ts; pure. Everything else decides from this, never from the raw messages.
+ */
 import type { Block, Message } from "./request.ts";
 
 export interface ToolAnswer {

@@ -1,5 +1,4 @@
-// The /sim line as a language: what it accepts, and that it never ignores a word.
-
+/** The /sim line as a language: what it accepts, and that it never ignores a word. */
 import { expect, test } from "vitest";
 import { parseDirectives } from "./directives.ts";
 

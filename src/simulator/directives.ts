@@ -1,7 +1,8 @@
-// The /sim line: how a message orders the simulator to answer slowly, badly or with exactly so many tokens.
-// Called by messages.ts with the words behind "/sim"; pure. A word it does not know is refused by name, because
-// a misspelt fault that is ignored makes a test pass for the wrong reason.
-
+/**
+ * The /sim line: how a message orders the simulator to answer slowly, badly or with exactly so many tokens.
+ * Called by messages.ts with the words behind "/sim"; pure. A word it does not know is refused by name, because
+ * a misspelt fault that is ignored makes a test pass for the wrong reason.
+ */
 import { invalid } from "./errors.ts";
 import { type DirectedCall, type Draft, type Fault, WORDS } from "./words.ts";
 

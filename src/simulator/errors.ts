@@ -1,6 +1,8 @@
-// The errors of the Messages API: its types, their HTTP statuses, the body and the one exception that carries them.
-// Thrown by parsing and validation, turned into a response in server.ts only.
-// Never import the server's own error table: this process stands in for somebody else's API.
+/**
+ * The errors of the Messages API: its types, their HTTP statuses, the body and the one exception that carries them.
+ * Thrown by parsing and validation, turned into a response in routes.ts only.
+ * Never import the server's own error table: this process stands in for somebody else's API.
+ */
 
 /** Type → status, as listed in the API's reference. */
 const STATUS_OF = {

@@ -1,5 +1,4 @@
-// Each word of the /sim line that slows or breaks an answer, seen from the other end of the socket.
-
+/** Each word of the /sim line that slows or breaks an answer, seen from the other end of the socket. */
 import { type Anthropic, APIError, BadRequestError } from "@anthropic-ai/sdk";
 import { expect, test } from "vitest";
 import { deltas, type Fixture, openFixture } from "./fixture.ts";

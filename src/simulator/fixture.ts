@@ -1,6 +1,7 @@
-// What the simulator's tests share: a fast simulator with a client, and readers of its raw wire.
-// Called by *.test.ts only. Every wait here ends with an event of the simulator; none is a sleep.
-
+/**
+ * What the simulator's tests share: a fast simulator with a client, and readers of its raw wire.
+ * Called by *.test.ts only. Every wait here ends with an event of the simulator; none is a sleep.
+ */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import Anthropic from "@anthropic-ai/sdk";

@@ -1,7 +1,8 @@
-// The rules of the Messages API about what may follow what in a conversation.
-// Called by request.ts once a body is parsed. An agent that breaks one gets the 400 the real API would send,
-// so a mistake in its checkpoints shows up here and not in front of a paying user.
-
+/**
+ * The rules of the Messages API about what may follow what in a conversation.
+ * Called by request.ts once a body is parsed. An agent that breaks one gets the 400 the real API would send,
+ * so a mistake in its checkpoints shows up here and not in front of a paying user.
+ */
 import { invalid } from "./errors.ts";
 import type { Message, ToolResultBlock } from "./request.ts";
 

@@ -1,6 +1,7 @@
-// Ids in the shape of the API's: req_…, msg_…, toolu_…, unique across restarts.
-// Called by server.ts and steps.ts. The only part of an answer that differs between two equal requests.
-
+/**
+ * Ids in the shape of the API's: req_…, msg_…, toolu_…, unique across restarts.
+ * Called by routes.ts and steps.ts. The only part of an answer that differs between two equal requests.
+ */
 import { randomBytes } from "node:crypto";
 
 export type NewId = (prefix: "req" | "msg" | "toolu") => string;

@@ -1,6 +1,7 @@
-// A sensible input for a tool: its schema's required properties filled from the words of the message.
-// Called by calls.ts; pure. Good enough for a demo and for tools that validate; it does not aim at every schema.
-
+/**
+ * A sensible input for a tool: its schema's required properties filled from the words of the message.
+ * Called by calls.ts; pure. Good enough for a demo and for tools that validate; it does not aim at every schema.
+ */
 import { isRecord, type JsonObject } from "./json.ts";
 
 /** `rest` is what stands behind the tool's name. */

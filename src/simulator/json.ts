@@ -1,5 +1,7 @@
-// Looking into parsed JSON of unknown shape, and the estimate of what it costs in tokens.
-// Called by request.ts and input.ts. Never recurses into input: a 32 MB body can nest deeper than the stack.
+/**
+ * Looking into parsed JSON of unknown shape, and the estimate of what it costs in tokens.
+ * Called by request.ts and input.ts. Never recurses into input: a 32 MB body can nest deeper than the stack.
+ */
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,7 @@
-// What the simulator did: counters, and the last requests one by one, for GET /sim/stats and for tests.
-// Owned by one server, which tells it about every POST /v1/messages. Counts only; decides nothing.
-
+/**
+ * What the simulator did: counters, and the last requests one by one, for GET /sim/stats and for tests.
+ * Owned by one server, told by routes.ts about every POST /v1/messages. Counts only; decides nothing.
+ */
 import type { Ending } from "./steps.ts";
 
 /** Requests remembered one by one. At the bound the oldest is dropped; the counters go on. */

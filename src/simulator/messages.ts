@@ -1,7 +1,8 @@
-// POST /v1/messages from its body to the first byte of its answer.
-// Called by routes.ts. Keeps of the request only what its script needs: ten thousand open streams must not
-// hold ten thousand conversations.
-
+/**
+ * POST /v1/messages from its body to the first byte of its answer.
+ * Called by routes.ts. Keeps of the request only what its script needs: ten thousand open streams must not
+ * hold ten thousand conversations.
+ */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Attempts } from "./attempts.ts";
 import { readJson } from "./body.ts";

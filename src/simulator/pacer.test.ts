@@ -1,5 +1,4 @@
-// One timer for many sleepers, on a clock that the test moves.
-
+/** One timer for many sleepers, on a clock that the test moves. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Pacer, type Sleeper } from "./pacer.ts";
 

@@ -1,6 +1,8 @@
-// One timer for the pace of every stream: sleepers wait in buckets of TICK_MS, one interval wakes the due ones.
-// Owned by one server, used by every Playback. Ten thousand timers of their own would cost more than the streams.
-// Runs only while somebody sleeps, so an idle simulator costs nothing.
+/**
+ * One timer for the pace of every stream: sleepers wait in buckets of TICK_MS, one interval wakes the due ones.
+ * Owned by one server, used by every Playback. Ten thousand timers of their own would cost more than the streams.
+ * Runs only while somebody sleeps, so an idle simulator costs nothing.
+ */
 
 export interface Sleeper {
   /** `nowMs` is at or behind the moment asked for. */

@@ -1,7 +1,8 @@
-// Plays the steps of one response into its socket at the pace asked for, and lets go of everything once it closes.
-// One per response, made by server.ts. Holds at most the socket's own buffer: a client that does not read stops it.
-// Never decides what is said; that is in the steps.
-
+/**
+ * Plays the steps of one response into its socket at the pace asked for, and lets go of everything once it closes.
+ * One per response, made by messages.ts. Holds at most the socket's own buffer: a client that does not read stops it.
+ * Never decides what is said; that is in the steps.
+ */
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Pacer, Sleeper } from "./pacer.ts";
 import { type Ending, type Steps, TOKEN } from "./steps.ts";

@@ -1,5 +1,4 @@
-// The wire protocol as the real SDK and a plain HTTP client see it. Faults are in faults.test.ts.
-
+/** The wire protocol as the real SDK and a plain HTTP client see it. Faults are in faults.test.ts. */
 import { type Anthropic, BadRequestError } from "@anthropic-ai/sdk";
 import { expect, test } from "vitest";
 import { deltas, openFixture, parseEvents } from "./fixture.ts";

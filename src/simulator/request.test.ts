@@ -1,5 +1,4 @@
-// What the real API refuses, refused here with its words.
-
+/** What the real API refuses, refused here with its words. */
 import { expect, test } from "vitest";
 import { parseRequest } from "./request.ts";
 

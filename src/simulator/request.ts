@@ -1,7 +1,8 @@
-// A request body as the rest of the simulator sees it: checked, typed, reduced to what an answer depends on.
-// Called by server.ts with whatever JSON.parse gave; refuses with the wording of the real API.
-// Parse, do not trust: nothing behind this file looks at raw JSON again.
-
+/**
+ * A request body as the rest of the simulator sees it: checked, typed, reduced to what an answer depends on.
+ * Called by messages.ts and routes.ts with whatever JSON.parse gave; refuses with the wording of the real API.
+ * Parse, do not trust: nothing behind this file looks at raw JSON again.
+ */
 import { invalid } from "./errors.ts";
 import { checkHistory } from "./history.ts";
 import { estimateTokens, isRecord, type JsonObject } from "./json.ts";

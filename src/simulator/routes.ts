@@ -1,6 +1,7 @@
-// Paths, methods, the key check, and the one place where an error becomes a response.
-// Called by server.ts for every request. Never parses messages itself.
-
+/**
+ * Paths, methods, the key check, and the one place where an error becomes a response.
+ * Called by server.ts for every request. Never parses messages itself.
+ */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { readJson } from "./body.ts";
 import { errorBody, isRefusal, Refusal } from "./errors.ts";

@@ -1,7 +1,8 @@
-// The plan of one answer: its content blocks as deltas, its stop reason and what it costs.
-// Called by server.ts; pure. A script is all that an open stream keeps of its request, so it must stay small:
-// numbered tokens are computed when they are sent, never stored.
-
+/**
+ * The plan of one answer: its content blocks as deltas, its stop reason and what it costs.
+ * Called by messages.ts; pure. A script is all that an open stream keeps of its request, so it must stay small:
+ * numbered tokens are computed when they are sent, never stored.
+ */
 import { answerText, hash } from "./answer.ts";
 import { planCalls, type PlannedCall, type Situation } from "./calls.ts";
 

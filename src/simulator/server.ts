@@ -1,6 +1,7 @@
-// The simulated model as a server: starts to listen, hands out its address and counters, stops at once.
-// Called by main.ts in a process of its own and by tests in theirs. Holds no global state: two may run side by side.
-
+/**
+ * The simulated model as a server: starts to listen, hands out its address and counters, stops at once.
+ * Called by main.ts in a process of its own and by tests in theirs. Holds no global state: two may run side by side.
+ */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

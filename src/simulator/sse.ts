@@ -1,7 +1,8 @@
-// The server-sent events of the Messages API as strings, one function an event.
-// Called by steps.ts for each event sent. Never holds state; the envelope around a delta's text is built by
-// concatenation and only the text itself is escaped, because a bench sends a hundred thousand of these a second.
-
+/**
+ * The server-sent events of the Messages API as strings, one function an event.
+ * Called by steps.ts for each event sent. Never holds state; the envelope around a delta's text is built by
+ * concatenation and only the text itself is escaped, because a bench sends a hundred thousand of these a second.
+ */
 import type { ScriptBlock } from "./script.ts";
 
 export const PING = 'event: ping\ndata: {"type": "ping"}\n\n';

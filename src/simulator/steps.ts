@@ -1,7 +1,8 @@
-// A script as the steps of one response: the bytes to write, the moments to wait for, and how it ends.
-// Called by server.ts, pulled by Playback; pure generators, so a waiting stream holds a position and no text.
-// Faults that happen inside a response live here; those that are an HTTP status never get this far.
-
+/**
+ * A script as the steps of one response: the bytes to write, the moments to wait for, and how it ends.
+ * Called by messages.ts, pulled by Playback; pure generators, so a waiting stream holds a position and no text.
+ * Faults that happen inside a response live here; those that are an HTTP status never get this far.
+ */
 import { errorBody } from "./errors.ts";
 import type { NewId } from "./ids.ts";
 import { type Deltas, joined, type Script, type ScriptBlock } from "./script.ts";

@@ -1,6 +1,7 @@
-// The words of a /sim line: how each is written, what values it takes, what it puts into the draft.
-// Called by directives.ts, one look-up a word; pure. A new word is one line in WORDS.
-
+/**
+ * The words of a /sim line: how each is written, what values it takes, what it puts into the draft.
+ * Called by directives.ts, one look-up a word; pure. A new word is one line in WORDS.
+ */
 import { errorTypes, type ErrorType, typeOfStatus } from "./errors.ts";
 import { isRecord, type JsonObject } from "./json.ts";
 

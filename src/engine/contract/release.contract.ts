@@ -107,7 +107,8 @@ function testOpenEvents(open: OpenEngine): void {
     const tail = (await journalOf(data.engine, claim.run.run_id)).slice(-6);
     expect(tail.slice(0, -1)).toMatchObject(closed);
     expect(tail.at(-1)).toMatchObject({ name: "evenkeel.attempt", value: { of: "run", attempt: 2 } });
-    expect(voidOf(tail.at(-1))).toEqual(["call_half", "msg_half", "msg_think"]);
+    // Also what was closed already: its model call never finished, so it is made again.
+    expect(voidOf(tail.at(-1)).toSorted()).toEqual(["call_done", "call_half", "msg_done", "msg_half", "msg_think"]);
   });
 
   test("what is open when a lease runs out is closed before the next owner begins", async () => {

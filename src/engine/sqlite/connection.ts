@@ -67,6 +67,11 @@ export function isBusy(error: unknown): boolean {
   return resultCode(error) === BUSY;
 }
 
+/** Any error that SQLite itself raised, whatever it means. */
+export function isSqliteError(error: unknown): boolean {
+  return resultCode(error) !== 0;
+}
+
 function resultCode(error: unknown): number {
   const extended = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
   return extended & 0xff;

@@ -6,7 +6,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent, RunEventType } from "../../core/event.ts";
 import type { Follower } from "../engine.ts";
-import { storageError } from "./connection.ts";
+import { isSqliteError } from "./connection.ts";
 import { toActivity, type ActivityRow } from "./rows.ts";
 
 const POLL_MS = 5;
@@ -110,7 +110,7 @@ export class Follow {
       return more ? 0 : POLL_MS;
     } catch (error) {
       // A disk in trouble must not end the process: what was not read now is read when it is well again.
-      if (storageError(error) === error) throw error;
+      if (!isSqliteError(error)) throw error;
       this.#version = -1;
       return TROUBLE_MS;
     }

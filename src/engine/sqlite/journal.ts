@@ -114,7 +114,7 @@ function statements(db: DatabaseSync) {
     insertEvent: db.prepare("INSERT INTO events (run_n, seq, type, data) VALUES (?, ?, ?, ?)"),
     // Deltas open and close nothing: leave them out, they are nearly all of a journal.
     events: db.prepare(
-      "SELECT data FROM events WHERE run_n = ? AND (type LIKE '%START%' OR type LIKE '%END%' OR type LIKE 'STEP%') ORDER BY seq",
+      "SELECT data FROM events WHERE run_n = ? AND (type LIKE '%START%' OR type LIKE '%END%' OR type LIKE 'STEP%' OR type = 'CUSTOM') ORDER BY seq",
     ),
     lastMessage: db.prepare("SELECT max(idx) AS idx FROM messages WHERE run_n = ?"),
     insertMessage: db.prepare(

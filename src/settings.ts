@@ -3,6 +3,7 @@
  * and hands that to its children as JSON, so that no two processes ever disagree about a default.
  */
 import { existsSync } from "node:fs";
+import { getCompileCacheDir } from "node:module";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -82,7 +83,8 @@ export function childSettings(): Settings {
 
 /** The environment for a child that shall see these settings. */
 export function childEnv(settings: Settings): Record<string, string | undefined> {
-  return { ...process.env, [CHILD_VARIABLE]: JSON.stringify(settings) };
+  const cache = getCompileCacheDir();
+  return { ...process.env, [CHILD_VARIABLE]: JSON.stringify(settings), ...(cache && { NODE_COMPILE_CACHE: cache }) };
 }
 
 export function parseSettings(mode: Mode, env: Env): Settings {

@@ -11,7 +11,7 @@ import { toActivity, type ActivityRow } from "./rows.ts";
 
 const POLL_MS = 5;
 const TROUBLE_MS = 500;
-// Rows read in one go. What is left waits for the next turn of the loop, so that a burst stalls nobody.
+// Rows looked at in one go. What is left waits for the next turn of the loop, so that a burst stalls nobody.
 const BATCH_ROWS = 1_000;
 
 type OnEvents = (events: readonly JournalEvent[]) => void;
@@ -39,11 +39,14 @@ export class Follow {
     if (this.#byRun.size === 0) this.#eventPos = this.#lastOf(this.#sql.lastEvent);
     const listeners = this.#byRun.get(row.n) ?? new Set();
     this.#byRun.set(row.n, listeners);
+    this.#sql.addFollowed.run(row.n);
     return this.#add(
       listeners,
       (events) => onEvents(events),
       () => {
-        if (listeners.size === 0) this.#byRun.delete(row.n);
+        if (listeners.size > 0) return;
+        this.#byRun.delete(row.n);
+        this.#sql.removeFollowed.run(row.n);
       },
     );
   }
@@ -124,17 +127,18 @@ export class Follow {
   }
 
   #deliverEvents(): boolean {
-    const rows = this.#sql.events.all(this.#eventPos, BATCH_ROWS) as unknown as EventTuple[];
+    const last = this.#lastOf(this.#sql.lastEvent);
+    const upTo = Math.min(last, this.#eventPos + BATCH_ROWS);
+    const rows = this.#sql.events.all(this.#eventPos, upTo) as unknown as EventTuple[];
+    this.#eventPos = upTo;
     const batches = new Map<number, JournalEvent[]>();
-    for (const [pos, run, seq, type, data] of rows) {
-      this.#eventPos = pos;
-      if (!this.#byRun.has(run)) continue;
+    for (const [run, seq, type, data] of rows) {
       const batch = batches.get(run);
       if (batch) batch.push({ seq, type, data });
       else batches.set(run, [{ seq, type, data }]);
     }
     for (const [run, batch] of batches) for (const onEvents of this.#byRun.get(run) ?? []) onEvents(batch);
-    return rows.length === BATCH_ROWS;
+    return upTo < last;
   }
 
   #deliverActivities(): boolean {
@@ -152,14 +156,20 @@ export class Follow {
   }
 }
 
-type EventTuple = [pos: number, run: number, seq: number, type: RunEventType, data: string];
+type EventTuple = [run: number, seq: number, type: RunEventType, data: string];
 
 function statements(db: DatabaseSync) {
-  const events = db.prepare("SELECT pos, run_n, seq, type, data FROM events WHERE pos > ? ORDER BY pos LIMIT ?");
-  // Arrays instead of objects: this query reads every event there is.
+  // Which runs this process follows, where SQLite sees it: rows of all others never become objects here.
+  db.exec("CREATE TEMP TABLE IF NOT EXISTS followed (run_n INTEGER PRIMARY KEY)");
+  const events = db.prepare(
+    // The + keeps the planner on the range of new rows, instead of searching every followed run's journal.
+    "SELECT run_n, seq, type, data FROM events WHERE pos > ? AND pos <= ? AND +run_n IN (SELECT run_n FROM temp.followed) ORDER BY pos",
+  );
   events.setReturnArrays(true);
   return {
     events,
+    addFollowed: db.prepare("INSERT OR IGNORE INTO temp.followed (run_n) VALUES (?)"),
+    removeFollowed: db.prepare("DELETE FROM temp.followed WHERE run_n = ?"),
     dataVersion: db.prepare("PRAGMA data_version"),
     activities: db.prepare("SELECT * FROM activities WHERE seq > ? ORDER BY seq LIMIT ?"),
     lastEvent: db.prepare("SELECT max(pos) AS last FROM events"),

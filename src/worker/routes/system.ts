@@ -7,6 +7,14 @@ import type { WorkerDeps } from "../context.ts";
 export function systemRoutes(router: AppRouter, deps: WorkerDeps): void {
   const { processes, settings, agents } = deps;
 
+  router.get("/", (ctx) => {
+    ctx.body = {
+      name: "evenkeel",
+      version: VERSION,
+      see: ["/info", "/ready", "/api/agents", "/api/runs", "/api/activities", "/api/workers"],
+    };
+  });
+
   router.get("/api/workers", (ctx) => {
     ctx.body = { processes: processes() };
   });

@@ -39,6 +39,8 @@ export class SseStream implements Sink {
   }
 
   write(text: string): boolean {
+    // Ended by a drain a moment ago; its viewer stops when the response closes.
+    if (this.#response.writableEnded) return false;
     this.#wrote = true;
     return this.#response.write(text);
   }
@@ -53,7 +55,7 @@ export class SseStream implements Sink {
   }
 
   ping(): void {
-    if (!this.#wrote && !this.#response.writableNeedDrain) this.#response.write(PING);
+    if (!this.#wrote && !this.#response.writableNeedDrain) this.write(PING);
     this.#wrote = false;
   }
 

@@ -42,7 +42,7 @@ export function readChat(body: JsonObject, request: IncomingMessage, { agents, p
       metadata: readMetadata(body["metadata"]),
       principal,
       idempotencyKey: readIdempotencyKey(request),
-      fingerprint: fingerprintOf(body),
+      fingerprint: fingerprintOf(principal, body),
     },
   };
 }
@@ -89,8 +89,10 @@ function readIdempotencyKey({ headers }: IncomingMessage): string | null {
   throw invalid("Idempotency-Key", "1 to 255 visible ASCII characters", value);
 }
 
-/** The same request, whatever the order of its fields. */
-function fingerprintOf(body: JsonObject): string {
+/** The same request of the same principal, whatever the order of its fields. */
+function fingerprintOf(principal: string, body: JsonObject): string {
   const fields = Object.entries(body).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return createHash("sha256").update(JSON.stringify(fields)).digest("base64url");
+  return createHash("sha256")
+    .update(JSON.stringify([principal, fields]))
+    .digest("base64url");
 }

@@ -52,7 +52,7 @@ export class FastLane {
 
   async #answerActivities({ url = "", headers }: IncomingMessage, response: ServerResponse): Promise<void> {
     const rendered = await this.#render(url);
-    if (headers["if-none-match"] === rendered.etag) {
+    if (headers["if-none-match"]?.includes(rendered.etag)) {
       response.writeHead(304, { ETag: rendered.etag, "Cache-Control": "no-cache" });
       response.end();
       return;

@@ -16,6 +16,8 @@ export interface StreamOptions {
 /** Streams the run's events as SSE from `after` on, and ends with the run's last event. */
 export function streamRun({ feeds, streams, log }: WorkerDeps, options: StreamOptions): void {
   const { response, runId, after, onAbandon } = options;
+  // Gone while its run was being stored: there will be no close event to wait for.
+  if (response.destroyed) return onAbandon?.();
   let ended = false;
   const stream = streams.open(response, () => {
     viewer.stop();

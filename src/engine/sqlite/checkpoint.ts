@@ -7,16 +7,16 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { isBusy } from "./connection.ts";
 
 // Above this a passive checkpoint is not enough: readers kept SQLite from starting the WAL anew.
-const RESTART_ABOVE_BYTES = 16 * 1024 * 1024;
+const TRUNCATE_ABOVE_BYTES = 16 * 1024 * 1024;
 
 export class Checkpointer {
   readonly #passive: StatementSync;
-  readonly #restart: StatementSync;
+  readonly #truncate: StatementSync;
   readonly #walPath: string;
 
   constructor(db: DatabaseSync, path: string) {
     this.#passive = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
-    this.#restart = db.prepare("PRAGMA wal_checkpoint(RESTART)");
+    this.#truncate = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
     this.#walPath = `${path}-wal`;
   }
 
@@ -24,7 +24,7 @@ export class Checkpointer {
     const bytes = statSync(this.#walPath, { throwIfNoEntry: false })?.size ?? 0;
     if (bytes === 0) return;
     try {
-      (bytes > RESTART_ABOVE_BYTES ? this.#restart : this.#passive).get();
+      (bytes > TRUNCATE_ABOVE_BYTES ? this.#truncate : this.#passive).get();
     } catch (error) {
       // Somebody writes right now; the next second is soon enough.
       if (!isBusy(error)) throw error;

@@ -69,6 +69,7 @@ async function reply(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Chat): 
   ctx.respond = false;
   const hungUp = new AbortController();
   ctx.res.on("close", () => hungUp.abort());
+  if (ctx.res.destroyed) hungUp.abort();
   const patient = new PatientReply(ctx.res);
   try {
     const ended = await waitForEnd(deps, run.run_id, hungUp.signal);

@@ -14,10 +14,10 @@ export class Checkpointer {
   readonly #truncate: StatementSync;
   readonly #walPath: string;
 
-  constructor(db: DatabaseSync, path: string) {
+  constructor(db: DatabaseSync, walPath: string) {
     this.#passive = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
     this.#truncate = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
-    this.#walPath = `${path}-wal`;
+    this.#walPath = walPath;
   }
 
   run(): void {

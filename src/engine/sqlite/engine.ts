@@ -38,8 +38,8 @@ export class SqliteEngine implements Engine {
     this.#journal = new Journal(writing);
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);
-    this.#follow = new Follow(reading);
-    this.#checkpointer = new Checkpointer(writing, path);
+    this.#follow = new Follow(reading, `${path}-wal`);
+    this.#checkpointer = new Checkpointer(writing, `${path}-wal`);
   }
 
   enqueue(run: NewRun) {

@@ -1,5 +1,5 @@
 /**
- * Readers without a bus: one poller per process looks at `PRAGMA data_version` (microseconds) and, when
+ * Readers without a bus: each process looks at `PRAGMA data_version` (microseconds) and, when
  * anybody committed, reads all new rows once and hands them to whoever follows. Called by `engine.ts`.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
@@ -7,10 +7,9 @@ import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent, RunEventType } from "../../core/event.ts";
 import type { Follower } from "../engine.ts";
 import { isSqliteError } from "./connection.ts";
+import { Pulse, type Sight } from "./pulse.ts";
 import { toActivity, type ActivityRow } from "./rows.ts";
 
-const POLL_MS = 5;
-const TROUBLE_MS = 500;
 // Rows looked at in one go. What is left waits for the next turn of the loop, so that a burst stalls nobody.
 const BATCH_ROWS = 1_000;
 
@@ -24,13 +23,14 @@ export class Follow {
   readonly #byRun = new Map<number, Set<OnEvents>>();
   readonly #onActivities = new Set<OnActivities>();
   readonly #onChange = new Set<() => void>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #pulse: Pulse;
   #version = -1;
   #eventPos = 0;
   #activitySeq = 0;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, walPath: string) {
     this.#sql = statements(db);
+    this.#pulse = new Pulse(walPath, () => this.#look());
   }
 
   run(runId: string, onEvents: OnEvents): Follower {
@@ -61,7 +61,7 @@ export class Follow {
   }
 
   /** True when anybody committed since this was last asked. */
-  changed(): boolean {
+  #changed(): boolean {
     const { data_version: version } = this.#sql.dataVersion.get() as { data_version: number };
     const changed = version !== this.#version;
     this.#version = version;
@@ -69,8 +69,9 @@ export class Follow {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#pulse.stop();
+    // Followers that are stopped later find themselves gone, and touch a closed database no more.
+    for (const listeners of this.#byRun.values()) listeners.clear();
     this.#byRun.clear();
     this.#onActivities.clear();
     this.#onChange.clear();
@@ -79,14 +80,12 @@ export class Follow {
   /** Each follower has a listener of its own, so that stopping one twice, or one of two alike, stops no other. */
   #add<T>(listeners: Set<T>, listener: T, onRemoved = () => {}): Follower {
     listeners.add(listener);
-    this.#start();
+    this.#pulse.start();
     return {
       stop: () => {
         if (!listeners.delete(listener)) return;
         onRemoved();
-        if (!this.#idle()) return;
-        clearTimeout(this.#timer);
-        this.#timer = undefined;
+        if (this.#idle()) this.#pulse.stop();
       },
     };
   }
@@ -95,27 +94,18 @@ export class Follow {
     return this.#byRun.size + this.#onActivities.size + this.#onChange.size === 0;
   }
 
-  #start(): void {
-    this.#timer ??= setTimeout(() => this.#poll(), POLL_MS);
-  }
-
-  #poll(): void {
-    const waitMs = this.#look();
-    this.#timer = this.#idle() ? undefined : setTimeout(() => this.#poll(), waitMs);
-  }
-
-  /** @returns how long to wait before the next look */
-  #look(): number {
+  #look(): Sight {
     try {
-      const more = this.changed() && this.#deliver();
+      if (!this.#changed()) return "quiet";
+      if (!this.#deliver()) return "changed";
       // A full batch: there is more to read although nobody commits any more.
-      if (more) this.#version = -1;
-      return more ? 0 : POLL_MS;
+      this.#version = -1;
+      return "more";
     } catch (error) {
       // A disk in trouble must not end the process: what was not read now is read when it is well again.
       if (!isSqliteError(error)) throw error;
       this.#version = -1;
-      return TROUBLE_MS;
+      return "trouble";
     }
   }
 

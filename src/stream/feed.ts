@@ -12,8 +12,11 @@ export interface Frame {
   readonly sse: string;
 }
 
-/** A viewer that is further behind than this many frames reads from the engine until it has caught up. */
-const RECENT_FRAMES = 128;
+/**
+ * A viewer that is further behind than this many frames reads from the engine until it has caught up. Few,
+ * because every run that is watched keeps them: 10,000 runs with 128 frames each would hold 300 MB.
+ */
+const RECENT_FRAMES = 8;
 const PAGE_FRAMES = 128;
 
 export class RunFeed {
@@ -70,8 +73,9 @@ export class RunFeed {
     const frames = events.map(toFrame);
     const next = (this.#recent.at(-1)?.seq ?? 0) + 1;
     // A hole (rows from before we followed) would break the arithmetic of `recent`: start anew behind it.
-    this.#recent =
-      frames[0]?.seq === next ? [...this.#recent, ...frames].slice(-RECENT_FRAMES) : frames.slice(-RECENT_FRAMES);
+    const known = frames[0]?.seq === next ? this.#recent : [];
+    // A batch is kept whole until the next one, however large: nobody has had a chance to read it yet.
+    this.#recent = [...known, ...frames].slice(-Math.max(RECENT_FRAMES, frames.length));
     this.#ended ||= frames.some(({ type }) => isTerminal(type));
     for (const listener of this.#listeners) listener();
   }

@@ -10,7 +10,7 @@ import { openEngine } from "./engine/open.ts";
 import { banner } from "./observe/banner.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { forkPlain, forkWorker } from "./process/fork.ts";
-import { lockFolder } from "./process/lock.ts";
+import { lockFolder, type Lock } from "./process/lock.ts";
 import { assertPortFree } from "./process/port.ts";
 import { EXIT, type ChildKind } from "./process/protocol.ts";
 import { ReloadWatcher } from "./process/reload.ts";
@@ -28,26 +28,27 @@ export async function runPrimary(mode: Mode): Promise<void> {
   process.title = "evenkeel primary";
   try {
     const settings = loadSettings(mode);
-    await checkSurroundings(settings);
-    await serve(settings, await createLog(settings, "primary"));
+    const lock = await checkSurroundings(settings);
+    await serve(settings, await createLog(settings, "primary"), lock);
   } catch (error) {
     refuse(error);
   }
 }
 
 /** What would fail in every child alike is found here, once and in one line. */
-async function checkSurroundings({ host, port, dataDir, configDir }: Settings): Promise<void> {
+async function checkSurroundings({ host, port, dataDir, configDir }: Settings): Promise<Lock> {
   await assertPortFree(host, port).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`Port ${port} on ${host} cannot be used (${reason}). Stop what uses it, or set PORT to another.`);
   });
-  // Held until the process ends, and never released: the kernel does that.
-  if (!lockFolder(dataDir))
-    throw new Error(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
+  const lock = lockFolder(dataDir);
+  if (!lock) throw new Error(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
   await loadAgents(configDir);
+  return lock;
 }
 
-async function serve(settings: Settings, log: Log): Promise<void> {
+/** Keeps the lock: one that nobody refers to is collected as garbage, and with it the lock is gone. */
+async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
   // Whoever owned a run is gone: we hold the folder's lock.
   const released = await engine.release({ crashed: false });
@@ -95,6 +96,7 @@ async function serve(settings: Settings, log: Log): Promise<void> {
       // Those who serve users first, together with those whose answers they wait for; then the model.
       void supervisor.stop([["worker", "agent"], ["simulator"]]).then(async () => {
         await engine.close();
+        lock.release();
         process.exit(EXIT.drained);
       });
     },

@@ -41,8 +41,11 @@ export async function runService({ title, start, onFatal, onSigterm = "drain" }:
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
   try {
-    const drain = attach(await start());
+    const service = await start();
+    const drain = attach(service);
     process.on("SIGTERM", () => onSigterm === "drain" && drain());
+    // Last: from here on the parent may say, or send, whatever it likes.
+    await send({ type: "ready", ...(service.port !== undefined && { port: service.port }) });
   } catch (error) {
     onFatal(error);
     await send({ type: "failed", detail: error instanceof Error ? error.message : String(error) });
@@ -68,7 +71,6 @@ function attach(service: Service): () => void {
     if (message.type === "drain") drain();
     else service.onSnapshot?.(message.processes);
   });
-  void send({ type: "ready", ...(service.port !== undefined && { port: service.port }) });
   return drain;
 }
 

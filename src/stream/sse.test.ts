@@ -58,7 +58,7 @@ test("a reader that takes nothing of a finished run is cut off as well", async (
 test("nothing of a stream is left behind once its client is gone, even in the middle of being full", async () => {
   await using cluster = await startCluster();
   await cluster.client.chat(BIG, { run_id: "mine" });
-  for (let trial = 0; trial < 20; trial += 1) {
+  for (let trial = 0; trial < 8; trial += 1) {
     await using paused = await openPausedAt(
       cluster,
       "GET /api/runs/mine/events HTTP/1.1\r\nAccept: text/event-stream\r\n",

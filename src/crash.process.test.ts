@@ -1,0 +1,167 @@
+/** What happens when a process of the tree is killed. Real processes, SIGKILL, read from the client's side only. */
+import { expect, test, vi } from "vitest";
+import { problemsOf, textIn } from "./testing/journal.ts";
+import { aliveOf, descendantsOf } from "./testing/processes.ts";
+import { makePlace, Server, startServer } from "./testing/server.ts";
+import { readAll, readSse, readUntil, type SseEvent } from "./testing/sse.ts";
+
+test("a killed worker is replaced within a second, and the others serve meanwhile", async () => {
+  await using server = await startServer();
+  const [victim] = await server.processes("worker");
+  process.kill(victim?.pid ?? 0, "SIGKILL");
+  const killedAt = performance.now();
+
+  await vi.waitFor(
+    async () => {
+      const workers = await server.processes("worker");
+      expect(workers.map(({ state }) => state)).toEqual(["ready", "ready"]);
+      expect(workers.map(({ pid }) => pid)).not.toContain(victim?.pid);
+      expect(workers.map(({ restarts }) => restarts)).toEqual([1, 0]);
+    },
+    { timeout: 5_000, interval: 20 },
+  );
+
+  expect(performance.now() - killedAt).toBeLessThan(2_500);
+  const answers = await Promise.all(Array.from({ length: 40 }, () => server.client.get("/health")));
+  expect(answers.every(({ status }) => status === 200)).toBe(true);
+});
+
+test("a run whose agent is killed goes on elsewhere, under the eyes of a reader who stays connected", async () => {
+  await using server = await startServer({ env: { AGENTS: "2" } });
+  const runId = await server.client.begin("/sim tokens=60 rate=60");
+  let killedAt = 0;
+  let resumedMs = Infinity;
+  const events = [];
+
+  for await (const { event } of readSse(await server.client.follow(runId))) {
+    events.push(event);
+    if (event.name === "evenkeel.claimed" && killedAt > 0) resumedMs = performance.now() - killedAt;
+    if (event.type !== "TEXT_MESSAGE_CONTENT" || killedAt > 0) continue;
+    killedAt = performance.now();
+    process.kill(ownerPid(events), "SIGKILL");
+  }
+
+  expect(problemsOf(events)).toEqual([]);
+  expect(events.at(-1)).toMatchObject({ type: "RUN_FINISHED", outcome: { type: "success" } });
+  const attempts = events.filter(({ name }) => name === "evenkeel.attempt");
+  const partial = events.find(({ type }) => type === "TEXT_MESSAGE_START")?.messageId;
+  expect(attempts.map(({ value }) => value)).toEqual([
+    { of: "run", attempt: 2, reason: "its process died", void: [partial] },
+  ]);
+  const { body: run } = await server.client.get(`/api/runs/${runId}`);
+  expect(textIn(events)).toBe(run.reply);
+  expect(run).toMatchObject({ status: "completed", attempts: 2 });
+  expect(resumedMs).toBeLessThan(1_000);
+});
+
+test("a run that kills its agent three times is given up as POISONED, and others are served", async () => {
+  await using server = await startServer({ env: { AGENTS: "2" } });
+  const runId = await server.client.begin("/sim tokens=10000 rate=20");
+  const events = [];
+
+  for await (const { event } of readSse(await server.client.follow(runId))) {
+    events.push(event);
+    if (event.name === "evenkeel.claimed") process.kill(ownerPid(events), "SIGKILL");
+  }
+
+  expect(problemsOf(events)).toEqual([]);
+  expect(events.at(-1)).toMatchObject({ type: "RUN_ERROR", code: "POISONED" });
+  expect((await server.client.chat("/sim tokens=1")).body.reply).toBe("tok1");
+});
+
+test("a stream whose worker is killed goes on at another from the last id, with nothing lost or twice", async () => {
+  await using server = await startServer();
+  const runId = await server.client.begin("/sim tokens=60 rate=60");
+  const seen: SseEvent[] = [];
+
+  const killAt = new Set([10, 20]);
+
+  while (seen.at(-1)?.event.type !== "RUN_FINISHED") {
+    await readOn(server, { runId, seen, onEvent: () => killAt.delete(seen.length) && killWorkers(server) });
+  }
+
+  expect(killAt.size).toBe(0);
+  const journal = await server.client.events(runId);
+  expect(problemsOf(journal)).toEqual([]);
+  expect(seen.map(({ data }) => data)).toEqual(journal.map((event) => JSON.stringify(event)));
+  expect(await server.client.get(`/api/runs/${runId}`)).toMatchObject({ body: { status: "completed", attempts: 1 } });
+});
+
+test("a killed simulator comes back where the agents look for it", async () => {
+  await using server = await startServer();
+  const [victim] = await server.processes("simulator");
+  process.kill(victim?.pid ?? 0, "SIGKILL");
+
+  const { body } = await server.client.chat("/sim tokens=2");
+
+  expect(body.reply).toBe("tok1 tok2");
+});
+
+test("a killed primary takes all its children along, and the next one finishes its run", async () => {
+  await using place = await makePlace();
+  const first = new Server(place);
+  await first.ready();
+  const runId = await first.client.begin("/sim tokens=40 rate=40");
+  const seen = await readUntil(await first.client.follow(runId), ({ type }) => type === "TEXT_MESSAGE_CONTENT");
+  const children = descendantsOf(first.pid);
+  expect(children.length).toBeGreaterThanOrEqual(4);
+
+  first.kill("SIGKILL");
+  await first.exited;
+  await vi.waitFor(() => expect(aliveOf(children)).toEqual([]), { timeout: 3_000, interval: 50 });
+
+  await using second = await new Server(place).ready();
+  const last = seen.at(-1)?.id ?? 0;
+  const rest = await readAll(await second.client.follow(runId, { "Last-Event-ID": String(last) }), last);
+  const events = [...seen, ...rest].map(({ event }) => event);
+  expect(problemsOf(events)).toEqual([]);
+  expect(events.at(-1)).toMatchObject({ type: "RUN_FINISHED", outcome: { type: "success" } });
+  const { body } = await second.client.get("/info");
+  expect(body["engine"]).toMatchObject({ runs: { queued: 0, running: 0, waiting: 0 } });
+});
+
+test("a worker that hangs is killed and replaced, and so is one that the system stopped", async () => {
+  await using server = await startServer({ env: { STALL_MS: "2000", WORKERS: "2" } });
+  const [victim] = await server.processes("worker");
+  process.kill(victim?.pid ?? 0, "SIGSTOP");
+
+  await vi.waitFor(
+    async () => {
+      const answer = await server.client.ask("/api/workers", { signal: AbortSignal.timeout(300) });
+      const workers = answer.body["processes"] as { kind: string; id: number; pid: number; state: string }[];
+      expect(workers.find(({ kind, id }) => kind === "worker" && id === victim?.id)).toMatchObject({ state: "ready" });
+      expect(workers.map(({ pid }) => pid)).not.toContain(victim?.pid);
+    },
+    { timeout: 8_000, interval: 50 },
+  );
+
+  expect(aliveOf([victim?.pid ?? 0])).toEqual([]);
+});
+
+/** Resumes a stream from the last event seen, until it ends or the connection breaks. */
+async function readOn(
+  { client }: Server,
+  { runId, seen, onEvent }: { runId: string; seen: SseEvent[]; onEvent: () => unknown },
+): Promise<void> {
+  const last = seen.at(-1)?.id ?? 0;
+  try {
+    const response = await client.follow(runId, last > 0 ? { "Last-Event-ID": String(last) } : {});
+    for await (const item of readSse(response, last)) {
+      seen.push(item);
+      await onEvent();
+    }
+  } catch (error) {
+    // fetch says TypeError when a connection was cut, or nobody listens yet.
+    if (!(error instanceof TypeError)) throw error;
+  }
+}
+
+async function killWorkers(server: Server): Promise<void> {
+  for (const { pid } of await server.processes("worker")) if (pid !== null) process.kill(pid, "SIGKILL");
+}
+
+/** The pid in the owner's name of the last claim. */
+function ownerPid(events: readonly { name?: string; value?: Readonly<Record<string, unknown>> }[]): number {
+  const claim = events.findLast(({ name }) => name === "evenkeel.claimed");
+  return Number(/(\d+)$/.exec(String(claim?.value?.["owner"]))?.[1]);
+}

@@ -1,0 +1,115 @@
+/** New code and configuration without a failed request. Real processes, a real copy of `config/`. */
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { expect, test, vi } from "vitest";
+import type { Client } from "./testing/client.ts";
+import { startServer } from "./testing/server.ts";
+
+const ROOT = resolve(import.meta.dirname, "..");
+
+test("a saved change of the configuration is served soon after, and no request fails meanwhile", async () => {
+  await using config = await copyConfig();
+  await using server = await startServer({ entry: "run-dev", env: { CONFIG_DIR: config.path } });
+  const [before] = await server.processes("worker");
+  await using load = new Load(server.client);
+  await load.until(20);
+
+  await config.edit("agents.ts", (text) => text.replace(/\n {2}greeter: \{/, "\n  newcomer: {"));
+
+  await vi.waitFor(async () => expect(await agentIds(server.client)).toContain("newcomer"), { timeout: 10_000 });
+  expect(await agentIds(server.client)).not.toContain("greeter");
+  await load.until(load.requests + 50);
+  const [after] = await server.processes("worker");
+  expect(after?.pid).not.toBe(before?.pid);
+  expect(load.failures).toEqual([]);
+  expect((await server.client.chat("/sim tokens=1", { agent_id: "newcomer" })).body.reply).toBe("tok1");
+});
+
+test("a broken file prints its error, and the old processes go on until it is mended", async () => {
+  await using config = await copyConfig();
+  await using server = await startServer({ entry: "run-dev", env: { CONFIG_DIR: config.path } });
+  const [before] = await server.processes("worker");
+
+  await config.edit("agents.ts", (text) => `${text}\nthrow new Error("a typo of mine");\n`);
+  await vi.waitFor(() => expect(server.stdout).toMatch(/the old processes go on: .*a typo of mine/), {
+    timeout: 10_000,
+  });
+
+  const [still] = await server.processes("worker");
+  expect(still).toMatchObject({ pid: before?.pid, state: "ready" });
+  expect((await server.client.chat("/sim tokens=1")).body.reply).toBe("tok1");
+  await config.edit("agents.ts", (text) =>
+    text.replace(/throw.*\n/, "").replace(/\n {2}greeter: \{/, "\n  newcomer: {"),
+  );
+  await vi.waitFor(async () => expect(await agentIds(server.client)).toContain("newcomer"), { timeout: 10_000 });
+});
+
+test("SIGHUP replaces every worker and agent under load, and no request fails", async () => {
+  await using server = await startServer();
+  const pidsOf = async () =>
+    [...(await server.processes("worker")), ...(await server.processes("agent"))].map(({ pid }) => pid);
+  const before = await pidsOf();
+  await using load = new Load(server.client);
+  await load.until(20);
+
+  server.kill("SIGHUP");
+
+  await vi.waitFor(() => expect(server.stdout).toContain("restarted: the new processes serve"), { timeout: 15_000 });
+  await load.until(load.requests + 50);
+  for (const pid of await pidsOf()) expect(before).not.toContain(pid);
+  expect(load.failures).toEqual([]);
+});
+
+async function agentIds(client: Client): Promise<string[]> {
+  const { body } = await client.get("/api/agents");
+  return (body["agents"] as { agent_id: string }[]).map(({ agent_id }) => agent_id);
+}
+
+/** Asks for /health again and again over several connections, until it is disposed of. */
+class Load implements AsyncDisposable {
+  readonly failures: string[] = [];
+  requests = 0;
+  #stopped = false;
+  readonly #loops: Promise<void>[];
+
+  constructor(client: Client) {
+    this.#loops = Array.from({ length: 4 }, () => this.#run(client));
+  }
+
+  async until(requests: number): Promise<void> {
+    await vi.waitUntil(() => this.requests >= requests, { timeout: 10_000 });
+  }
+
+  async #run(client: Client): Promise<void> {
+    while (!this.#stopped) {
+      const failure = await client.get("/health").then(
+        ({ status }) => (status === 200 ? undefined : `status ${status}`),
+        (error: unknown) => String(error instanceof Error ? (error.cause ?? error) : error),
+      );
+      this.requests += 1;
+      if (failure !== undefined) this.failures.push(failure);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#loops);
+  }
+}
+
+/** A copy whose imports of our sources and packages still resolve, and whose tests nobody collects. */
+async function copyConfig() {
+  // Not below node_modules: Node strips no types there. Git ignores this folder.
+  const parent = join(ROOT, "data");
+  await mkdir(parent, { recursive: true });
+  const path = await mkdtemp(join(parent, "test-config-"));
+  await cp(join(ROOT, "config"), path, { recursive: true });
+  const edit = async (file: string, change: (text: string) => string) => {
+    const text = await readFile(join(path, file), "utf8");
+    await writeFile(join(path, file), change(text));
+  };
+  for (const file of ["agents.ts", "tools/calculate.ts", "tools/current_time.ts"]) {
+    await edit(file, (text) => text.replaceAll(/"(?:\.\.\/)+src\//g, `"${ROOT}/src/`));
+  }
+  return { path, edit, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}

@@ -1,0 +1,120 @@
+import { expect, test } from "vitest";
+import { parseSettings, SettingsError } from "./settings.ts";
+
+type Env = Record<string, string>;
+
+const modelOf = (env: Env) => parseSettings("production", env).model;
+
+/** What is wrong with an environment, one line a problem. */
+function problemsOf(env: Env): string[] {
+  try {
+    parseSettings("production", env);
+    return [];
+  } catch (error) {
+    if (error instanceof SettingsError) return error.message.split("\n");
+    throw error;
+  }
+}
+
+test("an empty environment is a working production server", () => {
+  expect(parseSettings("production", {})).toMatchObject({
+    mode: "production",
+    environment: "production",
+    reload: false,
+    host: "0.0.0.0",
+    port: 8000,
+    workers: 4,
+    agents: 2,
+    agentConcurrency: 100,
+    apiKeys: [],
+    dataDir: expect.stringMatching(/^\/.*data$/),
+    durability: "normal",
+    model: { simulated: true },
+  });
+});
+
+test("development means one watched worker, unless it is told to be like production", () => {
+  expect(parseSettings("dev", {})).toMatchObject({ environment: "development", reload: true, workers: 1 });
+  expect(parseSettings("dev", { WORKERS: "3" })).toMatchObject({ reload: true, workers: 1 });
+  expect(parseSettings("dev", { RELOAD: "false", WORKERS: "4" })).toMatchObject({ reload: false, workers: 4 });
+});
+
+test.each(["0", "-1", "abc", "1e6", "2.5", "", " ", "257", "0x4", "4 ", "Infinity", "AUTO", "١", "9".repeat(400)])(
+  "WORKERS=%j is refused in one line that says what is expected",
+  (value) => {
+    expect(problemsOf({ WORKERS: value })).toEqual([
+      `Expected \`WORKERS\` to be a whole number from 1 to 256 or "auto", got ${JSON.stringify(value)}.`,
+    ]);
+  },
+);
+
+test.each(["1", "256", "auto", "007"])("WORKERS=%s is taken", (value) => {
+  const { workers } = parseSettings("production", { WORKERS: value });
+
+  expect(workers).toBeGreaterThan(0);
+});
+
+test.each<[string, string]>([
+  ["AGENTS", "0"],
+  ["AGENTS", "many"],
+  ["AGENT_CONCURRENCY", "0"],
+  ["AGENT_CONCURRENCY", "auto"],
+  ["MAX_QUEUED", "-5"],
+  ["PORT", "65536"],
+  ["PORT", "http"],
+  ["PORT", ""],
+  ["HOST", ""],
+  ["DATA_DIR", ""],
+  ["CONFIG_DIR", ""],
+  ["RELOAD", "maybe"],
+  ["RELOAD", ""],
+  ["ENVIRONMENT", "staging"],
+  ["DURABILITY", "FULL"],
+  ["LOG_LEVEL", "verbose"],
+  ["STALL_MS", "1999"],
+  ["DRAIN_MS", "600001"],
+  ["SLOW_CLIENT_MS", "99"],
+  ["MODEL_IDLE_MS", "1s"],
+  ["ANTHROPIC_BASE_URL", "api.anthropic.com"],
+  ["ANTHROPIC_BASE_URL", "ftp://example.com"],
+])("%s=%j is refused by its name", (name, value) => {
+  expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^Expected \`${name}\` .*\\.$`)]);
+});
+
+test("all problems are reported at once, each in a line of its own", () => {
+  const problems = problemsOf({ WORKERS: "0", PORT: "x", RELOAD: "perhaps", API_KEYS: "nope", DATA_DIR: "" });
+
+  expect(problems.map((line) => /`(\w+)`/.exec(line)?.[1])).toEqual([
+    "RELOAD",
+    "WORKERS",
+    "PORT",
+    "API_KEYS",
+    "DATA_DIR",
+  ]);
+});
+
+test.each(["ana", "ana:short", ":12345678", "ana:12345678,", "an a:12345678", "ana:1234 5678", "ana:canary-9a1,bob:1"])(
+  "API_KEYS=%j is refused, and the secret is not repeated",
+  (value) => {
+    const [problem, ...more] = problemsOf({ API_KEYS: value });
+
+    expect(more).toEqual([]);
+    expect(problem).toMatch(/^Expected `API_KEYS` to be "name:secret,…"/);
+    expect(problem).not.toContain("canary-9a1");
+    expect(problem).not.toContain("1234");
+  },
+);
+
+test("API keys are read with blanks around them, and none means protected mode", () => {
+  expect(parseSettings("production", { API_KEYS: " ana:12345678 , bob:abcd:efgh " }).apiKeys).toEqual([
+    { name: "ana", secret: "12345678" },
+    { name: "bob", secret: "abcd:efgh" },
+  ]);
+  expect(parseSettings("production", { API_KEYS: " " }).apiKeys).toEqual([]);
+});
+
+test("an Anthropic key or an endpoint of one's own means the real model", () => {
+  expect(modelOf({ ANTHROPIC_API_KEY: "sk-1" })).toEqual({ simulated: false, apiKey: "sk-1", baseUrl: null });
+  expect(modelOf({ ANTHROPIC_BASE_URL: "http://localhost:1234" })).toMatchObject({ simulated: false });
+  expect(modelOf({ ANTHROPIC_API_KEY: "", ANTHROPIC_BASE_URL: "" })).toMatchObject({ simulated: true });
+});

@@ -6,6 +6,27 @@ import { defineTool } from "../../src/agent/tools/tool.ts";
 // As in mathematics: ^ and ** are powers, bind tighter than * and group from the right.
 for (const power of ["^", "**"]) jsep.addBinaryOp(power, 11, true);
 
+// A sign binds looser than a power: -2 ^ 2 is -(2 ^ 2). jsep's own unary operators would take the 2 first.
+jsep.hooks.add("gobble-token", function takeSign(env) {
+  const operator = this.char;
+  if (operator !== "-" && operator !== "+") return;
+  this.index += 1;
+  const argument = this.gobbleToken();
+  if (!argument) this.throwError(`Expected a number behind ${operator}`);
+  else env.node = { type: "UnaryExpression", operator, argument: takePowers(this, argument), prefix: true };
+});
+
+function takePowers(parser: jsep.HookScope, base: Expression): Expression {
+  parser.gobbleSpaces();
+  const start = parser.index;
+  // Its type says expression; it is the operator, or false.
+  const operator = parser.gobbleBinaryOp() as unknown as string | false;
+  const exponent = operator === "^" || operator === "**" ? parser.gobbleToken() : false;
+  if (exponent) return { type: "BinaryExpression", operator, left: base, right: takePowers(parser, exponent) };
+  parser.index = start;
+  return base;
+}
+
 const OPERATORS: Readonly<Record<string, (a: number, b: number) => number>> = {
   "+": (a, b) => a + b,
   "-": (a, b) => a - b,

@@ -16,6 +16,8 @@ interface Block {
 export class AnswerEvents {
   readonly #log: RunLog;
   readonly #blocks = new Map<number, Block>();
+  /** The first tool whose arguments are not JSON. */
+  #broken: string | undefined;
 
   constructor(log: RunLog) {
     this.#log = log;
@@ -32,6 +34,10 @@ export class AnswerEvents {
       this.#blocks.get(event.index)?.stop();
       this.#blocks.delete(event.index);
     }
+    // Cut off by max_tokens it is no fault: the call is left out of the answer, and never runs.
+    const isDone = event.type === "message_delta" && event.delta.stop_reason !== "max_tokens";
+    if (isDone && this.#broken !== undefined)
+      throw new BrokenAnswer(`the arguments of tool ${this.#broken} are not JSON`);
   }
 
   #start(block: (RawMessageStreamEvent & { type: "content_block_start" })["content_block"]): Block | undefined {
@@ -78,7 +84,7 @@ export class AnswerEvents {
       },
       stop: () => {
         // The SDK would hand on as much as it could parse: a tool must never run on half its arguments.
-        if (json !== "" && !isJson(json)) throw new BrokenAnswer(`the arguments of tool ${toolCallName} are not JSON`);
+        if (json !== "" && !isJson(json)) this.#broken ??= toolCallName;
         log.emit({ type: "TOOL_CALL_END", toolCallId });
       },
     };

@@ -74,7 +74,9 @@ async function toolStep(options: LoopOptions, progress: Progress): Promise<Progr
   assertStepsLeft(agent, steps);
   const ledger = await engine.toolCalls(run.run_id);
   const context = { signal, runId: run.run_id, threadId: run.thread_id };
-  const results = await runTools({ uses, ledger, tools, log, context });
+  // Only those that the agent was given: a model may name any.
+  const own = new Map([...tools].filter(([name]) => agent.tools.includes(name)));
+  const results = await runTools({ uses, ledger, tools: own, log, context });
   const message: Message = { role: "user", content: results };
   await log.checkpoint({ messages: [message], steps });
   return { ...progress, steps, messages: [...progress.messages, message] };

@@ -59,8 +59,11 @@ export class SseStream implements Sink {
     this.#wrote = false;
   }
 
+  /** A client that does not take the rest within `slowClientMs` is cut off. */
   end(): void {
+    clearTimeout(this.#slowTimer);
     this.#response.end();
+    if (!this.#response.closed) this.#slowTimer = setTimeout(() => this.#response.destroy(), this.#slowClientMs);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The Koa application: middleware, then routes. `createApp` opens nothing and listens on nothing. */
 import { Router } from "@koa/router";
-import Koa from "koa";
+import Koa, { type Middleware } from "koa";
 import type { IncomingMessage } from "node:http";
 import { AppError } from "../core/errors.ts";
 import type { RequestState, WorkerDeps } from "./context.ts";
@@ -24,16 +24,20 @@ export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessa
   for (const addRoutes of ROUTES) addRoutes(router, deps);
   app.use(identify(principalOf));
   app.use(answerErrors(deps.log));
+  app.use(refuseUnserved);
   app.use(router.routes());
-  app.use(router.allowedMethods({ throw: true, methodNotAllowed: notAllowed, notImplemented: notAllowed }));
-  app.use((ctx) => {
-    throw new AppError("NOT_FOUND", `There is nothing at ${ctx.method} ${ctx.path}. The README lists what there is.`);
-  });
+  // Sets Allow and the status; as it looks only after what comes behind it, the refusal stands before it.
+  app.use(router.allowedMethods());
   // Koa's own handler would print what happens after the response began to stderr.
   app.on("error", (error: unknown) => deps.log.warn({ err: error }, "response failed"));
   return app;
 }
 
-function notAllowed(): AppError {
-  return new AppError("METHOD_NOT_ALLOWED", "This path is served under another method; see the Allow header.");
-}
+const refuseUnserved: Middleware<RequestState> = async (ctx, next) => {
+  await next();
+  if (ctx.respond === false || (ctx.body !== undefined && ctx.body !== null)) return;
+  if (ctx.status === 405 || ctx.status === 501)
+    throw new AppError("METHOD_NOT_ALLOWED", "This path is served under another method; see the Allow header.");
+  if (ctx.status === 404)
+    throw new AppError("NOT_FOUND", `There is nothing at ${ctx.method} ${ctx.path}. The README lists what there is.`);
+};

@@ -40,7 +40,7 @@ export class FastLane {
   answer(request: IncomingMessage, response: ServerResponse): Promise<void> | boolean {
     const { url = "", method } = request;
     if (method !== "GET" && method !== "HEAD") return false;
-    if (url === "/health") {
+    if (url === "/health" || url.startsWith("/health?")) {
       response.writeHead(200, HEALTH_HEADERS);
       response.end(HEALTH);
       return true;

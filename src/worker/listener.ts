@@ -1,6 +1,6 @@
 /** The life of a request: guard, then the fast lane, then Koa. Called by node:http for every request. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { toAppError } from "../core/errors.ts";
+import { AppError, toAppError } from "../core/errors.ts";
 import { createApp } from "./app.ts";
 import type { WorkerDeps } from "./context.ts";
 import { FastLane } from "./fast-lane.ts";
@@ -23,6 +23,7 @@ export function createListener(deps: WorkerDeps): RequestListener {
   return (request, response) => {
     try {
       const principal = guard.admit(request);
+      if (!request.url?.startsWith("/")) throw new AppError("INVALID_REQUEST", "Expected a path that starts with /.");
       const answer = fastLane.answer(request, response);
       if (answer === true) return;
       if (answer !== false) {

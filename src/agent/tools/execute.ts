@@ -42,7 +42,9 @@ async function runTool(use: ToolUseBlock, { ledger, tools, log, context }: ToolR
   const call = { toolCallId: use.id, name: use.name, effects: tool?.effects ?? ("pure" satisfies Effects) };
   const stepName = `tool:${use.name}:${use.id}`;
   await log.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
-  const result = known && call.effects === "unsafe" ? unknownOutcome(use.name) : await attempt(use, tool, context);
+  // Canceled while that was written: nothing may start any more.
+  context.signal.throwIfAborted();
+  const result = known?.effects === "unsafe" ? unknownOutcome(use.name) : await attempt(use, tool, context);
   // Canceled meanwhile: the run is over, and a result that nobody waits for must not look like one.
   context.signal.throwIfAborted();
   log.emit({

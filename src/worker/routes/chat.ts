@@ -78,7 +78,9 @@ async function reply(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Chat): 
     if (failure) throw failure;
     patient.send(200, "application/json", showReply(ended));
   } catch (error) {
-    const problem = problemOf(toAppError(error), ctx.state.requestId);
+    const known = toAppError(error);
+    const problem = problemOf(known, ctx.state.requestId);
+    if (known.retryAfterS !== undefined && !ctx.res.headersSent) ctx.res.setHeader("Retry-After", known.retryAfterS);
     patient.send(problem.status, "application/problem+json", problem);
   }
 }

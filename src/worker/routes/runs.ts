@@ -15,7 +15,7 @@ export function runRoutes(router: AppRouter, deps: WorkerDeps): void {
   const { engine } = deps;
 
   router.get("/api/runs", async (ctx) => {
-    const { items, next } = await engine.runs(readFilter(ctx.URL.searchParams));
+    const { items, next } = await engine.runs(readFilter(new URLSearchParams(ctx.querystring)));
     ctx.body = { runs: items.map(showRun), next };
   });
 
@@ -27,7 +27,7 @@ export function runRoutes(router: AppRouter, deps: WorkerDeps): void {
     const run = await findRun(engine, ctx.params["runId"]);
     const after = await readAfter(ctx, engine, run);
     if (ctx.accepts("json", "text/event-stream") === "text/event-stream") return stream(ctx, deps, { run, after });
-    const { limit } = readPage(ctx.URL.searchParams);
+    const { limit } = readPage(new URLSearchParams(ctx.querystring));
     const events = await engine.events(run.run_id, after, limit);
     ctx.type = "json";
     // Rows are JSON already: joined, not parsed and written again.
@@ -57,7 +57,7 @@ async function stream(ctx: Context, deps: WorkerDeps, { run, after }: { run: Run
 async function readAfter(ctx: Context, engine: Engine, run: Run): Promise<number> {
   const header = ctx.get("Last-Event-ID");
   const name = header ? "Last-Event-ID" : "after";
-  const after = readPosition(name, header || (param(ctx.URL.searchParams, "after") ?? "0"));
+  const after = readPosition(name, header || (param(new URLSearchParams(ctx.querystring), "after") ?? "0"));
   if (after === 0 || (await engine.events(run.run_id, after - 1, 1))[0]?.seq === after) return after;
   throw new AppError(
     "INVALID_REQUEST",

@@ -6,7 +6,7 @@ import { readPage } from "../input.ts";
 
 export function threadRoutes(router: AppRouter, { engine }: WorkerDeps): void {
   router.get("/api/threads", async (ctx) => {
-    const { items, next } = await engine.threads(readPage(ctx.URL.searchParams));
+    const { items, next } = await engine.threads(readPage(new URLSearchParams(ctx.querystring)));
     ctx.body = { threads: items, next };
   });
 

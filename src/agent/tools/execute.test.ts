@@ -1,0 +1,93 @@
+import { expect, test, vi } from "vitest";
+import { z } from "zod";
+import type { ToolCall } from "../../engine/engine.ts";
+import { RunLog } from "../run-log.ts";
+import { runTools } from "./execute.ts";
+import { defineTool, type Tool } from "./tool.ts";
+import type { Engine, Step } from "../../engine/engine.ts";
+
+interface Round {
+  readonly tool: Tool;
+  readonly ledger?: readonly ToolCall[];
+  readonly signal?: AbortSignal;
+  readonly onAppend?: (step: Step) => void;
+}
+
+/** One call of the tool "it" against a journal that only takes. */
+function runIt({ tool, ledger = [], signal = new AbortController().signal, onAppend }: Round) {
+  const engine = { append: async (step: Step) => onAppend?.(step) } as unknown as Engine;
+  const log = new RunLog({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
+  return runTools({
+    uses: [{ type: "tool_use", id: "call_1", name: "it", input: {} }],
+    ledger,
+    tools: new Map([["it", tool]]),
+    log,
+    context: { signal, runId: "run", threadId: "thread" },
+  });
+}
+
+const input = z.object({});
+
+test("a call is in the ledger before its tool runs, and its result after", async () => {
+  const order: string[] = [];
+  const tool = defineTool({ description: "", input, run: () => void order.push("run") });
+
+  await runIt({
+    tool,
+    onAppend: ({ toolCalls = [] }) => order.push(...toolCalls.map(({ result }) => (result ? "finished" : "started"))),
+  });
+
+  expect(order).toEqual(["started", "run", "finished"]);
+});
+
+test("a finished call is never repeated: its result comes from the ledger", async () => {
+  const run = vi.fn<() => string>(() => "again");
+  const result = { content: "first", isError: false };
+  const ledger: ToolCall[] = [{ toolCallId: "call_1", name: "it", effects: "unsafe", result }];
+
+  const [block] = await runIt({ tool: defineTool({ description: "", input, run }), ledger });
+
+  expect(block).toMatchObject({ tool_use_id: "call_1", content: "first" });
+  expect(run).not.toHaveBeenCalled();
+});
+
+test("an unsafe call that a crash interrupted is reported as unknown and not run again", async () => {
+  const run = vi.fn<() => string>(() => "again");
+  const ledger: ToolCall[] = [{ toolCallId: "call_1", name: "it", effects: "unsafe", result: null }];
+
+  const [block] = await runIt({ tool: defineTool({ description: "", input, run }), ledger });
+
+  expect(block).toMatchObject({ is_error: true, content: expect.stringContaining("outcome is unknown") });
+  expect(run).not.toHaveBeenCalled();
+});
+
+test.each(["pure", "idempotent"] as const)("a %s call that a crash interrupted runs again", async (effects) => {
+  const ledger: ToolCall[] = [{ toolCallId: "call_1", name: "it", effects, result: null }];
+
+  const [block] = await runIt({ tool: defineTool({ description: "", input, effects, run: () => "done" }), ledger });
+
+  expect(block?.content).toBe("done");
+});
+
+test("a tool that became safe since the crash is judged by what the ledger says of the call", async () => {
+  const run = vi.fn<() => string>(() => "again");
+  const ledger: ToolCall[] = [{ toolCallId: "call_1", name: "it", effects: "unsafe", result: null }];
+
+  await runIt({ tool: defineTool({ description: "", input, effects: "pure", run }), ledger });
+
+  expect(run).not.toHaveBeenCalled();
+});
+
+test("a run that is canceled while the call is being written does not run the tool any more", async () => {
+  const cancel = new AbortController();
+  const run = vi.fn<() => string>(() => "too late");
+
+  const round = runIt({
+    tool: defineTool({ description: "", input, run }),
+    signal: cancel.signal,
+    onAppend: () => cancel.abort(new Error("canceled")),
+  });
+
+  await expect(round).rejects.toThrow("canceled");
+  expect(run).not.toHaveBeenCalled();
+});

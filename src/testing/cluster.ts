@@ -1,0 +1,118 @@
+/**
+ * A whole cluster in one process, without a primary: real SQLite, a real simulated model, a real HTTP server
+ * and a real runner with the real SDK, all over loopback. Nothing is mocked; only the processes are missing.
+ */
+import Anthropic from "@anthropic-ai/sdk";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadTools, type Tools } from "../agent/tools/registry.ts";
+import { Runner } from "../agent/runner.ts";
+import { loadAgents } from "../config.ts";
+import type { Agent } from "../core/agent.ts";
+import type { Engine } from "../engine/engine.ts";
+import { openEngine } from "../engine/open.ts";
+import { createLog, type Log } from "../observe/log.ts";
+import { parseSettings, type Settings } from "../settings.ts";
+import { startSimulator, type Simulator } from "../simulator/server.ts";
+import { RunFeeds } from "../stream/feed.ts";
+import { SseStreams } from "../stream/sse.ts";
+import { createListener } from "../worker/listener.ts";
+import { HttpServer } from "../worker/server.ts";
+import { Client } from "./client.ts";
+
+export interface ClusterOptions {
+  /** Over what an empty environment gives. */
+  readonly settings?: Partial<Settings>;
+  readonly agents?: ReadonlyMap<string, Agent>;
+  readonly tools?: Tools;
+  /** False: nobody claims, so that runs stay queued until `startRunner`. */
+  readonly runner?: boolean;
+  /** Where the agent looks for the model; by default the simulator of this cluster. */
+  readonly modelUrl?: string;
+  /** Lets a test stand between the worker and its engine. */
+  readonly wrapEngine?: (engine: Engine) => Engine;
+}
+
+export interface Cluster extends AsyncDisposable {
+  readonly client: Client;
+  readonly port: number;
+  /** The worker's. */
+  readonly engine: Engine;
+  readonly streams: SseStreams;
+  readonly simulator: Simulator;
+  readonly server: HttpServer;
+  /** Begins to claim. Ends with the cluster. */
+  startRunner(): Promise<Runner>;
+  /** Lets go of waiting requests, as a worker does at the end of its drain. */
+  letGo(): void;
+}
+
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  await using starting = new AsyncDisposableStack();
+  const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-cluster-"));
+  starting.defer(() => rm(dataDir, { recursive: true }));
+  const settings = { ...parseSettings("production", { LOG_LEVEL: "silent" }), ...options.settings, dataDir };
+  const log = await createLog(settings, "test");
+  const simulator = starting.use(await startSimulator({ pace: { ttftMs: 0, tokensPerSecond: 0 } }));
+  const agents = options.agents ?? (await loadAgents(settings.configDir));
+
+  const worker = await startWorker({ settings, agents, log, wrapEngine: options.wrapEngine ?? ((engine) => engine) });
+  starting.use(worker);
+  const runners = starting.use(new AsyncDisposableStack());
+  const startRunner = async () => {
+    const tools = options.tools ?? (await loadTools(settings.configDir));
+    const agent = await openAgent({ settings, agents, tools, log, modelUrl: options.modelUrl ?? simulator.url });
+    return runners.use(agent).runner;
+  };
+  if (options.runner ?? true) await startRunner();
+
+  const owned = starting.move();
+  return { ...worker, simulator, startRunner, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+interface Shared {
+  readonly settings: Settings;
+  readonly agents: ReadonlyMap<string, Agent>;
+  readonly log: Log;
+}
+
+async function startWorker({ wrapEngine, ...shared }: Shared & { wrapEngine: (engine: Engine) => Engine }) {
+  const engine = wrapEngine(await openOn(shared.settings));
+  const feeds = new RunFeeds(engine);
+  const streams = new SseStreams(shared.settings.slowClientMs);
+  const closing = new AbortController();
+  const deps = { ...shared, engine, feeds, streams, processes: () => [], closing: closing.signal };
+  const server = new HttpServer(createListener(deps));
+  const port = await server.listen("127.0.0.1", 0);
+  const [key] = shared.settings.apiKeys;
+  const client = new Client(`http://127.0.0.1:${port}`, key ? { Authorization: `Bearer ${key.secret}` } : {});
+  const letGo = () => {
+    closing.abort();
+    streams.stop();
+  };
+  const dispose = async () => {
+    letGo();
+    await server.drain(0);
+    feeds.stop();
+    await engine.close();
+  };
+  return { engine, streams, server, port, client, letGo, [Symbol.asyncDispose]: dispose };
+}
+
+async function openAgent({ settings, agents, log, tools, modelUrl }: Shared & { tools: Tools; modelUrl: string }) {
+  const engine = await openOn(settings);
+  const client = new Anthropic({ apiKey: "simulated", baseURL: modelUrl, maxRetries: 0 });
+  const { agentConcurrency: concurrency, modelIdleMs } = settings;
+  const runner = new Runner({ owner: "agent-1-1", engine, agents, tools, client, log, concurrency, modelIdleMs });
+  runner.start();
+  const dispose = async () => {
+    await runner.drain(0);
+    await engine.close();
+  };
+  return { runner, [Symbol.asyncDispose]: dispose };
+}
+
+function openOn(settings: Settings): Promise<Engine> {
+  return openEngine({ ...settings, limits: { queued: settings.maxQueued } });
+}

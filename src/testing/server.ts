@@ -1,0 +1,165 @@
+/**
+ * The real thing: `node run-production` or `run-dev` as an operator starts it, with processes, signals and a
+ * port of its own. When a test is done with it nothing is left: no process, and the port is free.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ProcessInfo } from "../process/protocol.ts";
+import { Client } from "./client.ts";
+import { aliveOf, descendantsOf } from "./processes.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const LOOK_MS = 25;
+const GIVE_UP_MS = 15_000;
+const EXIT_MS = 8_000;
+
+export interface ServerOptions {
+  readonly entry?: "run-production" | "run-dev";
+  /** Which Node starts it; the one that runs the tests by default. */
+  readonly node?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Where it lies on this machine; a server started again on it goes on with its data. */
+export interface Place extends AsyncDisposable {
+  readonly port: number;
+  readonly dataDir: string;
+}
+
+export async function makePlace(): Promise<Place> {
+  const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-server-"));
+  const port = await freePort();
+  return { port, dataDir, [Symbol.asyncDispose]: () => rm(dataDir, { recursive: true, force: true }) };
+}
+
+export class Server implements AsyncDisposable {
+  readonly client: Client;
+  readonly pid: number;
+  readonly port: number;
+  stdout = "";
+  stderr = "";
+  /** Code and signal, once it is gone. */
+  readonly exited: Promise<readonly [code: number | null, signal: NodeJS.Signals | null]>;
+  readonly #child: ChildProcess;
+
+  /** Starts it and waits for nothing. */
+  constructor(
+    { port, dataDir }: Place,
+    { entry = "run-production", node = process.execPath, env = {} }: ServerOptions = {},
+  ) {
+    this.port = port;
+    this.client = new Client(`http://127.0.0.1:${port}`);
+    const settings = { HOST: "127.0.0.1", PORT: String(port), DATA_DIR: dataDir, WORKERS: "2", AGENTS: "1" };
+    this.#child = spawn(node, [entry], { cwd: ROOT, env: { ...cleanEnv(), ...settings, ...env }, stdio: "pipe" });
+    this.pid = this.#child.pid ?? 0;
+    this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
+    this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
+    this.exited = once(this.#child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
+  }
+
+  /** Resolves with its exit code; for one that is expected to end by itself. */
+  async exitCode(): Promise<number | null> {
+    const stop = new AbortController();
+    // A server that stays must fail the test before the test's own time is up: then it would be left running.
+    const tooLate = delay(EXIT_MS, undefined, { signal: stop.signal }).then(() => {
+      throw new Error(`It did not exit: ${this.stdout}\n${this.stderr}`);
+    });
+    try {
+      const [code] = await Promise.race([this.exited, tooLate]);
+      return code;
+    } finally {
+      stop.abort();
+      tooLate.catch(() => {});
+    }
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  async ready(): Promise<this> {
+    const startedAt = performance.now();
+    while (!(await this.#isReady())) {
+      if (this.#child.exitCode !== null || performance.now() - startedAt > GIVE_UP_MS) {
+        throw new Error(`It did not get ready: ${this.stdout}\n${this.stderr}`);
+      }
+      await delay(LOOK_MS);
+    }
+    return this;
+  }
+
+  /** What GET /api/workers says of the processes of one kind. */
+  async processes(kind: ProcessInfo["kind"]): Promise<ProcessInfo[]> {
+    const { body } = await this.client.get("/api/workers");
+    return (body["processes"] as ProcessInfo[]).filter((process) => process.kind === kind);
+  }
+
+  /** Lines of the log, which is JSON in production. */
+  logLines(): Record<string, unknown>[] {
+    const lines = this.stdout.split("\n").filter((line) => line.startsWith("{"));
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  async #isReady(): Promise<boolean> {
+    return this.client.get("/ready").then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const family = [this.pid, ...descendantsOf(this.pid)];
+    this.kill("SIGKILL");
+    await this.exited;
+    const startedAt = performance.now();
+    while (aliveOf(family).length > 0) {
+      if (performance.now() - startedAt > 5_000) throw new Error(`Still alive: ${aliveOf(family).join(", ")}`);
+      await delay(LOOK_MS);
+    }
+    await assertFree(this.port);
+  }
+}
+
+/** A server that serves, on a place of its own. */
+export async function startServer(options: ServerOptions = {}): Promise<Server & AsyncDisposable> {
+  const place = await makePlace();
+  const server = new Server(place, options);
+  const dispose = server[Symbol.asyncDispose].bind(server);
+  server[Symbol.asyncDispose] = async () => {
+    await dispose();
+    await place[Symbol.asyncDispose]();
+  };
+  try {
+    return await server.ready();
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Neither the test runner's variables nor a key of the real model may reach it. */
+function cleanEnv(): Record<string, string> {
+  const { PATH = "", HOME = "", TMPDIR = "/tmp" } = process.env;
+  return { PATH, HOME, TMPDIR };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function assertFree(port: number): Promise<void> {
+  const server = createServer().listen(port, "127.0.0.1");
+  await once(server, "listening");
+  server.close();
+  await once(server, "close");
+}

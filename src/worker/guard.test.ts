@@ -1,0 +1,172 @@
+import { request, type IncomingMessage } from "node:http";
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { Guard } from "./guard.ts";
+
+const ANA = { name: "ana", secret: "ana-secret-1" };
+const BOB = { name: "bob", secret: "bob-secret-2" };
+
+interface Asked {
+  readonly peer?: string;
+  readonly url?: string;
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+}
+
+function requestOf({ peer = "127.0.0.1", url = "/api/runs", method = "GET", headers = {} }: Asked): IncomingMessage {
+  const all = { host: "localhost:8000", ...headers };
+  return { socket: { remoteAddress: peer }, url, method, headers: all } as unknown as IncomingMessage;
+}
+
+test.each(["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])(
+  "without keys a loopback peer (%s) is served",
+  (peer) => {
+    expect(new Guard([]).admit(requestOf({ peer }))).toBe("local");
+  },
+);
+
+test.each(["10.0.0.5", "192.168.1.20", "::ffff:10.0.0.5", "fe80::1", "1.127.0.0", ""])(
+  "without keys any other peer (%s) is refused with the remedy, /health too",
+  (peer) => {
+    for (const url of ["/api/runs", "/health"]) {
+      expect(() => new Guard([]).admit(requestOf({ peer, url }))).toThrow(
+        expect.objectContaining({ code: "PROTECTED_MODE", message: expect.stringContaining("API_KEYS=name:secret") }),
+      );
+    }
+  },
+);
+
+test.each(["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "app.localhost:8000", "LOCALHOST"])(
+  "without keys the loopback Host %s is served",
+  (host) => {
+    expect(new Guard([]).admit(requestOf({ headers: { host } }))).toBe("local");
+  },
+);
+
+test.each(["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:127", "", "localhost:x"])(
+  "without keys the foreign Host %j is refused, so that no page gets in by DNS rebinding",
+  (host) => {
+    expect(() => new Guard([]).admit(requestOf({ headers: { host } }))).toThrow(
+      expect.objectContaining({ code: "FOREIGN_HOST" }),
+    );
+  },
+);
+
+test.each(["http://evil.example", "null", "http://localhost:9000", "https://localhost.evil.example:8000", "nonsense"])(
+  "a page of another origin (%s) may not change anything",
+  (origin) => {
+    for (const method of ["POST", "DELETE", "PUT"]) {
+      expect(() => new Guard([]).admit(requestOf({ method, headers: { origin } }))).toThrow(
+        expect.objectContaining({ code: "FOREIGN_ORIGIN" }),
+      );
+    }
+    expect(new Guard([]).admit(requestOf({ method: "GET", headers: { origin } }))).toBe("local");
+  },
+);
+
+test("our own page may post", () => {
+  const headers = { origin: "http://localhost:8000" };
+
+  expect(new Guard([]).admit(requestOf({ method: "POST", headers }))).toBe("local");
+});
+
+test("with keys each peer is known by its key's name, from anywhere, under any Host", () => {
+  const guard = new Guard([ANA, BOB]);
+  const ask = (secret: string) =>
+    guard.admit(
+      requestOf({ peer: "10.0.0.5", headers: { host: "evenkeel.example", authorization: `Bearer ${secret}` } }),
+    );
+
+  expect(ask(ANA.secret)).toBe("ana");
+  expect(ask(BOB.secret)).toBe("bob");
+});
+
+test.each([
+  undefined,
+  "",
+  "Bearer",
+  "Bearer ",
+  "Bearer wrong",
+  "Basic YW5hOmFuYS1zZWNyZXQtMQ==",
+  `Bearer ${ANA.secret} `,
+  ANA.secret,
+])("with keys the Authorization %j is refused, from this machine too", (authorization) => {
+  const headers = authorization === undefined ? {} : { authorization };
+
+  expect(() => new Guard([ANA]).admit(requestOf({ headers }))).toThrow(
+    expect.objectContaining({ code: "UNAUTHORIZED" }),
+  );
+});
+
+const ROUTES: [string, string][] = [
+  ["POST", "/api/chat"],
+  ["POST", "/api/chat/stream"],
+  ["POST", "/api/chat/async"],
+  ["GET", "/api/chat/task/x"],
+  ["GET", "/api/runs"],
+  ["GET", "/api/runs/x"],
+  ["GET", "/api/runs/x/events"],
+  ["POST", "/api/runs/x/cancel"],
+  ["GET", "/api/threads"],
+  ["GET", "/api/threads/x"],
+  ["DELETE", "/api/threads/x"],
+  ["GET", "/api/activities"],
+  ["POST", "/api/activities"],
+  ["GET", "/api/agents"],
+  ["GET", "/api/workers"],
+  ["GET", "/ready"],
+  ["GET", "/info"],
+  ["GET", "//health"],
+];
+test("with keys every route but /health is 401 without one, and no model is called", async () => {
+  await using cluster = await startCluster({ settings: { apiKeys: [ANA] } });
+  const body = JSON.stringify({ agent_id: "assistant", message: "hello" });
+
+  for (const [method, path] of ROUTES) {
+    const headers = { "Content-Type": "application/json", Authorization: "Bearer wrong" };
+    const reply = await cluster.client.ask(path, { method, headers, ...(method === "POST" && { body }) });
+    expect([method, path, reply.status, reply.body.code]).toEqual([method, path, 401, "UNAUTHORIZED"]);
+    expect(reply.headers.get("www-authenticate")).toBe("Bearer");
+  }
+
+  expect((await fetch(`${cluster.client.url}/health`)).status).toBe(200);
+  expect((await cluster.client.chat("hello")).status).toBe(200);
+  expect(cluster.simulator.stats().requests).toBe(1);
+});
+
+test("one Idempotency-Key of two principals makes two runs", async () => {
+  await using cluster = await startCluster({ settings: { apiKeys: [ANA, BOB] } });
+  const chat = (secret: string) =>
+    cluster.client.chat("hello", {}, { "Idempotency-Key": "1", Authorization: `Bearer ${secret}` });
+
+  const [ana, bob] = [await chat(ANA.secret), await chat(BOB.secret)];
+
+  expect(ana.body.run_id).not.toBe(bob.body.run_id);
+});
+
+test("a foreign Host and a foreign Origin are 403 over real HTTP, before any run is made", async () => {
+  await using cluster = await startCluster();
+
+  expect(await statusOf(cluster, { Host: "evil.example" })).toBe(403);
+  expect(await statusOf(cluster, { Origin: "http://evil.example" })).toBe(403);
+  expect((await cluster.client.get("/api/runs")).body["runs"]).toEqual([]);
+});
+
+test("no route allows other origins to read its answers", async () => {
+  await using cluster = await startCluster();
+
+  for (const path of ["/health", "/api/activities", "/api/runs"]) {
+    const { headers } = await cluster.client.get(path, { Origin: "http://evil.example" });
+    expect(headers.get("access-control-allow-origin")).toBeNull();
+  }
+});
+
+/** A POST with headers that fetch would not let us set. */
+async function statusOf({ port }: Cluster, headers: Record<string, string>): Promise<number | undefined> {
+  const post = request({ port, host: "127.0.0.1", path: "/api/chat", method: "POST", headers });
+  post.end(JSON.stringify({ agent_id: "assistant", message: "hello" }));
+  const [response] = (await once(post, "response")) as [IncomingMessage];
+  response.resume();
+  return response.statusCode;
+}

@@ -1,0 +1,244 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { expect, test } from "vitest";
+import type { Reply } from "../testing/client.ts";
+import { startCluster, type Cluster } from "../testing/cluster.ts";
+
+const JSON_TYPE = { "Content-Type": "application/json" };
+
+/** Status and code of a refusal that looks as all of them must, whoever refuses; else what it looks like. */
+function problemIn(reply: Reply): string {
+  const { status, headers, body } = reply;
+  const { type, title, code, detail, request_id: requestId } = body;
+  const isWellFormed =
+    headers.get("content-type") === "application/problem+json; charset=utf-8" &&
+    type === `urn:evenkeel:error:${code.toLowerCase().replaceAll("_", "-")}` &&
+    /\w/.test(String(title)) &&
+    /\w.*\.$/.test(detail) &&
+    body.status === status &&
+    requestId === headers.get("x-request-id");
+  return isWellFormed ? `${status} ${code}` : JSON.stringify({ status, headers: [...headers], body });
+}
+
+test("an agent that does not exist is refused with the ones that do", async () => {
+  await using cluster = await startCluster();
+
+  const reply = await cluster.client.chat("hello", { agent_id: "nobody" });
+
+  expect(problemIn(reply)).toBe("404 AGENT_NOT_FOUND");
+  expect(reply.body.detail).toContain('"assistant"');
+});
+
+const NESTED = "[".repeat(100_000);
+const BAD_BODIES: [string, unknown, number, string][] = [
+  ["no message", { agent_id: "assistant" }, 400, "INVALID_REQUEST"],
+  ["a message that is a number", { agent_id: "assistant", message: 5 }, 400, "INVALID_REQUEST"],
+  ["a message that is null", { agent_id: "assistant", message: null }, 400, "INVALID_REQUEST"],
+  ["a message that is an object", { agent_id: "assistant", message: { text: "hi" } }, 400, "INVALID_REQUEST"],
+  ["an empty message", { agent_id: "assistant", message: "" }, 400, "INVALID_REQUEST"],
+  ["a message of blanks", { agent_id: "assistant", message: " \n\t" }, 400, "INVALID_REQUEST"],
+  ["no agent_id", { message: "hello" }, 400, "INVALID_REQUEST"],
+  ["an agent_id that is a number", { agent_id: 1, message: "hello" }, 400, "INVALID_REQUEST"],
+  ["an agent_id from the prototype", { agent_id: "__proto__", message: "hello" }, 404, "AGENT_NOT_FOUND"],
+  ["a run_id with a slash", { agent_id: "assistant", message: "hello", run_id: "../x" }, 400, "INVALID_REQUEST"],
+  ["an empty thread_id", { agent_id: "assistant", message: "hello", thread_id: "" }, 400, "INVALID_REQUEST"],
+  [
+    "a thread_id of 129",
+    { agent_id: "assistant", message: "hello", thread_id: "t".repeat(129) },
+    400,
+    "INVALID_REQUEST",
+  ],
+  ["timeout_ms 0", { agent_id: "assistant", message: "hello", timeout_ms: 0 }, 400, "INVALID_REQUEST"],
+  ["timeout_ms 1.5", { agent_id: "assistant", message: "hello", timeout_ms: 1.5 }, 400, "INVALID_REQUEST"],
+  [
+    "an unknown strategy",
+    { agent_id: "assistant", message: "hello", multitask_strategy: "fork" },
+    400,
+    "INVALID_REQUEST",
+  ],
+  ["an unknown on_disconnect", { agent_id: "assistant", message: "hello", on_disconnect: 1 }, 400, "INVALID_REQUEST"],
+  ["metadata that is a list", { agent_id: "assistant", message: "hello", metadata: [] }, 400, "INVALID_REQUEST"],
+  [
+    "too much metadata",
+    { agent_id: "assistant", message: "hello", metadata: { a: "x".repeat(17_000) } },
+    400,
+    "INVALID_REQUEST",
+  ],
+  ["a list", [], 400, "INVALID_REQUEST"],
+  ["null", null, 400, "INVALID_REQUEST"],
+  ["a string", '"hello"', 400, "INVALID_REQUEST"],
+  ["nothing", "", 400, "INVALID_JSON"],
+  ["half of JSON", '{"agent_id":"assistant",', 400, "INVALID_JSON"],
+  ["JSON nested 100,000 deep", NESTED, 400, "INVALID_JSON"],
+];
+test.each(["/api/chat", "/api/chat/stream", "/api/chat/async"])("%s refuses every body that is wrong", async (path) => {
+  await using cluster = await startCluster();
+  for (const [name, body, status, code] of BAD_BODIES) {
+    const reply = await cluster.client.post(path, body);
+    expect([name, problemIn(reply)]).toEqual([name, `${status} ${code}`]);
+  }
+  expect((await cluster.client.get("/api/runs")).body["runs"]).toEqual([]);
+});
+
+test("bytes that are not UTF-8 are refused as JSON", async () => {
+  await using cluster = await startCluster();
+  const body = Buffer.from('{"agent_id":"assistant","message":"\xff"}', "latin1");
+
+  const reply = await cluster.client.ask("/api/chat", { method: "POST", headers: JSON_TYPE, body });
+
+  expect(problemIn(reply)).toBe("400 INVALID_JSON");
+});
+
+test("a body above 1 MiB is refused, with its length told or not", async () => {
+  await using cluster = await startCluster();
+  const body = JSON.stringify({ agent_id: "assistant", message: "x".repeat(1024 * 1024) });
+
+  expect(problemIn(await cluster.client.post("/api/chat", body))).toBe("413 BODY_TOO_LARGE");
+
+  const chunks = new Blob([body]).stream();
+  const init = { method: "POST", headers: JSON_TYPE, body: chunks, duplex: "half" };
+  expect(problemIn(await cluster.client.ask("/api/chat", init as RequestInit))).toBe("413 BODY_TOO_LARGE");
+});
+
+test("a body of just under 1 MiB is served", async () => {
+  await using cluster = await startCluster();
+  const message = `/sim tokens=1\n${"x".repeat(1024 * 1024 - 200)}`;
+
+  expect((await cluster.client.chat(message)).body).toMatchObject({ status: "completed", reply: "tok1" });
+});
+
+test.each([
+  ["text/plain", { "Content-Type": "text/plain" }],
+  ["a form", { "Content-Type": "application/x-www-form-urlencoded" }],
+  ["nonsense", { "Content-Type": ";;;" }],
+  ["gzip", { ...JSON_TYPE, "Content-Encoding": "gzip" }],
+])("a body that comes as %s is refused, although it is JSON", async (_name, headers) => {
+  await using cluster = await startCluster();
+  const body = JSON.stringify({ agent_id: "assistant", message: "hello" });
+
+  const reply = await cluster.client.ask("/api/chat", { method: "POST", headers, body });
+
+  expect(problemIn(reply)).toBe("415 UNSUPPORTED_MEDIA_TYPE");
+});
+
+test("a JSON type with a charset is served", async () => {
+  await using cluster = await startCluster();
+
+  const reply = await cluster.client.chat("hello", {}, { "Content-Type": "Application/JSON; charset=utf-8" });
+
+  expect(reply.status).toBe(200);
+});
+
+test.each(["/api/runs", "/api/threads", "/api/activities", "/api/runs/mine/events"])(
+  "%s refuses a limit or position that is no whole number in range",
+  async (path) => {
+    await using cluster = await startCluster();
+    await cluster.client.chat("/sim tokens=1", { run_id: "mine" });
+    const bad = ["", "-1", "1e309", "1.5", "abc", "0x10", "%20", "9".repeat(17), "1".repeat(10_000), "NaN"];
+    const names = { "/api/activities": ["before", "after"], "/api/runs/mine/events": ["after"] }[path] ?? ["before"];
+
+    for (const name of ["limit", ...names]) {
+      for (const value of bad) {
+        const reply = await cluster.client.get(`${path}?${name}=${value}`);
+        expect([name, value, problemIn(reply)]).toEqual([name, value, "400 INVALID_REQUEST"]);
+      }
+    }
+    for (const query of ["limit=0", "limit=501", "limit=1&limit=2"]) {
+      expect(problemIn(await cluster.client.get(`${path}?${query}`))).toBe("400 INVALID_REQUEST");
+    }
+  },
+);
+
+test.each(["-1", "1e309", "abc", "1.5", "x".repeat(10_000), "99999", "9007199254740993"])(
+  "a Last-Event-ID that the run does not have is refused, never a 500 (%#)",
+  async (id) => {
+    await using cluster = await startCluster();
+    await cluster.client.chat("/sim tokens=1", { run_id: "mine" });
+
+    const headers = { Accept: "text/event-stream", "Last-Event-ID": id };
+    expect(problemIn(await cluster.client.get("/api/runs/mine/events", headers))).toBe("400 INVALID_REQUEST");
+  },
+);
+
+test("what does not exist is 404, by its own code", async () => {
+  await using cluster = await startCluster();
+
+  expect(problemIn(await cluster.client.get("/api/nothing"))).toBe("404 NOT_FOUND");
+  expect(problemIn(await cluster.client.get("/api/runs/none"))).toBe("404 RUN_NOT_FOUND");
+  expect(problemIn(await cluster.client.get("/api/runs/none/events"))).toBe("404 RUN_NOT_FOUND");
+  expect(problemIn(await cluster.client.post("/api/runs/none/cancel"))).toBe("404 RUN_NOT_FOUND");
+  expect(problemIn(await cluster.client.get("/api/chat/task/none"))).toBe("404 RUN_NOT_FOUND");
+  expect(problemIn(await cluster.client.get("/api/threads/none"))).toBe("404 THREAD_NOT_FOUND");
+  expect(problemIn(await cluster.client.ask("/api/threads/none", { method: "DELETE" }))).toBe("404 THREAD_NOT_FOUND");
+});
+
+test.each([
+  ["GET", "/api/chat", "POST"],
+  ["DELETE", "/api/runs", "HEAD, GET"],
+  ["PUT", "/api/activities", "POST"],
+  ["POST", "/info", "HEAD, GET"],
+])("%s %s is 405 and names the methods that are allowed", async (method, path, allow) => {
+  await using cluster = await startCluster();
+
+  const reply = await cluster.client.ask(path, { method });
+
+  expect(problemIn(reply)).toBe("405 METHOD_NOT_ALLOWED");
+  expect(reply.headers.get("allow")).toContain(allow);
+});
+
+test("a client's own X-Request-Id comes back, unless it is not a sane one", async () => {
+  await using cluster = await startCluster();
+  const idOf = async (id: string) =>
+    (await cluster.client.get("/api/nothing", { "X-Request-Id": id })).body["request_id"];
+
+  expect(await idOf("my-id.1")).toBe("my-id.1");
+  expect(await idOf("a b")).toMatch(/^req_/);
+  expect(await idOf("x".repeat(129))).toMatch(/^req_/);
+});
+
+test.each([
+  "/%",
+  "/api/runs/%ff",
+  "/api/runs/%00",
+  "//",
+  "/api/activities?%",
+  "/api/../../x",
+  "*",
+  "http://[/",
+  "/api/runs?a=%zz",
+])("a malformed target (%s) is no 500", async (target) => {
+  await using cluster = await startCluster();
+
+  expect(await raw(cluster, `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)).toMatch(
+    /^HTTP\/1\.1 (200|4\d\d) /,
+  );
+});
+
+test.each(["[", "a b", "%", "evil.example:99999999", ""])(
+  "a malformed Host (%j) is no 500 even with API keys",
+  async (host) => {
+    await using cluster = await startCluster({ settings: { apiKeys: [{ name: "ana", secret: "12345678" }] } });
+
+    const head = `GET /api/runs HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer 12345678\r\nConnection: close\r\n\r\n`;
+    expect(await raw(cluster, head)).toMatch(/^HTTP\/1\.1 (200|4\d\d) /);
+  },
+);
+
+test("a request that says both Content-Length and chunked is refused", async () => {
+  await using cluster = await startCluster();
+  const head = "POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+
+  const answer = await raw(cluster, `${head}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`);
+
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+});
+
+/** Sends bytes as they are, which fetch would refuse to. @returns the whole answer */
+async function raw({ port }: Cluster, bytes: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  let answer = "";
+  socket.setEncoding("utf8").on("data", (chunk: string) => (answer += chunk));
+  socket.write(bytes);
+  await once(socket, "close");
+  return answer;
+}

@@ -33,6 +33,8 @@ export class RunLog {
   #pending: RunEvent[] = [];
   #appending: Promise<void> = Promise.resolve();
   #busy = false;
+  #urgent = false;
+  #lastTextId: string | undefined;
   #flushedAt = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -55,6 +57,9 @@ export class RunLog {
     } else {
       this.#pending.push({ type, messageId, delta });
     }
+    // The first words of a message are what its reader waits for: they do not wait for a frame to fill.
+    if (messageId !== this.#lastTextId) this.#urgent = true;
+    this.#lastTextId = messageId;
     this.#flushSoon();
   }
 
@@ -106,8 +111,9 @@ export class RunLog {
   }
 
   #flushSoon(): void {
-    if (this.#busy || this.#timer) return;
-    const waitMs = this.#flushedAt + FRAME_MS - performance.now();
+    // An append that is under way comes back here when it is done.
+    if (this.#busy || (this.#timer && !this.#urgent)) return;
+    const waitMs = this.#urgent ? 0 : this.#flushedAt + FRAME_MS - performance.now();
     if (waitMs <= 0) return this.#flush();
     this.#timer = setTimeout(() => this.#flush(), waitMs);
   }
@@ -125,6 +131,7 @@ export class RunLog {
     const turn = this.#appending.then(async () => {
       const events = this.#pending;
       this.#pending = [];
+      this.#urgent = false;
       this.#flushedAt = performance.now();
       await this.#persist(() => write(events));
     });

@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Vitals } from "./protocol.ts";
 
 // The sampler wakes up this often and reports the time between wake-ups, so it is subtracted below.
-const RESOLUTION_MS = 20;
+const RESOLUTION_MS = 50;
 
 export class VitalsMeter {
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });

@@ -30,6 +30,7 @@ export class SqliteEngine implements Engine {
   readonly #reads: Reads;
   readonly #follow: Follow;
   readonly #checkpointer: Checkpointer;
+  #lastActivity: Promise<number> | undefined;
 
   constructor(connections: SqliteConnections, limits: EngineLimits) {
     const { writing, reading, path } = connections;
@@ -113,8 +114,12 @@ export class SqliteEngine implements Engine {
     return this.#read(() => this.#reads.activities(filter));
   }
 
-  lastActivity() {
-    return this.#read(() => this.#reads.lastActivity());
+  /** Asked once per turn of the event loop, however many requests that turn answers. */
+  lastActivity(): Promise<number> {
+    if (this.#lastActivity) return this.#lastActivity;
+    setImmediate(() => (this.#lastActivity = undefined));
+    this.#lastActivity = this.#read(() => this.#reads.lastActivity());
+    return this.#lastActivity;
   }
 
   threads({ limit, before }: { limit: number; before?: number }) {

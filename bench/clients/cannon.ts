@@ -1,0 +1,32 @@
+/** autocannon, as fast as the server answers: throughput and the CPU of a request. Runs in a process of its own. */
+import autocannon from "autocannon";
+import { serveJobs } from "../lib/jobs.ts";
+
+export interface CannonJob {
+  readonly base: string;
+  /** Taken in turns. */
+  readonly paths: readonly string[];
+  readonly connections: number;
+  readonly durationMs: number;
+}
+
+export interface CannonResult {
+  readonly requests: number;
+  readonly seconds: number;
+}
+
+serveJobs(run);
+
+/** @throws Error when any request failed: a fast error page is no throughput */
+async function run({ base, paths, connections, durationMs }: CannonJob): Promise<CannonResult> {
+  const result = await autocannon({
+    url: base,
+    connections,
+    duration: durationMs / 1000,
+    sampleInt: 50,
+    requests: paths.map((path) => ({ method: "GET", path })),
+  });
+  const failed = result.errors + result.timeouts + result.non2xx;
+  if (failed > 0) throw new Error(`${failed} of the requests to ${base} failed.`);
+  return { requests: result["2xx"], seconds: result.duration };
+}

@@ -1,0 +1,12 @@
+/** The one agent of the bench: no limit of its own stands between the load and the server. */
+import { defineAgents } from "../../src/core/agent.ts";
+
+export const agents = defineAgents({
+  bench: {
+    model: "simulated-model",
+    description: "Answers what the /sim line orders.",
+    maxTokens: 1_000_000,
+    tools: ["spin"],
+    limits: { maxSteps: 1_000_000 },
+  },
+});

@@ -1,0 +1,12 @@
+/** A tool as bad as tools get: it keeps its event loop busy and waits for nothing. */
+import { z } from "zod";
+import { defineTool } from "../../../src/agent/tools/tool.ts";
+import { spin } from "../../lib/spin.ts";
+
+export const tool = defineTool({
+  description: "Computes without a pause.",
+  // A process silent for 5 s is replaced, and calls of several runs may follow each other without a breath.
+  input: z.object({ ms: z.number().int().min(1).max(2_000) }),
+  effects: "pure",
+  run: ({ ms }) => spin(ms),
+});

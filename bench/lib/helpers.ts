@@ -1,0 +1,78 @@
+/** The helper processes by name, each started niced as its part asks for. Used by the questions. */
+import type { BareAnswer } from "../baselines/bare-http.ts";
+import type { CannonJob, CannonResult } from "../clients/cannon.ts";
+import type { PaceJob, PaceResult } from "../clients/pace.ts";
+import type { PostsJob, PostsResult } from "../clients/posts.ts";
+import type { OpenStreams, StreamCounts, StreamsJob } from "../clients/streams.ts";
+import { Helper } from "./jobs.ts";
+import type { Processes } from "./processes.ts";
+import { OTHERS_NICE } from "./servers.ts";
+
+/** What measures latency runs at normal priority: a client that waits for the CPU would blame the server. */
+export class Pace extends Helper {
+  constructor(processes: Processes) {
+    super(processes, new URL("../clients/pace.ts", import.meta.url));
+  }
+
+  run(job: PaceJob): Promise<PaceResult> {
+    return this.ask(job);
+  }
+}
+
+export class Cannon extends Helper {
+  constructor(processes: Processes) {
+    super(processes, new URL("../clients/cannon.ts", import.meta.url));
+  }
+
+  run(job: CannonJob): Promise<CannonResult> {
+    return this.ask(job);
+  }
+}
+
+export class Posts extends Helper {
+  constructor(processes: Processes) {
+    super(processes, new URL("../clients/posts.ts", import.meta.url));
+  }
+
+  run(job: PostsJob): Promise<PostsResult> {
+    return this.ask(job);
+  }
+}
+
+/** Load, not measurement: it steps back behind the servers. */
+export class Streams extends Helper {
+  constructor(processes: Processes) {
+    super(processes, new URL("../clients/streams.ts", import.meta.url), OTHERS_NICE);
+  }
+
+  open(streams: OpenStreams): Promise<void> {
+    return this.ask({ op: "open", ...streams } satisfies StreamsJob);
+  }
+
+  count(): Promise<StreamCounts> {
+    return this.ask({ op: "count" } satisfies StreamsJob);
+  }
+
+  close(): Promise<void> {
+    return this.ask({ op: "close" } satisfies StreamsJob);
+  }
+}
+
+export class Baseline extends Helper {
+  /** @returns its URL */
+  listen(job: { readonly modelUrl: string } | readonly BareAnswer[]): Promise<string> {
+    return this.ask(job);
+  }
+}
+
+export function oneProcess(processes: Processes): Baseline {
+  return new Baseline(processes, new URL("../baselines/one-process.ts", import.meta.url));
+}
+
+export function sdkPipe(processes: Processes): Baseline {
+  return new Baseline(processes, new URL("../baselines/sdk-pipe.ts", import.meta.url));
+}
+
+export function bareHttp(processes: Processes): Baseline {
+  return new Baseline(processes, new URL("../baselines/bare-http.ts", import.meta.url));
+}

@@ -1,0 +1,137 @@
+/**
+ * What is measured and what it talks to: evenkeel as a real production process with a fresh data folder, and
+ * the simulated model. Both are ready when the promise resolves and gone when they are disposed.
+ */
+import { createServer, type AddressInfo } from "node:net";
+import { once } from "node:events";
+import { join } from "node:path";
+import type { ProcessInfo } from "../../src/process/protocol.ts";
+import type { Processes, Started } from "./processes.ts";
+import { treeOf } from "./usage.ts";
+import { until } from "./wait.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const READY_TIMEOUT_MS = 20_000;
+/** The model and the clients stand for other machines: they step back behind what is measured. */
+export const OTHERS_NICE = 15;
+
+export interface EvenkeelOptions {
+  readonly workers: number;
+  readonly agents: number;
+  readonly agentConcurrency?: number;
+  readonly modelUrl: string;
+}
+
+export class Evenkeel implements AsyncDisposable {
+  readonly url: string;
+  readonly pid: number;
+  /** From the spawn to the first 200 of GET /ready. */
+  readonly readyMs: number;
+  readonly #processes: Processes;
+  readonly #started: Started;
+  readonly #folder: string;
+
+  private constructor(processes: Processes, at: { url: string; readyMs: number; started: Started; folder: string }) {
+    this.#processes = processes;
+    this.url = at.url;
+    this.pid = at.started.pid;
+    this.readyMs = at.readyMs;
+    this.#started = at.started;
+    this.#folder = at.folder;
+  }
+
+  static async start(processes: Processes, options: EvenkeelOptions): Promise<Evenkeel> {
+    const port = await freePort();
+    const folder = processes.folder();
+    const url = `http://127.0.0.1:${port}`;
+    const startedAt = performance.now();
+    const started = processes.start({
+      args: [join(ROOT, "run-production.js")],
+      env: environment({ ...options, port, folder }),
+    });
+    await answers(`${url}/ready`, started);
+    return new Evenkeel(processes, { url, readyMs: performance.now() - startedAt, started, folder });
+  }
+
+  /** The whole tree, the primary first. */
+  tree(): number[] {
+    return treeOf(this.pid);
+  }
+
+  /** As GET /api/workers tells it. */
+  async pids(kind: ProcessInfo["kind"]): Promise<number[]> {
+    const ask = async () => {
+      const { processes } = (await getJson(`${this.url}/api/workers`)) as { processes: ProcessInfo[] };
+      const pids = processes.flatMap((process) => (process.kind === kind && process.pid ? [process.pid] : []));
+      return pids.length > 0 ? pids : undefined;
+    };
+    return until(ask, { what: `a ${kind} in /api/workers`, timeoutMs: READY_TIMEOUT_MS });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#started.stop();
+    this.#processes.removeFolder(this.#folder);
+  }
+}
+
+/** A fresh one for each question: what one left open must not burden the next. */
+export async function startModel(processes: Processes): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const args = [join(ROOT, "src/simulator/main.ts"), "--port", String(port), "--host", "127.0.0.1"];
+  const started = processes.start({ args, nice: OTHERS_NICE });
+  await answers(`${url}/sim/stats`, started);
+  return { url, stop: () => started.stop() };
+}
+
+export async function getJson(url: string): Promise<unknown> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`Expected 200 from ${url}, got ${response.status}: ${await response.text()}`);
+  return response.json();
+}
+
+export async function postJson(url: string, body: object): Promise<unknown> {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`Expected 2xx from ${url}, got ${response.status}: ${await response.text()}`);
+  return response.json();
+}
+
+interface Environment extends EvenkeelOptions {
+  readonly port: number;
+  readonly folder: string;
+}
+
+function environment(options: Environment): Record<string, string> {
+  return {
+    HOST: "127.0.0.1",
+    PORT: String(options.port),
+    DATA_DIR: options.folder,
+    CONFIG_DIR: join(ROOT, "bench/config"),
+    WORKERS: String(options.workers),
+    AGENTS: String(options.agents),
+    AGENT_CONCURRENCY: String(options.agentConcurrency ?? 1_000),
+    MAX_QUEUED: "100000",
+    ANTHROPIC_BASE_URL: options.modelUrl,
+    LOG_LEVEL: "error",
+  };
+}
+
+async function answers(url: string, { child }: Started): Promise<void> {
+  const ask = async () => {
+    if (child.exitCode !== null) throw new Error(`The server of ${url} ended with code ${child.exitCode}.`);
+    const response = await fetch(url).catch(() => undefined);
+    await response?.arrayBuffer();
+    return response?.ok ? true : undefined;
+  };
+  await until(ask, { what: `200 from ${url}`, timeoutMs: READY_TIMEOUT_MS, everyMs: 5 });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,207 @@
+/**
+ * Does the server answer while agents stream and block, and clients do not read? GET /health and
+ * /api/activities at a fixed rate, idle and then under load, on evenkeel and on one process that does it all.
+ */
+import type { Latency, PaceResult } from "./clients/pace.ts";
+import { oneProcess, Pace, Streams } from "./lib/helpers.ts";
+import type { Processes } from "./lib/processes.ts";
+import { row, type Bench, type Row } from "./lib/row.ts";
+import { Evenkeel } from "./lib/servers.ts";
+import { seedActivities } from "./lib/seed.ts";
+import { median } from "./lib/stats.ts";
+import { cpuMs } from "./lib/usage.ts";
+import { sleep } from "./lib/wait.ts";
+
+const QUESTION = "responsive";
+const PATHS = ["/health", "/api/activities"] as const;
+const PER_SECOND = 100;
+const BLOCKING_RUNS = 8;
+const MUTE_CLIENTS = 20;
+/** Eight in a row without a breath stay below the 5 s after which an agent counts as stalled. */
+const SPIN_MS = 500;
+/** What is still unanswered then counts with its age. */
+const GRACE_MS = 3_000;
+
+/** Less of one core than this, and the blocking runs did not block: then nothing was measured. */
+const LEAST_BUSY_PERCENT = 50;
+
+type State = "idle" | "loaded";
+
+interface Sample {
+  readonly idle: PaceResult;
+  readonly loaded: PaceResult;
+  /** Of one core, of the processes that run the tools, under load. */
+  readonly busyPercent: number;
+  readonly tokensPerSecond: number;
+}
+
+interface Target {
+  readonly base: string;
+  /** The processes that run the tools. */
+  readonly busyPids: readonly number[];
+}
+
+interface Plan {
+  readonly streams: number;
+  readonly windowMs: number;
+  readonly rounds: number;
+}
+
+export async function responsive(bench: Bench): Promise<Row[]> {
+  const { quick, note } = bench;
+  note(
+    `Load: streaming chats at 20 tokens/s each, ${BLOCKING_RUNS} runs whose tool spins ${SPIN_MS} ms over and over, ${MUTE_CLIENTS} clients that never read. ` +
+      `${PER_SECOND} requests/s a route. The simulated model and the load's clients run at nice 15 on the same cores; the measuring client at normal priority. A request that is unanswered ${GRACE_MS} ms after the last was sent counts with its age.`,
+  );
+  const plans: readonly Plan[] = quick
+    ? [{ streams: 50, windowMs: 2_000, rounds: 1 }]
+    : [
+        { streams: 50, windowMs: 8_000, rounds: 3 },
+        { streams: 200, windowMs: 8_000, rounds: 3 },
+      ];
+  const rows: Row[] = [];
+  for (const plan of plans) {
+    const ours: Sample[] = [];
+    const theirs: Sample[] = [];
+    for (let round = 0; round < plan.rounds; round += 1) {
+      ours.push(await sampleEvenkeel(bench, plan));
+      theirs.push(await sampleOneProcess(bench, plan));
+    }
+    rows.push(...PATHS.flatMap((path, index) => compare({ path, index, plan, ours, theirs, quick })));
+    rows.push(...describeLoad(plan, ours, theirs));
+  }
+  return rows;
+}
+
+async function sampleEvenkeel({ processes, modelUrl }: Bench, plan: Plan): Promise<Sample> {
+  await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
+  await seedActivities(server.url);
+  // Awaited here: the server would be gone before the sample began.
+  return await sample(processes, { base: server.url, busyPids: await server.pids("agent") }, plan);
+}
+
+async function sampleOneProcess({ processes, modelUrl }: Bench, plan: Plan): Promise<Sample> {
+  await using baseline = oneProcess(processes);
+  return await sample(processes, { base: await baseline.listen({ modelUrl }), busyPids: [baseline.pid] }, plan);
+}
+
+async function sample(processes: Processes, { base, busyPids }: Target, { streams, windowMs }: Plan): Promise<Sample> {
+  await using pace = new Pace(processes);
+  await using load = new Streams(processes);
+  const job = { base, paths: PATHS, perSecond: PER_SECOND };
+  await pace.run({ ...job, durationMs: 700, graceMs: 500 });
+  const idle = await pace.run({ ...job, durationMs: windowMs, graceMs: 500 });
+  await startLoad(load, base, streams);
+  const before = { cpu: cpuMs(busyPids), at: performance.now(), tokens: (await load.count()).tokens };
+  const loaded = await pace.run({ ...job, durationMs: windowMs, graceMs: GRACE_MS });
+  const elapsedMs = performance.now() - before.at;
+  const busyPercent = ((cpuMs(busyPids) - before.cpu) * 100) / elapsedMs;
+  if (!(busyPercent >= LEAST_BUSY_PERCENT))
+    throw new Error(`The load did not take place: ${busyPercent.toFixed(0)} % of one core was used by it.`);
+  const tokensPerSecond = (((await load.count()).tokens - before.tokens) * 1_000) / elapsedMs;
+  return { idle, loaded, busyPercent, tokensPerSecond };
+}
+
+async function startLoad(load: Streams, base: string, streams: number): Promise<void> {
+  const open = { base, path: "/api/chat/stream" };
+  await load.open({ ...open, streams, body: chat("ttft=0 rate=20 tokens=100000") });
+  await load.open({ ...open, streams: MUTE_CLIENTS, mute: true, body: chat("ttft=0 rate=50 tokens=100000") });
+  const spinning = chat(`ttft=0 rate=0 tokens=1 loop tool=spin input={"ms":${SPIN_MS}}`);
+  // Mute as well: the baseline answers nobody once the first of them spins.
+  await load.open({ ...open, streams: BLOCKING_RUNS, mute: true, body: spinning });
+  await sleep(1_000);
+}
+
+interface Comparison {
+  readonly path: string;
+  readonly index: number;
+  readonly plan: Plan;
+  readonly ours: readonly Sample[];
+  readonly theirs: readonly Sample[];
+  readonly quick: boolean;
+}
+
+function compare({ path, index, plan, ours, theirs, quick }: Comparison): Row[] {
+  const of = (samples: readonly Sample[], state: State, figure: "p50" | "p99" | "max") =>
+    median(samples.map((one) => latencyOf(one, state, index)[figure]));
+  const failed = ours.reduce((total, one) => total + failuresOf(one, index), 0);
+  const at = `${path}, ${plan.streams} chats`;
+  const idle = of(ours, "idle", "p99");
+  const loaded = of(ours, "loaded", "p99");
+  const theirLoaded = of(theirs, "loaded", "p99");
+  const shown = { question: QUESTION, unit: "ms" } as const;
+  return [
+    row({
+      ...shown,
+      figure: `${at}: p50 loaded / idle`,
+      measured: of(ours, "loaded", "p50"),
+      baseline: of(ours, "idle", "p50"),
+    }),
+    row({
+      ...shown,
+      figure: `${at}: p99 loaded / idle`,
+      measured: loaded,
+      baseline: idle,
+      max: quick ? 50 : Math.max(1.5 * idle, idle + 2),
+    }),
+    row({
+      ...shown,
+      figure: `${at}: max loaded / idle`,
+      measured: of(ours, "loaded", "max"),
+      baseline: of(ours, "idle", "max"),
+    }),
+    row({
+      ...shown,
+      figure: `${at}: p99 loaded / one process`,
+      measured: loaded,
+      baseline: theirLoaded,
+      maxRatio: 0.2,
+    }),
+    row({ ...shown, figure: `${at}: one process, idle p99`, measured: of(theirs, "idle", "p99") }),
+    row({ ...shown, figure: `${at}: failed or unanswered`, unit: "requests", measured: failed, max: 0 }),
+  ];
+}
+
+function chat(words: string): object {
+  return { agent_id: "bench", message: `/sim ${words}`, on_disconnect: "cancel" };
+}
+
+/** That both were under load, and how much of a wait is the machine's own doing. */
+function describeLoad({ streams }: Plan, ours: readonly Sample[], theirs: readonly Sample[]): Row[] {
+  const shown = { question: QUESTION };
+  const at = `${streams} chats`;
+  return [
+    row({
+      ...shown,
+      figure: `${at}: CPU of the tools' processes / one process`,
+      unit: "%",
+      measured: median(ours.map(({ busyPercent }) => busyPercent)),
+      baseline: median(theirs.map(({ busyPercent }) => busyPercent)),
+    }),
+    row({
+      ...shown,
+      figure: `${at}: tokens delivered / one process`,
+      unit: "/s",
+      measured: median(ours.map(({ tokensPerSecond }) => tokensPerSecond)),
+      baseline: median(theirs.map(({ tokensPerSecond }) => tokensPerSecond)),
+    }),
+    row({
+      ...shown,
+      figure: `${at}: the client's own lateness p99, loaded / idle`,
+      unit: "ms",
+      measured: median(ours.map(({ loaded }) => loaded.sendLatenessP99)),
+      baseline: median(ours.map(({ idle }) => idle.sendLatenessP99)),
+    }),
+  ];
+}
+
+function latencyOf(sample: Sample, state: State, index: number): Latency {
+  const latency = sample[state].latencies[index];
+  if (!latency) throw new Error(`Expected a latency for path ${index}.`);
+  return latency;
+}
+
+function failuresOf(sample: Sample, index: number): number {
+  const { failed, unanswered } = latencyOf(sample, "loaded", index);
+  return failed + unanswered;
+}

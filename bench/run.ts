@@ -1,0 +1,94 @@
+/**
+ * `npm run bench [-- --quick] [-- --only responsive,run]`: asks one question after the other, prints the
+ * table, writes JSON and HTML to bench/results/, and ends with 1 when a limit is missed or a question failed.
+ */
+import { parseArgs } from "node:util";
+import { hold } from "./hold.ts";
+import { hotPath } from "./hot-path.ts";
+import { writeHtml } from "./html.ts";
+import { idle } from "./idle.ts";
+import { machine } from "./lib/machine.ts";
+import { Processes } from "./lib/processes.ts";
+import type { Question } from "./lib/row.ts";
+import { startModel } from "./lib/servers.ts";
+import { noOpRun } from "./no-op-run.ts";
+import { recovery } from "./recovery.ts";
+import { describe, printTable, writeJson, type Answer, type Report } from "./report.ts";
+import { responsive } from "./responsive.ts";
+import { startup } from "./startup.ts";
+import { stream } from "./stream.ts";
+import { tune } from "./tune.ts";
+
+const QUESTIONS: Readonly<Record<string, Question>> = {
+  responsive,
+  "hot path": hotPath,
+  stream,
+  run: noOpRun,
+  hold,
+  recovery,
+  startup,
+  idle,
+  tune,
+};
+const EXIT_INTERRUPTED = 130;
+const EXIT_USAGE = 64;
+
+const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
+const names = namesOf(values.only);
+if (names) {
+  process.exitCode = await main(values.quick ?? false, names);
+} else {
+  process.stderr.write(`Expected \`--only\` to list some of: ${Object.keys(QUESTIONS).join(", ")}.\n`);
+  process.exitCode = EXIT_USAGE;
+}
+
+async function main(quick: boolean, names: readonly string[]): Promise<number> {
+  const startedAt = performance.now();
+  await using processes = new Processes();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.once(signal, () => {
+      processes.killAll();
+      process.exit(EXIT_INTERRUPTED);
+    });
+  }
+  const answers: Answer[] = [];
+  for (const name of names) {
+    const answer = await ask(name, { quick, processes });
+    process.stdout.write(describe(answer));
+    answers.push(answer);
+  }
+  const report: Report = {
+    machine: machine(),
+    quick,
+    seconds: (performance.now() - startedAt) / 1_000,
+    answers,
+  };
+  printTable(report);
+  process.stdout.write(`\n${writeJson(report)}\n${writeHtml(report)}\n`);
+  return answers.every(({ rows, error }) => error === null && rows.every(({ ok }) => ok)) ? 0 : 1;
+}
+
+/** A question that cannot be answered does not keep the others from being asked. */
+async function ask(name: string, { quick, processes }: { quick: boolean; processes: Processes }): Promise<Answer> {
+  const notes: string[] = [];
+  const startedAt = performance.now();
+  const seconds = () => (performance.now() - startedAt) / 1_000;
+  const model = await startModel(processes);
+  try {
+    const bench = { quick, processes, modelUrl: model.url, note: (text: string) => void notes.push(text) };
+    const rows = (await QUESTIONS[name]?.(bench)) ?? [];
+    return { question: name, rows, notes, seconds: seconds(), error: null };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { question: name, rows: [], notes, seconds: seconds(), error: reason };
+  } finally {
+    await model.stop();
+  }
+}
+
+/** Undefined: not all of these are questions. */
+function namesOf(only: string | undefined): string[] | undefined {
+  const all = Object.keys(QUESTIONS);
+  const names = only?.split(",").map((name) => name.trim().replaceAll("-", " ")) ?? all;
+  return names.every((name) => all.includes(name)) ? names : undefined;
+}

@@ -1,0 +1,127 @@
+/**
+ * What does a streamed token cost, and how much later does the first one come, over the SDK's stream piped
+ * straight into a response? The same upstream load on both; evenkeel's cost is its workers' and agents'.
+ */
+import { Posts, sdkPipe, Streams } from "./lib/helpers.ts";
+import type { Processes } from "./lib/processes.ts";
+import { row, type Bench, type Row } from "./lib/row.ts";
+import { Evenkeel } from "./lib/servers.ts";
+import { median, percentile } from "./lib/stats.ts";
+import { cpuMs } from "./lib/usage.ts";
+import { sleep } from "./lib/wait.ts";
+
+const QUESTION = "stream";
+const STREAMS = 40;
+const TOKENS_PER_SECOND = 50;
+const PATH = "/api/chat/stream";
+// At a model's pace: an answer that ends at once is written out by its end, and hides what a first frame waits for.
+const FIRST = { agent_id: "bench", message: `/sim ttft=0 tokens=3 rate=${TOKENS_PER_SECOND}` };
+const LONG = {
+  agent_id: "bench",
+  message: `/sim ttft=0 tokens=100000 rate=${TOKENS_PER_SECOND}`,
+  on_disconnect: "cancel",
+};
+
+interface Target {
+  readonly base: string;
+  readonly pids: readonly number[];
+}
+
+interface Cost {
+  readonly cpuMicros: number;
+  readonly tokensPerSecond: number;
+}
+
+export async function stream({ quick, processes, modelUrl, note }: Bench): Promise<Row[]> {
+  await using server = await Evenkeel.start(processes, { workers: 1, agents: 1, modelUrl });
+  await using pipe = sdkPipe(processes);
+  const serving = [...(await server.pids("worker")), ...(await server.pids("agent"))];
+  const ours: Target = { base: server.url, pids: serving };
+  const theirs: Target = { base: await pipe.listen({ modelUrl }), pids: [pipe.pid] };
+  note(
+    `1 worker, 1 agent; ${STREAMS} streams at ${TOKENS_PER_SECOND} tokens/s each, both in turns. ` +
+      "A frame is a text delta of the model, however many of them one SSE message carries.",
+  );
+  const first = await firstTokens(processes, { ours, theirs, quick });
+  const costs: { ours: Cost; theirs: Cost }[] = [];
+  for (let round = 0; round < (quick ? 2 : 5); round += 1) {
+    const windowMs = quick ? 1_500 : 6_000;
+    costs.push({ ours: await costOf(processes, ours, windowMs), theirs: await costOf(processes, theirs, windowMs) });
+  }
+  return [...costRows(costs, quick), ...firstTokenRows(first, quick)];
+}
+
+async function costOf(processes: Processes, { base, pids }: Target, windowMs: number): Promise<Cost> {
+  await using load = new Streams(processes);
+  await load.open({ base, path: PATH, streams: STREAMS, body: LONG });
+  await sleep(500);
+  const before = { cpu: cpuMs(pids), tokens: (await load.count()).tokens, at: performance.now() };
+  await sleep(windowMs);
+  const tokens = (await load.count()).tokens - before.tokens;
+  const cpu = cpuMs(pids) - before.cpu;
+  const seconds = (performance.now() - before.at) / 1_000;
+  await load.close();
+  // What was canceled winds down before the other side's turn.
+  await sleep(200);
+  return { cpuMicros: (cpu * 1_000) / tokens, tokensPerSecond: tokens / seconds };
+}
+
+function costRows(costs: readonly { ours: Cost; theirs: Cost }[], quick: boolean): Row[] {
+  const of = (who: "ours" | "theirs", figure: keyof Cost) => median(costs.map((cost) => cost[who][figure]));
+  return [
+    row({
+      question: QUESTION,
+      figure: "CPU a frame / SDK piped",
+      unit: "µs",
+      measured: of("ours", "cpuMicros"),
+      baseline: of("theirs", "cpuMicros"),
+      maxRatio: quick ? 2.5 : 1.3,
+    }),
+    row({
+      question: QUESTION,
+      figure: "frames delivered / SDK piped",
+      unit: "/s",
+      measured: of("ours", "tokensPerSecond"),
+      baseline: of("theirs", "tokensPerSecond"),
+    }),
+  ];
+}
+
+interface FirstTokens {
+  readonly ours: readonly number[];
+  readonly theirs: readonly number[];
+}
+
+/** One after another, a few of one side and a few of the other in turns. */
+async function firstTokens(
+  processes: Processes,
+  { ours, theirs, quick }: { ours: Target; theirs: Target; quick: boolean },
+): Promise<FirstTokens> {
+  await using posts = new Posts(processes);
+  const ask = async ({ base }: Target, requests: number) => {
+    const job = { base, path: PATH, body: FIRST, concurrency: 1, durationMs: 10_000, requests, until: "tok1" };
+    return (await posts.run(job)).latenciesMs;
+  };
+  for (const target of [ours, theirs]) await ask(target, 10);
+  const taken: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
+  for (let round = 0; round < (quick ? 5 : 30); round += 1) {
+    taken.ours.push(...(await ask(ours, 6)));
+    taken.theirs.push(...(await ask(theirs, 6)));
+  }
+  return taken;
+}
+
+function firstTokenRows({ ours, theirs }: FirstTokens, quick: boolean): Row[] {
+  const added = (percent: number) => percentile(ours, percent) - percentile(theirs, percent);
+  const shown = { question: QUESTION, unit: "ms" } as const;
+  const compared = (percent: number) => ({
+    measured: percentile(ours, percent),
+    baseline: percentile(theirs, percent),
+  });
+  return [
+    row({ ...shown, figure: "first token, p50 / SDK piped", ...compared(50) }),
+    row({ ...shown, figure: "first token, p99 / SDK piped", ...compared(99) }),
+    row({ ...shown, figure: "added to the first token: p50", measured: added(50), max: quick ? 50 : 10 }),
+    row({ ...shown, figure: "added to the first token: p99", measured: added(99), max: quick ? 90 : 30 }),
+  ];
+}

@@ -30,7 +30,8 @@ export class Follow {
 
   constructor(db: DatabaseSync, walPath: string) {
     this.#sql = statements(db);
-    this.#pulse = new Pulse(walPath, () => this.#look());
+    // A viewer waits for every frame; a change of the queue can wait a little longer.
+    this.#pulse = new Pulse(walPath, { look: () => this.#look(), pollMs: () => (this.#byRun.size > 0 ? 6 : 10) });
   }
 
   run(runId: string, onEvents: OnEvents): Follower {
@@ -96,11 +97,10 @@ export class Follow {
 
   #look(): Sight {
     try {
-      if (!this.#changed()) return "quiet";
-      if (!this.#deliver()) return "changed";
-      // A full batch: there is more to read although nobody commits any more.
-      this.#version = -1;
-      return "more";
+      // Every statement takes and drops SQLite's read lock, which costs more than the reading: one says it all.
+      const events = this.#byRun.size > 0 ? this.#deliverEvents() : "quiet";
+      const others = this.#onActivities.size + this.#onChange.size > 0 ? this.#deliverOthers() : "quiet";
+      return SIGHTS.find((sight) => sight === events || sight === others) ?? "quiet";
     } catch (error) {
       // A disk in trouble must not end the process: what was not read now is read when it is well again.
       if (!isSqliteError(error)) throw error;
@@ -109,26 +109,30 @@ export class Follow {
     }
   }
 
-  #deliver(): boolean {
-    const moreEvents = this.#byRun.size > 0 && this.#deliverEvents();
-    const moreActivities = this.#onActivities.size > 0 && this.#deliverActivities();
-    for (const onChange of this.#onChange) onChange();
-    return moreEvents || moreActivities;
-  }
-
-  #deliverEvents(): boolean {
-    const last = this.#lastOf(this.#sql.lastEvent);
-    const upTo = Math.min(last, this.#eventPos + BATCH_ROWS);
-    const rows = this.#sql.events.all(this.#eventPos, upTo) as unknown as EventTuple[];
-    this.#eventPos = upTo;
+  #deliverEvents(): Sight {
+    const from = this.#eventPos;
+    const rows = this.#sql.events.all(from, from + BATCH_ROWS) as unknown as EventTuple[];
     const batches = new Map<number, JournalEvent[]>();
+    let last = from;
     for (const [run, seq, type, data] of rows) {
-      const batch = batches.get(run);
-      if (batch) batch.push({ seq, type, data });
+      if (run === LAST_POSITION) last = seq;
+      else if (batches.has(run)) batches.get(run)?.push({ seq, type, data });
       else batches.set(run, [{ seq, type, data }]);
     }
+    this.#eventPos = Math.min(last, from + BATCH_ROWS);
     for (const [run, batch] of batches) for (const onEvents of this.#byRun.get(run) ?? []) onEvents(batch);
-    return upTo < last;
+    if (last > this.#eventPos) return "more";
+    return last > from ? "changed" : "quiet";
+  }
+
+  #deliverOthers(): Sight {
+    if (!this.#changed()) return "quiet";
+    const more = this.#onActivities.size > 0 && this.#deliverActivities();
+    for (const onChange of this.#onChange) onChange();
+    if (!more) return "changed";
+    // A full batch: there is more to read although nobody commits any more.
+    this.#version = -1;
+    return "more";
   }
 
   #deliverActivities(): boolean {
@@ -146,6 +150,12 @@ export class Follow {
   }
 }
 
+// Most urgent first: what either look found decides when the next one comes.
+const SIGHTS: readonly Sight[] = ["more", "changed"];
+
+/** In place of a run's number: this row's seq is the newest position in the journal. No run has number 0. */
+const LAST_POSITION = 0;
+
 type EventTuple = [run: number, seq: number, type: RunEventType, data: string];
 
 function statements(db: DatabaseSync) {
@@ -153,7 +163,9 @@ function statements(db: DatabaseSync) {
   db.exec("CREATE TEMP TABLE IF NOT EXISTS followed (run_n INTEGER PRIMARY KEY)");
   const events = db.prepare(
     // The + keeps the planner on the range of new rows, instead of searching every followed run's journal.
-    "SELECT run_n, seq, type, data FROM events WHERE pos > ? AND pos <= ? AND +run_n IN (SELECT run_n FROM temp.followed) ORDER BY pos",
+    "SELECT * FROM (SELECT run_n, seq, type, data FROM events WHERE pos > ? AND pos <= ? " +
+      "AND +run_n IN (SELECT run_n FROM temp.followed) ORDER BY pos) " +
+      `UNION ALL SELECT ${LAST_POSITION}, coalesce(max(pos), 0), '', '' FROM events`,
   );
   events.setReturnArrays(true);
   return {

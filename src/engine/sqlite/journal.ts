@@ -14,6 +14,8 @@ import { usageOf, type RunRow } from "./rows.ts";
 
 /** The run that rows belong to. */
 type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id">;
+/** What a write under a fence has to know of its run: a few columns, because every frame of text asks. */
+type OwnedRun = RunRef & Pick<RunRow, "status" | "fence" | "usage">;
 
 export class Journal {
   readonly #sql: ReturnType<typeof statements>;
@@ -23,8 +25,8 @@ export class Journal {
   }
 
   /** The step of a run that `fence` still owns. @throws AppError LEASE_LOST before anything is written */
-  writeStep(step: Step): RunRow {
-    const run = this.#sql.runById.get(step.runId) as RunRow | undefined;
+  writeStep(step: Step): OwnedRun {
+    const run = this.#sql.ownedRun.get(step.runId) as OwnedRun | undefined;
     if (run?.status !== "running" || run.fence !== step.fence) {
       throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
     }
@@ -74,7 +76,7 @@ export class Journal {
   }
 
   /** Ends the run: its status, its terminal event, and the next of its thread may be claimed. */
-  end(run: RunRow, outcome: Outcome): void {
+  end(run: RunRef & Pick<RunRow, "usage">, outcome: Outcome): void {
     this.#sql.end.run({
       n: run.n,
       status: outcome.status,
@@ -109,7 +111,7 @@ export class Journal {
 
 function statements(db: DatabaseSync) {
   return {
-    runById: db.prepare("SELECT * FROM runs WHERE id = ?"),
+    ownedRun: db.prepare("SELECT n, id, thread_id, agent_id, status, fence, usage FROM runs WHERE id = ?"),
     lastSeq: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = ?"),
     insertEvent: db.prepare("INSERT INTO events (run_n, seq, type, data) VALUES (?, ?, ?, ?)"),
     // Deltas open and close nothing: leave them out, they are nearly all of a journal.

@@ -5,9 +5,8 @@
  */
 import { watch, type FSWatcher } from "node:fs";
 
-const POLL_MS = 5;
 // Quiet for this long: commits come seldom, so being woken is cheaper than looking.
-const QUIET_MS = 250;
+const QUIET_MS = 20;
 // File events are a hint, not a promise (network file systems have none): look anyhow, and how often.
 const ASLEEP_MS = 100;
 const BLIND_MS = 10;
@@ -16,23 +15,29 @@ const TROUBLE_MS = 500;
 /** What a look found. more: there is still more to read; trouble: the storage failed, leave it alone a while. */
 export type Sight = "changed" | "quiet" | "more" | "trouble";
 
+export interface PulseOptions {
+  readonly look: () => Sight;
+  /** How often to look while things happen. */
+  readonly pollMs: () => number;
+}
+
 export class Pulse {
   readonly #walPath: string;
-  readonly #look: () => Sight;
+  readonly #options: PulseOptions;
   #timer: NodeJS.Timeout | undefined;
   #watcher: FSWatcher | undefined;
   #changedAt = 0;
 
-  constructor(walPath: string, look: () => Sight) {
+  constructor(walPath: string, options: PulseOptions) {
     this.#walPath = walPath;
-    this.#look = look;
+    this.#options = options;
   }
 
   /** Idempotent. Someone who starts expects something soon, so it starts awake. */
   start(): void {
     if (this.#watcher) this.stop();
     this.#changedAt = performance.now();
-    this.#timer ??= setTimeout(() => this.#beat(), POLL_MS);
+    this.#timer ??= setTimeout(() => this.#beat(), this.#options.pollMs());
   }
 
   stop(): void {
@@ -43,7 +48,7 @@ export class Pulse {
   }
 
   #beat(): void {
-    const sight = this.#look();
+    const sight = this.#options.look();
     // Stopped by whoever was called.
     if (!this.#timer) return;
     if (sight === "changed" || sight === "more") this.#changedAt = performance.now();
@@ -56,7 +61,7 @@ export class Pulse {
   #awake(sight: Sight): void {
     this.#watcher?.close();
     this.#watcher = undefined;
-    this.#next(sight === "more" ? 0 : POLL_MS);
+    this.#next(sight === "more" ? 0 : this.#options.pollMs());
   }
 
   #asleep(): void {

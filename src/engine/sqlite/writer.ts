@@ -16,8 +16,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-// A commit costs about as much as 20 inserts, so under load commits are spaced to gather more; a lone
-// write after a pause commits at once.
+// A commit costs about as much as 20 inserts, so under load commits are spaced to gather more; lone writes
+// commit at once.
 const SPACING_MS = 4;
 const BUSY_RETRY_MS = { from: 1, to: 9 };
 // A lock that stays taken this long means another process hangs inside a transaction.
@@ -32,6 +32,8 @@ export class Writer {
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   #lastCommitAt = 0;
+  /** The last commit had company: more is likely to come. */
+  #gathering = false;
   #busySince: number | undefined;
 
   constructor(db: DatabaseSync) {
@@ -56,13 +58,17 @@ export class Writer {
     while (this.#waiting.length > 0) await this.run(() => undefined);
   }
 
-  #schedule(waitMs = SPACING_MS - (performance.now() - this.#lastCommitAt)): void {
+  #schedule(waitMs = this.#spacingMs()): void {
     if (this.#timer || this.#waiting.length === 0) return;
     const flush = () => {
       this.#timer = undefined;
       this.#flush();
     };
     this.#timer = waitMs > 0 ? setTimeout(flush, waitMs) : setImmediate(flush);
+  }
+
+  #spacingMs(): number {
+    return this.#gathering ? SPACING_MS - (performance.now() - this.#lastCommitAt) : 0;
   }
 
   #flush(): void {
@@ -76,6 +82,7 @@ export class Writer {
     this.#waiting = [];
     this.#commitBatch(batch);
     this.#lastCommitAt = performance.now();
+    this.#gathering = batch.length > 1;
     this.#schedule();
   }
 

@@ -21,8 +21,8 @@ import { childEnv, loadSettings, type Mode, type Settings } from "./settings.ts"
 const UPKEEP_MS = 1_000;
 const SOURCE = import.meta.dirname;
 
-/** What a reload or a rolling restart replaces. */
-const ROLLING: readonly ChildKind[] = ["worker", "agent"];
+/** What a reload or a rolling restart replaces. Agents first: a new worker may accept what only new agents know. */
+const ROLLING: readonly ChildKind[] = ["agent", "worker"];
 
 export async function runPrimary(mode: Mode): Promise<void> {
   process.title = "evenkeel primary";

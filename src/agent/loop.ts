@@ -36,12 +36,19 @@ interface Progress {
   readonly messages: readonly Message[];
   readonly usage: Usage;
   readonly steps: number;
+  /** No step was made yet under this claim. */
+  readonly resumed: boolean;
 }
 
 /** Runs to the end and settles the run as completed. @throws AppError why it failed; the signal's reason */
 export async function runLoop(options: LoopOptions): Promise<void> {
   const { engine, run } = options;
-  let progress: Progress = { messages: await engine.history(run.run_id), usage: run.usage, steps: run.steps };
+  let progress: Progress = {
+    messages: await engine.history(run.run_id),
+    usage: run.usage,
+    steps: run.steps,
+    resumed: true,
+  };
   for (;;) {
     const uses = toolUsesOf(progress.messages.at(-1) ?? { role: "user", content: "" });
     const next = uses.length > 0 ? await toolStep(options, progress) : await modelStep(options, progress);
@@ -64,7 +71,7 @@ async function modelStep(options: LoopOptions, progress: Progress): Promise<Prog
     return undefined;
   }
   await log.checkpoint({ ...step, messages }, [{ type: "STEP_FINISHED", stepName: MODEL_STEP }]);
-  return { ...step, messages: [...progress.messages, message] };
+  return { ...step, messages: [...progress.messages, message], resumed: false };
 }
 
 async function toolStep(options: LoopOptions, progress: Progress): Promise<Progress> {
@@ -72,14 +79,16 @@ async function toolStep(options: LoopOptions, progress: Progress): Promise<Progr
   const uses = toolUsesOf(progress.messages.at(-1) ?? { role: "user", content: "" });
   const steps = progress.steps + uses.length;
   assertStepsLeft(agent, steps);
-  const ledger = await engine.toolCalls(run.run_id);
+  // Only the first step after a claim can find calls of a dead owner. Asking later would also trust that every
+  // endpoint gives every call of a run another id.
+  const ledger = progress.resumed ? await engine.toolCalls(run.run_id) : [];
   const context = { signal, runId: run.run_id, threadId: run.thread_id };
   // Only those that the agent was given: a model may name any.
   const own = new Map([...tools].filter(([name]) => agent.tools.includes(name)));
   const results = await runTools({ uses, ledger, tools: own, log, context });
   const message: Message = { role: "user", content: results };
   await log.checkpoint({ messages: [message], steps });
-  return { ...progress, steps, messages: [...progress.messages, message] };
+  return { ...progress, steps, messages: [...progress.messages, message], resumed: false };
 }
 
 function assertStepsLeft({ agentId, limits }: Agent, steps: number): void {
@@ -100,7 +109,7 @@ function paramsOf({ agent, tools }: LoopOptions, messages: readonly Message[]): 
     messages: messages as unknown as MessageParam[],
     ...(system !== undefined && { system }),
     ...(described.length > 0 && { tools: described }),
-    ...(thinking === "adaptive" && { thinking: { type: "adaptive" } }),
+    ...(thinking === "adaptive" && { thinking: { type: "adaptive", display: "summarized" } }),
     ...(typeof thinking === "number" && { thinking: { type: "enabled", budget_tokens: thinking } }),
   };
 }

@@ -133,7 +133,13 @@ export class RunLog {
       this.#pending = [];
       this.#urgent = false;
       this.#flushedAt = performance.now();
-      await this.#persist(() => write(events));
+      try {
+        await this.#persist(() => write(events));
+      } catch (error) {
+        // Not written, but said: what a later settle closes must have been opened before.
+        if (isStorageTrouble(error)) this.#pending = [...events, ...this.#pending];
+        throw error;
+      }
     });
     // The next turn comes whether or not this one failed.
     const settled = turn.then(

@@ -65,33 +65,45 @@ export class Runner {
     this.#again = true;
     if (this.#looking) return;
     this.#looking = true;
-    this.#lookUntilQuiet()
-      .catch((error: unknown) => this.#options.log.error({ err: error }, "cannot look for work"))
-      .finally(() => (this.#looking = false));
+    this.#lookUntilQuiet().catch((error: unknown) => this.#options.log.error({ err: error }, "cannot look for work"));
   }
 
   async #lookUntilQuiet(): Promise<void> {
-    while (this.#again) {
-      this.#again = false;
-      if (this.#jobs.size > 0) await this.#passOnCancels();
-      const free = this.#options.concurrency - this.#jobs.size;
-      if (this.#draining || free <= 0) continue;
-      const limit = Math.min(free, CLAIM_BATCH);
-      const claims = await this.#engine.claim({ owner: this.#owner, limit, leaseMs: LEASE_MS });
-      for (const claim of claims) this.#begin(claim);
-      // A full batch: there may be more, and nobody will tell us again.
-      if (claims.length === limit) this.#again = true;
+    try {
+      while (this.#again) {
+        this.#again = false;
+        await this.#lookOnce();
+      }
+    } finally {
+      // In the same breath as the last test of #again: a call in between would be lost.
+      this.#looking = false;
     }
+  }
+
+  async #lookOnce(): Promise<void> {
+    if (this.#jobs.size > 0) await this.#passOnCancels();
+    const free = this.#options.concurrency - this.#jobs.size;
+    if (this.#draining || free <= 0) return;
+    const limit = Math.min(free, CLAIM_BATCH);
+    const claims = await this.#engine.claim({ owner: this.#owner, limit, leaseMs: LEASE_MS });
+    for (const claim of claims) this.#begin(claim);
+    // A full batch: there may be more, and nobody will tell us again.
+    if (claims.length === limit) this.#again = true;
   }
 
   #begin(claim: Claim): void {
     const runId = claim.run.run_id;
     const abort = new AbortController();
-    const done = work(claim, this.#options, abort).then(() => {
-      this.#jobs.delete(runId);
-      this.#look();
-    });
-    this.#jobs.set(runId, { abort, done });
+    // Our own lease ran out while the machine slept, and we were the first to look: the old job is not the owner.
+    this.#jobs.get(runId)?.abort.abort(new Interrupted("lost"));
+    const job: Job = {
+      abort,
+      done: work(claim, this.#options, abort).then(() => {
+        if (this.#jobs.get(runId) === job) this.#jobs.delete(runId);
+        this.#look();
+      }),
+    };
+    this.#jobs.set(runId, job);
   }
 
   async #passOnCancels(): Promise<void> {
@@ -101,9 +113,11 @@ export class Runner {
   }
 
   #keepLeases(): void {
-    this.#engine.extend(this.#owner, LEASE_MS).then(
+    // Only what is really worked on: a run that nobody settles any more must be free for another owner.
+    const asked = [...this.#jobs.keys()];
+    this.#engine.extend({ owner: this.#owner, runIds: asked, leaseMs: LEASE_MS }).then(
       (owned) => {
-        for (const [runId, { abort }] of this.#jobs) if (!owned.has(runId)) abort.abort(new Interrupted("lost"));
+        for (const runId of asked) if (!owned.has(runId)) this.#jobs.get(runId)?.abort.abort(new Interrupted("lost"));
       },
       (error: unknown) => this.#options.log.error({ err: error }, "cannot extend leases"),
     );

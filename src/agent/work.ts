@@ -57,6 +57,8 @@ export async function work(claim: Claim, deps: WorkDeps, abort: AbortController)
     // A lease that is lost, or given back, means that somebody else says how it ends.
     if (outcome) await pen.settle({}, outcome).catch(() => {});
   } finally {
+    // Nothing of a run outlives it: a tool that still runs is told.
+    abort.abort(new Interrupted("stopped"));
     pen.stop();
   }
 }

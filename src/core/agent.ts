@@ -71,7 +71,9 @@ function problemsOf(id: string, { model, maxTokens = 4096, thinking, limits = {}
     '`thinking` to be "adaptive" or a whole number from 1024 and below `maxTokens`',
   );
   for (const [name, value] of Object.entries(limits)) {
-    expect(Number.isInteger(value) && value > 0, `\`limits.${name}\` to be a whole number above 0`);
+    // Timers take no more than 2^31 - 1 ms.
+    const fits = Number.isInteger(value) && value > 0 && value <= 2_147_483_647;
+    expect(fits, `\`limits.${name}\` to be a whole number from 1 to 2147483647`);
   }
   return problems;
 }

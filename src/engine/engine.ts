@@ -41,8 +41,12 @@ export interface Engine {
    */
   claim(request: { readonly owner: string; readonly limit: number; readonly leaseMs: number }): Promise<Claim[]>;
 
-  /** Renews every lease of `owner`. Returns the ids of the runs it still owns. */
-  extend(owner: string, leaseMs: number): Promise<ReadonlySet<string>>;
+  /** Renews the leases of these runs. Returns the ids of those that `owner` still owns. */
+  extend(request: {
+    readonly owner: string;
+    readonly runIds: readonly string[];
+    readonly leaseMs: number;
+  }): Promise<ReadonlySet<string>>;
 
   /** Which runs of `owner` somebody asked to cancel. */
   cancelRequests(owner: string): Promise<string[]>;

@@ -12,7 +12,11 @@ export class ReloadWatcher {
   /** `node --watch` would miss what only forked processes import; a recursive watch sees all. */
   constructor(folders: readonly string[], onChange: (file: string) => void) {
     this.#onChange = onChange;
-    this.#watchers = folders.map((folder) => watch(folder, { recursive: true }, (_event, file) => this.#saw(file)));
+    this.#watchers = folders.map((folder) => {
+      const watcher = watch(folder, { recursive: true }, (_event, file) => this.#saw(file));
+      // A folder that cannot be read is not watched; that must not end the primary.
+      return watcher.on("error", () => {});
+    });
   }
 
   stop(): void {

@@ -12,10 +12,17 @@ const HEALTHY_MS = 30_000;
 const BOOT_MS = 30_000;
 
 export interface SlotEvents {
-  /** A child that was ready is gone without having been asked to. */
+  /** A child is gone without having been asked to, or before it had drained. */
   onDeath(slot: Slot, pid: number, exit: ChildExit): void;
   /** It never became ready and a restart will not help, or was tried too often. */
   onHopeless(slot: Slot, reason: string): void;
+}
+
+/** A child that is ready and waits to take its slot. */
+export interface Prepared {
+  /** It serves from now on. Resolves when the old one is gone. */
+  readonly commit: (graceMs: number) => Promise<void>;
+  readonly abandon: () => void;
 }
 
 export interface SlotOptions extends SlotEvents {
@@ -53,7 +60,7 @@ export class Slot {
   }
 
   /** A new child first, then the old one drains. Rejects, with the old one still serving, when the new one fails. */
-  async prepare(): Promise<{ commit(graceMs: number): Promise<unknown>; abandon(): void }> {
+  async prepare(): Promise<Prepared> {
     const next = this.#options.fork();
     const bootTimer = setTimeout(() => next.kill(), BOOT_MS);
     await next.ready.finally(() => clearTimeout(bootTimer));
@@ -64,10 +71,17 @@ export class Slot {
         this.#child = next;
         this.#failures = 0;
         this.#watch(next);
-        return old ? old.drain(graceMs) : Promise.resolve();
+        return this.#seeOff(old, graceMs);
       },
       abandon: () => next.kill(),
     };
+  }
+
+  /** A child that was replaced may still die on its way out; then somebody has to take over what it held. */
+  async #seeOff(old: Child | undefined, graceMs: number): Promise<void> {
+    if (!old || old.state === "gone") return;
+    const exit = await old.drain(graceMs);
+    if (exit.code !== EXIT.drained) this.#options.onDeath(this, old.pid, exit);
   }
 
   /** Called every second: kills a child that gave no sign of life. */

@@ -34,6 +34,10 @@ export class Supervisor {
   #tickedAt = performance.now();
   #processes: readonly ProcessInfo[] = [];
   #replacing: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | undefined;
+  // Old children on their way out. Bounded by the replacements within one drain time.
+  readonly #leaving = new Set<Promise<void>>();
+  #stopping = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -62,19 +66,29 @@ export class Supervisor {
   }
 
   /**
-   * New children for all of `kinds`; the old ones drain once every new one is ready. Rejects, with the
-   * old ones still serving, when a new one does not come up. One replacement at a time.
+   * New children for all of `kinds`, in this order; the old ones of a kind drain once its new ones are ready.
+   * Resolves when the new ones serve. Rejects, with the old ones still serving, when a new one does not come up.
+   * One replacement at a time; a call that comes while one waits for its turn is part of that one.
    */
   replace(kinds: readonly ChildKind[]): Promise<void> {
-    const replaced = this.#replacing.then(() => this.#replaceNow(kinds));
-    this.#replacing = replaced.catch(() => {});
-    return replaced;
+    this.#queued ??= this.#replacing.then(() => {
+      this.#queued = undefined;
+      return this.#replaceNow(kinds);
+    });
+    this.#replacing = this.#queued.catch(() => {});
+    return this.#queued;
   }
 
   /** Drains phase by phase: those that serve users first, then those that they need. Ends the supervisor. */
   async stop(phases: readonly (readonly ChildKind[])[]): Promise<void> {
+    this.#stopping = true;
     for (const slot of this.#slots) slot.retire();
-    for (const kinds of phases) await Promise.all(this.#of(...kinds).map((slot) => slot.drain(this.#graceMs)));
+    for (const kinds of phases) {
+      await Promise.all(this.#of(...kinds).map((slot) => slot.drain(this.#graceMs)));
+      // Those that a reload has just replaced drain too, and need the next phase as much.
+      await this.#replacing;
+      await Promise.all(this.#leaving);
+    }
     clearInterval(this.#ticker);
     this.#meter.stop();
   }
@@ -83,18 +97,24 @@ export class Supervisor {
     for (const slot of this.#slots) slot.kill();
   }
 
+  /** Kind after kind: the old ones of the first have stopped taking work before the next can hand them any. */
   async #replaceNow(kinds: readonly ChildKind[]): Promise<void> {
-    const slots = this.#of(...kinds);
-    const prepared = await Promise.allSettled(slots.map((slot) => slot.prepare()));
-    const ready = prepared.filter((result) => result.status === "fulfilled").map((result) => result.value);
-    const failed = prepared.find((result) => result.status === "rejected");
-    if (failed) {
-      for (const next of ready) next.abandon();
-      throw failed.reason;
-    }
-    const drained = ready.map((next) => next.commit(this.#graceMs));
+    for (const kind of kinds) await this.#replaceKind(kind);
     this.#share();
-    await Promise.all(drained);
+  }
+
+  async #replaceKind(kind: ChildKind): Promise<void> {
+    const results = await Promise.allSettled(this.#of(kind).map((slot) => slot.prepare()));
+    const ready = results.filter((result) => result.status === "fulfilled").map((result) => result.value);
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed || this.#stopping) {
+      for (const next of ready) next.abandon();
+      throw failed ? failed.reason : new Error("the server is draining");
+    }
+    for (const next of ready) {
+      const left = next.commit(this.#graceMs).finally(() => this.#leaving.delete(left));
+      this.#leaving.add(left);
+    }
   }
 
   #tick(): void {

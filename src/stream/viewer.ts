@@ -23,6 +23,8 @@ export interface ViewerOptions {
   readonly onEnd: (error?: unknown) => void;
 }
 
+const MAX_WRITE_CHARACTERS = 64 * 1024;
+
 export class Viewer {
   readonly #options: ViewerOptions;
   readonly #feed: RunFeed;
@@ -75,12 +77,21 @@ export class Viewer {
   }
 
   #write(frames: readonly Frame[]): void {
-    const last = frames.at(-1);
-    if (!last) return;
-    this.#cursor = last.seq;
-    const taken = this.#options.sink.write(frames.length === 1 ? last.sse : frames.map(({ sse }) => sse).join(""));
-    if (isTerminal(last.type)) return this.#end();
-    if (taken) return;
+    let text = "";
+    for (const [index, frame] of frames.entries()) {
+      text += frame.sse;
+      this.#cursor = frame.seq;
+      const last = index === frames.length - 1;
+      // Many small frames go out as one write; large ones are not piled up behind a socket that is full.
+      if (!last && text.length < MAX_WRITE_CHARACTERS) continue;
+      const taken = this.#options.sink.write(text);
+      text = "";
+      if (isTerminal(frame.type)) return this.#end();
+      if (!taken) return this.#block();
+    }
+  }
+
+  #block(): void {
     this.#state = "blocked";
     this.#options.sink.onDrain(() => {
       if (this.#state !== "blocked") return;

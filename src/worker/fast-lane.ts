@@ -18,8 +18,9 @@ const HEALTH_HEADERS = [
   "no-store",
 ];
 
-/** Bodies kept, one per query string; at the bound all are dropped. */
+/** Bodies kept, one per query string, none larger than this; at the bound all are dropped. */
 const MAX_CACHED = 200;
+const MAX_CACHED_BYTES = 64 * 1024;
 
 interface Rendered {
   readonly etag: string;
@@ -70,7 +71,8 @@ export class FastLane {
     const { items, next } = await this.#engine.activities(readFilter(url));
     const rendered = render(Buffer.from(JSON.stringify({ activities: items, next })), position);
     // Someone may have appended between the two reads: then the body is newer than its name, so do not keep it.
-    if ((items[0]?.seq ?? 0) <= position && position === this.#position) this.#activities.set(url, rendered);
+    const current = (items[0]?.seq ?? 0) <= position && position === this.#position;
+    if (current && rendered.body.length <= MAX_CACHED_BYTES) this.#activities.set(url, rendered);
     return rendered;
   }
 }

@@ -19,12 +19,14 @@ export function streamRun({ feeds, streams, log }: WorkerDeps, options: StreamOp
   // Gone while its run was being stored: there will be no close event to wait for.
   if (response.destroyed) return onAbandon?.();
   let ended = false;
+  // The stream may close before there is a viewer: when following fails.
+  let viewer: Viewer | undefined = undefined as Viewer | undefined;
   const stream = streams.open(response, () => {
-    viewer.stop();
+    viewer?.stop();
     // A stream that we end ourselves, to drain, is not the client's wish.
     if (!ended && !response.writableEnded) onAbandon?.();
   });
-  const viewer = new Viewer({
+  viewer = new Viewer({
     feeds,
     runId,
     after,

@@ -46,6 +46,7 @@ async function start(): Promise<Service> {
       }, settings.drainMs);
       await server.drain(settings.drainMs + 1_000);
       clearTimeout(letGo);
+      streams.stop();
       feeds.stop();
       await engine.close();
     },

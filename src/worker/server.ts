@@ -44,6 +44,8 @@ export class HttpServer {
     this.#server.once("error", reject);
     this.#server.listen({ host, port, backlog: 4096 }, resolve);
     await promise;
+    // Once it listens, an error is a connection that could not be accepted: the client sees it, we go on.
+    this.#server.off("error", reject).on("error", () => {});
     const address = this.#server.address();
     return typeof address === "object" && address ? address.port : port;
   }

@@ -39,12 +39,14 @@ async function runTool(use: ToolUseBlock, { ledger, tools, log, context }: ToolR
   const known = ledger.find(({ toolCallId }) => toolCallId === use.id);
   if (known?.result) return known.result;
   const tool = tools.get(use.name);
-  const call = { toolCallId: use.id, name: use.name, effects: tool?.effects ?? ("pure" satisfies Effects) };
+  // What it was when it first started: its definition may have changed since.
+  const effects: Effects = known?.effects ?? tool?.effects ?? "pure";
+  const call = { toolCallId: use.id, name: use.name, effects };
   const stepName = `tool:${use.name}:${use.id}`;
   await log.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
   // Canceled while that was written: nothing may start any more.
   context.signal.throwIfAborted();
-  const result = known?.effects === "unsafe" ? unknownOutcome(use.name) : await attempt(use, tool, context);
+  const result = known && effects === "unsafe" ? unknownOutcome(use.name) : await attempt(use, tool, context);
   // Canceled meanwhile: the run is over, and a result that nobody waits for must not look like one.
   context.signal.throwIfAborted();
   log.emit({
@@ -66,12 +68,12 @@ function unknownOutcome(name: string): Result {
 
 async function attempt(use: ToolUseBlock, tool: Tool | undefined, context: ToolContext): Promise<Result> {
   if (!tool) return { content: `There is no tool ${use.name}.`, isError: true };
-  const input = tool.input.safeParse(use.input);
-  if (!input.success) return { content: `The arguments do not fit: ${z.prettifyError(input.error)}`, isError: true };
   try {
+    const input = tool.input.safeParse(use.input);
+    if (!input.success) return { content: `The arguments do not fit: ${z.prettifyError(input.error)}`, isError: true };
     return { content: asText(await withinTime(tool, input.data, context)), isError: false };
   } catch (error) {
-    return { content: asText(error instanceof Error ? error.message : error), isError: true };
+    return { content: asText(error instanceof Error ? error.message : String(error)), isError: true };
   }
 }
 

@@ -144,7 +144,8 @@ function testLeases(open: OpenEngine): void {
 
     expect(second.run).toMatchObject({ run_id: run.run_id, status: "running", attempts: 2 });
     expect(second.fence).toBeGreaterThan(first.fence);
-    expect(await data.engine.extend("owner 1", LEASE_MS)).toEqual(new Set());
+    const late = { owner: "owner 1", runIds: [run.run_id], leaseMs: LEASE_MS };
+    expect(await data.engine.extend(late)).toEqual(new Set());
   });
 
   test("a run whose lease holds is claimed by nobody else", async () => {
@@ -154,15 +155,16 @@ function testLeases(open: OpenEngine): void {
     expect(await claimAll(await data.another(), "owner 2")).toEqual([]);
   });
 
-  test("extend renews every lease of its owner and of nobody else", async () => {
+  test("extend renews the leases it is asked to, of its owner, and no others", async () => {
     await using data = await open();
     const kept = await enqueue(data.engine);
     await claimNext(data.engine, { owner: "owner 1", leaseMs: 1 });
-    expect(await data.engine.extend("owner 1", LEASE_MS)).toEqual(new Set([kept.run_id]));
     const left = await enqueue(data.engine);
-    await claimNext(data.engine, { owner: "owner 2", leaseMs: 1 });
+    await claimNext(data.engine, { owner: "owner 1", leaseMs: 1 });
+    const asked = { owner: "owner 1", runIds: [kept.run_id], leaseMs: LEASE_MS };
+    expect(await data.engine.extend(asked)).toEqual(new Set([kept.run_id]));
 
-    // The second lease was given after the first would have run out, and runs out now.
+    // Nobody asked for the second one: it runs out.
     const taken = await vi.waitFor(() => claimNext(data.engine, { owner: "owner 3" }), { interval: 5 });
     expect(taken.run.run_id).toBe(left.run_id);
     expect(await claimAll(data.engine, "owner 3")).toEqual([]);
@@ -174,10 +176,10 @@ function testLeases(open: OpenEngine): void {
     const owned = [await start(data.engine), await start(data.engine)];
     await complete(data.engine, ended);
 
-    const ids = await data.engine.extend("owner 1", LEASE_MS);
+    const runIds = idsOf([ended, ...owned]);
 
-    expect(ids).toEqual(new Set(idsOf(owned)));
-    expect(await data.engine.extend("nobody", LEASE_MS)).toEqual(new Set());
+    expect(await data.engine.extend({ owner: "owner 1", runIds, leaseMs: LEASE_MS })).toEqual(new Set(idsOf(owned)));
+    expect(await data.engine.extend({ owner: "nobody", runIds, leaseMs: LEASE_MS })).toEqual(new Set());
   });
 }
 

@@ -178,20 +178,14 @@ function testPoison(open: OpenEngine): void {
     expect(await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
   });
 
-  test("a lease that runs out counts as a crash", async () => {
+  test("a lease that runs out is no proof of a crash, and never poisons", async () => {
     await using data = await open();
     const run = await enqueue(data.engine);
-    await claimNext(data.engine, { leaseMs: 1 });
-    await vi.waitFor(() => claimNext(data.engine, { leaseMs: 1 }), { interval: 5 });
-    await vi.waitFor(() => claimNext(data.engine, { leaseMs: 1 }), { interval: 5 });
+    for (let expired = 0; expired < 5; expired += 1) {
+      await vi.waitFor(() => claimNext(data.engine, { leaseMs: 1 }), { interval: 5 });
+    }
 
-    await vi.waitFor(
-      async () => {
-        expect(await data.engine.claim({ owner: "owner 1", limit: 1, leaseMs: 1 })).toEqual([]);
-        expect(await data.engine.run(run.run_id)).toMatchObject({ status: "failed", error: { code: "POISONED" } });
-      },
-      { interval: 5 },
-    );
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "running", attempts: 5 });
   });
 
   test("a graceful release never poisons, and does not make up for crashes", async () => {

@@ -70,8 +70,8 @@ export class SqliteEngine implements Engine {
     return this.#writer.run(() => this.#queue.claim(request));
   }
 
-  extend(owner: string, leaseMs: number) {
-    return this.#writer.run(() => this.#queue.extend(owner, leaseMs));
+  extend(request: { owner: string; runIds: readonly string[]; leaseMs: number }) {
+    return this.#writer.run(() => this.#queue.extend(request));
   }
 
   cancelRequests(owner: string) {

@@ -1,6 +1,6 @@
 /**
- * Readers without a bus: each process looks at `PRAGMA data_version` (microseconds) and, when
- * anybody committed, reads all new rows once and hands them to whoever follows. Called by `engine.ts`.
+ * Readers without a bus: each process reads all new rows of the runs it follows in one statement, and hands
+ * them to whoever follows. `PRAGMA data_version` says whether anything else changed. Called by `engine.ts`.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Activity } from "../../core/activity.ts";

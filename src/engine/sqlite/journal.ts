@@ -128,7 +128,7 @@ function statements(db: DatabaseSync) {
     progress: db.prepare("UPDATE runs SET usage = coalesce(?, usage), steps = coalesce(?, steps) WHERE n = ?"),
     upsertToolCall: db.prepare(
       "INSERT INTO tool_calls (run_n, id, name, effects, result) VALUES (?, ?, ?, ?, ?) " +
-        "ON CONFLICT (run_n, id) DO UPDATE SET result = excluded.result",
+        "ON CONFLICT (run_n, id) DO UPDATE SET name = excluded.name, effects = excluded.effects, result = excluded.result",
     ),
     end: db.prepare(
       "UPDATE runs SET status = :status, finished_at = :at, owner = NULL, lease_until = NULL, head = 0, " +

@@ -67,7 +67,11 @@ export class Pulse {
   #asleep(): void {
     if (this.#watcher) return this.#next(ASLEEP_MS);
     try {
-      this.#watcher = watch(this.#walPath, () => this.#beat());
+      this.#watcher = watch(this.#walPath, () => {
+        // The file is written a moment before its commit can be seen: stay awake, one look may be too early.
+        this.#changedAt = performance.now();
+        this.#beat();
+      });
       this.#watcher.on("error", () => this.#watcher?.close());
       // A commit between the last look and this moment made no event: look once more before relying on them.
       this.#next(0);

@@ -49,7 +49,7 @@ export class Queue {
   claim({ owner, limit, leaseMs }: { owner: string; limit: number; leaseMs: number }): Claim[] {
     const now = Date.now();
     for (const expired of this.#sql.expired.all(now) as unknown as RunRow[])
-      this.#requeue(expired, "lease ran out", true);
+      this.#requeue(expired, "its lease ran out", false);
     return (this.#sql.claimable.all(limit) as unknown as RunRow[]).map((row) => {
       const fence = row.fence + 1;
       this.#sql.claim.run({ n: row.n, owner, fence, until: now + leaseMs, now });
@@ -59,8 +59,16 @@ export class Queue {
     });
   }
 
-  extend(owner: string, leaseMs: number): ReadonlySet<string> {
-    const rows = this.#sql.extend.all(Date.now() + leaseMs, owner) as { id: string }[];
+  extend({
+    owner,
+    runIds,
+    leaseMs,
+  }: {
+    owner: string;
+    runIds: readonly string[];
+    leaseMs: number;
+  }): ReadonlySet<string> {
+    const rows = this.#sql.extend.all(Date.now() + leaseMs, owner, JSON.stringify(runIds)) as { id: string }[];
     return new Set(rows.map(({ id }) => id));
   }
 
@@ -176,7 +184,9 @@ function statements(db: DatabaseSync) {
       "UPDATE runs SET status = 'running', owner = :owner, fence = :fence, lease_until = :until, " +
         "started_at = coalesce(started_at, :now) WHERE n = :n",
     ),
-    extend: db.prepare("UPDATE runs SET lease_until = ? WHERE owner = ? AND status = 'running' RETURNING id"),
+    extend: db.prepare(
+      "UPDATE runs SET lease_until = ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id",
+    ),
     running: db.prepare("SELECT * FROM runs WHERE status = 'running'"),
     ownedBy: db.prepare("SELECT * FROM runs WHERE owner = ? AND status = 'running'"),
     requestCancel: db.prepare("UPDATE runs SET cancel_requested = 1 WHERE n = ?"),

@@ -10,7 +10,7 @@ import { toActivity, toRun, type ActivityRow, type RunRow } from "./rows.ts";
 export class Reads {
   readonly #db: DatabaseSync;
   readonly #sql: ReturnType<typeof statements>;
-  // One statement per combination of filters: bounded by the filters there are, 2^4 per table.
+  // One statement per combination of filters: bounded by the filters there are, 2^6 for activities.
   readonly #prepared = new Map<string, StatementSync>();
 
   constructor(db: DatabaseSync) {

@@ -23,7 +23,7 @@ export function chatRoutes(router: AppRouter, deps: WorkerDeps): void {
   router.post("/api/chat", async (ctx) => {
     const chat = await enqueue(ctx, deps);
     if (ctx.accepts("json", "text/event-stream") === "text/event-stream") return stream(ctx, deps, chat);
-    if (/\brespond-async\b/i.test(ctx.get("Prefer"))) return accept(ctx, chat.run);
+    if (prefersAsync(ctx)) return accept(ctx, chat.run);
     return reply(ctx, deps, chat);
   });
 
@@ -52,6 +52,11 @@ async function enqueue(ctx: Context, { engine, agents, log }: WorkerDeps): Promi
   return { run, onAbandon: request.cancelOnDisconnect ? cancel : () => {} };
 }
 
+/** RFC 7240 § 4.1. */
+function prefersAsync(ctx: Context): boolean {
+  return /\brespond-async\b/i.test(ctx.get("Prefer"));
+}
+
 function stream(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Chat): void {
   ctx.respond = false;
   ctx.set("Content-Location", `/api/runs/${run.run_id}`);
@@ -61,15 +66,16 @@ function stream(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Chat): void 
 function accept(ctx: Context, run: Run): void {
   ctx.status = 202;
   ctx.set("Location", `/api/chat/task/${run.run_id}`);
-  if (ctx.get("Prefer")) ctx.set("Preference-Applied", "respond-async");
+  if (prefersAsync(ctx)) ctx.set("Preference-Applied", "respond-async");
   ctx.body = { task_id: run.run_id, run_id: run.run_id, thread_id: run.thread_id, status: "pending" };
 }
 
 async function reply(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Chat): Promise<void> {
   ctx.respond = false;
+  // Gone while its run was being stored: there will be no close event to free what is made below.
+  if (ctx.res.destroyed) return onAbandon();
   const hungUp = new AbortController();
   ctx.res.on("close", () => hungUp.abort());
-  if (ctx.res.destroyed) hungUp.abort();
   const patient = new PatientReply(ctx.res);
   try {
     const ended = await waitForEnd(deps, run.run_id, hungUp.signal);

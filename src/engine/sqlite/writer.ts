@@ -16,9 +16,10 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-// A commit costs about as much as 20 inserts, so under load commits are spaced to gather more; lone writes
-// commit at once.
+// A commit costs about as much as 20 inserts, so under load commits are spaced to gather more. After a pause a
+// few go at once: the steps of a run that begins must not wait for company that does not come.
 const SPACING_MS = 4;
+const BURST = 3;
 const BUSY_RETRY_MS = { from: 1, to: 9 };
 // A lock that stays taken this long means another process hangs inside a transaction.
 const GIVE_UP_MS = 10_000;
@@ -31,9 +32,8 @@ export class Writer {
   readonly #commit: StatementSync;
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
-  #lastCommitAt = 0;
-  /** The last commit had company: more is likely to come. */
-  #gathering = false;
+  /** A commit before this has to wait; it lags behind the clock by at most a burst. */
+  #nextCommitAt = 0;
   #busySince: number | undefined;
 
   constructor(db: DatabaseSync) {
@@ -68,7 +68,7 @@ export class Writer {
   }
 
   #spacingMs(): number {
-    return this.#gathering ? SPACING_MS - (performance.now() - this.#lastCommitAt) : 0;
+    return this.#nextCommitAt - performance.now();
   }
 
   #flush(): void {
@@ -81,8 +81,7 @@ export class Writer {
     this.#busySince = undefined;
     this.#waiting = [];
     this.#commitBatch(batch);
-    this.#lastCommitAt = performance.now();
-    this.#gathering = batch.length > 1;
+    this.#nextCommitAt = Math.max(this.#nextCommitAt, performance.now() - BURST * SPACING_MS) + SPACING_MS;
     this.#schedule();
   }
 

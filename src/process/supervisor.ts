@@ -21,7 +21,7 @@ export interface SupervisorOptions {
   readonly stallMs: number;
   readonly drainMs: number;
   readonly onDeath: (death: { kind: ChildKind; id: number; pid: number; exit: ChildExit }) => void;
-  /** The tree cannot work: a kind of process never came up, or said that no restart can help. */
+  /** The tree cannot work: one of its processes never came up, or said that no restart can help. */
   readonly onHopeless: (reason: string) => void;
 }
 

@@ -11,6 +11,8 @@ export const agents = defineAgents({
     description: "Answers questions, knows the time and can calculate.",
     system: "You are a helpful assistant. Use your tools when they give a better answer than memory does.",
     tools: ["current_time", "calculate"],
+    // US dollars per million tokens, for the dashboard's cost column: put in what your provider bills you.
+    price: { input: 3, output: 15, cache_read: 0.3, cache_write: 3.75 },
   },
 
   // A larger answer and extended thinking, for questions worth waiting for.

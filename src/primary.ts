@@ -2,23 +2,24 @@
  * The front door. The primary supervises and serves no request:
  * settings → data → simulated model → workers and agents → banner → upkeep, signals, reload.
  */
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { loadAgents } from "./config.ts";
 import { ownerName } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
 import { openEngine } from "./engine/open.ts";
 import { banner } from "./observe/banner.ts";
 import { createLog, type Log } from "./observe/log.ts";
+import { PageBuilder } from "./page-builder.ts";
 import { forkPlain, forkWorker } from "./process/fork.ts";
 import { lockFolder, type Lock } from "./process/lock.ts";
 import { assertPortFree } from "./process/port.ts";
 import { EXIT, type ChildKind } from "./process/protocol.ts";
-import { ReloadWatcher } from "./process/reload.ts";
+import { isCode, ReloadWatcher } from "./process/reload.ts";
 import { onSignals } from "./process/signals.ts";
 import { Supervisor } from "./process/supervisor.ts";
 import { childEnv, loadSettings, type Mode, type Settings } from "./settings.ts";
+import { Upkeep } from "./upkeep.ts";
 
-const UPKEEP_MS = 1_000;
 const SOURCE = import.meta.dirname;
 
 /** What a reload or a rolling restart replaces. Agents first: a new worker may accept what only new agents know. */
@@ -54,11 +55,13 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
   const released = await engine.release({ crashed: false });
   if (released > 0) log.info({ runs: released }, "runs of the last time go on");
 
+  const upkeep = new Upkeep(engine, log);
   const supervisor = new Supervisor({
     stallMs: settings.stallMs,
     drainMs: settings.drainMs,
-    onDeath: ({ kind, id, pid, exit }) => {
-      log.error({ kind, id, pid, ...exit }, `${kind} ${id} died; it is replaced`);
+    gauges: () => upkeep.gauges,
+    onDeath: ({ kind, id, pid, exit, verdict }) => {
+      log.error({ kind, id, pid, ...exit }, `${kind} ${id} ${verdict}`);
       if (kind === "agent") handBack(engine, log, ownerName(id, pid));
     },
     onHopeless: (reason) => {
@@ -68,12 +71,9 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
     },
   });
 
-  await startAll(supervisor, settings);
-  process.stdout.write(`${banner(settings, Math.round(performance.now()))}\n`);
+  const port = await startAll(supervisor, settings);
+  process.stdout.write(`${banner({ ...settings, port }, Math.round(performance.now()))}\n`);
 
-  const upkeep = setInterval(() => {
-    engine.maintain().catch((error: unknown) => log.error({ err: error }, "upkeep of the data failed"));
-  }, UPKEEP_MS);
   const restart = () => {
     supervisor.replace(ROLLING).then(
       () => log.info("restarted: the new processes serve"),
@@ -92,7 +92,7 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
     drain: (signal) => {
       log.info(`${signal}: draining, ${settings.drainMs} ms at most`);
       watcher?.stop();
-      clearInterval(upkeep);
+      upkeep.stop();
       // Those who serve users first, together with those whose answers they wait for; then the model.
       void supervisor.stop([["worker", "agent"], ["simulator"]]).then(async () => {
         await engine.close();
@@ -103,8 +103,11 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
   });
 }
 
-/** Workers boot while the simulator does: only agents need to know where the model is. */
-async function startAll(supervisor: Supervisor, settings: Settings): Promise<void> {
+/**
+ * Workers boot while the simulator does: only agents need to know where the model is.
+ * @returns the port that is served: the system's choice when PORT is 0
+ */
+async function startAll(supervisor: Supervisor, settings: Settings): Promise<number> {
   const worker = { entry: join(SOURCE, "worker/main.ts"), env: childEnv(settings) };
   const workers = supervisor.start({
     kind: "worker",
@@ -118,7 +121,8 @@ async function startAll(supervisor: Supervisor, settings: Settings): Promise<voi
     count: settings.agents,
     fork: (id) => forkPlain({ ...agent, args: [String(id)] }),
   });
-  await Promise.all([workers, agents]);
+  const [[port = settings.port]] = await Promise.all([workers, agents]);
+  return port;
 }
 
 async function startSimulator(supervisor: Supervisor, settings: Settings): Promise<Settings["model"]> {
@@ -132,11 +136,24 @@ async function startSimulator(supervisor: Supervisor, settings: Settings): Promi
   return { simulated: true, apiKey: "simulated", baseUrl: `http://127.0.0.1:${port}` };
 }
 
-function watch(settings: Settings, log: Log, restart: () => void): ReloadWatcher {
-  return new ReloadWatcher([SOURCE, settings.configDir], (file) => {
+function watch(settings: Settings, log: Log, restart: () => void): { stop(): void } {
+  const onChange = (file: string) => {
     log.info(`${file} changed`);
     restart();
-  });
+  };
+  const code = new ReloadWatcher([SOURCE, settings.configDir], onChange, isOurCode);
+  const page = new PageBuilder(log);
+  return {
+    stop: () => {
+      code.stop();
+      page.stop();
+    },
+  };
+}
+
+/** The page's code runs in no process of ours: it is built anew, and nobody is restarted. */
+function isOurCode(file: string): boolean {
+  return isCode(file) && !file.startsWith(`dashboard${sep}`);
 }
 
 function handBack(engine: Engine, log: Log, owner: string): void {

@@ -16,6 +16,7 @@ import { textOf, toolUsesOf, type ContentBlock, type Message } from "../core/mes
 import { addUsage, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import { callModel } from "./model.ts";
+import type { ModelMeter } from "./model-meter.ts";
 import type { RunLog } from "./run-log.ts";
 import { runTools } from "./tools/execute.ts";
 import { describeTools, type Tools } from "./tools/registry.ts";
@@ -26,6 +27,7 @@ export interface LoopOptions {
   readonly engine: Engine;
   readonly client: Anthropic;
   readonly tools: Tools;
+  readonly meter: ModelMeter;
   readonly log: RunLog;
   readonly modelIdleMs: number;
   readonly signal: AbortSignal;
@@ -59,9 +61,9 @@ export async function runLoop(options: LoopOptions): Promise<void> {
 
 /** @returns undefined when that was the last word, which is settled already */
 async function modelStep(options: LoopOptions, progress: Progress): Promise<Progress | undefined> {
-  const { agent, log, client, modelIdleMs: idleMs, signal } = options;
+  const { agent, log, client, meter, modelIdleMs: idleMs, signal } = options;
   assertStepsLeft(agent, progress.steps + 1);
-  const answer = await callModel({ client, params: paramsOf(options, progress.messages), log, idleMs, signal });
+  const answer = await callModel({ client, params: paramsOf(options, progress.messages), log, meter, idleMs, signal });
   const message: Message = { role: "assistant", content: contentOf(answer) };
   const step = { usage: addUsage(progress.usage, usageOf(answer)), steps: progress.steps + 1 };
   // The API refuses empty messages in a history, so an empty answer is not kept.

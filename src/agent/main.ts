@@ -6,6 +6,7 @@ import { openEngine } from "../engine/open.ts";
 import { createLog } from "../observe/log.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
 import { childSettings } from "../settings.ts";
+import { ModelMeter } from "./model-meter.ts";
 import { lowerPriority } from "./priority.ts";
 import { Runner } from "./runner.ts";
 import { assertToolsExist, loadTools } from "./tools/registry.ts";
@@ -25,10 +26,12 @@ async function start(): Promise<Service> {
   const client = new Anthropic({ apiKey, baseURL: baseUrl, maxRetries: 0 });
   const { agentConcurrency: concurrency, modelIdleMs, drainMs } = settings;
   const owner = ownerName(id, process.pid);
-  const runner = new Runner({ owner, engine, agents, tools, client, log, concurrency, modelIdleMs });
+  const meter = new ModelMeter();
+  const runner = new Runner({ owner, engine, agents, tools, client, meter, log, concurrency, modelIdleMs });
   runner.start();
   return {
     inFlight: () => runner.inFlight,
+    gauges: () => meter.read(),
     drain: async () => {
       await runner.drain(drainMs);
       await engine.close();

@@ -9,6 +9,8 @@ export interface ModelFailure {
   readonly retryable: boolean;
   /** What the server asked us to wait (Retry-After). */
   readonly retryAfterMs?: number;
+  /** The model wants fewer requests: status 429 or 529, or the same said inside a stream. */
+  readonly rateLimited?: boolean;
 }
 
 /** The stream came to nothing in a way the SDK does not see: silence, or tool arguments that are no JSON. */
@@ -21,6 +23,8 @@ export class BrokenAnswer extends Error {
 
 // Error types of the Messages API that come inside a stream, after status 200.
 const TRANSIENT_TYPES = new Set(["overloaded_error", "api_error", "rate_limit_error", "timeout_error"]);
+
+const RATE_LIMIT_TYPES = new Set(["overloaded_error", "rate_limit_error"]);
 
 /** Undefined: not the model's doing (our own abort, a bug): let it pass. */
 export function modelFailure(error: unknown): ModelFailure | undefined {
@@ -39,7 +43,10 @@ export function modelFailure(error: unknown): ModelFailure | undefined {
 function ofStream(error: APIError): ModelFailure {
   const type = typeOf(error);
   if (type === undefined || TRANSIENT_TYPES.has(type))
-    return unavailable(`the model answered ${type ?? error.message}`);
+    return {
+      ...unavailable(`the model answered ${type ?? error.message}`),
+      rateLimited: RATE_LIMIT_TYPES.has(type ?? ""),
+    };
   return { code: "MODEL_REJECTED", reason: `the model answered ${type}: ${messageOf(error)}`, retryable: false };
 }
 
@@ -51,7 +58,8 @@ function ofStatus(error: APIError, status: number): ModelFailure {
   const transient = status >= 500 || status === 429 || status === 408 || status === 409;
   if (!transient) return { code: "MODEL_REJECTED", reason, retryable: false };
   const retryAfterMs = retryAfterOf(error);
-  return { ...unavailable(reason), ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  const rateLimited = status === 429 || status === 529;
+  return { ...unavailable(reason), rateLimited, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
 function unavailable(reason: string): ModelFailure {

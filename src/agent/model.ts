@@ -4,12 +4,17 @@
  * [SDK 1.11: its `timeout` covers the headers only, hence the idle watchdog.]
  */
 import type Anthropic from "@anthropic-ai/sdk";
-import type { Message as ModelMessage, MessageStreamParams } from "@anthropic-ai/sdk/resources/messages/messages";
+import type {
+  Message as ModelMessage,
+  MessageStreamParams,
+  RawMessageStreamEvent,
+} from "@anthropic-ai/sdk/resources/messages/messages";
 import { backoffMs } from "../core/backoff.ts";
 import { AppError } from "../core/errors.ts";
 import { MODEL_STEP } from "../core/event.ts";
 import { AnswerEvents } from "./answer.ts";
 import { BrokenAnswer, modelFailure, type ModelFailure } from "./model-error.ts";
+import type { ModelMeter } from "./model-meter.ts";
 import type { RunLog } from "./run-log.ts";
 import { sleep } from "./sleep.ts";
 
@@ -22,6 +27,7 @@ export interface ModelCall {
   readonly client: Anthropic;
   readonly params: MessageStreamParams;
   readonly log: RunLog;
+  readonly meter: ModelMeter;
   readonly idleMs: number;
   /** The run's: aborting it closes the model's socket at once. */
   readonly signal: AbortSignal;
@@ -32,25 +38,27 @@ export interface ModelCall {
  * @throws AppError MODEL_UNAVAILABLE, MODEL_REJECTED or MODEL_UNAUTHORIZED; the signal's reason when aborted
  */
 export async function callModel(call: ModelCall): Promise<ModelMessage> {
+  const { meter } = call;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await streamOnce(call);
+      return await meter.calling(streamOnce(call));
     } catch (error) {
       call.signal.throwIfAborted();
       const failure = modelFailure(error);
       if (!failure) throw error;
+      meter.failed();
       if (!failure.retryable) throw new AppError(failure.code, sentence(failure.reason), { cause: error });
       if (attempt === MAX_ATTEMPTS) {
         throw new AppError(failure.code, sentence(`after ${attempt} attempts, ${failure.reason}`), { cause: error });
       }
       const waitMs = waitBefore(attempt, failure);
       call.log.retry({ attempt: attempt + 1, reason: failure.reason, wait_ms: waitMs });
-      await sleep(waitMs, call.signal);
+      await meter.waiting({ ms: waitMs, rateLimited: failure.rateLimited ?? false }, sleep(waitMs, call.signal));
     }
   }
 }
 
-async function streamOnce({ client, params, log, idleMs, signal }: ModelCall): Promise<ModelMessage> {
+async function streamOnce({ client, params, log, meter, idleMs, signal }: ModelCall): Promise<ModelMessage> {
   const abort = new AbortController();
   const follow = () => abort.abort();
   signal.addEventListener("abort", follow);
@@ -66,6 +74,7 @@ async function streamOnce({ client, params, log, idleMs, signal }: ModelCall): P
     const stream = client.messages.stream(params, { signal: abort.signal, timeout: idleMs });
     stream.on("streamEvent", (event) => {
       idle.refresh();
+      meter.heard(charactersIn(event));
       events.see(event);
     });
     return await stream.finalMessage();
@@ -77,6 +86,20 @@ async function streamOnce({ client, params, log, idleMs, signal }: ModelCall): P
     signal.removeEventListener("abort", follow);
     // After a failure in our own listener the stream would go on without us.
     abort.abort();
+  }
+}
+
+function charactersIn(event: RawMessageStreamEvent): number {
+  if (event.type !== "content_block_delta") return 0;
+  switch (event.delta.type) {
+    case "text_delta":
+      return event.delta.text.length;
+    case "thinking_delta":
+      return event.delta.thinking.length;
+    case "input_json_delta":
+      return event.delta.partial_json.length;
+    default:
+      return 0;
   }
 }
 

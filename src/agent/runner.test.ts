@@ -196,12 +196,13 @@ test("arguments that do not fit go back to the model, which may go on", async ()
   expect(reply.body).toMatchObject({ status: "completed", reply: expect.stringContaining("calculate failed") });
 });
 
-test("a tool that throws tells the model why", async () => {
+test("a tool that throws tells the model why, and readers that it failed", async () => {
   await using cluster = await startCluster();
 
-  const { reply } = await chat(cluster, '/sim tool=calculate input={"expression":"1/0"}');
+  const { reply, events } = await chat(cluster, '/sim tool=calculate input={"expression":"1/0"}');
 
   expect(reply.body.reply).toBe("The tool calculate failed: 1/0 has no finite value.");
+  expect(events.find(({ type }) => type === "TOOL_CALL_RESULT")).toMatchObject({ isError: true });
 });
 
 test("a tool that nobody wrote is answered with that", async () => {

@@ -9,6 +9,7 @@ import type { Outcome } from "../core/run.ts";
 import type { Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import { runLoop } from "./loop.ts";
+import type { ModelMeter } from "./model-meter.ts";
 import { RunLog } from "./run-log.ts";
 import type { Tools } from "./tools/registry.ts";
 
@@ -17,6 +18,7 @@ export interface WorkDeps {
   readonly agents: ReadonlyMap<string, Agent>;
   readonly tools: Tools;
   readonly client: Anthropic;
+  readonly meter: ModelMeter;
   readonly log: Log;
   readonly modelIdleMs: number;
 }
@@ -68,7 +70,7 @@ async function runWithinTime(
   deps: WorkDeps,
   { pen, abort }: { pen: RunLog; abort: AbortController },
 ): Promise<void> {
-  const { engine, agents, tools, client, modelIdleMs } = deps;
+  const { engine, agents, tools, client, meter, modelIdleMs } = deps;
   const agent = agents.get(run.agent_id);
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
   const timeoutMs = Math.min(run.timeout_ms ?? agent.limits.timeoutMs, agent.limits.timeoutMs);
@@ -76,7 +78,7 @@ async function runWithinTime(
   // Counted from the first claim: a run that was taken over does not get its time anew.
   const timer = setTimeout(() => abort.abort(timedOut), timeoutMs - (Date.now() - (run.started_at ?? Date.now())));
   try {
-    await runLoop({ run, agent, engine, client, tools, log: pen, modelIdleMs, signal: abort.signal });
+    await runLoop({ run, agent, engine, client, tools, meter, log: pen, modelIdleMs, signal: abort.signal });
   } finally {
     clearTimeout(timer);
   }

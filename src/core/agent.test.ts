@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { defineAgents, type AgentConfig } from "./agent.ts";
 
 const MODEL = "claude-test";
+const FREE = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
 
 test("an agent of a model alone has every default", () => {
   const agents = defineAgents({ assistant: { model: MODEL } });
@@ -45,6 +46,8 @@ test.each<[string, AgentConfig, string]>([
   ["too little thinking", { model: MODEL, thinking: 1023 }, "`thinking`"],
   ["more thinking than tokens", { model: MODEL, thinking: 4096 }, "`thinking`"],
   ["half a token of thinking", { model: MODEL, thinking: 1024.5 }, "`thinking`"],
+  ["a price below 0", { model: MODEL, price: { ...FREE, output: -1 } }, "`price.output`"],
+  ["half a price", { model: MODEL, price: { input: 3 } as typeof FREE }, "`price.output`"],
   ["no steps", { model: MODEL, limits: { maxSteps: 0 } }, "`limits.maxSteps` to be a whole number"],
   ["endless time", { model: MODEL, limits: { timeoutMs: Infinity } }, "`limits.timeoutMs` to be a whole number"],
 ])("%s is refused", (_name, config, problem) => {

@@ -7,6 +7,14 @@ export interface AgentLimits {
   readonly timeoutMs?: number;
 }
 
+/** US dollars per million tokens, as the model's provider bills you. */
+export interface Price {
+  readonly input: number;
+  readonly output: number;
+  readonly cache_read: number;
+  readonly cache_write: number;
+}
+
 export interface AgentConfig {
   /** A model name of the Messages API. */
   readonly model: string;
@@ -20,6 +28,8 @@ export interface AgentConfig {
   /** Extended thinking: "adaptive" leaves it to the model; a number is a budget in tokens, from 1024, below maxTokens. */
   readonly thinking?: "adaptive" | number;
   readonly limits?: AgentLimits;
+  /** Lets the dashboard show what a run cost. */
+  readonly price?: Price;
 }
 
 export interface Agent {
@@ -31,6 +41,7 @@ export interface Agent {
   readonly tools: readonly string[];
   readonly thinking: "adaptive" | number | undefined;
   readonly limits: Required<AgentLimits>;
+  readonly price: Price | undefined;
 }
 
 const DEFAULT_LIMITS: Required<AgentLimits> = { maxSteps: 40, timeoutMs: 600_000 };
@@ -53,10 +64,13 @@ function withDefaults(agentId: string, config: AgentConfig): Agent {
     tools: config.tools ?? [],
     thinking: config.thinking,
     limits: { ...DEFAULT_LIMITS, ...config.limits },
+    price: config.price,
   };
 }
 
-function problemsOf(id: string, { model, maxTokens = 4096, thinking, limits = {} }: AgentConfig): string[] {
+const PRICES = ["input", "output", "cache_read", "cache_write"] as const;
+
+function problemsOf(id: string, { model, maxTokens = 4096, thinking, limits = {}, price }: AgentConfig): string[] {
   const problems: string[] = [];
   const expect = (holds: boolean, what: string) => {
     if (!holds) problems.push(`Agent \`${id}\`: expected ${what}.`);
@@ -74,6 +88,10 @@ function problemsOf(id: string, { model, maxTokens = 4096, thinking, limits = {}
     // Timers take no more than 2^31 - 1 ms.
     const fits = Number.isInteger(value) && value > 0 && value <= 2_147_483_647;
     expect(fits, `\`limits.${name}\` to be a whole number from 1 to 2147483647`);
+  }
+  for (const name of price ? PRICES : []) {
+    const value = price?.[name];
+    expect(typeof value === "number" && value >= 0, `\`price.${name}\` to be dollars per million tokens, 0 or more`);
   }
   return problems;
 }

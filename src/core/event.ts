@@ -46,17 +46,28 @@ export type RunEvent = Wire<
   | ToolCallStartEvent
   | ToolCallArgsEvent
   | ToolCallEndEvent
-  | ToolCallResultEvent
+  | ToolResultEvent
   | CustomEvent
 >;
 
+/** AG-UI has no field for a tool that failed, and lets events carry more than it names. */
+type ToolResultEvent = ToolCallResultEvent & { isError?: true };
+
 export type RunEventType = RunEvent["type"];
 
-/** One row of a run's journal. `data` is the event as JSON, with `seq` and `timestamp` inside. */
+/** One row of a run's journal. `data` is the event as JSON; its first fields are `seq` and `timestamp`. */
 export interface JournalEvent {
   readonly seq: number;
   readonly type: RunEventType;
   readonly data: string;
+}
+
+const TIMESTAMP = '"timestamp":';
+
+/** When the row was appended, in milliseconds since the epoch; found without parsing the whole of it. */
+export function timestampOf({ data }: JournalEvent): number {
+  // Right behind `seq`, by the contract of the engine.
+  return Number.parseInt(data.slice(data.indexOf(TIMESTAMP) + TIMESTAMP.length), 10);
 }
 
 /** Names of our CUSTOM events; `value` is what each type below says. */
@@ -65,6 +76,8 @@ export interface CustomValues {
   "evenkeel.claimed": { owner: string; attempt: number };
   /** A new try at a step. What the messages and tool calls in `void` showed so far does not count. */
   "evenkeel.attempt": { of: "run" | "model_call"; attempt: number; reason: string; void: string[]; wait_ms?: number };
+  /** What stood between seq `after` and seq `next` is not stored any more. Told to readers; never in a journal. */
+  "evenkeel.gap": { after: number; next: number };
 }
 
 export function customEvent<N extends keyof CustomValues>(name: N, value: CustomValues[N]): RunEvent {

@@ -83,13 +83,19 @@ export interface Engine {
   /** Up to `limit` journal rows with seq above `after`, in order. */
   events(runId: string, after: number, limit: number): Promise<JournalEvent[]>;
 
+  /** The seq of the run's newest event; 0 when there is none. */
+  lastEvent(runId: string): Promise<number>;
+
   /**
    * Calls `onEvents` with rows appended from about now on, in order, until stopped. It may begin a few
    * rows before or after the call: callers close the gap with `events()` and drop what they know.
    */
   follow(runId: string, onEvents: (events: readonly JournalEvent[]) => void): Follower;
 
+  /** Newest first. */
   activities(filter: ActivityFilter): Promise<Page<Activity>>;
+  /** Up to `limit` activities with seq above `after`, oldest first: what a cursor reads. */
+  activitiesAfter(after: number, limit: number): Promise<Activity[]>;
   followActivities(onActivities: (activities: readonly Activity[]) => void): Follower;
   /** Position of the newest activity: cheap enough to ask on every request. */
   lastActivity(): Promise<number>;
@@ -165,6 +171,8 @@ export interface ActivityFilter {
 
 export interface ThreadSummary {
   readonly thread_id: string;
+  /** The beginning of its first user message. */
+  readonly title: string;
   readonly created_at: number;
   readonly updated_at: number;
   readonly runs: number;

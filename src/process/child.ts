@@ -3,16 +3,18 @@
  * life, and how to end it. Owns its listeners and its kill timer until the process is gone.
  */
 import type { ChildProcess } from "node:child_process";
-import type { FromChild, ToChild, Vitals } from "./protocol.ts";
+import type { FromChild, Gauges, ToChild, Vitals } from "./protocol.ts";
 
 export interface ChildExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   /** What it said before it died, if anything. */
   readonly detail: string | undefined;
+  /** Whether it ever was ready. */
+  readonly served: boolean;
 }
 
-const NO_VITALS: Vitals = { rss_bytes: 0, cpu_percent: 0, lag_ms: { p50: 0, p99: 0 }, in_flight: 0 };
+export const NO_VITALS: Vitals = { rss_bytes: 0, cpu_percent: 0, lag_ms: { p50: 0, p99: 0 }, in_flight: 0 };
 
 export class Child {
   readonly pid: number;
@@ -23,6 +25,8 @@ export class Child {
   readonly #process: ChildProcess;
   #detail: string | undefined;
   #vitals = NO_VITALS;
+  #gauges: Gauges = {};
+  #served = false;
   #lastSignAt = performance.now();
   #state: "starting" | "ready" | "draining" | "gone" = "starting";
   #killTimer: NodeJS.Timeout | undefined;
@@ -41,7 +45,7 @@ export class Child {
       this.#state = "gone";
       clearTimeout(this.#killTimer);
       ready.reject(new Error(this.#detail ?? `it exited with ${signal ?? `code ${code}`} before it was ready`));
-      exited.resolve({ code, signal, detail: this.#detail });
+      exited.resolve({ code, signal, detail: this.#detail, served: this.#served });
     };
     process.on("exit", gone);
     // Spawning itself failed (no memory, no process slots): there will be no exit event.
@@ -55,8 +59,14 @@ export class Child {
     return this.#state;
   }
 
+  /** What its last heartbeat said; zeros before the first one and once it is gone. */
   get vitals(): Vitals {
-    return this.#vitals;
+    return this.#state === "gone" ? NO_VITALS : this.#vitals;
+  }
+
+  /** As the vitals. */
+  get gauges(): Gauges {
+    return this.#state === "gone" ? {} : this.#gauges;
   }
 
   /** How long it has been silent. */
@@ -91,9 +101,13 @@ export class Child {
 
   #hear(message: FromChild, onReady: (port: number | undefined) => void): void {
     this.#lastSignAt = performance.now();
-    if (message.type === "heartbeat") this.#vitals = message.vitals;
+    if (message.type === "heartbeat") {
+      this.#vitals = message.vitals;
+      this.#gauges = message.gauges;
+    }
     if (message.type === "failed") this.#detail = message.detail;
     if (message.type === "ready") {
+      this.#served = true;
       if (this.#state === "starting") this.#state = "ready";
       onReady(message.port);
     }

@@ -3,15 +3,17 @@
  * `runService` and does nothing else with signals, IPC or exit codes.
  */
 import { startWatchdog } from "./watchdog.ts";
-import { EXIT, HEARTBEAT_MS, type FromChild, type ProcessInfo, type ToChild } from "./protocol.ts";
+import { EXIT, HEARTBEAT_MS, type FromChild, type Gauges, type Snapshot, type ToChild } from "./protocol.ts";
 import { VitalsMeter } from "./vitals.ts";
 
 export interface Service {
   /** Where it listens, when the parent has to know. */
   readonly port?: number;
   inFlight(): number;
-  /** The latest snapshot of all processes, about once a second. */
-  onSnapshot?(processes: readonly ProcessInfo[]): void;
+  /** Figures of its own, read with every heartbeat. */
+  gauges?(): Gauges;
+  /** The latest snapshot of all processes, about once a second and whenever one came or went. */
+  onSnapshot?(snapshot: Snapshot): void;
   /** Take nothing new, finish what is under way within the time the service was given, free everything. */
   drain(): Promise<void>;
 }
@@ -56,7 +58,8 @@ export async function runService({ title, start, onFatal, onSigterm = "drain" }:
 /** @returns what drains the service and ends the process */
 function attach(service: Service): () => void {
   const meter = new VitalsMeter();
-  const beat = () => void send({ type: "heartbeat", vitals: meter.read(service.inFlight()) });
+  const beat = () =>
+    void send({ type: "heartbeat", vitals: meter.read(service.inFlight()), gauges: service.gauges?.() ?? {} });
   setInterval(beat, HEARTBEAT_MS);
 
   let draining = false;
@@ -69,7 +72,7 @@ function attach(service: Service): () => void {
   process.on("disconnect", () => process.exit(EXIT.crashed));
   process.on("message", (message: ToChild) => {
     if (message.type === "drain") drain();
-    else service.onSnapshot?.(message.processes);
+    else service.onSnapshot?.(message.snapshot);
   });
   return drain;
 }

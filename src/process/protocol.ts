@@ -13,14 +13,15 @@ export interface Vitals {
   readonly in_flight: number;
 }
 
+/** A service's own figures by name, opaque here. What a process cannot tell, it leaves out. */
+export type Gauges = Readonly<Record<string, number>>;
+
 export type FromChild =
   | { readonly type: "ready"; readonly port?: number }
   | { readonly type: "failed"; readonly detail: string }
-  | { readonly type: "heartbeat"; readonly vitals: Vitals };
+  | { readonly type: "heartbeat"; readonly vitals: Vitals; readonly gauges: Gauges };
 
-export type ToChild =
-  | { readonly type: "drain" }
-  | { readonly type: "snapshot"; readonly processes: readonly ProcessInfo[] };
+export type ToChild = { readonly type: "drain" } | { readonly type: "snapshot"; readonly snapshot: Snapshot };
 
 export type ChildState = "starting" | "ready" | "stalled" | "draining" | "restarting";
 
@@ -32,6 +33,18 @@ export interface ProcessInfo extends Vitals {
   readonly state: ChildState;
   readonly uptime_s: number;
   readonly restarts: number;
+  readonly gauges: Gauges;
+  /** Why the last child of this place died; null while none has. `at` in epoch ms. */
+  readonly last_exit: { readonly at: number; readonly reason: string } | null;
+}
+
+/** All processes at one moment. */
+export interface Snapshot {
+  /** Counts up from 1 in the primary; only grows while it lives. */
+  readonly seq: number;
+  /** Epoch ms, by the primary's clock. */
+  readonly at: number;
+  readonly processes: readonly ProcessInfo[];
 }
 
 export const HEARTBEAT_MS = 1_000;

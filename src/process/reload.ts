@@ -7,11 +7,16 @@ const QUIET_MS = 150;
 export class ReloadWatcher {
   readonly #watchers: FSWatcher[];
   readonly #onChange: (file: string) => void;
+  readonly #wants: (file: string) => boolean;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `node --watch` would miss what only forked processes import; a recursive watch sees all. */
-  constructor(folders: readonly string[], onChange: (file: string) => void) {
+  /**
+   * `node --watch` would miss what only forked processes import; a recursive watch sees all.
+   * @param wants which changes count, by the path below one of the folders
+   */
+  constructor(folders: readonly string[], onChange: (file: string) => void, wants = isCode) {
     this.#onChange = onChange;
+    this.#wants = wants;
     this.#watchers = folders.map((folder) => {
       const watcher = watch(folder, { recursive: true }, (_event, file) => this.#saw(file));
       // A folder that cannot be read is not watched; that must not end the primary.
@@ -25,8 +30,13 @@ export class ReloadWatcher {
   }
 
   #saw(file: string | null): void {
-    if (!file || !/\.(ts|js|json)$/.test(file) || file.endsWith(".test.ts")) return;
+    if (!file || !this.#wants(file)) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#onChange(file), QUIET_MS);
   }
+}
+
+/** What our processes run or read at their start. */
+export function isCode(file: string): boolean {
+  return /\.(ts|js|json)$/.test(file) && !file.endsWith(".test.ts");
 }

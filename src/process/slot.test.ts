@@ -1,51 +1,22 @@
-import type { ChildProcess } from "node:child_process";
-import { EventEmitter } from "node:events";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Child } from "./child.ts";
-import { EXIT, type FromChild } from "./protocol.ts";
-import { Slot } from "./slot.ts";
+import { FakeProcess } from "../testing/fake-child.ts";
+import { EXIT } from "./protocol.ts";
+import { Slot, type Death } from "./slot.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A child process that does what the test says. */
-class FakeProcess extends EventEmitter {
-  readonly pid: number;
-  connected = true;
-  readonly sent: unknown[] = [];
-
-  constructor(pid: number) {
-    super();
-    this.pid = pid;
-  }
-
-  send(message: unknown): void {
-    this.sent.push(message);
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.exit(null, signal);
-  }
-
-  say(message: FromChild): void {
-    this.emit("message", message);
-  }
-
-  exit(code: number | null, signal: NodeJS.Signals | null = null): void {
-    this.emit("exit", code, signal);
-  }
-}
-
 function makeSlot() {
   const forked: FakeProcess[] = [];
-  const onDeath = vi.fn<(slot: Slot, pid: number) => void>();
+  const onDeath = vi.fn<(slot: Slot, death: Death) => void>();
   const onHopeless = vi.fn<(slot: Slot, reason: string) => void>();
   const fork = () => {
     const process = new FakeProcess(forked.length + 1);
     forked.push(process);
-    return new Child(process as unknown as ChildProcess);
+    return process.child();
   };
-  const slot = new Slot({ kind: "worker", id: 1, stallMs: 5_000, maxBootFailures: 4, fork, onDeath, onHopeless });
+  const events = { onDeath, onHopeless, onChange: vi.fn<() => void>() };
+  const slot = new Slot({ kind: "worker", id: 1, stallMs: 5_000, maxBootFailures: 4, fork, ...events });
   const newest = () => {
     const process = forked.at(-1);
     if (!process) throw new Error("Nothing was forked.");
@@ -116,8 +87,9 @@ test("a silent child is shown as stalled and then killed; one that beats is left
   newest().say({
     type: "heartbeat",
     vitals: { rss_bytes: 1, cpu_percent: 2, lag_ms: { p50: 3, p99: 4 }, in_flight: 5 },
+    gauges: { viewers: 6 },
   });
-  expect(slot.info()).toMatchObject({ state: "ready", in_flight: 5 });
+  expect(slot.info()).toMatchObject({ state: "ready", in_flight: 5, gauges: { viewers: 6 } });
   await vi.advanceTimersByTimeAsync(5_001);
   slot.checkPulse();
   await settle();
@@ -201,4 +173,78 @@ test("a retired slot that was waiting to restart stays empty", async () => {
   await vi.advanceTimersByTimeAsync(60_000);
 
   expect(forked).toHaveLength(1);
+});
+
+test("the last exit says why a child died, and outlives its replacement", async () => {
+  const { slot, newest } = makeSlot();
+  void slot.start();
+  const reasons: unknown[] = [slot.info().last_exit];
+  const deaths = [
+    async () => newest().exit(null, "SIGKILL"),
+    async () => newest().exit(EXIT.crashed),
+    async () => {
+      await vi.advanceTimersByTimeAsync(5_001);
+      slot.checkPulse();
+    },
+  ];
+
+  for (const die of deaths) {
+    newest().say({ type: "ready" });
+    await die();
+    await vi.advanceTimersByTimeAsync(2_000);
+    reasons.push(slot.info().last_exit?.reason);
+  }
+
+  expect(reasons).toEqual([null, "SIGKILL", "exited with code 70", "silent for 5000 ms, killed"]);
+  expect(slot.info()).toMatchObject({ restarts: 3, last_exit: { at: Date.now() - 2_000 } });
+});
+
+test("a process that is gone has no vitals and no gauges", async () => {
+  const { slot, newest } = makeSlot();
+  void slot.start();
+  newest().say({ type: "ready" });
+  const vitals = { rss_bytes: 1, cpu_percent: 2, lag_ms: { p50: 3, p99: 4 }, in_flight: 5 };
+  newest().say({ type: "heartbeat", vitals, gauges: { viewers: 6 } });
+
+  newest().exit(1);
+  await settle();
+
+  expect(slot.info()).toMatchObject({ rss_bytes: 0, in_flight: 0, gauges: {} });
+});
+
+test("a death is told in words that fit: replaced, tried again, given up", async () => {
+  const { slot, newest, onDeath } = makeSlot();
+  void slot.start();
+
+  newest().exit(EXIT.crashed);
+  await vi.advanceTimersByTimeAsync(1_000);
+  newest().say({ type: "ready" });
+  newest().exit(EXIT.crashed);
+  await vi.advanceTimersByTimeAsync(1_000);
+  newest().exit(EXIT.config);
+  await settle();
+
+  expect(onDeath.mock.calls.map(([, { verdict }]) => verdict)).toEqual([
+    "did not start; it is tried again",
+    "died; it is replaced",
+    "did not start; it is given up",
+  ]);
+});
+
+test("a child that was replaced and dies on its way out is told as that", async () => {
+  const { slot, forked, onDeath } = makeSlot();
+  void slot.start();
+  forked[0]?.say({ type: "ready" });
+  const preparing = slot.prepare();
+  forked[1]?.say({ type: "ready" });
+  const drained = (await preparing).commit(1_000);
+
+  forked[0]?.exit(null, "SIGKILL");
+  await drained;
+
+  expect(onDeath).toHaveBeenCalledExactlyOnceWith(
+    slot,
+    expect.objectContaining({ pid: 1, verdict: "died on its way out; its successor serves" }),
+  );
+  expect(slot.info()).toMatchObject({ pid: 2, last_exit: { reason: "SIGKILL" } });
 });

@@ -3,7 +3,7 @@
  * backoff when it dies, and swaps it for a new one without a gap. Owned by the supervisor.
  */
 import { backoffMs } from "../core/backoff.ts";
-import type { Child, ChildExit } from "./child.ts";
+import { NO_VITALS, type Child, type ChildExit } from "./child.ts";
 import { EXIT, type ChildKind, type ChildState, type ProcessInfo } from "./protocol.ts";
 
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };
@@ -11,9 +11,22 @@ const BACKOFF = { firstMs: 100, maxMs: 30_000 };
 const HEALTHY_MS = 30_000;
 const BOOT_MS = 30_000;
 
+export interface Death {
+  readonly pid: number;
+  readonly exit: ChildExit;
+  /** The end of a sentence that begins with the process's name: what happened, and what comes of it. */
+  readonly verdict:
+    | "died; it is replaced"
+    | "died on its way out; its successor serves"
+    | "did not start; it is tried again"
+    | "did not start; it is given up";
+}
+
 export interface SlotEvents {
   /** A child is gone without having been asked to, or before it had drained. */
-  onDeath(slot: Slot, pid: number, exit: ChildExit): void;
+  onDeath(slot: Slot, death: Death): void;
+  /** A child was forked, became ready or is gone: what `info()` says is another now. */
+  onChange(): void;
   /** It never became ready and a restart will not help, or was tried too often. */
   onHopeless(slot: Slot, reason: string): void;
 }
@@ -44,8 +57,10 @@ export class Slot {
   #everReady = false;
   readonly #firstReady = Promise.withResolvers<number | undefined>();
   #stopping = false;
-  #stalled = false;
+  /** Why we killed the child ourselves. */
+  #killedFor: string | undefined;
   #restarts = 0;
+  #lastExit: ProcessInfo["last_exit"] = null;
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -81,15 +96,18 @@ export class Slot {
   async #seeOff(old: Child | undefined, graceMs: number): Promise<void> {
     if (!old || old.state === "gone") return;
     const exit = await old.drain(graceMs);
-    if (exit.code !== EXIT.drained) this.#options.onDeath(this, old.pid, exit);
+    if (exit.code === EXIT.drained) return;
+    this.#noteExit(reasonOf(exit));
+    this.#options.onDeath(this, { pid: old.pid, exit, verdict: "died on its way out; its successor serves" });
   }
 
   /** Called every second: kills a child that gave no sign of life. */
   checkPulse(): void {
     const child = this.#child;
-    if (child?.state === "starting" && child.silentMs() > BOOT_MS) child.kill();
-    if (child?.state !== "ready" || child.silentMs() < this.#options.stallMs) return;
-    this.#stalled = true;
+    if (child?.state !== "starting" && child?.state !== "ready") return;
+    const limitMs = child.state === "ready" ? this.#options.stallMs : BOOT_MS;
+    if (child.silentMs() < limitMs) return;
+    this.#killedFor = `silent for ${limitMs} ms, killed`;
     child.kill();
   }
 
@@ -125,8 +143,10 @@ export class Slot {
       pid: alive ? child.pid : null,
       state: this.#state(),
       uptime_s: alive ? Math.round((performance.now() - child.startedAt) / 1000) : 0,
-      ...(child?.vitals ?? { rss_bytes: 0, cpu_percent: 0, lag_ms: { p50: 0, p99: 0 }, in_flight: 0 }),
+      ...(child?.vitals ?? NO_VITALS),
       restarts: this.#restarts,
+      gauges: child?.gauges ?? {},
+      last_exit: this.#lastExit,
     };
   }
 
@@ -142,6 +162,7 @@ export class Slot {
       (port) => {
         this.#everReady = true;
         this.#firstReady.resolve(port);
+        this.#options.onChange();
       },
       () => {},
     );
@@ -151,14 +172,16 @@ export class Slot {
   #onExit(child: Child, exit: ChildExit): void {
     // Replaced meanwhile, or asked to go: nothing to mend.
     if (child !== this.#child || this.#stopping) return;
-    const detail = this.#stalled ? `silent for ${this.#options.stallMs} ms, killed` : exit.detail;
-    this.#stalled = false;
-    this.#options.onDeath(this, child.pid, { ...exit, detail });
+    const detail = this.#killedFor ?? exit.detail;
+    this.#killedFor = undefined;
     if (performance.now() - child.startedAt > HEALTHY_MS) this.#failures = 0;
     this.#failures += 1;
-    const reason = detail ?? `exited with ${exit.signal ?? `code ${exit.code}`}`;
     const tooOften = !this.#everReady && this.#failures >= this.#options.maxBootFailures;
-    if (exit.code === EXIT.config || tooOften) return this.#options.onHopeless(this, reason);
+    const hopeless = exit.code === EXIT.config || tooOften;
+    const reason = reasonOf({ ...exit, detail });
+    this.#noteExit(reason);
+    this.#options.onDeath(this, { pid: child.pid, exit: { ...exit, detail }, verdict: verdictOn(exit, hopeless) });
+    if (hopeless) return this.#options.onHopeless(this, reason);
     this.#restartTimer = setTimeout(
       () => {
         this.#restarts += 1;
@@ -168,9 +191,24 @@ export class Slot {
     );
   }
 
+  #noteExit(reason: string): void {
+    this.#lastExit = { at: Date.now(), reason };
+    this.#options.onChange();
+  }
+
   #fork(): void {
     const child = this.#options.fork();
     this.#child = child;
     this.#watch(child);
+    this.#options.onChange();
   }
+}
+
+function reasonOf({ code, signal, detail }: ChildExit): string {
+  return detail ?? signal ?? `exited with code ${code}`;
+}
+
+function verdictOn({ served }: ChildExit, hopeless: boolean): Death["verdict"] {
+  if (hopeless) return "did not start; it is given up";
+  return served ? "died; it is replaced" : "did not start; it is tried again";
 }

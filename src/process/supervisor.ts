@@ -2,14 +2,16 @@
  * The process tree: starts every slot, replaces what dies or hangs, rolls out new code, and shows it all
  * in one snapshot a second. Owned by the primary. Knows processes, not runs.
  */
-import type { Child, ChildExit } from "./child.ts";
-import { HEARTBEAT_MS, type ChildKind, type ProcessInfo } from "./protocol.ts";
-import { Slot } from "./slot.ts";
+import { NO_VITALS, type Child } from "./child.ts";
+import { HEARTBEAT_MS, type ChildKind, type Gauges, type ProcessInfo, type Snapshot, type Vitals } from "./protocol.ts";
+import { Slot, type Death } from "./slot.ts";
 import { VitalsMeter } from "./vitals.ts";
 
 // With the backoff, four tries take about two seconds plus their boots.
 const MAX_BOOT_FAILURES = 4;
 const DRAIN_SLACK_MS = 3_000;
+// What changes within this time is one snapshot: many processes that boot at once are not as many snapshots.
+const GATHER_MS = 50;
 
 export interface RoleOptions {
   readonly kind: ChildKind;
@@ -20,7 +22,9 @@ export interface RoleOptions {
 export interface SupervisorOptions {
   readonly stallMs: number;
   readonly drainMs: number;
-  readonly onDeath: (death: { kind: ChildKind; id: number; pid: number; exit: ChildExit }) => void;
+  /** The primary's own figures, read once a second. */
+  readonly gauges: () => Gauges;
+  readonly onDeath: (death: Death & { readonly kind: ChildKind; readonly id: number }) => void;
   /** The tree cannot work: one of its processes never came up, or said that no restart can help. */
   readonly onHopeless: (reason: string) => void;
 }
@@ -32,7 +36,9 @@ export class Supervisor {
   readonly #slots: Slot[] = [];
   readonly #ticker: NodeJS.Timeout;
   #tickedAt = performance.now();
-  #processes: readonly ProcessInfo[] = [];
+  #seq = 0;
+  #gathering: NodeJS.Timeout | undefined;
+  #self: Vitals & { readonly gauges: Gauges } = { ...NO_VITALS, gauges: {} };
   #replacing: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
   // Old children on their way out. Bounded by the replacements within one drain time.
@@ -55,7 +61,8 @@ export class Supervisor {
         stallMs,
         maxBootFailures: MAX_BOOT_FAILURES,
         fork: () => fork(id),
-        onDeath: (_slot, pid, exit) => onDeath({ kind, id, pid, exit }),
+        onDeath: (_slot, death) => onDeath({ kind, id, ...death }),
+        onChange: () => this.#shareSoon(),
         onHopeless: (_slot, reason) => onHopeless(`${kind} ${id} does not start: ${reason}`),
       });
     });
@@ -90,6 +97,7 @@ export class Supervisor {
       await Promise.all(this.#leaving);
     }
     clearInterval(this.#ticker);
+    clearTimeout(this.#gathering);
     this.#meter.stop();
   }
 
@@ -100,7 +108,6 @@ export class Supervisor {
   /** Kind after kind: the old ones of the first have stopped taking work before the next can hand them any. */
   async #replaceNow(kinds: readonly ChildKind[]): Promise<void> {
     for (const kind of kinds) await this.#replaceKind(kind);
-    this.#share();
   }
 
   async #replaceKind(kind: ChildKind): Promise<void> {
@@ -126,24 +133,35 @@ export class Supervisor {
       if (weSlept) slot.forgiveSilence();
       else slot.checkPulse();
     }
+    // Once a second only: vitals are what happened since they were read last.
+    this.#self = { ...this.#meter.read(0), gauges: this.#options.gauges() };
     this.#share();
   }
 
   /** The snapshot goes to the workers: any of them answers for all processes. */
   #share(): void {
-    this.#processes = [this.#self(), ...this.#slots.map((slot) => slot.info())];
-    for (const { child } of this.#of("worker")) child?.send({ type: "snapshot", processes: this.#processes });
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    this.#seq += 1;
+    const processes = [this.#info(), ...this.#slots.map((slot) => slot.info())];
+    const snapshot: Snapshot = { seq: this.#seq, at: Date.now(), processes };
+    for (const { child } of this.#of("worker")) child?.send({ type: "snapshot", snapshot });
   }
 
-  #self(): ProcessInfo {
+  #shareSoon(): void {
+    this.#gathering ??= setTimeout(() => this.#share(), GATHER_MS);
+  }
+
+  #info(): ProcessInfo {
     return {
       kind: "primary",
       id: 1,
       pid: process.pid,
       state: "ready",
       uptime_s: Math.round((performance.now() - this.#startedAt) / 1000),
-      ...this.#meter.read(0),
+      ...this.#self,
       restarts: 0,
+      last_exit: null,
     };
   }
 

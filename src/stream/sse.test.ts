@@ -36,7 +36,7 @@ test("a reader that takes nothing for SLOW_CLIENT_MS is cut off in the middle of
   await using cluster = await startCluster({ settings: { slowClientMs: 200 } });
   await using paused = await openPaused(cluster, `${BIG} ttft=100`, "mine");
 
-  await vi.waitFor(() => expect(cluster.streams.size).toBe(0), { timeout: 5_000 });
+  await vi.waitFor(() => expect(cluster.delivery.streams.size).toBe(0), { timeout: 5_000 });
 
   expect(paused.socket.isPaused()).toBe(true);
   expect(cluster.server.inFlight).toBe(0);
@@ -66,7 +66,7 @@ test("nothing of a stream is left behind once its client is gone, even in the mi
     paused.socket.destroy();
   }
 
-  await vi.waitFor(() => expect([cluster.streams.size, cluster.server.inFlight]).toEqual([0, 0]));
+  await vi.waitFor(() => expect([cluster.delivery.streams.size, cluster.server.inFlight]).toEqual([0, 0]));
 });
 
 test("a worker that lets go ends its streams, and they resume without a hole", async () => {
@@ -75,7 +75,7 @@ test("a worker that lets go ends its streams, and they resume without a hole", a
   const before = readAll(await cluster.client.follow(runId));
   await vi.waitFor(async () => expect((await cluster.client.events(runId)).length).toBeGreaterThan(6));
 
-  cluster.streams.endAll();
+  cluster.delivery.streams.stop();
 
   const last = (await before).at(-1)?.id ?? 0;
   const after = await readAll(await cluster.client.follow(runId, { "Last-Event-ID": String(last) }), last);

@@ -3,6 +3,10 @@
  * worker: one timer pings them all, and a drain can end them all.
  */
 import type { ServerResponse } from "node:http";
+import { customEvent } from "../core/event.ts";
+import type { Frame } from "./frame.ts";
+import type { DeliveryMeter } from "./meter.ts";
+import { Outflow } from "./outflow.ts";
 import type { Sink } from "./viewer.ts";
 
 /** Proxies close what is silent for 30–60 s; comments keep it open and are no events to the client. */
@@ -17,19 +21,21 @@ const HEADERS = {
   "X-Accel-Buffering": "no",
 };
 
+export interface SseStreamOptions {
+  readonly meter: DeliveryMeter;
+  readonly slowClientMs: number;
+  readonly onClose: () => void;
+}
+
 export class SseStream implements Sink {
   readonly #response: ServerResponse;
-  readonly #slowClientMs: number;
-  #slowTimer: NodeJS.Timeout | undefined;
+  readonly #outflow: Outflow;
   #wrote = true;
 
-  constructor(response: ServerResponse, slowClientMs: number, onClose: () => void) {
+  constructor(response: ServerResponse, { meter, slowClientMs, onClose }: SseStreamOptions) {
     this.#response = response;
-    this.#slowClientMs = slowClientMs;
-    response.on("close", () => {
-      clearTimeout(this.#slowTimer);
-      onClose();
-    });
+    this.#outflow = new Outflow(response, { meter, slowClientMs, onSlow: () => response.destroy() });
+    response.on("close", onClose);
   }
 
   /** Headers that were set before are sent too. */
@@ -38,42 +44,53 @@ export class SseStream implements Sink {
     this.#response.flushHeaders();
   }
 
-  write(text: string): boolean {
-    // Ended by a drain a moment ago; its viewer stops when the response closes.
-    if (this.#response.writableEnded) return false;
-    this.#wrote = true;
-    return this.#response.write(text);
+  /** Ended by a drain a moment ago it takes nothing either; its viewer stops when the response closes. */
+  get full(): boolean {
+    return this.#outflow.full || this.#response.writableEnded;
   }
 
-  /** `drain` never comes once the client is gone; then `close` ends the stream and nobody waits. */
+  write(frames: readonly Frame[]): void {
+    let text = "";
+    for (const { seq, json } of frames) text += `id: ${seq}\ndata: ${json}\n\n`;
+    this.#send(text);
+  }
+
+  /** Without an id: it is no position to resume from. */
+  gap(after: number, next: number): void {
+    this.#send(`data: ${JSON.stringify(customEvent("evenkeel.gap", { after, next }))}\n\n`);
+  }
+
   onDrain(resume: () => void): void {
-    this.#slowTimer = setTimeout(() => this.#response.destroy(), this.#slowClientMs);
-    this.#response.once("drain", () => {
-      clearTimeout(this.#slowTimer);
-      resume();
-    });
+    this.#outflow.onDrain(resume);
   }
 
   ping(): void {
-    if (!this.#wrote && !this.#response.writableNeedDrain) this.write(PING);
+    if (!this.#wrote && !this.full) this.#send(PING);
     this.#wrote = false;
   }
 
   /** A client that does not take the rest within `slowClientMs` is cut off. */
   end(): void {
-    clearTimeout(this.#slowTimer);
     this.#response.end();
-    if (!this.#response.closed) this.#slowTimer = setTimeout(() => this.#response.destroy(), this.#slowClientMs);
+    if (!this.#response.closed) this.#outflow.watch();
+  }
+
+  #send(text: string): void {
+    this.#wrote = true;
+    this.#response.write(text);
+    this.#outflow.wrote();
   }
 }
 
 export class SseStreams {
+  readonly #meter: DeliveryMeter;
   readonly #slowClientMs: number;
   // Bounded by the connections of this worker.
   readonly #open = new Set<SseStream>();
   readonly #pinger = setInterval(() => this.#ping(), PING_MS);
 
-  constructor(slowClientMs: number) {
+  constructor(meter: DeliveryMeter, slowClientMs: number) {
+    this.#meter = meter;
     this.#slowClientMs = slowClientMs;
   }
 
@@ -83,9 +100,13 @@ export class SseStreams {
 
   /** Turns the response into an event stream. `onClose` comes once, whoever closed it. */
   open(response: ServerResponse, onClose: () => void): SseStream {
-    const stream: SseStream = new SseStream(response, this.#slowClientMs, () => {
-      this.#open.delete(stream);
-      onClose();
+    const stream: SseStream = new SseStream(response, {
+      meter: this.#meter,
+      slowClientMs: this.#slowClientMs,
+      onClose: () => {
+        this.#open.delete(stream);
+        onClose();
+      },
     });
     this.#open.add(stream);
     stream.open();
@@ -93,13 +114,9 @@ export class SseStreams {
   }
 
   /** Ends every stream; clients resume elsewhere from the last id they saw. */
-  endAll(): void {
-    for (const stream of this.#open) stream.end();
-  }
-
   stop(): void {
     clearInterval(this.#pinger);
-    this.endAll();
+    for (const stream of this.#open) stream.end();
   }
 
   #ping(): void {

@@ -6,6 +6,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ModelMeter } from "../agent/model-meter.ts";
 import { loadTools, type Tools } from "../agent/tools/registry.ts";
 import { Runner } from "../agent/runner.ts";
 import { loadAgents } from "../config.ts";
@@ -15,10 +16,10 @@ import { openEngine } from "../engine/open.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { parseSettings, type Settings } from "../settings.ts";
 import { startSimulator, type Simulator } from "../simulator/server.ts";
-import { RunFeeds } from "../stream/feed.ts";
-import { SseStreams } from "../stream/sse.ts";
+import { Delivery } from "../stream/delivery.ts";
 import { createListener } from "../worker/listener.ts";
 import { HttpServer } from "../worker/server.ts";
+import { createUpgrade } from "../worker/socket/upgrade.ts";
 import { Client } from "./client.ts";
 
 export interface ClusterOptions {
@@ -39,8 +40,10 @@ export interface Cluster extends AsyncDisposable {
   readonly port: number;
   /** The worker's. */
   readonly engine: Engine;
-  readonly streams: SseStreams;
+  readonly delivery: Delivery;
   readonly simulator: Simulator;
+  /** What the model calls of its runners are doing. */
+  readonly meter: ModelMeter;
   readonly server: HttpServer;
   /** Begins to claim. Ends with the cluster. */
   startRunner(): Promise<Runner>;
@@ -60,15 +63,17 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const worker = await startWorker({ settings, agents, log, wrapEngine: options.wrapEngine ?? ((engine) => engine) });
   starting.use(worker);
   const runners = starting.use(new AsyncDisposableStack());
+  const meter = new ModelMeter();
   const startRunner = async () => {
     const tools = options.tools ?? (await loadTools(settings.configDir));
-    const agent = await openAgent({ settings, agents, tools, log, modelUrl: options.modelUrl ?? simulator.url });
+    const modelUrl = options.modelUrl ?? simulator.url;
+    const agent = await openAgent({ settings, agents, tools, log, meter, modelUrl });
     return runners.use(agent).runner;
   };
   if (options.runner ?? true) await startRunner();
 
   const owned = starting.move();
-  return { ...worker, simulator, startRunner, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { ...worker, simulator, meter, startRunner, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 interface Shared {
@@ -79,32 +84,46 @@ interface Shared {
 
 async function startWorker({ wrapEngine, ...shared }: Shared & { wrapEngine: (engine: Engine) => Engine }) {
   const engine = wrapEngine(await openOn(shared.settings));
-  const feeds = new RunFeeds(engine);
-  const streams = new SseStreams(shared.settings.slowClientMs);
+  const delivery = new Delivery(engine, shared.settings.slowClientMs);
   const closing = new AbortController();
-  const deps = { ...shared, engine, feeds, streams, processes: () => [], closing: closing.signal };
-  const server = new HttpServer(createListener(deps));
+  const deps = { ...shared, engine, delivery, closing: closing.signal };
+  const server = new HttpServer(createListener(deps), createUpgrade(deps));
   const port = await server.listen("127.0.0.1", 0);
   const [key] = shared.settings.apiKeys;
   const client = new Client(`http://127.0.0.1:${port}`, key ? { Authorization: `Bearer ${key.secret}` } : {});
   const letGo = () => {
     closing.abort();
-    streams.stop();
+    delivery.stop();
   };
   const dispose = async () => {
     letGo();
     await server.drain(0);
-    feeds.stop();
     await engine.close();
   };
-  return { engine, streams, server, port, client, letGo, [Symbol.asyncDispose]: dispose };
+  return { engine, delivery, server, port, client, letGo, [Symbol.asyncDispose]: dispose };
 }
 
-async function openAgent({ settings, agents, log, tools, modelUrl }: Shared & { tools: Tools; modelUrl: string }) {
+interface AgentParts extends Shared {
+  readonly tools: Tools;
+  readonly meter: ModelMeter;
+  readonly modelUrl: string;
+}
+
+async function openAgent({ settings, agents, log, tools, meter, modelUrl }: AgentParts) {
   const engine = await openOn(settings);
   const client = new Anthropic({ apiKey: "simulated", baseURL: modelUrl, maxRetries: 0 });
   const { agentConcurrency: concurrency, modelIdleMs } = settings;
-  const runner = new Runner({ owner: "agent-1-1", engine, agents, tools, client, log, concurrency, modelIdleMs });
+  const runner = new Runner({
+    owner: "agent-1-1",
+    engine,
+    agents,
+    tools,
+    client,
+    meter,
+    log,
+    concurrency,
+    modelIdleMs,
+  });
   runner.start();
   const dispose = async () => {
     await runner.drain(0);

@@ -10,13 +10,24 @@ import { identify } from "./middleware/identify.ts";
 import { activityRoutes } from "./routes/activities.ts";
 import { agentRoutes } from "./routes/agents.ts";
 import { chatRoutes } from "./routes/chat.ts";
+import { dashboardRoutes } from "./routes/dashboard.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { threadRoutes } from "./routes/threads.ts";
 
 export type AppRouter = Router<RequestState>;
 
-const ROUTES = [chatRoutes, runRoutes, threadRoutes, activityRoutes, agentRoutes, systemRoutes];
+const ROUTES = [
+  chatRoutes,
+  runRoutes,
+  threadRoutes,
+  activityRoutes,
+  agentRoutes,
+  systemRoutes,
+  metricsRoutes,
+  dashboardRoutes,
+];
 
 export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessage) => Principal): Koa<RequestState> {
   const app = new Koa<RequestState>();

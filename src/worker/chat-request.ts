@@ -1,6 +1,5 @@
-/** `POST /api/chat` and its two sisters: what the body may say, checked and turned into a `NewRun`. */
+/** What a chat may say, over HTTP or a socket, checked and turned into a `NewRun`. */
 import { createHash } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import type { Agent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import { isClientId, newId } from "../core/id.ts";
@@ -16,13 +15,14 @@ export interface ChatRequest {
 interface ReadOptions {
   readonly agents: ReadonlyMap<string, Agent>;
   readonly principal: string;
+  readonly idempotencyKey: string | null;
 }
 
 const MAX_METADATA_BYTES = 16 * 1024;
 const MAX_TIMEOUT_MS = 24 * 3600 * 1000;
 
 /** @throws AppError INVALID_REQUEST, AGENT_NOT_FOUND */
-export function readChat(body: JsonObject, request: IncomingMessage, { agents, principal }: ReadOptions): ChatRequest {
+export function readChat(body: JsonObject, { agents, principal, idempotencyKey }: ReadOptions): ChatRequest {
   const message = readMessage(body["message"]);
   const agentId = readAgentId(body["agent_id"], agents);
   const runId = readId("run_id", body["run_id"]);
@@ -41,7 +41,7 @@ export function readChat(body: JsonObject, request: IncomingMessage, { agents, p
       timeoutMs: readTimeout(body["timeout_ms"]),
       metadata: readMetadata(body["metadata"]),
       principal,
-      idempotencyKey: readIdempotencyKey(request),
+      idempotencyKey,
       fingerprint: fingerprintOf(principal, body),
     },
   };
@@ -79,14 +79,6 @@ function readMetadata(value: unknown): Record<string, unknown> {
   const fits = typeof value === "object" && !Array.isArray(value) && JSON.stringify(value).length <= MAX_METADATA_BYTES;
   if (fits) return value as Record<string, unknown>;
   throw invalid("metadata", `a JSON object of at most ${MAX_METADATA_BYTES} characters`, value);
-}
-
-/** The Idempotency-Key header field (draft-ietf-httpapi-idempotency-key-header). */
-function readIdempotencyKey({ headers }: IncomingMessage): string | null {
-  const value = headers["idempotency-key"];
-  if (value === undefined) return null;
-  if (typeof value === "string" && /^[\x21-\x7e]{1,255}$/.test(value)) return value;
-  throw invalid("Idempotency-Key", "1 to 255 visible ASCII characters", value);
 }
 
 /** The same request of the same principal, whatever the order of its fields. */

@@ -269,7 +269,7 @@ test.each(["/api/chat", "/api/chat/stream"])(
     gone.resolve();
 
     await vi.waitFor(async () => expect((await cluster.client.get("/api/runs/mine")).body.status).toBe("canceled"));
-    expect(cluster.streams.size).toBe(0);
+    expect(cluster.delivery.streams.size).toBe(0);
   },
 );
 

@@ -2,20 +2,15 @@
 import type { Agent } from "../core/agent.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
-import type { ProcessInfo } from "../process/protocol.ts";
 import type { Settings } from "../settings.ts";
-import type { RunFeeds } from "../stream/feed.ts";
-import type { SseStreams } from "../stream/sse.ts";
+import type { Delivery } from "../stream/delivery.ts";
 
 export interface WorkerDeps {
   readonly settings: Settings;
   readonly engine: Engine;
   readonly agents: ReadonlyMap<string, Agent>;
-  readonly feeds: RunFeeds;
-  readonly streams: SseStreams;
+  readonly delivery: Delivery;
   readonly log: Log;
-  /** The primary's latest snapshot of all processes. */
-  readonly processes: () => readonly ProcessInfo[];
   /** Aborted when this worker has to let go of requests that still wait. */
   readonly closing: AbortSignal;
 }

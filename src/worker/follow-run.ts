@@ -14,21 +14,21 @@ export interface StreamOptions {
 }
 
 /** Streams the run's events as SSE from `after` on, and ends with the run's last event. */
-export function streamRun({ feeds, streams, log }: WorkerDeps, options: StreamOptions): void {
+export function streamRun({ delivery, log }: WorkerDeps, options: StreamOptions): void {
   const { response, runId, after, onAbandon } = options;
   // Gone while its run was being stored: there will be no close event to wait for.
   if (response.destroyed) return onAbandon?.();
   let ended = false;
   // The stream may close before there is a viewer: when following fails.
   let viewer: Viewer | undefined = undefined as Viewer | undefined;
-  const stream = streams.open(response, () => {
+  const stream = delivery.streams.open(response, () => {
     viewer?.stop();
     // A stream that we end ourselves, to drain, is not the client's wish.
     if (!ended && !response.writableEnded) onAbandon?.();
   });
   viewer = new Viewer({
-    feeds,
-    runId,
+    delivery,
+    feed: delivery.feeds.run(runId),
     after,
     sink: stream,
     onEnd: (error) => {
@@ -41,12 +41,14 @@ export function streamRun({ feeds, streams, log }: WorkerDeps, options: StreamOp
 
 /** @throws AppError SHUTTING_DOWN when this worker has to go before the run is over; the run goes on */
 export async function waitForEnd(
-  { engine, feeds, closing }: WorkerDeps,
+  { engine, delivery, closing }: WorkerDeps,
   runId: string,
   signal: AbortSignal,
 ): Promise<Run> {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
-  const { feed, leave } = feeds.join(runId, () => feed.ended && resolve());
+  const feed = delivery.feeds.run(runId);
+  const onFrames = () => feed.ended && resolve();
+  feed.listen(onFrames);
   const onAbort = () => resolve();
   for (const source of [signal, closing]) source.addEventListener("abort", onAbort);
   try {
@@ -59,7 +61,7 @@ export async function waitForEnd(
     const detail = `Run ${runId} goes on; ask for it again at /api/runs/${runId}.`;
     throw new AppError("SHUTTING_DOWN", detail, { runId, retryAfterS: 2 });
   } finally {
-    leave();
+    feed.unlisten(onFrames);
     for (const source of [signal, closing]) source.removeEventListener("abort", onAbort);
   }
 }

@@ -99,6 +99,25 @@ test.each([
   );
 });
 
+test.each(["/", "/?x=1", "/assets/main-AbC1_-.js", "/icon.svg", "/theme.js"])(
+  "with keys the files of the dashboard (%s) may be read without one, and nothing may be posted there",
+  (url) => {
+    const guard = new Guard([ANA]);
+
+    expect(guard.admit(requestOf({ peer: "10.0.0.5", url }))).toBe("anonymous");
+    expect(() => guard.admit(requestOf({ url, method: "POST" }))).toThrow(
+      expect.objectContaining({ code: "UNAUTHORIZED" }),
+    );
+  },
+);
+
+test.each(["/assets/", "/assets/../api/runs", "/assets/a/b", "/icon.svg/x", "//", "/api/runs?/assets/x.js", "/ws"])(
+  "with keys %s is no file of the dashboard",
+  (url) => {
+    expect(() => new Guard([ANA]).admit(requestOf({ url }))).toThrow(expect.objectContaining({ code: "UNAUTHORIZED" }));
+  },
+);
+
 const ROUTES: [string, string][] = [
   ["POST", "/api/chat"],
   ["POST", "/api/chat/stream"],

@@ -1,7 +1,7 @@
 /**
  * Who may talk to us. Without API keys (protected mode) only loopback peers are served, and only under a
  * loopback Host, so that no web page can reach us by DNS rebinding. With keys, a bearer key is needed for
- * everything but /health. Called once per request, before anything else looks at it.
+ * everything but /health and the dashboard's own files. Called once per request, before anything else looks at it.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -10,6 +10,9 @@ import type { ApiKey } from "../settings.ts";
 
 /** Who asks, for idempotency and logs: the key's name, or "local". */
 export type Principal = string;
+
+/** Whoever asks without a key for what needs none. */
+export const ANONYMOUS: Principal = "anonymous";
 
 const LOOPBACK_HOST = /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 const LOOPBACK_PEER = /^(127\.|::1$|::ffff:127\.)/;
@@ -24,13 +27,29 @@ export class Guard {
   /** @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED */
   admit(request: IncomingMessage): Principal {
     const principal = this.#keys.length > 0 ? this.#byKey(request) : byLoopback(request);
+    if (request.method !== "GET" && request.method !== "HEAD") assertOwnOrigin(request);
+    return principal;
+  }
+
+  /**
+   * The upgrade to a WebSocket: a GET that opens a way to change things, and that browsers let any page send.
+   * @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED
+   */
+  admitSocket(request: IncomingMessage): Principal {
+    const secret = bearerOf(request) ?? protocolKeyOf(request);
+    const principal = this.#keys.length > 0 ? this.#bySecret(secret) : byLoopback(request);
     assertOwnOrigin(request);
     return principal;
   }
 
-  #byKey({ headers, url }: IncomingMessage): Principal {
-    if (url === "/health" || url?.startsWith("/health?")) return "anonymous";
-    const secret = /^Bearer (.+)$/i.exec(headers.authorization ?? "")?.[1];
+  #byKey(request: IncomingMessage): Principal {
+    const { url } = request;
+    if (url === "/health" || url?.startsWith("/health?")) return ANONYMOUS;
+    const secret = bearerOf(request);
+    return secret === undefined && isPageFile(request) ? ANONYMOUS : this.#bySecret(secret);
+  }
+
+  #bySecret(secret: string | undefined): Principal {
     // Digests have one length, which is what a comparison in constant time needs.
     const digest = digestOf(secret ?? "");
     const key = this.#keys.find((candidate) => timingSafeEqual(candidate.digest, digest));
@@ -57,10 +76,29 @@ function byLoopback({ socket, headers }: IncomingMessage): Principal {
   return "local";
 }
 
+/** What routes/dashboard.ts serves: a browser that opens the page has no key to send, and its files hold no data. */
+function isPageFile({ method, url }: IncomingMessage): boolean {
+  return (method === "GET" || method === "HEAD") && /^\/(assets\/[\w.-]+|icon\.svg|theme\.js)?(\?|$)/.test(url ?? "");
+}
+
+function bearerOf({ headers }: IncomingMessage): string | undefined {
+  return /^Bearer (.+)$/i.exec(headers.authorization ?? "")?.[1];
+}
+
+/** What the server speaks on `/ws`, and how a page, which cannot set headers, sends its key: base64url behind it. */
+export const SOCKET_PROTOCOL = "evenkeel";
+const KEY_PROTOCOL = `${SOCKET_PROTOCOL}.key.`;
+
+function protocolKeyOf({ headers }: IncomingMessage): string | undefined {
+  const offered = headers["sec-websocket-protocol"]?.split(",").map((protocol) => protocol.trim());
+  const key = offered?.find((protocol) => protocol.startsWith(KEY_PROTOCOL))?.slice(KEY_PROTOCOL.length);
+  return key === undefined ? undefined : Buffer.from(key, "base64url").toString();
+}
+
 /** A page of another origin may not change anything through a visitor's browser. */
-function assertOwnOrigin({ method, headers }: IncomingMessage): void {
+function assertOwnOrigin({ headers }: IncomingMessage): void {
   const { origin, host } = headers;
-  if (origin === undefined || method === "GET" || method === "HEAD") return;
+  if (origin === undefined) return;
   if (URL.canParse(origin) && new URL(origin).host === host) return;
   throw new AppError("FOREIGN_ORIGIN", `Requests from pages of ${origin} are not served; send them from ${host}.`);
 }

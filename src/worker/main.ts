@@ -3,12 +3,12 @@ import { loadAgents } from "../config.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog } from "../observe/log.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
-import type { ProcessInfo } from "../process/protocol.ts";
 import { childSettings } from "../settings.ts";
-import { RunFeeds } from "../stream/feed.ts";
-import { SseStreams } from "../stream/sse.ts";
+import { Delivery } from "../stream/delivery.ts";
+import { HealthProbe } from "./health-probe.ts";
 import { createListener } from "./listener.ts";
 import { HttpServer } from "./server.ts";
+import { createUpgrade } from "./socket/upgrade.ts";
 
 const settings = childSettings();
 const name = `worker ${process.argv[2] ?? ""}`;
@@ -17,37 +17,30 @@ const log = await createLog(settings, name);
 async function start(): Promise<Service> {
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
   const agents = await loadAgents(settings.configDir);
-  const feeds = new RunFeeds(engine);
-  const streams = new SseStreams(settings.slowClientMs);
+  const delivery = new Delivery(engine, settings.slowClientMs);
   const closing = new AbortController();
-  let snapshot: readonly ProcessInfo[] = [];
-  const server = new HttpServer(
-    createListener({
-      settings,
-      engine,
-      agents,
-      feeds,
-      streams,
-      log,
-      processes: () => snapshot,
-      closing: closing.signal,
-    }),
-  );
+  const deps = { settings, engine, agents, delivery, log, closing: closing.signal };
+  const server = new HttpServer(createListener(deps), createUpgrade(deps));
   const port = await server.listen(settings.host, settings.port);
+  const probe = new HealthProbe((socket) => server.adopt(socket));
+  await probe.start().catch((error: unknown) => log.warn({ err: error }, "/health is not measured"));
   return {
     port,
     inFlight: () => server.inFlight,
-    onSnapshot: (processes) => (snapshot = processes),
+    gauges: () => ({ ...probe.read(), ...delivery.meter.read() }),
+    onSnapshot: (snapshot) => delivery.feeds.processes.take(snapshot),
     drain: async () => {
+      probe.stop();
       // Requests and streams get the time to end by themselves; then waiters are told, streams resume elsewhere.
       const letGo = setTimeout(() => {
         closing.abort();
-        streams.stop();
+        delivery.stop();
       }, settings.drainMs);
+      // A socket has no end of its own to wait for: its client goes on at another process at once.
+      delivery.sockets.stop();
       await server.drain(settings.drainMs + 1_000);
       clearTimeout(letGo);
-      streams.stop();
-      feeds.stop();
+      delivery.stop();
       await engine.close();
     },
   };

@@ -111,15 +111,6 @@ test("an EventSource that has everything is told not to come back", async () => 
   expect(status).toBe(204);
 });
 
-test("an empty Last-Event-ID means from the beginning, as an EventSource sends it", async () => {
-  await using cluster = await startCluster();
-  await cluster.client.chat("/sim tokens=1", { run_id: "mine" });
-
-  const events = await readAll(await cluster.client.follow("mine", { "Last-Event-ID": "" }));
-
-  expect(events[0]?.id).toBe(1);
-});
-
 test("canceling a queued run ends it at once, and again changes nothing", async () => {
   await using cluster = await startCluster({ runner: false });
   const runId = await cluster.client.begin("hello");

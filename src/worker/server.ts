@@ -3,8 +3,9 @@
  * sockets and answers what still comes on open ones with `Connection: close`; only then are idle sockets
  * closed. Closing them at once would fail the request that a client is just sending.
  */
-import { createServer, type RequestListener, type Server } from "node:http";
-import { Server as NetServer } from "node:net";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import { Server as NetServer, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 const LIMITS = {
   headersTimeout: 10_000,
@@ -20,18 +21,30 @@ const LIMITS = {
 const FAREWELL_MS = 1_000;
 const DRAIN_CHECK_MS = 50;
 
+export type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** Other offers (curl --http2 sends `Upgrade: h2c`) are answered as plain requests, which RFC 9110 § 7.8 allows. */
+const isWebSocket = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket";
+
 export class HttpServer {
   readonly #server: Server;
+  readonly #adopted = new WeakSet<Socket>();
   #inFlight = 0;
   #draining = false;
 
-  constructor(listener: RequestListener) {
-    this.#server = createServer(LIMITS, (request, response) => {
-      this.#inFlight += 1;
-      response.on("close", () => (this.#inFlight -= 1));
+  constructor(listener: RequestListener, onUpgrade: OnUpgrade) {
+    this.#server = createServer({ ...LIMITS, shouldUpgradeCallback: isWebSocket }, (request, response) => {
+      if (!this.#adopted.has(request.socket)) this.#count(response);
       if (this.#draining) response.shouldKeepAlive = false;
       listener(request, response);
     });
+    this.#server.on("upgrade", onUpgrade);
+  }
+
+  /** Serves a connection that did not come over the port. It is no client: its requests do not count. */
+  adopt(socket: Socket): void {
+    this.#adopted.add(socket);
+    this.#server.emit("connection", socket);
   }
 
   get inFlight(): number {
@@ -61,5 +74,10 @@ export class HttpServer {
     this.#server.closeIdleConnections();
     while (this.#inFlight > 0 && elapsed() < ms) await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
     this.#server.closeAllConnections();
+  }
+
+  #count(response: ServerResponse): void {
+    this.#inFlight += 1;
+    response.on("close", () => (this.#inFlight -= 1));
   }
 }

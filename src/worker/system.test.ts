@@ -45,7 +45,7 @@ test("info tells version, mode, engine and agents, and no secret", async () => {
   expect(JSON.stringify(body)).not.toContain(secret);
 });
 
-test("agents are listed with tools and limits, without their system prompts", async () => {
+test("agents are listed with tools, limits and price, without their system prompts", async () => {
   await using cluster = await startCluster({ runner: false });
 
   const { body } = await cluster.client.get("/api/agents");
@@ -56,6 +56,7 @@ test("agents are listed with tools and limits, without their system prompts", as
     description: expect.any(String),
     tools: ["current_time", "calculate"],
     limits: { max_tokens: 4096, max_steps: 40, timeout_ms: 600_000 },
+    price: { input: 3, output: 15, cache_read: 0.3, cache_write: 3.75 },
   });
   expect(JSON.stringify(body)).not.toContain("Use your tools when");
 });

@@ -55,6 +55,7 @@ async function runTool(use: ToolUseBlock, { ledger, tools, log, context }: ToolR
     toolCallId: use.id,
     content: result.content,
     role: "tool",
+    ...(result.isError && { isError: true }),
   });
   log.emit({ type: "STEP_FINISHED", stepName });
   await log.checkpoint({ toolCalls: [{ ...call, result }] });

@@ -16,6 +16,16 @@ export function testRead(open: OpenEngine): void {
 }
 
 function testRuns(open: OpenEngine): void {
+  test("the last event of a run is the one with the highest seq, and 0 where there is none", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    await complete(data.engine, claim);
+
+    const journal = await journalOf(data.engine, claim.run.run_id);
+    expect(await data.engine.lastEvent(claim.run.run_id)).toBe(journal.at(-1)?.seq);
+    expect(await data.engine.lastEvent("nobody")).toBe(0);
+  });
+
   test("a run that does not exist is undefined", async () => {
     await using data = await open();
     expect(await data.engine.run("nobody")).toBeUndefined();
@@ -89,6 +99,17 @@ function testEvents(open: OpenEngine): void {
 }
 
 function testActivities(open: OpenEngine): void {
+  test("activities above a position come oldest first, up to a limit, and with them all of the feed", async () => {
+    await using data = await open();
+    for (let runs = 0; runs < 3; runs += 1) await complete(data.engine, await start(data.engine));
+    const { items } = await data.engine.activities({ limit: 100 });
+    const feed = items.toReversed();
+
+    expect(await data.engine.activitiesAfter(0, 100)).toEqual(feed);
+    expect(await data.engine.activitiesAfter(feed[2]?.seq ?? 0, 2)).toEqual(feed.slice(3, 5));
+    expect(await data.engine.activitiesAfter(feed.at(-1)?.seq ?? 0, 2)).toEqual([]);
+  });
+
   test("a run's life is in the feed, newest first, without its text", async () => {
     await using data = await open();
     const { run_id: runId, thread_id: threadId } = await lifeOf(data.engine, "life");

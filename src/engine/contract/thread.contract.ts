@@ -82,6 +82,7 @@ function testReading(open: OpenEngine): void {
     const { run_id } = claim.run;
     expect(thread).toEqual({
       thread_id: "thread",
+      title: "one",
       created_at: at,
       updated_at: at,
       runs: 1,
@@ -109,6 +110,19 @@ function testReading(open: OpenEngine): void {
     const pages = [first, second, third].map(({ items }) => items.map(({ thread_id }) => thread_id));
     expect(pages).toEqual([["e", "d"], ["c", "b"], ["a"]]);
     expect(third).toMatchObject({ items: [{ runs: 2 }], next: null });
+  });
+
+  test.each([
+    ["What  is\n\ttwo plus two?", "What is two plus two?"],
+    ['Say "hi" \\ \u{1f44b}', 'Say "hi" \\ \u{1f44b}'],
+    ["x".repeat(500_000), "x".repeat(80)],
+  ])("a thread's title is how its first message begins", async (message, title) => {
+    await using data = await open();
+    await enqueue(data.engine, { threadId: "thread", message });
+    await enqueue(data.engine, { threadId: "thread", message: "and then?" });
+
+    expect((await data.engine.threads({ limit: 1 })).items[0]?.title).toBe(title);
+    expect((await data.engine.thread("thread"))?.title).toBe(title);
   });
 }
 

@@ -110,8 +110,16 @@ export class SqliteEngine implements Engine {
     return this.#read(() => this.#reads.events(runId, after, limit));
   }
 
+  lastEvent(runId: string) {
+    return this.#read(() => this.#reads.lastEvent(runId));
+  }
+
   activities(filter: ActivityFilter) {
     return this.#read(() => this.#reads.activities(filter));
+  }
+
+  activitiesAfter(after: number, limit: number) {
+    return this.#read(() => this.#reads.activitiesAfter(after, limit));
   }
 
   /** Asked once per turn of the event loop, however many requests that turn answers. */

@@ -45,6 +45,10 @@ export class Reads {
     return page(rows.map(toActivity), limit, rows.at(-1)?.seq);
   }
 
+  activitiesAfter(after: number, limit: number): Activity[] {
+    return (this.#sql.activitiesAfter.all(after, limit) as unknown as ActivityRow[]).map(toActivity);
+  }
+
   threads(limit: number, before: number | undefined): Page<ThreadSummary> {
     const rows = this.#sql.threads.all(before ?? Number.MAX_SAFE_INTEGER, limit) as unknown as ThreadRow[];
     return page(rows.map(toSummary), limit, rows.at(-1)?.n);
@@ -59,6 +63,10 @@ export class Reads {
 
   events(runId: string, after: number, limit: number): JournalEvent[] {
     return this.#sql.events.all(runId, after, limit) as unknown as JournalEvent[];
+  }
+
+  lastEvent(runId: string): number {
+    return (this.#sql.lastEvent.get(runId) as { seq: number | null }).seq ?? 0;
   }
 
   history(runId: string): Message[] {
@@ -116,12 +124,22 @@ export class Reads {
   }
 }
 
-interface ThreadRow extends ThreadSummary {
+interface ThreadRow extends Omit<ThreadSummary, "title"> {
   readonly n: number;
+  /** How its first message begins. */
+  readonly opening: string | null;
 }
 
-function toSummary({ thread_id, created_at, updated_at, runs }: ThreadRow): ThreadSummary {
-  return { thread_id, created_at, updated_at, runs };
+const TITLE_CHARACTERS = 80;
+
+function toSummary({ thread_id, created_at, updated_at, runs, opening }: ThreadRow): ThreadSummary {
+  return {
+    thread_id,
+    title: (opening ?? "").replaceAll(/\s+/g, " ").trim().slice(0, TITLE_CHARACTERS),
+    created_at,
+    updated_at,
+    runs,
+  };
 }
 
 interface MessageRow {
@@ -140,8 +158,13 @@ function page<T>(items: readonly T[], limit: number, lastKey: number | undefined
   return { items, next: items.length === limit && lastKey !== undefined ? lastKey : null };
 }
 
+// The first message of a thread is its user's, a JSON string. A huge one is cut as it is stored, not decoded.
+const OPENING =
+  "(SELECT CASE WHEN length(m.content) < 10000 THEN substr(m.content ->> '$', 1, 200) ELSE substr(m.content, 2, 200) END " +
+  "FROM messages m WHERE m.thread_id = t.id ORDER BY m.run_n, m.idx LIMIT 1) AS opening";
 const THREAD =
-  "SELECT t.n, t.id AS thread_id, t.created_at, t.updated_at, (SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs FROM threads t";
+  "SELECT t.n, t.id AS thread_id, t.created_at, t.updated_at, " +
+  `(SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs, ${OPENING} FROM threads t`;
 
 function statements(db: DatabaseSync) {
   return {
@@ -149,6 +172,7 @@ function statements(db: DatabaseSync) {
     events: db.prepare(
       "SELECT seq, type, data FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?",
     ),
+    lastEvent: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?)"),
     threads: db.prepare(`${THREAD} WHERE t.n < ? ORDER BY t.n DESC LIMIT ?`),
     thread: db.prepare(`${THREAD} WHERE t.id = ?`),
     messages: db.prepare(
@@ -164,6 +188,7 @@ function statements(db: DatabaseSync) {
     claimable: db.prepare(
       "SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 UNION ALL SELECT 1 FROM runs WHERE status = 'running' AND lease_until < ? LIMIT 1",
     ),
+    activitiesAfter: db.prepare("SELECT * FROM activities WHERE seq > ? ORDER BY seq LIMIT ?"),
     lastActivity: db.prepare("SELECT max(seq) AS seq FROM activities"),
     counts: db.prepare(
       "SELECT status, count(*) AS runs FROM runs WHERE status IN ('queued', 'running', 'waiting') GROUP BY status",

@@ -6,7 +6,7 @@ import type { AppRouter } from "../app.ts";
 import { readChat } from "../chat-request.ts";
 import type { RequestState, WorkerDeps } from "../context.ts";
 import { streamRun, waitForEnd } from "../follow-run.ts";
-import { readJson } from "../input.ts";
+import { invalid, readJson } from "../input.ts";
 import { PatientReply } from "../patient-reply.ts";
 import { problemOf } from "../problem.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
@@ -42,7 +42,8 @@ export function chatRoutes(router: AppRouter, deps: WorkerDeps): void {
 
 async function enqueue(ctx: Context, { engine, agents, log }: WorkerDeps): Promise<Chat> {
   const body = await readJson(ctx.req);
-  const request = readChat(body, ctx.req, { agents, principal: ctx.state.principal });
+  const idempotencyKey = readIdempotencyKey(ctx.headers["idempotency-key"]);
+  const request = readChat(body, { agents, principal: ctx.state.principal, idempotencyKey });
   const { run, created } = await engine.enqueue(request.run);
   if (!created) ctx.set("Idempotent-Replayed", "true");
   const cancel = () => {
@@ -50,6 +51,13 @@ async function enqueue(ctx: Context, { engine, agents, log }: WorkerDeps): Promi
   };
   // A disconnect is not a cancel, unless the client said so: runs are there to be left and come back to.
   return { run, onAbandon: request.cancelOnDisconnect ? cancel : () => {} };
+}
+
+/** The Idempotency-Key header field (draft-ietf-httpapi-idempotency-key-header). */
+function readIdempotencyKey(value: string | string[] | undefined): string | null {
+  if (value === undefined) return null;
+  if (typeof value === "string" && /^[\x21-\x7e]{1,255}$/.test(value)) return value;
+  throw invalid("Idempotency-Key", "1 to 255 visible ASCII characters", value);
 }
 
 /** RFC 7240 § 4.1. */

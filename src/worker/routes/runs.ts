@@ -7,6 +7,7 @@ import type { AppRouter } from "../app.ts";
 import type { RequestState, WorkerDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { param, readChoice, readPage, readPosition } from "../input.ts";
+import { assertResumable } from "../resume.ts";
 import { findRun, showRun } from "../show-run.ts";
 
 type Context = RouterContext<RequestState>;
@@ -55,14 +56,12 @@ async function stream(ctx: Context, deps: WorkerDeps, { run, after }: { run: Run
 
 /** `Last-Event-ID` wins over `after`: a reconnecting EventSource sends both, and only the first is current. */
 async function readAfter(ctx: Context, engine: Engine, run: Run): Promise<number> {
-  const header = ctx.get("Last-Event-ID");
-  const name = header ? "Last-Event-ID" : "after";
-  const after = readPosition(name, header || (param(new URLSearchParams(ctx.querystring), "after") ?? "0"));
-  if (after === 0 || (await engine.events(run.run_id, after - 1, 1))[0]?.seq === after) return after;
-  throw new AppError(
-    "INVALID_REQUEST",
-    `Expected \`${name}\` to be the seq of an event of run ${run.run_id}, got ${after}, which it does not have. Leave it out to start from the first.`,
-  );
+  const header = ctx.headers["last-event-id"];
+  const name = header === undefined ? "after" : "Last-Event-ID";
+  const value = typeof header === "string" ? header : param(new URLSearchParams(ctx.querystring), "after");
+  const after = readPosition(name, value ?? "0");
+  await assertResumable(engine, run, { name, after });
+  return after;
 }
 
 function readFilter(query: URLSearchParams): RunFilter {

@@ -5,18 +5,10 @@ import type { AppRouter } from "../app.ts";
 import type { WorkerDeps } from "../context.ts";
 
 export function systemRoutes(router: AppRouter, deps: WorkerDeps): void {
-  const { processes, settings, agents } = deps;
-
-  router.get("/", (ctx) => {
-    ctx.body = {
-      name: "evenkeel",
-      version: VERSION,
-      see: ["/info", "/ready", "/api/agents", "/api/runs", "/api/activities", "/api/workers"],
-    };
-  });
+  const { delivery, settings, agents } = deps;
 
   router.get("/api/workers", (ctx) => {
-    ctx.body = { processes: processes() };
+    ctx.body = { processes: delivery.feeds.processes.processes };
   });
 
   router.get("/ready", async (ctx) => {
@@ -43,9 +35,10 @@ export function systemRoutes(router: AppRouter, deps: WorkerDeps): void {
   });
 }
 
-async function readiness({ engine, processes, settings, closing }: WorkerDeps): Promise<Record<string, string>> {
+async function readiness({ engine, delivery, settings, closing }: WorkerDeps): Promise<Record<string, string>> {
+  const { processes } = delivery.feeds.processes;
   const serving = (kind: ChildKind) =>
-    processes().some((process) => process.kind === kind && process.state === "ready") ? "ok" : `no ${kind} is ready`;
+    processes.some((process) => process.kind === kind && process.state === "ready") ? "ok" : `no ${kind} is ready`;
   const storage = await engine.counts().then(
     () => "ok",
     (error: unknown) => (error instanceof Error ? error.message : "failed"),

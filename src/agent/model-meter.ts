@@ -1,0 +1,67 @@
+/**
+ * What the model calls of this agent process are doing, counted where it happens. One a process, made in
+ * `main.ts`, written by `model.ts`, read with every heartbeat. It decides nothing.
+ */
+
+// No tokenizer runs here: four characters a token is the usual rule for English text. What is billed stands in
+// the usage of each run, which comes with its end; this figure grows while the model speaks.
+const CHARACTERS_A_TOKEN = 4;
+
+export interface Wait {
+  readonly ms: number;
+  /** Because of 429 or 529: the model wants fewer requests. */
+  readonly rateLimited: boolean;
+}
+
+export class ModelMeter {
+  #characters = 0;
+  #failures = 0;
+  #calls = 0;
+  // Bounded by the runs of this process.
+  readonly #waits = new Set<{ readonly until: number; readonly rateLimited: boolean }>();
+
+  /** Counts it as a call in flight until it ends, either way. */
+  async calling<T>(answer: Promise<T>): Promise<T> {
+    this.#calls += 1;
+    try {
+      return await answer;
+    } finally {
+      this.#calls -= 1;
+    }
+  }
+
+  /** Counts it as a call that waits for its next attempt until `pause` ends, either way. */
+  async waiting({ ms, rateLimited }: Wait, pause: Promise<void>): Promise<void> {
+    const wait = { until: performance.now() + ms, rateLimited };
+    this.#waits.add(wait);
+    try {
+      await pause;
+    } finally {
+      this.#waits.delete(wait);
+    }
+  }
+
+  /** The model said more: text, thinking or arguments of a tool. */
+  heard(characters: number): void {
+    this.#characters += characters;
+  }
+
+  /** An attempt came to nothing by the model's doing, not because the run was canceled. */
+  failed(): void {
+    this.#failures += 1;
+  }
+
+  read(): Record<string, number> {
+    const waits = [...this.#waits];
+    const now = performance.now();
+    return {
+      output_tokens: Math.round(this.#characters / CHARACTERS_A_TOKEN),
+      model_calls: this.#calls,
+      model_waiting: waits.length,
+      // The longest that is left to wait.
+      model_wait_ms: Math.round(Math.max(0, ...waits.map(({ until }) => until - now))),
+      model_rate_limited: waits.filter(({ rateLimited }) => rateLimited).length,
+      model_failures: this.#failures,
+    };
+  }
+}

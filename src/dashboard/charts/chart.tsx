@@ -1,0 +1,128 @@
+/** One live chart: title, legend with the values under the pointer (or the newest), lines and marks. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import type uPlot from "uplot";
+import { ago } from "../format.ts";
+import type { History, Mark } from "../history.ts";
+import { history, latest } from "../processes.ts";
+import { repaint } from "../theme.ts";
+import type { Line } from "./lines.ts";
+import { createPlot, dataOf } from "./plot.ts";
+import "uplot/dist/uPlot.min.css";
+import "../styles/charts.css";
+
+export interface ChartProps {
+  readonly title: string;
+  /** What it shows and in what unit, for those who do not know yet. */
+  readonly about: string;
+  readonly lines: (history: History) => Line[];
+  readonly format: (value: number) => string;
+  readonly atLeast: number;
+}
+
+/** How near the pointer has to come to a mark to be told about it. */
+const MARK_REACH_MS = 3_000;
+
+export function Chart({ title, about, lines: linesOf, format, atLeast }: ChartProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const pointer = useSignal<{ index: number; time: number } | null>(null);
+  const version = latest.value;
+  // The history is one object, whose content changes with the newest snapshot; a moving pointer changes nothing in it.
+  const [times, lines] = useMemo(() => [history.times(), linesOf(history)] as const, [version]);
+  const shape = lines.map(({ label, color }) => `${label} ${color}`).join();
+  usePlot(host, {
+    key: `${shape} ${repaint.value}`,
+    create: (element) =>
+      createPlot({
+        host: element,
+        lines,
+        format,
+        atLeast,
+        marks: () => history.marks,
+        onCursor: (at) => (pointer.value = at?.time === pointer.peek()?.time ? pointer.peek() : at),
+      }),
+    data: () => dataOf(times, lines),
+    version,
+  });
+
+  const at = pointer.value?.index ?? times.length - 1;
+  const mark = pointer.value && nearest(history.marks, pointer.value.time);
+  return (
+    <section class="card chart">
+      <div class="card-head">
+        <h2 title={about}>{title}</h2>
+        <p class="chart-moment">
+          {mark ? (
+            <MarkWords mark={mark} />
+          ) : (
+            pointer.value && ago((times[at] ?? 0) * 1_000, (times.at(-1) ?? 0) * 1_000)
+          )}
+        </p>
+      </div>
+      <Legend lines={lines} at={at} format={format} />
+      <div class="chart-plot" ref={host} role="img" aria-label={`${title}, last five minutes: ${about}`} />
+    </section>
+  );
+}
+
+function Legend({ lines, at, format }: { lines: readonly Line[]; at: number; format: (value: number) => string }) {
+  return (
+    <ul class="legend">
+      {lines.map(({ label, color, minor, values }) => (
+        <li key={label + color} class={`legend-${color}${minor ? " legend-minor" : ""}`}>
+          {label} <span class="legend-value">{valueAt(values, at, format)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function MarkWords({ mark: { process, kind, reason } }: { mark: Mark }) {
+  return (
+    <span class={`mark-${kind}`}>
+      {process} {kind === "stall" ? "stalled" : "restarted"}: {reason}
+    </span>
+  );
+}
+
+interface PlotUse {
+  /** The plot is made anew when it changes. */
+  readonly key: string;
+  readonly create: (host: HTMLElement) => uPlot;
+  readonly data: () => uPlot.AlignedData;
+  /** The data are set when it changes, and only then: setting them moves the cursor, which renders this anew. */
+  readonly version: unknown;
+}
+
+function usePlot(host: { readonly current: HTMLElement | null }, { key, create, data, version }: PlotUse): void {
+  const plot = useRef<uPlot | null>(null);
+  useEffect(() => {
+    const element = host.current;
+    if (!element) return undefined;
+    const made = create(element);
+    plot.current = made;
+    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: made.height }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      element.replaceChildren();
+      plot.current = null;
+    };
+  }, [key]);
+  useEffect(() => {
+    // A page that nobody sees is not drawn; the next snapshot after it is seen again draws all.
+    if (!document.hidden) plot.current?.setData(data());
+  }, [key, version]);
+}
+
+function valueAt(values: Line["values"], at: number, format: (value: number) => string): string {
+  const value = values[at];
+  return value === null || value === undefined ? "–" : format(value);
+}
+
+function nearest(marks: readonly Mark[], time: number): Mark | undefined {
+  return marks
+    .filter(({ at }) => Math.abs(at - time) < MARK_REACH_MS)
+    .toSorted((a, b) => Math.abs(a.at - time) - Math.abs(b.at - time))[0];
+}

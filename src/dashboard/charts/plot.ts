@@ -1,0 +1,151 @@
+/** uPlot as our charts use it: options, colors out of the stylesheet, and the vertical marks. */
+import "./locale.ts";
+import uPlot from "uplot";
+import { KEPT_MS, type Mark } from "../history.ts";
+import type { Line } from "./lines.ts";
+
+export interface PlotOptions {
+  readonly host: HTMLElement;
+  readonly lines: readonly Line[];
+  readonly format: (value: number) => string;
+  /** The y axis reaches at least this far, so that noise near zero does not look like mountains. */
+  readonly atLeast: number;
+  /** Read at every drawing. */
+  readonly marks: () => readonly Mark[];
+  /** Where the pointer is: an index into the data, and epoch ms; null when it left. */
+  readonly onCursor: (at: { index: number; time: number } | null) => void;
+}
+
+export const CHART_HEIGHT = 148;
+/** All charts show the same moment under the pointer. */
+const SYNC = "overview";
+const AXIS_FONT = "11px ui-sans-serif, system-ui, sans-serif";
+
+export function createPlot(options: PlotOptions): uPlot {
+  const { host, lines } = options;
+  const paint = colorsOf(host);
+  const series = lines.map(({ label, color, minor = false }) => ({
+    label,
+    stroke: paint(`--chart-${color}`),
+    width: minor ? 1 : 1.5,
+    ...(minor && { dash: [3, 3] }),
+    points: { show: false },
+  }));
+  return new uPlot(
+    {
+      width: Math.max(host.clientWidth, 100),
+      height: CHART_HEIGHT,
+      legend: { show: false },
+      padding: [10, 4, 0, 0],
+      series: [{}, ...series],
+      scales: {
+        x: { time: true, range: (_plot, _min, max) => [max - KEPT_MS / 1_000, max] },
+        y: { range: (_plot, _min, max) => [0, Math.max(options.atLeast, max) * 1.08] },
+      },
+      axes: axes(options, paint),
+      cursor: {
+        sync: { key: SYNC, setSeries: false },
+        drag: { x: false, y: false },
+        y: false,
+        points: { size: 5 },
+      },
+      hooks: {
+        draw: [(plot) => drawMarks(plot, options.marks(), paint)],
+        setCursor: [(plot) => options.onCursor(cursorOf(plot))],
+      },
+    },
+    dataOf([], lines),
+    host,
+  );
+}
+
+export function dataOf(times: readonly number[], lines: readonly Line[]): uPlot.AlignedData {
+  return [[...times], ...lines.map(({ values }) => values)];
+}
+
+function axes({ format }: PlotOptions, paint: (name: string) => string): uPlot.Axis[] {
+  const shared = {
+    stroke: paint("--text-mute"),
+    font: AXIS_FONT,
+    grid: { stroke: paint("--chart-grid"), width: 1 },
+    ticks: { show: false },
+  };
+  return [
+    {
+      ...shared,
+      size: 22,
+      gap: 4,
+      space: 70,
+      grid: { show: false },
+      values: (plot, splits) => splits.map((split) => sinceEnd(split, plot.scales["x"]?.max ?? split)),
+      // Whole minutes before now: the labels stand still while the lines move.
+      splits: (...[, , min, max]) => Array.from({ length: 4 }, (_, i) => max - (4 - i) * 60).filter((x) => x >= min),
+    },
+    {
+      ...shared,
+      size: 52,
+      gap: 6,
+      space: 32,
+      values: (_plot, splits) => splits.map((split) => format(split).replace(".0 ", " ")),
+    },
+  ];
+}
+
+function sinceEnd(at: number, end: number): string {
+  return `−${Math.round((end - at) / 60)} min`;
+}
+
+function cursorOf(plot: uPlot): { index: number; time: number } | null {
+  const { idx, left = -1 } = plot.cursor;
+  if (idx === null || idx === undefined || left < 0) return null;
+  return { index: idx, time: plot.posToVal(left, "x") * 1_000 };
+}
+
+function drawMarks(plot: uPlot, marks: readonly Mark[], paint: (name: string) => string): void {
+  const { ctx, bbox } = plot;
+  const ratio = devicePixelRatio;
+  ctx.save();
+  for (const { at, kind } of marks) {
+    const x = Math.round(plot.valToPos(at / 1_000, "x", true)) + 0.5;
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    const color = paint(kind === "stall" ? "--warn" : "--bad");
+    ctx.strokeStyle = color;
+    ctx.fillStyle = color;
+    ctx.lineWidth = ratio;
+    ctx.setLineDash([2 * ratio, 3 * ratio]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    drawFlag(ctx, { x, y: bbox.top, size: 4 * ratio });
+  }
+  ctx.restore();
+}
+
+/** A small triangle on top: a dashed line alone is easily taken for grid. */
+function drawFlag(ctx: CanvasRenderingContext2D, { x, y, size }: { x: number; y: number; size: number }): void {
+  ctx.beginPath();
+  ctx.moveTo(x - size, y - size);
+  ctx.lineTo(x + size, y - size);
+  ctx.lineTo(x, y + size);
+  ctx.fill();
+}
+
+/**
+ * A canvas takes no custom property, and one that holds light-dark() reads as just that text. The color that
+ * an element would have is what the browser makes of it.
+ */
+function colorsOf(host: HTMLElement): (name: string) => string {
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  host.append(probe);
+  const known = new Map<string, string>();
+  return (name) => {
+    const color = known.get(name);
+    if (color !== undefined) return color;
+    probe.style.color = `var(${name})`;
+    const read = getComputedStyle(probe).color;
+    known.set(name, read);
+    return read;
+  };
+}

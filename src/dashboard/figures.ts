@@ -1,0 +1,65 @@
+/** What the tiles of the overview say, worked out of the newest snapshots. Pure. */
+import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf } from "./history.ts";
+
+export type Tone = "ok" | "warn" | "bad" | "idle";
+
+export interface ModelState {
+  readonly word: "OK" | "Retrying" | "Rate-limited" | "Unknown";
+  readonly tone: Tone;
+  readonly detail: string;
+}
+
+/** Time over which token speed and model failures are taken: long enough not to flicker. */
+const TOKENS_OVER_MS = 5_000;
+const FAILURES_OVER_MS = 60_000;
+/** Of /health: what a person, and what a load balancer, would call slow. */
+const SLOW_MS = 50;
+const TOO_SLOW_MS = 250;
+
+export function healthTone(p99: number | null): Tone {
+  if (p99 === null) return "idle";
+  if (p99 >= TOO_SLOW_MS) return "bad";
+  return p99 >= SLOW_MS ? "warn" : "ok";
+}
+
+/** Which worker answers worst, for the words below the number. */
+export function slowestWorker(snapshot: Snapshot): ProcessInfo | undefined {
+  return snapshot.processes
+    .filter(({ kind, gauges }) => kind === "worker" && gauges["health_p99_ms"] !== undefined)
+    .toSorted((a, b) => (b.gauges["health_p99_ms"] ?? 0) - (a.gauges["health_p99_ms"] ?? 0))[0];
+}
+
+/** The mean of the last seconds; null before there are two snapshots. */
+export function tokensPerSecond(history: History): number | null {
+  return history.rate("agent", "output_tokens", TOKENS_OVER_MS).at(-1) ?? null;
+}
+
+/** There is no breaker in the server: what its agents' calls are doing is the state of the model. */
+export function modelState(history: History): ModelState {
+  const snapshot = history.latest;
+  const calls = snapshot && sumOf(snapshot, "agent", "model_calls");
+  if (!snapshot || calls === null) return { word: "Unknown", tone: "idle", detail: "no agent has told yet" };
+  const waiting = sumOf(snapshot, "agent", "model_waiting") ?? 0;
+  if (waiting > 0) return waitingState(snapshot, waiting);
+  const failures = failuresLately(history);
+  const underWay = `${calls} ${calls === 1 ? "call" : "calls"} now`;
+  return {
+    word: "OK",
+    tone: "ok",
+    detail: failures > 0 ? `${underWay}, ${failures} failed in the last minute` : underWay,
+  };
+}
+
+function waitingState(snapshot: Snapshot, waiting: number): ModelState {
+  const waitS = Math.ceil((maxOf(snapshot, "agent", "model_wait_ms") ?? 0) / 1_000);
+  const detail = `${waiting} ${waiting === 1 ? "call waits" : "calls wait"}, the longest ${waitS} s more`;
+  const limited = (sumOf(snapshot, "agent", "model_rate_limited") ?? 0) > 0;
+  return limited ? { word: "Rate-limited", tone: "bad", detail } : { word: "Retrying", tone: "warn", detail };
+}
+
+function failuresLately(history: History): number {
+  const perSecond = history.rate("agent", "model_failures", FAILURES_OVER_MS).at(-1) ?? 0;
+  const times = history.times();
+  const seconds = Math.min(FAILURES_OVER_MS / 1_000, (times.at(-1) ?? 0) - (times[0] ?? 0));
+  return Math.round(perSecond * seconds);
+}

@@ -1,0 +1,198 @@
+/**
+ * The last five minutes of all processes: snapshots in, series and marks out. Pure, so that it can be tested
+ * without a page. One lives while the page is open (processes.ts); the overview reads it.
+ */
+import type { ProcessInfo, Snapshot } from "../process/protocol.ts";
+
+export type { ProcessInfo, Snapshot } from "../process/protocol.ts";
+
+export const KEPT_MS = 5 * 60_000;
+/** Snapshots come once a second, and at every change of a process: a bound for a tree that never rests. */
+const MAX_SNAPSHOTS = 900;
+/** Without a snapshot for so long, a line has to break: nobody knows what was in between. */
+const GAP_MS = 3_500;
+const RATE_OVER_MS = 2_000;
+/** Snapshots at a change come close together; over so short a time one sentence looks like a flood. */
+const SHORTEST_MS = 500;
+/** How old an exit may be to be the reason of a restart that was just seen. */
+const EXIT_BELONGS_MS = 60_000;
+
+/** Something that happened to a process, at one moment. */
+export interface Mark {
+  /** Epoch ms. */
+  readonly at: number;
+  readonly kind: "restart" | "stall";
+  /** "agent 1" */
+  readonly process: string;
+  readonly reason: string;
+}
+
+/** One value a moment of `times()`; null where there is none, and lines break. */
+export type Series = (number | null)[];
+
+/** One moment. No snapshot: a gap. */
+interface Moment {
+  readonly at: number;
+  readonly snapshot: Snapshot | null;
+}
+
+export class History {
+  #moments: Moment[] = [];
+  #marks: Mark[] = [];
+  #latest: Snapshot | null = null;
+
+  get latest(): Snapshot | null {
+    return this.#latest;
+  }
+
+  /** Where to resume; 0 when nothing was seen. */
+  get lastSeq(): number {
+    return this.#latest?.seq ?? 0;
+  }
+
+  get marks(): readonly Mark[] {
+    return this.#marks;
+  }
+
+  /** Takes them in any number, also again: what is known already is left out. */
+  add(snapshot: Snapshot): void {
+    const before = this.#latest;
+    if (before && snapshot.at <= before.at) {
+      // The same again, after a reconnect.
+      if (snapshot.seq <= before.seq) return;
+      // A newer one with an older time: the server's clock was set back, and one axis cannot show both.
+      this.#clear();
+    }
+    if (before && snapshot.at - before.at > GAP_MS) this.#moments.push({ at: before.at + 1, snapshot: null });
+    if (this.#latest) this.#marks.push(...marksBetween(this.#latest, snapshot));
+    this.#moments.push({ at: snapshot.at, snapshot });
+    this.#latest = snapshot;
+    this.#forget(snapshot.at - KEPT_MS);
+  }
+
+  /** Epoch seconds, rising: the x axis of every series. */
+  times(): number[] {
+    return this.#moments.map(({ at }) => at / 1_000);
+  }
+
+  /** One number of every snapshot. */
+  series(read: (snapshot: Snapshot) => number | null): Series {
+    return this.#moments.map(({ snapshot }) => snapshot && read(snapshot));
+  }
+
+  /**
+   * How fast a counter of some processes grows, a second, over all of them. Over some seconds: processes tell
+   * theirs once a second at moments of their own, so that between two snapshots there may be none or two tellings.
+   */
+  rate(kind: ProcessInfo["kind"], gauge: string, overMs = RATE_OVER_MS): Series {
+    const steps = this.#moments.map(({ snapshot }, index) => {
+      const before = this.#moments[index - 1]?.snapshot;
+      return snapshot && before ? growth(before, snapshot, { kind, gauge }) : null;
+    });
+    return steps.map((_, end) => this.#rateAt(end, steps, overMs));
+  }
+
+  /** Every process of the window, in the order of the newest snapshot: a process that left is not listed. */
+  processes(): readonly ProcessInfo[] {
+    return this.#latest?.processes ?? [];
+  }
+
+  #rateAt(end: number, steps: Series, overMs: number): number | null {
+    const until = this.#moments[end]?.at ?? 0;
+    let [grown, since] = [0, until];
+    for (let index = end; index > 0 && until - since < overMs; index -= 1) {
+      const step = steps[index] ?? null;
+      if (step === null) break;
+      grown += step;
+      since = this.#moments[index - 1]?.at ?? since;
+    }
+    return until - since < SHORTEST_MS ? null : (grown / (until - since)) * 1_000;
+  }
+
+  #clear(): void {
+    this.#moments = [];
+    this.#marks = [];
+    this.#latest = null;
+  }
+
+  #forget(before: number): void {
+    const first = this.#moments.findIndex(({ at }) => at >= before);
+    this.#moments.splice(0, Math.max(first, this.#moments.length - MAX_SNAPSHOTS, 0));
+    this.#marks = this.#marks.filter(({ at }) => at >= before).slice(-MAX_SNAPSHOTS);
+  }
+}
+
+/** "worker 2"; the primary and the simulator are one each. */
+export function nameOf({ kind, id }: Pick<ProcessInfo, "kind" | "id">): string {
+  return kind === "primary" || kind === "simulator" ? kind : `${kind} ${id}`;
+}
+
+export function find(snapshot: Snapshot, { kind, id }: Pick<ProcessInfo, "kind" | "id">): ProcessInfo | undefined {
+  return snapshot.processes.find((process) => process.kind === kind && process.id === id);
+}
+
+/** All values of a gauge; a process that does not have it (yet) gives none. */
+export function gauges(snapshot: Snapshot, kind: ProcessInfo["kind"], gauge: string): number[] {
+  return snapshot.processes
+    .filter((process) => process.kind === kind)
+    .map((process) => process.gauges[gauge])
+    .filter((value) => value !== undefined);
+}
+
+/** @returns null when no process has it */
+export function sumOf(snapshot: Snapshot, kind: ProcessInfo["kind"], gauge: string): number | null {
+  const values = gauges(snapshot, kind, gauge);
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0);
+}
+
+/** @returns null when no process has it */
+export function maxOf(snapshot: Snapshot, kind: ProcessInfo["kind"], gauge: string): number | null {
+  const values = gauges(snapshot, kind, gauge);
+  return values.length === 0 ? null : Math.max(...values);
+}
+
+interface Counter {
+  readonly kind: ProcessInfo["kind"];
+  readonly gauge: string;
+}
+
+function growth(before: Snapshot, snapshot: Snapshot, { kind, gauge }: Counter): number {
+  const grown = snapshot.processes
+    .filter((process) => process.kind === kind)
+    .map((process) => {
+      const now = process.gauges[gauge] ?? 0;
+      const then = find(before, process)?.gauges[gauge] ?? now;
+      // A new process counts from 0: all that it has counted is new.
+      return now >= then ? now - then : now;
+    });
+  return grown.reduce((sum, value) => sum + value, 0);
+}
+
+function marksBetween(before: Snapshot, snapshot: Snapshot): Mark[] {
+  if (serverStarted(before, snapshot)) {
+    return [{ at: snapshot.at, kind: "restart", process: "primary", reason: "the server was started anew" }];
+  }
+  return snapshot.processes.flatMap((process) => {
+    const earlier = find(before, process);
+    if (!earlier) return [];
+    const marks: Mark[] = [];
+    if (process.restarts > earlier.restarts) marks.push(restartOf(process, snapshot.at));
+    if (process.state === "stalled" && earlier.state !== "stalled") {
+      const reason = "gives no sign of life: its event loop is blocked";
+      marks.push({ at: snapshot.at, kind: "stall", process: nameOf(process), reason });
+    }
+    return marks;
+  });
+}
+
+function serverStarted(before: Snapshot, snapshot: Snapshot): boolean {
+  const primary = { kind: "primary", id: 1 } as const;
+  return find(before, primary)?.pid !== find(snapshot, primary)?.pid;
+}
+
+function restartOf(process: ProcessInfo, at: number): Mark {
+  const exit = process.last_exit;
+  const belongs = exit !== null && at - exit.at < EXIT_BELONGS_MS;
+  const reason = belongs ? exit.reason : "replaced";
+  return { at: belongs ? Math.min(exit.at, at) : at, kind: "restart", process: nameOf(process), reason };
+}

@@ -1,0 +1,195 @@
+/**
+ * A page's side of the live connection: its subscriptions and calls, whoever the hub is. It can hand all of
+ * them to another hub at any time, because it knows itself how far each has come; and it measures the silence
+ * itself, so that no hub, not even a dead one, can make old numbers look like new ones.
+ */
+import { signal, type ReadonlySignal } from "@preact/signals";
+import { newId } from "../../core/id.ts";
+import { ApiError } from "./api-error.ts";
+import type { CallOp, ChannelRequest, FromHub, ToHub } from "./messages.ts";
+import { openOwn, openTransport, type Transport } from "./transport.ts";
+
+export interface Listener {
+  onEvent(event: unknown, seq: number | undefined): void;
+  onReady?(seq: number): void;
+  onDone?(): void;
+  onError?(error: { code: string; detail: string }): void;
+}
+
+export interface Connection {
+  readonly state: "connecting" | "live" | "lost";
+  /** Epoch ms of the newest sign of life of the server. */
+  readonly lastSeenAt: number | null;
+}
+
+interface Subscription {
+  readonly request: ChannelRequest;
+  readonly listener: Listener;
+  seq: number | undefined;
+}
+
+interface Call {
+  readonly op: CallOp;
+  readonly resolve: (body: Record<string, unknown>) => void;
+  readonly reject: (error: ApiError) => void;
+}
+
+const BEAT_MS = 1_000;
+const ALIVE_STEP_MS = 500;
+/** The processes tick each second; so long without any of it, and what the page shows may be old. */
+const LOST_AFTER_MS = 4_000;
+/** The hub answers each beat at once; a worker that is silent for so many is dead or never loaded. */
+const UNANSWERED_BEATS = 4;
+
+export class LiveClient {
+  // Both grow with what the page shows, which the hub bounds.
+  readonly #subscriptions = new Map<number, Subscription>();
+  readonly #calls = new Map<number, Call>();
+  readonly #connection = signal<Connection>({ state: "connecting", lastSeenAt: null });
+  readonly #secret: () => string | null;
+  #transport: Transport | undefined;
+  #beat: ReturnType<typeof setInterval> | undefined;
+  #unanswered = 0;
+  #startedAt = 0;
+  #lastKey = 0;
+
+  constructor(secret: () => string | null) {
+    this.#secret = secret;
+  }
+
+  get connection(): ReadonlySignal<Connection> {
+    return this.#connection;
+  }
+
+  subscribe(request: ChannelRequest, listener: Listener): () => void {
+    const key = this.#nextKey();
+    this.#subscriptions.set(key, { request, listener, seq: request.after });
+    this.#post({ type: "subscribe", key, request });
+    return () => {
+      if (this.#subscriptions.delete(key)) this.#transport?.post({ type: "unsubscribe", key });
+    };
+  }
+
+  /** Stays pending while the connection is lost, and is sent again when it is back. @throws ApiError */
+  call(op: CallOp): Promise<Record<string, unknown>> {
+    // The id makes the repetition harmless: one run, however often it is asked for.
+    const repeatable = op.op === "chat" ? { ...op, run_id: op.run_id ?? newId("run") } : op;
+    const { promise, resolve, reject } = Promise.withResolvers<Record<string, unknown>>();
+    const key = this.#nextKey();
+    this.#calls.set(key, { op: repeatable, resolve, reject });
+    this.#post({ type: "call", key, op: repeatable });
+    return promise;
+  }
+
+  /** The page leaves, or goes to sleep in the back/forward cache: its subscriptions must not live on. */
+  suspend(): void {
+    this.#transport?.post({ type: "bye" });
+    this.#transport?.close();
+    this.#transport = undefined;
+    clearInterval(this.#beat);
+  }
+
+  /** After suspend(), and after another key was typed in. */
+  resume(): void {
+    if (this.#transport) this.#attach();
+    else if (this.#subscriptions.size + this.#calls.size > 0) this.#use(this.#open());
+  }
+
+  #post(message: ToHub): void {
+    // Opening attaches, and attaching posts all that is there, this message's subject included.
+    if (this.#transport) this.#transport.post(message);
+    else this.#use(this.#open());
+  }
+
+  #open(): Transport {
+    return openTransport({
+      onMessage: (message) => this.#receive(message),
+      onFailed: () => this.#useOwn(),
+    });
+  }
+
+  #use(transport: Transport): void {
+    this.#transport = transport;
+    this.#unanswered = 0;
+    this.#startedAt = Date.now();
+    clearInterval(this.#beat);
+    this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
+    this.#attach();
+  }
+
+  #useOwn(): void {
+    if (this.#transport?.kind === "own") return;
+    this.#transport?.close();
+    this.#use(openOwn({ onMessage: (message) => this.#receive(message) }));
+  }
+
+  #attach(): void {
+    this.#transport?.post({ type: "attach", secret: this.#secret() });
+    for (const [key, { request, seq }] of this.#subscriptions) {
+      const from = seq === undefined ? request : { ...request, after: seq };
+      this.#transport?.post({ type: "subscribe", key, request: from });
+    }
+    for (const [key, { op }] of this.#calls) this.#transport?.post({ type: "call", key, op });
+  }
+
+  #onBeat(): void {
+    const { lastSeenAt, state } = this.#connection.value;
+    const silentMs = Date.now() - (lastSeenAt ?? this.#startedAt);
+    if (silentMs > LOST_AFTER_MS && state !== "lost") this.#connection.value = { state: "lost", lastSeenAt };
+    this.#unanswered += 1;
+    if (this.#unanswered > UNANSWERED_BEATS) this.#useOwn();
+    else this.#transport?.post({ type: "alive" });
+  }
+
+  #receive(message: FromHub): void {
+    this.#unanswered = 0;
+    if (message.type === "alive") return;
+    if (message.type === "gone") return this.#attach();
+    this.#alive();
+    if (message.type === "open") return;
+    if (message.type === "reply" || message.type === "refused") this.#settle(message);
+    else this.#deliver(message);
+  }
+
+  /** Not for each of the many frames of a fast stream: whoever shows the state would be drawn for each. */
+  #alive(): void {
+    const { state, lastSeenAt } = this.#connection.value;
+    const now = Date.now();
+    if (state === "live" && now - (lastSeenAt ?? 0) < ALIVE_STEP_MS) return;
+    this.#connection.value = { state: "live", lastSeenAt: now };
+  }
+
+  #settle(message: Extract<FromHub, { type: "reply" | "refused" }>): void {
+    const call = this.#calls.get(message.key);
+    this.#calls.delete(message.key);
+    if (message.type === "reply") call?.resolve(message.body);
+    else call?.reject(new ApiError({ ...message.error, status: 0 }));
+  }
+
+  #deliver(message: Extract<FromHub, { type: "ready" | "restarted" | "event" | "done" | "error" }>): void {
+    const subscription = this.#subscriptions.get(message.key);
+    if (!subscription) return;
+    const { listener } = subscription;
+    if (message.type === "event") return deliverEvent(subscription, message);
+    if (message.type === "restarted") return void (subscription.seq = 0);
+    if (message.type === "ready") {
+      subscription.seq ??= message.seq;
+      return listener.onReady?.(message.seq);
+    }
+    this.#subscriptions.delete(message.key);
+    if (message.type === "done") listener.onDone?.();
+    else listener.onError?.(message.error);
+  }
+
+  #nextKey(): number {
+    this.#lastKey += 1;
+    return this.#lastKey;
+  }
+}
+
+function deliverEvent(subscription: Subscription, { event, seq }: Extract<FromHub, { type: "event" }>): void {
+  // What the last hub had under way when this page went over to the next comes from both.
+  if (seq !== undefined && subscription.seq !== undefined && seq <= subscription.seq) return;
+  subscription.seq = seq ?? subscription.seq;
+  subscription.listener.onEvent(event, seq);
+}

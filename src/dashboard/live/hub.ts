@@ -1,0 +1,217 @@
+/**
+ * Owns the one connection and shares it among tabs: numbers their requests, remembers how far each
+ * subscription has come, and after a lost connection asks again from there. The same class runs in the
+ * SharedWorker, for all tabs, and in a page that has no SharedWorker, for itself alone.
+ */
+import { Link, LINK_TIMES, type LinkTimes } from "./link.ts";
+import type { CallOp, ChannelRequest, FromHub, ToHub, WireError } from "./messages.ts";
+
+/** What the server allows a socket. Above it a subscription is refused here, with the same words. */
+const MAX_SUBSCRIPTIONS = 256;
+const MAX_CALLS = 256;
+/** Hidden tabs may run their timers only once a minute; one silent for longer is frozen or gone. */
+const TAB_SILENT_MS = 150_000;
+const SWEEP_MS = 30_000;
+/** A server that was started anew counts from 1; two workers of one server differ by a snapshot or two. */
+const RESTARTED_BELOW = 10;
+
+/** This process leaves, the run or the subscription does not: ask the next one. */
+const LEAVING = "SHUTTING_DOWN";
+
+interface Subscription {
+  readonly tab: Tab;
+  readonly key: number;
+  readonly request: ChannelRequest;
+  /** The newest seq that the tab has. Undefined: none, and none was asked for. */
+  seq: number | undefined;
+}
+
+interface Call {
+  readonly tab: Tab;
+  readonly key: number;
+  readonly op: CallOp;
+}
+
+/** One page, behind its port. */
+interface Tab {
+  readonly send: (message: FromHub) => void;
+  aliveAt: number;
+}
+
+export interface HubOptions {
+  /** Opens a socket with the key, or without one. */
+  readonly open: (secret: string | null) => WebSocket;
+  readonly times?: LinkTimes;
+}
+
+export class Hub {
+  readonly #link: Link;
+  readonly #tabs = new Set<Tab>();
+  /** By id on the wire. Bounds: MAX_SUBSCRIPTIONS and MAX_CALLS; what comes above is refused. */
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #calls = new Map<string, Call>();
+  #secret: string | null = null;
+  #lastId = 0;
+  #sweep: ReturnType<typeof setInterval> | undefined;
+
+  constructor({ open, times = LINK_TIMES }: HubOptions) {
+    this.#link = new Link({
+      open: () => open(this.#secret),
+      times,
+      onOpen: () => this.#resume(),
+      onFrame: (frame) => this.#onFrame(frame),
+      ticks: () => [...this.#subscriptions.values()].some(({ request }) => request.channel === "processes"),
+    });
+  }
+
+  /** @returns what takes the tab's messages */
+  connect(send: (message: FromHub) => void): (message: ToHub) => void {
+    const tab: Tab = { send, aliveAt: performance.now() };
+    return (message) => this.#receive(tab, message);
+  }
+
+  stop(): void {
+    for (const tab of this.#tabs) this.#leave(tab);
+  }
+
+  #receive(tab: Tab, message: ToHub): void {
+    tab.aliveAt = performance.now();
+    if (message.type === "attach") return this.#attach(tab, message.secret);
+    if (message.type === "bye") return this.#leave(tab);
+    if (!this.#tabs.has(tab)) return tab.send({ type: "gone" });
+    if (message.type === "alive") return tab.send({ type: "alive" });
+    if (message.type === "subscribe") return this.#subscribe(tab, message.key, message.request);
+    if (message.type === "unsubscribe") return this.#unsubscribe(tab, message.key);
+    this.#call(tab, message.key, message.op);
+  }
+
+  #attach(tab: Tab, secret: string | null): void {
+    this.#forget(tab);
+    this.#tabs.add(tab);
+    tab.send({ type: "alive" });
+    this.#sweep ??= setInterval(() => this.#dropSilentTabs(), SWEEP_MS);
+    const other = secret !== this.#secret;
+    this.#secret = secret;
+    if (other) this.#link.restart();
+    this.#link.start();
+  }
+
+  #leave(tab: Tab): void {
+    this.#forget(tab);
+    this.#tabs.delete(tab);
+    if (this.#tabs.size > 0) return;
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+    this.#link.stop();
+  }
+
+  #forget(tab: Tab): void {
+    for (const [id, subscription] of this.#subscriptions) if (subscription.tab === tab) this.#end(id);
+    for (const [id, call] of this.#calls) if (call.tab === tab) this.#calls.delete(id);
+  }
+
+  #subscribe(tab: Tab, key: number, request: ChannelRequest): void {
+    if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) {
+      const detail = `${MAX_SUBSCRIPTIONS} subscriptions are open already. Close other tabs of this page.`;
+      return tab.send({ type: "error", key, error: { code: "OVERLOADED", detail } });
+    }
+    this.#open({ tab, key, request, seq: request.after });
+  }
+
+  #open(subscription: Subscription): void {
+    const id = this.#nextId();
+    this.#subscriptions.set(id, subscription);
+    this.#ask(id, subscription);
+  }
+
+  #ask(id: string, { request, seq }: Subscription): void {
+    this.#link.send({ ...request, op: "subscribe", id, ...(seq !== undefined && { after: seq }) });
+  }
+
+  #unsubscribe(tab: Tab, key: number): void {
+    for (const [id, subscription] of this.#subscriptions) {
+      if (subscription.tab === tab && subscription.key === key) this.#end(id);
+    }
+  }
+
+  #end(id: string): void {
+    this.#subscriptions.delete(id);
+    this.#link.send({ op: "unsubscribe", id });
+  }
+
+  #call(tab: Tab, key: number, op: CallOp): void {
+    if (this.#calls.size >= MAX_CALLS) {
+      const detail = `${MAX_CALLS} requests wait for an answer already. Wait until the connection is back.`;
+      return tab.send({ type: "refused", key, error: { code: "OVERLOADED", detail } });
+    }
+    const id = this.#nextId();
+    this.#calls.set(id, { tab, key, op });
+    this.#link.send({ ...op, id });
+  }
+
+  /** A new socket knows nothing of the last. Calls may be repeated: a chat has its run_id, a cancel is one anyhow. */
+  #resume(): void {
+    for (const tab of this.#tabs) tab.send({ type: "open" });
+    for (const [id, subscription] of this.#subscriptions) this.#ask(id, subscription);
+    for (const [id, { op }] of this.#calls) this.#link.send({ ...op, id });
+  }
+
+  #onFrame(frame: Record<string, unknown>): void {
+    const id = String(frame["id"]);
+    const error = frame["error"] as WireError | undefined;
+    // It stays in its map, and is asked for again when the next socket opens.
+    if (error?.code === LEAVING) return this.#link.retreat();
+    const call = this.#calls.get(id);
+    const subscription = this.#subscriptions.get(id);
+    if (call) this.#answer(id, call, frame);
+    if (subscription) this.#deliver(id, subscription, frame);
+  }
+
+  #answer(id: string, { tab, key }: Call, frame: Record<string, unknown>): void {
+    this.#calls.delete(id);
+    const error = frame["error"] as WireError | undefined;
+    tab.send(error ? { type: "refused", key, error } : { type: "reply", key, body: frame });
+  }
+
+  #deliver(id: string, subscription: Subscription, frame: Record<string, unknown>): void {
+    const { tab, key } = subscription;
+    const seq = frame["seq"] as number | undefined;
+    if (frame["event"] !== undefined) return deliverEvent(subscription, frame["event"], seq);
+    if (frame["ok"] === true) return this.#onReady(id, subscription, seq ?? 0);
+    this.#subscriptions.delete(id);
+    if (frame["done"] === true) tab.send({ type: "done", key });
+    else tab.send({ type: "error", key, error: frame["error"] as WireError });
+  }
+
+  #onReady(id: string, subscription: Subscription, seq: number): void {
+    const { tab, key, request } = subscription;
+    if (subscription.seq !== undefined && seq < subscription.seq - RESTARTED_BELOW) {
+      // The count began anew: after the old position nothing would come for long. Ask for all of the new one.
+      this.#end(id);
+      tab.send({ type: "restarted", key });
+      return this.#open({ tab, key, request, seq: 0 });
+    }
+    // Who asked for live events only still wants those that come while the connection is lost.
+    subscription.seq ??= seq;
+    tab.send({ type: "ready", key, seq });
+  }
+
+  #dropSilentTabs(): void {
+    const now = performance.now();
+    for (const tab of this.#tabs) if (now - tab.aliveAt > TAB_SILENT_MS) this.#leave(tab);
+  }
+
+  #nextId(): string {
+    this.#lastId += 1;
+    return String(this.#lastId);
+  }
+}
+
+function deliverEvent(subscription: Subscription, event: unknown, seq: number | undefined): void {
+  const { tab, key } = subscription;
+  // A notice of a gap has no seq of its own.
+  if (seq === undefined) return tab.send({ type: "event", key, event });
+  if (subscription.seq !== undefined && seq <= subscription.seq) return;
+  subscription.seq = seq;
+  tab.send({ type: "event", key, event, seq });
+}

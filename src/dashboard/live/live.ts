@@ -1,0 +1,38 @@
+/**
+ * The live connection as pages use it. There is one per page, and one socket for all pages of the browser
+ * (shared-worker.ts). The shell always watches "processes", which ticks each second and so proves life.
+ */
+import type { ReadonlySignal } from "@preact/signals";
+import { LiveClient, type Connection, type Listener } from "./client.ts";
+import { secret } from "./key.ts";
+import type { CallOp, ChannelRequest } from "./messages.ts";
+
+export type { ChannelRequest } from "./messages.ts";
+export type { Listener } from "./client.ts";
+
+const client = new LiveClient(secret);
+
+// Without this, a closed tab's subscriptions would live on in the worker until it is found silent.
+addEventListener("pagehide", () => client.suspend());
+addEventListener("pageshow", ({ persisted }) => persisted && client.resume());
+
+/** "lost" means: nothing was heard for four seconds, so what is shown may be old. */
+export const connection: ReadonlySignal<Connection> = client.connection;
+
+/**
+ * Survives lost connections and resumes after the last seq, so the listener sees every seq once.
+ * @returns ends the subscription; nothing comes after it
+ */
+export function subscribe(request: ChannelRequest, listener: Listener): () => void {
+  return client.subscribe(request, listener);
+}
+
+/** Answered with the frames of docs/websocket.md. Waits through lost connections. @throws ApiError */
+export function call(op: CallOp): Promise<Record<string, unknown>> {
+  return client.call(op);
+}
+
+/** After another key was kept: the socket has to be opened with it. */
+export function reconnect(): void {
+  client.resume();
+}

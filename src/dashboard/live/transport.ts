@@ -1,0 +1,51 @@
+/**
+ * The way from this page to a hub: the SharedWorker's, or the page's own where there is no such worker, its
+ * script does not load, or it stops answering.
+ */
+import { Hub } from "./hub.ts";
+import type { FromHub, ToHub } from "./messages.ts";
+import { openSocket } from "./socket.ts";
+
+export interface Transport {
+  readonly kind: "shared" | "own";
+  readonly post: (message: ToHub) => void;
+  readonly close: () => void;
+}
+
+interface Handlers {
+  readonly onMessage: (message: FromHub) => void;
+  readonly onFailed: () => void;
+}
+
+export function openTransport(handlers: Handlers): Transport {
+  return openShared(handlers) ?? openOwn(handlers);
+}
+
+/** @returns undefined when the browser has no SharedWorker (Chrome on Android) or forbids it */
+function openShared({ onMessage, onFailed }: Handlers): Transport | undefined {
+  try {
+    const worker = new SharedWorker(new URL("./shared-worker.ts", import.meta.url), {
+      type: "module",
+      name: "evenkeel",
+    });
+    worker.addEventListener("error", onFailed);
+    worker.port.addEventListener("message", ({ data }: MessageEvent<FromHub>) => onMessage(data));
+    // Only setting `onmessage` would start it by itself.
+    worker.port.start();
+    return {
+      kind: "shared",
+      post: (message) => worker.port.postMessage(message, []),
+      close: () => {
+        worker.removeEventListener("error", onFailed);
+        worker.port.close();
+      },
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+export function openOwn({ onMessage }: Pick<Handlers, "onMessage">): Transport {
+  const hub = new Hub({ open: openSocket });
+  return { kind: "own", post: hub.connect(onMessage), close: () => hub.stop() };
+}

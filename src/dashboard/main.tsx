@@ -1,0 +1,14 @@
+/** Entry of the page: asks whether a key is needed, then puts the application in the place of the skeleton. */
+import { render } from "preact";
+import { loadAgents } from "./agents.ts";
+import { App } from "./app.tsx";
+import { loadInfo } from "./info.ts";
+
+const root = document.getElementById("app");
+if (!root) throw new Error("index.html has no #app.");
+
+await loadAgents();
+// Preact would take parts of the skeleton over, and leave the others standing beside the key form.
+root.replaceChildren();
+render(<App />, root);
+void loadInfo();

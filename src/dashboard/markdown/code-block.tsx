@@ -1,0 +1,17 @@
+/** A block of code with its language and a button that copies it. */
+import { CopyButton } from "../ui/copy-button.tsx";
+
+export function CodeBlock({ text, lang }: { text: string; lang: string }) {
+  return (
+    <figure class="md-code">
+      <figcaption class="md-code-bar">
+        <span>{lang || "text"}</span>
+        <CopyButton text={text} />
+      </figcaption>
+      {/* Focusable, or a keyboard could not scroll it. */}
+      <pre tabIndex={0}>
+        <code>{text}</code>
+      </pre>
+    </figure>
+  );
+}

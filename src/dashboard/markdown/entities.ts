@@ -1,0 +1,57 @@
+/**
+ * Character references (`&amp;`, `&#115;`) as text. The page never parses HTML, so nobody else would resolve them.
+ * Named ones only as far as people write them in Markdown; any other stays as it stands.
+ */
+const NAMED: Readonly<Record<string, string>> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  nbsp: "\u00A0",
+  copy: "©",
+  reg: "®",
+  trade: "™",
+  hellip: "…",
+  mdash: "—",
+  ndash: "–",
+  lsquo: "‘",
+  rsquo: "’",
+  ldquo: "“",
+  rdquo: "”",
+  laquo: "«",
+  raquo: "»",
+  times: "×",
+  deg: "°",
+  plusmn: "±",
+  middot: "·",
+  bull: "•",
+  rarr: "→",
+  larr: "←",
+  euro: "€",
+  pound: "£",
+  sect: "§",
+  para: "¶",
+  // Those a hostile link hides behind: resolved so that what is checked is what a browser would see.
+  colon: ":",
+  sol: "/",
+  Tab: "\t",
+  NewLine: "\n",
+  lpar: "(",
+  rpar: ")",
+};
+
+export function decodeEntities(text: string): string {
+  if (!text.includes("&")) return text;
+  return text.replaceAll(/&(#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z]{2,8});/g, (whole, name: string) => {
+    if (/^#[xX]/.test(name)) return character(Number.parseInt(name.slice(2), 16));
+    if (name.startsWith("#")) return character(Number.parseInt(name.slice(1), 10));
+    return Object.hasOwn(NAMED, name) ? (NAMED[name] ?? whole) : whole;
+  });
+}
+
+/** U+FFFD for what is no character, as CommonMark wants it. */
+function character(code: number): string {
+  const isCharacter = code > 0 && code <= 0x10_ff_ff && !(code >= 0xd8_00 && code <= 0xdf_ff);
+  return isCharacter ? String.fromCodePoint(code) : "\uFFFD";
+}

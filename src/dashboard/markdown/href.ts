@@ -1,0 +1,12 @@
+/** Which links of a model's answer may be followed: absolute http, https and mailto ones, and nothing else. */
+const ALLOWED = new Set(["http:", "https:", "mailto:"]);
+
+/** @returns the address as the browser reads it, or undefined: show the link as plain text */
+export function safeHref(address: string): string | undefined {
+  // Without a base, what is relative does not parse: a model has no business with our own pages.
+  const url = URL.parse(address);
+  if (!url || !ALLOWED.has(url.protocol)) return undefined;
+  // "https://bank.example@evil.example" is made to be misread.
+  if (url.username !== "" || url.password !== "") return undefined;
+  return url.href;
+}

@@ -1,0 +1,134 @@
+/**
+ * Markdown tokens as elements. Nothing here makes HTML of text: raw HTML shows as it was written, a link has an
+ * `href` only if `safeHref` allows it, and an image is a link, because loading it would tell its server who reads.
+ */
+import { h, type ComponentChildren } from "preact";
+import type { MarkedToken, Token, Tokens } from "marked";
+import { CodeBlock } from "./code-block.tsx";
+import { decodeEntities } from "./entities.ts";
+import { safeHref } from "./href.ts";
+
+/** One top-level token. */
+export function renderBlock(token: Token): ComponentChildren {
+  return render(token as MarkedToken);
+}
+
+function renderAll(tokens: readonly Token[] | undefined): ComponentChildren[] {
+  return (tokens ?? []).map((token) => render(token as MarkedToken));
+}
+
+function render(token: MarkedToken): ComponentChildren {
+  switch (token.type) {
+    case "paragraph":
+      return <p>{renderAll(token.tokens)}</p>;
+    case "heading":
+      return heading(token);
+    case "code":
+      return <CodeBlock text={token.text} lang={languageOf(token.lang)} />;
+    case "list":
+      return list(token);
+    case "blockquote":
+      return <blockquote>{renderAll(token.tokens)}</blockquote>;
+    case "table":
+      return table(token);
+    case "hr":
+      return <hr />;
+    case "space":
+    case "def":
+      return null;
+    case "html":
+      return token.block ? <p class="md-raw">{token.raw.trimEnd()}</p> : token.raw;
+    default:
+      return renderInline(token);
+  }
+}
+
+function renderInline(token: MarkedToken): ComponentChildren {
+  switch (token.type) {
+    case "strong":
+      return <strong>{renderAll(token.tokens)}</strong>;
+    case "em":
+      return <em>{renderAll(token.tokens)}</em>;
+    case "del":
+      return <del>{renderAll(token.tokens)}</del>;
+    case "codespan":
+      return <code>{token.text}</code>;
+    case "br":
+      return <br />;
+    case "link":
+      return link(token, renderAll(token.tokens));
+    case "image":
+      return link(token, `[image: ${decodeEntities(token.text) || "no description"}]`);
+    case "checkbox":
+      return (
+        <span class="md-box" role="img" aria-label={token.checked ? "done" : "not done"} data-done={token.checked} />
+      );
+    case "text":
+      return token.tokens ? renderAll(token.tokens) : decodeEntities(token.text);
+    case "escape":
+      return token.text;
+    default:
+      // A token type that a later marked may bring.
+      return token.raw;
+  }
+}
+
+function link(token: Tokens.Link | Tokens.Image, children: ComponentChildren): ComponentChildren {
+  const isLiteral = token.type === "link" && token.autolink;
+  const href = safeHref(isLiteral ? token.href : decodeEntities(token.href));
+  if (href === undefined) return <span class="md-nolink">{children}</span>;
+  return (
+    <a href={href} title={href} target="_blank" rel="noopener noreferrer">
+      {children}
+    </a>
+  );
+}
+
+/** Two levels below the page's own headings. */
+function heading({ depth, tokens }: Tokens.Heading): ComponentChildren {
+  return h(`h${Math.min(6, depth + 2)}`, { class: `md-h${depth}` }, renderAll(tokens));
+}
+
+function list({ ordered, start, items }: Tokens.List): ComponentChildren {
+  const rows = items.map((item, index) => (
+    <li key={index} class={item.task ? "md-task" : undefined}>
+      {renderAll(item.tokens)}
+    </li>
+  ));
+  return ordered ? <ol start={start === "" ? 1 : start}>{rows}</ol> : <ul>{rows}</ul>;
+}
+
+function table({ header, rows, align }: Tokens.Table): ComponentChildren {
+  const classOf = (column: number) => (align[column] ? `md-${align[column]}` : undefined);
+  return (
+    <div class="md-table" tabIndex={0} role="group" aria-label="Table">
+      <table>
+        <thead>
+          <tr>
+            {header.map((cell, column) => (
+              <th key={column} class={classOf(column)} scope="col">
+                {renderAll(cell.tokens)}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((cells, row) => (
+            <tr key={row}>
+              {cells.map((cell, column) => (
+                <td key={column} class={classOf(column)}>
+                  {renderAll(cell.tokens)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** "ts title=x" → "ts". */
+function languageOf(info: string | undefined): string {
+  return /^[\w+#.-]{1,24}/.exec(info ?? "")?.[0] ?? "";
+}

@@ -1,0 +1,138 @@
+/** The live feed of what happens on the server. It never moves what is being read: new ones wait for a click. */
+import "../styles/pages-activities.css";
+import "../styles/pages-filters.css";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { ACTIVITY_TYPES } from "../../core/activity.ts";
+import { agents } from "../agents.ts";
+import { shortId } from "../format.ts";
+import { href, navigate } from "../router.ts";
+import { Select } from "../run-view/select.tsx";
+import { useVisible } from "../run-view/use-visible.ts";
+import { Button } from "../ui/button.tsx";
+import { Empty } from "../ui/empty.tsx";
+import { ErrorNote } from "../ui/error-note.tsx";
+import { Loading } from "../ui/loading.tsx";
+import { ActivityRow } from "./activities/activity-row.tsx";
+import { ActivityFeed, MAX_ROWS } from "./activities/feed.ts";
+import { readFilter, writeFilter, type FeedFilter } from "./activities/filter.ts";
+import type { PageProps } from "./registry.ts";
+
+export function ActivitiesPage({ query = new URLSearchParams() }: Partial<PageProps>) {
+  const search = query.toString();
+  const feed = useMemo(() => new ActivityFeed(readFilter(query)), [search]);
+  const [isPaused, setPaused] = useState(false);
+  const isAtTop = useRef(true);
+  useEffect(() => {
+    feed.start();
+    return () => feed.stop();
+  }, [feed]);
+  useEffect(() => feed.hold(isPaused || !isAtTop.current), [feed, isPaused]);
+  const top = useVisible((isVisible) => {
+    isAtTop.current = isVisible;
+    feed.hold(isPaused || !isVisible);
+  });
+  const isPast = feed.filter.before !== null;
+  return (
+    <>
+      <header class="page-head">
+        <h1>Activities</h1>
+        <p>{isPast ? "A window into the past" : isPaused ? "Paused" : "Live"}</p>
+        <div class="page-actions">
+          {isPast ? (
+            <Button onClick={() => go({ ...feed.filter, before: null })}>Back to the newest</Button>
+          ) : (
+            <Button onClick={() => setPaused(!isPaused)}>{isPaused ? "Resume" : "Pause"}</Button>
+          )}
+        </div>
+      </header>
+      <Filters filter={feed.filter} />
+      <div ref={top} class="feed-top" aria-hidden="true" />
+      <HeldPill feed={feed} />
+      {feed.error.value !== null && <ErrorNote error={feed.error.value} onRetry={() => feed.reload()} />}
+      <Rows feed={feed} />
+    </>
+  );
+}
+
+function go(filter: FeedFilter): void {
+  navigate(href("activities", undefined, writeFilter(filter)));
+}
+
+function Filters({ filter }: { filter: FeedFilter }) {
+  const change = (part: Partial<FeedFilter>) => go({ ...filter, before: null, ...part });
+  const agentIds = agents.value?.map(({ agent_id: id }) => id) ?? [];
+  return (
+    <form class="filters" aria-label="Filter" onSubmit={(event) => event.preventDefault()}>
+      <Select label="Type" value={filter.type} options={ACTIVITY_TYPES} onChange={(type) => change({ type })} />
+      <Select label="Agent" value={filter.agent} options={agentIds} onChange={(agent) => change({ agent })} />
+      {filter.thread !== "" && (
+        <button type="button" class="chip" onClick={() => change({ thread: "" })}>
+          Thread {shortId(filter.thread)} <span class="chip-x">clear</span>
+        </button>
+      )}
+    </form>
+  );
+}
+
+function HeldPill({ feed }: { feed: ActivityFeed }) {
+  const held = feed.held.value;
+  const show = () => {
+    feed.release();
+    scrollTo({ top: 0 });
+  };
+  return (
+    <div class="feed-pill" role="status">
+      {held > 0 && (
+        <Button kind="primary" onClick={show}>
+          {held >= MAX_ROWS ? `${MAX_ROWS} or more` : held} new
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function Rows({ feed }: { feed: ActivityFeed }) {
+  const rows = feed.rows.value;
+  if (!rows) return feed.error.value === null ? <Loading what="Loading the feed" /> : null;
+  if (rows.length === 0) return <Nothing filter={feed.filter} />;
+  return (
+    <>
+      <ol class="card feed" aria-label="Activities, newest first">
+        {rows.map((activity) => (
+          <ActivityRow key={activity.seq} activity={activity} />
+        ))}
+      </ol>
+      <Older feed={feed} oldest={rows.at(-1)?.seq ?? 0} />
+    </>
+  );
+}
+
+function Nothing({ filter }: { filter: FeedFilter }) {
+  if (Object.keys(writeFilter(filter)).length > 0) return <Empty title="No activities fit the filter" />;
+  return (
+    <Empty title="Nothing has happened yet">
+      <p>
+        <a href="#/chat">Start a chat</a>, and it will show here.
+      </p>
+    </Empty>
+  );
+}
+
+function Older({ feed, oldest }: { feed: ActivityFeed; oldest: number }) {
+  // Again for each page: one that is shorter than the window leaves the end in sight.
+  const end = useVisible((isVisible) => isVisible && feed.loadOlder(), { marginPx: 400, again: oldest });
+  if (!feed.hasOlder.value) return <p class="feed-end">That is all.</p>;
+  if (!feed.isFull.value) {
+    return (
+      <p ref={end} class="feed-end" role="status">
+        {feed.error.value === null ? "Loading older ones…" : ""}
+      </p>
+    );
+  }
+  return (
+    <p class="feed-end">
+      {MAX_ROWS} are shown.{" "}
+      <a href={href("activities", undefined, writeFilter({ ...feed.filter, before: oldest }))}>Older ones</a>
+    </p>
+  );
+}

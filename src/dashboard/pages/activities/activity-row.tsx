@@ -1,0 +1,38 @@
+/** One activity: when, what, of which agent, and the way to its run. */
+import { useMemo } from "preact/hooks";
+import type { Activity } from "../../../core/activity.ts";
+import { clockTime, shortId } from "../../format.ts";
+import { href } from "../../router.ts";
+import { describeActivity } from "./describe.ts";
+
+/** An activity never changes: its row is made once. */
+export function ActivityRow({ activity }: { activity: Activity }) {
+  return useMemo(() => <Cells activity={activity} />, [activity]);
+}
+
+function Cells({ activity }: { activity: Activity }) {
+  const { tone, title, detail } = describeActivity(activity);
+  const { at, agent_id: agentId, run_id: runId, thread_id: threadId } = activity;
+  return (
+    <li class="feed-row">
+      <time class="feed-time num" dateTime={new Date(at).toISOString()} title={new Date(at).toISOString()}>
+        {clockTime(at)}
+      </time>
+      <span class={`badge tone-${tone} feed-title`}>{title}</span>
+      <span class="feed-detail">{detail}</span>
+      <span class="feed-agent">{agentId}</span>
+      <span class="feed-links">
+        {runId && (
+          <a class="mono" href={href("runs", runId)} title={runId}>
+            {shortId(runId)}
+          </a>
+        )}
+        {threadId && (
+          <a class="feed-thread" href={href("chat", threadId)} title={`Thread ${threadId}`}>
+            chat
+          </a>
+        )}
+      </span>
+    </li>
+  );
+}

@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Activity, ActivityType } from "../../../core/activity.ts";
+import { ActivityFeed, MAX_ROWS } from "./feed.ts";
+import type { FeedFilter } from "./filter.ts";
+
+const server = vi.hoisted(() => ({
+  /** Oldest first. */
+  stored: [] as Activity[],
+  live: undefined as ((activity: unknown) => void) | undefined,
+  beforeAnswer: () => {},
+  requests: [] as string[],
+}));
+
+vi.mock("../../live/live.ts", () => ({
+  subscribe: (_request: unknown, listener: { onEvent: (event: unknown) => void }) => {
+    server.live = (activity) => listener.onEvent(activity);
+    return () => (server.live = undefined);
+  },
+}));
+
+vi.mock("../../live/api.ts", () => ({
+  getJson: async (path: string) => {
+    server.requests.push(path);
+    // The way to the server.
+    await Promise.resolve();
+    const query = new URL(path, "http://x").searchParams;
+    const before = Number(query.get("before") ?? Number.MAX_SAFE_INTEGER);
+    const limit = Number(query.get("limit"));
+    const fitting = server.stored.filter(({ seq }) => seq < before).toReversed();
+    const activities = fitting.slice(0, limit);
+    server.beforeAnswer();
+    return { activities, next: fitting.length > limit ? activities.at(-1)?.seq : null };
+  },
+}));
+
+const ALL: FeedFilter = { agent: "", thread: "", type: "", before: null };
+
+function activity(seq: number, more: Partial<Activity> = {}): Activity {
+  const type: ActivityType = "run.queued";
+  return { seq, at: seq, type, agent_id: "a", thread_id: "t", run_id: `r${seq}`, detail: {}, ...more };
+}
+
+/** It happens: stored, and told to whoever is subscribed. */
+function happen(next: Activity): void {
+  server.stored.push(next);
+  server.live?.(next);
+}
+
+async function settle(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(50);
+}
+
+const seqs = (feed: ActivityFeed) => feed.rows.value?.map(({ seq }) => seq);
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal("requestAnimationFrame", (work: () => void) => setTimeout(work, 16));
+  vi.stubGlobal("cancelAnimationFrame", clearTimeout);
+  Object.assign(server, { stored: [], live: undefined, beforeAnswer: () => {}, requests: [] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe("the first page and what comes live", () => {
+  test("meet without a hole and without doubles, whatever happens between the two", async () => {
+    server.stored = [activity(1), activity(2)];
+    // Behind the reading of the page, ahead of its arrival: it comes live only.
+    server.beforeAnswer = () => happen(activity(4));
+    const feed = new ActivityFeed(ALL);
+    feed.start();
+    // Ahead of the reading of the page: it comes live and in the page.
+    happen(activity(3));
+    await settle();
+    happen(activity(5));
+    await settle();
+    expect(seqs(feed)).toEqual([5, 4, 3, 2, 1]);
+  });
+
+  test("are filtered alike", async () => {
+    const feed = new ActivityFeed({ ...ALL, agent: "b", type: "notice" });
+    feed.start();
+    await settle();
+    expect(server.requests[0]).toContain("agent_id=b&type=notice");
+    for (const next of [activity(1), activity(2, { agent_id: "b" }), activity(3, { agent_id: "b", type: "notice" })]) {
+      happen(next);
+    }
+    await settle();
+    expect(seqs(feed)).toEqual([3]);
+  });
+
+  test("a window into the past is not live", async () => {
+    server.stored = [activity(1), activity(2), activity(3)];
+    const feed = new ActivityFeed({ ...ALL, before: 3 });
+    feed.start();
+    await settle();
+    expect(server.live).toBeUndefined();
+    expect(seqs(feed)).toEqual([2, 1]);
+  });
+});
+
+describe("holding back", () => {
+  test("moves nothing and counts, until it is released", async () => {
+    server.stored = [activity(1)];
+    const feed = new ActivityFeed(ALL);
+    feed.start();
+    await settle();
+    feed.hold(true);
+    happen(activity(2));
+    happen(activity(3));
+    await settle();
+    expect([seqs(feed), feed.held.value]).toEqual([[1], 2]);
+    feed.release();
+    expect([seqs(feed), feed.held.value]).toEqual([[3, 2, 1], 0]);
+  });
+
+  test("beyond its bound shows only what is without holes", async () => {
+    server.stored = [activity(1)];
+    const feed = new ActivityFeed(ALL);
+    feed.start();
+    await settle();
+    feed.hold(true);
+    for (let seq = 2; seq <= MAX_ROWS + 500; seq += 1) happen(activity(seq));
+    await settle();
+    feed.hold(false);
+    expect(feed.rows.value).toHaveLength(MAX_ROWS);
+    expect([seqs(feed)?.[0], seqs(feed)?.at(-1), feed.hasOlder.value]).toEqual([MAX_ROWS + 500, 501, true]);
+  });
+});
+
+describe("the past", () => {
+  test("comes page by page, up to the bound", async () => {
+    server.stored = Array.from({ length: MAX_ROWS + 100 }, (_, index) => activity(index + 1));
+    const feed = new ActivityFeed(ALL);
+    feed.start();
+    await settle();
+    while (feed.hasOlder.value && !feed.isFull.value) {
+      feed.loadOlder();
+      feed.loadOlder();
+      await settle();
+    }
+    expect(feed.isFull.value).toBe(true);
+    expect(seqs(feed)).toEqual(Array.from({ length: MAX_ROWS }, (_, index) => MAX_ROWS + 100 - index));
+    expect(server.requests).toHaveLength(MAX_ROWS / 50);
+  });
+
+  test("pushed out by new ones can be fetched again", async () => {
+    const feed = new ActivityFeed(ALL);
+    feed.start();
+    await settle();
+    for (let seq = 1; seq <= MAX_ROWS + 10; seq += 1) happen(activity(seq));
+    // In two frames: a window that runs over at once is the other case.
+    await settle();
+    expect([feed.rows.value?.length, feed.hasOlder.value]).toEqual([MAX_ROWS, true]);
+  });
+});
+
+test("activities of a deleted thread vanish, the word of the deletion stays", async () => {
+  server.stored = [activity(1), activity(2, { thread_id: "other" })];
+  const feed = new ActivityFeed(ALL);
+  feed.start();
+  await settle();
+  happen(activity(3, { type: "thread.deleted", thread_id: null, run_id: null, detail: { thread_id: "t" } }));
+  await settle();
+  expect(seqs(feed)).toEqual([3, 2]);
+});
+
+test("a gap in the live feed makes it start from the server again", async () => {
+  const feed = new ActivityFeed(ALL);
+  feed.start();
+  await settle();
+  server.stored = [activity(90)];
+  server.live?.({ type: "CUSTOM", name: "evenkeel.gap", value: { after: 1, next: 90 } });
+  await settle();
+  expect(seqs(feed)).toEqual([90]);
+});

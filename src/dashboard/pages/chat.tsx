@@ -1,0 +1,165 @@
+/** Talking with an agent. The conversation is in the URL from the first message on: a reload finds it, mid-answer too. */
+import "../styles/pages-chat.css";
+import "../styles/pages-filters.css";
+import "../styles/pages-markdown.css";
+import "../styles/pages-run.css";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { isOver } from "../../core/run.ts";
+import { agents } from "../agents.ts";
+import { href, navigate } from "../router.ts";
+import { Ask } from "../run-view/ask.tsx";
+import { useStickToEnd } from "../run-view/stick-to-end.ts";
+import { Button } from "../ui/button.tsx";
+import { Empty } from "../ui/empty.tsx";
+import { ErrorNote } from "../ui/error-note.tsx";
+import { Loading } from "../ui/loading.tsx";
+import { Composer } from "./chat/composer.tsx";
+import { ThreadNav } from "./chat/thread-nav.tsx";
+import { ChatThread } from "./chat/thread.ts";
+import { TurnView } from "./chat/turn-view.tsx";
+import type { Turn } from "./chat/turn.ts";
+import type { PageProps } from "./registry.ts";
+
+export function ChatPage({ id, query = new URLSearchParams() }: Partial<PageProps>) {
+  const thread = useThread(id);
+  return (
+    <div class="chat">
+      <ThreadNav current={id} />
+      <Conversation key={thread.threadId} thread={thread} isNamed={id !== undefined} wishedAgent={query.get("agent")} />
+    </div>
+  );
+}
+
+/** The thread of the URL. One that has no name there yet keeps its object when its first message gives it one. */
+function useThread(id: string | undefined): ChatThread {
+  const held = useRef<{ thread: ChatThread; isNamed: boolean } | null>(null);
+  const isSame = id === undefined ? held.current?.isNamed === false : held.current?.thread.threadId === id;
+  if (!isSame || !held.current) held.current = { thread: new ChatThread(id), isNamed: false };
+  held.current.isNamed = id !== undefined;
+  const { thread } = held.current;
+  useEffect(() => {
+    thread.start();
+    return () => thread.stop();
+  }, [thread]);
+  return thread;
+}
+
+interface ConversationProps {
+  readonly thread: ChatThread;
+  readonly isNamed: boolean;
+  readonly wishedAgent: string | null;
+}
+
+function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
+  const content = useStickToEnd<HTMLDivElement>(thread);
+  const turns = thread.turns.value;
+  const send = (agentId: string, message: string) => {
+    thread.send(agentId, message);
+    // At once, before any answer: from here on a reload comes back to this conversation.
+    if (!isNamed) navigate(href("chat", thread.threadId));
+    scrollTo({ top: document.documentElement.scrollHeight });
+  };
+  if (thread.isDeleted.value) {
+    return (
+      <Empty title="This conversation was deleted">
+        <a href={href("chat")}>Start a new one</a>
+      </Empty>
+    );
+  }
+  return (
+    <section class="talk" aria-label="Conversation">
+      <TalkHead thread={thread} isNamed={isNamed} />
+      <div ref={content} class="talk-content">
+        {thread.error.value !== null && <ErrorNote error={thread.error.value} onRetry={() => thread.load()} />}
+        {turns === null && thread.error.value === null && <Loading what="Loading the conversation" />}
+        {turns?.length === 0 && <Welcome />}
+        <ol class="turns">
+          {turns?.map((turn) => (
+            <TurnView key={turn.runId} turn={turn} thread={thread} />
+          ))}
+        </ol>
+      </div>
+      <Write thread={thread} turns={turns ?? []} wishedAgent={wishedAgent} onSend={send} />
+    </section>
+  );
+}
+
+interface WriteProps {
+  readonly thread: ChatThread;
+  readonly turns: readonly Turn[];
+  readonly wishedAgent: string | null;
+  readonly onSend: (agentId: string, message: string) => void;
+}
+
+function Write({ thread, turns, wishedAgent, onSend }: WriteProps) {
+  const [stopping, setStopping] = useState<string | null>(null);
+  const last = turns.at(-1);
+  void last?.live?.revision.value;
+  const isRunning =
+    last?.sending === "sending" || (last?.live !== null && last?.live !== undefined && !isOver(last.live.view.status));
+  const stop = () => {
+    if (!last) return;
+    setStopping(last.runId);
+    // Refused means that it is over; the journal says so in a moment.
+    thread.cancel(last.runId).catch(() => setStopping(null));
+  };
+  return (
+    <Composer
+      threadId={thread.threadId}
+      preferredAgent={last?.agentId ?? last?.live?.view.agentId ?? wishedAgent}
+      isRunning={isRunning}
+      isStopping={isRunning && stopping === last?.runId}
+      onSend={onSend}
+      onStop={stop}
+    />
+  );
+}
+
+function TalkHead({ thread, isNamed }: { thread: ChatThread; isNamed: boolean }) {
+  const [isAsking, setAsking] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const remove = () => {
+    setAsking(false);
+    setError(null);
+    thread.delete().then(() => navigate(href("chat")), setError);
+  };
+  return (
+    <header class="page-head talk-head">
+      <h1>{isNamed ? "Chat" : "New chat"}</h1>
+      {isNamed && <code class="talk-id mute">{thread.threadId}</code>}
+      {isNamed && (
+        <div class="page-actions">
+          <a class="button button-quiet" href={href("runs", undefined, { thread: thread.threadId })}>
+            Runs
+          </a>
+          <Button kind="quiet" onClick={() => setAsking(true)}>
+            Delete
+          </Button>
+        </div>
+      )}
+      {error !== null && <ErrorNote error={error} />}
+      {isAsking && (
+        <Ask title="Delete this conversation?" verb="Delete" onYes={remove} onNo={() => setAsking(false)}>
+          <p>Its messages, runs and activities are removed for good.</p>
+        </Ask>
+      )}
+    </header>
+  );
+}
+
+function Welcome() {
+  return (
+    <Empty title="What would you like to know?">
+      <dl class="welcome">
+        {agents.value?.map(({ agent_id: id, description, model }) => (
+          <div key={id}>
+            <dt>{id}</dt>
+            <dd>
+              {description} <span class="mute">{model}</span>
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Empty>
+  );
+}

@@ -1,0 +1,87 @@
+/** One turn of a conversation: what was asked, and the run that answers it, live or as it is stored. */
+import { toolUsesOf, textOf, type StoredMessage } from "../../../core/message.ts";
+import type { ErrorInfo } from "../../../core/errors.ts";
+import { isOver } from "../../../core/run.ts";
+import type { LiveRun } from "../../run-view/live-run.ts";
+import type { RunRow } from "../../run-view/run-row.ts";
+import type { ShownTool } from "../../run-view/tool-call.tsx";
+
+/** What a request over HTTP or the socket failed with. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Turn {
+  readonly runId: string;
+  /** Null until the thread's messages came. */
+  readonly asked: string | null;
+  readonly agentId: string | null;
+  /** Set for a run that this page has seen running. */
+  readonly live: LiveRun | null;
+  /** The answer of a run that was over when the page came. */
+  readonly stored: readonly AnswerPart[];
+  readonly end: { readonly status: RunRow["status"]; readonly error: ErrorInfo | null } | null;
+  /** Set until the server has the run: on its way, or why it was refused. */
+  readonly sending: "sending" | Failure | null;
+}
+
+export type AnswerPart =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "thought"; readonly text: string }
+  | { readonly kind: "tool"; readonly id: string; readonly tool: ShownTool };
+
+/** The turns of a stored thread, oldest first; `runs` says how each stands, as far as it is known. */
+export function turnsOf(messages: readonly StoredMessage[], runs: readonly RunRow[]): Turn[] {
+  const byRun = Map.groupBy(messages, ({ run_id: runId }) => runId);
+  const rows = new Map(runs.map((run) => [run.run_id, run]));
+  return [...byRun].map(([runId, own]) => {
+    const row = rows.get(runId);
+    const [first] = own;
+    return {
+      runId,
+      asked: first?.role === "user" ? textOf(first) : null,
+      agentId: row?.agent_id ?? null,
+      live: null,
+      stored: partsOf(own.slice(1)),
+      end: row && isOver(row.status) ? { status: row.status, error: row.error } : null,
+      sending: null,
+    };
+  });
+}
+
+function partsOf(messages: readonly StoredMessage[]): AnswerPart[] {
+  const results = new Map(messages.flatMap(resultsOf));
+  return messages
+    .filter(({ role }) => role === "assistant")
+    .flatMap((message) => {
+      const tools = new Map(toolUsesOf(message).map((use) => [use.id, use]));
+      if (typeof message.content === "string") return [{ kind: "text", text: message.content } as const];
+      return message.content.flatMap((block): AnswerPart[] => {
+        if (block.type === "text") return [{ kind: "text", text: block.text }];
+        if (block.type === "thinking") return [{ kind: "thought", text: block.thinking }];
+        const use = block.type === "tool_use" ? tools.get(block.id) : undefined;
+        return use ? [{ kind: "tool", id: use.id, tool: toolOf(use, results.get(use.id)) }] : [];
+      });
+    });
+}
+
+interface StoredResult {
+  readonly content: string;
+  readonly isError: boolean;
+}
+
+function resultsOf({ role, content }: StoredMessage): [string, StoredResult][] {
+  if (role !== "user" || typeof content === "string") return [];
+  return content.flatMap((block) =>
+    block.type === "tool_result"
+      ? [[block.tool_use_id, { content: block.content, isError: block.is_error === true }]]
+      : [],
+  );
+}
+
+function toolOf(use: { name: string; input: unknown }, result: StoredResult | undefined): ShownTool {
+  const state = result ? (result.isError ? "failed" : "done") : "interrupted";
+  const args = JSON.stringify(use.input) ?? "";
+  return { name: use.name, args, state, result: result?.content ?? null, startedAt: null, endedAt: null };
+}

@@ -1,0 +1,173 @@
+/** "Is it responsive right now?": six figures, the charts behind them, and what went wrong lately. */
+import { Chart, type ChartProps } from "../charts/chart.tsx";
+import { deliveryLines, healthLines, lagLines, runLines, tokenLines, viewerLines } from "../charts/lines.ts";
+import { healthTone, modelState, slowestWorker, tokensPerSecond } from "../figures.ts";
+import { bytes, count, duration } from "../format.ts";
+import { maxOf, nameOf, sumOf, type Mark } from "../history.ts";
+import { info } from "../info.ts";
+import { history, latest } from "../processes.ts";
+import { href } from "../router.ts";
+import { Ago } from "../ui/ago.tsx";
+import { Empty } from "../ui/empty.tsx";
+import { Tile } from "../ui/tile.tsx";
+import "../styles/overview.css";
+
+const CHARTS: readonly ChartProps[] = [
+  {
+    title: "/health",
+    about: "how long /health takes, by worker",
+    lines: healthLines,
+    format: duration,
+    atLeast: 2,
+  },
+  {
+    title: "Event loop lag, p99",
+    about: "how late a process runs what is due",
+    lines: lagLines,
+    format: duration,
+    atLeast: 10,
+  },
+  {
+    title: "Runs",
+    about: "runs in flight, and waiting in the queue",
+    lines: runLines,
+    format: count,
+    atLeast: 4,
+  },
+  {
+    title: "Output",
+    about: "tokens the model writes a second, estimated",
+    lines: tokenLines,
+    format: count,
+    atLeast: 20,
+  },
+  {
+    title: "Viewers",
+    about: "subscriptions and streams that are followed",
+    lines: viewerLines,
+    format: count,
+    atLeast: 4,
+  },
+  {
+    title: "Append to socket",
+    about: "from an event's append to its write to a viewer's socket",
+    lines: deliveryLines,
+    format: duration,
+    atLeast: 10,
+  },
+];
+
+export function OverviewPage() {
+  return (
+    <>
+      <div class="page-head">
+        <h1>Overview</h1>
+        <p>The last five minutes, each second</p>
+      </div>
+      <Tiles />
+      <Charts />
+      <Incidents />
+    </>
+  );
+}
+
+function Charts() {
+  return (
+    <div class="charts">
+      {CHARTS.map((chart) => (
+        <Chart key={chart.title} {...chart} />
+      ))}
+    </div>
+  );
+}
+
+function Tiles() {
+  const snapshot = latest.value;
+  const gauge = (name: string) => snapshot && sumOf(snapshot, "primary", name);
+  const p99 = snapshot && maxOf(snapshot, "worker", "health_p99_ms");
+  const slowest = snapshot && slowestWorker(snapshot);
+  const queued = gauge("runs_queued");
+  const tokens = snapshot && tokensPerSecond(history);
+  const viewers = snapshot && sumOf(snapshot, "worker", "viewers");
+  const model = modelState(history);
+  return (
+    <div class="tiles">
+      <Tile
+        label="/health, worst p99"
+        value={p99 === null ? null : duration(p99)}
+        tone={healthTone(p99)}
+        detail={slowest ? nameOf(slowest) : "not measured yet"}
+      />
+      <Tile
+        label="Runs in flight"
+        value={shown(gauge("runs_running"))}
+        detail={waitingRuns(gauge("runs_waiting"))}
+        href={href("runs", undefined, { status: "running" })}
+      />
+      <Tile
+        label="Queue"
+        value={shown(queued)}
+        detail={queued === 0 ? "nobody waits" : "waiting for an agent"}
+        href={href("runs", undefined, { status: "queued" })}
+      />
+      <Tile label="Tokens/s" value={tokens === null ? null : `≈ ${count(tokens)}`} detail="written, estimated" />
+      <Tile
+        label="Model"
+        value={model.word}
+        tone={model.tone}
+        detail={info.value?.model.simulated === true ? `simulated, ${model.detail}` : model.detail}
+      />
+      <Tile
+        label="Viewers"
+        value={shown(viewers)}
+        detail={snapshot ? queuedBytes(sumOf(snapshot, "worker", "queued_bytes") ?? 0) : ""}
+      />
+    </div>
+  );
+}
+
+function waitingRuns(waiting: number | null): string {
+  return waiting ? `${count(waiting)} parked` : "working now";
+}
+
+function queuedBytes(waiting: number): string {
+  return waiting === 0 ? "all keep up" : `${bytes(waiting)} not taken yet`;
+}
+
+function shown(value: number | null): string | null {
+  return value === null ? null : count(value);
+}
+
+/** The marks of the charts as words: for those who cannot hover, and to be copied. */
+function Incidents() {
+  void latest.value;
+  const marks = history.marks.toReversed();
+  return (
+    <section class="card incidents">
+      <div class="card-head">
+        <h2>Restarts and stalls</h2>
+        <p>in the last five minutes</p>
+      </div>
+      {marks.length === 0 ? (
+        <Empty title="None" />
+      ) : (
+        <ul>
+          {marks.map((mark) => (
+            <Incident key={`${mark.at} ${mark.process}`} mark={mark} />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Incident({ mark: { at, kind, process, reason } }: { mark: Mark }) {
+  return (
+    <li>
+      <Ago at={at} />
+      <span class={`mark-${kind}`}>{kind === "stall" ? "stalled" : "restarted"}</span>
+      <strong>{process}</strong>
+      <span>{reason}</span>
+    </li>
+  );
+}

@@ -1,0 +1,104 @@
+/** Every process of the tree, as it is now. On a narrow screen each row is a card (styles/processes.css). */
+import { bytes, count, duration, percent, seconds } from "../format.ts";
+import { nameOf, type ProcessInfo } from "../history.ts";
+import { latest } from "../processes.ts";
+import { Ago } from "../ui/ago.tsx";
+import { Empty } from "../ui/empty.tsx";
+import { StatusBadge } from "../ui/status-badge.tsx";
+import "../styles/processes.css";
+
+export function ProcessesPage() {
+  const snapshot = latest.value;
+  return (
+    <>
+      <div class="page-head">
+        <h1>Processes</h1>
+        <p>{snapshot ? summary(snapshot.processes) : "Waiting for the first snapshot"}</p>
+      </div>
+      {snapshot && snapshot.processes.length === 0 && <Empty title="No process has told of itself yet" />}
+      {snapshot && snapshot.processes.length > 0 && <Table processes={snapshot.processes} />}
+    </>
+  );
+}
+
+function Table({ processes }: { processes: readonly ProcessInfo[] }) {
+  return (
+    <div class="card processes">
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col">Process</th>
+            <th scope="col">State</th>
+            {["PID", "Uptime", "CPU", "Memory", "Lag p50", "Lag p99", "In flight", "Restarts"].map((title) => (
+              <th key={title} scope="col" class="right">
+                {title}
+              </th>
+            ))}
+            <th scope="col">Last exit</th>
+          </tr>
+        </thead>
+        <tbody>
+          {processes.map((process) => (
+            <Row key={nameOf(process)} process={process} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Row({ process }: { process: ProcessInfo }) {
+  // Without a child there is nothing to measure; zeros would look like an idle one.
+  const alive = process.pid !== null;
+  const measured = (text: string) => (alive ? text : "–");
+  return (
+    <tr>
+      <th scope="row">{nameOf(process)}</th>
+      <td>
+        <StatusBadge status={process.state} />
+      </td>
+      <Cell label="PID">{process.pid ?? "–"}</Cell>
+      <Cell label="Uptime">{measured(seconds(process.uptime_s))}</Cell>
+      <Cell label="CPU">{measured(percent(process.cpu_percent))}</Cell>
+      <Cell label="Memory">{measured(bytes(process.rss_bytes))}</Cell>
+      <Cell label="Lag p50">{measured(duration(process.lag_ms.p50))}</Cell>
+      <Cell label="Lag p99" tone={lagTone(process)}>
+        {measured(duration(process.lag_ms.p99))}
+      </Cell>
+      <Cell label="In flight">{measured(count(process.in_flight))}</Cell>
+      <Cell label="Restarts" tone={process.restarts > 0 ? "warn" : ""}>
+        {process.restarts}
+      </Cell>
+      <td class={`last-exit ${process.last_exit ? "" : "last-exit-none"}`} data-label="Last exit">
+        {process.last_exit ? (
+          <>
+            <Ago at={process.last_exit.at} /> {process.last_exit.reason}
+          </>
+        ) : (
+          <span class="mute">none</span>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+function Cell({ label, tone = "", children }: { label: string; tone?: string; children: string | number }) {
+  return (
+    <td class={`right num ${tone && `text-${tone}`}`} data-label={label}>
+      {children}
+    </td>
+  );
+}
+
+/** Above 100 ms people notice; the middle of a loaded agent is below. */
+function lagTone({ kind, lag_ms: { p99 } }: ProcessInfo): string {
+  if (kind === "agent" || kind === "simulator") return p99 > 500 ? "warn" : "";
+  return p99 > 100 ? "bad" : "";
+}
+
+function summary(processes: readonly ProcessInfo[]): string {
+  const ready = processes.filter(({ state }) => state === "ready").length;
+  const memory = processes.reduce((sum, { rss_bytes }) => sum + rss_bytes, 0);
+  const cpu = processes.reduce((sum, { cpu_percent }) => sum + cpu_percent, 0);
+  return `${ready} of ${processes.length} ready, ${bytes(memory)}, ${percent(cpu)} of one core`;
+}

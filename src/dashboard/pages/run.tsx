@@ -1,0 +1,69 @@
+/** One run: what was asked, what came of it, and where its time went. Live while it lasts. */
+import "../styles/pages-run.css";
+import "../styles/pages-markdown.css";
+import { useEffect, useMemo } from "preact/hooks";
+import { isOver } from "../../core/run.ts";
+import { now } from "../clock.ts";
+import { RunItems } from "../run-view/run-items.tsx";
+import { useLiveRun } from "../run-view/use-live-run.ts";
+import { WaterfallChart } from "../run-view/waterfall-chart.tsx";
+import { Empty } from "../ui/empty.tsx";
+import { ErrorNote } from "../ui/error-note.tsx";
+import { Loading } from "../ui/loading.tsx";
+import { RunDetails } from "./run/run-details.ts";
+import { RunHead } from "./run/run-head.tsx";
+import type { PageProps } from "./registry.ts";
+
+export function RunPage({ id = "" }: Partial<PageProps>) {
+  const live = useLiveRun(id);
+  const details = useMemo(() => new RunDetails(id), [id]);
+  useEffect(() => details.load(), [details]);
+  // Whatever the journal says last, the stored run says it with steps and error in full.
+  const { status } = live.view;
+  useEffect(() => {
+    if (live.revision.value > 0) details.refresh();
+  }, [details, status, live.view.modelCalls]);
+
+  void live.revision.value;
+  const run = details.run.value;
+  const error = details.error.value;
+  if (error) return <ErrorNote error={error} onRetry={() => details.load()} />;
+  if (!run) return <Loading what="Loading the run" />;
+  const { view, waterfall } = live;
+  return (
+    <>
+      <RunHead run={run} view={view} details={details} />
+      {details.actionError.value && <ErrorNote error={details.actionError.value} />}
+      <section class="card run-time" aria-label="Where the time went">
+        <WaterfallChart waterfall={waterfall} now={isOver(view.status) ? 0 : now.value} />
+      </section>
+      <Asked details={details} />
+      <section class="run-flow" aria-label="What happened" aria-live="polite" aria-busy={!isOver(view.status)}>
+        {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.start()} />}
+        <RunItems items={view.items} isDetailed />
+        {view.end?.error && <ErrorNote error={{ code: view.end.error.code, message: view.end.error.detail }} />}
+        {view.end?.status === "canceled" && <p class="item-event">Canceled.</p>}
+        {view.items.length === 0 && !view.end && <Waiting ahead={view.ahead} status={view.status} />}
+      </section>
+    </>
+  );
+}
+
+function Asked({ details }: { details: RunDetails }) {
+  const asked = details.asked.value;
+  if (asked === null) return null;
+  return (
+    <section class="run-asked" aria-label="What was asked">
+      <p>{asked}</p>
+    </section>
+  );
+}
+
+function Waiting({ ahead, status }: { ahead: number; status: string }) {
+  if (status !== "queued") return <p class="item-event">Waiting for the model…</p>;
+  return (
+    <Empty title="In the queue">
+      <p>{ahead === 0 ? "It starts as soon as an agent is free." : `${ahead} runs were ahead of it when it came.`}</p>
+    </Empty>
+  );
+}

@@ -1,0 +1,67 @@
+/** What is stored of one run, beside its journal: read at the start, and again when the journal tells of a turn. */
+import { signal } from "@preact/signals";
+import type { StoredMessage } from "../../../core/message.ts";
+import { getJson } from "../../live/api.ts";
+import { call } from "../../live/live.ts";
+import type { RunRow } from "../../run-view/run-row.ts";
+
+export class RunDetails {
+  readonly runId: string;
+  readonly run = signal<RunRow | null>(null);
+  /** The message that began it. */
+  readonly asked = signal<string | null>(null);
+  readonly error = signal<unknown>(null);
+  readonly actionError = signal<unknown>(null);
+  readonly isCanceling = signal(false);
+  #isRefreshing = false;
+  #again = false;
+
+  constructor(runId: string) {
+    this.runId = runId;
+  }
+
+  load(): void {
+    this.error.value = null;
+    this.refresh();
+  }
+
+  /** One request at a time; whoever asks meanwhile gets one more after it. */
+  refresh(): void {
+    this.#again = this.#isRefreshing;
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    void this.#fetch().finally(() => {
+      this.#isRefreshing = false;
+      if (this.#again) this.refresh();
+    });
+  }
+
+  cancel(): void {
+    this.isCanceling.value = true;
+    this.actionError.value = null;
+    call({ op: "cancel", run_id: this.runId })
+      .then(
+        () => this.refresh(),
+        (error: unknown) => (this.actionError.value = error),
+      )
+      .finally(() => (this.isCanceling.value = false));
+  }
+
+  async #fetch(): Promise<void> {
+    try {
+      const run = await getJson<RunRow>(`/api/runs/${encodeURIComponent(this.runId)}`);
+      this.run.value = run;
+      if (this.asked.value === null) await this.#fetchAsked(run.thread_id);
+    } catch (error) {
+      // What is shown stays: a refresh that failed is repeated by the next event.
+      if (!this.run.value) this.error.value = error;
+    }
+  }
+
+  /** The journal does not hold the message; the thread does. */
+  async #fetchAsked(threadId: string): Promise<void> {
+    const { messages } = await getJson<{ messages: StoredMessage[] }>(`/api/threads/${encodeURIComponent(threadId)}`);
+    const first = messages.find(({ role, run_id: runId }) => role === "user" && runId === this.runId);
+    this.asked.value = typeof first?.content === "string" ? first.content : null;
+  }
+}

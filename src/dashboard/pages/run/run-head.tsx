@@ -1,0 +1,95 @@
+/** The head of a run's page: whose it is, how it stands, what it took so far, and the button that ends it. */
+import type { ComponentChildren } from "preact";
+import { isOver } from "../../../core/run.ts";
+import { now } from "../../clock.ts";
+import { clockTime, count } from "../../format.ts";
+import { info } from "../../info.ts";
+import { href } from "../../router.ts";
+import { Cost } from "../../run-view/cost-cell.tsx";
+import { tokensOf } from "../../run-view/cost.ts";
+import { durationOf, type RunRow } from "../../run-view/run-row.ts";
+import type { RunView } from "../../run-view/run-view.ts";
+import { Ago } from "../../ui/ago.tsx";
+import { Button } from "../../ui/button.tsx";
+import { CopyButton } from "../../ui/copy-button.tsx";
+import { Duration } from "../../ui/duration.tsx";
+import { StatusBadge } from "../../ui/status-badge.tsx";
+import type { RunDetails } from "./run-details.ts";
+
+interface Props {
+  readonly run: RunRow;
+  readonly view: RunView;
+  readonly details: RunDetails;
+}
+
+export function RunHead({ run, view, details }: Props) {
+  // The journal is ahead of the stored row, until the row is final.
+  const status = isOver(run.status) || view.lastSeq === 0 ? run.status : view.status;
+  const isCanceling = details.isCanceling.value || run.cancel_requested;
+  return (
+    <header class="run-head">
+      <div class="page-head">
+        <h1>Run</h1>
+        <p class="run-id">
+          <code>{run.run_id}</code>
+          <CopyButton text={run.run_id} />
+        </p>
+        <div class="page-actions">
+          {!isOver(status) && (
+            <Button kind="danger" busy={isCanceling} onClick={() => details.cancel()}>
+              {isCanceling ? "Canceling…" : "Cancel the run"}
+            </Button>
+          )}
+        </div>
+      </div>
+      <Facts run={run} view={view} status={status} />
+    </header>
+  );
+}
+
+function Facts({ run, view, status }: { run: RunRow; view: RunView; status: string }) {
+  const usage = view.end ? view.usage : run.usage;
+  const tokens = tokensOf(usage);
+  const ms = durationOf(
+    { started_at: run.started_at, finished_at: run.finished_at ?? view.end?.at ?? null },
+    now.value,
+  );
+  return (
+    <dl class="facts">
+      <Fact name="Status">
+        <StatusBadge status={status} />
+      </Fact>
+      <Fact name="Agent">
+        <a href={href("runs", undefined, { agent: run.agent_id })}>{run.agent_id}</a>
+      </Fact>
+      <Fact name="Thread">
+        <a href={href("chat", run.thread_id)}>Open the chat</a>
+      </Fact>
+      <Fact name="Came">
+        <span title={clockTime(run.created_at)}>
+          <Ago at={run.created_at} />
+        </span>
+      </Fact>
+      <Fact name="Duration">{ms === null ? "–" : <Duration ms={ms} />}</Fact>
+      <Fact name="Attempts">{Math.max(run.attempts, view.claims.length)}</Fact>
+      <Fact name="Steps">{run.steps}</Fact>
+      <Fact name="Tokens in, out">
+        <span class="num">
+          {count(tokens.input)} · {count(tokens.output)}
+        </span>
+      </Fact>
+      <Fact name={info.value?.model.simulated ? "Cost, not charged" : "Cost"}>
+        <Cost agentId={run.agent_id} usage={usage} />
+      </Fact>
+    </dl>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

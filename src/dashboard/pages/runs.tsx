@@ -1,0 +1,110 @@
+/** All runs, newest first, kept current; filters are in the URL, so that a list can be linked. */
+import "../styles/pages-filters.css";
+import "../styles/pages-run.css";
+import "../styles/pages-runs.css";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { isOver } from "../../core/run.ts";
+import { agents } from "../agents.ts";
+import { info } from "../info.ts";
+import { Ask } from "../run-view/ask.tsx";
+import { hasPrices } from "../run-view/cost.ts";
+import { Button } from "../ui/button.tsx";
+import { Empty } from "../ui/empty.tsx";
+import { ErrorNote } from "../ui/error-note.tsx";
+import { Loading } from "../ui/loading.tsx";
+import type { PageProps } from "./registry.ts";
+import { RunFilters } from "./runs/run-filters.tsx";
+import { MAX_ROWS, RunList } from "./runs/run-list.ts";
+import { RunTable } from "./runs/run-table.tsx";
+
+export function RunsPage({ query = new URLSearchParams() }: Partial<PageProps>) {
+  const status = query.get("status") ?? "";
+  const agent = query.get("agent") ?? "";
+  const thread = query.get("thread") ?? "";
+  const list = useMemo(() => new RunList({ status, agent, thread }), [status, agent, thread]);
+  useEffect(() => {
+    list.start();
+    return () => list.stop();
+  }, [list]);
+  return (
+    <>
+      <header class="page-head">
+        <h1>Runs</h1>
+        {info.value?.model.simulated && hasPrices(agents.value) && (
+          <p>Costs are what a real model would have charged.</p>
+        )}
+      </header>
+      <RunFilters filter={{ status, agent, thread }} />
+      {list.error.value !== null && <ErrorNote error={list.error.value} onRetry={() => list.reload()} />}
+      <Rows
+        key={`${status} ${agent} ${thread}`}
+        list={list}
+        isFiltered={status !== "" || agent !== "" || thread !== ""}
+      />
+    </>
+  );
+}
+
+function Rows({ list, isFiltered }: { list: RunList; isFiltered: boolean }) {
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const rows = list.rows.value;
+  if (!rows) return list.error.value === null ? <Loading what="Loading the runs" /> : null;
+  if (rows.length === 0) return <NoRuns isFiltered={isFiltered} />;
+  // One that has ended, or is not shown any more, cannot be canceled: it falls out of the choice by itself.
+  const cancelable = rows.filter((run) => !isOver(run.status) && !run.cancel_requested).map(({ run_id: id }) => id);
+  const selected = cancelable.filter((id) => chosen.has(id));
+  return (
+    <>
+      <CancelBar list={list} selected={selected} onDone={() => setChosen(new Set())} />
+      <RunTable rows={rows} cancelable={cancelable} selected={new Set(selected)} onSelect={setChosen} list={list} />
+      <footer class="runs-foot">
+        {list.next.value !== null && (
+          <Button busy={list.isLoadingMore.value} onClick={() => list.loadMore()}>
+            Load more
+          </Button>
+        )}
+        {rows.length >= MAX_ROWS && <p class="mute">The newest {MAX_ROWS} are shown; a filter finds older ones.</p>}
+      </footer>
+    </>
+  );
+}
+
+function NoRuns({ isFiltered }: { isFiltered: boolean }) {
+  if (isFiltered) return <Empty title="No runs fit the filter" />;
+  return (
+    <Empty title="No runs yet">
+      <p>
+        <a href="#/chat">Start a chat</a>, or POST to <code>/api/chat</code>.
+      </p>
+    </Empty>
+  );
+}
+
+function CancelBar({ list, selected, onDone }: { list: RunList; selected: readonly string[]; onDone: () => void }) {
+  const [isAsking, setAsking] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const cancel = () => {
+    setAsking(false);
+    setError(null);
+    list.cancel(selected).then(onDone, setError);
+  };
+  const what = selected.length === 1 ? "1 run" : `${selected.length} runs`;
+  return (
+    <>
+      {error !== null && <ErrorNote error={error} />}
+      {selected.length > 0 && (
+        <div class="runs-bar" role="status">
+          <span>{what} selected</span>
+          <Button kind="danger" onClick={() => (selected.length > 1 ? setAsking(true) : cancel())}>
+            Cancel {what}
+          </Button>
+        </div>
+      )}
+      {isAsking && (
+        <Ask title={`Cancel ${what}?`} verb={`Cancel ${what}`} onYes={cancel} onNo={() => setAsking(false)}>
+          <p>What they have said so far stays. Tools that run are told to stop.</p>
+        </Ask>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { NO_USAGE, type RunStatus } from "../../../core/run.ts";
+import type { RunRow } from "../../run-view/run-row.ts";
+import { RunList } from "./run-list.ts";
+
+const server = vi.hoisted(() => ({
+  /** Newest first. */
+  runs: [] as RunRow[],
+  live: undefined as ((activity: unknown) => void) | undefined,
+  requests: [] as string[],
+}));
+
+vi.mock("../../live/live.ts", () => ({
+  subscribe: (_request: unknown, listener: { onEvent: (event: unknown) => void }) => {
+    server.live = (activity) => listener.onEvent(activity);
+    return () => (server.live = undefined);
+  },
+  call: async () => ({}),
+}));
+
+vi.mock("../../live/api.ts", () => ({
+  getJson: async (path: string) => {
+    server.requests.push(path);
+    const one = /^\/api\/runs\/(.+)$/.exec(path)?.[1];
+    if (one !== undefined)
+      return server.runs.find((run) => run.run_id === one) ?? Promise.reject({ code: "RUN_NOT_FOUND" });
+    const query = new URL(path, "http://x").searchParams;
+    const from = server.runs.findIndex((run) => run.run_id === `r${query.get("before")}`) + 1;
+    const end = from + Number(query.get("limit"));
+    const last = server.runs[end - 1];
+    return {
+      runs: server.runs.slice(from, end),
+      next: end < server.runs.length ? Number(last?.run_id.slice(1)) : null,
+    };
+  },
+}));
+
+function run(n: number, status: RunStatus = "running"): RunRow {
+  return {
+    run_id: `r${n}`,
+    thread_id: "t",
+    agent_id: "a",
+    status,
+    created_at: n,
+    started_at: n,
+    finished_at: null,
+    attempts: 1,
+    steps: 0,
+    usage: NO_USAGE,
+    reply: null,
+    error: null,
+    timeout_ms: null,
+    cancel_requested: false,
+    metadata: {},
+    duration_ms: null,
+  };
+}
+
+const ALL = { status: "", agent: "", thread: "" };
+const ids = (list: RunList) => list.rows.value?.map(({ run_id: id }) => id);
+const tell = (runId: string | null, more: object = {}) =>
+  server.live?.({ type: "run.completed", run_id: runId, agent_id: "a", thread_id: "t", ...more });
+
+async function shown(filter = ALL): Promise<RunList> {
+  const list = new RunList(filter);
+  list.start();
+  await vi.advanceTimersByTimeAsync(2_000);
+  server.requests = [];
+  return list;
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  Object.assign(server, { runs: [run(3), run(2), run(1)], live: undefined, requests: [] });
+});
+
+afterEach(() => void vi.useRealTimers());
+
+test("one run that changed is fetched alone", async () => {
+  const list = await shown();
+  server.runs[1] = run(2, "completed");
+  tell("r2");
+  tell("r2");
+  await vi.advanceTimersByTimeAsync(500);
+  expect(server.requests).toEqual(["/api/runs/r2"]);
+  expect(list.rows.value?.map(({ status }) => status)).toEqual(["running", "completed", "running"]);
+});
+
+test("many that changed are one request, and never more than one a second", async () => {
+  const list = await shown();
+  for (let n = 4; n <= 40; n += 1) {
+    server.runs.unshift(run(n));
+    tell(`r${n}`);
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(list.rows.value).toHaveLength(40);
+  expect(server.requests.length).toBeLessThanOrEqual(5);
+});
+
+test("a run that no longer fits the filter, or was deleted, leaves the list", async () => {
+  const list = await shown({ ...ALL, status: "running" });
+  server.runs = [run(3, "completed"), run(1)];
+  tell("r3");
+  await vi.advanceTimersByTimeAsync(2_000);
+  tell("r2");
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(ids(list)).toEqual(["r1"]);
+});
+
+test("what other agents and threads do, and notices, fetch nothing", async () => {
+  await shown({ ...ALL, agent: "b" });
+  tell("r2");
+  tell(null, { type: "notice", agent_id: null });
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(server.requests).toEqual([]);
+});
+
+test("what was loaded with `load more` stays, and stays current", async () => {
+  server.runs = Array.from({ length: 120 }, (_, index) => run(120 - index));
+  const list = await shown();
+  list.loadMore();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(list.rows.value).toHaveLength(100);
+  tell(null, { type: "thread.deleted" });
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(server.requests.at(-1)).toContain("limit=100");
+  expect(list.rows.value).toHaveLength(100);
+});
+
+test("after it was stopped nothing is fetched any more", async () => {
+  const list = await shown();
+  tell("r2");
+  list.stop();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(server.requests).toEqual([]);
+});

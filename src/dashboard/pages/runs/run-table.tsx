@@ -1,0 +1,162 @@
+/** The table of runs: one row a run, with a box for those that can be canceled. */
+import { useMemo, useState } from "preact/hooks";
+import { isOver } from "../../../core/run.ts";
+import { agents } from "../../agents.ts";
+import { now } from "../../clock.ts";
+import { count, shortId } from "../../format.ts";
+import { href } from "../../router.ts";
+import { Cost } from "../../run-view/cost-cell.tsx";
+import { tokensOf } from "../../run-view/cost.ts";
+import { durationOf, type RunRow } from "../../run-view/run-row.ts";
+import { Ago } from "../../ui/ago.tsx";
+import { Button } from "../../ui/button.tsx";
+import { Duration } from "../../ui/duration.tsx";
+import { StatusBadge } from "../../ui/status-badge.tsx";
+import type { RunList } from "./run-list.ts";
+
+interface Props {
+  readonly rows: readonly RunRow[];
+  readonly cancelable: readonly string[];
+  readonly selected: ReadonlySet<string>;
+  /** By the choice before, like a state's setter: rows keep what they got when they were made. */
+  readonly onSelect: (change: (selected: ReadonlySet<string>) => ReadonlySet<string>) => void;
+  readonly list: RunList;
+}
+
+export function RunTable({ rows, cancelable, selected, onSelect, list }: Props) {
+  const canCancel = new Set(cancelable);
+  const toggle = (runId: string) =>
+    onSelect((before) => {
+      const next = new Set(before);
+      if (!next.delete(runId)) next.add(runId);
+      return next;
+    });
+  return (
+    <div class="card runs-card">
+      <table class="table runs-table">
+        <Head cancelable={cancelable} selected={selected} onSelect={onSelect} />
+        <tbody>
+          {rows.map((run) => (
+            <Row
+              key={run.run_id}
+              run={run}
+              canCancel={canCancel.has(run.run_id)}
+              isSelected={selected.has(run.run_id)}
+              onToggle={() => toggle(run.run_id)}
+              list={list}
+            />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Head({ cancelable, selected, onSelect }: Pick<Props, "cancelable" | "selected" | "onSelect">) {
+  const isAll = cancelable.length > 0 && selected.size === cancelable.length;
+  return (
+    <thead>
+      <tr>
+        <th scope="col" class="runs-box">
+          <input
+            type="checkbox"
+            aria-label="Select all that can be canceled"
+            checked={isAll}
+            indeterminate={selected.size > 0 && !isAll}
+            disabled={cancelable.length === 0}
+            onChange={() => onSelect(() => new Set(isAll ? [] : cancelable))}
+          />
+        </th>
+        <th scope="col">Status</th>
+        <th scope="col">Run</th>
+        <th scope="col">Agent</th>
+        <th scope="col">Came</th>
+        <th scope="col" class="right">
+          Duration
+        </th>
+        <th scope="col" class="right">
+          Tokens in · out
+        </th>
+        <th scope="col" class="right">
+          Cost
+        </th>
+        <th scope="col">
+          <span class="visually-hidden">Actions</span>
+        </th>
+      </tr>
+    </thead>
+  );
+}
+
+interface RowProps {
+  readonly run: RunRow;
+  readonly canCancel: boolean;
+  readonly isSelected: boolean;
+  readonly onToggle: () => void;
+  readonly list: RunList;
+}
+
+/** A run that is over never changes: its row is made once, however often the others are. */
+function Row(props: RowProps) {
+  const { run, canCancel, isSelected } = props;
+  return useMemo(() => <Cells {...props} />, [run.run_id, run.status, run, canCancel, isSelected, agents.value]);
+}
+
+function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
+  const tokens = tokensOf(run.usage);
+  return (
+    <tr aria-selected={isSelected}>
+      <td class="runs-box">
+        {canCancel && (
+          <input type="checkbox" aria-label={`Select run ${run.run_id}`} checked={isSelected} onChange={onToggle} />
+        )}
+      </td>
+      <td class="runs-status">
+        <StatusBadge status={run.cancel_requested && !isOver(run.status) ? "canceling" : run.status} />
+      </td>
+      <td class="runs-id">
+        <a class="mono" href={href("runs", run.run_id)} title={run.run_id}>
+          {shortId(run.run_id)}
+        </a>
+        {run.error && (
+          <span class="runs-error" title={run.error.detail}>
+            {run.error.code}
+          </span>
+        )}
+      </td>
+      <td class="runs-agent">{run.agent_id}</td>
+      <td class="runs-came">
+        <Ago at={run.created_at} />
+      </td>
+      <td class="right runs-took">
+        <Took run={run} />
+      </td>
+      <td class="right num runs-tokens">
+        {count(tokens.input)} · {count(tokens.output)}
+      </td>
+      <td class="right runs-cost">
+        <Cost agentId={run.agent_id} usage={run.usage} />
+      </td>
+      <td class="right runs-act">{canCancel && <CancelOne runId={run.run_id} list={list} />}</td>
+    </tr>
+  );
+}
+
+function Took({ run }: { run: RunRow }) {
+  const ms = durationOf(run, isOver(run.status) ? 0 : now.value);
+  return ms === null ? <span class="mute">–</span> : <Duration ms={ms} />;
+}
+
+function CancelOne({ runId, list }: { runId: string; list: RunList }) {
+  const [isBusy, setBusy] = useState(false);
+  const cancel = () => {
+    setBusy(true);
+    // A refusal means that it is over already; the list is on its way to show that.
+    list.cancel([runId]).catch(() => setBusy(false));
+  };
+  return (
+    <Button kind="quiet" busy={isBusy} onClick={cancel} label={`Cancel run ${runId}`}>
+      Cancel
+    </Button>
+  );
+}

@@ -1,0 +1,42 @@
+/** The last five minutes of all processes, kept while the page is open. Fed by the shell's subscription. */
+import { signal, type ReadonlySignal } from "@preact/signals";
+import { History, type Snapshot } from "./history.ts";
+import { subscribe } from "./live/live.ts";
+
+/** The stored five minutes come as hundreds of events at once: draw after them, not after each. */
+const SETTLE_MS = 40;
+
+export const history = new History();
+
+const newest = signal<Snapshot | null>(null);
+
+/** Changes about once a second, and with it `history`. Null before the first. */
+export const latest: ReadonlySignal<Snapshot | null> = newest;
+
+/** @returns ends it */
+export function watchProcesses(): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const show = () => {
+    timer = undefined;
+    newest.value = history.latest;
+  };
+  const end = subscribe(
+    { channel: "processes", after: history.lastSeq },
+    {
+      onEvent: (event) => {
+        // The notice of a gap has no processes; the history finds gaps by itself.
+        if (!isSnapshot(event)) return;
+        history.add(event);
+        timer ??= setTimeout(show, SETTLE_MS);
+      },
+    },
+  );
+  return () => {
+    clearTimeout(timer);
+    end();
+  };
+}
+
+function isSnapshot(event: unknown): event is Snapshot {
+  return Array.isArray((event as Partial<Snapshot> | null)?.processes);
+}

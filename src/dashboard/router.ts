@@ -1,0 +1,45 @@
+/**
+ * Where in the page we are, kept in the URL's hash: the server needs no fallback route, a reload stays where
+ * it was, and a link can be sent to somebody.
+ */
+import { signal, type ReadonlySignal } from "@preact/signals";
+
+export interface Route {
+  /** First part of the path; "overview" for none. */
+  readonly page: string;
+  readonly id: string | undefined;
+  readonly query: URLSearchParams;
+}
+
+const current = signal(parse(location.hash));
+
+export const route: ReadonlySignal<Route> = current;
+
+addEventListener("hashchange", () => (current.value = parse(location.hash)));
+
+/** `href("runs", "run_1")` → "#/runs/run_1"; `href("overview")` → "#/". */
+export function href(page: string, id?: string, query: Record<string, string> = {}): string {
+  const search = new URLSearchParams(query).toString();
+  const path = [page === "overview" ? "" : page, ...(id === undefined ? [] : [encodeURIComponent(id)])].join("/");
+  return `#/${path}${search && `?${search}`}`;
+}
+
+/** Takes what `href` makes. */
+export function navigate(to: string): void {
+  location.hash = to;
+}
+
+function parse(hash: string): Route {
+  const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?", 2);
+  const [page = "", id] = path.split("/");
+  return { page: page || "overview", id: id ? decode(id) : undefined, query: new URLSearchParams(search) };
+}
+
+/** A hand-made URL may hold a stray "%". */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

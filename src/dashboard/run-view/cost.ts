@@ -1,0 +1,35 @@
+/** What a run cost, by the price that `config/agents.ts` may give an agent. */
+import type { Price } from "../../core/agent.ts";
+import type { Usage } from "../../core/run.ts";
+import type { AgentInfo } from "../agents.ts";
+
+/** In US dollars; undefined without a price. */
+export function costOf(usage: Usage, price: Price | undefined): number | undefined {
+  if (!price) return undefined;
+  const perMillion =
+    usage.input_tokens * price.input +
+    usage.output_tokens * price.output +
+    usage.cache_read_input_tokens * price.cache_read +
+    usage.cache_creation_input_tokens * price.cache_write;
+  return perMillion / 1_000_000;
+}
+
+export function priceOf(agentId: string, agents: readonly AgentInfo[] | null): Price | undefined {
+  return agents?.find(({ agent_id: id }) => id === agentId)?.price;
+}
+
+export function hasPrices(agents: readonly AgentInfo[] | null): boolean {
+  return agents?.some(({ agent_id: id }) => priceOf(id, agents) !== undefined) === true;
+}
+
+/** 0.00234 → "$0.0023", 12.3 → "$12.30"; what is too small to show is "<$0.0001". */
+export function dollars(cost: number): string {
+  if (cost === 0) return "$0";
+  if (cost < 0.0001) return "<$0.0001";
+  return `$${cost.toFixed(cost < 1 ? 4 : 2)}`;
+}
+
+export function tokensOf(usage: Usage): { readonly input: number; readonly output: number } {
+  const { input_tokens: input, cache_read_input_tokens: read, cache_creation_input_tokens: written } = usage;
+  return { input: input + read + written, output: usage.output_tokens };
+}

@@ -1,0 +1,40 @@
+/** Text that may be long: its beginning, and a button for all of it. */
+import { useState } from "preact/hooks";
+import { count } from "../format.ts";
+import { Button } from "../ui/button.tsx";
+import { CopyButton } from "../ui/copy-button.tsx";
+
+const SHOWN_LINES = 16;
+const SHOWN_CHARACTERS = 2_000;
+
+export function Folded({ label, text }: { label: string; text: string }) {
+  const [isOpen, setOpen] = useState(false);
+  const beginning = beginningOf(text);
+  const isLong = beginning.length < text.length;
+  return (
+    <div class="folded">
+      <div class="folded-bar">
+        <span>{label}</span>
+        {isLong && (
+          <Button kind="quiet" onClick={() => setOpen(!isOpen)}>
+            {isOpen ? "Show less" : `Show all ${count(text.length)} characters`}
+          </Button>
+        )}
+        <CopyButton text={text} />
+      </div>
+      <pre tabIndex={0} aria-label={label} class={isOpen || !isLong ? "folded-text" : "folded-text folded-cut"}>
+        {isOpen ? text : beginning}
+      </pre>
+    </div>
+  );
+}
+
+function beginningOf(text: string): string {
+  const cut = text.slice(0, SHOWN_CHARACTERS);
+  let end = -1;
+  for (let line = 0; line < SHOWN_LINES; line += 1) {
+    end = cut.indexOf("\n", end + 1);
+    if (end < 0) return cut;
+  }
+  return cut.slice(0, end);
+}

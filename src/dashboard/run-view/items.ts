@@ -1,0 +1,69 @@
+/**
+ * What a person sees of a run, in order: its messages, its thoughts, its tool calls, and what went wrong in
+ * between. Made by `run-view.ts`, shown by `run-items.tsx`. Items are changed in place, and `version` says so:
+ * a long answer is appended to thousands of times, and nothing else of the run need be looked at for it.
+ */
+interface ItemBase {
+  /** Unique within the run. */
+  readonly key: string;
+  readonly at: number;
+  /** Grows with every change of the item. */
+  version: number;
+}
+
+interface Voidable {
+  /** A new attempt took its place: it does not count. */
+  isVoid: boolean;
+}
+
+export interface TextItem extends ItemBase, Voidable {
+  readonly kind: "text";
+  text: string;
+  isOpen: boolean;
+}
+
+export interface ReasoningItem extends ItemBase, Voidable {
+  readonly kind: "reasoning";
+  text: string;
+  isOpen: boolean;
+  endedAt: number | null;
+}
+
+/** writing: its arguments still come · ready: not started · interrupted: the run ended, or was taken over, before it did */
+export type ToolState = "writing" | "ready" | "running" | "done" | "failed" | "interrupted";
+
+export interface ToolItem extends ItemBase, Voidable {
+  readonly kind: "tool";
+  readonly toolCallId: string;
+  readonly name: string;
+  /** JSON, as far as it came. */
+  args: string;
+  state: ToolState;
+  result: string | null;
+  startedAt: number | null;
+  endedAt: number | null;
+}
+
+export interface AttemptItem extends ItemBase {
+  readonly kind: "attempt";
+  readonly of: "run" | "model_call";
+  readonly attempt: number;
+  readonly reason: string;
+  readonly waitMs: number | null;
+  /** How many of the items above became void. */
+  readonly voided: number;
+}
+
+export interface GapItem extends ItemBase {
+  readonly kind: "gap";
+  readonly after: number;
+  readonly next: number;
+}
+
+export interface ParkedItem extends ItemBase {
+  readonly kind: "parked";
+  readonly reason: string;
+}
+
+export type Item = TextItem | ReasoningItem | ToolItem | AttemptItem | GapItem | ParkedItem;
+export type VoidableItem = TextItem | ReasoningItem | ToolItem;

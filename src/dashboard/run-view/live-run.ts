@@ -1,0 +1,54 @@
+/**
+ * A run as it happens: its journal from the first event on, and told once a frame that something changed. The
+ * live connection resumes by itself; `start` and `stop` are idempotent, and `start` after `stop` goes on.
+ */
+import { signal } from "@preact/signals";
+import { subscribe } from "../live/live.ts";
+import { OncePerFrame } from "./frame.ts";
+import { RunView } from "./run-view.ts";
+import { Waterfall } from "./waterfall.ts";
+import { readEvent } from "./wire.ts";
+
+export class LiveRun {
+  readonly runId: string;
+  readonly view = new RunView();
+  readonly waterfall = new Waterfall();
+  /** Grows at most once a frame; read it to be rendered again. */
+  readonly revision = signal(0);
+  readonly error = signal<{ readonly code: string; readonly message: string } | null>(null);
+  readonly #frame = new OncePerFrame(() => (this.revision.value += 1));
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(runId: string) {
+    this.runId = runId;
+  }
+
+  start(): void {
+    if (this.#unsubscribe || this.view.end) return;
+    this.error.value = null;
+    this.#unsubscribe = subscribe(
+      { channel: "run", run_id: this.runId, after: this.view.lastSeq },
+      {
+        onEvent: (event) => this.#apply(event),
+        onError: ({ code, detail }) => {
+          this.#unsubscribe = undefined;
+          this.error.value = { code, message: detail };
+        },
+      },
+    );
+  }
+
+  stop(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    this.#frame.stop();
+  }
+
+  #apply(value: unknown): void {
+    const event = readEvent(value);
+    if (!event) return;
+    this.view.apply(event);
+    this.waterfall.apply(event);
+    this.#frame.request();
+  }
+}

@@ -1,0 +1,220 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import type { Item, ToolItem } from "./items.ts";
+import { RunView } from "./run-view.ts";
+import { readEvent, type WireEvent } from "./wire.ts";
+
+/** A journal that a real server wrote. */
+function journal(name: string): WireEvent[] {
+  const lines = readFileSync(`${import.meta.dirname}/fixtures/${name}.jsonl`, "utf8")
+    .trim()
+    .split("\n");
+  return lines.flatMap((line) => readEvent(JSON.parse(line)) ?? []);
+}
+
+function viewOf(events: readonly WireEvent[]): RunView {
+  const view = new RunView();
+  for (const event of events) view.apply(event);
+  return view;
+}
+
+function until(events: readonly WireEvent[], isLast: (event: WireEvent) => boolean): WireEvent[] {
+  return events.slice(0, events.findIndex(isLast) + 1);
+}
+
+const kinds = (view: RunView) => view.items.map(({ kind }) => kind);
+const only = <K extends Item["kind"]>(view: RunView, kind: K) =>
+  view.items.filter((item): item is Extract<Item, { kind: K }> => item.kind === kind);
+const toolOf = (view: RunView): ToolItem | undefined => only(view, "tool")[0];
+
+const started: WireEvent[] = [
+  { seq: 1, timestamp: 1_000, type: "RUN_STARTED", threadId: "t", runId: "r" },
+  { seq: 2, timestamp: 1_000, type: "CUSTOM", name: "evenkeel.queued", value: { agent_id: "a", ahead: 3 } },
+  { seq: 3, timestamp: 1_010, type: "CUSTOM", name: "evenkeel.claimed", value: { owner: "agent-1-9", attempt: 1 } },
+];
+
+describe("real journals", () => {
+  test("a tool call has its arguments, its result and its times, between the words around it", () => {
+    const view = viewOf(journal("tool"));
+    expect(kinds(view)).toEqual(["text", "tool", "text"]);
+    expect(toolOf(view)).toMatchObject({ name: "calculate", args: '{"expression":"2+3"}', result: "5", state: "done" });
+    expect(toolOf(view)?.endedAt).toBeGreaterThanOrEqual(toolOf(view)?.startedAt ?? Number.NaN);
+    expect(only(view, "text").map(({ text }) => text)).toEqual([
+      "I will call calculate.",
+      "The tool calculate answered: 5",
+    ]);
+    expect(view).toMatchObject({ status: "completed", modelCalls: 2, agentId: "assistant" });
+    expect(view.end).toMatchObject({ status: "completed", reply: "The tool calculate answered: 5" });
+    expect(view.usage).toMatchObject({ input_tokens: 339, output_tokens: 17 });
+  });
+
+  test("a tool call goes from writing over ready and running to done", () => {
+    const view = new RunView();
+    const seen: string[] = [];
+    for (const event of journal("tool")) {
+      view.apply(event);
+      const state = toolOf(view)?.state;
+      if (state && state !== seen.at(-1)) seen.push(state);
+    }
+    expect(seen).toEqual(["writing", "ready", "running", "done"]);
+  });
+
+  test("a tool whose result is an error has failed", () => {
+    expect(toolOf(viewOf(journal("toolerr")))?.state).toBe("failed");
+  });
+
+  test("retries before the first word leave no void items, and say why and how long they wait", () => {
+    const view = viewOf(journal("retry"));
+    expect(kinds(view)).toEqual(["attempt", "attempt", "text"]);
+    const [first] = only(view, "attempt");
+    expect(first).toMatchObject({ of: "model_call", attempt: 2, voided: 0 });
+    expect(first?.reason).toContain("529");
+    expect(first?.waitMs).toBeGreaterThanOrEqual(1_000);
+  });
+
+  test("answers that broke off are void, all but the last, which failed with the run", () => {
+    const view = viewOf(journal("cut"));
+    expect(only(view, "text").map(({ isVoid }) => isVoid)).toEqual([true, true, true, false]);
+    expect(view.end).toMatchObject({ status: "failed", error: { code: "MODEL_UNAVAILABLE" } });
+  });
+
+  test("after a crash the run is queued until another process claims it, and what it said is void", () => {
+    const events = journal("crash");
+    const crashed = viewOf(until(events, (event) => event.type === "CUSTOM" && event.name === "evenkeel.attempt"));
+    expect(crashed.status).toBe("queued");
+    const view = viewOf(events);
+    expect(view.claims.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(only(view, "text").map(({ isVoid }) => isVoid)).toEqual([true, false]);
+    expect(only(view, "attempt")[0]).toMatchObject({ of: "run", reason: "its process died", voided: 1 });
+    expect(view.status).toBe("completed");
+  });
+
+  test("a canceled run is over and keeps what it said", () => {
+    const view = viewOf(journal("cancel"));
+    expect(view).toMatchObject({ status: "canceled", end: { status: "canceled", error: null } });
+    expect(only(view, "text")[0]).toMatchObject({ isOpen: false, isVoid: false });
+  });
+
+  test("a refused request shows its code", () => {
+    expect(viewOf(journal("bad")).end).toMatchObject({ status: "failed", error: { code: "MODEL_REJECTED" } });
+  });
+
+  test("thoughts come apart from words, with the time they took", () => {
+    const view = viewOf(journal("think"));
+    expect(kinds(view)).toEqual(["reasoning", "text"]);
+    const [thought] = only(view, "reasoning");
+    expect(thought?.text).toMatch(/^thought1 .*thought50$/);
+    expect((thought?.endedAt ?? 0) - (thought?.at ?? 0)).toBeGreaterThan(500);
+  });
+
+  test("applied again from the start, as after a reconnect, it changes nothing", () => {
+    const events = journal("crash");
+    const view = viewOf(events);
+    const { version } = view;
+    for (const event of events) view.apply(event);
+    expect(view.version).toBe(version);
+    expect(only(view, "text")[1]?.text).toMatch(/tok100$/);
+  });
+
+  test("at every cut the view is that of the same events applied at once", () => {
+    const events = journal("tool");
+    const growing = new RunView();
+    events.forEach((event, index) => {
+      growing.apply(event);
+      expect(growing.items).toEqual(viewOf(events.slice(0, index + 1)).items);
+    });
+  });
+});
+
+describe("what seldom happens", () => {
+  test("a run that waits says how many are ahead", () => {
+    expect(viewOf(started.slice(0, 2))).toMatchObject({ status: "queued", ahead: 3, threadId: "t" });
+  });
+
+  test("a tool that runs when the run is canceled is interrupted, not done", () => {
+    const view = viewOf([
+      ...started,
+      { seq: 4, timestamp: 1_020, type: "TOOL_CALL_START", toolCallId: "c", toolCallName: "slow" },
+      { seq: 5, timestamp: 1_020, type: "TOOL_CALL_END", toolCallId: "c" },
+      { seq: 6, timestamp: 1_030, type: "STEP_STARTED", stepName: "tool:slow:c" },
+      { seq: 7, timestamp: 1_040, type: "RUN_FINISHED", threadId: "t", runId: "r", outcome: { type: "cancelled" } },
+    ]);
+    expect(toolOf(view)).toMatchObject({ state: "interrupted", result: null });
+  });
+
+  test("a tool that a second process runs again is done when that one is", () => {
+    const view = viewOf([
+      ...started,
+      { seq: 4, timestamp: 1_020, type: "TOOL_CALL_START", toolCallId: "c", toolCallName: "slow" },
+      { seq: 5, timestamp: 1_020, type: "TOOL_CALL_END", toolCallId: "c" },
+      { seq: 6, timestamp: 1_030, type: "STEP_STARTED", stepName: "tool:slow:c" },
+      { seq: 7, timestamp: 1_040, type: "STEP_FINISHED", stepName: "tool:slow:c" },
+    ]);
+    expect(toolOf(view)?.state).toBe("interrupted");
+    view.apply({ seq: 8, timestamp: 2_000, type: "STEP_STARTED", stepName: "tool:slow:c" });
+    view.apply({ seq: 9, timestamp: 2_010, type: "TOOL_CALL_RESULT", messageId: "m", toolCallId: "c", content: "ok" });
+    expect(toolOf(view)).toMatchObject({ state: "done", result: "ok", endedAt: 2_010 });
+  });
+
+  test("two calls under one id are two items, and the result is the newer one's", () => {
+    const call = { type: "TOOL_CALL_START", toolCallId: "c", toolCallName: "t" } as const;
+    const view = viewOf([
+      ...started,
+      { ...call, seq: 4 },
+      { ...call, seq: 5 },
+      { seq: 6, type: "TOOL_CALL_RESULT", messageId: "m", toolCallId: "c", content: "ok" },
+    ]);
+    expect(only(view, "tool").map(({ result }) => result)).toEqual([null, "ok"]);
+    expect(new Set(view.items.map(({ key }) => key)).size).toBe(2);
+  });
+
+  test("a gap is told where it is", () => {
+    const view = viewOf([
+      ...started,
+      { type: "CUSTOM", name: "evenkeel.gap", value: { after: 3, next: 90 } },
+      { seq: 90, type: "TEXT_MESSAGE_CONTENT", messageId: "gone", delta: "of a message whose start is gone" },
+    ]);
+    expect(view.items).toMatchObject([{ kind: "gap", after: 3, next: 90 }]);
+    expect(view.lastSeq).toBe(90);
+  });
+
+  test("a parked run waits until its next step", () => {
+    const view = viewOf([...started, { seq: 4, type: "CUSTOM", name: "evenkeel.waiting", value: { reason: "limit" } }]);
+    expect(view).toMatchObject({ status: "waiting", items: [{ kind: "parked", reason: "limit" }] });
+    view.apply({ seq: 5, type: "STEP_STARTED", stepName: "model" });
+    expect(view.status).toBe("running");
+  });
+
+  test("events of unknown types and shapes change nothing but the position", () => {
+    const view = viewOf([
+      ...started,
+      { seq: 4, type: "NEWS" } as unknown as WireEvent,
+      { seq: 5, type: "CUSTOM", name: "evenkeel.attempt", value: null },
+      { seq: 6, type: "TOOL_CALL_RESULT", messageId: "m", toolCallId: "unknown", content: "x" },
+    ]);
+    expect(kinds(view)).toEqual(["attempt"]);
+    expect([readEvent(null), readEvent("x"), readEvent({})]).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("cached tokens are counted once", () => {
+    const usage = [{ inputTokens: 100, outputTokens: 5, cachedInputTokens: 60, cacheWriteInputTokens: 30 }];
+    const view = viewOf([...started, { seq: 4, type: "RUN_FINISHED", threadId: "t", runId: "r", usage }]);
+    expect(view.usage).toEqual({
+      input_tokens: 10,
+      output_tokens: 5,
+      cache_read_input_tokens: 60,
+      cache_creation_input_tokens: 30,
+    });
+  });
+
+  test("200,000 deltas take no longer each than the first ones", () => {
+    const view = viewOf([...started, { seq: 4, type: "TEXT_MESSAGE_START", messageId: "m", role: "assistant" }]);
+    const began = performance.now();
+    for (let seq = 5; seq < 200_005; seq += 1) {
+      view.apply({ seq, timestamp: seq, type: "TEXT_MESSAGE_CONTENT", messageId: "m", delta: "some words " });
+    }
+    expect(only(view, "text")[0]?.text.length).toBe(200_000 * 11);
+    // [about 60 ms]
+    expect(performance.now() - began).toBeLessThan(1_500);
+  });
+});

@@ -1,0 +1,242 @@
+/**
+ * A run as a person sees it, built from its journal one event at a time: items, status, attempts, usage, end.
+ * Pure: no clock, no network. Each event costs the same however long the run is already. It grows with the run,
+ * which the server bounds (steps, tokens of an answer, characters of a tool's result).
+ */
+import { MODEL_STEP } from "../../core/event.ts";
+import { NO_USAGE, type RunStatus, type Usage } from "../../core/run.ts";
+import type {
+  AttemptItem,
+  GapItem,
+  Item,
+  ParkedItem,
+  ReasoningItem,
+  TextItem,
+  ToolItem,
+  VoidableItem,
+} from "./items.ts";
+import { CustomValue, toolCallOfStep, type WireEvent } from "./wire.ts";
+
+export interface Claimed {
+  readonly attempt: number;
+  readonly owner: string;
+  readonly at: number;
+}
+
+export interface RunEnd {
+  readonly status: "completed" | "failed" | "canceled";
+  readonly at: number;
+  readonly reply: string | null;
+  readonly error: { readonly code: string; readonly detail: string } | null;
+}
+
+type EventOf<T extends WireEvent["type"]> = Extract<WireEvent, { type: T }>;
+
+export class RunView {
+  readonly items: Item[] = [];
+  /** One for each process that owned the run. */
+  readonly claims: Claimed[] = [];
+  status: RunStatus = "queued";
+  threadId: string | null = null;
+  agentId: string | null = null;
+  /** How many runs waited before this one when it came. */
+  ahead = 0;
+  queuedAt: number | null = null;
+  modelCalls = 0;
+  usage: Usage = NO_USAGE;
+  end: RunEnd | null = null;
+  lastSeq = 0;
+  lastAt = 0;
+  /** Grows with every event that changed something. */
+  version = 0;
+  // By the id that later events name. An endpoint may give two calls the same id: then the newer one is meant.
+  readonly #byId = new Map<string, VoidableItem>();
+
+  /** Applies the next event; one that was seen already changes nothing. */
+  apply(event: WireEvent): void {
+    const { seq, timestamp = this.lastAt } = event;
+    if (seq !== undefined && seq <= this.lastSeq) return;
+    if (seq !== undefined) this.lastSeq = seq;
+    this.lastAt = timestamp;
+    this.version += 1;
+    this.#see(event, timestamp);
+  }
+
+  #see(event: WireEvent, at: number): void {
+    switch (event.type) {
+      case "RUN_STARTED":
+        this.threadId = event.threadId;
+        this.queuedAt = at;
+        break;
+      case "CUSTOM":
+        this.#custom(event.name, new CustomValue(event.value), at);
+        break;
+      case "STEP_STARTED":
+      case "STEP_FINISHED":
+        this.#step(event, at);
+        break;
+      case "TEXT_MESSAGE_START":
+      case "TEXT_MESSAGE_CONTENT":
+      case "TEXT_MESSAGE_END":
+      case "REASONING_START":
+      case "REASONING_MESSAGE_CONTENT":
+      case "REASONING_END":
+        this.#message(event, at);
+        break;
+      case "TOOL_CALL_START":
+      case "TOOL_CALL_ARGS":
+      case "TOOL_CALL_END":
+      case "TOOL_CALL_RESULT":
+        this.#tool(event, at);
+        break;
+      case "RUN_FINISHED":
+      case "RUN_ERROR":
+        this.#finish(event, at);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #message(
+    event: EventOf<`TEXT_MESSAGE_${"START" | "CONTENT" | "END"}` | `REASONING_${"START" | "MESSAGE_CONTENT" | "END"}`>,
+    at: number,
+  ): void {
+    const { type, messageId } = event;
+    if (type === "TEXT_MESSAGE_START" || type === "REASONING_START") {
+      const base = { key: this.#key(), at, version: 0, text: "", isOpen: true, isVoid: false };
+      const item: TextItem | ReasoningItem =
+        type === "REASONING_START" ? { ...base, kind: "reasoning", endedAt: null } : { ...base, kind: "text" };
+      return this.#add(messageId, item);
+    }
+    const item = this.#byId.get(messageId);
+    if (item?.kind !== "text" && item?.kind !== "reasoning") return;
+    if ("delta" in event) item.text += event.delta;
+    else item.isOpen = false;
+    if (item.kind === "reasoning" && !item.isOpen) item.endedAt = at;
+    this.#touch(item);
+  }
+
+  #tool(event: EventOf<`TOOL_CALL_${"START" | "ARGS" | "END" | "RESULT"}`>, at: number): void {
+    const { type, toolCallId } = event;
+    if (type === "TOOL_CALL_START") {
+      const call = { kind: "tool", toolCallId, name: event.toolCallName, args: "", state: "writing" } as const;
+      const times = { at, startedAt: null, endedAt: null };
+      this.#add(toolCallId, { ...call, ...times, key: this.#key(), version: 0, isVoid: false, result: null });
+      return;
+    }
+    const tool = this.#byId.get(toolCallId);
+    if (tool?.kind !== "tool") return;
+    if (type === "TOOL_CALL_ARGS") tool.args += event.delta;
+    else if (type === "TOOL_CALL_END") tool.state = tool.state === "writing" ? "ready" : tool.state;
+    else {
+      tool.result = typeof event.content === "string" ? event.content : JSON.stringify(event.content);
+      tool.state = event.isError ? "failed" : "done";
+      tool.endedAt = at;
+    }
+    this.#touch(tool);
+  }
+
+  #step({ type, stepName }: EventOf<"STEP_STARTED" | "STEP_FINISHED">, at: number): void {
+    if (stepName === MODEL_STEP) {
+      if (type === "STEP_STARTED") this.modelCalls += 1;
+      if (this.status === "waiting") this.status = "running";
+      return;
+    }
+    const tool = this.#byId.get(toolCallOfStep(stepName) ?? "");
+    if (tool?.kind !== "tool") return;
+    if (type === "STEP_STARTED") {
+      tool.state = "running";
+      tool.startedAt ??= at;
+    } else if (tool.state === "running") {
+      // Closed without a result: its process died, and the next one starts it again or says that it cannot.
+      tool.state = "interrupted";
+      tool.endedAt = at;
+    }
+    this.#touch(tool);
+  }
+
+  #custom(name: string, value: CustomValue, at: number): void {
+    const base = { key: this.#key(), at, version: 0 };
+    if (name === "evenkeel.queued") {
+      this.agentId = value.text("agent_id") ?? null;
+      this.ahead = value.number("ahead") ?? 0;
+    } else if (name === "evenkeel.claimed") {
+      this.status = "running";
+      const attempt = value.number("attempt") ?? this.claims.length + 1;
+      this.claims.push({ attempt, owner: value.text("owner") ?? "", at });
+    } else if (name === "evenkeel.attempt") {
+      this.items.push(this.#attempt(value, base));
+    } else if (name === "evenkeel.gap") {
+      const gap = { after: value.number("after") ?? 0, next: value.number("next") ?? 0 };
+      this.items.push({ ...base, kind: "gap", ...gap } satisfies GapItem);
+    } else if (name === "evenkeel.waiting") {
+      this.status = "waiting";
+      this.items.push({ ...base, kind: "parked", reason: value.text("reason") ?? "" } satisfies ParkedItem);
+    }
+  }
+
+  #attempt(value: CustomValue, base: { key: string; at: number; version: number }): AttemptItem {
+    const of = value.text("of") === "run" ? "run" : "model_call";
+    // Back in the queue, until the next process claims it.
+    if (of === "run") this.status = "queued";
+    const voided = value.texts("void").flatMap((id) => this.#byId.get(id) ?? []);
+    for (const item of voided) {
+      item.isVoid = true;
+      this.#touch(item);
+    }
+    const said = { attempt: value.number("attempt") ?? 0, reason: value.text("reason") ?? "" };
+    return { ...base, kind: "attempt", of, ...said, waitMs: value.number("wait_ms") ?? null, voided: voided.length };
+  }
+
+  #finish(event: EventOf<"RUN_FINISHED" | "RUN_ERROR">, at: number): void {
+    this.usage = usageOf(event.usage?.[0]);
+    this.end = event.type === "RUN_ERROR" ? failed(event, at) : finished(event, at);
+    this.status = this.end.status;
+    for (const item of this.items) if (isUnfinished(item)) this.#interrupt(item);
+  }
+
+  #interrupt(tool: ToolItem): void {
+    tool.state = "interrupted";
+    this.#touch(tool);
+  }
+
+  #key(): string {
+    return `${this.lastSeq}.${this.items.length}`;
+  }
+
+  #add(id: string, item: VoidableItem): void {
+    this.items.push(item);
+    this.#byId.set(id, item);
+  }
+
+  #touch(item: Item): void {
+    item.version += 1;
+    this.version += 1;
+  }
+}
+
+function isUnfinished(item: Item): item is ToolItem {
+  return item.kind === "tool" && item.result === null && item.state !== "interrupted" && !item.isVoid;
+}
+
+function finished({ outcome, result }: EventOf<"RUN_FINISHED">, at: number): RunEnd {
+  if (outcome?.type === "cancelled") return { status: "canceled", at, reply: null, error: null };
+  return { status: "completed", at, reply: new CustomValue(result).text("reply") ?? null, error: null };
+}
+
+function failed({ code = "INTERNAL", message }: EventOf<"RUN_ERROR">, at: number): RunEnd {
+  return { status: "failed", at, reply: null, error: { code, detail: message } };
+}
+
+/** AG-UI counts cached tokens as input; we count them apart, as the Messages API does. */
+function usageOf(tokens: NonNullable<EventOf<"RUN_FINISHED">["usage"]>[number] | undefined): Usage {
+  if (!tokens) return NO_USAGE;
+  const { inputTokens = 0, outputTokens = 0, cachedInputTokens = 0, cacheWriteInputTokens = 0 } = tokens;
+  return {
+    input_tokens: Math.max(0, (inputTokens ?? 0) - (cachedInputTokens ?? 0) - (cacheWriteInputTokens ?? 0)),
+    output_tokens: outputTokens ?? 0,
+    cache_read_input_tokens: cachedInputTokens ?? 0,
+    cache_creation_input_tokens: cacheWriteInputTokens ?? 0,
+  };
+}

@@ -1,0 +1,26 @@
+/** A choice in a row of filters; "any" is the empty string. */
+
+interface Props {
+  readonly label: string;
+  readonly value: string;
+  readonly options: readonly string[];
+  readonly onChange: (value: string) => void;
+}
+
+export function Select({ label, value, options, onChange }: Props) {
+  // A value from a link may be one that the list does not have (any more): it is shown all the same.
+  const all = value === "" || options.includes(value) ? options : [...options, value];
+  return (
+    <label class="filter">
+      <span>{label}</span>
+      <select class="input" value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        <option value="">any</option>
+        {all.map((option) => (
+          <option key={option} value={option}>
+            {option}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

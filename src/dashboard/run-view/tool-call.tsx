@@ -1,0 +1,37 @@
+/** One tool call: what it was asked, what it gave, how long it took. Open on the page of a run, closed in a chat. */
+import { Duration } from "../ui/duration.tsx";
+import { Folded } from "./folded.tsx";
+import type { ToolItem, ToolState } from "./items.ts";
+import { indentJson } from "./json-text.ts";
+
+const STATES: Record<ToolState, { readonly word: string; readonly tone: string }> = {
+  writing: { word: "writing arguments", tone: "busy" },
+  ready: { word: "ready", tone: "idle" },
+  running: { word: "running", tone: "busy" },
+  done: { word: "done", tone: "ok" },
+  failed: { word: "failed", tone: "bad" },
+  interrupted: { word: "interrupted", tone: "warn" },
+};
+
+const PREVIEW_CHARACTERS = 90;
+
+export type ShownTool = Pick<ToolItem, "name" | "args" | "state" | "result" | "startedAt" | "endedAt">;
+
+export function ToolCall({ tool, isOpen }: { tool: ShownTool; isOpen: boolean }) {
+  const { name, args, state, result, startedAt, endedAt } = tool;
+  const { word, tone } = STATES[state];
+  return (
+    <details class="tool" open={isOpen}>
+      <summary>
+        <span class="tool-name">{name}</span>
+        <span class="tool-args">{args.slice(0, PREVIEW_CHARACTERS)}</span>
+        {startedAt !== null && endedAt !== null && <Duration ms={endedAt - startedAt} />}
+        <span class={`badge tone-${tone}`}>{word}</span>
+      </summary>
+      <div class="tool-body">
+        <Folded label="Arguments" text={indentJson(args) || "none"} />
+        {result !== null && <Folded label={state === "failed" ? "Error" : "Result"} text={indentJson(result)} />}
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,39 @@
+/** A journal event as it comes over the wire. What it says is trusted no further than its shape. */
+import type { RunEvent } from "../../core/event.ts";
+
+export type WireEvent = RunEvent & { readonly seq?: number; readonly timestamp?: number };
+
+/** Undefined for what is no event at all. Events of types that nobody knows yet pass, and change nothing. */
+export function readEvent(value: unknown): WireEvent | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  return typeof (value as { type?: unknown }).type === "string" ? (value as WireEvent) : undefined;
+}
+
+/** Fields of a CUSTOM event's `value`, each read as what it should be or as nothing. */
+export class CustomValue {
+  readonly #fields: Readonly<Record<string, unknown>>;
+
+  constructor(value: unknown) {
+    this.#fields = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#fields[name];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  number(name: string): number | undefined {
+    const value = this.#fields[name];
+    return typeof value === "number" ? value : undefined;
+  }
+
+  texts(name: string): string[] {
+    const value = this.#fields[name];
+    return Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];
+  }
+}
+
+/** The tool call that a step runs, by the name that the agent gives such steps. */
+export function toolCallOfStep(stepName: string): string | undefined {
+  return /^tool:[^:]*:(.+)$/s.exec(stepName)?.[1];
+}

@@ -1,0 +1,36 @@
+/** The five places of the page. */
+import { href, route } from "../router.ts";
+
+const PLACES = [
+  { page: "overview", title: "Overview" },
+  { page: "activities", title: "Activities" },
+  { page: "runs", title: "Runs" },
+  { page: "chat", title: "Chat" },
+  { page: "processes", title: "Processes" },
+] as const;
+
+export function Navigation() {
+  const here = route.value.page;
+  return (
+    <nav class="nav" aria-label="Pages">
+      {PLACES.map(({ page, title }) => (
+        <a key={page} class="nav-link" href={href(page)} {...(page === here && { "aria-current": "page" as const })}>
+          {title}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+/** A hull on an even keel: what floats, and the line it floats on. */
+export function Brand() {
+  return (
+    <a class="brand" href={href("overview")} aria-label="evenkeel, overview">
+      <svg class="brand-mark" viewBox="0 0 24 24" aria-hidden="true">
+        <path d="M2.5 9.5h19c-.6 5-4.2 8-9.5 8s-8.9-3-9.5-8Z" />
+        <path class="brand-keel" d="M12 17.5v4M12 3v6.5" />
+      </svg>
+      <span class="brand-name">evenkeel</span>
+    </a>
+  );
+}

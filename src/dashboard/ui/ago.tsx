@@ -1,0 +1,11 @@
+/** "3 s ago", renewed each second; the exact time is in the tooltip. */
+import { now } from "../clock.ts";
+import { ago, clockTime } from "../format.ts";
+
+export function Ago({ at }: { at: number }) {
+  return (
+    <time class="ago" dateTime={new Date(at).toISOString()} title={clockTime(at)}>
+      {ago(at, now.value)}
+    </time>
+  );
+}

@@ -1,0 +1,9 @@
+/** Shown while the first data is on its way. It appears late, so that what loads fast does not flicker. */
+
+export function Loading({ what = "Loading" }: { what?: string }) {
+  return (
+    <p class="loading" role="status">
+      {what}…
+    </p>
+  );
+}

@@ -1,0 +1,22 @@
+/** A run's or a process's state: a dot and a word, so that color is never the only sign. */
+
+/** status → tone; the tones are in styles/components.css. */
+const TONES: Readonly<Record<string, string>> = {
+  queued: "idle",
+  pending: "idle",
+  starting: "busy",
+  running: "busy",
+  waiting: "warn",
+  draining: "warn",
+  restarting: "warn",
+  ready: "ok",
+  completed: "ok",
+  ok: "ok",
+  failed: "bad",
+  stalled: "bad",
+  canceled: "mute",
+};
+
+export function StatusBadge({ status }: { status: string }) {
+  return <span class={`badge tone-${TONES[status] ?? "idle"}`}>{status}</span>;
+}

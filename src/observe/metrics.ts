@@ -1,0 +1,194 @@
+/**
+ * `GET /metrics`: the primary's snapshot of all processes in Prometheus' text format. A scrape of the shared
+ * port reaches one worker at random: if each told of itself, counters would jump back and forth. So each tells
+ * of all. Called by `routes/metrics.ts`.
+ */
+import type { MetricConfiguration } from "prom-client";
+import type { Gauges, ProcessInfo } from "../process/protocol.ts";
+
+interface Metric {
+  readonly name: string;
+  readonly help: string;
+  /** Counters only grow while their process lives, and begin at 0 in the next one. */
+  readonly type: "gauge" | "counter";
+  /** The label whose values are the keys of what `from` gives. */
+  readonly by?: "quantile" | "status";
+  /** Told of a place in the tree even while no process is in it. */
+  readonly always?: true;
+  /** Undefined: this process has no such figure, and gives no sample. */
+  readonly from: (process: ProcessInfo) => Sample | Readonly<Record<string, Sample>>;
+}
+
+type Sample = number | undefined;
+
+/** Base units, as Prometheus asks for: seconds, bytes, ratios. */
+const METRICS: readonly Metric[] = [
+  {
+    name: "evenkeel_process_ready",
+    help: "1 while the process serves, 0 while it starts, stalls, drains or waits to be restarted.",
+    type: "gauge",
+    always: true,
+    from: ({ state }) => (state === "ready" ? 1 : 0),
+  },
+  {
+    name: "evenkeel_process_restarts_total",
+    help: "How often a process that died in this place was replaced.",
+    type: "counter",
+    always: true,
+    from: ({ restarts }) => restarts,
+  },
+  {
+    name: "evenkeel_process_uptime_seconds",
+    help: "How long the process has lived.",
+    type: "gauge",
+    from: ({ uptime_s: uptime }) => uptime,
+  },
+  {
+    name: "evenkeel_process_resident_memory_bytes",
+    help: "Resident memory.",
+    type: "gauge",
+    from: ({ rss_bytes: rss }) => rss,
+  },
+  {
+    name: "evenkeel_process_cpu_ratio",
+    help: "CPU time over time, of one core, in the last second.",
+    type: "gauge",
+    from: ({ cpu_percent: percent }) => percent / 100,
+  },
+  {
+    name: "evenkeel_process_in_flight",
+    help: "Requests of a worker, runs of an agent, streams of the simulated model.",
+    type: "gauge",
+    from: ({ in_flight: inFlight }) => inFlight,
+  },
+  {
+    name: "evenkeel_event_loop_lag_seconds",
+    help: "How late the event loop ran what was due, in the last second.",
+    type: "gauge",
+    by: "quantile",
+    from: ({ lag_ms: { p50, p99 } }) => ({ "0.5": p50 / 1000, "0.99": p99 / 1000 }),
+  },
+  {
+    name: "evenkeel_runs",
+    help: "Runs under way by status. Told by the primary.",
+    type: "gauge",
+    by: "status",
+    from: ({ gauges }) => ({
+      queued: gauges["runs_queued"],
+      running: gauges["runs_running"],
+      waiting: gauges["runs_waiting"],
+    }),
+  },
+  {
+    name: "evenkeel_health_seconds",
+    help: "What a client of this worker waits for GET /health, over the last 5 to 10 s, blocked loops included.",
+    type: "gauge",
+    by: "quantile",
+    from: ({ gauges }) => quantiles(gauges, "health"),
+  },
+  {
+    name: "evenkeel_stream_viewers",
+    help: "Subscriptions that are followed, over SSE and WebSocket.",
+    type: "gauge",
+    from: ({ gauges }) => gauges["viewers"],
+  },
+  {
+    name: "evenkeel_stream_queued_bytes",
+    help: "Bytes that wait in the worker for the sockets of viewers.",
+    type: "gauge",
+    from: ({ gauges }) => gauges["queued_bytes"],
+  },
+  {
+    name: "evenkeel_stream_slowest_behind_events",
+    help: "How many events the viewer that is furthest behind has not been sent.",
+    type: "gauge",
+    from: ({ gauges }) => gauges["slowest_behind_events"],
+  },
+  {
+    name: "evenkeel_stream_append_to_socket_seconds",
+    help: "From the append of an event to its write to a viewer's socket, over the last 5 to 10 s.",
+    type: "gauge",
+    by: "quantile",
+    from: ({ gauges }) => quantiles(gauges, "append_to_socket"),
+  },
+  {
+    name: "evenkeel_stream_closed_as_slow_total",
+    help: "Viewers closed because they took no bytes for SLOW_CLIENT_MS.",
+    type: "counter",
+    from: ({ gauges }) => gauges["closed_as_slow"],
+  },
+  {
+    name: "evenkeel_model_calls",
+    help: "Model calls in flight; those that wait for their next attempt are not among them.",
+    type: "gauge",
+    from: ({ gauges }) => gauges["model_calls"],
+  },
+  {
+    name: "evenkeel_model_waiting",
+    help: "Model calls that wait for their next attempt.",
+    type: "gauge",
+    from: ({ gauges }) => gauges["model_waiting"],
+  },
+  {
+    name: "evenkeel_model_wait_seconds",
+    help: "The longest time that one of those has left to wait.",
+    type: "gauge",
+    from: ({ gauges }) => seconds(gauges["model_wait_ms"]),
+  },
+  {
+    name: "evenkeel_model_rate_limited",
+    help: "Model calls that wait because the model answered 429 or 529.",
+    type: "gauge",
+    from: ({ gauges }) => gauges["model_rate_limited"],
+  },
+  {
+    name: "evenkeel_model_failures_total",
+    help: "Attempts at model calls that failed.",
+    type: "counter",
+    from: ({ gauges }) => gauges["model_failures"],
+  },
+  {
+    name: "evenkeel_output_tokens_total",
+    help: "Tokens that the model has said. An estimate: four characters each, counted while they stream.",
+    type: "counter",
+    from: ({ gauges }) => gauges["output_tokens"],
+  },
+];
+
+/** prom-client is loaded by the first scrape, as many servers never see one. [18 MB, and 30 ms once; then 1 ms a scrape.] */
+export async function renderMetrics(
+  processes: readonly ProcessInfo[],
+): Promise<{ readonly contentType: string; readonly text: string }> {
+  const { Counter, Gauge, Registry } = await import("prom-client");
+  // One a scrape: nothing of a process that is gone stays behind, and two scrapes at once share nothing.
+  const registry = new Registry();
+  for (const metric of METRICS) {
+    const { name, help, type, by } = metric;
+    const labelNames = ["kind", "id", ...(by ? [by] : [])];
+    const options: MetricConfiguration<string> = { name, help, labelNames, registers: [registry] };
+    const target = type === "counter" ? new Counter(options) : new Gauge(options);
+    for (const { labels, value } of samplesOf(metric, processes)) target.inc(labels, value);
+  }
+  return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+function samplesOf({ by, always, from }: Metric, processes: readonly ProcessInfo[]) {
+  return processes.flatMap((process) => {
+    // No memory means no heartbeat yet, or none any more: its figures would be zeros that nobody measured.
+    if (process.rss_bytes === 0 && !always) return [];
+    const { kind, id } = process;
+    const read = from(process);
+    const values = typeof read === "object" ? Object.entries(read) : [["", read] as const];
+    return values.flatMap(([key, value]) =>
+      value === undefined ? [] : [{ labels: { kind, id, ...(by && { [by]: key }) }, value }],
+    );
+  });
+}
+
+function quantiles(gauges: Gauges, name: string): Record<string, Sample> {
+  return { "0.5": seconds(gauges[`${name}_p50_ms`]), "0.99": seconds(gauges[`${name}_p99_ms`]) };
+}
+
+function seconds(ms: Sample): Sample {
+  return ms === undefined ? undefined : ms / 1000;
+}

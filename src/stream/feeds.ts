@@ -1,0 +1,74 @@
+/** All feeds of one worker. A run's feed lives while somebody watches it. Handed to routes and sockets. */
+import { AppError } from "../core/errors.ts";
+import { isOver } from "../core/run.ts";
+import type { Engine } from "../engine/engine.ts";
+import { LiveFeed, type Reading, type Source } from "./feed.ts";
+import { activityFrame, runFrame } from "./frame.ts";
+import { SnapshotFeed } from "./snapshots.ts";
+
+const PAGE_FRAMES = 128;
+// Few, because every run that is watched keeps them: 10,000 runs with 128 frames each would hold 300 MB.
+const RUN_FRAMES = 8;
+const ACTIVITY_FRAMES = 500;
+
+const ACTIVITIES = Symbol("activities");
+
+export class Feeds {
+  readonly processes = new SnapshotFeed();
+  readonly #engine: Engine;
+  // Bounded by the worker's viewers.
+  readonly #live = new Map<string | typeof ACTIVITIES, LiveFeed>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** The feed of one run. Listen to it in the same turn: it is forgotten with its last listener. */
+  run(runId: string): LiveFeed {
+    return this.#get(runId, () => runSource(this.#engine, runId));
+  }
+
+  activities(): LiveFeed {
+    return this.#get(ACTIVITIES, () => activitySource(this.#engine));
+  }
+
+  #get(key: string | typeof ACTIVITIES, source: () => Source): LiveFeed {
+    const known = this.#live.get(key);
+    if (known) return known;
+    const feed = new LiveFeed(source(), () => this.#live.delete(key));
+    this.#live.set(key, feed);
+    return feed;
+  }
+}
+
+function runSource(engine: Engine, runId: string): Source {
+  const page = async (after: number) => (await engine.events(runId, after, PAGE_FRAMES)).map(runFrame);
+  return {
+    dense: true,
+    keep: RUN_FRAMES,
+    follow: (onFrames) => engine.follow(runId, (events) => onFrames(events.map(runFrame))),
+    read: async (after): Promise<Reading> => {
+      const frames = await page(after);
+      if (frames.length > 0) return { frames, over: false };
+      const run = await engine.run(runId);
+      if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
+      if (!isOver(run.status)) return { frames, over: false };
+      // Its end may have come between the two looks.
+      const rest = await page(after);
+      return { frames: rest, over: rest.length === 0 };
+    },
+  };
+}
+
+/** Not dense: a deleted thread takes its activities with it. */
+function activitySource(engine: Engine): Source {
+  return {
+    dense: false,
+    keep: ACTIVITY_FRAMES,
+    follow: (onFrames) => engine.followActivities((activities) => onFrames(activities.map(activityFrame))),
+    read: async (after) => {
+      const activities = await engine.activitiesAfter(after, PAGE_FRAMES);
+      return { frames: activities.map(activityFrame), over: false };
+    },
+  };
+}

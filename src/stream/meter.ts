@@ -1,0 +1,37 @@
+/** What delivery is measured by. Read once a second for the heartbeat; writing to it must cost next to nothing. */
+import { RollingHistogram } from "../observe/rolling-histogram.ts";
+import type { Frame } from "./frame.ts";
+import type { Outflow } from "./outflow.ts";
+import type { Viewer } from "./viewer.ts";
+
+export class DeliveryMeter {
+  // Both bounded by the connections of this worker and their subscriptions.
+  readonly viewers = new Set<Viewer>();
+  readonly outflows = new Set<Outflow>();
+  readonly #appendToSocket = new RollingHistogram();
+  #closedAsSlow = 0;
+
+  /** The oldest of the frames that went out together, so that the figure flatters nobody. */
+  wrote({ at }: Frame): void {
+    this.#appendToSocket.record(performance.timeOrigin + performance.now() - at);
+  }
+
+  closedAsSlow(): void {
+    this.#closedAsSlow += 1;
+  }
+
+  /** Gauges by name: counts, bytes, positions, ms; `closed_as_slow` only grows. */
+  read(): Record<string, number> {
+    let queuedBytes = 0;
+    let slowestBehind = 0;
+    for (const outflow of this.outflows) queuedBytes += outflow.queuedBytes;
+    for (const viewer of this.viewers) slowestBehind = Math.max(slowestBehind, viewer.behind);
+    return {
+      viewers: this.viewers.size,
+      queued_bytes: queuedBytes,
+      slowest_behind_events: slowestBehind,
+      closed_as_slow: this.#closedAsSlow,
+      ...this.#appendToSocket.read("append_to_socket"),
+    };
+  }
+}

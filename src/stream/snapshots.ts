@@ -1,0 +1,53 @@
+/**
+ * The primary's snapshots of all processes, one a second, as a feed. They are stored nowhere: what a new
+ * viewer can see of the past is what this worker still has in memory. Fed by `worker/main.ts`.
+ */
+import type { ProcessInfo, Snapshot } from "../process/protocol.ts";
+import { framesAbove, type Feed, type Reading } from "./feed.ts";
+import { snapshotFrame, type Frame } from "./frame.ts";
+
+/** Five minutes: about 4 KB each with a dozen processes. */
+const KEEP = 300;
+
+export class SnapshotFeed implements Feed {
+  /** A snapshot says all by itself: who missed some has no gap to be told of. */
+  readonly dense = false;
+  // Bounded by the viewers of this worker.
+  readonly #listeners = new Set<() => void>();
+  #frames: readonly Frame[] = [];
+  #processes: readonly ProcessInfo[] = [];
+
+  get newest(): number {
+    return this.#frames.at(-1)?.seq ?? 0;
+  }
+
+  /** All processes as they were a moment ago; empty before the first snapshot. */
+  get processes(): readonly ProcessInfo[] {
+    return this.#processes;
+  }
+
+  take(snapshot: Snapshot): void {
+    // A primary that was started anew counts from 1 again, but its workers are new as well.
+    if (snapshot.seq <= this.newest) return;
+    this.#processes = snapshot.processes;
+    this.#frames = [...this.#frames, snapshotFrame(snapshot)].slice(-KEEP);
+    for (const listener of this.#listeners) listener();
+  }
+
+  listen(onFrames: () => void): void {
+    this.#listeners.add(onFrames);
+  }
+
+  unlisten(onFrames: () => void): void {
+    this.#listeners.delete(onFrames);
+  }
+
+  recent(after: number): readonly Frame[] | undefined {
+    return framesAbove(this.#frames, after);
+  }
+
+  /** What is older than all at hand is gone. */
+  async read(after: number): Promise<Reading> {
+    return { frames: this.#frames.filter(({ seq }) => seq > after), over: false };
+  }
+}

@@ -1,0 +1,230 @@
+/** D6 and G2 on `/ws`: what is wrong is answered or closed for, and the socket's other subscriptions live on. */
+import { connect } from "node:net";
+import { expect, test, vi } from "vitest";
+import { startCluster, type Cluster } from "../../testing/cluster.ts";
+import { SocketClient } from "../../testing/socket.ts";
+
+const BIG = "/sim tokens=2 bigline=12000000";
+
+const SUBSCRIBE = { op: "subscribe", channel: "activities" };
+const CHAT = { op: "chat", agent_id: "assistant", message: "Hello" };
+
+test.each([
+  ["an unknown op", { op: "fly" }, "INVALID_REQUEST", "`op` to be one of"],
+  ["no op", {}, "INVALID_REQUEST", "`op` to be one of"],
+  ["an unknown channel", { op: "subscribe", channel: "news" }, "INVALID_REQUEST", "`channel` to be one of"],
+  ["no run id", { op: "subscribe", channel: "run" }, "INVALID_REQUEST", "`run_id`"],
+  ["a run id of no run", { op: "subscribe", channel: "run", run_id: "none" }, "RUN_NOT_FOUND", "none"],
+  ["a run id that is none", { op: "subscribe", channel: "run", run_id: { $gt: "" } }, "INVALID_REQUEST", "`run_id`"],
+  ["after below 0", { ...SUBSCRIBE, after: -1 }, "INVALID_REQUEST", "`after`"],
+  ["after that is no number", { ...SUBSCRIBE, after: "1" }, "INVALID_REQUEST", "`after`"],
+  ["after ahead of the feed", { ...SUBSCRIBE, after: 10_000 }, "INVALID_REQUEST", "at most"],
+  ["a subscription that is none", { op: "unsubscribe" }, "INVALID_REQUEST", "no subscription"],
+  ["a chat without an agent", { op: "chat", message: "Hello" }, "INVALID_REQUEST", "`agent_id`"],
+  ["a chat with an unknown agent", { ...CHAT, agent_id: "nobody" }, "AGENT_NOT_FOUND", "nobody"],
+  ["a cancel of no run", { op: "cancel", run_id: "none" }, "RUN_NOT_FOUND", "none"],
+])("%s is answered with an error under its id, and the socket lives on", async (...[, request, code, detail]) => {
+  await using cluster = await startCluster();
+  await using socket = await SocketClient.connect(cluster.client.url);
+  const feed = await socket.ask(SUBSCRIBE);
+
+  const { error } = await socket.ask(request);
+
+  expect(error).toEqual({ code, detail: expect.stringContaining(detail) });
+  await expectAlive(cluster, socket, feed.id ?? "");
+});
+
+test("after beyond the run's last event is an error, as over HTTP", async () => {
+  await using cluster = await startCluster();
+  await cluster.client.chat("/sim tokens=1", { run_id: "mine" });
+  await using socket = await SocketClient.connect(cluster.client.url);
+
+  const { error } = await socket.ask({ op: "subscribe", channel: "run", run_id: "mine", after: 9_999 });
+
+  expect(error).toMatchObject({ code: "INVALID_REQUEST" });
+});
+
+test("an id that is in use is refused, and the first subscription under it goes on", async () => {
+  await using cluster = await startCluster();
+  await using socket = await SocketClient.connect(cluster.client.url);
+  await socket.ask({ ...SUBSCRIBE, id: "feed" });
+
+  expect((await socket.ask({ ...SUBSCRIBE, id: "feed" })).error?.code).toBe("INVALID_REQUEST");
+
+  await expectAlive(cluster, socket, "feed");
+});
+
+test.each([
+  ["broken JSON", '{"op":', "INVALID_JSON"],
+  ["an empty frame", "", "INVALID_JSON"],
+  ["an array", "[]", "INVALID_REQUEST"],
+  ["null", "null", "INVALID_REQUEST"],
+  ["deep JSON", "[".repeat(100_000), "INVALID_JSON"],
+  ["no id", '{"op":"subscribe","channel":"activities"}', "INVALID_REQUEST"],
+  ["an id that is a number", '{"op":"subscribe","id":1,"channel":"activities"}', "INVALID_REQUEST"],
+  ["an id that is too long", JSON.stringify({ ...SUBSCRIBE, id: "x".repeat(65) }), "INVALID_REQUEST"],
+  ["__proto__", '{"__proto__":{"op":"subscribe"},"id":null}', "INVALID_REQUEST"],
+])("%s is answered under id null, and the socket lives on", async (_, text, code) => {
+  await using cluster = await startCluster();
+  await using socket = await SocketClient.connect(cluster.client.url);
+  const feed = await socket.ask(SUBSCRIBE);
+
+  socket.ws.send(text);
+
+  expect(await socket.until(({ id }) => id === null)).toMatchObject({ id: null, error: { code } });
+  await expectAlive(cluster, socket, feed.id ?? "");
+});
+
+test.each([
+  ["a binary frame", 1003, (socket: SocketClient) => socket.ws.send(Buffer.from("{}"))],
+  ["a frame above 1 MiB", 1009, (socket: SocketClient) => socket.ws.send("x".repeat(1024 * 1024 + 1))],
+  // A text frame of one masked byte, 0xff.
+  ["bytes that are not UTF-8", 1007, (socket: SocketClient) => socket.tcp.write(Buffer.from("818100000000ff", "hex"))],
+  ["a frame without a mask", 1002, (socket: SocketClient) => socket.tcp.write(Buffer.from("81027b7d", "hex"))],
+])("%s closes that socket with %i and no other", async (_, code, send) => {
+  await using cluster = await startCluster();
+  await using socket = await SocketClient.connect(cluster.client.url);
+  await using other = await SocketClient.connect(cluster.client.url);
+  const feed = await other.ask(SUBSCRIBE);
+
+  send(socket);
+
+  expect(await socket.closed).toBe(code);
+  await expectAlive(cluster, other, feed.id ?? "");
+});
+
+test("a socket has at most 256 subscriptions", async () => {
+  await using cluster = await startCluster();
+  await using socket = await SocketClient.connect(cluster.client.url);
+  for (let count = 0; count < 256; count += 1) socket.send(SUBSCRIBE);
+
+  expect((await socket.ask(SUBSCRIBE)).error?.detail).toContain("256");
+
+  expect(cluster.delivery.meter.viewers.size).toBe(256);
+});
+
+test("a client that asks without end and reads nothing is not read any more, and closed with 1013", async () => {
+  await using cluster = await startCluster({ settings: { slowClientMs: 1_000 } });
+  await using socket = await SocketClient.connect(cluster.client.url);
+  socket.tcp.pause();
+  // Each is answered with more than it costs to ask; what is not read stays on the client's side.
+  const request = JSON.stringify({ op: "fly", id: "x".repeat(64) });
+  let sent = 0;
+  const flood = setInterval(() => {
+    for (; socket.ws.bufferedAmount < 1_000_000; sent += 1) socket.ws.send(request);
+  }, 5);
+
+  await vi.waitFor(() => expect(cluster.delivery.meter.read()["closed_as_slow"]).toBe(1), { timeout: 20_000 });
+  clearInterval(flood);
+
+  expect(Math.max(...[...cluster.delivery.meter.outflows].map(({ queuedBytes }) => queuedBytes))).toBeLessThan(512_000);
+  socket.tcp.resume();
+  expect([1013, 1006]).toContain(await socket.closed);
+});
+
+test("a client that takes nothing for SLOW_CLIENT_MS is closed with 1013, which it sees when it reads on", async () => {
+  await using cluster = await startCluster({ settings: { slowClientMs: 300 } });
+  await cluster.client.chat(BIG, { run_id: "mine" });
+  await using socket = await SocketClient.connect(cluster.client.url);
+  const id = socket.send({ op: "subscribe", channel: "run", run_id: "mine" });
+  socket.tcp.pause();
+
+  await vi.waitFor(() => expect(cluster.delivery.meter.read()["closed_as_slow"]).toBe(1), { timeout: 5_000 });
+  expect(cluster.delivery.meter.viewers.size).toBe(0);
+  socket.tcp.resume();
+
+  expect(await socket.closed).toBe(1013);
+  await using again = await SocketClient.connect(cluster.client.url);
+  const before = socket.eventsOf(id).map(({ event }) => event);
+  const rest = await again.readRun("mine", before.at(-1)?.seq ?? 0);
+  expect([...before, ...rest.map(({ event }) => event)]).toEqual(await cluster.client.events("mine"));
+});
+
+test("one subscription that fills the socket holds the others back, and none of them loses anything", async () => {
+  await using cluster = await startCluster();
+  await cluster.client.chat(BIG, { run_id: "big" });
+  await using socket = await SocketClient.connect(cluster.client.url);
+  const feed = await socket.ask(SUBSCRIBE);
+  const big = socket.send({ op: "subscribe", channel: "run", run_id: "big" });
+  await socket.answerTo(big);
+  socket.tcp.pause();
+
+  for (let count = 0; count < 50; count += 1)
+    await cluster.client.post("/api/activities", { role: "ops", content: `${count} ${"x".repeat(10_000)}` });
+  const queued = cluster.delivery.meter.read()["queued_bytes"] ?? 0;
+  socket.tcp.resume();
+  await socket.until(({ id, done }) => id === big && done === true);
+
+  // The frame that filled it counts whole; what came behind it was not even read.
+  expect(queued).toBeLessThan(13_000_000);
+  await vi.waitFor(() => expect(socket.eventsOf(feed.id ?? "")).toHaveLength(50));
+  expect(socket.eventsOf(big).map(({ event }) => event)).toEqual(await cluster.client.events("big"));
+});
+
+test.each([
+  ["another origin", { origin: "https://evil.example" }, 403],
+  ["a Host that is not ours", { host: "evil.example" }, 403],
+])("an upgrade from %s is refused", async (_, headers, status) => {
+  await using cluster = await startCluster();
+
+  await expect(SocketClient.connect(cluster.client.url, { headers })).rejects.toThrow(String(status));
+});
+
+test("a page of our own origin is served", async () => {
+  await using cluster = await startCluster();
+  await using socket = await SocketClient.connect(cluster.client.url, { headers: { origin: cluster.client.url } });
+
+  expect(await socket.ask(SUBSCRIBE)).toMatchObject({ ok: true });
+});
+
+const KEY = "a-secret/with+signs";
+const keyProtocol = (secret: string) => `evenkeel.key.${Buffer.from(secret).toString("base64url")}`;
+
+test.each([
+  ["as a bearer token", { headers: { authorization: `Bearer ${KEY}` } }],
+  ["as a subprotocol, as pages must", { protocols: ["evenkeel", keyProtocol(KEY)] }],
+])("with API keys a socket needs one, %s", async (_, options) => {
+  await using cluster = await startCluster({ settings: { apiKeys: [{ name: "ana", secret: KEY }] } });
+
+  await expect(SocketClient.connect(cluster.client.url)).rejects.toThrow("401");
+  await expect(
+    SocketClient.connect(cluster.client.url, { protocols: ["evenkeel", keyProtocol("wrong")] }),
+  ).rejects.toThrow("401");
+  await using socket = await SocketClient.connect(cluster.client.url, options);
+  expect(await socket.ask(SUBSCRIBE)).toMatchObject({ ok: true });
+  // What was chosen is not the key: it would show in logs of proxies.
+  expect(socket.ws.protocol).not.toContain("key");
+});
+
+test("a WebSocket anywhere else is 404, and another upgrade at /ws is a plain request", async () => {
+  await using cluster = await startCluster();
+
+  const elsewhere = await rawUpgrade(cluster, "/api/ws", "websocket");
+  const h2c = await rawUpgrade(cluster, "/health", "h2c");
+
+  expect(elsewhere).toMatch(/^HTTP\/1.1 404 [\s\S]*it is at \/ws/);
+  expect(h2c).toMatch(/^HTTP\/1.1 200 [\s\S]*"ok"/);
+});
+
+async function expectAlive(cluster: Cluster, socket: SocketClient, feed: string): Promise<void> {
+  const { body } = await cluster.client.post("/api/activities", { role: "test", content: "still there?" });
+  await socket.until(({ id, seq }) => id === feed && seq === body["seq"]);
+}
+
+/** @returns the whole answer of the server, until it closes or falls silent behind a first answer */
+function rawUpgrade({ port }: Cluster, path: string, protocol: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const socket = connect(port, "127.0.0.1");
+  let text = "";
+  socket.setEncoding("utf8").on("data", (data) => {
+    text += String(data);
+    if (!text.includes("}")) return;
+    socket.destroy();
+    resolve(text);
+  });
+  socket.on("error", reject);
+  socket.on("close", () => resolve(text));
+  const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n${key}\r\n`);
+  return promise;
+}

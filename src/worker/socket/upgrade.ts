@@ -1,0 +1,71 @@
+/** `GET /ws` with `Upgrade: websocket` (RFC 6455 § 4.2): admitted and made a session, or refused as a problem. */
+import { ServerResponse, type IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { Socket } from "node:net";
+import { WebSocketServer, type WebSocket } from "ws";
+import { AppError, toAppError } from "../../core/errors.ts";
+import { CLOSE } from "../../stream/socket.ts";
+import type { WorkerDeps } from "../context.ts";
+import { Guard, SOCKET_PROTOCOL, type Principal } from "../guard.ts";
+import { requestIdOf, sendProblem } from "../problem.ts";
+import type { OnUpgrade } from "../server.ts";
+import { SocketSession } from "./session.ts";
+
+const LIMITS = {
+  // As a request body: larger frames are closed with 1009.
+  maxPayload: 1024 * 1024,
+  // A client that does not answer our close frame is cut off after this.
+  closeTimeout: 2_000,
+  // Compression costs some 300 KB a connection, and a slow client would hold buffers that nobody counts.
+  perMessageDeflate: false,
+  // Ours looks first whether the client takes answers.
+  autoPong: false,
+};
+
+/** Never the one with the key in it: what is chosen shows in logs. */
+const handleProtocols = (offered: ReadonlySet<string>) => (offered.has(SOCKET_PROTOCOL) ? SOCKET_PROTOCOL : false);
+
+export function createUpgrade(deps: WorkerDeps): OnUpgrade {
+  const guard = new Guard(deps.settings.apiKeys);
+  const server = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols, ...LIMITS });
+  return (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // A reset before there is a WebSocket to tell.
+    const onError = () => socket.destroy();
+    socket.on("error", onError);
+    try {
+      const principal = guard.admitSocket(request);
+      if (request.url?.split("?", 1)[0] !== "/ws") {
+        throw new AppError("NOT_FOUND", `There is no WebSocket at ${request.url}; it is at /ws.`);
+      }
+      server.handleUpgrade(request, socket, head, (ws) => {
+        socket.off("error", onError);
+        if (socket instanceof Socket) serve(deps, { ws, tcp: socket, principal });
+      });
+    } catch (error) {
+      refuse(request, socket, toAppError(error));
+    }
+  };
+}
+
+function serve(deps: WorkerDeps, { ws, tcp, principal }: { ws: WebSocket; tcp: Socket; principal: Principal }): void {
+  const hold = (held: boolean) => (held ? ws.pause() : ws.resume());
+  // Both know each other; the stream may close before there is a session, when this worker drains.
+  let session: SocketSession | undefined = undefined as SocketSession | undefined;
+  const stream = deps.delivery.sockets.open(ws, tcp, () => session?.close());
+  session = new SocketSession({ deps, stream, principal, hold });
+  ws.on("message", (data, isBinary) => {
+    if (isBinary) return stream.close(CLOSE.notText, "send JSON as text");
+    // One Buffer, as `binaryType` is left as it is.
+    session.receive((data as Buffer).toString());
+  });
+  // Not UTF-8, too large, broken frames: `ws` answers with the close code that RFC 6455 names, we only listen.
+  ws.on("error", (error) => deps.log.debug({ err: error }, "socket broke"));
+}
+
+function refuse(request: IncomingMessage, socket: Duplex, error: AppError): void {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  if (socket instanceof Socket) response.assignSocket(socket);
+  response.on("finish", () => socket.end());
+  sendProblem(response, error, requestIdOf(request));
+}

@@ -1,0 +1,68 @@
+/**
+ * Builds the dashboard into dist/dashboard/, which src/worker/routes/dashboard.ts serves. Every text file is
+ * stored compressed beside itself, so that no request pays for it, and a page that has grown too large fails here.
+ */
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { brotliCompress, gzip } from "node:zlib";
+import { defineConfig, type Plugin } from "vite";
+
+const OUTPUT = join(import.meta.dirname, "dist/dashboard");
+/** All there is, gzipped: what a first visit that opens every page loads. */
+const MAX_GZIP_BYTES = 120_000;
+const TEXT = /\.(html|js|css|svg)$/;
+
+export default defineConfig(({ mode }) => ({
+  root: join(import.meta.dirname, "src/dashboard"),
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  plugins: [compress()],
+  worker: { format: "es" },
+  build: {
+    outDir: OUTPUT,
+    emptyOutDir: true,
+    target: "es2023",
+    minify: mode === "production",
+    reportCompressedSize: false,
+    // Every browser that can read the rest preloads modules by itself.
+    modulePreload: { polyfill: false },
+    // An inlined asset is a data: URL, which the page's CSP refuses for scripts and workers.
+    assetsInlineLimit: 0,
+  },
+}));
+
+function compress(): Plugin {
+  let failed = false;
+  return {
+    name: "evenkeel-compress",
+    apply: "build",
+    buildEnd: (error) => void (failed = error !== undefined),
+    closeBundle: {
+      order: "post",
+      async handler() {
+        if (failed) return;
+        const names = (await readdir(OUTPUT, { recursive: true })).filter((name) => TEXT.test(name));
+        const sizes = await Promise.all(names.map((name) => compressFile(join(OUTPUT, name))));
+        const total = sizes.reduce((sum, size) => sum + size, 0);
+        const result = `dashboard: ${names.length} files, ${kilobytes(total)} gzipped, at most ${kilobytes(MAX_GZIP_BYTES)}`;
+        if (total > MAX_GZIP_BYTES) throw new Error(`The page is too large. ${result}.`);
+        this.info(result);
+      },
+    },
+  };
+}
+
+/** @returns how large it is gzipped */
+async function compressFile(path: string): Promise<number> {
+  const content = await readFile(path);
+  const [gzipped, brotli] = await Promise.all([
+    promisify(gzip)(content, { level: 9 }),
+    promisify(brotliCompress)(content),
+  ]);
+  await Promise.all([writeFile(`${path}.gz`, gzipped), writeFile(`${path}.br`, brotli)]);
+  return gzipped.length;
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1_000).toFixed(1)} kB`;
+}

@@ -3,18 +3,22 @@
  * table, writes JSON and HTML to bench/results/, and ends with 1 when a limit is missed or a question failed.
  */
 import { parseArgs } from "node:util";
+import { dashboards } from "./dashboards.ts";
 import { hold } from "./hold.ts";
 import { hotPath } from "./hot-path.ts";
 import { writeHtml } from "./html.ts";
 import { idle } from "./idle.ts";
+import { live } from "./live.ts";
 import { machine } from "./lib/machine.ts";
 import { Processes } from "./lib/processes.ts";
 import type { Question } from "./lib/row.ts";
 import { startModel } from "./lib/servers.ts";
 import { noOpRun } from "./no-op-run.ts";
+import { reconnect } from "./reconnect.ts";
 import { recovery } from "./recovery.ts";
 import { describe, printTable, writeJson, type Answer, type Report } from "./report.ts";
 import { responsive } from "./responsive.ts";
+import { slow } from "./slow.ts";
 import { startup } from "./startup.ts";
 import { stream } from "./stream.ts";
 import { tune } from "./tune.ts";
@@ -24,6 +28,10 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   "hot path": hotPath,
   stream,
   run: noOpRun,
+  live,
+  dashboards,
+  slow,
+  reconnect,
   hold,
   recovery,
   startup,

@@ -25,7 +25,9 @@ export class PageBuilder {
   constructor(log: Log) {
     this.#log = log;
     this.#watcher = new ReloadWatcher(FOLDERS, () => this.#build(), isPartOfPage);
-    void this.#buildIfOld();
+    this.#buildIfOld().catch((error: unknown) =>
+      log.error({ err: error }, "whether the dashboard is up to date cannot be told"),
+    );
   }
 
   stop(): void {
@@ -58,7 +60,8 @@ function isPartOfPage(file: string): boolean {
 
 async function lastChange(): Promise<number> {
   const files = await Promise.all(FOLDERS.map((folder) => readdir(folder, { recursive: true, withFileTypes: true })));
-  const changes = files.flat().map(({ parentPath, name }) => modifiedAt(join(parentPath, name)));
+  const parts = files.flat().filter(({ name }) => isPartOfPage(name));
+  const changes = parts.map(({ parentPath, name }) => modifiedAt(join(parentPath, name)));
   return Math.max(...(await Promise.all(changes)));
 }
 

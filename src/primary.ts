@@ -141,12 +141,14 @@ function watch(settings: Settings, log: Log, restart: () => void): { stop(): voi
     log.info(`${file} changed`);
     restart();
   };
-  const code = new ReloadWatcher([SOURCE, settings.configDir], onChange, isOurCode);
-  const page = new PageBuilder(log);
+  const watchers = [
+    new ReloadWatcher([SOURCE], onChange, isOurCode),
+    new ReloadWatcher([settings.configDir], onChange),
+    new PageBuilder(log),
+  ];
   return {
     stop: () => {
-      code.stop();
-      page.stop();
+      for (const watcher of watchers) watcher.stop();
     },
   };
 }

@@ -55,6 +55,9 @@ type LogLevel = (typeof LOG_LEVELS)[number];
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+/** fetch() itself ends a response that is silent for five minutes; a longer patience would be promised in vain. */
+const MAX_MODEL_IDLE_MS = 290_000;
+
 const ROOT = resolve(import.meta.dirname, "..");
 const CHILD_VARIABLE = "EVENKEEL_SETTINGS";
 
@@ -111,7 +114,7 @@ export function parseSettings(mode: Mode, env: Env): Settings {
     stallMs: read.count("STALL_MS", { fallback: 5_000, min: 2_000, max: 600_000 }),
     drainMs: read.count("DRAIN_MS", { fallback: 20_000, min: 0, max: 600_000 }),
     slowClientMs: read.count("SLOW_CLIENT_MS", { fallback: 10_000, min: 100, max: 600_000 }),
-    modelIdleMs: read.count("MODEL_IDLE_MS", { fallback: 60_000, min: 100, max: 3_600_000 }),
+    modelIdleMs: read.count("MODEL_IDLE_MS", { fallback: 60_000, min: 100, max: MAX_MODEL_IDLE_MS }),
   };
   if (read.problems.length > 0) throw new SettingsError(read.problems);
   return settings;

@@ -13,7 +13,11 @@ export class Upkeep {
   constructor(engine: Engine, log: Log) {
     this.#engine = engine;
     this.#timer = setInterval(() => {
-      this.#run().catch((error: unknown) => log.error({ err: error }, "upkeep of the data failed"));
+      this.#run().catch((error: unknown) => {
+        // What cannot be told is left out: old figures would pass for true ones.
+        this.#gauges = {};
+        log.error({ err: error }, "upkeep of the data failed");
+      });
     }, UPKEEP_MS);
   }
 

@@ -6,7 +6,7 @@ export const agents = defineAgents({
     model: "simulated-model",
     description: "Answers what the /sim line orders.",
     maxTokens: 1_000_000,
-    tools: ["spin"],
+    tools: ["spin", "blob"],
     limits: { maxSteps: 1_000_000 },
   },
 });

@@ -3,7 +3,9 @@ import type { BareAnswer } from "../baselines/bare-http.ts";
 import type { CannonJob, CannonResult } from "../clients/cannon.ts";
 import type { PaceJob, PaceResult } from "../clients/pace.ts";
 import type { PostsJob, PostsResult } from "../clients/posts.ts";
+import type { MutesJob, OpenMutes } from "../clients/mutes.ts";
 import type { OpenStreams, StreamCounts, StreamsJob } from "../clients/streams.ts";
+import type { OpenViewers, Seen, ViewersJob } from "../clients/viewers.ts";
 import { Helper } from "./jobs.ts";
 import type { Processes } from "./processes.ts";
 import { OTHERS_NICE } from "./servers.ts";
@@ -55,6 +57,57 @@ export class Streams extends Helper {
 
   close(): Promise<void> {
     return this.ask({ op: "close" } satisfies StreamsJob);
+  }
+}
+
+/** Measures how old what arrives is, so at normal priority. */
+export class Viewers extends Helper {
+  constructor(processes: Processes) {
+    super(processes, new URL("../clients/viewers.ts", import.meta.url));
+  }
+
+  open(viewers: OpenViewers): Promise<void> {
+    return this.ask({ op: "open", ...viewers } satisfies ViewersJob);
+  }
+
+  take(): Promise<Seen> {
+    return this.ask({ op: "take" } satisfies ViewersJob);
+  }
+
+  drop(): Promise<number[]> {
+    return this.ask({ op: "drop" } satisfies ViewersJob);
+  }
+
+  missing(newest: number): Promise<number> {
+    return this.ask({ op: "missing", newest } satisfies ViewersJob);
+  }
+
+  close(): Promise<void> {
+    return this.ask({ op: "close" } satisfies ViewersJob);
+  }
+}
+
+export class Mutes extends Helper {
+  constructor(processes: Processes) {
+    super(processes, new URL("../clients/mutes.ts", import.meta.url), OTHERS_NICE);
+  }
+
+  open(mutes: OpenMutes): Promise<void> {
+    return this.ask({ op: "open", ...mutes } satisfies MutesJob);
+  }
+
+  /** @returns the close codes of sockets; 0 for a stream that ended, or whatever did not close */
+  readOn(): Promise<number[]> {
+    return this.ask({ op: "read on" } satisfies MutesJob);
+  }
+
+  /** @returns how long a client that answers no ping was kept, in ms */
+  silent(base: string): Promise<number> {
+    return this.ask({ op: "silent", base } satisfies MutesJob);
+  }
+
+  close(): Promise<void> {
+    return this.ask({ op: "close" } satisfies MutesJob);
   }
 }
 

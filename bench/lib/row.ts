@@ -4,7 +4,19 @@
  */
 import type { Processes } from "./processes.ts";
 
-export type Unit = "ms" | "µs" | "x" | "KB" | "MB" | "%" | "/s" | "streams" | "workers" | "requests";
+export type Unit =
+  | "ms"
+  | "µs"
+  | "x"
+  | "KB"
+  | "MB"
+  | "%"
+  | "/s"
+  | "streams"
+  | "workers"
+  | "requests"
+  | "events"
+  | "clients";
 
 export interface Row {
   readonly question: string;

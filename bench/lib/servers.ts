@@ -20,6 +20,7 @@ export interface EvenkeelOptions {
   readonly agents: number;
   readonly agentConcurrency?: number;
   readonly modelUrl: string;
+  readonly slowClientMs?: number;
 }
 
 export class Evenkeel implements AsyncDisposable {
@@ -56,6 +57,12 @@ export class Evenkeel implements AsyncDisposable {
   /** The whole tree, the primary first. */
   tree(): number[] {
     return treeOf(this.pid);
+  }
+
+  /** A gauge of each process of one kind that has it, as it was up to a second ago. */
+  async gauges(kind: ProcessInfo["kind"], name: string): Promise<number[]> {
+    const { processes } = (await getJson(`${this.url}/api/workers`)) as { processes: ProcessInfo[] };
+    return processes.flatMap((process) => (process.kind === kind ? (process.gauges?.[name] ?? []) : []));
   }
 
   /** As GET /api/workers tells it. */
@@ -112,6 +119,7 @@ function environment(options: Environment): Record<string, string> {
     AGENTS: String(options.agents),
     AGENT_CONCURRENCY: String(options.agentConcurrency ?? 1_000),
     MAX_QUEUED: "100000",
+    SLOW_CLIENT_MS: String(options.slowClientMs ?? 10_000),
     ANTHROPIC_BASE_URL: options.modelUrl,
     LOG_LEVEL: "error",
   };

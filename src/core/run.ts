@@ -41,6 +41,8 @@ export interface Run {
   readonly run_id: string;
   readonly thread_id: string;
   readonly agent_id: string;
+  /** How its message begins. */
+  readonly title: string;
   readonly status: RunStatus;
   readonly created_at: number;
   readonly started_at: number | null;
@@ -54,6 +56,18 @@ export interface Run {
   readonly timeout_ms: number | null;
   readonly cancel_requested: boolean;
   readonly metadata: Record<string, unknown>;
+}
+
+const TITLE_CHARACTERS = 80;
+
+/** One line of a message, for lists. */
+export function titleOf(message: string): string {
+  // Cut first: a message may be a megabyte of blanks.
+  const line = message
+    .slice(0, 10 * TITLE_CHARACTERS)
+    .replaceAll(/\s+/g, " ")
+    .trim();
+  return line.slice(0, TITLE_CHARACTERS).toWellFormed();
 }
 
 /** What a client asks for. */

@@ -3,7 +3,8 @@
  * follow; agents claim, append and settle; the primary releases and maintains. A driver lives in a
  * folder beside this file, `open.ts` chooses it, and `engine.contract.ts` says what each must do.
  *
- * Every method is async. Storage failures reject with STORAGE_UNAVAILABLE or STORAGE_FULL.
+ * Every method but the followers is async. Storage failures reject with (followers throw) STORAGE_UNAVAILABLE or
+ * STORAGE_FULL.
  */
 import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
@@ -80,8 +81,8 @@ export interface Engine {
   /** Newest first. `next` is the `before` of the following page, null at the end. */
   runs(filter: RunFilter): Promise<Page<Run>>;
 
-  /** Up to `limit` journal rows with seq above `after`, in order. */
-  events(runId: string, after: number, limit: number): Promise<JournalEvent[]>;
+  /** Journal rows with seq above `after`, in order: at least one, if there is one, and no more than `page` allows. */
+  events(runId: string, after: number, page: EventPage): Promise<JournalEvent[]>;
 
   /** The seq of the run's newest event; 0 when there is none. */
   lastEvent(runId: string): Promise<number>;
@@ -100,6 +101,7 @@ export interface Engine {
   /** Position of the newest activity: cheap enough to ask on every request. */
   lastActivity(): Promise<number>;
 
+  /** Those with the newest runs first. */
   threads(filter: { readonly limit: number; readonly before?: number }): Promise<Page<ThreadSummary>>;
   thread(threadId: string): Promise<Thread | undefined>;
 
@@ -147,6 +149,12 @@ export interface ToolCall {
 export interface Page<T> {
   readonly items: readonly T[];
   readonly next: number | null;
+}
+
+export interface EventPage {
+  readonly limit: number;
+  /** The page ends with the row that reaches this many characters of JSON. */
+  readonly characters?: number;
 }
 
 export interface RunFilter {

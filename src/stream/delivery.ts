@@ -1,21 +1,47 @@
 /** Delivery of one worker: its feeds, its open streams and sockets, and what they measure. Made in `main.ts`. */
+import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { WebSocket } from "ws";
 import type { Engine } from "../engine/engine.ts";
 import { Feeds } from "./feeds.ts";
 import { DeliveryMeter } from "./meter.ts";
-import { Sockets } from "./socket.ts";
-import { SseStreams } from "./sse.ts";
+import { OpenStreams } from "./open-streams.ts";
+import { SocketStream } from "./socket.ts";
+import { SseStream } from "./sse.ts";
+import { Turns } from "./turns.ts";
+import { Viewer, type Watch } from "./viewer.ts";
 
 export class Delivery {
   readonly feeds: Feeds;
   readonly meter = new DeliveryMeter();
-  readonly streams: SseStreams;
-  readonly sockets: Sockets;
+  readonly streams = new OpenStreams<SseStream>();
+  readonly sockets = new OpenStreams<SocketStream>();
+  readonly #turns = new Turns();
+  readonly #slowClientMs: number;
 
   /** @param slowClientMs a client that takes nothing for longer is closed */
   constructor(engine: Engine, slowClientMs: number) {
     this.feeds = new Feeds(engine);
-    this.streams = new SseStreams(this.meter, slowClientMs);
-    this.sockets = new Sockets(this.meter, slowClientMs);
+    this.#slowClientMs = slowClientMs;
+  }
+
+  /** Turns the response into an event stream; headers go out with the first write, or with `open`. */
+  openStream(response: ServerResponse): SseStream {
+    const stream = new SseStream(response, { meter: this.meter, slowClientMs: this.#slowClientMs });
+    this.streams.add(stream);
+    return stream;
+  }
+
+  /** @param tcp the socket that `ws` was made on */
+  openSocket(ws: WebSocket, tcp: Socket): SocketStream {
+    const stream = new SocketStream(ws, tcp, { meter: this.meter, slowClientMs: this.#slowClientMs });
+    this.sockets.add(stream);
+    return stream;
+  }
+
+  /** @throws AppError STORAGE_UNAVAILABLE when the feed cannot be followed */
+  watch(watch: Watch): Viewer {
+    return new Viewer({ ...watch, meter: this.meter, turns: this.#turns });
   }
 
   /** Ends all that is open; clients resume elsewhere from the last seq they saw. Idempotent. */

@@ -63,14 +63,21 @@ export class LiveFeed implements Feed {
     return this.#ended;
   }
 
+  /** @throws AppError STORAGE_UNAVAILABLE; then nobody listens */
   listen(onFrames: () => void): void {
+    try {
+      this.#follower ??= this.#source.follow((frames) => this.#take(frames));
+    } catch (error) {
+      this.#onIdle();
+      throw error;
+    }
     this.#listeners.add(onFrames);
-    this.#follower ??= this.#source.follow((frames) => this.#take(frames));
   }
 
   unlisten(onFrames: () => void): void {
     if (!this.#listeners.delete(onFrames) || this.#listeners.size > 0) return;
     this.#follower?.stop();
+    this.#follower = undefined;
     this.#onIdle();
   }
 

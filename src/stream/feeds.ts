@@ -6,7 +6,8 @@ import { LiveFeed, type Reading, type Source } from "./feed.ts";
 import { activityFrame, runFrame } from "./frame.ts";
 import { SnapshotFeed } from "./snapshots.ts";
 
-const PAGE_FRAMES = 128;
+/** What one read brings: about what a socket takes before it is full, so that little is read twice. */
+const PAGE = { limit: 128, characters: 64 * 1024 };
 // Few, because every run that is watched keeps them: 10,000 runs with 128 frames each would hold 300 MB.
 const RUN_FRAMES = 8;
 const ACTIVITY_FRAMES = 500;
@@ -42,7 +43,7 @@ export class Feeds {
 }
 
 function runSource(engine: Engine, runId: string): Source {
-  const page = async (after: number) => (await engine.events(runId, after, PAGE_FRAMES)).map(runFrame);
+  const page = async (after: number) => (await engine.events(runId, after, PAGE)).map(runFrame);
   return {
     dense: true,
     keep: RUN_FRAMES,
@@ -67,7 +68,7 @@ function activitySource(engine: Engine): Source {
     keep: ACTIVITY_FRAMES,
     follow: (onFrames) => engine.followActivities((activities) => onFrames(activities.map(activityFrame))),
     read: async (after) => {
-      const activities = await engine.activitiesAfter(after, PAGE_FRAMES);
+      const activities = await engine.activitiesAfter(after, PAGE.limit);
       return { frames: activities.map(activityFrame), over: false };
     },
   };

@@ -13,7 +13,8 @@ export class DeliveryMeter {
 
   /** The oldest of the frames that went out together, so that the figure flatters nobody. */
   wrote({ at }: Frame): void {
-    this.#appendToSocket.record(performance.timeOrigin + performance.now() - at);
+    // The clock that the writer used, in another process: a monotonic one has no meaning there.
+    this.#appendToSocket.record(Date.now() - at);
   }
 
   closedAsSlow(): void {

@@ -8,9 +8,12 @@ import type { DeliveryMeter } from "./meter.ts";
 /** Node's own name for it; a ServerResponse and a Socket both have it. */
 type Buffered = Pick<Writable, "writableNeedDrain" | "writableLength"> & NodeJS.EventEmitter;
 
-export interface OutflowOptions {
+export interface OutflowLimits {
   readonly meter: DeliveryMeter;
   readonly slowClientMs: number;
+}
+
+interface OutflowOptions extends OutflowLimits {
   /** Nothing was taken for `slowClientMs`. */
   readonly onSlow: () => void;
 }
@@ -43,9 +46,14 @@ export class Outflow {
     if (this.full) this.watch();
   }
 
-  /** From now on the client has `slowClientMs` to take all that is buffered. */
+  /** From now on something of what is buffered has to leave within each `slowClientMs`, until it is empty. */
   watch(): void {
-    this.#slowTimer ??= setTimeout(() => {
+    if (this.#slowTimer) return;
+    const queuedBytes = this.queuedBytes;
+    this.#slowTimer = setTimeout(() => {
+      this.#slowTimer = undefined;
+      // Slow is not dead. (What the kernel has taken and not sent yet, nobody here can see.)
+      if (this.queuedBytes < queuedBytes) return this.watch();
       this.#options.meter.closedAsSlow();
       this.#options.onSlow();
     }, this.#options.slowClientMs);

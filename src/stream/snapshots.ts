@@ -6,8 +6,9 @@ import type { ProcessInfo, Snapshot } from "../process/protocol.ts";
 import { framesAbove, type Feed, type Reading } from "./feed.ts";
 import { snapshotFrame, type Frame } from "./frame.ts";
 
-/** Five minutes: about 4 KB each with a dozen processes. */
+/** Five minutes of one a second; fewer when there are so many processes that all together would be larger. */
 const KEEP = 300;
+const KEEP_CHARACTERS = 4 * 1024 * 1024;
 
 export class SnapshotFeed implements Feed {
   /** A snapshot says all by itself: who missed some has no gap to be told of. */
@@ -30,7 +31,9 @@ export class SnapshotFeed implements Feed {
     // A primary that was started anew counts from 1 again, but its workers are new as well.
     if (snapshot.seq <= this.newest) return;
     this.#processes = snapshot.processes;
-    this.#frames = [...this.#frames, snapshotFrame(snapshot)].slice(-KEEP);
+    const frame = snapshotFrame(snapshot);
+    const keep = Math.min(KEEP, Math.ceil(KEEP_CHARACTERS / frame.json.length));
+    this.#frames = [...this.#frames, frame].slice(-keep);
     for (const listener of this.#listeners) listener();
   }
 

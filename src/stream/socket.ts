@@ -1,48 +1,34 @@
 /**
- * WebSockets (RFC 6455) as delivery sees them: text frames out, backpressure of the socket below, pings, and
- * the set of all that are open in this worker. What clients say is read in `worker/socket/`.
+ * One WebSocket (RFC 6455) as delivery sees it: text frames out, backpressure of the socket below, pings. What
+ * its client says is read in `worker/socket/`.
  */
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { customEvent } from "../core/event.ts";
 import type { Frame } from "./frame.ts";
-import type { DeliveryMeter } from "./meter.ts";
-import { Outflow } from "./outflow.ts";
+import { Outflow, type OutflowLimits } from "./outflow.ts";
 import type { Sink } from "./viewer.ts";
-
-/** Whoever was not heard of between two pings is gone: a half-open connection ends after 15 to 30 s. */
-const PING_MS = 15_000;
 
 /** RFC 6455 § 7.4.1, and 1013 of the IANA registry. */
 export const CLOSE = { goingAway: 1001, notText: 1003, slow: 1013 } as const;
-
-const DRAINS = "this process drains; connect again and resume";
-
-export interface SocketStreamOptions {
-  readonly meter: DeliveryMeter;
-  readonly slowClientMs: number;
-  /** It takes nothing more, whoever closes it. May come twice: when we begin to close, and when it is closed. */
-  readonly onClose: () => void;
-}
 
 export class SocketStream {
   readonly #ws: WebSocket;
   /** The TCP socket below: its buffer is the only one, as `ws` has none of its own without compression. */
   readonly #tcp: Socket;
   readonly #outflow: Outflow;
-  readonly #onClose: () => void;
+  readonly #onClose = new Set<() => void>();
   #heard = true;
 
-  constructor(ws: WebSocket, tcp: Socket, { meter, slowClientMs, onClose }: SocketStreamOptions) {
+  constructor(ws: WebSocket, tcp: Socket, limits: OutflowLimits) {
     this.#ws = ws;
     this.#tcp = tcp;
-    this.#onClose = onClose;
-    const onSlow = () => this.close(CLOSE.slow, `took nothing for ${slowClientMs} ms; connect again and resume`);
-    this.#outflow = new Outflow(tcp, { meter, slowClientMs, onSlow });
+    const onSlow = () => this.close(CLOSE.slow, `took nothing for ${limits.slowClientMs} ms; resume on a new socket`);
+    this.#outflow = new Outflow(tcp, { ...limits, onSlow });
     ws.on("ping", (data) => this.#onPing(data));
     ws.on("pong", () => (this.#heard = true));
     ws.on("message", () => (this.#heard = true));
-    ws.on("close", onClose);
+    ws.on("close", () => this.#closed());
   }
 
   get full(): boolean {
@@ -51,6 +37,12 @@ export class SocketStream {
 
   onDrain(resume: () => void): void {
     this.#outflow.onDrain(resume);
+  }
+
+  /** Calls back once, whoever closes it; when we do, before the closing handshake. At once, when that has begun. */
+  onClose(listener: () => void): void {
+    if (this.#ws.readyState === this.#ws.OPEN) this.#onClose.add(listener);
+    else listener();
   }
 
   send(message: object): void {
@@ -73,19 +65,30 @@ export class SocketStream {
     };
   }
 
+  /** Whoever was not heard of between two pings is gone: a half-open connection ends after one or two of them. */
   ping(): void {
-    // What does not read does not answer either; how long it may stay so, the outflow knows.
-    if (this.full) return;
+    // What does not read does not answer, and what we do not read we do not hear: how long that may be, others know.
+    if (this.full || this.#ws.isPaused) return;
     if (!this.#heard) return this.#ws.terminate();
     this.#heard = false;
     this.#ws.ping();
+    this.#outflow.wrote();
   }
 
-  /** The close frame goes out behind what is buffered; whoever does not answer it is cut off by `ws`. */
+  leave(): void {
+    this.close(CLOSE.goingAway, "this process drains; resume on a new socket");
+  }
+
+  /** The close frame goes out behind what is buffered; whoever does not answer it is cut off by `ws`. Idempotent. */
   close(code: number, reason: string): void {
     this.#ws.close(code, reason);
-    // The closing handshake takes as long as the client wants: nothing is kept for it meanwhile.
-    this.#onClose();
+    // The handshake takes as long as the client wants: nothing is kept for it meanwhile.
+    this.#closed();
+  }
+
+  #closed(): void {
+    for (const listener of this.#onClose) listener();
+    this.#onClose.clear();
   }
 
   #write(head: string, frames: readonly Frame[]): void {
@@ -104,45 +107,8 @@ export class SocketStream {
   /** RFC 6455 § 5.5.3 lets us leave pings out: those of a client that takes no answers must not pile up. */
   #onPing(data: Buffer): void {
     this.#heard = true;
-    if (!this.full) this.#ws.pong(data);
-  }
-}
-
-export class Sockets {
-  readonly #meter: DeliveryMeter;
-  readonly #slowClientMs: number;
-  // Bounded by the connections of this worker.
-  readonly #open = new Set<SocketStream>();
-  readonly #pinger = setInterval(() => this.#ping(), PING_MS);
-  #stopped = false;
-
-  constructor(meter: DeliveryMeter, slowClientMs: number) {
-    this.#meter = meter;
-    this.#slowClientMs = slowClientMs;
-  }
-
-  get size(): number {
-    return this.#open.size;
-  }
-
-  /** @param tcp the socket that `ws` was made on; `onClose` as in `SocketStreamOptions` */
-  open(ws: WebSocket, tcp: Socket, onClose: () => void): SocketStream {
-    const stream = new SocketStream(ws, tcp, { meter: this.#meter, slowClientMs: this.#slowClientMs, onClose });
-    this.#open.add(stream);
-    ws.on("close", () => this.#open.delete(stream));
-    // Upgraded on a connection that was open when the drain began.
-    if (this.#stopped) stream.close(CLOSE.goingAway, DRAINS);
-    return stream;
-  }
-
-  /** Clients connect again, to a process that serves, and resume. Idempotent. */
-  stop(): void {
-    this.#stopped = true;
-    clearInterval(this.#pinger);
-    for (const stream of this.#open) stream.close(CLOSE.goingAway, DRAINS);
-  }
-
-  #ping(): void {
-    for (const stream of this.#open) stream.ping();
+    if (this.full) return;
+    this.#ws.pong(data);
+    this.#outflow.wrote();
   }
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect, test, vi } from "vitest";
+import { AppError } from "../core/errors.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { readAll } from "../testing/sse.ts";
 
@@ -69,7 +70,7 @@ test("nothing of a stream is left behind once its client is gone, even in the mi
   await vi.waitFor(() => expect([cluster.delivery.streams.size, cluster.server.inFlight]).toEqual([0, 0]));
 });
 
-test("a worker that lets go ends its streams, and they resume without a hole", async () => {
+test("a worker that lets go ends its streams, old and new, and what they did not show is still to be had", async () => {
   await using cluster = await startCluster();
   const runId = await cluster.client.begin("/sim tokens=30 rate=60");
   const before = readAll(await cluster.client.follow(runId));
@@ -77,9 +78,49 @@ test("a worker that lets go ends its streams, and they resume without a hole", a
 
   cluster.delivery.streams.stop();
 
-  const last = (await before).at(-1)?.id ?? 0;
-  const after = await readAll(await cluster.client.follow(runId, { "Last-Event-ID": String(last) }), last);
-  expect(after.at(-1)?.event.type).toBe("RUN_FINISHED");
+  const shown = (await before).map(({ id }) => id);
+  expect(await (await cluster.client.follow(runId, { "Last-Event-ID": String(shown.at(-1)) })).text()).toBe("");
+  await vi.waitFor(async () => expect((await cluster.client.get(`/api/runs/${runId}`)).body.status).toBe("completed"));
+  const journal = (await cluster.client.events(runId)).map(({ seq }) => seq);
+  expect(shown).toEqual(journal.slice(0, shown.length));
+  expect(journal.length).toBeGreaterThan(shown.length);
+});
+
+test("a stream whose journal cannot be read for a moment goes on when it can, and loses nothing", async () => {
+  let failures = 0;
+  await using cluster = await startCluster({
+    wrapEngine: (engine) => {
+      const events = engine.events.bind(engine);
+      engine.events = async (...query) => {
+        if ((failures += 1) <= 2) throw new AppError("STORAGE_UNAVAILABLE", "The disk is in trouble.");
+        return events(...query);
+      };
+      return engine;
+    },
+  });
+
+  const read = await readAll(await cluster.client.stream("/sim tokens=5"));
+
+  expect(failures).toBeGreaterThan(2);
+  expect(read.at(-1)?.event.type).toBe("RUN_FINISHED");
+});
+
+test("a stream that cannot be followed is refused as a problem, and nothing of it is left", async () => {
+  await using cluster = await startCluster({
+    wrapEngine: (engine) => {
+      engine.follow = () => {
+        throw new AppError("STORAGE_UNAVAILABLE", "The disk is in trouble.");
+      };
+      return engine;
+    },
+  });
+  const runId = await cluster.client.begin("Hello");
+
+  const { status, body } = await cluster.client.get(`/api/runs/${runId}/events`, { Accept: "text/event-stream" });
+
+  expect([status, body.code]).toEqual([503, "STORAGE_UNAVAILABLE"]);
+  expect(cluster.delivery.meter.viewers.size).toBe(0);
+  await vi.waitFor(() => expect(cluster.delivery.streams.size).toBe(0));
 });
 
 interface Paused extends AsyncDisposable {

@@ -2,33 +2,41 @@
  * One viewer of one feed: a cursor and nothing else. While its socket takes bytes it reads on; when the
  * socket is full it stops reading, so that a slow client costs no memory and delays nobody.
  */
-import type { Delivery } from "./delivery.ts";
+import { hasCode } from "../core/errors.ts";
 import type { Feed, Reading } from "./feed.ts";
 import type { Frame } from "./frame.ts";
+import type { DeliveryMeter } from "./meter.ts";
+import type { Turns } from "./turns.ts";
 
 /** Where frames go: an SSE response, one subscription of a WebSocket. */
 export interface Sink {
   /** True when it takes no more until `onDrain` calls back. */
   readonly full: boolean;
   write(frames: readonly Frame[]): void;
-  /** What stood between the two positions is gone. */
+  /** What stood between the two positions is gone. Small, so it may be told to a sink that is full. */
   gap(after: number, next: number): void;
   /** Calls back once, when it takes bytes again. Never, when it was closed meanwhile. */
   onDrain(resume: () => void): void;
 }
 
-export interface ViewerOptions {
-  readonly delivery: Delivery;
+export interface Watch {
   readonly feed: Feed;
   /** The last seq that the client has. */
   readonly after: number;
   readonly sink: Sink;
-  /** The last frame was written, or the feed could not be read. Called at most once, not after `stop`. */
+  /** The last frame was written, or the feed is gone. Called at most once, not after `stop`, never at once. */
   readonly onEnd: (error?: unknown) => void;
+}
+
+export interface ViewerOptions extends Watch {
+  readonly meter: DeliveryMeter;
+  readonly turns: Turns;
 }
 
 /** Many small frames go out as one write; large ones are not piled up behind a socket that is full. */
 const MAX_WRITE_CHARACTERS = 64 * 1024;
+/** A disk in trouble: the stream stays, and goes on when the disk does. */
+const STORAGE_RETRY_MS = 500;
 
 export class Viewer {
   readonly #options: ViewerOptions;
@@ -38,13 +46,15 @@ export class Viewer {
   #state: "idle" | "reading" | "blocked" | "stopped" = "idle";
   // Frames came while the source was being read: look again before going idle.
   #dirty = false;
+  #retry: NodeJS.Timeout | undefined;
 
+  /** @throws AppError STORAGE_UNAVAILABLE when the feed cannot be followed; then nothing is left of the viewer */
   constructor(options: ViewerOptions) {
     this.#options = options;
     this.#feed = options.feed;
     this.#cursor = options.after;
-    options.delivery.meter.viewers.add(this);
     this.#feed.listen(this.#onFrames);
+    options.meter.viewers.add(this);
     this.#read();
   }
 
@@ -56,8 +66,9 @@ export class Viewer {
   /** Writes nothing after this. Idempotent. */
   stop(): void {
     this.#state = "stopped";
+    clearTimeout(this.#retry);
     this.#feed.unlisten(this.#onFrames);
-    this.#options.delivery.meter.viewers.delete(this);
+    this.#options.meter.viewers.delete(this);
   }
 
   #pump(): void {
@@ -69,17 +80,22 @@ export class Viewer {
       if (oldest === undefined) return;
       if (!this.#write(frames)) return;
       // Only whoever is up to date: the time of one who reads history says nothing about delivery.
-      this.#options.delivery.meter.wrote(oldest);
+      this.#options.meter.wrote(oldest);
     }
   }
 
   #read(): void {
     this.#state = "reading";
+    this.#readInTurn().catch((error: unknown) => this.#onTrouble(error));
+  }
+
+  async #readInTurn(): Promise<void> {
+    await this.#options.turns.next();
+    if (this.#state !== "reading") return;
+    // Others may have filled the socket since: what cannot be written is not read.
+    if (this.#options.sink.full) return this.#block();
     this.#dirty = false;
-    this.#feed.read(this.#cursor).then(
-      (reading) => this.#onReading(reading),
-      (error: unknown) => this.#end(error),
-    );
+    this.#onReading(await this.#feed.read(this.#cursor));
   }
 
   #onReading({ frames, over }: Reading): void {
@@ -91,10 +107,16 @@ export class Viewer {
     if (frames.length > 0 || this.#dirty) this.#pump();
   }
 
+  #onTrouble(error: unknown): void {
+    if (this.#state !== "reading") return;
+    if (!hasCode(error, "STORAGE_UNAVAILABLE")) return this.#end(error);
+    this.#retry = setTimeout(() => this.#read(), STORAGE_RETRY_MS);
+  }
+
   /** @returns false when it could not write all, and waits for room */
   #write(frames: readonly Frame[]): boolean {
     const { sink } = this.#options;
-    for (const slice of slicesOf(frames)) {
+    for (const slice of slicesOf(frames, this.#feed.dense)) {
       // Asked before, not after: others may have filled the socket since this viewer last wrote.
       if (sink.full) {
         this.#block();
@@ -126,15 +148,17 @@ export class Viewer {
   }
 }
 
-function* slicesOf(frames: readonly Frame[]): Generator<readonly Frame[]> {
+/** Slices of a size that a socket takes, none of them with a hole in it: what stood there is told between them. */
+function* slicesOf(frames: readonly Frame[], dense: boolean): Generator<readonly Frame[]> {
   let from = 0;
   let characters = 0;
-  for (const [index, { json }] of frames.entries()) {
+  for (const [index, { seq, json }] of frames.entries()) {
     characters += json.length;
-    if (characters < MAX_WRITE_CHARACTERS) continue;
+    const next = frames[index + 1];
+    const isWhole = !next || (dense && next.seq !== seq + 1);
+    if (characters < MAX_WRITE_CHARACTERS && !isWhole) continue;
     yield frames.slice(from, index + 1);
     from = index + 1;
     characters = 0;
   }
-  if (from < frames.length) yield from === 0 ? frames : frames.slice(from);
 }

@@ -1,8 +1,7 @@
 /** The two ways to stay with a run: stream its events, or wait for its end. Used by the chat and run routes. */
 import type { ServerResponse } from "node:http";
-import { AppError } from "../core/errors.ts";
+import { AppError, toAppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
-import { Viewer } from "../stream/viewer.ts";
 import type { WorkerDeps } from "./context.ts";
 
 export interface StreamOptions {
@@ -19,24 +18,25 @@ export function streamRun({ delivery, log }: WorkerDeps, options: StreamOptions)
   // Gone while its run was being stored: there will be no close event to wait for.
   if (response.destroyed) return onAbandon?.();
   let ended = false;
-  // The stream may close before there is a viewer: when following fails.
-  let viewer: Viewer | undefined = undefined as Viewer | undefined;
-  const stream = delivery.streams.open(response, () => {
-    viewer?.stop();
-    // A stream that we end ourselves, to drain, is not the client's wish.
-    if (!ended && !response.writableEnded) onAbandon?.();
-  });
-  viewer = new Viewer({
-    delivery,
+  const stream = delivery.openStream(response);
+  const viewer = delivery.watch({
     feed: delivery.feeds.run(runId),
     after,
     sink: stream,
     onEnd: (error) => {
       ended = true;
-      if (error) log.error({ err: error, run_id: runId }, "journal cannot be read");
-      stream.end();
+      if (!error) return stream.end();
+      const known = toAppError(error);
+      if (known.status >= 500) log.error({ err: error, run_id: runId }, "journal cannot be read");
+      stream.cut();
     },
   });
+  stream.onClose(() => {
+    viewer.stop();
+    // A stream that we end ourselves, to drain, is not the client's wish.
+    if (!ended && !response.writableEnded) onAbandon?.();
+  });
+  stream.open();
 }
 
 /** @throws AppError SHUTTING_DOWN when this worker has to go before the run is over; the run goes on */

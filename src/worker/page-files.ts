@@ -4,7 +4,7 @@
  * the page stays of one piece until this process ends. Used by `routes/dashboard.ts`.
  */
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 export interface PageFile {
@@ -33,33 +33,36 @@ export class PageFiles {
   readonly #folder: string;
   readonly #live: boolean;
   #loaded: Promise<Files> | undefined;
-  #builtAt = 0;
 
-  /** @param live look before each request whether there was another build; for development */
+  /** @param live read anew for each request, as builds come and go; for development */
   constructor(folder: string, { live }: { live: boolean }) {
     this.#folder = folder;
     this.#live = live;
+    // Not at the first request: workers that load at different times could serve pages of different builds.
+    if (!live) this.#loadOnce().catch(() => {});
   }
 
   /** By path below the folder, "index.html". Rejects when the page was never built. */
   async find(name: string): Promise<PageFile | undefined> {
-    if (this.#live) await this.#forgetOldBuild();
-    this.#loaded ??= this.#load();
-    return (await this.#loaded).get(name);
+    const files = await (this.#live ? this.#load() : this.#loadOnce());
+    return files.get(name);
   }
 
-  async #load(): Promise<Files> {
-    try {
-      const names = await readdir(this.#folder, { recursive: true });
-      const known = names.filter((name) => TYPES[extensionOf(name)] !== undefined);
-      // A build that runs has emptied the folder first.
-      if (!known.includes("index.html")) throw new Error(`There is no index.html in ${this.#folder}.`);
-      return new Map(await Promise.all(known.map(async (name) => [name, await this.#read(name)] as const)));
-    } catch (error) {
+  #loadOnce(): Promise<Files> {
+    this.#loaded ??= this.#load().catch((error: unknown) => {
       // Not built, or just being built: the next request looks again.
       this.#loaded = undefined;
       throw error;
-    }
+    });
+    return this.#loaded;
+  }
+
+  async #load(): Promise<Files> {
+    const names = await readdir(this.#folder, { recursive: true });
+    const known = names.filter((name) => TYPES[extensionOf(name)] !== undefined);
+    // A build that runs has emptied the folder first.
+    if (!known.includes("index.html")) throw new Error(`There is no index.html in ${this.#folder}.`);
+    return new Map(await Promise.all(known.map(async (name) => [name, await this.#read(name)] as const)));
   }
 
   async #read(name: string): Promise<PageFile> {
@@ -71,14 +74,9 @@ export class PageFiles {
       const content = await readFile(`${path}.${extension}`).catch(() => undefined);
       if (content) encoded.set(encoding, content);
     }
-    const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+    // Weak: the same for each of its encodings (RFC 9110 § 8.8.1).
+    const etag = `W/"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
     return { type: TYPES[extensionOf(name)] ?? "application/octet-stream", etag, body, encoded };
-  }
-
-  async #forgetOldBuild(): Promise<void> {
-    const { mtimeMs } = await stat(join(this.#folder, "index.html"));
-    if (mtimeMs !== this.#builtAt) this.#loaded = undefined;
-    this.#builtAt = mtimeMs;
   }
 }
 

@@ -29,7 +29,8 @@ export class PatientReply {
 
   #keepAlive(): void {
     if (!this.#response.headersSent)
-      this.#response.writeHead(200, { "Content-Type": "application/json; charset=utf-8" });
+      // nginx would keep the newlines to itself: whoever stands before it would see nothing, and give up.
+      this.#response.writeHead(200, { "Content-Type": "application/json; charset=utf-8", "X-Accel-Buffering": "no" });
     this.#response.write("\n");
   }
 }

@@ -1,22 +1,23 @@
-/** Where a reader may go on in a run's journal. Used by the event route and the socket. */
+/** Where a reader may go on in a feed. Used by the event route and the socket. */
 import { AppError } from "../core/errors.ts";
-import type { Run } from "../core/run.ts";
-import type { Engine } from "../engine/engine.ts";
 
 interface Position {
   /** What the client calls it. */
   readonly name: string;
   readonly after: number;
+  readonly newest: number;
+  /** What has positions, for the message: "run run_1". */
+  readonly of: string;
 }
 
 /**
  * A position that is no longer stored is fine, its reader is told of the gap; one that never was is a mistake.
  * @throws AppError INVALID_REQUEST
  */
-export async function assertResumable(engine: Engine, run: Run, { name, after }: Position): Promise<void> {
-  if (after <= (await engine.lastEvent(run.run_id))) return;
+export function assertResumable({ name, after, newest, of }: Position): void {
+  if (after <= newest) return;
   throw new AppError(
     "INVALID_REQUEST",
-    `Expected \`${name}\` to be the seq of an event of run ${run.run_id}, got ${after}, which it does not have. Leave it out to start from the first.`,
+    `Expected \`${name}\` to be at most ${newest}, the newest seq of ${of}; got ${after}. Leave it out to start anew.`,
   );
 }

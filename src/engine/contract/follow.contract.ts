@@ -31,7 +31,7 @@ function testLive(open: OpenEngine): void {
     await complete(writing, claim);
 
     const events = await live.until(isFinished);
-    const journal = await data.engine.events(claim.run.run_id, 0, 100);
+    const journal = await data.engine.events(claim.run.run_id, 0, { limit: 100 });
     expect(events).toEqual(journal.slice(-events.length));
     expect(events.length).toBeGreaterThanOrEqual(4);
   });
@@ -315,7 +315,7 @@ async function attachWhileAppending({ reading, writing, claim, attachAt }: Attac
     appends.push(append(writing, claim, String(number)));
     if (number === attachAt) {
       follower = reading.follow(runId, viewer.onEvents);
-      viewer.caughtUp(await reading.events(runId, 0, 1_000));
+      viewer.caughtUp(await reading.events(runId, 0, { limit: 1_000 }));
     }
     // Some of the appends are committed together, some one by one.
     if (number % 3 === 2) await appends.at(-1);

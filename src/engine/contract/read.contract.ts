@@ -68,13 +68,27 @@ function testRuns(open: OpenEngine): void {
 }
 
 function testEvents(open: OpenEngine): void {
+  test("a page of events ends with the one that reaches its characters, and has at least one", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    for (let count = 0; count < 4; count += 1)
+      await data.engine.append(stepOf(claim, { events: [delta("x".repeat(1_000))] }));
+    const all = await data.engine.events(claim.run.run_id, 3, { limit: 100 });
+
+    const pages = await Promise.all(
+      [1, 1_500, 1_000_000].map((characters) => data.engine.events(claim.run.run_id, 3, { limit: 100, characters })),
+    );
+
+    expect(pages).toEqual([all.slice(0, 1), all.slice(0, 2), all]);
+  });
+
   test("events are read in order from after a seq, as many as asked for", async () => {
     await using data = await open();
     const claim = await start(data.engine);
     await data.engine.append(stepOf(claim, { events: numbersTo(7).map((number) => delta(String(number))) }));
 
     const read = async (after: number, limit: number) =>
-      (await data.engine.events(claim.run.run_id, after, limit)).map(({ seq }) => seq);
+      (await data.engine.events(claim.run.run_id, after, { limit })).map(({ seq }) => seq);
 
     expect(await read(0, 100)).toEqual(numbersTo(10));
     expect(await read(0, 4)).toEqual([1, 2, 3, 4]);
@@ -94,7 +108,7 @@ function testEvents(open: OpenEngine): void {
 
     expect(journal.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
     expect(journal.at(-1)).toMatchObject(delta("second"));
-    expect(await data.engine.events("nobody", 0, 10)).toEqual([]);
+    expect(await data.engine.events("nobody", 0, { limit: 10 })).toEqual([]);
   });
 }
 

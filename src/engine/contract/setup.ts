@@ -74,7 +74,7 @@ export function delta(text: string, messageId = "msg_1"): RunEvent {
 export type ReadEvent = Readonly<Record<string, unknown>> & { readonly seq: number; readonly type: string };
 
 export async function journalOf(engine: Engine, runId: string): Promise<ReadEvent[]> {
-  const rows = await engine.events(runId, 0, 100_000);
+  const rows = await engine.events(runId, 0, { limit: 100_000 });
   return rows.map(({ data }) => JSON.parse(data) as ReadEvent);
 }
 

@@ -132,7 +132,7 @@ function testNumbers(open: OpenEngine): void {
     await Promise.all([3, 1].map((size) => other.append(stepOf(second, { events: deltas(size) }))));
     await complete(other, second);
 
-    const rows = await data.engine.events(first.run.run_id, 0, 1_000);
+    const rows = await data.engine.events(first.run.run_id, 0, { limit: 1_000 });
 
     expect(rows.map(({ seq }) => seq)).toEqual(numbersTo(rows.length));
     expect(rows.filter(({ type }) => type === "TEXT_MESSAGE_CONTENT")).toHaveLength(17);
@@ -156,7 +156,7 @@ function testNumbers(open: OpenEngine): void {
     const text = 'quotes " and \\, \u0000, \u2028, 😀, lone \ud800';
     await data.engine.append(stepOf(claim, { events: [delta(text)] }));
 
-    const row = (await data.engine.events(claim.run.run_id, 0, 1_000)).at(-1);
+    const row = (await data.engine.events(claim.run.run_id, 0, { limit: 1_000 })).at(-1);
     const event = JSON.parse(row?.data ?? "") as { timestamp: number };
 
     expect(event).toEqual({ ...delta(text), seq: 4, timestamp: expect.any(Number) });
@@ -332,7 +332,7 @@ async function everythingOf(engine: Engine, { run: { run_id: runId, thread_id: t
 }
 
 async function terminalCount(engine: Engine, { run }: Claim): Promise<number> {
-  const rows = await engine.events(run.run_id, 0, 1_000);
+  const rows = await engine.events(run.run_id, 0, { limit: 1_000 });
   return rows.filter(({ type }) => isTerminal(type)).length;
 }
 

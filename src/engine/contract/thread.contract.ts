@@ -98,7 +98,7 @@ function testReading(open: OpenEngine): void {
     expect(await data.engine.thread("nowhere")).toBeUndefined();
   });
 
-  test("threads come newest first, page by page, with their number of runs", async () => {
+  test("threads come by their newest run, page by page, with their number of runs", async () => {
     await using data = await open();
     for (const threadId of ["a", "b", "c", "d", "e"]) await enqueue(data.engine, { threadId });
     await enqueue(data.engine, { threadId: "a" });
@@ -108,8 +108,9 @@ function testReading(open: OpenEngine): void {
     const third = await data.engine.threads({ limit: 2, before: second.next ?? 0 });
 
     const pages = [first, second, third].map(({ items }) => items.map(({ thread_id }) => thread_id));
-    expect(pages).toEqual([["e", "d"], ["c", "b"], ["a"]]);
-    expect(third).toMatchObject({ items: [{ runs: 2 }], next: null });
+    expect(pages).toEqual([["a", "e"], ["d", "c"], ["b"]]);
+    expect(first).toMatchObject({ items: [{ runs: 2 }, { runs: 1 }] });
+    expect(third.next).toBeNull();
   });
 
   test.each([

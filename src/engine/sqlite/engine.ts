@@ -6,7 +6,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Activity, NewActivity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import type { NewRun, Outcome } from "../../core/run.ts";
-import type { ActivityFilter, Engine, EngineLimits, Follower, RunFilter, Step } from "../engine.ts";
+import type { ActivityFilter, Engine, EngineLimits, EventPage, Follower, RunFilter, Step } from "../engine.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { storageError } from "./connection.ts";
 import { Follow } from "./follow.ts";
@@ -106,8 +106,8 @@ export class SqliteEngine implements Engine {
     return this.#read(() => this.#reads.runs(filter));
   }
 
-  events(runId: string, after: number, limit: number) {
-    return this.#read(() => this.#reads.events(runId, after, limit));
+  events(runId: string, after: number, page: EventPage) {
+    return this.#read(() => this.#reads.events(runId, after, page));
   }
 
   lastEvent(runId: string) {
@@ -143,15 +143,15 @@ export class SqliteEngine implements Engine {
   }
 
   follow(runId: string, onEvents: (events: readonly JournalEvent[]) => void): Follower {
-    return this.#follow.run(runId, onEvents);
+    return inStorageTerms(() => this.#follow.run(runId, onEvents));
   }
 
   followActivities(onActivities: (activities: readonly Activity[]) => void): Follower {
-    return this.#follow.activities(onActivities);
+    return inStorageTerms(() => this.#follow.activities(onActivities));
   }
 
   onChange(onChange: () => void): Follower {
-    return this.#follow.changes(onChange);
+    return inStorageTerms(() => this.#follow.changes(onChange));
   }
 
   maintain() {
@@ -166,10 +166,14 @@ export class SqliteEngine implements Engine {
 
   /** Reads are synchronous and short; async keeps the interface the same for drivers that are not. */
   async #read<T>(read: () => T): Promise<T> {
-    try {
-      return read();
-    } catch (error) {
-      throw storageError(error);
-    }
+    return inStorageTerms(read);
+  }
+}
+
+function inStorageTerms<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw storageError(error);
   }
 }

@@ -50,7 +50,7 @@ async function attachOften(engine: Engine, runId: string): Promise<(readonly num
   while (seen.length < TRIALS_PER_HANDLE) {
     const viewer = new Viewer<JournalEvent>();
     const follower = engine.follow(runId, viewer.onEvents);
-    const events = await engine.events(runId, 0, 100_000);
+    const events = await engine.events(runId, 0, { limit: 100_000 });
     viewer.caughtUp(events);
     seen.push(await viewer.until(events.length + LIVE_EVENTS));
     follower.stop();

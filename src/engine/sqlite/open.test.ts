@@ -53,6 +53,28 @@ test("a folder that cannot be made is refused by its name", async () => {
   });
 });
 
+test("data of the first layout is brought up to date, with titles and the order of its threads", async () => {
+  await using folder = await makeFolder();
+  await using written = await openAt(folder.path);
+  await enqueue(written, { threadId: "a", message: "What is new?" });
+  await enqueue(written, { threadId: "b", message: "Hello" });
+  await enqueue(written, { threadId: "a", message: "And then?" });
+  const [runs, threads] = [await written.runs({ limit: 10 }), await written.threads({ limit: 10 })];
+  await written.close();
+  using db = new DatabaseSync(folder.dbPath);
+  db.exec(
+    "DROP INDEX threads_by_last_run; ALTER TABLE threads DROP COLUMN last_run; ALTER TABLE runs DROP COLUMN title",
+  );
+  db.close();
+  setSchema(folder.dbPath, 1);
+
+  await using engine = await openAt(folder.path);
+
+  expect(await engine.runs({ limit: 10 })).toEqual(runs);
+  expect(await engine.threads({ limit: 10 })).toEqual(threads);
+  expect(threads.items.map(({ title }) => title)).toEqual(["What is new?", "Hello"]);
+});
+
 test("data of a newer evenkeel is refused, and says which schema it has", async () => {
   await using folder = await makeFolder();
   await makeDatabase(folder.path);

@@ -5,7 +5,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError, type ErrorCode } from "../../core/errors.ts";
 import { customEvent, type RunEvent } from "../../core/event.ts";
-import { isOver, type NewRun, type Run } from "../../core/run.ts";
+import { isOver, titleOf, type NewRun, type Run } from "../../core/run.ts";
 import type { Claim, EngineLimits } from "../engine.ts";
 import type { Journal } from "./journal.ts";
 import { toRun, type RunRow } from "./rows.ts";
@@ -122,6 +122,7 @@ export class Queue {
       id: request.runId,
       thread: request.threadId,
       agent: request.agentId,
+      title: titleOf(request.message),
       head,
       now,
       timeout: request.timeoutMs,
@@ -129,8 +130,9 @@ export class Queue {
       principal: request.principal,
       key: request.idempotencyKey,
       fingerprint: request.fingerprint,
-    });
-    return row as unknown as RunRow;
+    }) as unknown as RunRow;
+    this.#sql.moveUp.run(row.n, row.thread_id);
+    return row;
   }
 
   #cancelRow(run: RunRow): void {
@@ -175,9 +177,10 @@ function statements(db: DatabaseSync) {
       "INSERT INTO threads (id, created_at, updated_at) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
     ),
     insert: db.prepare(
-      "INSERT INTO runs (id, thread_id, agent_id, status, head, created_at, timeout_ms, metadata, principal, idempotency_key, fingerprint) " +
-        "VALUES (:id, :thread, :agent, 'queued', :head, :now, :timeout, :metadata, :principal, :key, :fingerprint) RETURNING *",
+      "INSERT INTO runs (id, thread_id, agent_id, title, status, head, created_at, timeout_ms, metadata, principal, idempotency_key, fingerprint) " +
+        "VALUES (:id, :thread, :agent, :title, 'queued', :head, :now, :timeout, :metadata, :principal, :key, :fingerprint) RETURNING *",
     ),
+    moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
     claimable: db.prepare("SELECT * FROM runs WHERE status = 'queued' AND head = 1 ORDER BY n LIMIT ?"),
     expired: db.prepare("SELECT * FROM runs WHERE status = 'running' AND lease_until < ?"),
     claim: db.prepare(

@@ -4,7 +4,16 @@ import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import { repairHistory, type Message, type StoredMessage } from "../../core/message.ts";
 import type { Run } from "../../core/run.ts";
-import type { ActivityFilter, Effects, Page, RunFilter, Thread, ThreadSummary, ToolCall } from "../engine.ts";
+import type {
+  ActivityFilter,
+  Effects,
+  EventPage,
+  Page,
+  RunFilter,
+  Thread,
+  ThreadSummary,
+  ToolCall,
+} from "../engine.ts";
 import { toActivity, toRun, type ActivityRow, type RunRow } from "./rows.ts";
 
 export class Reads {
@@ -51,7 +60,7 @@ export class Reads {
 
   threads(limit: number, before: number | undefined): Page<ThreadSummary> {
     const rows = this.#sql.threads.all(before ?? Number.MAX_SAFE_INTEGER, limit) as unknown as ThreadRow[];
-    return page(rows.map(toSummary), limit, rows.at(-1)?.n);
+    return page(rows.map(toSummary), limit, rows.at(-1)?.last_run);
   }
 
   thread(threadId: string): Thread | undefined {
@@ -61,8 +70,17 @@ export class Reads {
     return { ...toSummary(row), messages: messages.map(toMessage) };
   }
 
-  events(runId: string, after: number, limit: number): JournalEvent[] {
-    return this.#sql.events.all(runId, after, limit) as unknown as JournalEvent[];
+  events(runId: string, after: number, { limit, characters = Infinity }: EventPage): JournalEvent[] {
+    const events: JournalEvent[] = [];
+    let read = 0;
+    // Row by row: what is behind the end of the page is not even read from the disk.
+    for (const row of this.#sql.events.iterate(runId, after, limit)) {
+      const event = row as unknown as JournalEvent;
+      events.push(event);
+      read += event.data.length;
+      if (read >= characters) break;
+    }
+    return events;
   }
 
   lastEvent(runId: string): number {
@@ -124,22 +142,12 @@ export class Reads {
   }
 }
 
-interface ThreadRow extends Omit<ThreadSummary, "title"> {
-  readonly n: number;
-  /** How its first message begins. */
-  readonly opening: string | null;
+interface ThreadRow extends ThreadSummary {
+  readonly last_run: number;
 }
 
-const TITLE_CHARACTERS = 80;
-
-function toSummary({ thread_id, created_at, updated_at, runs, opening }: ThreadRow): ThreadSummary {
-  return {
-    thread_id,
-    title: (opening ?? "").replaceAll(/\s+/g, " ").trim().slice(0, TITLE_CHARACTERS),
-    created_at,
-    updated_at,
-    runs,
-  };
+function toSummary({ thread_id, title, created_at, updated_at, runs }: ThreadRow): ThreadSummary {
+  return { thread_id, title, created_at, updated_at, runs };
 }
 
 interface MessageRow {
@@ -158,13 +166,11 @@ function page<T>(items: readonly T[], limit: number, lastKey: number | undefined
   return { items, next: items.length === limit && lastKey !== undefined ? lastKey : null };
 }
 
-// The first message of a thread is its user's, a JSON string. A huge one is cut as it is stored, not decoded.
-const OPENING =
-  "(SELECT CASE WHEN length(m.content) < 10000 THEN substr(m.content ->> '$', 1, 200) ELSE substr(m.content, 2, 200) END " +
-  "FROM messages m WHERE m.thread_id = t.id ORDER BY m.run_n, m.idx LIMIT 1) AS opening";
+// Named after its first run, listed by its newest.
 const THREAD =
-  "SELECT t.n, t.id AS thread_id, t.created_at, t.updated_at, " +
-  `(SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs, ${OPENING} FROM threads t`;
+  "SELECT t.id AS thread_id, t.last_run, t.created_at, t.updated_at, " +
+  "(SELECT r.title FROM runs r WHERE r.thread_id = t.id ORDER BY r.n LIMIT 1) AS title, " +
+  "(SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs FROM threads t";
 
 function statements(db: DatabaseSync) {
   return {
@@ -173,7 +179,7 @@ function statements(db: DatabaseSync) {
       "SELECT seq, type, data FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?",
     ),
     lastEvent: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?)"),
-    threads: db.prepare(`${THREAD} WHERE t.n < ? ORDER BY t.n DESC LIMIT ?`),
+    threads: db.prepare(`${THREAD} WHERE t.last_run < ? ORDER BY t.last_run DESC LIMIT ?`),
     thread: db.prepare(`${THREAD} WHERE t.id = ?`),
     messages: db.prepare(
       "SELECT m.role, m.content, m.at, r.id AS run_id FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = ? ORDER BY m.run_n, m.idx",

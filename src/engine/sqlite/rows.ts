@@ -8,6 +8,7 @@ export interface RunRow {
   readonly id: string;
   readonly thread_id: string;
   readonly agent_id: string;
+  readonly title: string;
   readonly status: RunStatus;
   readonly created_at: number;
   readonly started_at: number | null;
@@ -30,6 +31,7 @@ export function toRun(row: RunRow): Run {
     run_id: row.id,
     thread_id: row.thread_id,
     agent_id: row.agent_id,
+    title: row.title,
     status: row.status,
     created_at: row.created_at,
     started_at: row.started_at,

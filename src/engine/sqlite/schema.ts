@@ -97,6 +97,15 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX activities_by_run ON activities (run_id, seq);
   CREATE INDEX activities_by_type ON activities (type, seq);
   `,
+  // 2: what lists show of runs and threads without reading their messages; threads by their newest run
+  `
+  ALTER TABLE runs ADD COLUMN title TEXT NOT NULL DEFAULT '';
+  UPDATE runs SET title = coalesce(
+    (SELECT substr(m.content ->> '$', 1, 80) FROM messages m WHERE m.run_n = runs.n AND m.idx = 0), '');
+  ALTER TABLE threads ADD COLUMN last_run INTEGER NOT NULL DEFAULT 0;
+  UPDATE threads SET last_run = coalesce((SELECT max(r.n) FROM runs r WHERE r.thread_id = threads.id), 0);
+  CREATE INDEX threads_by_last_run ON threads (last_run);
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -29,7 +29,7 @@ export function runRoutes(router: AppRouter, deps: WorkerDeps): void {
     const after = await readAfter(ctx, engine, run);
     if (ctx.accepts("json", "text/event-stream") === "text/event-stream") return stream(ctx, deps, { run, after });
     const { limit } = readPage(new URLSearchParams(ctx.querystring));
-    const events = await engine.events(run.run_id, after, limit);
+    const events = await engine.events(run.run_id, after, { limit });
     ctx.type = "json";
     // Rows are JSON already: joined, not parsed and written again.
     ctx.body = `{"events":[${events.map(({ data }) => data).join(",")}],"next":${events.length === limit ? events.at(-1)?.seq : null}}`;
@@ -45,7 +45,7 @@ export function runRoutes(router: AppRouter, deps: WorkerDeps): void {
 }
 
 async function stream(ctx: Context, deps: WorkerDeps, { run, after }: { run: Run; after: number }): Promise<void> {
-  if (isOver(run.status) && (await deps.engine.events(run.run_id, after, 1)).length === 0) {
+  if (isOver(run.status) && (await deps.engine.events(run.run_id, after, { limit: 1 })).length === 0) {
     // 204 is how a server tells an EventSource that has everything not to reconnect (WHATWG HTML § 9.2.3).
     ctx.status = 204;
     return;
@@ -60,7 +60,7 @@ async function readAfter(ctx: Context, engine: Engine, run: Run): Promise<number
   const name = header === undefined ? "after" : "Last-Event-ID";
   const value = typeof header === "string" ? header : param(new URLSearchParams(ctx.querystring), "after");
   const after = readPosition(name, value ?? "0");
-  await assertResumable(engine, run, { name, after });
+  assertResumable({ name, after, newest: await engine.lastEvent(run.run_id), of: `run ${run.run_id}` });
   return after;
 }
 

@@ -1,6 +1,8 @@
 /** D6 and G2 on `/ws`: what is wrong is answered or closed for, and the socket's other subscriptions live on. */
+import { once } from "node:events";
 import { connect } from "node:net";
-import { expect, test, vi } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { startCluster, type Cluster } from "../../testing/cluster.ts";
 import { SocketClient } from "../../testing/socket.ts";
 
@@ -19,7 +21,6 @@ test.each([
   ["after below 0", { ...SUBSCRIBE, after: -1 }, "INVALID_REQUEST", "`after`"],
   ["after that is no number", { ...SUBSCRIBE, after: "1" }, "INVALID_REQUEST", "`after`"],
   ["after ahead of the feed", { ...SUBSCRIBE, after: 10_000 }, "INVALID_REQUEST", "at most"],
-  ["a subscription that is none", { op: "unsubscribe" }, "INVALID_REQUEST", "no subscription"],
   ["a chat without an agent", { op: "chat", message: "Hello" }, "INVALID_REQUEST", "`agent_id`"],
   ["a chat with an unknown agent", { ...CHAT, agent_id: "nobody" }, "AGENT_NOT_FOUND", "nobody"],
   ["a cancel of no run", { op: "cancel", run_id: "none" }, "RUN_NOT_FOUND", "none"],
@@ -93,6 +94,13 @@ test.each([
   await expectAlive(cluster, other, feed.id ?? "");
 });
 
+test("to end a subscription that is over, or never was, is fine", async () => {
+  await using cluster = await startCluster();
+  await using socket = await SocketClient.connect(cluster.client.url);
+
+  expect(await socket.ask({ op: "unsubscribe" })).toMatchObject({ ok: true });
+});
+
 test("a socket has at most 256 subscriptions", async () => {
   await using cluster = await startCluster();
   await using socket = await SocketClient.connect(cluster.client.url);
@@ -120,6 +128,19 @@ test("a client that asks without end and reads nothing is not read any more, and
   expect(Math.max(...[...cluster.delivery.meter.outflows].map(({ queuedBytes }) => queuedBytes))).toBeLessThan(512_000);
   socket.tcp.resume();
   expect([1013, 1006]).toContain(await socket.closed);
+});
+
+test("a client that pings without end and reads nothing is closed with 1013 as well", async () => {
+  await using cluster = await startCluster({ settings: { slowClientMs: 500 } });
+  await using socket = await SocketClient.connect(cluster.client.url);
+  socket.tcp.pause();
+  const flood = setInterval(() => {
+    for (let count = 0; count < 20_000 && socket.ws.bufferedAmount < 1_000_000; count += 1)
+      socket.ws.ping("x".repeat(125));
+  }, 5);
+  onTestFinished(() => clearInterval(flood));
+
+  await vi.waitFor(() => expect(cluster.delivery.meter.read()["closed_as_slow"]).toBe(1), { timeout: 20_000 });
 });
 
 test("a client that takes nothing for SLOW_CLIENT_MS is closed with 1013, which it sees when it reads on", async () => {
@@ -205,6 +226,50 @@ test("a WebSocket anywhere else is 404, and another upgrade at /ws is a plain re
   expect(elsewhere).toMatch(/^HTTP\/1.1 404 [\s\S]*it is at \/ws/);
   expect(h2c).toMatch(/^HTTP\/1.1 200 [\s\S]*"ok"/);
 });
+
+test("a refused upgrade leaves no connection behind, however long its client stays", async () => {
+  await using cluster = await startCluster();
+  const socket = connect({ port: cluster.port, host: "127.0.0.1", allowHalfOpen: true });
+  const closed = new Promise((resolve) => socket.on("close", resolve));
+  socket.resume();
+  socket.write(UPGRADE.replace("/ws", "/elsewhere"));
+
+  // Its own side stays open: the server's is gone when a write is reset.
+  const prod = setInterval(() => socket.write("x"), 20);
+  onTestFinished(() => clearInterval(prod));
+  socket.on("error", () => {});
+  await closed;
+
+  expect((await cluster.client.get("/health")).status).toBe(200);
+});
+
+test("an upgrade behind a request that is not answered yet ends that connection, and nothing else", async () => {
+  await using cluster = await startCluster({ settings: { apiKeys: [{ name: "ana", secret: KEY }] } });
+  const socket = connect(cluster.port, "127.0.0.1");
+  const closed = once(socket, "close");
+  socket.on("error", () => {}).resume();
+
+  socket.write(`GET /api/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${KEY}\r\n\r\n${UPGRADE}`);
+
+  await closed;
+  expect((await cluster.client.get("/health")).status).toBe(200);
+});
+
+test("a drain closes a socket that asks without end as quickly as any other", async () => {
+  await using cluster = await startCluster({ runner: false });
+  await using socket = await SocketClient.connect(cluster.client.url);
+  for (let count = 0; count < 200; count += 1) socket.send(CHAT);
+  await socket.until(({ ok }) => ok === true);
+
+  cluster.letGo();
+
+  // Well before `ws` would cut it off for not finishing its close.
+  expect(await Promise.race([socket.closed, delay(1_500).then(() => "still open")])).toBe(1001);
+});
+
+const UPGRADE =
+  "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 async function expectAlive(cluster: Cluster, socket: SocketClient, feed: string): Promise<void> {
   const { body } = await cluster.client.post("/api/activities", { role: "test", content: "still there?" });

@@ -22,7 +22,7 @@ export function parseFrame(text: string): JsonObject {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    const reason = error instanceof Error ? ` (${error.message})` : "";
+    const reason = error instanceof Error ? ` (${error.message.slice(0, 100)})` : "";
     throw new AppError("INVALID_JSON", `Expected the frame to be JSON, ${EXAMPLE}${reason}.`, { cause: error });
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;

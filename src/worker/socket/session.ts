@@ -1,20 +1,19 @@
 /**
- * One client on `/ws`: takes its requests one after the other, keeps its subscriptions, answers under the
- * request's own id. What is wrong with one request never touches the others. Made by `upgrade.ts`.
+ * One client on `/ws`: takes its requests one after the other and answers each under the request's own id. What
+ * is wrong with one never touches the others. Made by `upgrade.ts`.
  */
 import { AppError, toAppError } from "../../core/errors.ts";
-import type { Feed } from "../../stream/feed.ts";
 import type { SocketStream } from "../../stream/socket.ts";
-import { Viewer } from "../../stream/viewer.ts";
 import { readChat } from "../chat-request.ts";
 import type { WorkerDeps } from "../context.ts";
-import { assertResumable } from "../resume.ts";
+import type { JsonObject } from "../input.ts";
 import { findRun } from "../show-run.ts";
-import { idOf, parseFrame, readRequest, type Channel, type SocketRequest } from "./request.ts";
+import { idOf, parseFrame, readRequest, type SocketRequest } from "./request.ts";
+import { Subscriptions } from "./subscriptions.ts";
 
-const MAX_SUBSCRIPTIONS = 256;
-/** Requests that wait for their turn; a client that sends faster is not read meanwhile. */
+/** Requests that wait for their turn; a client that sends faster, or more, is not read meanwhile. */
 const MAX_WAITING = 64;
+const MAX_WAITING_CHARACTERS = 1024 * 1024;
 
 export interface SessionOptions {
   readonly deps: WorkerDeps;
@@ -26,24 +25,29 @@ export interface SessionOptions {
 
 export class SocketSession {
   readonly #options: SessionOptions;
-  readonly #subscriptions = new Map<string, Viewer>();
+  readonly #subscriptions: Subscriptions;
   #turn: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #waitingCharacters = 0;
   // Waits for the socket to drain.
   #paused = false;
   #closed = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    const { deps, stream } = options;
+    this.#subscriptions = new Subscriptions({ deps, stream, onError: (id, error) => this.#fail(id, error) });
   }
 
   /** One text frame of the client. */
   receive(text: string): void {
     this.#waiting += 1;
+    this.#waitingCharacters += text.length;
     this.#pace();
     this.#turn = this.#turn.then(async () => {
       if (!this.#closed) await this.#handle(text);
       this.#waiting -= 1;
+      this.#waitingCharacters -= text.length;
       this.#pace();
     });
   }
@@ -51,15 +55,17 @@ export class SocketSession {
   /** Nothing is sent after this. Idempotent. */
   close(): void {
     this.#closed = true;
-    for (const viewer of this.#subscriptions.values()) viewer.stop();
-    this.#subscriptions.clear();
+    this.#subscriptions.close();
+    this.#pace();
   }
 
   /** A client that takes no answers, or asks faster than we can answer, is not read: its requests would pile up. */
   #pace(): void {
     const { stream, hold } = this.#options;
-    hold(stream.full || this.#waiting >= MAX_WAITING);
-    if (!stream.full || this.#paused || this.#closed) return;
+    // Its close frame has to be read.
+    if (this.#closed) return hold(false);
+    hold(stream.full || this.#waiting >= MAX_WAITING || this.#waitingCharacters >= MAX_WAITING_CHARACTERS);
+    if (!stream.full || this.#paused) return;
     this.#paused = true;
     stream.onDrain(() => {
       this.#paused = false;
@@ -81,9 +87,9 @@ export class SocketSession {
   async #serve(request: SocketRequest): Promise<void> {
     switch (request.op) {
       case "subscribe":
-        return this.#subscribe(request.id, request.channel);
+        return this.#subscriptions.add(request.id, request.channel);
       case "unsubscribe":
-        return this.#unsubscribe(request.id);
+        return this.#subscriptions.remove(request.id);
       case "chat":
         return this.#chat(request.id, request.body);
       case "cancel":
@@ -91,71 +97,7 @@ export class SocketSession {
     }
   }
 
-  async #subscribe(id: string, channel: Channel): Promise<void> {
-    if (this.#subscriptions.has(id)) {
-      throw new AppError(
-        "INVALID_REQUEST",
-        `Subscription "${id}" is open; choose another id, or unsubscribe it first.`,
-      );
-    }
-    if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) {
-      throw new AppError(
-        "INVALID_REQUEST",
-        `A socket has at most ${MAX_SUBSCRIPTIONS} subscriptions; end one, or open another socket.`,
-      );
-    }
-    const { feed, after, newest } = await this.#open(channel);
-    if (this.#closed) return;
-    const { deps, stream } = this.#options;
-    stream.send({ id, ok: true, channel: channel.name, seq: newest });
-    const viewer = new Viewer({
-      delivery: deps.delivery,
-      feed: feed(),
-      after,
-      sink: stream.sinkOf(id),
-      onEnd: (error) => {
-        this.#subscriptions.delete(id);
-        if (error) this.#fail(id, error);
-        else stream.send({ id, done: true });
-      },
-    });
-    this.#subscriptions.set(id, viewer);
-  }
-
-  /** `feed` is asked for last, in the turn in which the viewer comes: a feed lives by its viewers. */
-  async #open(channel: Channel): Promise<{ feed: () => Feed; after: number; newest: number }> {
-    const { engine, delivery } = this.#options.deps;
-    const { feeds } = delivery;
-    if (channel.name === "run") {
-      const run = await findRun(engine, channel.runId);
-      const after = channel.after ?? 0;
-      await assertResumable(engine, run, { name: "after", after });
-      return { feed: () => feeds.run(run.run_id), after, newest: await engine.lastEvent(run.run_id) };
-    }
-    if (channel.name === "activities") {
-      const newest = await engine.lastActivity();
-      const after = channel.after ?? newest;
-      if (after <= newest) return { feed: () => feeds.activities(), after, newest };
-      throw new AppError(
-        "INVALID_REQUEST",
-        `Expected \`after\` to be at most ${newest}, the newest activity; got ${after}.`,
-      );
-    }
-    const { newest } = feeds.processes;
-    // One that is ahead of us has seen another primary: it gets what there is from now on.
-    const after = Math.min(channel.after ?? newest - 1, newest);
-    return { feed: () => feeds.processes, after: Math.max(0, after), newest };
-  }
-
-  #unsubscribe(id: string): void {
-    const viewer = this.#subscriptions.get(id);
-    if (!viewer) throw new AppError("INVALID_REQUEST", `There is no subscription "${id}".`);
-    viewer.stop();
-    this.#subscriptions.delete(id);
-    this.#options.stream.send({ id, ok: true });
-  }
-
-  async #chat(id: string, body: Readonly<Record<string, unknown>>): Promise<void> {
+  async #chat(id: string, body: JsonObject): Promise<void> {
     const { deps, principal, stream } = this.#options;
     const { run: newRun } = readChat(body, { agents: deps.agents, principal, idempotencyKey: null });
     const { run, created } = await deps.engine.enqueue(newRun);

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { expect, test, vi } from "vitest";
+import type { Engine } from "../../engine/engine.ts";
 import { startCluster } from "../../testing/cluster.ts";
 import { SocketClient } from "../../testing/socket.ts";
 
@@ -135,6 +136,17 @@ test("a reader of a run whose history is gone is told what is missing", async ()
   expect(next?.seq).toBe(5);
 });
 
+test("a reader is told of each hole in what is stored, wherever it is", async () => {
+  await using cluster = await startCluster({ wrapEngine: (engine) => forget(engine, [2, 4, 5]) });
+  const { body } = await cluster.client.chat("Hello");
+  await using socket = await SocketClient.connect(cluster.client.url);
+
+  const frames = await socket.readRun(body.run_id);
+
+  const shown = frames.map(({ seq, event }) => seq ?? event?.["value"]).slice(0, 5);
+  expect(shown).toEqual([1, { after: 1, next: 3 }, 3, { after: 3, next: 6 }, 6]);
+});
+
 test("a reader of a thread that is deleted meanwhile is told, and does not wait for ever", async () => {
   const gate = Promise.withResolvers<void>();
   await using cluster = await startCluster({
@@ -192,11 +204,14 @@ test("a client that pings is answered, and one that only pings costs nothing whi
   expect(String((await pong)[0])).toBe("hello");
 });
 
-function forgetUpTo<E extends { events: (runId: string, after: number, limit: number) => Promise<unknown> }>(
-  engine: E,
-  seq: number,
-): E {
+function forget(engine: Engine, seqs: readonly number[]): Engine {
   const events = engine.events.bind(engine);
-  engine.events = (runId, after, limit) => events(runId, Math.max(after, seq), limit);
+  engine.events = async (...query) => (await events(...query)).filter(({ seq }) => !seqs.includes(seq));
+  return engine;
+}
+
+function forgetUpTo(engine: Engine, seq: number): Engine {
+  const events = engine.events.bind(engine);
+  engine.events = (runId, after, page) => events(runId, Math.max(after, seq), page);
   return engine;
 }

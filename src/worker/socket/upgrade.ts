@@ -1,7 +1,7 @@
 /** `GET /ws` with `Upgrade: websocket` (RFC 6455 § 4.2): admitted and made a session, or refused as a problem. */
 import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
 import { AppError, toAppError } from "../../core/errors.ts";
 import { CLOSE } from "../../stream/socket.ts";
@@ -29,30 +29,31 @@ export function createUpgrade(deps: WorkerDeps): OnUpgrade {
   const guard = new Guard(deps.settings.apiKeys);
   const server = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols, ...LIMITS });
   return (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // node:http hands over what it accepted, or what a server of ours adopted: a TCP socket.
+    const tcp = socket as Socket;
     // A reset before there is a WebSocket to tell.
-    const onError = () => socket.destroy();
-    socket.on("error", onError);
+    const onError = () => tcp.destroy();
+    tcp.on("error", onError);
     try {
       const principal = guard.admitSocket(request);
       if (request.url?.split("?", 1)[0] !== "/ws") {
         throw new AppError("NOT_FOUND", `There is no WebSocket at ${request.url}; it is at /ws.`);
       }
-      server.handleUpgrade(request, socket, head, (ws) => {
-        socket.off("error", onError);
-        if (socket instanceof Socket) serve(deps, { ws, tcp: socket, principal });
+      server.handleUpgrade(request, tcp, head, (ws) => {
+        tcp.off("error", onError);
+        serve(deps, { ws, tcp, principal });
       });
     } catch (error) {
-      refuse(request, socket, toAppError(error));
+      refuse(request, tcp, toAppError(error));
     }
   };
 }
 
 function serve(deps: WorkerDeps, { ws, tcp, principal }: { ws: WebSocket; tcp: Socket; principal: Principal }): void {
+  const stream = deps.delivery.openSocket(ws, tcp);
   const hold = (held: boolean) => (held ? ws.pause() : ws.resume());
-  // Both know each other; the stream may close before there is a session, when this worker drains.
-  let session: SocketSession | undefined = undefined as SocketSession | undefined;
-  const stream = deps.delivery.sockets.open(ws, tcp, () => session?.close());
-  session = new SocketSession({ deps, stream, principal, hold });
+  const session = new SocketSession({ deps, stream, principal, hold });
+  stream.onClose(() => session.close());
   ws.on("message", (data, isBinary) => {
     if (isBinary) return stream.close(CLOSE.notText, "send JSON as text");
     // One Buffer, as `binaryType` is left as it is.
@@ -62,10 +63,17 @@ function serve(deps: WorkerDeps, { ws, tcp, principal }: { ws: WebSocket; tcp: S
   ws.on("error", (error) => deps.log.debug({ err: error }, "socket broke"));
 }
 
-function refuse(request: IncomingMessage, socket: Duplex, error: AppError): void {
+function refuse(request: IncomingMessage, socket: Socket, error: AppError): void {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
-  if (socket instanceof Socket) response.assignSocket(socket);
-  response.on("finish", () => socket.end());
+  try {
+    response.assignSocket(socket);
+  } catch {
+    // An answer to an earlier request of this connection is still on its way: there is no place for ours.
+    socket.destroy();
+    return;
+  }
+  // Not end(): an upgraded socket has no timeouts any more, and would stay as long as its client likes.
+  response.on("finish", () => socket.destroySoon());
   sendProblem(response, error, requestIdOf(request));
 }

@@ -1,0 +1,183 @@
+/**
+ * What do clients that never read cost? Memory, those who do read, and the run that they watch; and how soon
+ * they, and clients that are silently gone, are let go of. One worker, so that it has all of them.
+ */
+import type { Transport } from "./clients/viewers.ts";
+import { Mutes, Viewers } from "./lib/helpers.ts";
+import type { Processes } from "./lib/processes.ts";
+import { row, type Bench, type Row } from "./lib/row.ts";
+import { beginRuns } from "./lib/runs.ts";
+import { Evenkeel, getJson, postJson } from "./lib/servers.ts";
+import { median, sum } from "./lib/stats.ts";
+import { rssBytes } from "./lib/usage.ts";
+import { sleep, until } from "./lib/wait.ts";
+
+const QUESTION = "slow";
+const NAMES = { socket: "WebSockets", stream: "event streams" } as const;
+const MUTES = 100;
+const HEALTHY = 20;
+/** The kernel takes some 4 MB for a client that does not read; this is more: 400 answers of a tool, 16 KB each. */
+const BIG_CALLS = 400;
+/** A gauge is up to a second old, and a socket has to be full before its time runs. */
+const GRACE_MS = 2_000;
+const LEAVE_AT_ONCE = 25;
+const LEAVE_AFTER_MS = 120;
+const HALF_OPEN_MAX_MS = 35_000;
+
+interface Cost {
+  readonly addedMb: number;
+  readonly queuedKb: number;
+  readonly closedMs: number;
+  readonly codes: readonly number[];
+  readonly p99: number;
+  readonly faults: number;
+}
+
+export async function slow(bench: Bench): Promise<Row[]> {
+  const { quick, processes, modelUrl, note } = bench;
+  const slowClientMs = quick ? 1_000 : 10_000;
+  note(
+    `Mute clients watch a finished run of ${(BIG_CALLS * 16) / 1_000} MB, ${HEALTHY} healthy ones a live run each at 20 events/s. SLOW_CLIENT_MS is ${slowClientMs}. ` +
+      "Queued: the highest of the worker's gauge, which it tells once a second, over the mute clients.",
+  );
+  await using server = await Evenkeel.start(processes, { workers: 1, agents: 1, modelUrl, slowClientMs });
+  await using gone = new Mutes(processes);
+  const halfOpen = quick ? undefined : gone.silent(server.url);
+  const { run_id: runId } = (await postJson(`${server.url}/api/chat`, calling(BIG_CALLS))) as { run_id: string };
+  await using viewers = new Viewers(processes);
+  const live = await beginRuns(server.url, { runs: HEALTHY, words: "ttft=0 tokens=1000000 rate=20" });
+  const each = live.map((run_id) => [{ channel: "run", run_id } as const]);
+  await viewers.open({ base: server.url, transport: "socket", viewers: each });
+  const target: Target = { server, viewers, runId, slowClientMs };
+  // Code and heap that the first ones bring in are not their cost.
+  await warmUp(processes, target);
+  const rows: Row[] = [];
+  for (const transport of quick ? (["socket"] as const) : (["socket", "stream"] as const))
+    rows.push(...costRows(await costOf(processes, target, transport), { transport, slowClientMs }));
+  rows.push(await leftBehind(processes, target, quick ? 100 : 1_000));
+  rows.push(await runTime(processes, target, quick));
+  if (halfOpen) {
+    const figure = "a client that answers no ping until it is ended";
+    rows.push(row({ question: QUESTION, figure, unit: "ms", measured: await halfOpen, max: HALF_OPEN_MAX_MS }));
+  }
+  return rows;
+}
+
+interface Target {
+  readonly server: Evenkeel;
+  readonly viewers: Viewers;
+  readonly runId: string;
+  readonly slowClientMs: number;
+}
+
+async function warmUp(processes: Processes, { server, runId }: Target): Promise<void> {
+  await using mutes = new Mutes(processes);
+  for (const transport of ["socket", "stream"] as const) {
+    await mutes.open({ base: server.url, transport, runId, clients: 20 });
+    await sleep(500);
+    await mutes.close();
+  }
+  await sleep(1_500);
+}
+
+async function costOf(processes: Processes, target: Target, transport: Transport): Promise<Cost> {
+  const { server, viewers, runId, slowClientMs } = target;
+  await using mutes = new Mutes(processes);
+  const pids = await server.pids("worker");
+  const gauge = async (name: string) => sum(await server.gauges("worker", name));
+  const idleBytes = rssBytes(pids);
+  const closedBefore = await gauge("closed_as_slow");
+  await viewers.take();
+  const openedAt = performance.now();
+  await mutes.open({ base: server.url, transport, runId, clients: MUTES });
+  let [peakBytes, queuedBytes] = [0, 0];
+  const allClosed = async () => {
+    peakBytes = Math.max(peakBytes, rssBytes(pids));
+    queuedBytes = Math.max(queuedBytes, await gauge("queued_bytes"));
+    return (await gauge("closed_as_slow")) - closedBefore >= MUTES ? true : undefined;
+  };
+  await until(allClosed, { what: `${MUTES} mute clients to be closed`, timeoutMs: slowClientMs + 20_000, everyMs: 50 });
+  const closedMs = performance.now() - openedAt;
+  const codes = await mutes.readOn();
+  const { p99, faults, lost } = await viewers.take();
+  const megabyte = 1024 * 1024;
+  return {
+    addedMb: (peakBytes - idleBytes) / megabyte,
+    queuedKb: queuedBytes / 1024 / MUTES,
+    closedMs,
+    codes,
+    p99,
+    faults: faults + lost,
+  };
+}
+
+function costRows(cost: Cost, { transport, slowClientMs }: { transport: Transport; slowClientMs: number }): Row[] {
+  const { addedMb, queuedKb, closedMs, codes, p99, faults } = cost;
+  const at = `${MUTES} mute ${NAMES[transport]}`;
+  const shown = { question: QUESTION };
+  const max = slowClientMs + GRACE_MS;
+  const rows = [
+    row({ ...shown, figure: `${at}: memory of the worker, most added`, unit: "MB", measured: addedMb, max: 30 }),
+    row({ ...shown, figure: `${at}: queued for each`, unit: "KB", measured: queuedKb, max: 256 }),
+    row({ ...shown, figure: `${at}: until the last is closed`, unit: "ms", measured: closedMs, max }),
+    row({ ...shown, figure: `${at}: the others' events, append to client p99`, unit: "ms", measured: p99, max: 50 }),
+    row({ ...shown, figure: `${at}: what the others missed`, unit: "events", measured: faults, max: 0 }),
+  ];
+  if (transport === "stream") return rows;
+  const reached = codes.filter((code) => code === 1013).length;
+  return [...rows, row({ ...shown, figure: `${at}: saw 1013 when they read on`, unit: "clients", measured: reached })];
+}
+
+/** Clients that go in the middle of being full, a few at a time. */
+async function leftBehind(processes: Processes, { server, runId }: Target, clients: number): Promise<Row> {
+  await using mutes = new Mutes(processes);
+  for (let left = 0; left < clients; left += LEAVE_AT_ONCE) {
+    await mutes.open({ base: server.url, transport: "stream", runId, clients: LEAVE_AT_ONCE });
+    await sleep(LEAVE_AFTER_MS);
+    await mutes.close();
+  }
+  // The gauge has to be told once more.
+  await sleep(2_500);
+  const viewers = sum(await server.gauges("worker", "viewers"));
+  const figure = `viewers left of ${clients} event streams that went while full`;
+  return row({ question: QUESTION, figure, unit: "clients", measured: viewers - HEALTHY, max: 0 });
+}
+
+async function runTime(processes: Processes, target: Target, quick: boolean): Promise<Row> {
+  const { rounds, calls } = quick ? { rounds: 3, calls: 50 } : { rounds: 9, calls: BIG_CALLS };
+  const times: { alone: number[]; watched: number[] } = { alone: [], watched: [] };
+  for (let round = 0; round < rounds; round += 1) {
+    times.alone.push(await durationOf(processes, target, { calls, clients: 0 }));
+    times.watched.push(await durationOf(processes, target, { calls, clients: 1 }));
+  }
+  return row({
+    question: QUESTION,
+    figure: `a run with ${calls} tool calls: a viewer that never reads / none`,
+    unit: "ms",
+    measured: median(times.watched),
+    baseline: median(times.alone),
+    maxRatio: quick ? 1.3 : 1.05,
+  });
+}
+
+async function durationOf(
+  processes: Processes,
+  { server, slowClientMs }: Target,
+  { calls, clients }: { calls: number; clients: number },
+): Promise<number> {
+  await using mutes = new Mutes(processes);
+  const { url: base } = server;
+  const runId = crypto.randomUUID();
+  await postJson(`${base}/api/chat/async`, { ...calling(calls), run_id: runId });
+  for (const transport of ["socket", "stream"] as const) await mutes.open({ base, transport, runId, clients });
+  const ended = async () => {
+    const run = (await getJson(`${base}/api/runs/${runId}`)) as { status: string; duration_ms: number };
+    return run.status === "completed" ? run.duration_ms : undefined;
+  };
+  return until(ended, { what: "the run's end", timeoutMs: slowClientMs + 20_000, everyMs: 50 });
+}
+
+/** A chat whose tools answer at length. */
+function calling(calls: number): object {
+  return { agent_id: "bench", message: `/sim ttft=100 rate=0 tokens=3 ${'tool=blob input={"kb":16} '.repeat(calls)}` };
+}

@@ -1,0 +1,106 @@
+import { EventEmitter } from "node:events";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { DeliveryMeter } from "./meter.ts";
+import { Outflow } from "./outflow.ts";
+
+const SLOW_MS = 1_000;
+
+/** A connection's buffer whose filling and emptying the test decides. */
+class Buffer extends EventEmitter {
+  writableLength = 0;
+  writableNeedDrain = false;
+
+  fill(bytes: number): void {
+    this.writableLength = bytes;
+    this.writableNeedDrain = true;
+  }
+
+  empty(): void {
+    this.writableLength = 0;
+    this.writableNeedDrain = false;
+    this.emit("drain");
+  }
+}
+
+function setUp() {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const buffer = new Buffer();
+  const meter = new DeliveryMeter();
+  const onSlow = vi.fn<() => void>();
+  return { buffer, meter, onSlow, outflow: new Outflow(buffer, { meter, slowClientMs: SLOW_MS, onSlow }) };
+}
+
+test("who takes nothing for SLOW_CLIENT_MS is slow", () => {
+  const { buffer, outflow, onSlow, meter } = setUp();
+  buffer.fill(70_000);
+  outflow.wrote();
+
+  vi.advanceTimersByTime(SLOW_MS - 1);
+  expect(onSlow).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+
+  expect(onSlow).toHaveBeenCalledOnce();
+  expect(meter.read()["closed_as_slow"]).toBe(1);
+});
+
+test("who takes a little within each SLOW_CLIENT_MS is not slow, until it stops", () => {
+  const { buffer, outflow, onSlow } = setUp();
+  buffer.fill(70_000);
+  outflow.wrote();
+
+  for (let left = 60_000; left > 0; left -= 10_000) {
+    vi.advanceTimersByTime(SLOW_MS - 1);
+    buffer.writableLength = left;
+    vi.advanceTimersByTime(1);
+  }
+  expect(onSlow).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(SLOW_MS);
+
+  expect(onSlow).toHaveBeenCalledOnce();
+});
+
+test("whoever waits for room is called once there is some, in turn, and only as long as there is", () => {
+  const { buffer, outflow } = setUp();
+  const called: string[] = [];
+  buffer.fill(70_000);
+  outflow.onDrain(() => {
+    called.push("first");
+    buffer.fill(70_000);
+  });
+  outflow.onDrain(() => called.push("second"));
+
+  buffer.empty();
+  expect(called).toEqual(["first"]);
+  buffer.empty();
+
+  expect(called).toEqual(["first", "second"]);
+});
+
+test("one that goes on waiting does not hold up the loop", () => {
+  const { buffer, outflow } = setUp();
+  let calls = 0;
+  const waitOn = () => {
+    calls += 1;
+    outflow.onDrain(waitOn);
+  };
+  outflow.onDrain(waitOn);
+
+  buffer.empty();
+
+  expect(calls).toBe(1);
+});
+
+test("nobody is called, and nothing is timed, once the connection is closed", () => {
+  const { buffer, outflow, onSlow, meter } = setUp();
+  const resume = vi.fn<() => void>();
+  buffer.fill(70_000);
+  outflow.wrote();
+  outflow.onDrain(resume);
+
+  buffer.emit("close");
+  vi.advanceTimersByTime(SLOW_MS);
+  buffer.empty();
+
+  expect([resume.mock.calls, onSlow.mock.calls, meter.outflows.size]).toEqual([[], [], 0]);
+});

@@ -1,0 +1,108 @@
+/** D4, D6 and D7: connections drop, workers are killed, history goes, and every client ends up with all there is. */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, test, vi } from "vitest";
+import { problemsOf, textIn, type ReadEvent } from "../testing/journal.ts";
+import { seeded } from "../testing/random.ts";
+import { ResumingViewer } from "../testing/resuming.ts";
+import { makePlace, Server, startServer } from "../testing/server.ts";
+import { SocketClient } from "../testing/socket.ts";
+
+const STREAMS = 50;
+const DROPS = 1_000;
+const KILL_AT_DROPS: readonly number[] = [300, 650];
+
+test(`${DROPS} drops over ${STREAMS} streams and two killed workers: each client has the journal, byte for byte`, async () => {
+  await using server = await startServer();
+  const runIds = await beginRuns(server, { runs: STREAMS, message: "/sim tokens=160 rate=40" });
+  const viewers = runIds.map((runId, index) => viewerOf(server, runId, index));
+  let drops = 0;
+  const watch = async (viewer: ResumingViewer, index: number) => {
+    const random = seeded(index);
+    for (let left = DROPS / STREAMS; !viewer.ended;) {
+      let stay = left > 0 ? 1 + random(3) : Infinity;
+      const outcome = await viewer.readOn(() => (stay -= 1) <= 0);
+      if (outcome !== "left") continue;
+      left -= 1;
+      drops += 1;
+      if (KILL_AT_DROPS.includes(drops)) await killOneWorker(server);
+    }
+  };
+
+  await Promise.all(viewers.map(watch));
+
+  expect(drops).toBe(DROPS);
+  expect(viewers.reduce((cuts, viewer) => cuts + viewer.cuts, 0)).toBeGreaterThan(0);
+  for (const [index, viewer] of viewers.entries()) await expectWhole(server, runIds[index] ?? "", [viewer]);
+});
+
+const CLIENTS = 1_000;
+const WATCHED_RUNS = 10;
+
+test(`${CLIENTS} clients that lose their workers at once all resume, without a hole or a repeat`, async () => {
+  await using server = await startServer();
+  const runIds = await beginRuns(server, { runs: WATCHED_RUNS, message: "/sim tokens=120 rate=20" });
+  const runIdOf = (index: number) => runIds[index % WATCHED_RUNS] ?? "";
+  const viewers = Array.from({ length: CLIENTS }, (_, index) => viewerOf(server, runIdOf(index), index));
+
+  const watching = Promise.all(viewers.map(watchToTheEnd));
+  await vi.waitUntil(() => viewers.every(({ seen }) => seen.length > 0), { timeout: 10_000 });
+  const before = viewers.filter(({ ended }) => !ended).length;
+  for (const { pid } of await server.processes("worker")) process.kill(pid ?? 0, "SIGKILL");
+  await watching;
+
+  expect(before).toBe(CLIENTS);
+  expect(viewers.filter(({ cuts }) => cuts > 0)).toHaveLength(CLIENTS);
+  for (const [index, runId] of runIds.entries()) {
+    const watchers = viewers.filter((_, number) => number % WATCHED_RUNS === index);
+    await expectWhole(server, runId, watchers);
+  }
+});
+
+test("history that is gone is told as a gap, to a stream and to a socket, and what is left follows", async () => {
+  await using place = await makePlace();
+  await using server = await new Server(place).ready();
+  const { body } = await server.client.chat("/sim tokens=3", { run_id: "mine" });
+  const whole = await server.client.events("mine");
+  using storage = new DatabaseSync(join(place.dataDir, "evenkeel.db"), { timeout: 5_000 });
+  storage.exec("DELETE FROM events WHERE seq <= 5");
+  const left = whole.map(({ seq }) => seq).filter((seq) => seq > 5);
+
+  const stream = await (await server.client.follow("mine", { "Last-Event-ID": "1" })).text();
+  await using socket = await SocketClient.connect(server.client.url);
+  const frames = await socket.readRun("mine", 1);
+
+  expect(body.status).toBe("completed");
+  const [gap, ...rest] = stream.trimEnd().split("\n\n");
+  expect(gap).toBe('data: {"type":"CUSTOM","name":"evenkeel.gap","value":{"after":1,"next":6}}');
+  expect(rest.map((block) => Number(/^id: (\d+)/.exec(block)?.[1]))).toEqual(left);
+  expect(frames.map(({ seq, event }) => seq ?? event?.["value"])).toEqual([{ after: 1, next: 6 }, ...left]);
+});
+
+async function watchToTheEnd(viewer: ResumingViewer): Promise<void> {
+  while (!viewer.ended) await viewer.readOn(() => false);
+}
+
+function beginRuns(server: Server, { runs, message }: { runs: number; message: string }): Promise<string[]> {
+  return Promise.all(Array.from({ length: runs }, () => server.client.begin(message)));
+}
+
+/** Every second one over SSE, the others over the WebSocket. */
+function viewerOf({ client }: Server, runId: string, index: number): ResumingViewer {
+  return new ResumingViewer({ client, runId, transport: Math.floor(index / WATCHED_RUNS) % 2 ? "sse" : "socket" });
+}
+
+async function killOneWorker(server: Server): Promise<void> {
+  const [victim] = (await server.processes("worker")).filter(({ state }) => state === "ready");
+  process.kill(victim?.pid ?? 0, "SIGKILL");
+}
+
+async function expectWhole(server: Server, runId: string, viewers: readonly ResumingViewer[]): Promise<void> {
+  const journal: ReadEvent[] = await server.client.events(runId);
+  expect(problemsOf(journal)).toEqual([]);
+  const { body } = await server.client.get(`/api/runs/${runId}`);
+  expect(body.status).toBe("completed");
+  expect(textIn(journal)).toBe(body.reply);
+  const lines = journal.map((event) => JSON.stringify(event));
+  for (const { seen } of viewers) expect(seen).toEqual(lines);
+}

@@ -1,0 +1,95 @@
+/** D8: what is silent stays open, also behind a proxy, and who fell silent is noticed. The pings' clock is turned by hand. */
+import { once } from "node:events";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { claimNext, delta, enqueue, stepOf } from "../engine/contract/setup.ts";
+import { startCluster } from "../testing/cluster.ts";
+import { startProxy } from "../testing/proxy.ts";
+import { SocketClient } from "../testing/socket.ts";
+
+const PING_MS = 15_000;
+const TEN_MINUTES_MS = 600_000;
+
+/** Intervals only, which are the pings' and the proxy's: all else runs as always. */
+function stopIntervals(): void {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+test("a stream and a socket of a run that says nothing for ten minutes live on behind a proxy, and hear what comes then", async () => {
+  stopIntervals();
+  await using cluster = await startCluster({ runner: false });
+  await using proxy = await startProxy(cluster.client.url);
+  const { run_id: runId } = await enqueue(cluster.engine);
+  const claim = await claimNext(cluster.engine);
+  const last = await cluster.engine.lastEvent(runId);
+  await using stream = await openStream(`${proxy.url}/api/runs/${runId}/events?after=${last}`);
+  using open = vi.spyOn(cluster.delivery, "openSocket");
+  await using socket = await SocketClient.connect(proxy.url);
+  const [serversEnd] = open.mock.lastCall ?? [];
+  const { id } = await socket.ask({ op: "subscribe", channel: "run", run_id: runId, after: last });
+
+  const heard: string[] = [];
+  for (let silentMs = 0; silentMs < TEN_MINUTES_MS; silentMs += PING_MS) {
+    const answered = once(serversEnd ?? socket.ws, "pong");
+    vi.advanceTimersByTime(PING_MS);
+    await answered;
+    // A stream is not pinged when it was opened since the last time.
+    if (silentMs > 0) heard.push(await stream.next());
+  }
+  await cluster.engine.append(stepOf(claim, { events: [delta("at last")] }));
+
+  expect(heard).toEqual(Array.from({ length: TEN_MINUTES_MS / PING_MS - 1 }, () => ": ping\n\n"));
+  expect(await stream.next()).toContain('"delta":"at last"');
+  const { event } = await socket.until((frame) => frame.id === id && frame.event !== undefined);
+  expect(event).toMatchObject({ delta: "at last" });
+});
+
+test("the proxy of these tests cuts what says nothing for a minute", async () => {
+  stopIntervals();
+  await using cluster = await startCluster({ runner: false });
+  await using proxy = await startProxy(cluster.client.url);
+  const { run_id: runId } = await enqueue(cluster.engine);
+  await using stream = await openStream(`${proxy.url}/api/runs/${runId}/events`);
+  await stream.next();
+  await using socket = await SocketClient.connect(proxy.url);
+  await socket.ask({ op: "subscribe", channel: "run", run_id: runId, after: 1 });
+
+  // In one go: pings are sent, but arrive only when the minute is over.
+  vi.advanceTimersByTime(60_000);
+
+  await expect(stream.next()).rejects.toThrow("terminated");
+  expect(await socket.closed).toBe(1006);
+});
+
+test("a client that answers no ping is ended at the second one, and one that answers is not", async () => {
+  stopIntervals();
+  await using cluster = await startCluster({ runner: false });
+  await using gone = await SocketClient.connect(cluster.client.url, { autoPong: false });
+  await using there = await SocketClient.connect(cluster.client.url);
+  await Promise.all([gone, there].map((client) => client.ask({ op: "subscribe", channel: "activities" })));
+
+  for (let pings = 0; pings < 2; pings += 1) {
+    const answered = once(there.ws, "ping");
+    vi.advanceTimersByTime(PING_MS);
+    await answered;
+    // The pong is behind this on the same connection.
+    await there.ask({ op: "subscribe", channel: "processes" });
+  }
+
+  expect(await gone.closed).toBe(1006);
+  expect(there.ws.readyState).toBe(there.ws.OPEN);
+  expect(cluster.delivery.sockets.size).toBe(1);
+});
+
+interface Stream extends AsyncDisposable {
+  /** The next piece that arrives, as text. */
+  next(): Promise<string>;
+}
+
+async function openStream(url: string): Promise<Stream> {
+  const { body } = await fetch(url, { headers: { Accept: "text/event-stream" } });
+  if (!body) throw new Error("Expected a body.");
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const next = async () => (await reader.read()).value ?? "";
+  return { next, [Symbol.asyncDispose]: () => reader.cancel().catch(() => {}) };
+}

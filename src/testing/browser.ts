@@ -1,0 +1,221 @@
+/**
+ * A real Chromium before a real server, for tests of the dashboard. It is sealed off from every other host and
+ * watched for what a good page never does: an error in the console, a violation of the CSP, a dialog, a request
+ * to somebody else. Called by src/dashboard/*.browser.test.ts.
+ */
+import chromium from "@sparticuz/chromium";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { createServer, type Server as HttpServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  chromium as playwright,
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type Page,
+} from "playwright-core";
+import { startServer, type Server, type ServerOptions } from "./server.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+/** Where tests leave pictures for people to look at; Git ignores it. */
+export const SCREENSHOTS = join(ROOT, "screenshots");
+/** For one thing to happen on a page. Two busy cores make a second out of what takes 100 ms. */
+const PATIENCE_MS = 15_000;
+const LOOK_MS = 50;
+
+/** Looks again and again, until `check` no longer throws. Rejects with what it threw last. */
+export async function eventually<T>(check: () => T | Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() - startedAt > patienceMs) throw error;
+    }
+    await delay(LOOK_MS);
+  }
+}
+
+/** A server and a browser for all tests of a file. */
+export interface Site extends AsyncDisposable {
+  readonly server: Server;
+  readonly browser: SealedBrowser;
+}
+
+export async function openSite(options: ServerOptions = {}): Promise<Site> {
+  assertBuilt();
+  await using starting = new AsyncDisposableStack();
+  const [server, browser] = await Promise.all([startServer(options), openBrowser()]);
+  starting.use(server);
+  starting.use(browser);
+  const owned = starting.move();
+  return { server, browser, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Servers in tests serve the page as it was built: without it every test would only say "not found". */
+export function assertBuilt(): void {
+  if (existsSync(join(ROOT, "dist/dashboard/index.html"))) return;
+  throw new Error("The dashboard is not built, so there is no page to test. Run `npm run build` first.");
+}
+
+export class SealedBrowser implements AsyncDisposable {
+  /** Every request to another host than 127.0.0.1, of pages and workers alike. */
+  readonly foreign: readonly string[];
+  readonly #browser: Browser;
+  readonly #seal: HttpServer;
+
+  /** Use `openBrowser`. */
+  constructor(browser: Browser, { server, foreign }: Seal) {
+    this.#browser = browser;
+    this.#seal = server;
+    this.foreign = foreign;
+  }
+
+  /** Somebody with a browser profile of their own. */
+  async visitor(url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
+    const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const visitor = new Visitor(context, url, this.foreign);
+    await visitor.watch();
+    return visitor;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser.close();
+    this.#seal.closeAllConnections();
+    this.#seal.close();
+    await once(this.#seal, "close");
+  }
+}
+
+export class Visitor implements AsyncDisposable {
+  readonly context: BrowserContext;
+  readonly url: string;
+  readonly #seen: string[] = [];
+  readonly #foreign: readonly string[];
+  readonly #foreignBefore: number;
+
+  constructor(context: BrowserContext, url: string, foreign: readonly string[]) {
+    this.context = context;
+    this.url = url;
+    this.#foreign = foreign;
+    this.#foreignBefore = foreign.length;
+  }
+
+  /** What no page of ours may do. Empty is good. */
+  get problems(): string[] {
+    return [...this.#seen, ...this.#foreign.slice(this.#foreignBefore).map((url) => `foreign request: ${url}`)];
+  }
+
+  async watch(): Promise<void> {
+    this.context.setDefaultTimeout(PATIENCE_MS);
+    await this.context.exposeBinding("__problem", (_, what: string) => void this.#seen.push(what));
+    await this.context.addInitScript(WATCH);
+    this.context.on("weberror", (error) => this.#seen.push(`exception: ${error.error().message}`));
+    this.context.on("console", (message) => {
+      if (message.type() === "error") this.#seen.push(`console: ${message.text()} ${message.location().url}`);
+    });
+    this.context.on("dialog", (dialog) => {
+      this.#seen.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss().catch(() => {});
+    });
+  }
+
+  /** @param hash of the URL: "#/runs" */
+  async open(hash = "#/"): Promise<Page> {
+    const page = await this.context.newPage();
+    await page.goto(`${this.url}/${hash}`);
+    return page;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.context.close();
+  }
+}
+
+/** Runs before every page's own code. A script that got in would call one of these, or be stopped by the CSP. */
+const WATCH = `
+  for (const name of ["alert", "confirm", "prompt", "print", "pwned"]) {
+    window[name] = (...args) => void window.__problem("script ran: " + name + "(" + args + ")");
+  }
+  addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
+    window.__problem("CSP violation: " + violatedDirective + " " + blockedURI);
+  });
+`;
+
+async function openBrowser(): Promise<SealedBrowser> {
+  const seal = await openSeal();
+  const { port } = seal.server.address() as AddressInfo;
+  const browser = await playwright.launch({
+    executablePath: await unpack(),
+    // Not the package's own: among them are --single-process and --disable-web-security, which no visitor has.
+    args: [
+      "--disable-gpu",
+      "--font-render-hinting=none",
+      `--proxy-server=127.0.0.1:${port}`,
+      "--proxy-bypass-list=127.0.0.1",
+    ],
+    // Tests run as root in containers, where Chromium's own sandbox cannot start.
+    chromiumSandbox: false,
+    handleSIGINT: false,
+  });
+  return new SealedBrowser(browser, seal);
+}
+
+interface Seal {
+  readonly server: HttpServer;
+  readonly foreign: string[];
+}
+
+/** The proxy for every host but our own. It writes down who was asked for, and lets nobody through. */
+async function openSeal(): Promise<Seal> {
+  const foreign: string[] = [];
+  const server = createServer((request, response) => {
+    foreign.push(request.url ?? "");
+    response.writeHead(502).end();
+  });
+  server.on("connect", (request, socket) => {
+    foreign.push(request.url ?? "");
+    socket.end("HTTP/1.1 502 Sealed\r\n\r\n");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { server, foreign };
+}
+
+/**
+ * The package unpacks to a fixed place in the temporary folder, and takes a file there for a whole one: of two test
+ * files that start at once, one would run half a browser. So each unpacks to its own place and renames that.
+ */
+async function unpack(): Promise<string> {
+  const manifest = await readFile(join(ROOT, "node_modules/@sparticuz/chromium/package.json"), "utf8");
+  const { version } = JSON.parse(manifest) as { version: string };
+  const home = join(tmpdir(), `evenkeel-chromium-${version}`);
+  const binary = join(home, "chromium");
+  if (existsSync(binary)) return binary;
+  const own = await mkdtemp(join(tmpdir(), "evenkeel-unpack-"));
+  await unpackTo(own);
+  // It fails when another was first; what that one unpacked is as good.
+  await rename(own, home).catch(() => rm(own, { recursive: true }));
+  return binary;
+}
+
+/** All of the package's looks at the temporary folder happen before its first wait. */
+async function unpackTo(folder: string): Promise<void> {
+  const before = process.env["TMPDIR"];
+  process.env["TMPDIR"] = folder;
+  const unpacking = chromium.executablePath();
+  if (before === undefined) delete process.env["TMPDIR"];
+  else process.env["TMPDIR"] = before;
+  await unpacking;
+}
+
+/** A picture of what is in the window, for people to look at. */
+export async function picture(page: Page, name: string): Promise<void> {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), animations: "disabled" });
+}

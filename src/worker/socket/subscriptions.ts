@@ -1,0 +1,102 @@
+/** The subscriptions of one socket: which feeds its client watches, each under an id of its own. */
+import { AppError, toAppError } from "../../core/errors.ts";
+import type { Feed } from "../../stream/feed.ts";
+import type { SocketStream } from "../../stream/socket.ts";
+import type { Viewer } from "../../stream/viewer.ts";
+import type { WorkerDeps } from "../context.ts";
+import { assertResumable } from "../resume.ts";
+import { findRun } from "../show-run.ts";
+import type { Channel } from "./request.ts";
+
+const MAX_SUBSCRIPTIONS = 256;
+
+/** Where a subscription begins. */
+interface Start {
+  /** Asked for last, in the turn in which the viewer comes: a feed lives by its viewers. */
+  readonly feed: () => Feed;
+  readonly after: number;
+  readonly newest: number;
+}
+
+export interface SubscriptionsOptions {
+  readonly deps: Pick<WorkerDeps, "engine" | "delivery">;
+  readonly stream: SocketStream;
+  /** A subscription broke off. */
+  readonly onError: (id: string, error: unknown) => void;
+}
+
+export class Subscriptions {
+  readonly #options: SubscriptionsOptions;
+  readonly #open = new Map<string, Viewer>();
+  #closed = false;
+
+  constructor(options: SubscriptionsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws AppError INVALID_REQUEST, RUN_NOT_FOUND, STORAGE_UNAVAILABLE */
+  async add(id: string, channel: Channel): Promise<void> {
+    if (this.#open.has(id))
+      throw new AppError(
+        "INVALID_REQUEST",
+        `Subscription "${id}" is open; choose another id, or unsubscribe it first.`,
+      );
+    if (this.#open.size >= MAX_SUBSCRIPTIONS) {
+      throw new AppError(
+        "INVALID_REQUEST",
+        `A socket has at most ${MAX_SUBSCRIPTIONS} subscriptions; end one, or open another socket.`,
+      );
+    }
+    const { feed, after, newest } = await this.#startOf(channel);
+    if (this.#closed) return;
+    const { deps, stream } = this.#options;
+    const viewer = deps.delivery.watch({
+      feed: feed(),
+      after,
+      sink: stream.sinkOf(id),
+      onEnd: (error) => {
+        this.#open.delete(id);
+        if (error) this.#options.onError(id, toAppError(error));
+        else stream.send({ id, done: true });
+      },
+    });
+    this.#open.set(id, viewer);
+    // The viewer writes later: this is the first that comes under the id.
+    stream.send({ id, ok: true, channel: channel.name, seq: newest });
+  }
+
+  /** One that is over already, its `done` on the way, is as gone as the client wants it. */
+  remove(id: string): void {
+    this.#open.get(id)?.stop();
+    this.#open.delete(id);
+    this.#options.stream.send({ id, ok: true });
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const viewer of this.#open.values()) viewer.stop();
+    this.#open.clear();
+  }
+
+  async #startOf(channel: Channel): Promise<Start> {
+    const { engine, delivery } = this.#options.deps;
+    const { feeds } = delivery;
+    if (channel.name === "run") {
+      const { run_id: runId } = await findRun(engine, channel.runId);
+      const newest = await engine.lastEvent(runId);
+      const after = channel.after ?? 0;
+      assertResumable({ name: "after", after, newest, of: `run ${runId}` });
+      return { feed: () => feeds.run(runId), after, newest };
+    }
+    if (channel.name === "activities") {
+      const newest = await engine.lastActivity();
+      const after = channel.after ?? newest;
+      assertResumable({ name: "after", after, newest, of: "the activities" });
+      return { feed: () => feeds.activities(), after, newest };
+    }
+    const { newest } = feeds.processes;
+    // Another worker may be a snapshot ahead of us, and a server that was started anew counts from 1.
+    const after = Math.min(channel.after ?? newest - 1, newest);
+    return { feed: () => feeds.processes, after: Math.max(0, after), newest };
+  }
+}

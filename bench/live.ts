@@ -119,7 +119,6 @@ async function costRows({ quick, processes, modelUrl }: Bench): Promise<Row[]> {
         figure: `CPU a frame and viewer, ${fanOut} a run: WebSocket / event stream`,
         measured: of("socket", fanOut),
         baseline: of("stream", fanOut),
-        maxRatio: quick ? 2 : 1.3,
       }),
     ),
   ];

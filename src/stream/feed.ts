@@ -3,6 +3,7 @@
  * however many watch, with its newest frames at hand. What is older is read from the source.
  */
 import type { Follower } from "../engine/engine.ts";
+import { FanOut } from "./fan-out.ts";
 import type { Frame } from "./frame.ts";
 
 /** What a viewer needs to know of a feed. */
@@ -38,8 +39,7 @@ export interface Source {
 export class LiveFeed implements Feed {
   readonly #source: Source;
   readonly #onIdle: () => void;
-  // Bounded by the viewers of this feed on this worker.
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new FanOut();
   #follower: Follower | undefined;
   #recent: readonly Frame[] = [];
   #ended = false;
@@ -95,7 +95,7 @@ export class LiveFeed implements Feed {
     // A batch is kept whole until the next one, however large: nobody has had a chance to read it yet.
     this.#recent = [...(isHole ? [] : this.#recent), ...frames].slice(-Math.max(this.#source.keep, frames.length));
     this.#ended ||= frames.some(({ last }) => last);
-    for (const listener of this.#listeners) listener();
+    this.#listeners.tell();
   }
 }
 

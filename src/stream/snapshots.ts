@@ -3,6 +3,7 @@
  * viewer can see of the past is what this worker still has in memory. Fed by `worker/main.ts`.
  */
 import type { ProcessInfo, Snapshot } from "../process/protocol.ts";
+import { FanOut } from "./fan-out.ts";
 import { framesAbove, type Feed, type Reading } from "./feed.ts";
 import { snapshotFrame, type Frame } from "./frame.ts";
 
@@ -13,8 +14,7 @@ const KEEP_CHARACTERS = 4 * 1024 * 1024;
 export class SnapshotFeed implements Feed {
   /** A snapshot says all by itself: who missed some has no gap to be told of. */
   readonly dense = false;
-  // Bounded by the viewers of this worker.
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new FanOut();
   #frames: readonly Frame[] = [];
   #processes: readonly ProcessInfo[] = [];
 
@@ -34,7 +34,7 @@ export class SnapshotFeed implements Feed {
     const frame = snapshotFrame(snapshot);
     const keep = Math.min(KEEP, Math.ceil(KEEP_CHARACTERS / frame.json.length));
     this.#frames = [...this.#frames, frame].slice(-keep);
-    for (const listener of this.#listeners) listener();
+    this.#listeners.tell();
   }
 
   listen(onFrames: () => void): void {

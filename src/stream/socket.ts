@@ -92,10 +92,11 @@ export class SocketStream {
   }
 
   #write(head: string, frames: readonly Frame[]): void {
-    // One system call for all of them.
-    this.#tcp.cork();
+    // One system call for all of them. (For a single one, corking costs more than it saves.)
+    const isBatch = frames.length > 1;
+    if (isBatch) this.#tcp.cork();
     for (const { seq, json } of frames) this.#ws.send(`${head}"seq":${seq},"event":${json}}`);
-    this.#tcp.uncork();
+    if (isBatch) this.#tcp.uncork();
     this.#outflow.wrote();
   }
 

@@ -1,14 +1,13 @@
-/** The agents one can talk to. The configuration is fixed while a worker lives, so it is read once. */
+/** The agents one can talk to. They are fixed while a server lives; shell/use-facts.ts asks again when it comes back. */
 import { signal } from "@preact/signals";
 import type { Price } from "../core/agent.ts";
-import { getJson, type ApiError } from "./live/api.ts";
+import { problemOf, type Problem } from "./live/api-error.ts";
+import { getJson, type GetOptions } from "./live/api.ts";
 
 export interface AgentInfo {
   readonly agent_id: string;
   readonly model: string;
   readonly description: string;
-  readonly tools: readonly string[];
-  readonly limits: { readonly max_tokens: number; readonly max_steps: number; readonly timeout_ms: number };
   readonly price?: Price;
 }
 
@@ -17,13 +16,14 @@ const PATIENCE_MS = 3_000;
 /** Null until they came. */
 export const agents = signal<readonly AgentInfo[] | null>(null);
 
-/** Called by main.tsx at the start and after a key was typed in; it also tells whether a key is needed. Never throws. */
-export async function loadAgents(): Promise<ApiError | undefined> {
+/** Also tells whether a key is needed, and whether `secret` is one. Never throws. */
+export async function loadAgents(secret?: string): Promise<Problem | undefined> {
+  const options: GetOptions = { signal: AbortSignal.timeout(PATIENCE_MS), ...(secret !== undefined && { secret }) };
   try {
-    const answer = await getJson<{ agents: AgentInfo[] }>("/api/agents", AbortSignal.timeout(PATIENCE_MS));
+    const answer = await getJson<{ agents: AgentInfo[] }>("/api/agents", options);
     agents.value = answer.agents;
     return undefined;
   } catch (error) {
-    return error as ApiError;
+    return problemOf(error);
   }
 }

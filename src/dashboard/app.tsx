@@ -1,12 +1,14 @@
 /** Either the shell with the page of the route in it, or the key form. */
 import { signal } from "@preact/signals";
-import type { ComponentType } from "preact";
-import { useEffect } from "preact/hooks";
+import type { ComponentChildren, ComponentType } from "preact";
+import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
+import type { Problem } from "./live/api-error.ts";
 import { locked } from "./live/key.ts";
 import { pageOf, type PageEntry, type PageProps } from "./pages/registry.ts";
 import { route } from "./router.ts";
 import { KeyForm } from "./shell/key-form.tsx";
 import { Shell } from "./shell/shell.tsx";
+import { pageTitle } from "./title.ts";
 import { Empty } from "./ui/empty.tsx";
 import { ErrorNote } from "./ui/error-note.tsx";
 import { Loading } from "./ui/loading.tsx";
@@ -21,15 +23,17 @@ export function App() {
 }
 
 /** Pages that were opened before: they are shown again without a moment of "Loading". */
-const loaded = signal<ReadonlyMap<PageEntry, ComponentType<PageProps> | Error>>(new Map());
+const loaded = signal<ReadonlyMap<PageEntry, ComponentType<PageProps> | Problem>>(new Map());
 
 function Page() {
   const { page, id, query } = route.value;
   const entry = pageOf(page, id);
+  const title = entry && `${pageTitle.value ?? entry.title} · evenkeel`;
+  useEffect(() => void (document.title = title ?? "evenkeel"), [title]);
   useEffect(() => {
-    document.title = entry ? `${entry.title} · evenkeel` : "evenkeel";
     if (entry && !loaded.value.has(entry)) void load(entry);
   }, [entry]);
+  useArrival(entry?.isPerId ? `${page}/${id}` : page);
 
   if (!entry) {
     return (
@@ -40,14 +44,39 @@ function Page() {
   }
   const Component = loaded.value.get(entry);
   if (Component === undefined) return <Loading />;
-  if (Component instanceof Error) return <ErrorNote error={Component} onRetry={() => location.reload()} />;
-  return <Component key={entry.title === "Run" ? id : entry.title} id={id} query={query} />;
+  if (typeof Component !== "function") return <ErrorNote error={Component} onRetry={() => location.reload()} />;
+  return (
+    <Boundary place={`${page}/${id}`}>
+      <Component key={entry.isPerId ? `${entry.title} ${id}` : entry.title} id={id} query={query} />
+    </Boundary>
+  );
+}
+
+/** Elsewhere begins at the top, and a keyboard or a screen reader goes on from there. Not at the first page. */
+function useArrival(place: string): void {
+  const before = useRef(place);
+  useEffect(() => {
+    if (before.current === place) return;
+    before.current = place;
+    scrollTo({ top: 0, behavior: "instant" });
+    const main = document.getElementById("main");
+    // A page that has taken the focus knows better.
+    if (!main?.contains(document.activeElement)) main?.focus({ preventScroll: true });
+  }, [place]);
+}
+
+/** A page that fails leaves the rest standing; elsewhere may work, and so may a second try. */
+function Boundary({ place, children }: { place: string; children: ComponentChildren }) {
+  const [error, reset] = useErrorBoundary();
+  useEffect(() => reset(), [place]);
+  if (error === undefined) return <>{children}</>;
+  return <ErrorNote error={{ code: "PAGE_ERROR", detail: `This page failed: ${String(error)}` }} onRetry={reset} />;
 }
 
 async function load(entry: PageEntry): Promise<void> {
   // A page's code is gone when the server was updated while this page was open: a reload fetches the new one.
-  const component = await entry.load().catch((cause: unknown) => {
-    return new Error(`This page could not be loaded: ${String(cause)}`, { cause });
+  const component = await entry.load().catch((cause: unknown): Problem => {
+    return { code: "PAGE_ERROR", detail: `This page could not be loaded: ${String(cause)}` };
   });
   loaded.value = new Map(loaded.value).set(entry, component);
 }

@@ -1,10 +1,26 @@
 /** One clock for every "3 s ago" on the page: a timer per element would wake the page a hundred times a second. */
-import { signal, type ReadonlySignal } from "@preact/signals";
+import { computed, signal, type ReadonlySignal } from "@preact/signals";
+import { ClockOffset } from "./clock-offset.ts";
 
 const TICK_MS = 1_000;
 const time = signal(Date.now());
+const offset = new ClockOffset();
+const aheadMs = signal(0);
 
-/** Epoch milliseconds, renewed each second. */
+/** Epoch milliseconds by this browser's clock, renewed each second while anybody looks. */
 export const now: ReadonlySignal<number> = time;
 
-setInterval(() => (time.value = Date.now()), TICK_MS);
+/** The same by the server's clock, whose times the page shows. */
+export const serverNow: ReadonlySignal<number> = computed(() => time.value + aheadMs.value);
+
+/** @param at the server's time, as it came just now */
+export function noteServerTime(at: number): void {
+  aheadMs.value = offset.note(at, Date.now());
+}
+
+setInterval(tick, TICK_MS);
+document.addEventListener("visibilitychange", tick);
+
+function tick(): void {
+  if (!document.hidden) time.value = Date.now();
+}

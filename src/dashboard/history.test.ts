@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { deliveryLines, healthLines, lagLines, tokenLines } from "./charts/lines.ts";
-import { modelState, tokensPerSecond } from "./figures.ts";
+import { modelState, tokensPerSecond } from "./pages/overview/figures.ts";
 import { History, type ProcessInfo, type Snapshot } from "./history.ts";
 
 const START = 1_700_000_000_000;
@@ -121,6 +121,17 @@ test("tokens a second are the growth of all counters, also over a restart that b
 
   expect(tokenLines(history)[0]?.values).toEqual([null, 100, 65]);
   expect(tokensPerSecond(history)).toBe(65);
+});
+
+test("up to two processes of a kind have lines of their own; more could not be told apart, and the worst stands for all", () => {
+  const workers = [1, 2, 3].map((id) => process({ id, lag_ms: { p50: 1, p99: id } }));
+  const linesOf = (count: number) => lagLines(historyOf(snapshot(1, workers.slice(0, count))));
+
+  expect(linesOf(2).map(({ label, minor }) => [label, minor])).toEqual([
+    ["worker 1", false],
+    ["worker 2", true],
+  ]);
+  expect(linesOf(3).find(({ label }) => label === "worst worker")?.values).toEqual([3]);
 });
 
 test("two snapshots in the same moment make no flood", () => {

@@ -84,12 +84,14 @@ export class History {
    * How fast a counter of some processes grows, a second, over all of them. Over some seconds: processes tell
    * theirs once a second at moments of their own, so that between two snapshots there may be none or two tellings.
    */
-  rate(kind: ProcessInfo["kind"], gauge: string, overMs = RATE_OVER_MS): Series {
-    const steps = this.#moments.map(({ snapshot }, index) => {
-      const before = this.#moments[index - 1]?.snapshot;
-      return snapshot && before ? growth(before, snapshot, { kind, gauge }) : null;
-    });
-    return steps.map((_, end) => this.#rateAt(end, steps, overMs));
+  rate(kind: ProcessInfo["kind"], gauge: string): Series {
+    const steps = this.#moments.map((_, index) => this.#step(index, { kind, gauge }));
+    return steps.map((_, end) => this.#rateAt(end, RATE_OVER_MS, (index) => steps[index] ?? null));
+  }
+
+  /** The last of `rate`, over as long as wanted, without working out the others; null before there are two snapshots. */
+  rateNow(kind: ProcessInfo["kind"], gauge: string, overMs: number): number | null {
+    return this.#rateAt(this.#moments.length - 1, overMs, (index) => this.#step(index, { kind, gauge }));
   }
 
   /** Every process of the window, in the order of the newest snapshot: a process that left is not listed. */
@@ -97,11 +99,17 @@ export class History {
     return this.#latest?.processes ?? [];
   }
 
-  #rateAt(end: number, steps: Series, overMs: number): number | null {
+  /** How much the counter grew between a snapshot and the one before it. */
+  #step(index: number, counter: Counter): number | null {
+    const [before, snapshot] = [this.#moments[index - 1]?.snapshot, this.#moments[index]?.snapshot];
+    return snapshot && before ? growth(before, snapshot, counter) : null;
+  }
+
+  #rateAt(end: number, overMs: number, stepOf: (index: number) => number | null): number | null {
     const until = this.#moments[end]?.at ?? 0;
     let [grown, since] = [0, until];
     for (let index = end; index > 0 && until - since < overMs; index -= 1) {
-      const step = steps[index] ?? null;
+      const step = stepOf(index);
       if (step === null) break;
       grown += step;
       since = this.#moments[index - 1]?.at ?? since;

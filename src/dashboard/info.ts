@@ -1,18 +1,17 @@
-/** What GET /info says that does not change while the server lives. */
+/** What GET /info says that does not change while a server lives; shell/use-facts.ts asks again when it comes back. */
 import { signal } from "@preact/signals";
 import { getJson } from "./live/api.ts";
 
 export interface Info {
-  readonly version: string;
-  readonly mode: string;
-  readonly node: string;
   readonly model: { readonly simulated: boolean };
 }
+
+const PATIENCE_MS = 3_000;
 
 /** Null until it came. */
 export const info = signal<Info | null>(null);
 
 /** Never throws: the page works without it. */
 export async function loadInfo(): Promise<void> {
-  info.value = await getJson<Info>("/info").catch(() => info.value);
+  info.value = await getJson<Info>("/info", { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => info.value);
 }

@@ -7,8 +7,7 @@ import { loadInfo } from "./info.ts";
 const root = document.getElementById("app");
 if (!root) throw new Error("index.html has no #app.");
 
-await loadAgents();
+await Promise.all([loadAgents(), loadInfo()]);
 // Preact would take parts of the skeleton over, and leave the others standing beside the key form.
 root.replaceChildren();
 render(<App />, root);
-void loadInfo();

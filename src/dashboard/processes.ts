@@ -1,16 +1,17 @@
 /** The last five minutes of all processes, kept while the page is open. Fed by the shell's subscription. */
 import { signal, type ReadonlySignal } from "@preact/signals";
+import { noteServerTime } from "./clock.ts";
 import { History, type Snapshot } from "./history.ts";
 import { subscribe } from "./live/live.ts";
 
 /** The stored five minutes come as hundreds of events at once: draw after them, not after each. */
 const SETTLE_MS = 40;
 
-export const history = new History();
+export const processHistory = new History();
 
 const newest = signal<Snapshot | null>(null);
 
-/** Changes about once a second, and with it `history`. Null before the first. */
+/** Changes about once a second, and with it `processHistory`. Null before the first. */
 export const latest: ReadonlySignal<Snapshot | null> = newest;
 
 /** @returns ends it */
@@ -18,17 +19,20 @@ export function watchProcesses(): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const show = () => {
     timer = undefined;
-    newest.value = history.latest;
+    newest.value = processHistory.latest;
   };
   const end = subscribe(
-    { channel: "processes", after: history.lastSeq },
+    { channel: "processes", after: processHistory.lastSeq },
     {
       onEvent: (event) => {
         // The notice of a gap has no processes; the history finds gaps by itself.
         if (!isSnapshot(event)) return;
-        history.add(event);
+        noteServerTime(event.at);
+        processHistory.add(event);
         timer ??= setTimeout(show, SETTLE_MS);
       },
+      // Without it the connection shows as lost, which says all there is to say.
+      onError: () => {},
     },
   );
   return () => {

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import { ago } from "../format.ts";
 import type { History, Mark } from "../history.ts";
-import { history, latest } from "../processes.ts";
+import { latest, processHistory } from "../processes.ts";
 import { repaint } from "../theme.ts";
 import type { Line } from "./lines.ts";
 import { createPlot, dataOf } from "./plot.ts";
@@ -28,7 +28,7 @@ export function Chart({ title, about, lines: linesOf, format, atLeast }: ChartPr
   const pointer = useSignal<{ index: number; time: number } | null>(null);
   const version = latest.value;
   // The history is one object, whose content changes with the newest snapshot; a moving pointer changes nothing in it.
-  const [times, lines] = useMemo(() => [history.times(), linesOf(history)] as const, [version]);
+  const [times, lines] = useMemo(() => [processHistory.times(), linesOf(processHistory)] as const, [version]);
   const shape = lines.map(({ label, color }) => `${label} ${color}`).join();
   usePlot(host, {
     key: `${shape} ${repaint.value}`,
@@ -38,7 +38,7 @@ export function Chart({ title, about, lines: linesOf, format, atLeast }: ChartPr
         lines,
         format,
         atLeast,
-        marks: () => history.marks,
+        marks: () => processHistory.marks,
         onCursor: (at) => (pointer.value = at?.time === pointer.peek()?.time ? pointer.peek() : at),
       }),
     data: () => dataOf(times, lines),
@@ -46,7 +46,7 @@ export function Chart({ title, about, lines: linesOf, format, atLeast }: ChartPr
   });
 
   const at = pointer.value?.index ?? times.length - 1;
-  const mark = pointer.value && nearest(history.marks, pointer.value.time);
+  const mark = pointer.value && nearest(processHistory.marks, pointer.value.time);
   return (
     <section class="card chart">
       <div class="card-head">

@@ -12,7 +12,8 @@ export interface Line {
 
 /** More lines than this cannot be told apart: then the worst and the middle one stand for all. */
 const MAX_LINES = 6;
-const MAX_LAG_LINES = 10;
+/** Of one kind, and so one color: one is solid, one dashed. */
+const MAX_OF_A_KIND = 2;
 const LAG_COLORS = { primary: 6, worker: 1, agent: 2, simulator: 4 } as const;
 const KINDS = ["primary", "worker", "agent", "simulator"] as const;
 
@@ -42,7 +43,7 @@ export function healthLines(history: History): Line[] {
 
 export function lagLines(history: History): Line[] {
   const processes = history.processes();
-  if (processes.length > MAX_LAG_LINES) return KINDS.map((kind) => worstLagOf(history, kind));
+  if (processes.some(({ id }) => id > MAX_OF_A_KIND)) return KINDS.map((kind) => worstLagOf(history, kind));
   return processes.map((process) => ({
     label: nameOf(process),
     color: LAG_COLORS[process.kind],

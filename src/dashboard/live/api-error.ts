@@ -1,13 +1,17 @@
-/** What the server refused, over HTTP and over the socket alike. Branch on `code`, the table of core/errors.ts. */
+/** What failed, over HTTP and over the socket alike. Branch on `code`, the table of core/errors.ts. */
 
-export interface ApiErrorFields {
+/** The one shape of a failure on the page: as the wire has it, as a run ends with it, as ApiError carries it. */
+export interface Problem {
   readonly code: string;
-  /** The HTTP status; 0 when no HTTP answer came: the network failed, or the refusal came over the socket. */
-  readonly status: number;
   readonly detail: string;
 }
 
-export class ApiError extends Error {
+export interface ApiErrorFields extends Problem {
+  /** The HTTP status; 0 when no HTTP answer came: the network failed, or the refusal came over the socket. */
+  readonly status: number;
+}
+
+export class ApiError extends Error implements Problem {
   readonly code: string;
   readonly status: number;
   readonly detail: string;
@@ -19,4 +23,11 @@ export class ApiError extends Error {
     this.status = status;
     this.detail = detail;
   }
+}
+
+/** Whatever was thrown, as what can be shown. */
+export function problemOf(error: unknown): Problem {
+  const { code, detail } = (error ?? {}) as Partial<Record<keyof Problem, unknown>>;
+  if (typeof code === "string" && typeof detail === "string") return { code, detail };
+  return { code: "PAGE_ERROR", detail: String(error) };
 }

@@ -4,16 +4,25 @@
  * itself, so that no hub, not even a dead one, can make old numbers look like new ones.
  */
 import { signal, type ReadonlySignal } from "@preact/signals";
+import { backoffMs } from "../../core/backoff.ts";
 import { newId } from "../../core/id.ts";
-import { ApiError } from "./api-error.ts";
+import { ApiError, type Problem } from "./api-error.ts";
+import { startOf } from "./hub.ts";
 import type { CallOp, ChannelRequest, FromHub, ToHub } from "./messages.ts";
 import { openOwn, openTransport, type Transport } from "./transport.ts";
 
 export interface Listener {
   onEvent(event: unknown, seq: number | undefined): void;
-  onReady?(seq: number): void;
+  /**
+   * The subscription stands, and what it has not told by now it may never tell: load what was until now. Called
+   * once at first, and again after a restart or an error; not after a lost connection, which loses nothing.
+   */
+  onReady?(): void;
+  /** The server has begun anew, with other data: forget what it told. `onReady` follows. */
+  onRestarted?(): void;
   onDone?(): void;
-  onError?(error: { code: string; detail: string }): void;
+  /** It broke off. After one of `PASSING` it is asked for again by itself, and `onReady` follows some day. */
+  onError(error: Problem): void;
 }
 
 export interface Connection {
@@ -26,6 +35,11 @@ interface Subscription {
   readonly request: ChannelRequest;
   readonly listener: Listener;
   seq: number | undefined;
+  /** `onReady` was told, and neither a restart nor an error has come since. */
+  isReady: boolean;
+  /** Errors since its last event. */
+  failures: number;
+  retry: ReturnType<typeof setTimeout> | undefined;
 }
 
 interface Call {
@@ -33,6 +47,10 @@ interface Call {
   readonly resolve: (body: Record<string, unknown>) => void;
   readonly reject: (error: ApiError) => void;
 }
+
+/** The server's trouble, not the request's. */
+const PASSING: ReadonlySet<string> = new Set(["STORAGE_UNAVAILABLE", "INTERNAL"]);
+const ASK_AGAIN = { firstMs: 1_000, maxMs: 30_000 };
 
 const BEAT_MS = 1_000;
 const ALIVE_STEP_MS = 500;
@@ -63,11 +81,10 @@ export class LiveClient {
 
   subscribe(request: ChannelRequest, listener: Listener): () => void {
     const key = this.#nextKey();
-    this.#subscriptions.set(key, { request, listener, seq: request.after });
+    const subscription = { request, listener, seq: request.after, isReady: false, failures: 0, retry: undefined };
+    this.#subscriptions.set(key, subscription);
     this.#post({ type: "subscribe", key, request });
-    return () => {
-      if (this.#subscriptions.delete(key)) this.#transport?.post({ type: "unsubscribe", key });
-    };
+    return () => this.#unsubscribe(key);
   }
 
   /** Stays pending while the connection is lost, and is sent again when it is back. @throws ApiError */
@@ -83,16 +100,20 @@ export class LiveClient {
 
   /** The page leaves, or goes to sleep in the back/forward cache: its subscriptions must not live on. */
   suspend(): void {
-    this.#transport?.post({ type: "bye" });
-    this.#transport?.close();
-    this.#transport = undefined;
+    this.#leave();
     clearInterval(this.#beat);
+    for (const { retry } of this.#subscriptions.values()) clearTimeout(retry);
   }
 
   /** After suspend(), and after another key was typed in. */
   resume(): void {
     if (this.#transport) this.#attach();
     else if (this.#subscriptions.size + this.#calls.size > 0) this.#use(this.#open());
+  }
+
+  #unsubscribe(key: number): void {
+    clearTimeout(this.#subscriptions.get(key)?.retry);
+    if (this.#subscriptions.delete(key)) this.#transport?.post({ type: "unsubscribe", key });
   }
 
   #post(message: ToHub): void {
@@ -119,17 +140,29 @@ export class LiveClient {
 
   #useOwn(): void {
     if (this.#transport?.kind === "own") return;
-    this.#transport?.close();
+    this.#leave();
     this.#use(openOwn({ onMessage: (message) => this.#receive(message) }));
+  }
+
+  #leave(): void {
+    // A hub that is only slow, not dead, would go on serving this page beside the next one.
+    this.#transport?.post({ type: "bye" });
+    this.#transport?.close();
+    this.#transport = undefined;
   }
 
   #attach(): void {
     this.#transport?.post({ type: "attach", secret: this.#secret() });
-    for (const [key, { request, seq }] of this.#subscriptions) {
-      const from = seq === undefined ? request : { ...request, after: seq };
-      this.#transport?.post({ type: "subscribe", key, request: from });
-    }
+    for (const key of this.#subscriptions.keys()) this.#ask(key);
     for (const [key, { op }] of this.#calls) this.#transport?.post({ type: "call", key, op });
+  }
+
+  #ask(key: number): void {
+    const subscription = this.#subscriptions.get(key);
+    if (!subscription) return;
+    clearTimeout(subscription.retry);
+    const { request, seq } = subscription;
+    this.#transport?.post({ type: "subscribe", key, request, ...(seq !== undefined && { seq }) });
   }
 
   #onBeat(): void {
@@ -171,14 +204,24 @@ export class LiveClient {
     if (!subscription) return;
     const { listener } = subscription;
     if (message.type === "event") return deliverEvent(subscription, message);
-    if (message.type === "restarted") return void (subscription.seq = 0);
-    if (message.type === "ready") {
-      subscription.seq ??= message.seq;
-      return listener.onReady?.(message.seq);
+    if (message.type === "ready") return becomeReady(subscription, message.seq);
+    if (message.type === "error") return this.#onError(message.key, subscription, message.error);
+    if (message.type === "restarted") {
+      subscription.seq = startOf(subscription.request);
+      subscription.isReady = false;
+      return listener.onRestarted?.();
     }
     this.#subscriptions.delete(message.key);
-    if (message.type === "done") listener.onDone?.();
-    else listener.onError?.(message.error);
+    listener.onDone?.();
+  }
+
+  #onError(key: number, subscription: Subscription, error: Problem): void {
+    if (PASSING.has(error.code)) {
+      subscription.isReady = false;
+      subscription.failures += 1;
+      subscription.retry = setTimeout(() => this.#ask(key), backoffMs(subscription.failures, ASK_AGAIN));
+    } else this.#subscriptions.delete(key);
+    subscription.listener.onError(error);
   }
 
   #nextKey(): number {
@@ -187,9 +230,17 @@ export class LiveClient {
   }
 }
 
+function becomeReady(subscription: Subscription, seq: number): void {
+  subscription.seq ??= seq;
+  if (subscription.isReady) return;
+  subscription.isReady = true;
+  subscription.listener.onReady?.();
+}
+
 function deliverEvent(subscription: Subscription, { event, seq }: Extract<FromHub, { type: "event" }>): void {
   // What the last hub had under way when this page went over to the next comes from both.
   if (seq !== undefined && subscription.seq !== undefined && seq <= subscription.seq) return;
   subscription.seq = seq ?? subscription.seq;
+  subscription.failures = 0;
   subscription.listener.onEvent(event, seq);
 }

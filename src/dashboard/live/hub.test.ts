@@ -1,64 +1,14 @@
 /** The Hub against a real WebSocket server: what tabs see when connections end. */
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import { expect, test, vi } from "vitest";
-import { WebSocketServer, type WebSocket as Peer } from "ws";
+import { FakeServer, type Peer } from "./fake-server.ts";
 import { Hub } from "./hub.ts";
 import type { FromHub, ToHub } from "./messages.ts";
 
-type Frame = Record<string, unknown>;
-
-/** Answers nothing by itself: the test says what the server says. */
-class FakeServer implements AsyncDisposable {
-  readonly server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  readonly peers: Peer[] = [];
-  readonly received: Frame[] = [];
-  readonly protocols: string[] = [];
-
-  constructor() {
-    this.server.on("connection", (peer, request) => {
-      this.peers.push(peer);
-      this.protocols.push(request.headers["sec-websocket-protocol"] ?? "");
-      peer.on("message", (data: Buffer) => this.received.push(JSON.parse(data.toString()) as Frame));
-    });
-  }
-
-  get url(): string {
-    return `ws://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  /** To the newest connection. */
-  say(frame: Frame): void {
-    this.peers.at(-1)?.send(JSON.stringify(frame));
-  }
-
-  /** The n-th frame that came, from 0. */
-  async frame(n: number): Promise<Frame> {
-    return vi.waitFor(() => {
-      const frame = this.received[n];
-      if (!frame) throw new Error(`only ${this.received.length} frames came`);
-      return frame;
-    });
-  }
-
-  async connected(n: number): Promise<void> {
-    await vi.waitFor(() => {
-      if (this.peers.length !== n) throw new Error(`${this.peers.length} connections`);
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const peer of this.peers) peer.terminate();
-    this.server.close();
-    await once(this.server, "close");
-  }
-}
-
-const TIMES = { reconnect: { firstMs: 10, maxMs: 20 }, silentMs: 60_000, checkMs: 20 };
+const TIMES = { reconnect: { firstMs: 10, maxMs: 20 }, silentMs: 60_000, checkMs: 20, steadyMs: 5_000 };
 
 async function start(times: Partial<typeof TIMES> = {}) {
-  const server = new FakeServer();
-  await once(server.server, "listening");
+  const server = await FakeServer.open();
   const hub = new Hub({
     open: (secret) =>
       new WebSocket(server.url, secret === null ? ["evenkeel"] : ["evenkeel", `evenkeel.key.${secret}`]),
@@ -129,6 +79,72 @@ test("a server that counts from 1 again is asked for all of it", async () => {
   it.server.say({ id: again["id"], seq: 3, event: {} });
   await vi.waitFor(() => expect(tab.seqs(1)).toEqual([3]));
   expect(tab.heard).toContainEqual({ type: "restarted", key: 1 });
+});
+
+test("an activities subscription that is ahead of the server's feed starts anew, with live ones only", async () => {
+  await using it = await start();
+  const tab = openTab(it.hub);
+  tab.post({ type: "subscribe", key: 1, request: { channel: "activities" } });
+  it.server.say({ id: (await it.server.frame(0))["id"], ok: true, channel: "activities", seq: 40 });
+  await vi.waitFor(() => expect(tab.heard).toContainEqual({ type: "ready", key: 1, seq: 40 }));
+  it.server.peers[0]?.terminate();
+  const { id } = await it.server.frame(1);
+
+  it.server.say({ id, error: { code: "INVALID_REQUEST", detail: "Expected `after` to be at most 3." } });
+
+  const again = await it.server.frame(2);
+  expect(again).not.toHaveProperty("after");
+  it.server.say({ id: again["id"], ok: true, channel: "activities", seq: 3 });
+  await vi.waitFor(() => expect(tab.heard.at(-1)).toEqual({ type: "ready", key: 1, seq: 3 }));
+  expect(tab.heard.filter(({ type }) => type === "restarted" || type === "error")).toEqual([
+    { type: "restarted", key: 1 },
+  ]);
+});
+
+test("a tab that comes from another hub goes on from where it was", async () => {
+  await using it = await start();
+  const tab = openTab(it.hub);
+  tab.post({ type: "subscribe", key: 1, request: { channel: "activities" }, seq: 7 });
+
+  expect(await it.server.frame(0)).toMatchObject({ channel: "activities", after: 7 });
+});
+
+test.each([
+  ["of ASCII", "a", 1_048_577],
+  ["of few but large characters", "€", 350_000],
+])(
+  "a message %s that is above the server's limit is refused here, and the connection stays",
+  async (...[, character, count]) => {
+    await using it = await start();
+    const tab = openTab(it.hub);
+    await it.server.connected(1);
+
+    tab.post({ type: "call", key: 1, op: { op: "chat", agent_id: "a", message: character.repeat(count) } });
+    tab.post({ type: "call", key: 2, op: { op: "chat", agent_id: "a", message: "a".repeat(1_000_000) } });
+
+    expect(tab.heard).toContainEqual({
+      type: "refused",
+      key: 1,
+      error: { code: "BODY_TOO_LARGE", detail: expect.stringContaining("1.0 MiB") },
+    });
+    await vi.waitFor(() => expect(it.server.received).toHaveLength(1));
+    expect(it.server.peers).toHaveLength(1);
+  },
+);
+
+test("a server that answers and closes, again and again, is asked more and more rarely", async () => {
+  await using it = await start({ reconnect: { firstMs: 40, maxMs: 60_000 } });
+  const tab = openTab(it.hub);
+  it.server.server.on("connection", (peer) => {
+    peer.send(JSON.stringify({ id: null, ok: true }), () => peer.close(1009));
+  });
+  tab.post({ type: "subscribe", key: 1, request: { channel: "processes" } });
+  await it.server.connected(4);
+
+  const gapsMs = it.server.connectedAt.slice(1).map((at, n) => at - (it.server.connectedAt[n] ?? 0));
+
+  // At least half of 40, 80 and 160 ms: the rest is random.
+  for (const [n, gapMs] of gapsMs.entries()) expect(gapMs).toBeGreaterThanOrEqual(19 * 2 ** n);
 });
 
 test("a chat without an answer is sent again, and answered once", async () => {

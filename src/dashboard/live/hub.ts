@@ -3,12 +3,15 @@
  * subscription has come, and after a lost connection asks again from there. The same class runs in the
  * SharedWorker, for all tabs, and in a page that has no SharedWorker, for itself alone.
  */
+import type { Problem } from "./api-error.ts";
 import { Link, LINK_TIMES, type LinkTimes } from "./link.ts";
-import type { CallOp, ChannelRequest, FromHub, ToHub, WireError } from "./messages.ts";
+import type { CallOp, ChannelRequest, FromHub, ToHub } from "./messages.ts";
 
 /** What the server allows a socket. Above it a subscription is refused here, with the same words. */
 const MAX_SUBSCRIPTIONS = 256;
 const MAX_CALLS = 256;
+/** Of the server, too: for a larger frame it closes the socket, with everybody's subscriptions. */
+const MAX_FRAME_BYTES = 1024 * 1024;
 /** Hidden tabs may run their timers only once a minute; one silent for longer is frozen or gone. */
 const TAB_SILENT_MS = 150_000;
 const SWEEP_MS = 30_000;
@@ -80,7 +83,7 @@ export class Hub {
     if (message.type === "bye") return this.#leave(tab);
     if (!this.#tabs.has(tab)) return tab.send({ type: "gone" });
     if (message.type === "alive") return tab.send({ type: "alive" });
-    if (message.type === "subscribe") return this.#subscribe(tab, message.key, message.request);
+    if (message.type === "subscribe") return this.#subscribe(tab, message);
     if (message.type === "unsubscribe") return this.#unsubscribe(tab, message.key);
     this.#call(tab, message.key, message.op);
   }
@@ -110,12 +113,12 @@ export class Hub {
     for (const [id, call] of this.#calls) if (call.tab === tab) this.#calls.delete(id);
   }
 
-  #subscribe(tab: Tab, key: number, request: ChannelRequest): void {
+  #subscribe(tab: Tab, { key, request, seq = request.after }: Extract<ToHub, { type: "subscribe" }>): void {
     if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) {
       const detail = `${MAX_SUBSCRIPTIONS} subscriptions are open already. Close other tabs of this page.`;
       return tab.send({ type: "error", key, error: { code: "OVERLOADED", detail } });
     }
-    this.#open({ tab, key, request, seq: request.after });
+    this.#open({ tab, key, request, seq });
   }
 
   #open(subscription: Subscription): void {
@@ -145,8 +148,12 @@ export class Hub {
       return tab.send({ type: "refused", key, error: { code: "OVERLOADED", detail } });
     }
     const id = this.#nextId();
+    const frame = { ...op, id };
+    // [The server would close with 1009, and the call be sent again on the next socket, without end.]
+    const bytes = new TextEncoder().encode(JSON.stringify(frame)).length;
+    if (bytes > MAX_FRAME_BYTES) return tab.send({ type: "refused", key, error: tooLarge(bytes) });
     this.#calls.set(id, { tab, key, op });
-    this.#link.send({ ...op, id });
+    this.#link.send(frame);
   }
 
   /** A new socket knows nothing of the last. Calls may be repeated: a chat has its run_id, a cancel is one anyhow. */
@@ -158,7 +165,7 @@ export class Hub {
 
   #onFrame(frame: Record<string, unknown>): void {
     const id = String(frame["id"]);
-    const error = frame["error"] as WireError | undefined;
+    const error = frame["error"] as Problem | undefined;
     // It stays in its map, and is asked for again when the next socket opens.
     if (error?.code === LEAVING) return this.#link.retreat();
     const call = this.#calls.get(id);
@@ -169,7 +176,7 @@ export class Hub {
 
   #answer(id: string, { tab, key }: Call, frame: Record<string, unknown>): void {
     this.#calls.delete(id);
-    const error = frame["error"] as WireError | undefined;
+    const error = frame["error"] as Problem | undefined;
     tab.send(error ? { type: "refused", key, error } : { type: "reply", key, body: frame });
   }
 
@@ -179,21 +186,27 @@ export class Hub {
     if (frame["event"] !== undefined) return deliverEvent(subscription, frame["event"], seq);
     if (frame["ok"] === true) return this.#onReady(id, subscription, seq ?? 0);
     this.#subscriptions.delete(id);
-    if (frame["done"] === true) tab.send({ type: "done", key });
-    else tab.send({ type: "error", key, error: frame["error"] as WireError });
+    if (frame["done"] === true) return tab.send({ type: "done", key });
+    const error = frame["error"] as Problem;
+    if (isAheadOfFeed(subscription, error)) this.#startAnew(subscription);
+    else tab.send({ type: "error", key, error });
   }
 
   #onReady(id: string, subscription: Subscription, seq: number): void {
-    const { tab, key, request } = subscription;
+    const { tab, key } = subscription;
     if (subscription.seq !== undefined && seq < subscription.seq - RESTARTED_BELOW) {
-      // The count began anew: after the old position nothing would come for long. Ask for all of the new one.
       this.#end(id);
-      tab.send({ type: "restarted", key });
-      return this.#open({ tab, key, request, seq: 0 });
+      return this.#startAnew(subscription);
     }
     // Who asked for live events only still wants those that come while the connection is lost.
     subscription.seq ??= seq;
     tab.send({ type: "ready", key, seq });
+  }
+
+  /** The count began anew: after the old position nothing would come for long. */
+  #startAnew({ tab, key, request }: Subscription): void {
+    tab.send({ type: "restarted", key });
+    this.#open({ tab, key, request, seq: startOf(request) });
   }
 
   #dropSilentTabs(): void {
@@ -205,6 +218,21 @@ export class Hub {
     this.#lastId += 1;
     return String(this.#lastId);
   }
+}
+
+/** Where a subscription begins on a server that it knows nothing of: as it was asked for, or with all there is. */
+export function startOf({ after }: ChannelRequest): number | undefined {
+  return after === undefined ? undefined : 0;
+}
+
+/** So the server says that it has other activities than those we have seen. */
+function isAheadOfFeed({ request, seq }: Subscription, { code }: Problem): boolean {
+  return code === "INVALID_REQUEST" && request.channel === "activities" && seq !== undefined;
+}
+
+function tooLarge(bytes: number): Problem {
+  const detail = `The message takes ${(bytes / MAX_FRAME_BYTES).toFixed(1)} MiB, and 1 MiB is allowed. Send less of it.`;
+  return { code: "BODY_TOO_LARGE", detail };
 }
 
 function deliverEvent(subscription: Subscription, event: unknown, seq: number | undefined): void {

@@ -7,6 +7,8 @@
 import { signal } from "@preact/signals";
 
 const ITEM = "evenkeel.key";
+/** What a header can carry. [With anything else fetch() throws, and a key that was kept would lock the page for good.] */
+const USABLE = /^[\x21-\x7e]+$/;
 
 /** True when the server answered 401: the page shows the key form. */
 export const locked = signal(false);
@@ -14,10 +16,18 @@ export const locked = signal(false);
 export function secret(): string | null {
   // A browser that blocks storage throws here; without a key the page still works where none is needed.
   try {
-    return localStorage.getItem(ITEM);
+    const kept = localStorage.getItem(ITEM);
+    return kept !== null && isUsable(kept) ? kept : null;
   } catch {
     return null;
   }
+}
+
+/** Whether there is one to forget. */
+export const hasSecret = signal(secret() !== null);
+
+export function isUsable(value: string): boolean {
+  return USABLE.test(value);
 }
 
 /** @returns false when the browser would not keep it */
@@ -25,6 +35,7 @@ export function keepSecret(value: string | null): boolean {
   try {
     if (value === null) localStorage.removeItem(ITEM);
     else localStorage.setItem(ITEM, value);
+    hasSecret.value = value !== null;
     return true;
   } catch {
     return false;

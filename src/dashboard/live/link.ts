@@ -9,6 +9,8 @@ export interface LinkTimes {
   /** Silent for longer, or not open after this long: closed and opened again. */
   readonly silentMs: number;
   readonly checkMs: number;
+  /** A connection that ended sooner did not work: the next one is waited for longer. */
+  readonly steadyMs: number;
 }
 
 // The processes tick each second, so ten missed ticks are no accident: a dead peer or a network that is gone.
@@ -16,6 +18,7 @@ export const LINK_TIMES: LinkTimes = {
   reconnect: { firstMs: 250, maxMs: 5_000 },
   silentMs: 10_000,
   checkMs: 1_000,
+  steadyMs: 5_000,
 };
 
 /** The server drains, and another process of it already serves. */
@@ -34,6 +37,8 @@ export class Link {
   readonly #options: LinkOptions;
   #socket: WebSocket | undefined;
   #heardAt = 0;
+  #openedAt: number | undefined;
+  /** In a row. A first answer does not end the row: a server may close for what it reads after that. */
   #failures = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #check: ReturnType<typeof setInterval> | undefined;
@@ -78,11 +83,16 @@ export class Link {
     const socket = this.#options.open();
     this.#socket = socket;
     this.#heardAt = performance.now();
+    this.#openedAt = undefined;
     // A socket that was given up may still fire; what it says is about a connection that is over.
     const ifCurrent = (does: () => void) => () => {
       if (this.#socket === socket) does();
     };
-    socket.addEventListener("open", ifCurrent(this.#options.onOpen));
+    const onOpen = ifCurrent(() => {
+      this.#openedAt = performance.now();
+      this.#options.onOpen();
+    });
+    socket.addEventListener("open", onOpen);
     socket.addEventListener("message", (event) => {
       if (this.#socket === socket) this.#heard(event.data);
     });
@@ -93,14 +103,14 @@ export class Link {
 
   #heard(data: unknown): void {
     this.#heardAt = performance.now();
-    this.#failures = 0;
     this.#options.onFrame(JSON.parse(String(data)) as Record<string, unknown>);
   }
 
   #comeBack(code: number): void {
     this.#drop();
-    this.#failures += 1;
-    // Only after a connection that had worked: a server that sends everybody away at once is not to be hammered.
+    const lastedMs = this.#openedAt === undefined ? 0 : performance.now() - this.#openedAt;
+    this.#failures = lastedMs < this.#options.times.steadyMs ? this.#failures + 1 : 1;
+    // Once in a row: a server that sends everybody away is not to be hammered.
     const atOnce = code === GOING_AWAY && this.#failures === 1;
     this.#retry = setTimeout(
       () => this.#connect(),

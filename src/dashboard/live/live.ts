@@ -20,7 +20,8 @@ addEventListener("pageshow", ({ persisted }) => persisted && client.resume());
 export const connection: ReadonlySignal<Connection> = client.connection;
 
 /**
- * Survives lost connections and resumes after the last seq, so the listener sees every seq once.
+ * Survives lost connections and resumes after the last seq, so the listener sees every seq once; asks again by
+ * itself when the server's trouble broke it off.
  * @returns ends the subscription; nothing comes after it
  */
 export function subscribe(request: ChannelRequest, listener: Listener): () => void {

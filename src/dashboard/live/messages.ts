@@ -2,6 +2,7 @@
  * What a tab and the hub say to each other, over a MessagePort (SharedWorker) or directly (no SharedWorker).
  * `key` is the tab's own name for a subscription or a call; ids on the wire are the hub's business.
  */
+import type { Problem } from "./api-error.ts";
 
 /** As docs/websocket.md has it. `after` 0 asks for all that is stored; none for live events only. */
 export type ChannelRequest =
@@ -13,15 +14,11 @@ export type CallOp =
   | { op: "chat"; agent_id: string; message: string; thread_id?: string; run_id?: string }
   | { op: "cancel"; run_id: string };
 
-export interface WireError {
-  code: string;
-  detail: string;
-}
-
 export type ToHub =
   /** First of all: the hub may live in a worker, which cannot read localStorage. Null: no key is needed. */
   | { type: "attach"; secret: string | null }
-  | { type: "subscribe"; key: number; request: ChannelRequest }
+  /** `seq`: how far the tab has come already, with another hub or before it was given up. */
+  | { type: "subscribe"; key: number; request: ChannelRequest; seq?: number }
   | { type: "unsubscribe"; key: number }
   | { type: "call"; key: number; op: CallOp }
   | { type: "alive" }
@@ -34,10 +31,10 @@ export type FromHub =
   /** The socket opened. */
   | { type: "open" }
   | { type: "ready"; key: number; seq: number }
-  /** The server counts from 1 again; seqs seen before mean nothing any more. */
+  /** The server counts from 1 again: seqs seen before mean nothing any more, and "ready" comes once more. */
   | { type: "restarted"; key: number }
   | { type: "event"; key: number; event: unknown; seq?: number }
   | { type: "done"; key: number }
-  | { type: "error"; key: number; error: WireError }
+  | { type: "error"; key: number; error: Problem }
   | { type: "reply"; key: number; body: Record<string, unknown> }
-  | { type: "refused"; key: number; error: WireError };
+  | { type: "refused"; key: number; error: Problem };

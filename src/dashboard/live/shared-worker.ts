@@ -9,7 +9,7 @@ addEventListener("connect", (event) => {
   // Of TypeScript's libraries only "webworker" has this event, and that one does not go together with "dom".
   const [port] = (event as MessageEvent).ports;
   if (!port) return;
-  const receive = hub.connect((message) => port.postMessage(message, []));
+  const receive = hub.connect((message) => port.postMessage(message));
   port.addEventListener("message", ({ data }: MessageEvent<ToHub>) => receive(data));
   // Only setting `onmessage` would start it by itself.
   port.start();

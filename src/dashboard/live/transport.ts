@@ -34,6 +34,7 @@ function openShared({ onMessage, onFailed }: Handlers): Transport | undefined {
     worker.port.start();
     return {
       kind: "shared",
+      // The empty list says that this is no window, whose postMessage must name an origin (unicorn's rule).
       post: (message) => worker.port.postMessage(message, []),
       close: () => {
         worker.removeEventListener("error", onFailed);

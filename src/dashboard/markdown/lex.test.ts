@@ -59,6 +59,11 @@ function withoutSpace(tokens: readonly Token[]): Token[] {
   return tokens.filter(({ type }) => type !== "space");
 }
 
+/** What the first paragraph consists of. */
+function inlineTypes(text: string): string[] {
+  return (lex(text)[0] as { tokens: Token[] }).tokens.map(({ type }) => type);
+}
+
 /** A generator of numbers that are the same in each run. */
 function randoms(seed: number): () => number {
   let state = seed;
@@ -82,12 +87,29 @@ describe("bounds", () => {
     ["angles", "<".repeat(20_000)],
     ["open tags", "<a ".repeat(20_000)],
     ["backticks", "`a``".repeat(10_000)],
+    ["a word before an @", `${"a.".repeat(24_000)}@`],
+    ["many words before an @", `${"a".repeat(290)}@`.repeat(170)],
+    ["a table of few words and many cells", `${"|a".repeat(2_000)}\n${"|-".repeat(2_000)}\n${"|b\n".repeat(5_000)}`],
+    ["many tables", `${"|a".repeat(100)}\n${"|-".repeat(100)}\n${"|b\n".repeat(100)}\n`.repeat(700)],
+    ["tables in quotes", `> ${"|a".repeat(100)}\n> ${"|-".repeat(100)}\n${"> |b\n".repeat(100)}\n`.repeat(500)],
   ])("deeply nested %s neither overflow the stack nor take long", (_, text) => {
     const began = performance.now();
     const tokens = lex(`${text}x`);
     expect(performance.now() - began).toBeLessThan(1_000);
     expect(depthOf(tokens)).toBeLessThan(120);
     expect(tokens.map(({ raw }) => raw).join("")).toContain("x");
+  });
+
+  test("a table whose cells are all there is a table, up to 20,000 of them", () => {
+    const row = `${"| x ".repeat(10)}|\n`;
+    const table = (rows: number) => `${row}${"|---".repeat(10)}|\n${row.repeat(rows)}`;
+    expect(lex(table(1_500)).map(({ type }) => type)).toEqual(["table"]);
+    expect(lex(table(2_500)).map(({ type }) => type)).not.toContain("table");
+  });
+
+  test("an address is a link all the same, and a long word without one hides nothing of its paragraph", () => {
+    expect(inlineTypes("write to a.b@c.example now")).toContain("link");
+    expect(inlineTypes(`**bold** ${"x".repeat(5_000)} a@b.example`)).toEqual(["strong", "text", "link"]);
   });
 
   test("a message above the bound is one plain text", () => {

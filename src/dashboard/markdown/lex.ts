@@ -10,6 +10,11 @@ const MAX_INLINE_DEPTH = 24;
 /** [Emphasis is quadratic: 39,000 characters of nested `*` and `**` took 5 s, 1,000 markers take some 10 ms.] */
 const MAX_MARKERS = 1_000;
 const MAX_INLINE_CHARACTERS = 50_000;
+/** [At each character of a word before "@" marked reads to the "@": 48,000 of them took 2 s.] RFC 5321 has 64. */
+const MAX_ADDRESS_CHARACTERS = 300;
+const ADDRESS_CHARACTER = /[\w.!#$%&'*+/=?^`{|}~-]/;
+/** [Each row gets as many cells as the header: 23,000 characters made 10 million, 1.7 GB.] Of all tables at once. */
+const MAX_CELLS = 20_000;
 /** A longer message is shown as plain text. */
 const MAX_CHARACTERS = 512 * 1024;
 
@@ -52,11 +57,21 @@ function lexTail(text: string, links: Links): Token[] {
 }
 
 function isTooCostly(text: string): boolean {
-  if (text.length > MAX_INLINE_CHARACTERS) return true;
+  if (text.length > MAX_INLINE_CHARACTERS || hasLongAddress(text)) return true;
   if (text.length <= MAX_MARKERS) return false;
   let markers = 0;
   for (const character of text) if (character === "*" || character === "_" || character === "~") markers += 1;
   return markers > MAX_MARKERS;
+}
+
+function hasLongAddress(text: string): boolean {
+  if (!text.includes("@")) return false;
+  let before = 0;
+  for (const character of text) {
+    if (character === "@" && before > MAX_ADDRESS_CHARACTERS) return true;
+    before = ADDRESS_CHARACTER.test(character) ? before + 1 : 0;
+  }
+  return false;
 }
 
 /** A tokenizer that finds nothing more to nest when it is too deep. */
@@ -64,6 +79,7 @@ function boundedTokenizer(): Tokenizer {
   const tokenizer = new Tokenizer();
   const blocks = { left: MAX_BLOCK_DEPTH };
   const inlines = { left: MAX_INLINE_DEPTH };
+  tokenizer.table = boundedTable(tokenizer);
   tokenizer.blockquote = bounded(blocks, tokenizer.blockquote.bind(tokenizer));
   tokenizer.list = bounded(blocks, tokenizer.list.bind(tokenizer));
   tokenizer.emStrong = bounded(inlines, tokenizer.emStrong.bind(tokenizer));
@@ -71,6 +87,20 @@ function boundedTokenizer(): Tokenizer {
   tokenizer.link = bounded(inlines, tokenizer.link.bind(tokenizer));
   tokenizer.reflink = bounded(inlines, tokenizer.reflink.bind(tokenizer));
   return tokenizer;
+}
+
+/** What is not taken as a table becomes a paragraph. */
+function boundedTable(tokenizer: Tokenizer): Tokenizer["table"] {
+  const find = tokenizer.table.bind(tokenizer);
+  let left = MAX_CELLS;
+  return (src) => {
+    const [all = "", header = "", , rows = ""] = tokenizer.rules.block.table.exec(src) ?? [];
+    const cells = header.split("|").length * rows.split("\n").length;
+    // More cells than characters: they are not there but made up. So a message that grows makes no more in pieces.
+    if (cells > Math.min(left, all.length)) return undefined;
+    left -= cells;
+    return find(src);
+  };
 }
 
 function bounded<A extends unknown[], R>(depth: { left: number }, find: (...args: A) => R): (...args: A) => R {

@@ -1,13 +1,10 @@
 /** The live feed of what happens on the server. It never moves what is being read: new ones wait for a click. */
 import "../styles/pages-activities.css";
-import "../styles/pages-filters.css";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ACTIVITY_TYPES } from "../../core/activity.ts";
-import { agents } from "../agents.ts";
-import { shortId } from "../format.ts";
 import { href, navigate } from "../router.ts";
-import { Select } from "../run-view/select.tsx";
-import { useVisible } from "../run-view/use-visible.ts";
+import { Select } from "../ui/select.tsx";
+import { useVisible } from "../ui/use-visible.ts";
 import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { ErrorNote } from "../ui/error-note.tsx";
@@ -15,6 +12,7 @@ import { Loading } from "../ui/loading.tsx";
 import { ActivityRow } from "./activities/activity-row.tsx";
 import { ActivityFeed, MAX_ROWS } from "./activities/feed.ts";
 import { readFilter, writeFilter, type FeedFilter } from "./activities/filter.ts";
+import { FilterBar } from "./filter-bar.tsx";
 import type { PageProps } from "./registry.ts";
 
 export function ActivitiesPage({ query = new URLSearchParams() }: Partial<PageProps>) {
@@ -31,6 +29,8 @@ export function ActivitiesPage({ query = new URLSearchParams() }: Partial<PagePr
     isAtTop.current = isVisible;
     feed.hold(isPaused || !isVisible);
   });
+  const change = (part: Partial<FeedFilter>) => go({ ...feed.filter, before: null, ...part });
+  const error = feed.watch.error.value ?? feed.error.value;
   const isPast = feed.filter.before !== null;
   return (
     <>
@@ -45,10 +45,12 @@ export function ActivitiesPage({ query = new URLSearchParams() }: Partial<PagePr
           )}
         </div>
       </header>
-      <Filters filter={feed.filter} />
+      <FilterBar filter={feed.filter} onChange={change}>
+        <Select label="Type" value={feed.filter.type} options={ACTIVITY_TYPES} onChange={(type) => change({ type })} />
+      </FilterBar>
       <div ref={top} class="feed-top" aria-hidden="true" />
       <HeldPill feed={feed} />
-      {feed.error.value !== null && <ErrorNote error={feed.error.value} onRetry={() => feed.reload()} />}
+      {error !== null && <ErrorNote error={error} onRetry={() => feed.retry()} />}
       <Rows feed={feed} />
     </>
   );
@@ -58,22 +60,6 @@ function go(filter: FeedFilter): void {
   navigate(href("activities", undefined, writeFilter(filter)));
 }
 
-function Filters({ filter }: { filter: FeedFilter }) {
-  const change = (part: Partial<FeedFilter>) => go({ ...filter, before: null, ...part });
-  const agentIds = agents.value?.map(({ agent_id: id }) => id) ?? [];
-  return (
-    <form class="filters" aria-label="Filter" onSubmit={(event) => event.preventDefault()}>
-      <Select label="Type" value={filter.type} options={ACTIVITY_TYPES} onChange={(type) => change({ type })} />
-      <Select label="Agent" value={filter.agent} options={agentIds} onChange={(agent) => change({ agent })} />
-      {filter.thread !== "" && (
-        <button type="button" class="chip" onClick={() => change({ thread: "" })}>
-          Thread {shortId(filter.thread)} <span class="chip-x">clear</span>
-        </button>
-      )}
-    </form>
-  );
-}
-
 function HeldPill({ feed }: { feed: ActivityFeed }) {
   const held = feed.held.value;
   const show = () => {
@@ -81,7 +67,11 @@ function HeldPill({ feed }: { feed: ActivityFeed }) {
     scrollTo({ top: 0 });
   };
   return (
-    <div class="feed-pill" role="status">
+    <div class="feed-pill">
+      {/* The number changes too often to be read out. */}
+      <span class="visually-hidden" role="status">
+        {held > 0 && "New activities wait"}
+      </span>
       {held > 0 && (
         <Button kind="primary" onClick={show}>
           {held >= MAX_ROWS ? `${MAX_ROWS} or more` : held} new
@@ -97,7 +87,7 @@ function Rows({ feed }: { feed: ActivityFeed }) {
   if (rows.length === 0) return <Nothing filter={feed.filter} />;
   return (
     <>
-      <ol class="card feed" aria-label="Activities, newest first">
+      <ol class="card" aria-label="Activities, newest first">
         {rows.map((activity) => (
           <ActivityRow key={activity.seq} activity={activity} />
         ))}

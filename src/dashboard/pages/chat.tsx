@@ -6,9 +6,11 @@ import "../styles/pages-run.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isOver } from "../../core/run.ts";
 import { agents } from "../agents.ts";
+import { problemOf, type Problem } from "../live/api-error.ts";
 import { href, navigate } from "../router.ts";
-import { Ask } from "../run-view/ask.tsx";
-import { useStickToEnd } from "../run-view/stick-to-end.ts";
+import { useTitle } from "../title.ts";
+import { Ask } from "../ui/ask.tsx";
+import { useStickToEnd } from "../ui/stick-to-end.ts";
 import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { ErrorNote } from "../ui/error-note.tsx";
@@ -52,12 +54,19 @@ interface ConversationProps {
 
 function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
   const content = useStickToEnd<HTMLDivElement>(thread);
+  useTitle(thread.title.value || null);
   const turns = thread.turns.value;
+  const error = thread.watch.error.value ?? thread.error.value;
   const send = (agentId: string, message: string) => {
     thread.send(agentId, message);
     // At once, before any answer: from here on a reload comes back to this conversation.
     if (!isNamed) navigate(href("chat", thread.threadId));
     scrollTo({ top: document.documentElement.scrollHeight });
+  };
+  const again = ({ runId, agentId, asked }: Turn) => {
+    // A second click comes before this is drawn without the button.
+    if (agentId === null || asked === null || thread.turns.value?.at(-1)?.runId !== runId) return;
+    send(agentId, asked);
   };
   if (thread.isDeleted.value) {
     return (
@@ -70,33 +79,28 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
     <section class="talk" aria-label="Conversation">
       <TalkHead thread={thread} isNamed={isNamed} />
       <div ref={content} class="talk-content">
-        {thread.error.value !== null && <ErrorNote error={thread.error.value} onRetry={() => thread.load()} />}
-        {turns === null && thread.error.value === null && <Loading what="Loading the conversation" />}
+        {error !== null && <ErrorNote error={error} onRetry={() => thread.retry()} />}
+        {turns === null && error === null && <Loading what="Loading the conversation" />}
         {turns?.length === 0 && <Welcome />}
         <ol class="turns">
           {turns?.map((turn) => (
-            <TurnView key={turn.runId} turn={turn} thread={thread} />
+            <TurnView key={turn.runId} turn={turn} thread={thread} onAgain={turn === turns.at(-1) ? again : null} />
           ))}
         </ol>
       </div>
-      <Write thread={thread} turns={turns ?? []} wishedAgent={wishedAgent} onSend={send} />
+      <Write thread={thread} isNamed={isNamed} wishedAgent={wishedAgent} onSend={send} />
     </section>
   );
 }
 
-interface WriteProps {
-  readonly thread: ChatThread;
-  readonly turns: readonly Turn[];
-  readonly wishedAgent: string | null;
+interface WriteProps extends ConversationProps {
   readonly onSend: (agentId: string, message: string) => void;
 }
 
-function Write({ thread, turns, wishedAgent, onSend }: WriteProps) {
+function Write({ thread, isNamed, wishedAgent, onSend }: WriteProps) {
   const [stopping, setStopping] = useState<string | null>(null);
-  const last = turns.at(-1);
-  void last?.live?.revision.value;
-  const isRunning =
-    last?.sending === "sending" || (last?.live !== null && last?.live !== undefined && !isOver(last.live.view.status));
+  const last = thread.turns.value?.at(-1);
+  const isRunning = runsNow(last);
   const stop = () => {
     if (!last) return;
     setStopping(last.runId);
@@ -106,6 +110,7 @@ function Write({ thread, turns, wishedAgent, onSend }: WriteProps) {
   return (
     <Composer
       threadId={thread.threadId}
+      draft={isNamed ? thread.threadId : "new"}
       preferredAgent={last?.agentId ?? last?.live?.view.agentId ?? wishedAgent}
       isRunning={isRunning}
       isStopping={isRunning && stopping === last?.runId}
@@ -115,17 +120,26 @@ function Write({ thread, turns, wishedAgent, onSend }: WriteProps) {
   );
 }
 
+/** Renders its caller again when the run has news. */
+function runsNow(turn: Turn | undefined): boolean {
+  void turn?.live?.revision.value;
+  return turn?.sending === "sending" || (turn?.live ? !isOver(turn.live.view.status) : false);
+}
+
 function TalkHead({ thread, isNamed }: { thread: ChatThread; isNamed: boolean }) {
   const [isAsking, setAsking] = useState(false);
-  const [error, setError] = useState<unknown>(null);
+  const [error, setError] = useState<Problem | null>(null);
   const remove = () => {
     setAsking(false);
     setError(null);
-    thread.delete().then(() => navigate(href("chat")), setError);
+    thread.delete().then(
+      () => navigate(href("chat")),
+      (failed: unknown) => setError(problemOf(failed)),
+    );
   };
   return (
     <header class="page-head talk-head">
-      <h1>{isNamed ? "Chat" : "New chat"}</h1>
+      <h1 class="talk-title">{isNamed ? thread.title.value || "Chat" : "New chat"}</h1>
       {isNamed && <code class="talk-id mute">{thread.threadId}</code>}
       {isNamed && (
         <div class="page-actions">

@@ -1,16 +1,16 @@
 /** "Is it responsive right now?": six figures, the charts behind them, and what went wrong lately. */
 import { Chart, type ChartProps } from "../charts/chart.tsx";
 import { deliveryLines, healthLines, lagLines, runLines, tokenLines, viewerLines } from "../charts/lines.ts";
-import { healthTone, modelState, slowestWorker, tokensPerSecond } from "../figures.ts";
+import { healthTone, modelState, slowestWorker, tokensPerSecond } from "./overview/figures.ts";
 import { bytes, count, duration } from "../format.ts";
 import { maxOf, nameOf, sumOf, type Mark } from "../history.ts";
 import { info } from "../info.ts";
-import { history, latest } from "../processes.ts";
+import { latest, processHistory } from "../processes.ts";
 import { href } from "../router.ts";
 import { Ago } from "../ui/ago.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { Tile } from "../ui/tile.tsx";
-import "../styles/overview.css";
+import "../styles/pages-overview.css";
 
 const CHARTS: readonly ChartProps[] = [
   {
@@ -87,9 +87,9 @@ function Tiles() {
   const p99 = snapshot && maxOf(snapshot, "worker", "health_p99_ms");
   const slowest = snapshot && slowestWorker(snapshot);
   const queued = gauge("runs_queued");
-  const tokens = snapshot && tokensPerSecond(history);
+  const tokens = snapshot && tokensPerSecond(processHistory);
   const viewers = snapshot && sumOf(snapshot, "worker", "viewers");
-  const model = modelState(history);
+  const model = modelState(processHistory);
   return (
     <div class="tiles">
       <Tile
@@ -141,7 +141,7 @@ function shown(value: number | null): string | null {
 /** The marks of the charts as words: for those who cannot hover, and to be copied. */
 function Incidents() {
   void latest.value;
-  const marks = history.marks.toReversed();
+  const marks = processHistory.marks.toReversed();
   return (
     <section class="card incidents">
       <div class="card-head">

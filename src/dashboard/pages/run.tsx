@@ -3,10 +3,12 @@ import "../styles/pages-run.css";
 import "../styles/pages-markdown.css";
 import { useEffect, useMemo } from "preact/hooks";
 import { isOver } from "../../core/run.ts";
-import { now } from "../clock.ts";
+import { serverNow } from "../clock.ts";
+import { shortId } from "../format.ts";
 import { RunItems } from "../run-view/run-items.tsx";
 import { useLiveRun } from "../run-view/use-live-run.ts";
 import { WaterfallChart } from "../run-view/waterfall-chart.tsx";
+import { useTitle } from "../title.ts";
 import { Empty } from "../ui/empty.tsx";
 import { ErrorNote } from "../ui/error-note.tsx";
 import { Loading } from "../ui/loading.tsx";
@@ -15,6 +17,7 @@ import { RunHead } from "./run/run-head.tsx";
 import type { PageProps } from "./registry.ts";
 
 export function RunPage({ id = "" }: Partial<PageProps>) {
+  useTitle(`Run ${shortId(id)}`);
   const live = useLiveRun(id);
   const details = useMemo(() => new RunDetails(id), [id]);
   useEffect(() => details.load(), [details]);
@@ -35,16 +38,20 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
       <RunHead run={run} view={view} details={details} />
       {details.actionError.value && <ErrorNote error={details.actionError.value} />}
       <section class="card run-time" aria-label="Where the time went">
-        <WaterfallChart waterfall={waterfall} now={isOver(view.status) ? 0 : now.value} />
+        <WaterfallChart waterfall={waterfall} now={isOver(view.status) ? 0 : serverNow.value} />
       </section>
       <Asked details={details} />
-      <section class="run-flow" aria-label="What happened" aria-live="polite" aria-busy={!isOver(view.status)}>
-        {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.start()} />}
+      <section class="run-flow" aria-label="What happened" aria-busy={!isOver(view.status)}>
+        {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.retry()} />}
         <RunItems items={view.items} isDetailed />
-        {view.end?.error && <ErrorNote error={{ code: view.end.error.code, message: view.end.error.detail }} />}
+        {view.end?.error && <ErrorNote error={view.end.error} />}
         {view.end?.status === "canceled" && <p class="item-event">Canceled.</p>}
         {view.items.length === 0 && !view.end && <Waiting ahead={view.ahead} status={view.status} />}
       </section>
+      {/* Only the end: to hear each word of the model read out helps nobody. */}
+      <p class="visually-hidden" role="status">
+        {view.end && `Run ${view.end.status}`}
+      </p>
     </>
   );
 }
@@ -63,7 +70,11 @@ function Waiting({ ahead, status }: { ahead: number; status: string }) {
   if (status !== "queued") return <p class="item-event">Waiting for the model…</p>;
   return (
     <Empty title="In the queue">
-      <p>{ahead === 0 ? "It starts as soon as an agent is free." : `${ahead} runs were ahead of it when it came.`}</p>
+      <p>{ahead === 0 ? "It starts as soon as an agent is free." : `${wereAhead(ahead)} ahead of it when it came.`}</p>
     </Empty>
   );
+}
+
+function wereAhead(runs: number): string {
+  return runs === 1 ? "1 run was" : `${runs} runs were`;
 }

@@ -1,20 +1,21 @@
 /** All runs, newest first, kept current; filters are in the URL, so that a list can be linked. */
-import "../styles/pages-filters.css";
-import "../styles/pages-run.css";
 import "../styles/pages-runs.css";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { isOver } from "../../core/run.ts";
+import { isOver, RUN_STATUSES } from "../../core/run.ts";
 import { agents } from "../agents.ts";
 import { info } from "../info.ts";
-import { Ask } from "../run-view/ask.tsx";
+import { problemOf, type Problem } from "../live/api-error.ts";
+import { href, navigate } from "../router.ts";
+import { Ask } from "../ui/ask.tsx";
 import { hasPrices } from "../run-view/cost.ts";
 import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { ErrorNote } from "../ui/error-note.tsx";
 import { Loading } from "../ui/loading.tsx";
+import { Select } from "../ui/select.tsx";
+import { FilterBar } from "./filter-bar.tsx";
 import type { PageProps } from "./registry.ts";
-import { RunFilters } from "./runs/run-filters.tsx";
-import { MAX_ROWS, RunList } from "./runs/run-list.ts";
+import { MAX_ROWS, RunList, type RunFilter } from "./runs/run-list.ts";
 import { RunTable } from "./runs/run-table.tsx";
 
 export function RunsPage({ query = new URLSearchParams() }: Partial<PageProps>) {
@@ -26,6 +27,11 @@ export function RunsPage({ query = new URLSearchParams() }: Partial<PageProps>) 
     list.start();
     return () => list.stop();
   }, [list]);
+  const change = (part: Partial<RunFilter>) => {
+    const entries = Object.entries({ status, agent, thread, ...part }).filter(([, value]) => value !== "");
+    navigate(href("runs", undefined, Object.fromEntries(entries)));
+  };
+  const error = list.watch.error.value ?? list.error.value;
   return (
     <>
       <header class="page-head">
@@ -34,8 +40,15 @@ export function RunsPage({ query = new URLSearchParams() }: Partial<PageProps>) 
           <p>Costs are what a real model would have charged.</p>
         )}
       </header>
-      <RunFilters filter={{ status, agent, thread }} />
-      {list.error.value !== null && <ErrorNote error={list.error.value} onRetry={() => list.reload()} />}
+      <FilterBar filter={{ agent, thread }} onChange={change}>
+        <Select
+          label="Status"
+          value={status}
+          options={RUN_STATUSES}
+          onChange={(chosen) => change({ status: chosen })}
+        />
+      </FilterBar>
+      {error !== null && <ErrorNote error={error} onRetry={() => list.retry()} />}
       <Rows
         key={`${status} ${agent} ${thread}`}
         list={list}
@@ -55,8 +68,8 @@ function Rows({ list, isFiltered }: { list: RunList; isFiltered: boolean }) {
   const selected = cancelable.filter((id) => chosen.has(id));
   return (
     <>
-      <CancelBar list={list} selected={selected} onDone={() => setChosen(new Set())} />
       <RunTable rows={rows} cancelable={cancelable} selected={new Set(selected)} onSelect={setChosen} list={list} />
+      <CancelBar list={list} selected={selected} onDone={() => setChosen(new Set())} />
       <footer class="runs-foot">
         {list.next.value !== null && (
           <Button busy={list.isLoadingMore.value} onClick={() => list.loadMore()}>
@@ -80,26 +93,29 @@ function NoRuns({ isFiltered }: { isFiltered: boolean }) {
   );
 }
 
+/** Below the table, which it would push away from the box that was just ticked. */
 function CancelBar({ list, selected, onDone }: { list: RunList; selected: readonly string[]; onDone: () => void }) {
   const [isAsking, setAsking] = useState(false);
-  const [error, setError] = useState<unknown>(null);
+  const [error, setError] = useState<Problem | null>(null);
   const cancel = () => {
     setAsking(false);
     setError(null);
-    list.cancel(selected).then(onDone, setError);
+    list.cancel(selected).then(onDone, (failed: unknown) => setError(problemOf(failed)));
   };
   const what = selected.length === 1 ? "1 run" : `${selected.length} runs`;
   return (
     <>
-      {error !== null && <ErrorNote error={error} />}
-      {selected.length > 0 && (
-        <div class="runs-bar" role="status">
-          <span>{what} selected</span>
-          <Button kind="danger" onClick={() => (selected.length > 1 ? setAsking(true) : cancel())}>
-            Cancel {what}
-          </Button>
-        </div>
-      )}
+      <div class="runs-dock">
+        {error !== null && <ErrorNote error={error} />}
+        {selected.length > 0 && (
+          <div class="runs-bar" role="status">
+            <span>{what} selected</span>
+            <Button kind="danger" onClick={() => (selected.length > 1 ? setAsking(true) : cancel())}>
+              Cancel {what}
+            </Button>
+          </div>
+        )}
+      </div>
       {isAsking && (
         <Ask title={`Cancel ${what}?`} verb={`Cancel ${what}`} onYes={cancel} onNo={() => setAsking(false)}>
           <p>What they have said so far stays. Tools that run are told to stop.</p>

@@ -34,7 +34,6 @@ export type ToolState = "writing" | "ready" | "running" | "done" | "failed" | "i
 
 export interface ToolItem extends ItemBase, Voidable {
   readonly kind: "tool";
-  readonly toolCallId: string;
   readonly name: string;
   /** JSON, as far as it came. */
   args: string;

@@ -3,8 +3,9 @@
  * live connection resumes by itself; `start` and `stop` are idempotent, and `start` after `stop` goes on.
  */
 import { signal } from "@preact/signals";
+import type { Problem } from "../live/api-error.ts";
 import { subscribe } from "../live/live.ts";
-import { OncePerFrame } from "./frame.ts";
+import { OncePerFrame } from "../ui/frame.ts";
 import { RunView } from "./run-view.ts";
 import { Waterfall } from "./waterfall.ts";
 import { readEvent } from "./wire.ts";
@@ -15,7 +16,8 @@ export class LiveRun {
   readonly waterfall = new Waterfall();
   /** Grows at most once a frame; read it to be rendered again. */
   readonly revision = signal(0);
-  readonly error = signal<{ readonly code: string; readonly message: string } | null>(null);
+  /** Set while nothing comes of it. */
+  readonly error = signal<Problem | null>(null);
   readonly #frame = new OncePerFrame(() => (this.revision.value += 1));
   #unsubscribe: (() => void) | undefined;
 
@@ -30,10 +32,8 @@ export class LiveRun {
       { channel: "run", run_id: this.runId, after: this.view.lastSeq },
       {
         onEvent: (event) => this.#apply(event),
-        onError: ({ code, detail }) => {
-          this.#unsubscribe = undefined;
-          this.error.value = { code, message: detail };
-        },
+        onReady: () => (this.error.value = null),
+        onError: (error) => (this.error.value = error),
       },
     );
   }
@@ -42,6 +42,11 @@ export class LiveRun {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
     this.#frame.stop();
+  }
+
+  retry(): void {
+    this.stop();
+    this.start();
   }
 
   #apply(value: unknown): void {

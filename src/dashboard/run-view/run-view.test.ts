@@ -44,7 +44,7 @@ describe("real journals", () => {
       "The tool calculate answered: 5",
     ]);
     expect(view).toMatchObject({ status: "completed", modelCalls: 2, agentId: "assistant" });
-    expect(view.end).toMatchObject({ status: "completed", reply: "The tool calculate answered: 5" });
+    expect(view.end).toMatchObject({ status: "completed", error: null });
     expect(view.usage).toMatchObject({ input_tokens: 339, output_tokens: 17 });
   });
 
@@ -110,9 +110,9 @@ describe("real journals", () => {
   test("applied again from the start, as after a reconnect, it changes nothing", () => {
     const events = journal("crash");
     const view = viewOf(events);
-    const { version } = view;
+    const before = structuredClone(view.items);
     for (const event of events) view.apply(event);
-    expect(view.version).toBe(version);
+    expect(view.items).toEqual(before);
     expect(only(view, "text")[1]?.text).toMatch(/tok100$/);
   });
 
@@ -128,7 +128,7 @@ describe("real journals", () => {
 
 describe("what seldom happens", () => {
   test("a run that waits says how many are ahead", () => {
-    expect(viewOf(started.slice(0, 2))).toMatchObject({ status: "queued", ahead: 3, threadId: "t" });
+    expect(viewOf(started.slice(0, 2))).toMatchObject({ status: "queued", ahead: 3 });
   });
 
   test("a tool that runs when the run is canceled is interrupted, not done", () => {

@@ -5,6 +5,7 @@
  */
 import { MODEL_STEP } from "../../core/event.ts";
 import { NO_USAGE, type RunStatus, type Usage } from "../../core/run.ts";
+import type { Problem } from "../live/api-error.ts";
 import type {
   AttemptItem,
   GapItem,
@@ -19,15 +20,13 @@ import { CustomValue, toolCallOfStep, type WireEvent } from "./wire.ts";
 
 export interface Claimed {
   readonly attempt: number;
-  readonly owner: string;
   readonly at: number;
 }
 
 export interface RunEnd {
   readonly status: "completed" | "failed" | "canceled";
   readonly at: number;
-  readonly reply: string | null;
-  readonly error: { readonly code: string; readonly detail: string } | null;
+  readonly error: Problem | null;
 }
 
 type EventOf<T extends WireEvent["type"]> = Extract<WireEvent, { type: T }>;
@@ -37,18 +36,14 @@ export class RunView {
   /** One for each process that owned the run. */
   readonly claims: Claimed[] = [];
   status: RunStatus = "queued";
-  threadId: string | null = null;
   agentId: string | null = null;
   /** How many runs waited before this one when it came. */
   ahead = 0;
-  queuedAt: number | null = null;
   modelCalls = 0;
   usage: Usage = NO_USAGE;
   end: RunEnd | null = null;
   lastSeq = 0;
   lastAt = 0;
-  /** Grows with every event that changed something. */
-  version = 0;
   // By the id that later events name. An endpoint may give two calls the same id: then the newer one is meant.
   readonly #byId = new Map<string, VoidableItem>();
 
@@ -58,16 +53,11 @@ export class RunView {
     if (seq !== undefined && seq <= this.lastSeq) return;
     if (seq !== undefined) this.lastSeq = seq;
     this.lastAt = timestamp;
-    this.version += 1;
     this.#see(event, timestamp);
   }
 
   #see(event: WireEvent, at: number): void {
     switch (event.type) {
-      case "RUN_STARTED":
-        this.threadId = event.threadId;
-        this.queuedAt = at;
-        break;
       case "CUSTOM":
         this.#custom(event.name, new CustomValue(event.value), at);
         break;
@@ -120,7 +110,7 @@ export class RunView {
   #tool(event: EventOf<`TOOL_CALL_${"START" | "ARGS" | "END" | "RESULT"}`>, at: number): void {
     const { type, toolCallId } = event;
     if (type === "TOOL_CALL_START") {
-      const call = { kind: "tool", toolCallId, name: event.toolCallName, args: "", state: "writing" } as const;
+      const call = { kind: "tool", name: event.toolCallName, args: "", state: "writing" } as const;
       const times = { at, startedAt: null, endedAt: null };
       this.#add(toolCallId, { ...call, ...times, key: this.#key(), version: 0, isVoid: false, result: null });
       return;
@@ -164,7 +154,7 @@ export class RunView {
     } else if (name === "evenkeel.claimed") {
       this.status = "running";
       const attempt = value.number("attempt") ?? this.claims.length + 1;
-      this.claims.push({ attempt, owner: value.text("owner") ?? "", at });
+      this.claims.push({ attempt, at });
     } else if (name === "evenkeel.attempt") {
       this.items.push(this.#attempt(value, base));
     } else if (name === "evenkeel.gap") {
@@ -212,7 +202,6 @@ export class RunView {
 
   #touch(item: Item): void {
     item.version += 1;
-    this.version += 1;
   }
 }
 
@@ -220,13 +209,12 @@ function isUnfinished(item: Item): item is ToolItem {
   return item.kind === "tool" && item.result === null && item.state !== "interrupted" && !item.isVoid;
 }
 
-function finished({ outcome, result }: EventOf<"RUN_FINISHED">, at: number): RunEnd {
-  if (outcome?.type === "cancelled") return { status: "canceled", at, reply: null, error: null };
-  return { status: "completed", at, reply: new CustomValue(result).text("reply") ?? null, error: null };
+function finished({ outcome }: EventOf<"RUN_FINISHED">, at: number): RunEnd {
+  return { status: outcome?.type === "cancelled" ? "canceled" : "completed", at, error: null };
 }
 
 function failed({ code = "INTERNAL", message }: EventOf<"RUN_ERROR">, at: number): RunEnd {
-  return { status: "failed", at, reply: null, error: { code, detail: message } };
+  return { status: "failed", at, error: { code, detail: message } };
 }
 
 /** AG-UI counts cached tokens as input; we count them apart, as the Messages API does. */

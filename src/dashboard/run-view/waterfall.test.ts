@@ -158,3 +158,12 @@ describe("the answer in one line", () => {
     expect(whySlow(new Waterfall(), 0)).toBe("0 ms");
   });
 });
+
+test("a journal whose beginning is gone begins with what is left of it", () => {
+  const gap = custom("gap", { after: 0, next: 90 }) as WireEvent;
+  const waterfall = fallOf([gap, at(60, step("STARTED")), at(61, text), at(63, step("FINISHED")), at(63, DONE)]);
+  expect([waterfall.totalMs(0), whySlow(waterfall, 0)]).toEqual([
+    3_000,
+    "3.0 s: 2.0 s generating, 1.0 s waiting for the first token",
+  ]);
+});

@@ -49,9 +49,10 @@ export class Waterfall {
   apply(event: WireEvent): void {
     const at = Math.max(event.timestamp ?? 0, this.lastAt);
     this.lastAt = at;
+    // RUN_STARTED, or, behind a gap, the first event that is stored. The notice of the gap itself has no time.
+    if (event.timestamp !== undefined) this.start ??= at;
     switch (event.type) {
       case "RUN_STARTED":
-        this.start = at;
         this.#open("queued", { label: "In the queue", at });
         break;
       case "CUSTOM":

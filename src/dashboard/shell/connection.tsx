@@ -8,7 +8,7 @@ export function ConnectionState() {
   return (
     <p class={`connection connection-${state}`} role="status">
       <span class="connection-dot" aria-hidden="true" />
-      <span class="connection-words">{wordsOf(state, lastSeenAt)}</span>
+      <span>{wordsOf(state, lastSeenAt)}</span>
     </p>
   );
 }

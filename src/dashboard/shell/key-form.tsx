@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { loadAgents } from "../agents.ts";
 import { loadInfo } from "../info.ts";
-import { keepSecret, locked, secret } from "../live/key.ts";
+import { isUsable, keepSecret, locked, secret } from "../live/key.ts";
 import { reconnect } from "../live/live.ts";
 import { Button } from "../ui/button.tsx";
 import { Brand } from "./navigation.tsx";
@@ -57,12 +57,13 @@ export function KeyForm() {
   );
 }
 
-/** @returns what is wrong, or nothing */
+/** Kept only when the server knows it. @returns what is wrong, or nothing */
 async function tryKey(key: string): Promise<string> {
-  if (!keepSecret(key)) return "This browser does not let the page keep the key. Allow site data for it.";
-  const error = await loadAgents();
+  if (!isUsable(key)) return "A key has only letters, digits and signs of ASCII, and no spaces.";
+  const error = await loadAgents(key);
   if (error?.code === "UNAUTHORIZED") return "The server does not know this key.";
-  if (error) return error.detail ?? error.message;
+  if (error) return error.detail;
+  if (!keepSecret(key)) return "This browser does not let the page keep the key. Allow site data for it.";
   reconnect();
   locked.value = false;
   void loadInfo();

@@ -30,7 +30,7 @@ export function Brand() {
         <path d="M2.5 9.5h19c-.6 5-4.2 8-9.5 8s-8.9-3-9.5-8Z" />
         <path class="brand-keel" d="M12 17.5v4M12 3v6.5" />
       </svg>
-      <span class="brand-name">evenkeel</span>
+      <span>evenkeel</span>
     </a>
   );
 }

@@ -1,11 +1,11 @@
-/** "3 s ago", renewed each second; the exact time is in the tooltip. */
-import { now } from "../clock.ts";
+/** "3 s ago" by the server's clock, renewed each second; the exact time is in the tooltip. */
+import { serverNow } from "../clock.ts";
 import { ago, clockTime } from "../format.ts";
 
 export function Ago({ at }: { at: number }) {
   return (
     <time class="ago" dateTime={new Date(at).toISOString()} title={clockTime(at)}>
-      {ago(at, now.value)}
+      {ago(at, serverNow.value)}
     </time>
   );
 }

@@ -11,18 +11,22 @@ interface Props {
   /** For buttons that show only a sign. */
   readonly label?: string;
   readonly title?: string;
+  /** For one that opens something, whether it is open. */
+  readonly expanded?: boolean;
 }
 
-export function Button({ children, onClick, kind = "plain", type = "button", disabled, busy, label, title }: Props) {
+export function Button({ children, onClick, kind = "plain", type = "button", ...props }: Props) {
+  const { disabled, busy, label, title, expanded } = props;
   return (
     <button
-      class={`button button-${kind}`}
+      class={kind === "plain" ? "button" : `button button-${kind}`}
       type={type}
       disabled={disabled === true || busy === true}
       aria-busy={busy === true}
       {...(onClick && { onClick: () => onClick() })}
       {...(label !== undefined && { "aria-label": label })}
       {...(title !== undefined && { title })}
+      {...(expanded !== undefined && { "aria-expanded": expanded })}
     >
       {children}
     </button>

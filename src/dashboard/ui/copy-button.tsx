@@ -7,6 +7,7 @@ const SAID_FOR_MS = 1_500;
 export function CopyButton({ text, label = "Copy" }: { text: string; label?: string }) {
   const [said, setSaid] = useState<string | null>(null);
   useEffect(() => {
+    if (said === null) return undefined;
     const timer = setTimeout(() => setSaid(null), SAID_FOR_MS);
     return () => clearTimeout(timer);
   }, [said]);

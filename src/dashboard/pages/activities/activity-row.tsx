@@ -28,7 +28,7 @@ function Cells({ activity }: { activity: Activity }) {
           </a>
         )}
         {threadId && (
-          <a class="feed-thread" href={href("chat", threadId)} title={`Thread ${threadId}`}>
+          <a href={href("chat", threadId)} title={`Thread ${threadId}`}>
             chat
           </a>
         )}

@@ -7,12 +7,23 @@ const server = vi.hoisted(() => ({
   /** Oldest first. */
   stored: [] as Activity[],
   live: undefined as ((activity: unknown) => void) | undefined,
+  ready: () => {},
+  restarted: () => {},
   beforeAnswer: () => {},
+  /** The way back of an answer. */
+  delay: async (): Promise<unknown> => undefined,
   requests: [] as string[],
 }));
 
+interface Listening {
+  readonly onEvent: (event: unknown) => void;
+  readonly onReady: () => void;
+  readonly onRestarted: () => void;
+}
+
 vi.mock("../../live/live.ts", () => ({
-  subscribe: (_request: unknown, listener: { onEvent: (event: unknown) => void }) => {
+  subscribe: (_request: unknown, listener: Listening) => {
+    Object.assign(server, { ready: () => listener.onReady(), restarted: () => listener.onRestarted() });
     server.live = (activity) => listener.onEvent(activity);
     return () => (server.live = undefined);
   },
@@ -29,6 +40,7 @@ vi.mock("../../live/api.ts", () => ({
     const fitting = server.stored.filter(({ seq }) => seq < before).toReversed();
     const activities = fitting.slice(0, limit);
     server.beforeAnswer();
+    await server.delay();
     return { activities, next: fitting.length > limit ? activities.at(-1)?.seq : null };
   },
 }));
@@ -56,7 +68,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal("requestAnimationFrame", (work: () => void) => setTimeout(work, 16));
   vi.stubGlobal("cancelAnimationFrame", clearTimeout);
-  Object.assign(server, { stored: [], live: undefined, beforeAnswer: () => {}, requests: [] });
+  Object.assign(server, { stored: [], live: undefined, beforeAnswer: () => {}, delay: async () => {}, requests: [] });
 });
 
 afterEach(() => {
@@ -175,4 +187,41 @@ test("a gap in the live feed makes it start from the server again", async () => 
   server.live?.({ type: "CUSTOM", name: "evenkeel.gap", value: { after: 1, next: 90 } });
   await settle();
   expect(seqs(feed)).toEqual([90]);
+});
+
+test("what happened before the subscription stood is loaded when it does, and the page under way is given up", async () => {
+  const gate = Promise.withResolvers<void>();
+  server.delay = () => gate.promise;
+  server.stored = [activity(1)];
+  const feed = new ActivityFeed(ALL);
+  feed.start();
+  await settle();
+  // The socket was not open yet: nobody tells of this one.
+  server.stored.push(activity(2));
+  server.delay = async () => {};
+
+  server.ready();
+  await settle();
+  gate.resolve();
+  await settle();
+
+  expect(seqs(feed)).toEqual([2, 1]);
+  expect(feed.error.value).toBeNull();
+});
+
+test("a server that has begun anew is shown from its own beginning, though it counts below what was shown", async () => {
+  server.stored = [activity(40)];
+  const feed = new ActivityFeed(ALL);
+  feed.start();
+  await settle();
+  server.stored = [activity(1)];
+
+  server.restarted();
+  expect(feed.rows.value).toBeNull();
+  server.ready();
+  await settle();
+  happen(activity(2));
+  await settle();
+
+  expect(seqs(feed)).toEqual([2, 1]);
 });

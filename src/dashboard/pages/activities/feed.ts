@@ -4,9 +4,10 @@
  */
 import { signal } from "@preact/signals";
 import type { Activity } from "../../../core/activity.ts";
+import { ActivityWatch } from "../../live/activity-watch.ts";
+import { problemOf, type Problem } from "../../live/api-error.ts";
 import { getJson } from "../../live/api.ts";
-import { subscribe } from "../../live/live.ts";
-import { OncePerFrame } from "../../run-view/frame.ts";
+import { OncePerFrame } from "../../ui/frame.ts";
 import { fits, toQuery, type FeedFilter } from "./filter.ts";
 
 /**
@@ -29,12 +30,17 @@ export class ActivityFeed {
   readonly hasOlder = signal(false);
   readonly isFull = signal(false);
   readonly isLoadingOlder = signal(false);
-  readonly error = signal<unknown>(null);
+  readonly error = signal<Problem | null>(null);
   /** Newest first. Before the first page has come, all that is live waits here. */
   #waiting: Activity[] = [];
   #isHolding = false;
-  #unsubscribe: (() => void) | undefined;
+  /** Of what is under way: a reload ends it, because it would come over what is newer. */
   #abort = new AbortController();
+  readonly watch = new ActivityWatch({
+    onActivity: (activity) => this.#onActivity(activity),
+    onMissed: () => this.reload(),
+    onRestarted: () => this.#clear(),
+  });
   readonly #frame = new OncePerFrame(() => this.#take());
 
   constructor(filter: FeedFilter) {
@@ -42,23 +48,25 @@ export class ActivityFeed {
   }
 
   start(): void {
-    this.#abort = new AbortController();
-    // A window into the past stands still.
-    if (this.filter.before === null) {
-      // First the subscription, then the page: what comes between the two comes twice, and is merged by seq.
-      this.#unsubscribe = subscribe({ channel: "activities" }, { onEvent: (event) => this.#onEvent(event) });
-    }
+    // A window into the past stands still. What comes while the page is under way comes twice, and is merged by seq.
+    if (this.filter.before === null) this.watch.start();
     this.reload();
   }
 
   stop(): void {
-    this.#unsubscribe?.();
-    this.#unsubscribe = undefined;
+    this.watch.stop();
     this.#abort.abort();
     this.#frame.stop();
   }
 
+  retry(): void {
+    this.stop();
+    this.start();
+  }
+
   reload(): void {
+    this.#abort.abort();
+    this.#abort = new AbortController();
     void this.#request(async () => {
       const { activities, next } = await this.#get(this.filter.before);
       this.rows.value = activities;
@@ -94,13 +102,10 @@ export class ActivityFeed {
     }).finally(() => (this.isLoadingOlder.value = false));
   }
 
-  #onEvent(event: unknown): void {
-    const activity = event as Partial<Activity>;
-    // A gap: what is shown no longer follows what comes.
-    if (activity.seq === undefined) return this.reload();
-    if (activity.type === "thread.deleted") this.#forget(activity.detail?.["thread_id"]);
-    if (!fits(activity as Activity, this.filter)) return;
-    this.#waiting.unshift(activity as Activity);
+  #onActivity(activity: Activity): void {
+    if (activity.type === "thread.deleted") this.#forget(activity.detail["thread_id"]);
+    if (!fits(activity, this.filter)) return;
+    this.#waiting.unshift(activity);
     if (this.#waiting.length > MAX_ROWS) this.#waiting.pop();
     this.#frame.request();
   }
@@ -110,6 +115,14 @@ export class ActivityFeed {
     const rest = (activity: Activity) => activity.thread_id === null || activity.thread_id !== threadId;
     this.#waiting = this.#waiting.filter(rest);
     this.rows.value = this.rows.value?.filter(rest) ?? null;
+  }
+
+  /** Another server's activities count from 1 again: beside these they would look old, and be left out. */
+  #clear(): void {
+    this.#abort.abort();
+    this.#waiting = [];
+    this.held.value = 0;
+    this.rows.value = null;
   }
 
   #take(): void {
@@ -133,8 +146,12 @@ export class ActivityFeed {
     this.isFull.value = false;
   }
 
-  #get(before: number | null): Promise<Page> {
-    return getJson<Page>(`/api/activities?${toQuery(this.filter, { limit: PAGE_ROWS, before })}`, this.#abort.signal);
+  async #get(before: number | null): Promise<Page> {
+    const { signal } = this.#abort;
+    const query = toQuery(this.filter, { limit: PAGE_ROWS, before });
+    const page = await getJson<Page>(`/api/activities?${query}`, { signal });
+    signal.throwIfAborted();
+    return page;
   }
 
   async #request(work: () => Promise<void>): Promise<void> {
@@ -143,7 +160,7 @@ export class ActivityFeed {
       await work();
       this.error.value = null;
     } catch (error) {
-      if (!aborted.aborted) this.error.value = error;
+      if (!aborted.aborted) this.error.value = problemOf(error);
     }
   }
 }

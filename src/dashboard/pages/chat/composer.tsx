@@ -2,9 +2,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { agents } from "../../agents.ts";
 import { Button } from "../../ui/button.tsx";
+import { keepDraft, readDraft } from "./unsent.ts";
 
 interface Props {
   readonly threadId: string;
+  /** The name under which the unsent text is kept. */
+  readonly draft: string;
   /** What the thread spoke with last, or what the link asks for. */
   readonly preferredAgent: string | null;
   readonly isRunning: boolean;
@@ -14,28 +17,33 @@ interface Props {
 }
 
 const MAX_HEIGHT_PX = 240;
+/** Stop stands where Send was: so soon after it, a click was meant for Send. */
+const STOP_AFTER_MS = 500;
+/** What Safari says of the Enter that ends a composition, when `isComposing` is false again already. */
+const COMPOSING_KEY = 229;
 
-export function Composer({ threadId, preferredAgent, isRunning, isStopping, onSend, onStop }: Props) {
-  const [text, setText] = useState("");
+export function Composer({ threadId, draft, preferredAgent, isRunning, isStopping, onSend, onStop }: Props) {
+  const [text, setText] = useDraft(draft);
   const [agentId, chooseAgent] = useAgent(preferredAgent);
   const field = useRef<HTMLTextAreaElement>(null);
+  const sentAt = useRef(-Infinity);
   const canSend = text.trim() !== "" && agentId !== undefined && !isRunning;
-  // With a finger the focus would open the keyboard over what is to be read.
-  useEffect(() => void (matchMedia("(pointer: fine)").matches && field.current?.focus()), [threadId]);
+  useEffect(() => focus(field.current), [threadId]);
   useEffect(() => fit(field.current), [text]);
 
   const send = () => {
     if (!canSend) return;
-    onSend(agentId, text);
+    sentAt.current = performance.now();
     setText("");
+    onSend(agentId, text);
+    // The button that had it is gone.
+    focus(field.current);
+  };
+  const stop = () => {
+    if (performance.now() - sentAt.current > STOP_AFTER_MS) onStop();
+    focus(field.current);
   };
   const onSubmit = (event: Event) => {
-    event.preventDefault();
-    send();
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    // While an input method composes, Enter chooses a character.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     send();
   };
@@ -49,24 +57,68 @@ export function Composer({ threadId, preferredAgent, isRunning, isStopping, onSe
         placeholder="Ask something"
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
-        onKeyDown={onKeyDown}
+        onKeyDown={(event) => isSendKey(event) && onSubmit(event)}
       />
       <div class="composer-bar">
         <AgentChoice agentId={agentId} onChange={chooseAgent} />
-        <span class="composer-hint">Enter sends, Shift+Enter begins a line</span>
-        {!isRunning && (
-          <Button kind="primary" type="submit" disabled={!canSend}>
-            Send
-          </Button>
-        )}
-        {isRunning && (
-          <Button onClick={onStop} busy={isStopping}>
-            {isStopping ? "Stopping…" : "Stop"}
-          </Button>
-        )}
+        <Hint />
+        <SendOrStop canSend={canSend} isRunning={isRunning} isStopping={isStopping} onStop={stop} />
       </div>
     </form>
   );
+}
+
+interface ButtonProps extends Pick<Props, "isRunning" | "isStopping" | "onStop"> {
+  readonly canSend: boolean;
+}
+
+function SendOrStop({ canSend, isRunning, isStopping, onStop }: ButtonProps) {
+  if (isRunning) {
+    return (
+      <Button key="stop" onClick={onStop} busy={isStopping}>
+        {isStopping ? "Stopping…" : "Stop"}
+      </Button>
+    );
+  }
+  return (
+    <Button key="send" kind="primary" type="submit" disabled={!canSend}>
+      Send
+    </Button>
+  );
+}
+
+/** While an input method composes, Enter chooses a character. */
+function isSendKey({ key, keyCode, shiftKey, isComposing }: KeyboardEvent): boolean {
+  return key === "Enter" && !shiftKey && !isComposing && keyCode !== COMPOSING_KEY;
+}
+
+/** How to send, or why it cannot be done. */
+function Hint() {
+  if (agents.value !== null && agents.value.length > 0) {
+    return <span class="composer-hint">Enter sends, Shift+Enter begins a line</span>;
+  }
+  return (
+    <span class="composer-hint composer-problem" role="status">
+      {agents.value === null
+        ? "The server has not told its agents yet, and is asked again"
+        : "The server has no agents"}
+    </span>
+  );
+}
+
+/** A text that outlives the page's leaving this conversation. */
+function useDraft(place: string): [string, (text: string) => void] {
+  const [text, setText] = useState(() => readDraft(place));
+  const change = (next: string) => {
+    setText(next);
+    keepDraft(place, next);
+  };
+  return [text, change];
+}
+
+/** With a finger the focus would open the keyboard over what is to be read. */
+function focus(field: HTMLTextAreaElement | null): void {
+  if (matchMedia("(pointer: fine)").matches) field?.focus();
 }
 
 /** The one that was chosen here, or the thread's, or the first there is. */

@@ -1,12 +1,13 @@
 /** The conversations in the sidebar, newest first. Kept current by the activity feed, at most one request a second. */
 import { signal } from "@preact/signals";
-import type { Activity, ActivityType } from "../../../core/activity.ts";
+import type { ActivityType } from "../../../core/activity.ts";
+import { ActivityWatch } from "../../live/activity-watch.ts";
+import { problemOf, type Problem } from "../../live/api-error.ts";
 import { getJson } from "../../live/api.ts";
-import { subscribe } from "../../live/live.ts";
+import { OneAtATime } from "../../live/one-at-a-time.ts";
 
 export interface ThreadRow {
   readonly thread_id: string;
-  readonly created_at: number;
   readonly updated_at: number;
   readonly runs: number;
   /** The beginning of its first message. */
@@ -28,44 +29,49 @@ interface Page {
 export class ThreadList {
   readonly rows = signal<readonly ThreadRow[] | null>(null);
   readonly hasMore = signal(false);
-  readonly error = signal<unknown>(null);
+  readonly error = signal<Problem | null>(null);
   #limit = PAGE_ROWS;
-  #unsubscribe: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #requests = new OneAtATime(() => this.#fetch());
+  readonly watch = new ActivityWatch({
+    onActivity: ({ type }) => TELLING.has(type) && this.#refreshSoon(),
+    onMissed: () => this.load(),
+  });
 
   start(): void {
-    this.#unsubscribe = subscribe(
-      { channel: "activities" },
-      {
-        onEvent: (event) => {
-          const { type } = event as Partial<Activity>;
-          if (type === undefined || TELLING.has(type)) this.#refreshSoon();
-        },
-      },
-    );
+    this.watch.start();
     this.load();
   }
 
   stop(): void {
-    this.#unsubscribe?.();
+    this.watch.stop();
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
+  retry(): void {
+    this.stop();
+    this.start();
+  }
+
   load(): void {
-    getJson<Page>(`/api/threads?limit=${this.#limit}`).then(
-      ({ threads, next }) => {
-        this.rows.value = threads;
-        this.hasMore.value = next !== null && this.#limit < MAX_ROWS;
-        this.error.value = null;
-      },
-      (error: unknown) => (this.error.value = error),
-    );
+    this.#requests.request();
   }
 
   loadMore(): void {
     this.#limit = Math.min(MAX_ROWS, this.#limit * 2);
     this.load();
+  }
+
+  async #fetch(): Promise<void> {
+    try {
+      const { threads, next } = await getJson<Page>(`/api/threads?limit=${this.#limit}`);
+      this.rows.value = threads;
+      this.hasMore.value = next !== null && this.#limit < MAX_ROWS;
+      this.error.value = null;
+    } catch (error) {
+      this.error.value = problemOf(error);
+    }
   }
 
   #refreshSoon(): void {

@@ -15,7 +15,7 @@ export function ThreadNav({ current }: { current: string | undefined }) {
   }, [list]);
   return (
     <aside class="threads" aria-label="Conversations">
-      <a class="button button-plain threads-new" href={href("chat")}>
+      <a class="button threads-new" href={href("chat")}>
         New chat
       </a>
       <details class="threads-fold" open={matchMedia("(width >= 64rem)").matches}>
@@ -28,12 +28,13 @@ export function ThreadNav({ current }: { current: string | undefined }) {
 
 function Rows({ list, current }: { list: ThreadList; current: string | undefined }) {
   const rows = list.rows.value;
-  if (list.error.value !== null && !rows) return <ErrorNote error={list.error.value} onRetry={() => list.load()} />;
-  if (!rows) return null;
-  if (rows.length === 0) return <p class="mute threads-none">None yet.</p>;
+  const error = list.watch.error.value ?? list.error.value;
+  if (!rows) return error && <ErrorNote error={error} onRetry={() => list.retry()} />;
   return (
     <>
-      <ul class="threads-list">
+      {error && <ErrorNote error={error} onRetry={() => list.retry()} />}
+      {rows.length === 0 && <p class="mute threads-none">None yet.</p>}
+      <ul>
         {rows.map((thread) => (
           <Row key={thread.thread_id} thread={thread} isCurrent={thread.thread_id === current} />
         ))}

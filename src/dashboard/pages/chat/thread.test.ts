@@ -7,6 +7,7 @@ const server = vi.hoisted(() => ({
   runs: [] as { run_id: string; agent_id: string; status: string; error: null }[],
   messages: [] as object[],
   activities: undefined as ((activity: unknown) => void) | undefined,
+  ready: () => {},
   followed: new Map<string, { after: number; onEvent: (event: unknown) => void }>(),
   calls: [] as Record<string, unknown>[],
   answer: async (): Promise<object> => ({}),
@@ -15,10 +16,12 @@ const server = vi.hoisted(() => ({
 vi.mock("../../live/live.ts", () => ({
   subscribe: (
     request: { channel: string; run_id: string; after: number },
-    listener: { onEvent: (event: unknown) => void },
+    listener: { onEvent: (event: unknown) => void; onReady: () => void },
   ) => {
-    if (request.channel === "activities") server.activities = (activity) => listener.onEvent(activity);
-    else server.followed.set(request.run_id, { after: request.after, onEvent: (event) => listener.onEvent(event) });
+    if (request.channel === "activities") {
+      server.activities = (activity) => listener.onEvent(activity);
+      server.ready = () => listener.onReady();
+    } else server.followed.set(request.run_id, { after: request.after, onEvent: (event) => listener.onEvent(event) });
     return () => {
       if (request.channel === "activities") server.activities = undefined;
       else server.followed.delete(request.run_id);
@@ -33,7 +36,9 @@ vi.mock("../../live/live.ts", () => ({
 vi.mock("../../live/api.ts", () => ({
   getJson: async (path: string) => {
     if (path.startsWith("/api/runs")) return { runs: server.runs };
-    return server.messages.length > 0 ? { messages: server.messages } : Promise.reject({ code: "THREAD_NOT_FOUND" });
+    return server.messages.length > 0
+      ? { messages: server.messages, title: "Title" }
+      : Promise.reject({ code: "THREAD_NOT_FOUND", detail: "" });
   },
   sendJson: async () => undefined,
 }));
@@ -65,7 +70,20 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal("requestAnimationFrame", (work: () => void) => setTimeout(work, 16));
   vi.stubGlobal("cancelAnimationFrame", clearTimeout);
-  Object.assign(server, { runs: [], messages: [], activities: undefined, calls: [], answer: async () => ({}) });
+  const kept = new Map<string, string>();
+  vi.stubGlobal("sessionStorage", {
+    getItem: (name: string) => kept.get(name) ?? null,
+    setItem: (name: string, value: string) => kept.set(name, value),
+    removeItem: (name: string) => kept.delete(name),
+  });
+  Object.assign(server, {
+    runs: [],
+    messages: [],
+    activities: undefined,
+    ready: () => {},
+    calls: [],
+    answer: async () => ({}),
+  });
   server.followed.clear();
 });
 
@@ -106,7 +124,7 @@ test("a message shows at once, under ids that were chosen before it was sent", a
 });
 
 test("a refused message can be sent again, under the same run id", async () => {
-  server.answer = () => Promise.reject({ code: "OVERLOADED", message: "later" });
+  server.answer = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
   const thread = await opened(undefined);
   thread.send("a", "Hello");
   await vi.advanceTimersByTimeAsync(10);
@@ -123,8 +141,8 @@ test("what another tab sends to the thread appears, and what is here keeps its p
   stored("r1", "completed");
   const thread = await opened("t");
   stored("r2", "running");
-  server.activities?.({ type: "run.queued", thread_id: "t", run_id: "r2", detail: {} });
-  server.activities?.({ type: "run.queued", thread_id: "another", run_id: "r9", detail: {} });
+  server.activities?.({ seq: 1, type: "run.queued", thread_id: "t", run_id: "r2", detail: {} });
+  server.activities?.({ seq: 1, type: "run.queued", thread_id: "another", run_id: "r9", detail: {} });
   await vi.advanceTimersByTimeAsync(200);
   expect(turns(thread)).toEqual([
     ["ask r1", 1, null],
@@ -137,7 +155,7 @@ test("a reload of the thread does not disturb a run that is followed", async () 
   const thread = await opened("t");
   const live = thread.turns.value?.[0]?.live;
   stored("r2", "running");
-  server.activities?.({ type: "run.queued", thread_id: "t", run_id: "r2", detail: {} });
+  server.activities?.({ seq: 1, type: "run.queued", thread_id: "t", run_id: "r2", detail: {} });
   await vi.advanceTimersByTimeAsync(200);
   expect(thread.turns.value?.[0]?.live).toBe(live);
 });
@@ -145,7 +163,7 @@ test("a reload of the thread does not disturb a run that is followed", async () 
 test("a conversation that is deleted elsewhere says so", async () => {
   stored("r1", "completed");
   const thread = await opened("t");
-  server.activities?.({ type: "thread.deleted", thread_id: null, run_id: null, detail: { thread_id: "t" } });
+  server.activities?.({ seq: 1, type: "thread.deleted", thread_id: null, run_id: null, detail: { thread_id: "t" } });
   expect(thread.isDeleted.value).toBe(true);
 });
 
@@ -158,4 +176,119 @@ test("a thread that is left follows nothing any more", async () => {
   const thread = await opened("t");
   thread.stop();
   expect([server.followed.size, server.activities]).toEqual([0, undefined]);
+});
+
+test("what happened between the first look and the subscription is seen when the subscription stands", async () => {
+  stored("r1", "completed");
+  const thread = await opened("t");
+  stored("r2", "running");
+
+  server.ready();
+  await vi.advanceTimersByTimeAsync(10);
+
+  expect(turns(thread)).toEqual([
+    ["ask r1", 1, null],
+    ["ask r2", "live", null],
+  ]);
+});
+
+test("a gap in the activities makes it look again", async () => {
+  stored("r1", "completed");
+  const thread = await opened("t");
+  stored("r2", "running");
+
+  server.activities?.({ type: "CUSTOM", name: "evenkeel.gap", value: { after: 1, next: 90 } });
+  await vi.advanceTimersByTimeAsync(10);
+
+  expect(thread.turns.value).toHaveLength(2);
+});
+
+test("nobody is asked for a conversation that has not begun", async () => {
+  const thread = await opened(undefined);
+
+  server.ready();
+  await vi.advanceTimersByTimeAsync(10);
+
+  expect([turns(thread), thread.error.value]).toEqual([[], null]);
+});
+
+test("a message that was under way when its page was left is sent again by the next one, under its run id", async () => {
+  server.answer = () => new Promise(() => {});
+  const left = await opened("t");
+  left.send("a", "Hello");
+  left.stop();
+  server.answer = async () => ({});
+
+  const thread = await opened("t");
+
+  expect(turns(thread)).toEqual([["Hello", "live", null]]);
+  expect(server.calls).toHaveLength(2);
+  expect(server.calls[1]).toEqual(server.calls[0]);
+});
+
+test("a message that was refused is still there for the next page, waiting for a person to try again", async () => {
+  server.answer = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
+  const left = await opened("t");
+  left.send("a", "Hello");
+  await vi.advanceTimersByTimeAsync(10);
+  left.stop();
+
+  const thread = await opened("t");
+
+  expect(turns(thread)).toEqual([["Hello", 0, "OVERLOADED"]]);
+  expect(server.calls).toHaveLength(1);
+  server.answer = async () => ({});
+  thread.send("a", "Something else");
+  await vi.advanceTimersByTimeAsync(10);
+  thread.stop();
+  expect(turns(await opened("t"))).toEqual([]);
+});
+
+test("a message that the server has is not sent again", async () => {
+  const left = await opened("t");
+  left.send("a", "Hello");
+  await vi.advanceTimersByTimeAsync(10);
+  left.stop();
+
+  await opened("t");
+
+  expect(server.calls).toHaveLength(1);
+});
+
+test("Stop reaches the server after the message that it is to stop", async () => {
+  const gate = Promise.withResolvers<object>();
+  server.answer = () => gate.promise;
+  const thread = await opened("t");
+  thread.send("a", "Hello");
+  const runId = String(server.calls[0]?.["run_id"]);
+
+  const canceled = thread.cancel(runId);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(server.calls.map(({ op }) => op)).toEqual(["chat"]);
+  gate.resolve({});
+  await canceled;
+
+  expect(server.calls.map(({ op }) => op)).toEqual(["chat", "cancel"]);
+});
+
+test("Try again, clicked twice, sends once", async () => {
+  server.answer = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
+  const thread = await opened(undefined);
+  thread.send("a", "Hello");
+  await vi.advanceTimersByTimeAsync(10);
+  const [turn] = thread.turns.value ?? [];
+  if (!turn) throw new Error("there is a turn");
+
+  thread.resend(turn);
+  thread.resend(turn);
+
+  expect(server.calls).toHaveLength(2);
+});
+
+test("its title is the server's, and until then the beginning of the first message", async () => {
+  const fresh = await opened(undefined);
+  fresh.send("a", `  Hello\n${"x".repeat(100)}`);
+  expect(fresh.title.value).toBe(`Hello ${"x".repeat(74)}`);
+  stored("r1", "completed");
+  expect((await opened("t")).title.value).toBe("Title");
 });

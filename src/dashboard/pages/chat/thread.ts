@@ -7,12 +7,15 @@ import { signal } from "@preact/signals";
 import type { Activity } from "../../../core/activity.ts";
 import { newId } from "../../../core/id.ts";
 import type { StoredMessage } from "../../../core/message.ts";
-import { isOver } from "../../../core/run.ts";
+import { isOver, type Run } from "../../../core/run.ts";
+import { ActivityWatch } from "../../live/activity-watch.ts";
+import { problemOf, type Problem } from "../../live/api-error.ts";
 import { getJson, sendJson } from "../../live/api.ts";
-import { call, subscribe } from "../../live/live.ts";
+import { call } from "../../live/live.ts";
+import { OneAtATime } from "../../live/one-at-a-time.ts";
 import { LiveRun } from "../../run-view/live-run.ts";
-import type { RunRow } from "../../run-view/run-row.ts";
-import { turnsOf, type Failure, type Turn } from "./turn.ts";
+import { turnsOf, type Turn } from "./turn.ts";
+import { keepUnsent, readUnsent, type Unsent } from "./unsent.ts";
 
 /** How many of the newest runs are asked how they stand. Older ones are long over. */
 const KNOWN_RUNS = 100;
@@ -20,59 +23,90 @@ const KNOWN_RUNS = 100;
 const FOLLOWED_ENDS = 20;
 /** A new run is told to the feed in the same moment in which its message is stored; many come together. */
 const RELOAD_AFTER_MS = 100;
+/** As the server makes a title of a first message. */
+const TITLE_CHARACTERS = 80;
+
+interface Stored {
+  readonly messages: readonly StoredMessage[];
+  readonly title: string | null;
+}
 
 export class ChatThread {
   readonly threadId: string;
   /** Null until the first answer of the server. Grows with the conversation, which is read whole. */
   readonly turns = signal<readonly Turn[] | null>(null);
-  readonly error = signal<unknown>(null);
+  readonly title = signal<string | null>(null);
+  readonly error = signal<Problem | null>(null);
   readonly isDeleted = signal(false);
-  #unsubscribe: (() => void) | undefined;
   #reload: ReturnType<typeof setTimeout> | undefined;
   #isStarted = false;
+  /** False while the server cannot have heard of it. */
+  #isKnown: boolean;
+  #isLoaded = false;
+  /** Of an earlier look at this conversation. */
+  readonly #unsent: Unsent[];
+  /** By run: settles when the server has answered the message. Each is a click of a person. */
+  readonly #sends = new Map<string, Promise<void>>();
+  readonly #requests = new OneAtATime(() => this.#fetch());
+  readonly watch = new ActivityWatch({
+    onActivity: (activity) => this.#onActivity(activity),
+    onMissed: () => this.#isKnown && this.load(),
+  });
 
   /** @param threadId undefined for a conversation that does not exist yet */
   constructor(threadId: string | undefined) {
     this.threadId = threadId ?? newId("thread");
-    if (threadId === undefined) this.turns.value = [];
+    this.#isKnown = threadId !== undefined;
+    this.#unsent = threadId === undefined ? [] : readUnsent(threadId);
+    if (threadId === undefined || this.#unsent.length > 0) this.turns.value = this.#unsent.map(turnOf);
   }
 
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    // Before the first look, so that no run is missed between the two.
-    this.#unsubscribe = subscribe({ channel: "activities" }, { onEvent: (event) => this.#onActivity(event) });
-    if (this.turns.value === null) this.load();
-    else for (const { live } of this.turns.value) live?.start();
+    this.watch.start();
+    if (this.#isKnown && !this.#isLoaded) this.load();
+    for (const { live } of this.turns.value ?? []) live?.start();
+    // One that was refused waits for a person to try again.
+    for (const unsent of this.#unsent.splice(0)) if (!unsent.problem) this.#send(unsent);
   }
 
   stop(): void {
     this.#isStarted = false;
-    this.#unsubscribe?.();
+    this.watch.stop();
     clearTimeout(this.#reload);
+    this.#reload = undefined;
     for (const { live } of this.turns.value ?? []) live?.stop();
   }
 
+  retry(): void {
+    this.stop();
+    this.#isLoaded = false;
+    this.start();
+  }
+
   load(): void {
-    this.error.value = null;
-    void this.#load().catch((error: unknown) => (this.error.value = error));
+    this.#requests.request();
   }
 
   send(agentId: string, message: string): void {
-    const turn = { runId: newId("run"), asked: message, agentId, live: null, stored: [], end: null } as const;
-    this.turns.value = [...(this.turns.value ?? []), { ...turn, sending: "sending" }];
-    void this.#send(turn.runId, agentId, message);
+    const unsent = { runId: newId("run"), agentId, message, problem: null };
+    this.title.value ??= message.replaceAll(/\s+/g, " ").trim().slice(0, TITLE_CHARACTERS);
+    this.turns.value = [...(this.turns.value ?? []), turnOf(unsent)];
+    this.#send(unsent);
   }
 
   /** The same message under the same run id: if the server had it after all, it makes no second run. */
-  resend({ runId, agentId, asked }: Turn): void {
-    if (agentId === null || asked === null) return;
+  resend({ runId, agentId, asked: message }: Turn): void {
+    if (agentId === null || message === null || this.#sends.has(runId)) return;
     this.#change(runId, { sending: "sending" });
-    void this.#send(runId, agentId, asked);
+    this.#send({ runId, agentId, message, problem: null });
   }
 
   /** @throws ApiError */
   async cancel(runId: string): Promise<void> {
+    // Before it has the message, the server knows of no such run.
+    await this.#sends.get(runId);
     await call({ op: "cancel", run_id: runId });
   }
 
@@ -82,28 +116,57 @@ export class ChatThread {
     this.isDeleted.value = true;
   }
 
-  async #send(runId: string, agentId: string, message: string): Promise<void> {
+  #send(unsent: Unsent): void {
+    this.#keepUnsent();
+    const answered = this.#ask(unsent).finally(() => {
+      this.#sends.delete(unsent.runId);
+      this.#keepUnsent();
+    });
+    this.#sends.set(unsent.runId, answered);
+  }
+
+  /** Never rejects: the turn says what was wrong. */
+  async #ask({ runId, agentId, message }: Unsent): Promise<void> {
     try {
       await call({ op: "chat", run_id: runId, thread_id: this.threadId, agent_id: agentId, message });
+      this.#isKnown = true;
       this.#change(runId, { sending: null, live: this.#follow(runId) });
     } catch (error) {
-      const { code, message: detail } = error as Failure;
-      this.#change(runId, { sending: { code, message: detail } });
+      this.#change(runId, { sending: problemOf(error) });
+    }
+  }
+
+  #keepUnsent(): void {
+    const turns = this.turns.value ?? [];
+    const unsent = turns.flatMap(({ sending, runId, agentId, asked: message }, index): Unsent[] => {
+      if (sending === null || agentId === null || message === null) return [];
+      if (sending === "sending") return [{ runId, agentId, message, problem: null }];
+      // Once another is sent after it, it was given up.
+      return index === turns.length - 1 ? [{ runId, agentId, message, problem: sending }] : [];
+    });
+    keepUnsent(this.threadId, unsent);
+  }
+
+  async #fetch(): Promise<void> {
+    try {
+      await this.#load();
+      this.#isLoaded = true;
+      this.error.value = null;
+    } catch (error) {
+      this.error.value = problemOf(error);
     }
   }
 
   async #load(): Promise<void> {
     const id = encodeURIComponent(this.threadId);
     // The runs first: one that comes between the two requests has its message in the second, and is live below.
-    const { runs } = await getJson<{ runs: RunRow[] }>(`/api/runs?thread_id=${id}&limit=${KNOWN_RUNS}`);
-    const messages = await getJson<{ messages: StoredMessage[] }>(`/api/threads/${id}`).then(
-      (thread) => thread.messages,
-      (error: unknown) => {
-        // The URL of a conversation that has not begun, or was deleted.
-        if ((error as Failure).code === "THREAD_NOT_FOUND") return [];
-        throw error;
-      },
-    );
+    const { runs } = await getJson<{ runs: Run[] }>(`/api/runs?thread_id=${id}&limit=${KNOWN_RUNS}`);
+    const { messages, title } = await getJson<Stored>(`/api/threads/${id}`).catch((error: unknown) => {
+      // The URL of a conversation that has not begun, or was deleted.
+      if (problemOf(error).code === "THREAD_NOT_FOUND") return { messages: [], title: null };
+      throw error;
+    });
+    this.title.value = title ?? this.title.value;
     const known = new Set(runs.map(({ run_id: runId }) => runId));
     const told = new Set(runs.filter(isToldByJournal).map(({ run_id: runId }) => runId));
     const isComplete = runs.length < KNOWN_RUNS;
@@ -132,9 +195,8 @@ export class ChatThread {
     return live;
   }
 
-  #onActivity(event: unknown): void {
-    const { type, thread_id: threadId, run_id: runId, detail } = event as Partial<Activity>;
-    if (type === "thread.deleted" && detail?.["thread_id"] === this.threadId) this.isDeleted.value = true;
+  #onActivity({ type, thread_id: threadId, run_id: runId, detail }: Activity): void {
+    if (type === "thread.deleted" && detail["thread_id"] === this.threadId) this.isDeleted.value = true;
     // Of every activity but of our thread's new runs we need to know nothing: each run tells its own story.
     if (threadId !== this.threadId || !runId || this.turns.value?.some((turn) => turn.runId === runId)) return;
     this.#reload ??= setTimeout(() => {
@@ -148,7 +210,11 @@ export class ChatThread {
   }
 }
 
+function turnOf({ runId, agentId, message, problem }: Unsent): Turn {
+  return { runId, agentId, asked: message, live: null, stored: [], end: null, sending: problem ?? "sending" };
+}
+
 /** What runs; and what ended early, because half an answer is in the journal only. */
-function isToldByJournal({ status }: RunRow, index: number): boolean {
+function isToldByJournal({ status }: Run, index: number): boolean {
   return !isOver(status) || (status !== "completed" && index < FOLLOWED_ENDS);
 }

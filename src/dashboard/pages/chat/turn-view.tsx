@@ -1,6 +1,7 @@
 /** One turn: the question, then the answer, as it streams or as it is stored, and what went wrong. */
 import { useMemo } from "preact/hooks";
 import { isOver } from "../../../core/run.ts";
+import type { Problem } from "../../live/api-error.ts";
 import { Markdown } from "../../markdown/markdown.tsx";
 import { href } from "../../router.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
@@ -11,23 +12,27 @@ import { ErrorNote } from "../../ui/error-note.tsx";
 import type { ChatThread } from "./thread.ts";
 import type { AnswerPart, Turn } from "./turn.ts";
 
-export function TurnView({ turn, thread }: { turn: Turn; thread: ChatThread }) {
+interface Props {
+  readonly turn: Turn;
+  readonly thread: ChatThread;
+  /** Asks the same once more, as a turn of its own; null where another one has followed. */
+  readonly onAgain: ((turn: Turn) => void) | null;
+}
+
+export function TurnView(props: Props) {
+  const { turn } = props;
   return (
     <li class="turn">
       <div class="turn-asked">
         <h2 class="visually-hidden">You asked</h2>
         <p>{turn.asked ?? "…"}</p>
       </div>
-      {turn.live ? (
-        <LiveAnswer turn={turn} live={turn.live} thread={thread} />
-      ) : (
-        <StoredAnswer turn={turn} thread={thread} />
-      )}
+      {turn.live ? <LiveAnswer {...props} live={turn.live} /> : <StoredAnswer {...props} />}
     </li>
   );
 }
 
-function LiveAnswer({ turn, live, thread }: { turn: Turn; live: LiveRun; thread: ChatThread }) {
+function LiveAnswer({ turn, live, onAgain }: Props & { live: LiveRun }) {
   void live.revision.value;
   const { view } = live;
   const isDone = isOver(view.status);
@@ -36,13 +41,8 @@ function LiveAnswer({ turn, live, thread }: { turn: Turn; live: LiveRun; thread:
       <h2 class="visually-hidden">{view.agentId ?? "The agent"} answered</h2>
       <RunItems items={view.items} isDetailed={false} />
       {!isDone && <Progress live={live} />}
-      {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.start()} />}
-      <AnswerFoot
-        turn={turn}
-        thread={thread}
-        status={view.status}
-        error={view.end?.error ? { code: view.end.error.code, message: view.end.error.detail } : null}
-      />
+      {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.retry()} />}
+      <AnswerFoot turn={turn} status={view.status} error={view.end?.error ?? null} onAgain={isDone ? onAgain : null} />
     </div>
   );
 }
@@ -58,7 +58,7 @@ function Progress({ live: { view } }: { live: LiveRun }) {
   return <p class="turn-wait">{view.status === "waiting" ? "Parked" : "Waiting for the model"}…</p>;
 }
 
-function StoredAnswer({ turn, thread }: { turn: Turn; thread: ChatThread }) {
+function StoredAnswer({ turn, thread, onAgain }: Props) {
   const parts = useMemo(() => turn.stored.map(showPart), [turn.stored]);
   const { sending } = turn;
   return (
@@ -70,9 +70,9 @@ function StoredAnswer({ turn, thread }: { turn: Turn; thread: ChatThread }) {
       {sending === null && (
         <AnswerFoot
           turn={turn}
-          thread={thread}
           status={turn.end?.status ?? "completed"}
-          error={turn.end?.error ? { code: turn.end.error.code, message: turn.end.error.detail } : null}
+          error={turn.end?.error ?? null}
+          onAgain={onAgain}
         />
       )}
     </div>
@@ -94,27 +94,23 @@ function showPart(part: AnswerPart, index: number) {
   );
 }
 
-interface FootProps {
-  readonly turn: Turn;
-  readonly thread: ChatThread;
+interface FootProps extends Pick<Props, "turn" | "onAgain"> {
   readonly status: string;
-  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly error: Problem | null;
 }
 
-function AnswerFoot({ turn, thread, status, error }: FootProps) {
-  const { asked, agentId, runId } = turn;
-  const again = () => {
-    if (asked !== null && agentId !== null) thread.send(agentId, asked);
-  };
+function AnswerFoot({ turn, status, error, onAgain }: FootProps) {
+  const { agentId, runId } = turn;
+  const canRepeat = onAgain !== null && agentId !== null;
   return (
     <>
-      {error && <ErrorNote error={error} {...(agentId !== null && { onRetry: again })} />}
+      {error && <ErrorNote error={error} {...(canRepeat && { onRetry: () => onAgain(turn) })} />}
       <p class="turn-foot">
         {status === "canceled" && <span>Stopped.</span>}
         {agentId !== null && <span>{agentId}</span>}
         <a href={href("runs", runId)}>Run details</a>
-        {status === "canceled" && agentId !== null && (
-          <Button kind="quiet" onClick={again}>
+        {status === "canceled" && canRepeat && (
+          <Button kind="quiet" onClick={() => onAgain(turn)}>
             Ask again
           </Button>
         )}

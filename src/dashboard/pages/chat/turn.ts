@@ -1,16 +1,10 @@
 /** One turn of a conversation: what was asked, and the run that answers it, live or as it is stored. */
 import { toolUsesOf, textOf, type StoredMessage } from "../../../core/message.ts";
 import type { ErrorInfo } from "../../../core/errors.ts";
-import { isOver } from "../../../core/run.ts";
+import { isOver, type Run } from "../../../core/run.ts";
+import type { Problem } from "../../live/api-error.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
-import type { RunRow } from "../../run-view/run-row.ts";
 import type { ShownTool } from "../../run-view/tool-call.tsx";
-
-/** What a request over HTTP or the socket failed with. */
-export interface Failure {
-  readonly code: string;
-  readonly message: string;
-}
 
 export interface Turn {
   readonly runId: string;
@@ -21,9 +15,9 @@ export interface Turn {
   readonly live: LiveRun | null;
   /** The answer of a run that was over when the page came. */
   readonly stored: readonly AnswerPart[];
-  readonly end: { readonly status: RunRow["status"]; readonly error: ErrorInfo | null } | null;
+  readonly end: { readonly status: Run["status"]; readonly error: ErrorInfo | null } | null;
   /** Set until the server has the run: on its way, or why it was refused. */
-  readonly sending: "sending" | Failure | null;
+  readonly sending: "sending" | Problem | null;
 }
 
 export type AnswerPart =
@@ -32,7 +26,7 @@ export type AnswerPart =
   | { readonly kind: "tool"; readonly id: string; readonly tool: ShownTool };
 
 /** The turns of a stored thread, oldest first; `runs` says how each stands, as far as it is known. */
-export function turnsOf(messages: readonly StoredMessage[], runs: readonly RunRow[]): Turn[] {
+export function turnsOf(messages: readonly StoredMessage[], runs: readonly Run[]): Turn[] {
   const byRun = Map.groupBy(messages, ({ run_id: runId }) => runId);
   const rows = new Map(runs.map((run) => [run.run_id, run]));
   return [...byRun].map(([runId, own]) => {

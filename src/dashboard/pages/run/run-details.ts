@@ -1,20 +1,21 @@
 /** What is stored of one run, beside its journal: read at the start, and again when the journal tells of a turn. */
 import { signal } from "@preact/signals";
 import type { StoredMessage } from "../../../core/message.ts";
+import type { Run } from "../../../core/run.ts";
+import { problemOf, type Problem } from "../../live/api-error.ts";
 import { getJson } from "../../live/api.ts";
 import { call } from "../../live/live.ts";
-import type { RunRow } from "../../run-view/run-row.ts";
+import { OneAtATime } from "../../live/one-at-a-time.ts";
 
 export class RunDetails {
   readonly runId: string;
-  readonly run = signal<RunRow | null>(null);
+  readonly run = signal<Run | null>(null);
   /** The message that began it. */
   readonly asked = signal<string | null>(null);
-  readonly error = signal<unknown>(null);
-  readonly actionError = signal<unknown>(null);
+  readonly error = signal<Problem | null>(null);
+  readonly actionError = signal<Problem | null>(null);
   readonly isCanceling = signal(false);
-  #isRefreshing = false;
-  #again = false;
+  readonly #requests = new OneAtATime(() => this.#fetch());
 
   constructor(runId: string) {
     this.runId = runId;
@@ -25,15 +26,8 @@ export class RunDetails {
     this.refresh();
   }
 
-  /** One request at a time; whoever asks meanwhile gets one more after it. */
   refresh(): void {
-    this.#again = this.#isRefreshing;
-    if (this.#isRefreshing) return;
-    this.#isRefreshing = true;
-    void this.#fetch().finally(() => {
-      this.#isRefreshing = false;
-      if (this.#again) this.refresh();
-    });
+    this.#requests.request();
   }
 
   cancel(): void {
@@ -42,19 +36,19 @@ export class RunDetails {
     call({ op: "cancel", run_id: this.runId })
       .then(
         () => this.refresh(),
-        (error: unknown) => (this.actionError.value = error),
+        (error: unknown) => (this.actionError.value = problemOf(error)),
       )
       .finally(() => (this.isCanceling.value = false));
   }
 
   async #fetch(): Promise<void> {
     try {
-      const run = await getJson<RunRow>(`/api/runs/${encodeURIComponent(this.runId)}`);
+      const run = await getJson<Run>(`/api/runs/${encodeURIComponent(this.runId)}`);
       this.run.value = run;
       if (this.asked.value === null) await this.#fetchAsked(run.thread_id);
     } catch (error) {
       // What is shown stays: a refresh that failed is repeated by the next event.
-      if (!this.run.value) this.error.value = error;
+      if (!this.run.value) this.error.value = problemOf(error);
     }
   }
 

@@ -1,13 +1,13 @@
 /** The head of a run's page: whose it is, how it stands, what it took so far, and the button that ends it. */
 import type { ComponentChildren } from "preact";
-import { isOver } from "../../../core/run.ts";
-import { now } from "../../clock.ts";
+import { isOver, type Run } from "../../../core/run.ts";
+import { serverNow } from "../../clock.ts";
 import { clockTime, count } from "../../format.ts";
 import { info } from "../../info.ts";
 import { href } from "../../router.ts";
 import { Cost } from "../../run-view/cost-cell.tsx";
 import { tokensOf } from "../../run-view/cost.ts";
-import { durationOf, type RunRow } from "../../run-view/run-row.ts";
+import { durationOf } from "../../run-view/run-duration.ts";
 import type { RunView } from "../../run-view/run-view.ts";
 import { Ago } from "../../ui/ago.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -17,7 +17,7 @@ import { StatusBadge } from "../../ui/status-badge.tsx";
 import type { RunDetails } from "./run-details.ts";
 
 interface Props {
-  readonly run: RunRow;
+  readonly run: Run;
   readonly view: RunView;
   readonly details: RunDetails;
 }
@@ -47,12 +47,12 @@ export function RunHead({ run, view, details }: Props) {
   );
 }
 
-function Facts({ run, view, status }: { run: RunRow; view: RunView; status: string }) {
+function Facts({ run, view, status }: { run: Run; view: RunView; status: string }) {
   const usage = view.end ? view.usage : run.usage;
   const tokens = tokensOf(usage);
   const ms = durationOf(
     { started_at: run.started_at, finished_at: run.finished_at ?? view.end?.at ?? null },
-    now.value,
+    serverNow.value,
   );
   return (
     <dl class="facts">

@@ -1,17 +1,20 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { NO_USAGE, type RunStatus } from "../../../core/run.ts";
-import type { RunRow } from "../../run-view/run-row.ts";
+import { NO_USAGE, type Run, type RunStatus } from "../../../core/run.ts";
 import { RunList } from "./run-list.ts";
 
 const server = vi.hoisted(() => ({
   /** Newest first. */
-  runs: [] as RunRow[],
+  runs: [] as Run[],
   live: undefined as ((activity: unknown) => void) | undefined,
+  ready: () => {},
+  /** The way back of an answer. */
+  delay: async (): Promise<unknown> => undefined,
   requests: [] as string[],
 }));
 
 vi.mock("../../live/live.ts", () => ({
-  subscribe: (_request: unknown, listener: { onEvent: (event: unknown) => void }) => {
+  subscribe: (_request: unknown, listener: { onEvent: (event: unknown) => void; onReady: () => void }) => {
+    server.ready = () => listener.onReady();
     server.live = (activity) => listener.onEvent(activity);
     return () => (server.live = undefined);
   },
@@ -21,21 +24,22 @@ vi.mock("../../live/live.ts", () => ({
 vi.mock("../../live/api.ts", () => ({
   getJson: async (path: string) => {
     server.requests.push(path);
+    const runs = [...server.runs];
+    await server.delay();
     const one = /^\/api\/runs\/(.+)$/.exec(path)?.[1];
-    if (one !== undefined)
-      return server.runs.find((run) => run.run_id === one) ?? Promise.reject({ code: "RUN_NOT_FOUND" });
+    if (one !== undefined) return runs.find((run) => run.run_id === one) ?? Promise.reject({ code: "RUN_NOT_FOUND" });
     const query = new URL(path, "http://x").searchParams;
-    const from = server.runs.findIndex((run) => run.run_id === `r${query.get("before")}`) + 1;
+    const from = runs.findIndex((run) => run.run_id === `r${query.get("before")}`) + 1;
     const end = from + Number(query.get("limit"));
-    const last = server.runs[end - 1];
+    const last = runs[end - 1];
     return {
-      runs: server.runs.slice(from, end),
-      next: end < server.runs.length ? Number(last?.run_id.slice(1)) : null,
+      runs: runs.slice(from, end),
+      next: end < runs.length ? Number(last?.run_id.slice(1)) : null,
     };
   },
 }));
 
-function run(n: number, status: RunStatus = "running"): RunRow {
+function run(n: number, status: RunStatus = "running"): Run {
   return {
     run_id: `r${n}`,
     thread_id: "t",
@@ -52,14 +56,14 @@ function run(n: number, status: RunStatus = "running"): RunRow {
     timeout_ms: null,
     cancel_requested: false,
     metadata: {},
-    duration_ms: null,
+    title: "",
   };
 }
 
 const ALL = { status: "", agent: "", thread: "" };
 const ids = (list: RunList) => list.rows.value?.map(({ run_id: id }) => id);
 const tell = (runId: string | null, more: object = {}) =>
-  server.live?.({ type: "run.completed", run_id: runId, agent_id: "a", thread_id: "t", ...more });
+  server.live?.({ seq: 1, type: "run.completed", run_id: runId, agent_id: "a", thread_id: "t", ...more });
 
 async function shown(filter = ALL): Promise<RunList> {
   const list = new RunList(filter);
@@ -71,7 +75,7 @@ async function shown(filter = ALL): Promise<RunList> {
 
 beforeEach(() => {
   vi.useFakeTimers();
-  Object.assign(server, { runs: [run(3), run(2), run(1)], live: undefined, requests: [] });
+  Object.assign(server, { runs: [run(3), run(2), run(1)], live: undefined, delay: async () => {}, requests: [] });
 });
 
 afterEach(() => void vi.useRealTimers());
@@ -134,4 +138,62 @@ test("after it was stopped nothing is fetched any more", async () => {
   list.stop();
   await vi.advanceTimersByTimeAsync(5_000);
   expect(server.requests).toEqual([]);
+});
+
+test("what happened between the first look and the subscription is seen when the subscription stands", async () => {
+  const list = await shown();
+  server.runs.unshift(run(4));
+
+  server.ready();
+  await vi.advanceTimersByTimeAsync(10);
+
+  expect(ids(list)).toEqual(["r4", "r3", "r2", "r1"]);
+});
+
+test("requests come one after the other, however slow the answers are, and the last one counts", async () => {
+  const list = await shown();
+  let [underWay, most] = [0, 0];
+  server.delay = async () => {
+    most = Math.max(most, (underWay += 1));
+    await new Promise((resolve) => setTimeout(resolve, 3_000 / server.requests.length));
+    underWay -= 1;
+  };
+  for (let n = 4; n <= 8; n += 1) {
+    server.runs.unshift(run(n));
+    tell(`r${n}`);
+    await vi.advanceTimersByTimeAsync(1_200);
+  }
+  await vi.advanceTimersByTimeAsync(10_000);
+
+  expect(most).toBe(1);
+  expect(ids(list)).toEqual(["r8", "r7", "r6", "r5", "r4", "r3", "r2", "r1"]);
+});
+
+test("a reload does not wait for what is under way, whose answer is not shown any more", async () => {
+  const list = await shown();
+  const gate = Promise.withResolvers<void>();
+  server.delay = () => gate.promise;
+  list.loadMore();
+  list.reload();
+  server.delay = async () => {};
+  server.runs.unshift(run(4));
+  list.reload();
+  gate.resolve();
+  await vi.advanceTimersByTimeAsync(10);
+
+  expect(ids(list)).toEqual(["r4", "r3", "r2", "r1"]);
+});
+
+test("the row of a run that is over stays the same object, so that it is not drawn again", async () => {
+  server.runs = [run(2), run(1, "completed")];
+  const list = await shown();
+  const before = list.rows.value ?? [];
+  server.runs = [run(2), run(1, "completed")];
+
+  tell(null);
+  await vi.advanceTimersByTimeAsync(2_000);
+
+  const after = list.rows.value ?? [];
+  expect(after[1]).toBe(before[1]);
+  expect(after[0]).not.toBe(before[0]);
 });

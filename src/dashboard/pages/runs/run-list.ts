@@ -1,12 +1,15 @@
 /**
  * The runs that the page shows, kept current: activities say which run changed, and at most one request a second
  * fetches what is new: that run, or, when several changed, all that is shown. Bounded by what one request gives.
+ * Requests come one after the other, so that no older answer is shown over a newer one.
  */
 import { signal } from "@preact/signals";
 import type { Activity } from "../../../core/activity.ts";
+import { isOver, type Run } from "../../../core/run.ts";
+import { ActivityWatch } from "../../live/activity-watch.ts";
+import { problemOf, type Problem } from "../../live/api-error.ts";
 import { getJson } from "../../live/api.ts";
-import { call, subscribe } from "../../live/live.ts";
-import type { RunRow } from "../../run-view/run-row.ts";
+import { call } from "../../live/live.ts";
 
 export interface RunFilter {
   readonly status: string;
@@ -22,47 +25,55 @@ const REFRESH_EVERY_MS = 1_000;
 const GATHER_MS = 150;
 
 interface Page {
-  readonly runs: readonly RunRow[];
+  readonly runs: readonly Run[];
   readonly next: number | null;
 }
 
 export class RunList {
-  readonly rows = signal<readonly RunRow[] | null>(null);
+  readonly rows = signal<readonly Run[] | null>(null);
   /** Null when there are no older ones, or no more can be shown. */
   readonly next = signal<number | null>(null);
-  readonly error = signal<unknown>(null);
+  readonly error = signal<Problem | null>(null);
   readonly isLoadingMore = signal(false);
   readonly #filter: RunFilter;
   /** Runs that changed since they were fetched; two are as many as all. */
   readonly #changed = new Set<string | null>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #requestedAt = 0;
-  #unsubscribe: (() => void) | undefined;
   #abort = new AbortController();
+  /** Requests under way or waiting for their turn; each click or reason adds one at most. */
+  #pending = 0;
+  #last: Promise<void> = Promise.resolve();
+  readonly watch = new ActivityWatch({
+    onActivity: (activity) => this.#onActivity(activity),
+    onMissed: () => this.reload(),
+  });
 
   constructor(filter: RunFilter) {
     this.#filter = filter;
   }
 
   start(): void {
-    this.#abort = new AbortController();
-    // Before the first request, so that nothing falls between the two.
-    this.#unsubscribe = subscribe(
-      { channel: "activities" },
-      { onEvent: (event) => this.#onActivity(event as Activity) },
-    );
+    this.watch.start();
     this.reload();
   }
 
   stop(): void {
-    this.#unsubscribe?.();
+    this.watch.stop();
     this.#abort.abort();
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
+  retry(): void {
+    this.stop();
+    this.start();
+  }
+
+  /** Anew, whatever is under way. */
   reload(): void {
-    this.error.value = null;
+    this.#abort.abort();
+    this.#abort = new AbortController();
     void this.#request(() => this.#fetchShown());
   }
 
@@ -85,40 +96,62 @@ export class RunList {
     if (refused?.status === "rejected") throw refused.reason;
   }
 
-  #onActivity({ type, run_id: runId, agent_id: agentId, thread_id: threadId }: Partial<Activity>): void {
+  #onActivity({ type, run_id: runId, agent_id: agentId, thread_id: threadId }: Activity): void {
     if (type === "notice") return;
     const { agent, thread } = this.#filter;
     if (agent !== "" && agentId && agentId !== agent) return;
     if (thread !== "" && threadId && threadId !== thread) return;
-    // A deleted thread, or a gap in the feed, may change any.
+    // A deleted thread may change any.
     this.#noteChange(runId ?? null);
   }
 
   #noteChange(runId: string | null): void {
     if (this.#changed.size < 2) this.#changed.add(runId);
+    this.#fetchSoon();
+  }
+
+  #fetchSoon(): void {
+    // The end of the last request comes here again.
+    if (this.#changed.size === 0 || this.#pending > 0 || this.#abort.signal.aborted) return;
     const dueMs = Math.max(GATHER_MS, this.#requestedAt + REFRESH_EVERY_MS - Date.now());
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      const [only] = this.#changed.size === 1 ? this.#changed : [null];
-      this.#changed.clear();
-      const isShown = this.rows.value?.some(({ run_id: id }) => id === only) === true;
-      void this.#request(() => (only && isShown ? this.#fetchOne(only) : this.#fetchShown()));
+      void this.#request(() => this.#fetchChanged());
     }, dueMs);
   }
 
-  async #request(work: () => Promise<void>): Promise<void> {
-    this.#requestedAt = Date.now();
+  #request(work: () => Promise<void>): Promise<void> {
     const { signal: aborted } = this.#abort;
+    this.#pending += 1;
+    this.#last = this.#last.then(async () => {
+      if (!aborted.aborted) await this.#perform(work, aborted);
+      this.#pending -= 1;
+      this.#fetchSoon();
+    });
+    return this.#last;
+  }
+
+  async #perform(work: () => Promise<void>, aborted: AbortSignal): Promise<void> {
+    this.#requestedAt = Date.now();
     try {
       await work();
       this.error.value = null;
     } catch (error) {
-      if (!aborted.aborted) this.error.value = error;
+      if (!aborted.aborted) this.error.value = problemOf(error);
     }
   }
 
+  #fetchChanged(): Promise<void> {
+    const [only] = this.#changed.size === 1 ? this.#changed : [null];
+    const isShown = this.rows.value?.some(({ run_id: id }) => id === only) === true;
+    return only && isShown ? this.#fetchOne(only) : this.#fetchShown();
+  }
+
   async #fetchOne(runId: string): Promise<void> {
-    const run = await getJson<RunRow>(`/api/runs/${encodeURIComponent(runId)}`, this.#abort.signal).catch(gone);
+    this.#changed.clear();
+    const { signal } = this.#abort;
+    const run = await getJson<Run>(`/api/runs/${encodeURIComponent(runId)}`, { signal }).catch(gone);
+    signal.throwIfAborted();
     const rows = this.rows.value ?? [];
     this.rows.value = rows.flatMap((row) => {
       if (row.run_id !== runId) return [row];
@@ -127,25 +160,35 @@ export class RunList {
   }
 
   async #fetchShown(): Promise<void> {
+    this.#changed.clear();
     const limit = Math.min(MAX_ROWS, Math.max(PAGE_ROWS, this.rows.value?.length ?? 0));
     const { runs, next } = await this.#get({ limit });
     this.#show(runs, next);
   }
 
-  #show(rows: readonly RunRow[], next: number | null): void {
-    this.rows.value = rows.slice(0, MAX_ROWS);
+  #show(rows: readonly Run[], next: number | null): void {
+    this.rows.value = keepOver(rows.slice(0, MAX_ROWS), this.rows.value ?? []);
     this.next.value = rows.length < MAX_ROWS ? next : null;
   }
 
-  #get(page: { limit: number; before?: number }): Promise<Page> {
+  async #get(page: { limit: number; before?: number }): Promise<Page> {
     const { status, agent, thread } = this.#filter;
     const query = new URLSearchParams({ limit: String(page.limit) });
     if (page.before !== undefined) query.set("before", String(page.before));
     if (status !== "") query.set("status", status);
     if (agent !== "") query.set("agent_id", agent);
     if (thread !== "") query.set("thread_id", thread);
-    return getJson<Page>(`/api/runs?${query}`, this.#abort.signal);
+    const { signal } = this.#abort;
+    const answer = await getJson<Page>(`/api/runs?${query}`, { signal });
+    signal.throwIfAborted();
+    return answer;
   }
+}
+
+/** A run that is over never changes: as the same object it is not drawn again. */
+function keepOver(rows: readonly Run[], before: readonly Run[]): Run[] {
+  const over = new Map(before.filter(({ status }) => isOver(status)).map((run) => [run.run_id, run]));
+  return rows.map((run) => over.get(run.run_id) ?? run);
 }
 
 /** Deleted with its thread. */

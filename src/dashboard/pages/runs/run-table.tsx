@@ -1,13 +1,12 @@
 /** The table of runs: one row a run, with a box for those that can be canceled. */
 import { useMemo, useState } from "preact/hooks";
-import { isOver } from "../../../core/run.ts";
-import { agents } from "../../agents.ts";
-import { now } from "../../clock.ts";
+import { isOver, type Run } from "../../../core/run.ts";
+import { serverNow } from "../../clock.ts";
 import { count, shortId } from "../../format.ts";
 import { href } from "../../router.ts";
 import { Cost } from "../../run-view/cost-cell.tsx";
 import { tokensOf } from "../../run-view/cost.ts";
-import { durationOf, type RunRow } from "../../run-view/run-row.ts";
+import { durationOf } from "../../run-view/run-duration.ts";
 import { Ago } from "../../ui/ago.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Duration } from "../../ui/duration.tsx";
@@ -15,7 +14,7 @@ import { StatusBadge } from "../../ui/status-badge.tsx";
 import type { RunList } from "./run-list.ts";
 
 interface Props {
-  readonly rows: readonly RunRow[];
+  readonly rows: readonly Run[];
   readonly cancelable: readonly string[];
   readonly selected: ReadonlySet<string>;
   /** By the choice before, like a state's setter: rows keep what they got when they were made. */
@@ -66,6 +65,9 @@ function Head({ cancelable, selected, onSelect }: Pick<Props, "cancelable" | "se
             disabled={cancelable.length === 0}
             onChange={() => onSelect(() => new Set(isAll ? [] : cancelable))}
           />
+          <span class="runs-all" aria-hidden="true">
+            Select all
+          </span>
         </th>
         <th scope="col">Status</th>
         <th scope="col">Run</th>
@@ -89,23 +91,23 @@ function Head({ cancelable, selected, onSelect }: Pick<Props, "cancelable" | "se
 }
 
 interface RowProps {
-  readonly run: RunRow;
+  readonly run: Run;
   readonly canCancel: boolean;
   readonly isSelected: boolean;
   readonly onToggle: () => void;
   readonly list: RunList;
 }
 
-/** A run that is over never changes: its row is made once, however often the others are. */
+/** A run that is over stays the same object (run-list.ts): its row is made once, however often the others are. */
 function Row(props: RowProps) {
   const { run, canCancel, isSelected } = props;
-  return useMemo(() => <Cells {...props} />, [run.run_id, run.status, run, canCancel, isSelected, agents.value]);
+  return useMemo(() => <Cells {...props} />, [run, canCancel, isSelected]);
 }
 
 function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
   const tokens = tokensOf(run.usage);
   return (
-    <tr aria-selected={isSelected}>
+    <tr {...(isSelected && { "data-selected": "" })}>
       <td class="runs-box">
         {canCancel && (
           <input type="checkbox" aria-label={`Select run ${run.run_id}`} checked={isSelected} onChange={onToggle} />
@@ -142,8 +144,8 @@ function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
   );
 }
 
-function Took({ run }: { run: RunRow }) {
-  const ms = durationOf(run, isOver(run.status) ? 0 : now.value);
+function Took({ run }: { run: Run }) {
+  const ms = durationOf(run, isOver(run.status) ? 0 : serverNow.value);
   return ms === null ? <span class="mute">–</span> : <Duration ms={ms} />;
 }
 

@@ -1,8 +1,8 @@
 /** Text that may be long: its beginning, and a button for all of it. */
 import { useState } from "preact/hooks";
 import { count } from "../format.ts";
-import { Button } from "../ui/button.tsx";
-import { CopyButton } from "../ui/copy-button.tsx";
+import { Button } from "./button.tsx";
+import { CopyButton } from "./copy-button.tsx";
 
 const SHOWN_LINES = 16;
 const SHOWN_CHARACTERS = 2_000;
@@ -12,17 +12,22 @@ export function Folded({ label, text }: { label: string; text: string }) {
   const beginning = beginningOf(text);
   const isLong = beginning.length < text.length;
   return (
-    <div class="folded">
+    <div>
       <div class="folded-bar">
         <span>{label}</span>
         {isLong && (
-          <Button kind="quiet" onClick={() => setOpen(!isOpen)}>
+          <Button kind="quiet" expanded={isOpen} onClick={() => setOpen(!isOpen)}>
             {isOpen ? "Show less" : `Show all ${count(text.length)} characters`}
           </Button>
         )}
         <CopyButton text={text} />
       </div>
-      <pre tabIndex={0} aria-label={label} class={isOpen || !isLong ? "folded-text" : "folded-text folded-cut"}>
+      <pre
+        tabIndex={0}
+        role="group"
+        aria-label={label}
+        class={isOpen || !isLong ? "folded-text" : "folded-text folded-cut"}
+      >
         {isOpen ? text : beginning}
       </pre>
     </div>

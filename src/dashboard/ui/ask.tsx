@@ -1,7 +1,7 @@
 /** Asks before what cannot be undone. A modal dialog of the browser: it holds the focus, and Escape means no. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { Button } from "../ui/button.tsx";
+import { Button } from "./button.tsx";
 
 interface Props {
   readonly title: string;

@@ -1,5 +1,5 @@
 /** What the tiles of the overview say, worked out of the newest snapshots. Pure. */
-import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf } from "./history.ts";
+import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf } from "../../history.ts";
 
 export type Tone = "ok" | "warn" | "bad" | "idle";
 
@@ -31,7 +31,7 @@ export function slowestWorker(snapshot: Snapshot): ProcessInfo | undefined {
 
 /** The mean of the last seconds; null before there are two snapshots. */
 export function tokensPerSecond(history: History): number | null {
-  return history.rate("agent", "output_tokens", TOKENS_OVER_MS).at(-1) ?? null;
+  return history.rateNow("agent", "output_tokens", TOKENS_OVER_MS);
 }
 
 /** There is no breaker in the server: what its agents' calls are doing is the state of the model. */
@@ -58,7 +58,7 @@ function waitingState(snapshot: Snapshot, waiting: number): ModelState {
 }
 
 function failuresLately(history: History): number {
-  const perSecond = history.rate("agent", "model_failures", FAILURES_OVER_MS).at(-1) ?? 0;
+  const perSecond = history.rateNow("agent", "model_failures", FAILURES_OVER_MS) ?? 0;
   const times = history.times();
   const seconds = Math.min(FAILURES_OVER_MS / 1_000, (times.at(-1) ?? 0) - (times[0] ?? 0));
   return Math.round(perSecond * seconds);

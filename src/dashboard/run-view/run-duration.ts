@@ -1,7 +1,5 @@
-/** A run as `GET /api/runs` shows it, and what several pages ask of it. */
+/** How long a run took, or takes so far. */
 import type { Run } from "../../core/run.ts";
-
-export type RunRow = Run & { readonly duration_ms: number | null };
 
 /** From its start to its end, or to now; null while it is queued for the first time. */
 export function durationOf(run: Pick<Run, "started_at" | "finished_at">, now: number): number | null {

@@ -1,0 +1,157 @@
+/** Chatting in a real browser: the words arrive while they are written, and what is shown in the end is the journal's. */
+import type { Page } from "playwright-core";
+import { afterAll, expect, test } from "vitest";
+import { eventually, openSite, picture } from "../testing/browser.ts";
+import { textIn } from "../testing/journal.ts";
+
+const site = await openSite();
+afterAll(() => site[Symbol.asyncDispose]());
+const { server, browser } = site;
+const { client } = server;
+
+test("the text grows while the model writes, and is the journal's in the end", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/chat");
+
+  await say(page, "/sim tokens=60 rate=40");
+
+  const answer = page.locator(".turn-answer .md");
+  await answer.getByText("tok3").waitFor();
+  const early = await answer.innerText();
+  await picture(page, "chat-streaming");
+  await page.getByRole("button", { name: "Stop" }).waitFor();
+  await eventually(async () => expect((await answer.innerText()).length).toBeGreaterThan(early.length));
+  await answer.getByText("tok60").waitFor();
+  await page.getByRole("button", { name: "Send" }).waitFor();
+  const journal = textIn(await client.events(await runIdOf(page)));
+  expect(await answer.textContent()).toBe(journal);
+  expect(journal.startsWith(early)).toBe(true);
+  expect(early.length).toBeLessThan(journal.length);
+  expect(visitor.problems).toEqual([]);
+});
+
+test("a tool call shows where it happened, with its arguments and its result", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/chat");
+
+  await say(page, "Please calculate 6 * 7");
+
+  await page.getByText("The tool calculate answered: 42").waitFor();
+  const items = await page.locator(".turn-answer .item").allInnerTexts();
+  expect(items).toEqual([
+    "I will call calculate.",
+    expect.stringMatching(/^calculate[^]+6 \* 7[^]+done$/),
+    "The tool calculate answered: 42",
+  ]);
+  const tool = page.locator("details.tool");
+  await tool.locator("summary").click();
+  expect(await tool.getByLabel("Arguments").innerText()).toBe('{\n  "expression": "6 * 7"\n}');
+  expect(await tool.getByLabel("Result").innerText()).toBe("42");
+  expect(visitor.problems).toEqual([]);
+});
+
+test("Stop ends the answer, what was said so far stays, and the conversation goes on", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/chat");
+  await say(page, "/sim tokens=4000 rate=30");
+  await page.getByText("tok5").waitFor();
+
+  await page.getByRole("button", { name: "Stop" }).click();
+
+  await page.getByText("Stopped.").waitFor();
+  const runId = await runIdOf(page);
+  expect((await client.get(`/api/runs/${runId}`)).body.status).toBe("canceled");
+  expect(await page.locator(".turn-answer .md").textContent()).toBe(textIn(await client.events(runId)));
+  await say(page, "/sim tokens=2");
+  await page.getByText("tok1 tok2", { exact: true }).waitFor();
+  expect(visitor.problems).toEqual([]);
+});
+
+test("a run that failed says why, and can be tried again", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/chat");
+  await say(page, "/sim status=400");
+  const notes = page.getByRole("alert");
+  await notes.getByText("MODEL_REJECTED").waitFor();
+
+  await notes.getByRole("button", { name: "Try again" }).click();
+
+  await eventually(async () => expect(await notes.getByText("MODEL_REJECTED").count()).toBe(2));
+  expect(await page.locator(".turn-asked p").allInnerTexts()).toEqual(["/sim status=400", "/sim status=400"]);
+  await picture(page, "chat-failed");
+  await say(page, "/sim tokens=3");
+  await page.getByText("tok1 tok2 tok3").waitFor();
+  expect(visitor.problems).toEqual([]);
+});
+
+test("a reload in the middle of an answer finds it again, and it goes on to the journal's last byte", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/chat");
+  await say(page, "/sim tokens=100 rate=40");
+  await page.getByText("tok20").waitFor();
+
+  await page.reload();
+
+  const answer = page.locator(".turn-answer .md");
+  await answer.getByText("tok21").waitFor();
+  expect(await answer.innerText()).not.toContain("tok100");
+  await answer.getByText("tok100").waitFor();
+  expect(await answer.textContent()).toBe(textIn(await client.events(await runIdOf(page))));
+  expect(await page.locator(".turn").count()).toBe(1);
+  expect(visitor.problems).toEqual([]);
+});
+
+test("a second tab on the thread sees the question and the answer as they come", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const first = await visitor.open("#/chat");
+  await say(first, "/sim tokens=2");
+  await first.getByText("tok1 tok2").waitFor();
+  const second = await visitor.open(new URL(first.url()).hash);
+  await second.getByText("tok1 tok2").waitFor();
+
+  await say(first, "/sim tokens=50 rate=40 thinking=3");
+
+  const answer = second.locator(".turn").last().locator(".turn-answer .md");
+  await answer.getByText("tok3").waitFor();
+  expect(await answer.innerText()).not.toContain("tok50");
+  await answer.getByText("tok50").waitFor();
+  expect(await second.locator(".turn-asked p").last().innerText()).toBe("/sim tokens=50 rate=40 thinking=3");
+  await first.getByText("tok50").waitFor();
+  expect(await answer.textContent()).toBe(await first.locator(".turn").last().locator(".md").textContent());
+  expect(visitor.problems).toEqual([]);
+});
+
+test("conversations stand in the sidebar, newest first, can be opened and deleted", async () => {
+  await using visitor = await browser.visitor(client.url);
+  await client.chat("An older conversation", { thread_id: "older" });
+  await client.chat("A newer conversation", { thread_id: "newer" });
+  const page = await visitor.open("#/chat");
+  const threads = page.getByRole("complementary", { name: "Conversations" });
+  await threads.getByText("A newer conversation").waitFor();
+  const titles = await threads.locator(".threads-title").allInnerTexts();
+  expect(titles.indexOf("A newer conversation")).toBeLessThan(titles.indexOf("An older conversation"));
+
+  await threads.getByText("An older conversation").click();
+
+  await page.locator(".turn-answer").getByText("you wrote “An older conversation”").waitFor();
+  await say(page, "And now?");
+  await page.locator(".turn-answer").getByText("you wrote “And now?”").waitFor();
+  await page.getByRole("button", { name: "Send" }).waitFor();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByText("What would you like to know?").waitFor();
+  await eventually(async () => expect(await threads.getByText("An older conversation").count()).toBe(0));
+  expect((await client.get("/api/threads/older")).status).toBe(404);
+  expect(visitor.problems).toEqual([]);
+});
+
+async function say(page: Page, message: string): Promise<void> {
+  await page.getByRole("textbox", { name: "Your message" }).fill(message);
+  await page.keyboard.press("Enter");
+}
+
+/** Of the newest turn. */
+async function runIdOf(page: Page): Promise<string> {
+  const link = await page.getByRole("link", { name: "Run details" }).last().getAttribute("href");
+  return link?.split("/").at(-1) ?? "";
+}

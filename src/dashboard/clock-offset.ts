@@ -1,0 +1,15 @@
+/** How far the server's clock is ahead of this browser's, by times of the server as they come. Pure. */
+
+/** Of so many the one that was least under way counts; few enough that a clock that is set is followed soon. */
+const SAMPLES = 5;
+
+export class ClockOffset {
+  #samples: number[] = [];
+
+  /** @param at the server's time @param now ours, when it came @returns ms; below zero, the server is behind */
+  note(at: number, now: number): number {
+    // What was under way for long, or was stored, seems to come from a clock that is behind.
+    this.#samples = [...this.#samples.slice(1 - SAMPLES), at - now];
+    return Math.max(...this.#samples);
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * A subscription to what happens on the server, as lists use it: it says when to load and when to begin anew, and
+ * keeps what it broke off with, to be shown. `start` and `stop` are idempotent.
+ */
+import { signal } from "@preact/signals";
+import type { Activity } from "../../core/activity.ts";
+import type { Problem } from "./api-error.ts";
+import { subscribe } from "./live.ts";
+
+export interface ActivityListener {
+  readonly onActivity: (activity: Activity) => void;
+  /** What happened until now may not be told: load it. At first, after a gap, after an error, after a restart. */
+  readonly onMissed: () => void;
+  /** The server has begun anew: what it told before is not there any more. `onMissed` follows. */
+  readonly onRestarted?: () => void;
+}
+
+export class ActivityWatch {
+  /** Set while nothing comes. */
+  readonly error = signal<Problem | null>(null);
+  readonly #listener: ActivityListener;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(listener: ActivityListener) {
+    this.#listener = listener;
+  }
+
+  start(): void {
+    this.error.value = null;
+    this.#unsubscribe ??= subscribe(
+      { channel: "activities" },
+      {
+        onEvent: (event) => this.#onEvent(event as Partial<Activity>),
+        onReady: () => {
+          this.error.value = null;
+          this.#listener.onMissed();
+        },
+        onRestarted: () => this.#listener.onRestarted?.(),
+        onError: (error) => (this.error.value = error),
+      },
+    );
+  }
+
+  stop(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+  }
+
+  #onEvent(event: Partial<Activity>): void {
+    // The notice of a gap has no position of its own.
+    if (event.seq === undefined) this.#listener.onMissed();
+    else this.#listener.onActivity(event as Activity);
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * What a person wrote and the server does not have yet: the draft in the composer, and messages under way. Kept
+ * as long as the tab, so that neither leaving the chat nor a reload loses them. A browser that blocks storage, or
+ * has none left, forgets them.
+ */
+import type { Problem } from "../../live/api-error.ts";
+
+/** A message with the ids it was sent under: sent again it makes no second run. */
+export interface Unsent {
+  readonly runId: string;
+  readonly agentId: string;
+  readonly message: string;
+  /** Why it was refused; null while it is on its way. */
+  readonly problem: Problem | null;
+}
+
+/** @param place a thread's id, or "new" */
+export function readDraft(place: string): string {
+  return read(`draft.${place}`) ?? "";
+}
+
+export function keepDraft(place: string, text: string): void {
+  write(`draft.${place}`, text === "" ? null : text);
+}
+
+export function readUnsent(threadId: string): Unsent[] {
+  // Our own page wrote it; whoever can write here can do more than send a message.
+  return JSON.parse(read(`unsent.${threadId}`) ?? "[]") as Unsent[];
+}
+
+export function keepUnsent(threadId: string, unsent: readonly Unsent[]): void {
+  write(`unsent.${threadId}`, unsent.length === 0 ? null : JSON.stringify(unsent));
+}
+
+function read(name: string): string | null {
+  try {
+    return sessionStorage.getItem(`evenkeel.${name}`);
+  } catch {
+    return null;
+  }
+}
+
+function write(name: string, value: string | null): void {
+  try {
+    if (value === null) sessionStorage.removeItem(`evenkeel.${name}`);
+    else sessionStorage.setItem(`evenkeel.${name}`, value);
+  } catch {
+    // It lasts as long as the page.
+  }
+}

@@ -1,0 +1,110 @@
+/** The Runs page and the page of one run, in a real browser. */
+import { afterAll, expect, test } from "vitest";
+import { eventually, openSite, picture } from "../testing/browser.ts";
+
+const site = await openSite();
+afterAll(() => site[Symbol.asyncDispose]());
+const { server, browser } = site;
+const { client } = server;
+
+const SLOW = "/sim tokens=4000 rate=20";
+
+test("one run is canceled by its button, several after a question", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const [first = "", ...others] = await Promise.all(
+    ["1", "2", "3"].map((n) => client.begin(SLOW, { thread_id: `cancel-${n}` })),
+  );
+  const page = await visitor.open("#/runs");
+  const statusOf = (runId: string) =>
+    page
+      .getByRole("row")
+      .filter({ has: page.locator(`a[title="${runId}"]`) })
+      .locator(".badge");
+
+  await page.getByRole("button", { name: `Cancel run ${first}` }).click();
+
+  await eventually(async () => expect(await statusOf(first).innerText()).toBe("canceled"));
+  for (const runId of others) await page.getByRole("checkbox", { name: `Select run ${runId}` }).check();
+  await page.getByRole("button", { name: "Cancel 2 runs" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Keep" }).click();
+  expect((await client.get(`/api/runs/${others[0]}`)).body.status).toBe("running");
+  await page.getByRole("button", { name: "Cancel 2 runs" }).click();
+  await picture(page, "runs-cancel");
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel 2 runs" }).click();
+  for (const runId of others) await eventually(async () => expect(await statusOf(runId).innerText()).toBe("canceled"));
+  expect(await page.getByRole("checkbox", { name: "Select all" }).isDisabled()).toBe(true);
+  expect(visitor.problems).toEqual([]);
+});
+
+test("a new run comes into the list, and its end shows, without a reload", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/runs?thread=fresh");
+  await page.getByText("No runs fit the filter").waitFor();
+
+  await client.begin("/sim tokens=30 rate=10", { thread_id: "fresh" });
+
+  const badge = page.locator("tbody .badge");
+  await badge.filter({ hasText: "running" }).waitFor();
+  await badge.filter({ hasText: "completed" }).waitFor();
+  expect(visitor.problems).toEqual([]);
+});
+
+test("filters narrow the list, stand in the URL, and outlive a reload", async () => {
+  await using visitor = await browser.visitor(client.url);
+  await client.chat("/sim status=400", { agent_id: "greeter" });
+  await client.chat("/sim tokens=1", { agent_id: "greeter" });
+  await client.chat("/sim status=400", { agent_id: "analyst" });
+  const page = await visitor.open("#/runs");
+
+  await page.getByLabel("Status").selectOption("failed");
+  await page.getByLabel("Agent").selectOption("greeter");
+
+  const rows = page.locator("tbody").getByRole("row");
+  const seen = async () => expect(await rows.allInnerTexts()).toEqual([expect.stringMatching(/failed[^]+greeter/)]);
+  await eventually(seen);
+  expect(new URL(page.url()).hash).toBe("#/runs?status=failed&agent=greeter");
+  await page.reload();
+  await eventually(seen);
+  await page.goBack();
+  await eventually(async () => expect(await rows.count()).toBe(2));
+  expect(visitor.problems).toEqual([]);
+});
+
+test("a row opens its run, whose waterfall shows the wait after a rate limit", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const { body } = await client.chat("/sim status=529 times=1 retry_after=1 tokens=7");
+  const page = await visitor.open("#/runs");
+
+  await page.locator(`a[title="${body.run_id}"]`).click();
+
+  const wait = page.locator(".fall-row", { hasText: "Wait before attempt 2" });
+  await wait.waitFor();
+  expect(await wait.getAttribute("title")).toContain("529");
+  expect(await wait.locator(".fall-ms").innerText()).toMatch(/^1\.\d s$/);
+  const box = await wait.locator(".fall-bar").boundingBox();
+  expect(box?.width).toBeGreaterThan(100);
+  expect(await page.locator(".fall-answer").innerText()).toMatch(/1\.\d s/);
+  await picture(page, "run-rate-limit");
+  // For those who do not see bars.
+  expect(
+    await page
+      .getByRole("table")
+      .getByRole("row", { name: /Wait before attempt 2.*529/ })
+      .count(),
+  ).toBe(1);
+  expect(await page.locator(".run-flow").innerText()).toContain("tok1 tok2 tok3 tok4 tok5 tok6 tok7");
+  expect(visitor.problems).toEqual([]);
+});
+
+test("a run that works can be canceled on its own page, which then says so", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const runId = await client.begin(SLOW);
+  const page = await visitor.open(`#/runs/${runId}`);
+  await page.getByText("tok1 tok2").waitFor();
+
+  await page.getByRole("button", { name: "Cancel the run" }).click();
+
+  await page.getByText("Canceled.").waitFor();
+  await eventually(async () => expect(await page.locator(".run-head .badge").innerText()).toBe("canceled"));
+  expect(visitor.problems).toEqual([]);
+});

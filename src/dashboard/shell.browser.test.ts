@@ -1,0 +1,138 @@
+/** What surrounds every page: keyboard, theme, and the door with a key. In a real browser. */
+import type { Page } from "playwright-core";
+import { afterAll, expect, test } from "vitest";
+import { eventually, openSite, picture } from "../testing/browser.ts";
+import { makePlace, Server } from "../testing/server.ts";
+
+const site = await openSite();
+afterAll(() => site[Symbol.asyncDispose]());
+const { server, browser } = site;
+
+test("the theme is the system's until one is chosen, and the choice outlives a reload", async () => {
+  await using visitor = await browser.visitor(server.client.url, { colorScheme: "dark" });
+  const page = await visitor.open();
+  const toggle = page.getByRole("button", { name: "Theme" });
+  expect(await toggle.innerText()).toBe("Theme: system");
+  expect(await lightness(page)).toBeLessThan(50);
+
+  await toggle.click();
+
+  expect(await toggle.innerText()).toBe("Theme: light");
+  await eventually(async () => expect(await lightness(page)).toBeGreaterThan(50));
+  await page.reload();
+  expect(await lightness(page)).toBeGreaterThan(50);
+  await toggle.click();
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.reload();
+  expect(await toggle.innerText()).toBe("Theme: dark");
+  expect(await lightness(page)).toBeLessThan(50);
+  expect(visitor.problems).toEqual([]);
+});
+
+test("Tab reaches the navigation, the theme, the composer and its buttons, and each place is seen to have the focus", async () => {
+  await using visitor = await browser.visitor(server.client.url);
+  const page = await visitor.open("#/chat");
+  await page.getByRole("textbox", { name: "Your message" }).fill("Hello");
+  await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+
+  const stops = await tabStops(page);
+
+  const names = stops.map(({ name }) => name);
+  for (const name of ["Overview", "Activities", "Runs", "Chat", "Processes", "Theme: system", "New chat", "Send"]) {
+    expect(names).toContain(name);
+  }
+  expect(stops.map(({ tag }) => tag)).toEqual(expect.arrayContaining(["TEXTAREA", "SELECT"]));
+  expect(stops.filter(({ isMarked }) => !isMarked)).toEqual([]);
+});
+
+test("a first Tab and Enter skip the navigation", async () => {
+  await using visitor = await browser.visitor(server.client.url);
+  const page = await visitor.open("#/runs");
+  await page.getByRole("heading", { name: "Runs" }).waitFor();
+
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe("main");
+  expect(new URL(page.url()).hash).toBe("#/runs");
+});
+
+test("a message is written and sent without a mouse; Shift+Enter begins a line", async () => {
+  await using visitor = await browser.visitor(server.client.url);
+  const page = await visitor.open("#/chat");
+  // The composer has the focus from the start.
+  await eventually(async () => expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("TEXTAREA"));
+
+  await page.keyboard.type("One line");
+  await page.keyboard.press("Shift+Enter");
+  await page.keyboard.type("/sim tokens=3");
+  await page.keyboard.press("Enter");
+
+  await page.getByText("tok1 tok2 tok3").waitFor();
+  expect(await page.locator(".turn-asked p").innerText()).toBe("One line\n/sim tokens=3");
+  expect(await page.getByRole("textbox", { name: "Your message" }).inputValue()).toBe("");
+  expect(visitor.problems).toEqual([]);
+});
+
+test("with API keys the page asks for one, refuses a wrong one, and opens with the right one for good", async () => {
+  await using place = await makePlace();
+  await using guarded = new Server(place, { env: { API_KEYS: "me:correct-horse-battery" } });
+  await eventually(async () => expect((await guarded.client.get("/health")).status).toBe(200));
+  await using visitor = await browser.visitor(guarded.client.url);
+  const page = await visitor.open("#/processes");
+  const field = page.getByLabel("API key");
+  await field.waitFor();
+
+  await field.fill("wrong-horse-battery");
+  await page.keyboard.press("Enter");
+
+  await eventually(async () => expect(await page.getByRole("alert").innerText()).toMatch(/does not know this key/));
+  await picture(page, "key-form");
+  await field.fill("correct-horse-battery");
+  await page.getByRole("button", { name: "Open the dashboard" }).click();
+  // Only the WebSocket brings rows.
+  await page.getByRole("rowheader", { name: "worker 2" }).waitFor();
+  expect(await page.getByRole("status").first().innerText()).toBe("Live");
+  await page.reload();
+  await page.getByRole("rowheader", { name: "worker 2" }).waitFor();
+  // A browser writes each 401 into its console; that is how the page finds out.
+  expect(visitor.problems.filter((problem) => !problem.includes("401"))).toEqual([]);
+});
+
+interface Stop {
+  readonly tag: string;
+  readonly name: string;
+  /** Whether it looks other than without the focus. */
+  readonly isMarked: boolean;
+}
+
+/** Everything that Tab reaches, in order, until it comes round. */
+async function tabStops(page: Page): Promise<Stop[]> {
+  const stops: Stop[] = [];
+  for (let presses = 0; presses < 60; presses += 1) {
+    await page.keyboard.press("Tab");
+    const stop = await page.evaluate(focused);
+    // Between the last and the first is the browser's own frame.
+    if (stop === null) continue;
+    if (stops.length > 0 && stop.name === stops[0]?.name) break;
+    stops.push(stop);
+  }
+  return stops;
+}
+
+function focused(): Stop | null {
+  const element = document.activeElement;
+  if (!(element instanceof HTMLElement) || element === document.body) return null;
+  const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+  const isMarked = (outlineStyle !== "none" && outlineWidth !== "0px") || boxShadow !== "none";
+  return { tag: element.tagName, name: element.innerText.trim(), isMarked };
+}
+
+/** Of the page's background, 0 to 100; a browser says it as `lab(L a b)` or `oklch(L c h)`. */
+function lightness(page: Page): Promise<number> {
+  return page.evaluate(() => {
+    const color = getComputedStyle(document.documentElement).backgroundColor;
+    const [, space = "", value] = /^(\w+)\(([\d.]+)/.exec(color) ?? [];
+    return Number(value) * (space.startsWith("ok") ? 100 : 1);
+  });
+}

@@ -1,0 +1,63 @@
+/** Many tabs of one browser: all live, over one WebSocket where the browser can share it. */
+import type { Page } from "playwright-core";
+import { afterAll, expect, test } from "vitest";
+import { eventually, openSite, type Visitor } from "../testing/browser.ts";
+import { Relay } from "../testing/relay.ts";
+
+const site = await openSite();
+afterAll(() => site[Symbol.asyncDispose]());
+const { server, browser } = site;
+
+// A browser opens six connections to a host over HTTP/1.1: eight streams of their own would starve two tabs.
+const TABS = 8;
+
+test("eight tabs are live over one WebSocket", async () => {
+  await using relay = await Relay.open(server.port);
+  await using visitor = await browser.visitor(relay.url);
+
+  const tabs = await openTabs(visitor);
+
+  await expectLive(tabs, "one socket");
+  expect(relay.webSockets.size).toBe(1);
+  await Promise.all(tabs.slice(1).map((tab) => tab.close()));
+  await expectLive(tabs.slice(0, 1), "seven tabs are closed");
+  await tabs[0]?.close();
+  await eventually(() => expect(relay.webSockets.size).toBe(0));
+  expect(visitor.problems).toEqual([]);
+});
+
+test("without SharedWorker eight tabs are live as well, each over its own", async () => {
+  await using relay = await Relay.open(server.port);
+  await using visitor = await browser.visitor(relay.url);
+  await visitor.context.addInitScript("delete window.SharedWorker");
+
+  const tabs = await openTabs(visitor);
+
+  await expectLive(tabs, "eight sockets");
+  expect(relay.webSockets.size).toBe(TABS);
+  expect(visitor.problems).toEqual([]);
+});
+
+test("a SharedWorker whose script does not load is done without", async () => {
+  await using visitor = await browser.visitor(server.client.url);
+  await visitor.context.addInitScript(`
+    const Shared = window.SharedWorker;
+    window.SharedWorker = class { constructor(url, options) { return new Shared("/assets/gone.js", options); } };
+  `);
+
+  const tab = await visitor.open("#/activities");
+
+  await expectLive([tab], "an own hub");
+  expect(visitor.problems.filter((problem) => !problem.includes("404"))).toEqual([]);
+});
+
+function openTabs(visitor: Visitor): Promise<Page[]> {
+  return Promise.all(Array.from({ length: TABS }, () => visitor.open("#/activities")));
+}
+
+/** What happens now shows in every one of them. */
+async function expectLive(tabs: readonly Page[], what: string): Promise<void> {
+  for (const tab of tabs) await tab.locator(".connection", { hasText: "Live" }).waitFor();
+  await server.client.post("/api/activities", { role: "Test", content: `News for ${what}` });
+  await Promise.all(tabs.map((tab) => tab.getByText(`News for ${what}`).waitFor()));
+}

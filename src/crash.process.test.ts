@@ -120,6 +120,26 @@ test("a killed primary takes all its children along, and the next one finishes i
   expect(body["engine"]).toMatchObject({ runs: { queued: 0, running: 0, waiting: 0 } });
 });
 
+test("a primary that is killed while a child boots takes that one along as well", async () => {
+  for (let trial = 0; trial < 5; trial += 1) {
+    await using place = await makePlace();
+    const server = await new Server(place).ready();
+    const [agent] = await server.processes("agent");
+    const before = descendantsOf(server.pid);
+    process.kill(agent?.pid ?? 0, "SIGKILL");
+    // Its replacement is forked after the backoff, and takes a while to boot.
+    const booting = await vi.waitUntil(() => descendantsOf(server.pid).find((pid) => !before.includes(pid)), {
+      timeout: 5_000,
+      interval: 5,
+    });
+
+    server.kill("SIGKILL");
+
+    await vi.waitFor(() => expect(aliveOf([...before, booting])).toEqual([]), { timeout: 5_000, interval: 50 });
+    await server.exited;
+  }
+});
+
 test("a worker that hangs is killed and replaced, and so is one that the system stopped", async () => {
   await using server = await startServer({ env: { STALL_MS: "2000", WORKERS: "2" } });
   const [victim] = await server.processes("worker");

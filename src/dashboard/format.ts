@@ -13,6 +13,11 @@ export function duration(ms: number): string {
   return seconds(Math.round(ms / 1_000));
 }
 
+/** Between two times of whole milliseconds, where 0 means less than one. */
+export function timeBetween(start: number, end: number): string {
+  return end - start < 1 ? "< 1 ms" : duration(end - start);
+}
+
 /** 8 → "8 s", 75 → "1 min 15 s", 7_300 → "2 h 1 min", 200_000 → "2 d 7 h". */
 export function seconds(total: number): string {
   const s = Math.max(0, Math.floor(total));
@@ -32,10 +37,10 @@ export function ago(at: number, now: number): string {
   return `${Math.floor(s / DAY_S)} d ago`;
 }
 
-/** 950 → "950", 12_345 → "12.3 k", 3_400_000 → "3.4 M". */
+/** 950 → "950", 9_500 → "9,500", 12_345 → "12.3 k", 3_400_000 → "3.4 M". */
 export function count(value: number): string {
   if (!Number.isFinite(value)) return "–";
-  if (Math.abs(value) < 9_999.5) return String(Math.round(value));
+  if (Math.abs(value) < 9_999.5) return grouped(Math.round(value));
   if (Math.abs(value) < 999_500) return `${decimal(value / 1_000)} k`;
   return `${decimal(value / 1_000_000)} M`;
 }
@@ -46,7 +51,7 @@ export function bytes(value: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   const power = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(value) / 10));
   const scaled = value / 1024 ** power;
-  return `${power > 0 && scaled < 9.95 ? scaled.toFixed(1) : Math.round(scaled)} ${units[power]}`;
+  return `${power > 0 && scaled < 9.95 ? scaled.toFixed(1) : grouped(Math.round(scaled))} ${units[power]}`;
 }
 
 export function percent(value: number): string {
@@ -71,6 +76,10 @@ export function shortId(id: string): string {
 /** One digit behind the point, and none below a whole number: 1.8, 12.3, 0. */
 function decimal(value: number): string {
   return value === 0 ? "0" : value.toFixed(1);
+}
+
+function grouped(value: number): string {
+  return value.toLocaleString("en-US");
 }
 
 function rest(value: number, unit: string): string {

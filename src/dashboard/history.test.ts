@@ -142,13 +142,23 @@ test("two snapshots in the same moment make no flood", () => {
 
 const worker = (id: number) => process({ id, gauges: { health_p50_ms: id, health_p99_ms: id * 10 } });
 
+test("the first moments of a process, in which it loads its code, are left out of lag and /health", () => {
+  const spike = { lag_ms: { p50: 1, p99: 90 }, gauges: { health_p99_ms: 80 } };
+  const history = historyOf(
+    ...[0, 1, 2].map((uptime) => snapshot(uptime + 1, [process({ uptime_s: uptime, ...spike })])),
+  );
+
+  expect(lagLines(history)[0]?.values).toEqual([null, null, 90]);
+  expect(healthLines(history)[0]?.values).toEqual([null, null, 80]);
+});
+
 test("each worker has its p99 and its p50, and many workers are shown by their worst", () => {
   const two = healthLines(historyOf(snapshot(1, [worker(1), worker(2)])));
   expect(two.map(({ label, values }) => [label, ...values])).toEqual([
     ["worker 1 p99", 10],
-    ["p50", 1],
+    ["worker 1 p50", 1],
     ["worker 2 p99", 20],
-    ["p50", 2],
+    ["worker 2 p50", 2],
   ]);
   const nine = Array.from({ length: 9 }, (_, index) => worker(index + 1));
   expect(healthLines(historyOf(snapshot(1, nine))).map(({ values }) => values)).toEqual([[90], [9]]);
@@ -166,13 +176,13 @@ test("the state of the model is what its calls are doing", () => {
   expect(modelState(historyOf(snapshot(1, [agent(1, 0, { model_calls: 3 })])))).toEqual({
     word: "OK",
     tone: "ok",
-    detail: "3 calls now",
+    detail: "3 calls",
   });
   const waiting = { model_waiting: 2, model_wait_ms: 11_200 };
   expect(modelState(historyOf(snapshot(1, [agent(1, 0, waiting)])))).toEqual({
     word: "Retrying",
     tone: "warn",
-    detail: "2 calls wait, the longest 12 s more",
+    detail: "2 wait · 12 s more",
   });
   expect(modelState(historyOf(snapshot(1, [agent(1, 0, { ...waiting, model_rate_limited: 1 })]))).word).toBe(
     "Rate-limited",
@@ -182,7 +192,5 @@ test("the state of the model is what its calls are doing", () => {
 const failed = (n: number, model_failures: number) => snapshot(n, [agent(1, 0, { model_failures })]);
 
 test("failures of the last minute are told while the model is well again", () => {
-  expect(modelState(historyOf(failed(1, 5), failed(2, 5), failed(3, 7))).detail).toBe(
-    "0 calls now, 2 failed in the last minute",
-  );
+  expect(modelState(historyOf(failed(1, 5), failed(2, 5), failed(3, 7))).detail).toBe("0 calls · 2 failed lately");
 });

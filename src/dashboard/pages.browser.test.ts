@@ -26,6 +26,8 @@ beforeAll(async () => {
 interface Place {
   readonly name: string;
   readonly hash: string;
+  /** In lower case; where it is not the name. */
+  readonly title?: string;
   /** Throws until the page shows what it is for. */
   readonly isFilled: (page: Page) => Promise<void>;
 }
@@ -70,8 +72,11 @@ const PLACES: readonly Place[] = [
   {
     name: "run",
     hash: `#/runs/${RUN}`,
+    title: `run ${RUN}`,
     isFilled: async (page) => {
-      expect(await page.getByRole("heading", { name: "Run" }).isVisible()).toBe(true);
+      expect(await page.getByRole("heading", { name: "What is the current time in Europe/Berlin" }).isVisible()).toBe(
+        true,
+      );
       expect(await page.locator(".fall-bar").count()).toBeGreaterThan(3);
       expect(await page.locator(".run-flow").innerText()).toContain("42");
       expect(await page.getByText("What is the current time in Europe/Berlin").first().isVisible()).toBe(true);
@@ -80,6 +85,7 @@ const PLACES: readonly Place[] = [
   {
     name: "chat",
     hash: `#/chat/${THREAD}`,
+    title: "what is the current time in europe/berlin, then calculate 6 * 7",
     isFilled: async (page) => {
       expect(await page.locator(".turn").count()).toBe(2);
       expect(await page.locator(".turn").last().locator("pre").innerText()).toContain("const message");
@@ -117,7 +123,7 @@ test("each page can be opened by its address, and says its name in the title", a
   for (const place of PLACES) {
     const page = await visitor.open(place.hash);
     await eventually(() => place.isFilled(page));
-    expect((await page.title()).toLowerCase()).toBe(`${place.name} · evenkeel`);
+    expect((await page.title()).toLowerCase()).toBe(`${place.title ?? place.name} · evenkeel`);
     await page.close();
   }
   expect(visitor.problems).toEqual([]);

@@ -70,6 +70,8 @@ function attach(service: Service): () => void {
     void service.drain().then(() => process.exit(EXIT.drained));
   };
   process.on("disconnect", () => process.exit(EXIT.crashed));
+  // The parent died while we booted: that event is over, and the watchdog took the wrong process for our parent.
+  if (!process.connected) process.exit(EXIT.crashed);
   process.on("message", (message: ToChild) => {
     if (message.type === "drain") drain();
     else service.onSnapshot?.(message.snapshot);

@@ -17,6 +17,8 @@ export interface PlotOptions {
 }
 
 export const CHART_HEIGHT = 148;
+/** The x axis begins with so much, and grows with the data. */
+const SHORTEST_S = 60;
 /** All charts show the same moment under the pointer. */
 const SYNC = "overview";
 const AXIS_FONT = "11px ui-sans-serif, system-ui, sans-serif";
@@ -39,7 +41,10 @@ export function createPlot(options: PlotOptions): uPlot {
       padding: [10, 4, 0, 0],
       series: [{}, ...series],
       scales: {
-        x: { time: true, range: (_plot, _min, max) => [max - KEPT_MS / 1_000, max] },
+        x: {
+          time: true,
+          range: (_plot, min, max) => [Math.min(max - SHORTEST_S, Math.max(min, max - KEPT_MS / 1_000)), max],
+        },
         y: { range: (_plot, _min, max) => [0, Math.max(options.atLeast, max) * 1.08] },
       },
       axes: axes(options, paint),
@@ -78,21 +83,30 @@ function axes({ format }: PlotOptions, paint: (name: string) => string): uPlot.A
       space: 70,
       grid: { show: false },
       values: (plot, splits) => splits.map((split) => sinceEnd(split, plot.scales["x"]?.max ?? split)),
-      // Whole minutes before now: the labels stand still while the lines move.
-      splits: (...[, , min, max]) => Array.from({ length: 4 }, (_, i) => max - (4 - i) * 60).filter((x) => x >= min),
+      splits: (...[, , min, max]) => timesBefore(max, max - min),
     },
     {
       ...shared,
       size: 52,
       gap: 6,
-      space: 32,
+      // Three labels at least: the steps between them are 1, 2, 2.5 or 5 times a power of ten.
+      space: 24,
       values: (_plot, splits) => splits.map((split) => format(split).replace(".0 ", " ")),
     },
   ];
 }
 
+/** Whole minutes (at first, parts of one) before now: the labels stand still while the lines move. */
+function timesBefore(end: number, spanS: number): number[] {
+  const stepS = spanS < 90 ? 15 : spanS < 150 ? 30 : 60;
+  // One at the very edge would lie over the labels of the other axis.
+  const labels = Math.floor((0.95 * spanS) / stepS);
+  return Array.from({ length: labels }, (_, index) => end - (labels - index) * stepS);
+}
+
 function sinceEnd(at: number, end: number): string {
-  return `−${Math.round((end - at) / 60)} min`;
+  const s = Math.round(end - at);
+  return s < 60 ? `−${s} s` : `−${s / 60} min`;
 }
 
 function cursorOf(plot: uPlot): { index: number; time: number } | null {

@@ -58,6 +58,8 @@ const CHARTS: readonly ChartProps[] = [
 ];
 
 export function OverviewPage() {
+  void latest.value;
+  const wasCalm = processHistory.marks.length === 0;
   return (
     <>
       <div class="page-head">
@@ -65,8 +67,9 @@ export function OverviewPage() {
         <p>The last five minutes, each second</p>
       </div>
       <Tiles />
+      {!wasCalm && <Incidents />}
       <Charts />
-      <Incidents />
+      {wasCalm && <Incidents />}
     </>
   );
 }
@@ -115,7 +118,7 @@ function Tiles() {
         label="Model"
         value={model.word}
         tone={model.tone}
-        detail={info.value?.model.simulated === true ? `simulated, ${model.detail}` : model.detail}
+        detail={info.value?.model.simulated === true ? `${model.detail} · simulated` : model.detail}
       />
       <Tile
         label="Viewers"

@@ -1,10 +1,23 @@
-/** A run's cost, "–" where no price is known, and said to be pretended where the model is simulated. */
+/** A run's tokens, and its cost; "–" where usage or price is not known, and said to be pretended where the model is simulated. */
 import type { Usage } from "../../core/run.ts";
 import { agents } from "../agents.ts";
 import { info } from "../info.ts";
-import { costOf, dollars, priceOf } from "./cost.ts";
+import { count } from "../format.ts";
+import { costOf, dollars, priceOf, tokensOf } from "./cost.ts";
 
-export function Cost({ agentId, usage }: { agentId: string; usage: Usage }) {
+/** In and out. */
+export function Tokens({ usage }: { usage: Usage | null }) {
+  if (!usage) return <Unknown />;
+  const { input, output } = tokensOf(usage);
+  return (
+    <span class="num">
+      {count(input)} · {count(output)}
+    </span>
+  );
+}
+
+export function Cost({ agentId, usage }: { agentId: string; usage: Usage | null }) {
+  if (!usage) return <Unknown />;
   const cost = costOf(usage, priceOf(agentId, agents.value));
   if (cost === undefined)
     return (
@@ -19,6 +32,14 @@ export function Cost({ agentId, usage }: { agentId: string; usage: Usage }) {
       {...(isSimulated && { title: "Simulated model: nothing was charged" })}
     >
       {dollars(cost)}
+    </span>
+  );
+}
+
+function Unknown() {
+  return (
+    <span class="mute unknown" title="Known when the run is over, if the model tells it">
+      –
     </span>
   );
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { NO_USAGE } from "../../core/run.ts";
-import { costOf, dollars } from "./cost.ts";
+import { costOf, dollars, knownUsage } from "./cost.ts";
 
 const usage = {
   input_tokens: 1_000_000,
@@ -18,6 +18,12 @@ test("each kind of token has its own price", () => {
 test("without a price nothing is known; nothing used costs nothing", () => {
   expect(costOf(usage, undefined)).toBeUndefined();
   expect(costOf(NO_USAGE, { input: 1, output: 1, cache_read: 1, cache_write: 1 })).toBe(0);
+});
+
+test("usage is known when the run is over and the model told it", () => {
+  expect(knownUsage("running", usage)).toBeNull();
+  expect(knownUsage("canceled", NO_USAGE)).toBeNull();
+  expect(knownUsage("canceled", usage)).toBe(usage);
 });
 
 test("small amounts keep their digits", () => {

@@ -1,6 +1,6 @@
 /** What a run cost, by the price that `config/agents.ts` may give an agent. */
 import type { Price } from "../../core/agent.ts";
-import type { Usage } from "../../core/run.ts";
+import { isOver, type RunStatus, type Usage } from "../../core/run.ts";
 import type { AgentInfo } from "../agents.ts";
 
 /** In US dollars; undefined without a price. */
@@ -27,6 +27,12 @@ export function dollars(cost: number): string {
   if (cost === 0) return "$0";
   if (cost < 0.0001) return "<$0.0001";
   return `$${cost.toFixed(cost < 1 ? 4 : 2)}`;
+}
+
+/** Null while it is not known: a run tells its usage at its end, and one that was cut short may never. */
+export function knownUsage(status: RunStatus, usage: Usage): Usage | null {
+  const { input, output } = tokensOf(usage);
+  return isOver(status) && input + output > 0 ? usage : null;
 }
 
 export function tokensOf(usage: Usage): { readonly input: number; readonly output: number } {

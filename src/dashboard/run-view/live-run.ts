@@ -18,11 +18,14 @@ export class LiveRun {
   readonly revision = signal(0);
   /** Set while nothing comes of it. */
   readonly error = signal<Problem | null>(null);
+  readonly #onEnd: () => void;
   readonly #frame = new OncePerFrame(() => (this.revision.value += 1));
   #unsubscribe: (() => void) | undefined;
 
-  constructor(runId: string) {
+  /** @param onEnd told once, when the run is over */
+  constructor(runId: string, onEnd: () => void = () => {}) {
     this.runId = runId;
+    this.#onEnd = onEnd;
   }
 
   start(): void {
@@ -52,8 +55,10 @@ export class LiveRun {
   #apply(value: unknown): void {
     const event = readEvent(value);
     if (!event) return;
+    const wasOver = this.view.end !== null;
     this.view.apply(event);
     this.waterfall.apply(event);
     this.#frame.request();
+    if (!wasOver && this.view.end) this.#onEnd();
   }
 }

@@ -1,5 +1,5 @@
 /** One tool call: what it was asked, what it gave, how long it took. Open on the page of a run, closed in a chat. */
-import { Duration } from "../ui/duration.tsx";
+import { timeBetween } from "../format.ts";
 import { Folded } from "../ui/folded.tsx";
 import type { ToolItem, ToolState } from "./items.ts";
 import { indentJson } from "./json-text.ts";
@@ -25,7 +25,7 @@ export function ToolCall({ tool, isOpen }: { tool: ShownTool; isOpen: boolean })
       <summary>
         <span class="tool-name">{name}</span>
         <span class="tool-args">{args.slice(0, PREVIEW_CHARACTERS)}</span>
-        {startedAt !== null && endedAt !== null && <Duration ms={endedAt - startedAt} />}
+        {startedAt !== null && endedAt !== null && <span class="num">{timeBetween(startedAt, endedAt)}</span>}
         <span class={`badge tone-${tone}`}>{word}</span>
       </summary>
       <div class="tool-body">

@@ -3,7 +3,7 @@
  * those who do not see bars. Bars are placed through the style property: the CSP forbids style attributes.
  */
 import { useMemo } from "preact/hooks";
-import { duration } from "../format.ts";
+import { duration, timeBetween } from "../format.ts";
 import { SEGMENT_KINDS, type Segment, type SegmentKind, type Waterfall } from "./waterfall.ts";
 import { whySlow } from "./why-slow.ts";
 
@@ -64,7 +64,7 @@ function Bar({ segment, scale, end }: { segment: Segment; scale: Scale; end: num
           style={{ left: `${left}%`, width: `${width}%` }}
         />
       </span>
-      <span class="fall-ms num">{duration(until - segment.start)}</span>
+      <span class="fall-ms num">{timeBetween(segment.start, until)}</span>
     </div>
   );
 }
@@ -116,7 +116,7 @@ function SegmentTable({ waterfall, start, end }: { waterfall: Waterfall; start: 
             <tr key={index}>
               <th scope="row">{segment.kind === "tool" ? `Tool ${segment.label}` : segment.label}</th>
               <td>{duration(segment.start - start)}</td>
-              <td>{`${duration((segment.end ?? end) - segment.start)}${segment.end === null ? " so far" : ""}`}</td>
+              <td>{`${timeBetween(segment.start, segment.end ?? end)}${segment.end === null ? " so far" : ""}`}</td>
               <td>{segment.reason ?? (segment.isVoid ? "void" : "")}</td>
             </tr>
           ))}

@@ -71,8 +71,10 @@ function SimulatedNotice() {
   if (info.value?.model.simulated !== true) return null;
   return (
     <p class="notice" role="note">
-      <strong>Simulated model.</strong> Answers are made up, and cost nothing. Set <code>ANTHROPIC_API_KEY</code> to
-      talk to a real one.
+      <strong>Simulated model.</strong> Answers are made up.{" "}
+      <span class="notice-more">
+        They cost nothing. Set <code>ANTHROPIC_API_KEY</code> to talk to a real one.
+      </span>
     </p>
   );
 }

@@ -1,5 +1,8 @@
 /** One figure of the overview. Its place stays the same size whatever is in it. */
 
+/** What fits in the largest letters. */
+const WIDE_CHARACTERS = 8;
+
 interface Props {
   readonly label: string;
   /** Null: not known yet. */
@@ -14,13 +17,11 @@ export function Tile({ label, value, detail, tone, href }: Props) {
   return (
     <div class={`card tile${tone ? ` tone-${tone}` : ""}`}>
       <p class="tile-label">{href ? <a href={href}>{label}</a> : label}</p>
-      <p class="tile-value">
+      <p class={number.length > WIDE_CHARACTERS ? "tile-value tile-long" : "tile-value"}>
         {number}
         {unit && <span class="tile-unit">{unit}</span>}
       </p>
-      <p class="tile-detail" title={detail}>
-        {detail}
-      </p>
+      <p class="tile-detail">{detail}</p>
     </div>
   );
 }

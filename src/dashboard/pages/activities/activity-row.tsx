@@ -18,8 +18,10 @@ function Cells({ activity }: { activity: Activity }) {
       <time class="feed-time num" dateTime={new Date(at).toISOString()} title={new Date(at).toISOString()}>
         {clockTime(at)}
       </time>
-      <span class={`badge tone-${tone} feed-title`}>{title}</span>
-      <span class="feed-detail">{detail}</span>
+      <span class="feed-what">
+        <span class={`badge tone-${tone} feed-title`}>{title}</span>
+        <span class="feed-detail">{detail}</span>
+      </span>
       <span class="feed-agent">{agentId}</span>
       <span class="feed-links">
         {runId && (

@@ -18,6 +18,8 @@ const PAGE_ROWS = 30;
 /** What one request gives at most, and so what is kept current. */
 const MAX_ROWS = 500;
 const REFRESH_EVERY_MS = 1_000;
+/** So that the first of many changes does not fetch alone. */
+const GATHER_MS = 150;
 /** Only these change what the list shows. */
 const TELLING: ReadonlySet<ActivityType> = new Set(["run.queued", "run.completed", "run.failed", "thread.deleted"]);
 
@@ -31,6 +33,7 @@ export class ThreadList {
   readonly hasMore = signal(false);
   readonly error = signal<Problem | null>(null);
   #limit = PAGE_ROWS;
+  #requestedAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #requests = new OneAtATime(() => this.#fetch());
   readonly watch = new ActivityWatch({
@@ -64,6 +67,7 @@ export class ThreadList {
   }
 
   async #fetch(): Promise<void> {
+    this.#requestedAt = Date.now();
     try {
       const { threads, next } = await getJson<Page>(`/api/threads?limit=${this.#limit}`);
       this.rows.value = threads;
@@ -75,9 +79,10 @@ export class ThreadList {
   }
 
   #refreshSoon(): void {
+    const dueMs = Math.max(GATHER_MS, this.#requestedAt + REFRESH_EVERY_MS - Date.now());
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.load();
-    }, REFRESH_EVERY_MS);
+    }, dueMs);
   }
 }

@@ -160,6 +160,25 @@ test("a reload of the thread does not disturb a run that is followed", async () 
   expect(thread.turns.value?.[0]?.live).toBe(live);
 });
 
+test("of runs that wait for each other only the oldest is followed, and the next when it ends", async () => {
+  for (const runId of ["r1", "r2", "r3"]) stored(runId, runId === "r1" ? "running" : "queued");
+  await opened("t");
+  expect([...server.followed.keys()]).toEqual(["r1"]);
+
+  server.followed.get("r1")?.onEvent({ type: "RUN_FINISHED", threadId: "t", runId: "r1", seq: 9, timestamp: 9 });
+
+  expect([...server.followed.keys()]).toEqual(["r1", "r2"]);
+});
+
+test("a run that is canceled while it waits behind another says so at once", async () => {
+  for (const runId of ["r1", "r2", "r3"]) stored(runId, runId === "r1" ? "running" : "queued");
+  await opened("t");
+
+  server.activities?.({ seq: 1, type: "run.canceled", thread_id: "t", run_id: "r3", detail: {} });
+
+  expect([...server.followed.keys()]).toEqual(["r1", "r3"]);
+});
+
 test("a conversation that is deleted elsewhere says so", async () => {
   stored("r1", "completed");
   const thread = await opened("t");

@@ -4,7 +4,7 @@
  * the thread is noticed by the activity feed.
  */
 import { signal } from "@preact/signals";
-import type { Activity } from "../../../core/activity.ts";
+import type { Activity, ActivityType } from "../../../core/activity.ts";
 import { newId } from "../../../core/id.ts";
 import type { StoredMessage } from "../../../core/message.ts";
 import { isOver, type Run } from "../../../core/run.ts";
@@ -19,8 +19,10 @@ import { keepUnsent, readUnsent, type Unsent } from "./unsent.ts";
 
 /** How many of the newest runs are asked how they stand. Older ones are long over. */
 const KNOWN_RUNS = 100;
-/** How many of those are followed though they failed or were stopped. The socket takes 256 subscriptions. */
+/** How many of those are followed though they failed or were stopped, besides the one that is under way. */
 const FOLLOWED_ENDS = 20;
+/** Then its whole journal is there. */
+const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", "run.canceled"]);
 /** A new run is told to the feed in the same moment in which its message is stored; many come together. */
 const RELOAD_AFTER_MS = 100;
 /** As the server makes a title of a first message. */
@@ -66,7 +68,7 @@ export class ChatThread {
     this.#isStarted = true;
     this.watch.start();
     if (this.#isKnown && !this.#isLoaded) this.load();
-    for (const { live } of this.turns.value ?? []) live?.start();
+    this.#followNext();
     // One that was refused waits for a person to try again.
     for (const unsent of this.#unsent.splice(0)) if (!unsent.problem) this.#send(unsent);
   }
@@ -130,7 +132,8 @@ export class ChatThread {
     try {
       await call({ op: "chat", run_id: runId, thread_id: this.threadId, agent_id: agentId, message });
       this.#isKnown = true;
-      this.#change(runId, { sending: null, live: this.#follow(runId) });
+      this.#change(runId, { sending: null, live: this.#liveOf(runId) });
+      this.#followNext();
     } catch (error) {
       this.#change(runId, { sending: problemOf(error) });
     }
@@ -179,26 +182,40 @@ export class ChatThread {
     const merged = loaded.map((turn): Turn => {
       const mine = own.get(turn.runId);
       own.delete(turn.runId);
-      if (mine?.live || mine?.sending) return { ...mine, asked: mine.asked ?? turn.asked };
-      return isLive(turn.runId) ? { ...turn, stored: [], live: this.#follow(turn.runId) } : turn;
+      if (mine?.live || mine?.sending) return { ...mine, asked: mine.asked ?? turn.asked, end: turn.end };
+      return isLive(turn.runId) ? { ...turn, stored: [], live: this.#liveOf(turn.runId) } : turn;
     });
     // What is on its way is not stored yet.
     this.turns.value = [
       ...merged,
       ...[...own.values()].filter(({ sending, live }) => sending !== null || live !== null),
     ];
+    this.#followNext();
   }
 
-  #follow(runId: string): LiveRun {
-    const live = new LiveRun(runId);
-    if (this.#isStarted) live.start();
-    return live;
+  #liveOf(runId: string): LiveRun {
+    return new LiveRun(runId, () => this.#followNext());
+  }
+
+  /**
+   * A thread's runs come one after the other: of those that are not over the oldest is followed, and the next when
+   * it ends. All tabs share a socket, which takes 256 subscriptions; a queue may be longer.
+   */
+  #followNext(): void {
+    if (!this.#isStarted) return;
+    const turns = this.turns.value ?? [];
+    for (const { live, end } of turns) if (end) live?.start();
+    turns.find(({ live, end }) => live && !end && !live.view.end)?.live?.start();
   }
 
   #onActivity({ type, thread_id: threadId, run_id: runId, detail }: Activity): void {
     if (type === "thread.deleted" && detail["thread_id"] === this.threadId) this.isDeleted.value = true;
-    // Of every activity but of our thread's new runs we need to know nothing: each run tells its own story.
-    if (threadId !== this.threadId || !runId || this.turns.value?.some((turn) => turn.runId === runId)) return;
+    if (threadId !== this.threadId || !runId) return;
+    const known = this.turns.value?.find((turn) => turn.runId === runId);
+    // Canceled while it waited behind another, for example: it need not wait for its turn to say so.
+    if (known?.live && this.#isStarted && ENDS.has(type)) known.live.start();
+    // Of all else but our thread's new runs we need to know nothing: each run tells its own story.
+    if (known) return;
     this.#reload ??= setTimeout(() => {
       this.#reload = undefined;
       this.load();

@@ -1,4 +1,5 @@
 /** What the tiles of the overview say, worked out of the newest snapshots. Pure. */
+import { count } from "../../format.ts";
 import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf } from "../../history.ts";
 
 export type Tone = "ok" | "warn" | "bad" | "idle";
@@ -42,17 +43,17 @@ export function modelState(history: History): ModelState {
   const waiting = sumOf(snapshot, "agent", "model_waiting") ?? 0;
   if (waiting > 0) return waitingState(snapshot, waiting);
   const failures = failuresLately(history);
-  const underWay = `${calls} ${calls === 1 ? "call" : "calls"} now`;
+  const underWay = `${count(calls)} ${calls === 1 ? "call" : "calls"}`;
   return {
     word: "OK",
     tone: "ok",
-    detail: failures > 0 ? `${underWay}, ${failures} failed in the last minute` : underWay,
+    detail: failures > 0 ? `${underWay} · ${count(failures)} failed lately` : underWay,
   };
 }
 
 function waitingState(snapshot: Snapshot, waiting: number): ModelState {
   const waitS = Math.ceil((maxOf(snapshot, "agent", "model_wait_ms") ?? 0) / 1_000);
-  const detail = `${waiting} ${waiting === 1 ? "call waits" : "calls wait"}, the longest ${waitS} s more`;
+  const detail = `${count(waiting)} ${waiting === 1 ? "waits" : "wait"} · ${count(waitS)} s more`;
   const limited = (sumOf(snapshot, "agent", "model_rate_limited") ?? 0) > 0;
   return limited ? { word: "Rate-limited", tone: "bad", detail } : { word: "Retrying", tone: "warn", detail };
 }

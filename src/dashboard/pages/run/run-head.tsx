@@ -1,18 +1,15 @@
-/** The head of a run's page: whose it is, how it stands, what it took so far, and the button that ends it. */
+/** The head of a run's page: whose it is, how it stands, what it used, and the button that ends it. */
 import type { ComponentChildren } from "preact";
-import { isOver, type Run } from "../../../core/run.ts";
-import { serverNow } from "../../clock.ts";
-import { clockTime, count } from "../../format.ts";
+import { isOver, type Run, type RunStatus } from "../../../core/run.ts";
+import { clockTime } from "../../format.ts";
 import { info } from "../../info.ts";
 import { href } from "../../router.ts";
-import { Cost } from "../../run-view/cost-cell.tsx";
-import { tokensOf } from "../../run-view/cost.ts";
-import { durationOf } from "../../run-view/run-duration.ts";
+import { Cost, Tokens } from "../../run-view/cost-cell.tsx";
+import { knownUsage } from "../../run-view/cost.ts";
 import type { RunView } from "../../run-view/run-view.ts";
 import { Ago } from "../../ui/ago.tsx";
 import { Button } from "../../ui/button.tsx";
 import { CopyButton } from "../../ui/copy-button.tsx";
-import { Duration } from "../../ui/duration.tsx";
 import { StatusBadge } from "../../ui/status-badge.tsx";
 import type { RunDetails } from "./run-details.ts";
 
@@ -29,11 +26,7 @@ export function RunHead({ run, view, details }: Props) {
   return (
     <header class="run-head">
       <div class="page-head">
-        <h1>Run</h1>
-        <p class="run-id">
-          <code>{run.run_id}</code>
-          <CopyButton text={run.run_id} />
-        </p>
+        <h1>{run.title || "Run"}</h1>
         <div class="page-actions">
           {!isOver(status) && (
             <Button kind="danger" busy={isCanceling} onClick={() => details.cancel()}>
@@ -42,18 +35,17 @@ export function RunHead({ run, view, details }: Props) {
           )}
         </div>
       </div>
+      <p class="run-id">
+        <code>{run.run_id}</code>
+        <CopyButton text={run.run_id} />
+      </p>
       <Facts run={run} view={view} status={status} />
     </header>
   );
 }
 
-function Facts({ run, view, status }: { run: Run; view: RunView; status: string }) {
-  const usage = view.end ? view.usage : run.usage;
-  const tokens = tokensOf(usage);
-  const ms = durationOf(
-    { started_at: run.started_at, finished_at: run.finished_at ?? view.end?.at ?? null },
-    serverNow.value,
-  );
+function Facts({ run, view, status }: { run: Run; view: RunView; status: RunStatus }) {
+  const usage = knownUsage(status, view.end ? view.usage : run.usage);
   return (
     <dl class="facts">
       <Fact name="Status">
@@ -65,18 +57,15 @@ function Facts({ run, view, status }: { run: Run; view: RunView; status: string 
       <Fact name="Thread">
         <a href={href("chat", run.thread_id)}>Open the chat</a>
       </Fact>
-      <Fact name="Came">
+      <Fact name="Created">
         <span title={clockTime(run.created_at)}>
           <Ago at={run.created_at} />
         </span>
       </Fact>
-      <Fact name="Duration">{ms === null ? "–" : <Duration ms={ms} />}</Fact>
       <Fact name="Attempts">{Math.max(run.attempts, view.claims.length)}</Fact>
       <Fact name="Steps">{run.steps}</Fact>
       <Fact name="Tokens in, out">
-        <span class="num">
-          {count(tokens.input)} · {count(tokens.output)}
-        </span>
+        <Tokens usage={usage} />
       </Fact>
       <Fact name={info.value?.model.simulated ? "Cost, not charged" : "Cost"}>
         <Cost agentId={run.agent_id} usage={usage} />

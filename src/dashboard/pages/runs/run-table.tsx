@@ -2,10 +2,10 @@
 import { useMemo, useState } from "preact/hooks";
 import { isOver, type Run } from "../../../core/run.ts";
 import { serverNow } from "../../clock.ts";
-import { count, shortId } from "../../format.ts";
+import { shortId } from "../../format.ts";
 import { href } from "../../router.ts";
-import { Cost } from "../../run-view/cost-cell.tsx";
-import { tokensOf } from "../../run-view/cost.ts";
+import { Cost, Tokens } from "../../run-view/cost-cell.tsx";
+import { knownUsage } from "../../run-view/cost.ts";
 import { durationOf } from "../../run-view/run-duration.ts";
 import { Ago } from "../../ui/ago.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -72,7 +72,7 @@ function Head({ cancelable, selected, onSelect }: Pick<Props, "cancelable" | "se
         <th scope="col">Status</th>
         <th scope="col">Run</th>
         <th scope="col">Agent</th>
-        <th scope="col">Came</th>
+        <th scope="col">Created</th>
         <th scope="col" class="right">
           Duration
         </th>
@@ -105,7 +105,7 @@ function Row(props: RowProps) {
 }
 
 function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
-  const tokens = tokensOf(run.usage);
+  const usage = knownUsage(run.status, run.usage);
   return (
     <tr {...(isSelected && { "data-selected": "" })}>
       <td class="runs-box">
@@ -117,14 +117,17 @@ function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
         <StatusBadge status={run.cancel_requested && !isOver(run.status) ? "canceling" : run.status} />
       </td>
       <td class="runs-id">
-        <a class="mono" href={href("runs", run.run_id)} title={run.run_id}>
-          {shortId(run.run_id)}
+        <a class="runs-title" href={href("runs", run.run_id)} title={run.run_id}>
+          {run.title || "Run"}
         </a>
-        {run.error && (
-          <span class="runs-error" title={run.error.detail}>
-            {run.error.code}
-          </span>
-        )}
+        <span class="runs-about">
+          <span class="mono">{shortId(run.run_id)}</span>
+          {run.error && (
+            <span class="runs-error" title={run.error.detail}>
+              {run.error.code}
+            </span>
+          )}
+        </span>
       </td>
       <td class="runs-agent">{run.agent_id}</td>
       <td class="runs-came">
@@ -134,10 +137,10 @@ function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
         <Took run={run} />
       </td>
       <td class="right num runs-tokens">
-        {count(tokens.input)} · {count(tokens.output)}
+        <Tokens usage={usage} />
       </td>
       <td class="right runs-cost">
-        <Cost agentId={run.agent_id} usage={run.usage} />
+        <Cost agentId={run.agent_id} usage={usage} />
       </td>
       <td class="right runs-act">{canCancel && <CancelOne runId={run.run_id} list={list} />}</td>
     </tr>
@@ -145,8 +148,7 @@ function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
 }
 
 function Took({ run }: { run: Run }) {
-  const ms = durationOf(run, isOver(run.status) ? 0 : serverNow.value);
-  return ms === null ? <span class="mute">–</span> : <Duration ms={ms} />;
+  return <Duration ms={durationOf(run, isOver(run.status) ? 0 : serverNow.value)} />;
 }
 
 function CancelOne({ runId, list }: { runId: string; list: RunList }) {

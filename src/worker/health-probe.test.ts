@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { HealthProbe } from "./health-probe.ts";
 import { HttpServer } from "./server.ts";
 
@@ -32,8 +32,11 @@ function block(ms: number): void {
   while (performance.now() < until);
 }
 
-test("health is asked again and again over one connection, and told as percentiles", async () => {
+test("health of a busy loop is asked again and again over one connection, and told as percentiles", async () => {
   await using probed = await startProbe(OK);
+  // An idle one is asked every five seconds only.
+  const busy = setInterval(() => block(10), 100);
+  onTestFinished(() => clearInterval(busy));
 
   await vi.waitFor(() => expect(probed.asked.mock.calls.length).toBeGreaterThanOrEqual(3), { timeout: 4_000 });
 

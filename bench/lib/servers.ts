@@ -2,13 +2,12 @@
  * What is measured and what it talks to: evenkeel as a real production process with a fresh data folder, and
  * the simulated model. Both are ready when the promise resolves and gone when they are disposed.
  */
-import { createServer, type AddressInfo } from "node:net";
-import { once } from "node:events";
 import { join } from "node:path";
 import type { ProcessInfo } from "../../src/process/protocol.ts";
 import type { Processes, Started } from "./processes.ts";
 import { treeOf } from "./usage.ts";
 import { until } from "./wait.ts";
+import { freePort } from "../../src/testing/free-port.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const READY_TIMEOUT_MS = 20_000;
@@ -133,13 +132,4 @@ async function answers(url: string, { child }: Started): Promise<void> {
     return response?.ok ? true : undefined;
   };
   await until(ask, { what: `200 from ${url}`, timeoutMs: READY_TIMEOUT_MS, everyMs: 5 });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

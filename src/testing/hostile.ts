@@ -1,6 +1,7 @@
 /**
  * What an attacker would have a model, a tool or a visitor say, so that the dashboard runs a script, follows a
  * link or asks another host. Each calls `pwned` or asks evil.example if it gets through. Used by the browser tests.
+ * One list, and nothing but data: it is as long as the ways are many.
  */
 
 /** HTML that runs something or fetches something as soon as it is in a document. */

@@ -11,19 +11,12 @@ export interface ForkOptions {
 }
 
 /**
- * What a worker reads from the journal to write it to sockets is garbage a moment later; a small young generation
- * has it collected before it piles up. [100 WebSockets that never read, and are filled with 4 MB each: the worker
- * grows by 7 to 28 MB, with V8's own size by 57 to 61; CPU a request and a frame are the same.]
- */
-const WORKER_FLAGS = ["--max-semi-space-size=2"];
-
-/**
  * SCHED_NONE: each worker accepts for itself. [With round-robin every `kill -9` of a worker left 0.4–0.7
  * connections hanging for good; with SCHED_NONE none.]
  */
 export function forkWorker({ entry, args, env }: ForkOptions): Child {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  cluster.setupPrimary({ exec: entry, args: [...args], execArgv: [...process.execArgv, ...WORKER_FLAGS] });
+  cluster.setupPrimary({ exec: entry, args: [...args] });
   return new Child(cluster.fork(env).process);
 }
 

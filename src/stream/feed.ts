@@ -29,7 +29,7 @@ export interface Reading {
 
 export interface Source {
   readonly dense: boolean;
-  /** How many frames are kept at hand. A viewer that is further behind reads the source until it has caught up. */
+  /** How many frames are kept at hand for several viewers. One that is further behind reads the source. */
   readonly keep: number;
   follow(onFrames: (frames: readonly Frame[]) => void): Follower;
   read(after: number): Promise<Reading>;
@@ -42,6 +42,7 @@ export class LiveFeed implements Feed {
   readonly #listeners = new FanOut();
   #follower: Follower | undefined;
   #recent: readonly Frame[] = [];
+  #newest = 0;
   #ended = false;
 
   /** @param onIdle the last listener has left: nobody should come to this one any more */
@@ -51,7 +52,7 @@ export class LiveFeed implements Feed {
   }
 
   get newest(): number {
-    return this.#recent.at(-1)?.seq ?? 0;
+    return this.#newest;
   }
 
   get dense(): boolean {
@@ -82,7 +83,9 @@ export class LiveFeed implements Feed {
   }
 
   recent(after: number): readonly Frame[] | undefined {
-    return framesAbove(this.#recent, after);
+    // Before the first frame came by, nobody here knows what there is.
+    const isUpToDate = this.#newest > 0 && after >= this.#newest;
+    return isUpToDate ? [] : framesAbove(this.#recent, after);
   }
 
   read(after: number): Promise<Reading> {
@@ -91,11 +94,14 @@ export class LiveFeed implements Feed {
 
   #take(frames: readonly Frame[]): void {
     // A hole (rows from before we followed) must not be taken for "nothing there": start anew behind it.
-    const isHole = this.dense && frames[0]?.seq !== this.newest + 1;
+    const isHole = this.dense && frames[0]?.seq !== this.#newest + 1;
     // A batch is kept whole until the next one, however large: nobody has had a chance to read it yet.
     this.#recent = [...(isHole ? [] : this.#recent), ...frames].slice(-Math.max(this.#source.keep, frames.length));
+    this.#newest = frames.at(-1)?.seq ?? this.#newest;
     this.#ended ||= frames.some(({ last }) => last);
     this.#listeners.tell();
+    // A lone viewer has just been told; if its socket is full, it reads them later. So most runs keep nothing.
+    if (this.#listeners.size <= 1) this.#recent = [];
   }
 }
 

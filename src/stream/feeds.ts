@@ -4,12 +4,13 @@ import { isOver } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LiveFeed, type Reading, type Source } from "./feed.ts";
 import { activityFrame, runFrame } from "./frame.ts";
+import { Pages } from "./pages.ts";
 import { SnapshotFeed } from "./snapshots.ts";
 
 /** What one read brings: about what a socket takes before it is full, so that little is read twice. */
 const PAGE = { limit: 128, characters: 64 * 1024 };
-// Few, because every run that is watched keeps them: 10,000 runs with 128 frames each would hold 300 MB.
-const RUN_FRAMES = 8;
+// Few, because every run that several watch keeps them: a thousand such runs hold some 20 MB.
+const RUN_FRAMES = 32;
 const ACTIVITY_FRAMES = 500;
 
 const ACTIVITIES = Symbol("activities");
@@ -19,6 +20,7 @@ export class Feeds {
   readonly #engine: Engine;
   // Bounded by the worker's viewers.
   readonly #live = new Map<string | typeof ACTIVITIES, LiveFeed>();
+  readonly #pages = new Pages();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -26,11 +28,11 @@ export class Feeds {
 
   /** The feed of one run. Listen to it in the same turn: it is forgotten with its last listener. */
   run(runId: string): LiveFeed {
-    return this.#get(runId, () => runSource(this.#engine, runId));
+    return this.#get(runId, () => runSource(this.#engine, this.#pages, runId));
   }
 
   activities(): LiveFeed {
-    return this.#get(ACTIVITIES, () => activitySource(this.#engine));
+    return this.#get(ACTIVITIES, () => activitySource(this.#engine, this.#pages));
   }
 
   #get(key: string | typeof ACTIVITIES, source: () => Source): LiveFeed {
@@ -42,34 +44,36 @@ export class Feeds {
   }
 }
 
-function runSource(engine: Engine, runId: string): Source {
+function runSource(engine: Engine, pages: Pages, runId: string): Source {
   const page = async (after: number) => (await engine.events(runId, after, PAGE)).map(runFrame);
+  const read = async (after: number): Promise<Reading> => {
+    const frames = await page(after);
+    if (frames.length > 0) return { frames, over: false };
+    const run = await engine.run(runId);
+    if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
+    if (!isOver(run.status)) return { frames, over: false };
+    // Its end may have come between the two looks.
+    const rest = await page(after);
+    return { frames: rest, over: rest.length === 0 };
+  };
   return {
     dense: true,
     keep: RUN_FRAMES,
     follow: (onFrames) => engine.follow(runId, (events) => onFrames(events.map(runFrame))),
-    read: async (after): Promise<Reading> => {
-      const frames = await page(after);
-      if (frames.length > 0) return { frames, over: false };
-      const run = await engine.run(runId);
-      if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
-      if (!isOver(run.status)) return { frames, over: false };
-      // Its end may have come between the two looks.
-      const rest = await page(after);
-      return { frames: rest, over: rest.length === 0 };
-    },
+    read: (after) => pages.get(`run ${runId}`, after, read),
   };
 }
 
 /** Not dense: a deleted thread takes its activities with it. */
-function activitySource(engine: Engine): Source {
+function activitySource(engine: Engine, pages: Pages): Source {
+  const read = async (after: number): Promise<Reading> => {
+    const activities = await engine.activitiesAfter(after, PAGE.limit);
+    return { frames: activities.map(activityFrame), over: false };
+  };
   return {
     dense: false,
     keep: ACTIVITY_FRAMES,
     follow: (onFrames) => engine.followActivities((activities) => onFrames(activities.map(activityFrame))),
-    read: async (after) => {
-      const activities = await engine.activitiesAfter(after, PAGE.limit);
-      return { frames: activities.map(activityFrame), over: false };
-    },
+    read: (after) => pages.get("activities", after, read),
   };
 }

@@ -1,9 +1,22 @@
-/** One event on its way to its viewers: made once per worker, however many watch. Read by the sinks. */
+/**
+ * One event on its way to its viewers: made once per worker, and put into bytes once for each way out, however
+ * many watch. What waits in the sockets of slow clients are these same bytes. Made by feeds, read by the sinks.
+ */
 import type { Activity } from "../core/activity.ts";
 import { isTerminal, timestampOf, type JournalEvent } from "../core/event.ts";
 import type { Snapshot } from "../process/protocol.ts";
 
-export interface Frame {
+/** RFC 6455 § 5.2: a whole text message, from a server, so not masked. */
+const TEXT_MESSAGE = 0x81;
+
+interface Content {
+  readonly seq: number;
+  readonly at: number;
+  readonly last: boolean;
+  readonly json: string;
+}
+
+export class Frame implements Content {
   /** Its position in the feed: what a client resumes from. */
   readonly seq: number;
   /** When it was appended, in milliseconds since the epoch. */
@@ -11,16 +24,53 @@ export interface Frame {
   /** Nothing comes after it. */
   readonly last: boolean;
   readonly json: string;
+  #serverSentEvent: Buffer | undefined;
+  #textMessage: { readonly head: string; readonly bytes: Buffer } | undefined;
+
+  constructor({ seq, at, last, json }: Content) {
+    this.seq = seq;
+    this.at = at;
+    this.last = last;
+    this.json = json;
+  }
+
+  /** WHATWG HTML § 9.2.6, with the seq as its id. */
+  get serverSentEvent(): Buffer {
+    this.#serverSentEvent ??= Buffer.from(`id: ${this.seq}\ndata: ${this.json}\n\n`);
+    return this.#serverSentEvent;
+  }
+
+  /**
+   * The whole RFC 6455 frame. Kept for the last head only: clients that watch the same mostly name it the same.
+   * @param head the beginning of the message's object: which subscription it is for
+   */
+  textMessage(head: string): Buffer {
+    if (this.#textMessage?.head !== head)
+      this.#textMessage = { head, bytes: textMessage(`${head}"seq":${this.seq},"event":${this.json}}`) };
+    return this.#textMessage.bytes;
+  }
 }
 
 export function runFrame(event: JournalEvent): Frame {
-  return { seq: event.seq, at: timestampOf(event), last: isTerminal(event.type), json: event.data };
+  return new Frame({ seq: event.seq, at: timestampOf(event), last: isTerminal(event.type), json: event.data });
 }
 
 export function activityFrame(activity: Activity): Frame {
-  return { seq: activity.seq, at: activity.at, last: false, json: JSON.stringify(activity) };
+  return new Frame({ seq: activity.seq, at: activity.at, last: false, json: JSON.stringify(activity) });
 }
 
 export function snapshotFrame(snapshot: Snapshot): Frame {
-  return { seq: snapshot.seq, at: snapshot.at, last: false, json: JSON.stringify(snapshot) };
+  return new Frame({ seq: snapshot.seq, at: snapshot.at, last: false, json: JSON.stringify(snapshot) });
+}
+
+function textMessage(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const headBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const bytes = Buffer.allocUnsafe(headBytes + length);
+  bytes[0] = TEXT_MESSAGE;
+  bytes[1] = headBytes === 2 ? length : headBytes === 4 ? 126 : 127;
+  if (headBytes === 4) bytes.writeUInt16BE(length, 2);
+  if (headBytes === 10) bytes.writeBigUInt64BE(BigInt(length), 2);
+  bytes.write(text, headBytes);
+  return bytes;
 }

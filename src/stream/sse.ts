@@ -43,9 +43,11 @@ export class SseStream implements Sink {
   }
 
   write(frames: readonly Frame[]): void {
-    let text = "";
-    for (const { seq, json } of frames) text += `id: ${seq}\ndata: ${json}\n\n`;
-    this.#send(text);
+    // Together they are one chunk and one system call.
+    this.#response.cork();
+    for (const { serverSentEvent } of frames) this.#response.write(serverSentEvent);
+    this.#response.uncork();
+    this.#sent();
   }
 
   /** Without an id: it is no position to resume from. */
@@ -80,8 +82,12 @@ export class SseStream implements Sink {
   }
 
   #send(text: string): void {
-    this.#wrote = true;
     this.#response.write(text);
+    this.#sent();
+  }
+
+  #sent(): void {
+    this.#wrote = true;
     this.#outflow.wrote();
   }
 }

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Reading } from "./feed.ts";
+import { Frame } from "./frame.ts";
+import { Pages } from "./pages.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A source whose reads are counted: ten frames a page, up to `newest`. */
+function source(newest: number) {
+  return vi.fn<(after: number) => Promise<Reading>>(async (after) => {
+    const count = Math.max(0, Math.min(10, newest - after));
+    const frames = Array.from({ length: count }, (_, index) => frame(after + index + 1));
+    return { frames, over: false };
+  });
+}
+
+const frame = (seq: number) => new Frame({ seq, at: 0, last: false, json: "{}" });
+
+test("those who catch up together read each page once, and get the same frames", async () => {
+  const [pages, read] = [new Pages(), source(30)];
+  const catchUp = async () => [
+    await pages.get("run a", 0, read),
+    await pages.get("run a", 10, read),
+    await pages.get("run a", 20, read),
+  ];
+
+  const first = await catchUp();
+  const second = await catchUp();
+
+  expect(read).toHaveBeenCalledTimes(3);
+  expect(second.flatMap(({ frames }) => frames)).toEqual(first.flatMap(({ frames }) => frames));
+});
+
+test("feeds and positions are not mixed up", async () => {
+  const pages = new Pages();
+  const [a, b] = [source(5), source(8)];
+
+  const read = [await pages.get("run 1", 1, a), await pages.get("run 1 1", 0, b), await pages.get("run 11", 1, b)];
+
+  expect(read.map(({ frames }) => frames.length)).toEqual([4, 8, 7]);
+});
+
+test("that there is nothing is asked anew each time", async () => {
+  const [pages, read] = [new Pages(), source(5)];
+
+  await pages.get("run a", 5, read);
+  await pages.get("run a", 5, read);
+
+  expect(read).toHaveBeenCalledTimes(2);
+});
+
+test("a page is forgotten a second later: its thread may have been deleted", async () => {
+  const [pages, read] = [new Pages(), source(5)];
+
+  await pages.get("run a", 0, read);
+  vi.advanceTimersByTime(1_000);
+  await pages.get("run a", 0, read);
+
+  expect(read).toHaveBeenCalledTimes(2);
+});
+
+test("few pages are kept, the newest", async () => {
+  const [pages, read] = [new Pages(), source(1_000)];
+  for (let after = 0; after < 500; after += 10) await pages.get("run a", after, read);
+  read.mockClear();
+
+  await pages.get("run a", 490, read);
+  await pages.get("run a", 0, read);
+
+  expect(read.mock.calls).toEqual([[0]]);
+});

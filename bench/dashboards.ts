@@ -31,7 +31,7 @@ export async function dashboards(bench: Bench): Promise<Row[]> {
   const { quick, note } = bench;
   const plan = quick ? { dashboards: 100, windowMs: 2_000 } : { dashboards: 500, windowMs: 8_000 };
   note(
-    `${plan.dashboards} WebSockets with the activities and the processes each; ${CHATS} streaming chats, and short ones for new activities. 4 workers, 2 agents.`,
+    `${plan.dashboards} WebSockets with the activities and the processes each; ${CHATS} streaming chats, and short ones for new activities. 4 workers, 2 agents. All clients but the one that measures stand for other machines: they step back behind the server.`,
   );
   const samples: Sample[] = [];
   for (let round = 0; round < (quick ? 1 : 3); round += 1) samples.push(await sample(bench, plan));
@@ -46,7 +46,7 @@ export async function dashboards(bench: Bench): Promise<Row[]> {
       unit: "ms",
       measured: median(of("loadedP99")),
       baseline: idleP99,
-      max: quick ? 50 : Math.max(2 * idleP99, idleP99 + 2),
+      ...(quick ? { max: 50 } : { maxRatio: 2 }),
     }),
     row({ ...shown, figure: `/health, ${at}: failed`, unit: "requests", measured: sum(of("failed")), max: 0 }),
     row({ ...shown, figure: "activities meanwhile", unit: "events", measured: median(of("activities")) }),
@@ -64,7 +64,7 @@ export async function dashboards(bench: Bench): Promise<Row[]> {
 async function sample({ processes, modelUrl }: Bench, plan: Plan): Promise<Sample> {
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
   await using pace = new Pace(processes);
-  await using viewers = new Viewers(processes);
+  await using viewers = new Viewers(processes, "load");
   await using load = new Streams(processes);
   await using posts = new Posts(processes);
   const { url: base } = server;

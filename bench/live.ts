@@ -32,7 +32,7 @@ export async function live(bench: Bench): Promise<Row[]> {
 async function ageRows({ quick, processes, modelUrl }: Bench): Promise<Row[]> {
   const perSecond = quick ? 1_000 : 5_000;
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
-  await using viewers = new Viewers(processes);
+  await using viewers = new Viewers(processes, "measure");
   const runIds = await beginRuns(server.url, { runs: perSecond / EVENTS_PER_RUN, words: WORDS });
   await viewers.open({ base: server.url, transport: "socket", viewers: runIds.map((runId) => [runOf(runId)]) });
   await sleep(quick ? 700 : 3_000);
@@ -82,7 +82,7 @@ const COMBINATIONS: readonly Combination[] = TRANSPORTS.flatMap((transport) =>
 
 async function costRows({ quick, processes, modelUrl }: Bench): Promise<Row[]> {
   await using server = await Evenkeel.start(processes, { workers: 1, agents: 1, modelUrl });
-  await using viewers = new Viewers(processes);
+  await using viewers = new Viewers(processes, "measure");
   const runIds = await beginRuns(server.url, { runs: quick ? 40 : 100, words: WORDS });
   const pids = await server.pids("worker");
   const costs = new Map<Combination, number[]>(COMBINATIONS.map((combination) => [combination, []]));

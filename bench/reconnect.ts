@@ -23,8 +23,8 @@ export async function reconnect({ quick, processes, modelUrl, note }: Bench): Pr
   );
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
   await using pace = new Pace(processes);
-  await using sockets = new Viewers(processes);
-  await using streams = new Viewers(processes);
+  await using sockets = new Viewers(processes, "measure");
+  await using streams = new Viewers(processes, "measure");
   const helpers = { socket: sockets, stream: streams };
   const { url: base } = server;
   const runIds = await beginRuns(base, { runs: each / CLIENTS_PER_RUN, words: "ttft=0 tokens=1000000 rate=4" });

@@ -46,7 +46,7 @@ export async function slow(bench: Bench): Promise<Row[]> {
   await using gone = new Mutes(processes);
   const halfOpen = quick ? undefined : gone.silent(server.url);
   const { run_id: runId } = (await postJson(`${server.url}/api/chat`, calling(BIG_CALLS))) as { run_id: string };
-  await using viewers = new Viewers(processes);
+  await using viewers = new Viewers(processes, "measure");
   const live = await beginRuns(server.url, { runs: HEALTHY, words: "ttft=0 tokens=1000000 rate=20" });
   const each = live.map((run_id) => [{ channel: "run", run_id } as const]);
   await viewers.open({ base: server.url, transport: "socket", viewers: each });

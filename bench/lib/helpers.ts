@@ -60,10 +60,10 @@ export class Streams extends Helper {
   }
 }
 
-/** Measures how old what arrives is, so at normal priority. */
 export class Viewers extends Helper {
-  constructor(processes: Processes) {
-    super(processes, new URL("../clients/viewers.ts", import.meta.url));
+  /** @param as measure: how old is what arrives, at normal priority. load: they only have to be there */
+  constructor(processes: Processes, as: "measure" | "load") {
+    super(processes, new URL("../clients/viewers.ts", import.meta.url), as === "load" ? OTHERS_NICE : 0);
   }
 
   open(viewers: OpenViewers): Promise<void> {

@@ -1,5 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FanOut } from "./fan-out.ts";
 
 function tellers(fanOut: FanOut, count: number): number[] {
@@ -7,6 +6,9 @@ function tellers(fanOut: FanOut, count: number): number[] {
   for (const index of heard.keys()) fanOut.add(() => (heard[index] = (heard[index] ?? 0) + 1));
   return heard;
 }
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
@@ -19,34 +21,34 @@ test("a few are told at once", () => {
   expect(heard).toEqual([1, 1, 1, 1, 1]);
 });
 
-test("of many, a few are told per turn of the loop, and all of them in the end", async () => {
+test("of many, a few are told at once, and all of them in the end", () => {
   const fanOut = new FanOut();
   const heard = tellers(fanOut, 100);
 
   fanOut.tell();
   const atOnce = sum(heard);
-  for (let turns = 0; turns < 20; turns += 1) await turn();
+  vi.runAllTimers();
 
   expect(atOnce).toBeLessThan(50);
   expect(heard).toEqual(Array.from({ length: 100 }, () => 1));
 });
 
-test("news that comes meanwhile reaches all, the last ones too", async () => {
+test("news that comes meanwhile reaches all, the last ones too", () => {
   const fanOut = new FanOut();
   const heard = tellers(fanOut, 100);
 
-  for (let turns = 0; turns < 50; turns += 1) {
+  for (let ms = 0; ms < 50; ms += 1) {
     fanOut.tell();
-    await turn();
+    vi.advanceTimersByTime(1);
   }
   const whileNews = Math.min(...heard);
-  for (let turns = 0; turns < 20; turns += 1) await turn();
+  vi.runAllTimers();
 
   expect(whileNews).toBeGreaterThan(2);
   expect(Math.max(...heard) - Math.min(...heard)).toBe(0);
 });
 
-test("one that left before its turn is not told", async () => {
+test("one that left before its turn is not told", () => {
   const fanOut = new FanOut();
   tellers(fanOut, 50);
   let told = false;
@@ -55,12 +57,12 @@ test("one that left before its turn is not told", async () => {
 
   fanOut.tell();
   fanOut.delete(late);
-  for (let turns = 0; turns < 20; turns += 1) await turn();
+  vi.runAllTimers();
 
   expect(told).toBe(false);
 });
 
-test("one that joins from within, or tells again, is no endless loop", async () => {
+test("one that joins from within, or tells again, is no endless loop", () => {
   const fanOut = new FanOut();
   let calls = 0;
   fanOut.add(() => {
@@ -69,7 +71,24 @@ test("one that joins from within, or tells again, is no endless loop", async () 
   });
 
   fanOut.tell();
-  for (let turns = 0; turns < 20; turns += 1) await turn();
+  vi.runAllTimers();
 
   expect(calls).toBe(3);
+});
+
+test("news in a pause is told in its turn, not in between", () => {
+  const fanOut = new FanOut();
+  const heard = tellers(fanOut, 16);
+  fanOut.add(() => {
+    if (sum(heard) < 20) fanOut.tell();
+  });
+
+  fanOut.tell();
+  const atOnce = sum(heard);
+  fanOut.tell();
+  fanOut.tell();
+
+  expect(sum(heard)).toBe(atOnce);
+  vi.runAllTimers();
+  expect(sum(heard)).toBe(32);
 });

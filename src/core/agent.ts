@@ -25,6 +25,8 @@ export interface AgentConfig {
   readonly maxTokens?: number;
   /** Names of tools; each is a file `config/tools/NAME.ts`. */
   readonly tools?: readonly string[];
+  /** Ids of agents that it may hand work to. Gives it the tool `delegate`. */
+  readonly delegates?: readonly string[];
   /** Extended thinking: "adaptive" leaves it to the model; a number is a budget in tokens, from 1024, below maxTokens. */
   readonly thinking?: "adaptive" | number;
   readonly limits?: AgentLimits;
@@ -39,6 +41,7 @@ export interface Agent {
   readonly system: string | undefined;
   readonly maxTokens: number;
   readonly tools: readonly string[];
+  readonly delegates: readonly string[];
   readonly thinking: "adaptive" | number | undefined;
   readonly limits: Required<AgentLimits>;
   readonly price: Price | undefined;
@@ -62,6 +65,7 @@ function withDefaults(agentId: string, config: AgentConfig): Agent {
     system: config.system,
     maxTokens: config.maxTokens ?? 4096,
     tools: config.tools ?? [],
+    delegates: config.delegates ?? [],
     thinking: config.thinking,
     limits: { ...DEFAULT_LIMITS, ...config.limits },
     price: config.price,

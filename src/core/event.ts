@@ -76,6 +76,8 @@ export interface CustomValues {
   "evenkeel.claimed": { owner: string; attempt: number };
   /** A new try at a step. What the messages and tool calls in `void` showed so far does not count. */
   "evenkeel.attempt": { of: "run" | "model_call"; attempt: number; reason: string; void: string[]; wait_ms?: number };
+  /** The run is parked: this tool call waits for the run that it delegated, and holds no slot meanwhile. */
+  "evenkeel.waiting": { reason: string; tool_call_id: string; run_id: string; agent_id: string };
   /** What stood between seq `after` and seq `next` is not stored any more. Told to readers; never in a journal. */
   "evenkeel.gap": { after: number; next: number };
 }

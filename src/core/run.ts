@@ -41,6 +41,8 @@ export interface Run {
   readonly run_id: string;
   readonly thread_id: string;
   readonly agent_id: string;
+  /** The run that delegated this one to its agent; null when a client asked for it. */
+  readonly parent_run_id: string | null;
   /** How its message begins. */
   readonly title: string;
   readonly status: RunStatus;
@@ -70,11 +72,16 @@ export function titleOf(message: string): string {
   return line.slice(0, TITLE_CHARACTERS).toWellFormed();
 }
 
-/** What a client asks for. */
+/** A run that a client asked for has depth 0, one that it delegates has depth 1. */
+export const MAX_DELEGATION_DEPTH = 4;
+
+/** What a client, or the agent of another run, asks for. */
 export interface NewRun {
   readonly runId: string;
   readonly threadId: string;
   readonly agentId: string;
+  /** The run that delegates this one. Then it belongs to that run's principal, whatever `principal` says. */
+  readonly parentRunId: string | null;
   readonly message: string;
   readonly strategy: MultitaskStrategy;
   readonly timeoutMs: number | null;

@@ -6,6 +6,7 @@
 import { describe } from "vitest";
 import { testCancel } from "./contract/cancel.contract.ts";
 import { testClaim } from "./contract/claim.contract.ts";
+import { testDelegate } from "./contract/delegate.contract.ts";
 import { testEnqueue } from "./contract/enqueue.contract.ts";
 import { testFollow } from "./contract/follow.contract.ts";
 import { testRead } from "./contract/read.contract.ts";
@@ -30,6 +31,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("cancel", () => {
       testCancel(open);
+    });
+    describe("delegated runs", () => {
+      testDelegate(open);
     });
     describe("threads", () => {
       testThread(open);

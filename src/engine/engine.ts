@@ -18,13 +18,16 @@ export interface Engine {
    * Stores the run, its user message and its first events in one transaction; durable on return.
    * Idempotent on a chosen run id and on (principal, Idempotency-Key): a repeat returns the first run,
    * a different request under the same name rejects with RUN_ID_TAKEN or IDEMPOTENCY_MISMATCH.
-   * Rejects with OVERLOADED when `limits.queued` runs wait, THREAD_BUSY under strategy "reject".
+   * Rejects with OVERLOADED when `limits.queued` runs wait, THREAD_BUSY under strategy "reject"; a delegated run
+   * never with OVERLOADED, but with RUN_NOT_FOUND when its parent is not there, and INVALID_REQUEST when its parent
+   * is over or to be canceled, or when it is too deep (MAX_DELEGATION_DEPTH). A repeat is answered before all that.
    */
   enqueue(run: NewRun): Promise<{ readonly run: Run; readonly created: boolean }>;
 
   /**
-   * Asks for the run's end. A queued run is canceled on return; of a running one the owner is told and
-   * settles it. Idempotent; a run that is over is returned as it is. Undefined when there is no such run.
+   * Asks for the end of the run and of all that it delegated, and they in turn. A queued run is canceled on return;
+   * of a running one the owner is told and settles it. Idempotent; a run that is over is returned as it is, and
+   * what it delegated is not touched. Undefined when there is no such run.
    */
   cancel(runId: string): Promise<Run | undefined>;
 
@@ -38,7 +41,8 @@ export interface Engine {
 
   /**
    * Takes up to `limit` runs: the oldest queued ones whose thread has none under way, and those whose
-   * lease ran out. Atomic: no run is ever claimed twice under one fence. Empty when there is nothing.
+   * lease ran out. Delegated ones come first, as somebody who has begun waits for them. Atomic: no run is ever
+   * claimed twice under one fence. Empty when there is nothing.
    */
   claim(request: { readonly owner: string; readonly limit: number; readonly leaseMs: number }): Promise<Claim[]>;
 
@@ -101,7 +105,7 @@ export interface Engine {
   /** Position of the newest activity: cheap enough to ask on every request. */
   lastActivity(): Promise<number>;
 
-  /** Those with the newest runs first. */
+  /** Those with the newest runs first, without those of delegated runs, which are found through their parent. */
   threads(filter: { readonly limit: number; readonly before?: number }): Promise<Page<ThreadSummary>>;
   thread(threadId: string): Promise<Thread | undefined>;
 
@@ -163,6 +167,7 @@ export interface RunFilter {
   readonly status?: RunStatus;
   readonly agentId?: string;
   readonly threadId?: string;
+  readonly parentRunId?: string;
 }
 
 export interface ActivityFilter {
@@ -196,6 +201,9 @@ export interface Follower {
 }
 
 export interface EngineLimits {
-  /** Runs that may wait at once, over all clients. */
+  /**
+   * Runs that may wait at once, over all clients. Delegated ones count, and come in beyond it: what bounds them is
+   * the step limit of their parents.
+   */
   readonly queued: number;
 }

@@ -36,6 +36,7 @@ export function readChat(body: JsonObject, { agents, principal, idempotencyKey }
       runIdChosen: runId !== undefined,
       threadId: threadId ?? newId("thread"),
       agentId,
+      parentRunId: null,
       message,
       strategy: readChoice("multitask_strategy", strategy, MULTITASK_STRATEGIES),
       timeoutMs: readTimeout(body["timeout_ms"]),

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { enqueue } from "../engine/contract/setup.ts";
 import { startCluster } from "../testing/cluster.ts";
 import { problemsOf, textIn } from "../testing/journal.ts";
 import { readAll, readSse, readUntil } from "../testing/sse.ts";
@@ -44,6 +45,19 @@ test("runs are listed newest first, page by page, filtered by status, agent and 
   const first = await list("limit=2");
   expect(await list(`limit=2&before=${String(first.next)}`)).toEqual({ ids: ["a"], next: null });
   expect((await cluster.client.get("/api/runs?status=done")).body.code).toBe("INVALID_REQUEST");
+});
+
+test("runs that a run delegated are listed by its id, and a client cannot say that its run is one of them", async () => {
+  await using cluster = await startCluster({ runner: false });
+  const parent = await cluster.client.begin("hello");
+  const claimed = await cluster.client.begin("hello", { parent_run_id: parent });
+  const child = await enqueue(cluster.engine, { parentRunId: parent });
+
+  const { body } = await cluster.client.get(`/api/runs?parent_run_id=${parent}`);
+
+  expect(body).toMatchObject({ runs: [{ run_id: child.run_id, parent_run_id: parent }], next: null });
+  expect((await cluster.client.get(`/api/runs/${claimed}`)).body).toMatchObject({ parent_run_id: null });
+  expect((await cluster.client.get("/api/runs?parent_run_id=nobody")).body).toEqual({ runs: [], next: null });
 });
 
 test("events come as JSON in pages, and as SSE with the same content byte for byte", async () => {

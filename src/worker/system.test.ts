@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { defineAgents } from "../core/agent.ts";
 import { startCluster } from "../testing/cluster.ts";
 
 test("health is a few bytes that nobody may cache", async () => {
@@ -55,8 +56,21 @@ test("agents are listed with tools, limits and price, without their system promp
     model: expect.any(String),
     description: expect.any(String),
     tools: ["current_time", "calculate"],
+    delegates: expect.any(Array),
     limits: { max_tokens: 4096, max_steps: 40, timeout_ms: 600_000 },
     price: { input: 3, output: 15, cache_read: 0.3, cache_write: 3.75 },
   });
   expect(JSON.stringify(body)).not.toContain("Use your tools when");
+});
+
+test("agents are listed with those that they may hand work to", async () => {
+  const agents = defineAgents({ lead: { model: "m", delegates: ["helper"] }, helper: { model: "m" } });
+  await using cluster = await startCluster({ runner: false, agents });
+
+  const { body } = await cluster.client.get("/api/agents");
+
+  expect(body["agents"]).toMatchObject([
+    { agent_id: "lead", delegates: ["helper"] },
+    { agent_id: "helper", delegates: [] },
+  ]);
 });

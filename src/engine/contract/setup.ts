@@ -24,6 +24,7 @@ export function newRun(overrides: Partial<NewRun> = {}): NewRun {
     runId: newId("run"),
     threadId: newId("thread"),
     agentId: "assistant",
+    parentRunId: null,
     message: "hello",
     strategy: "enqueue",
     timeoutMs: null,

@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { enqueue, newRun } from "../contract/setup.ts";
+import { enqueue, newRun, start } from "../contract/setup.ts";
 import { makeFolder, openAt, openTemporary } from "./test-data.ts";
 
 const PAGE_BYTES = 4096;
@@ -61,18 +61,33 @@ test("data of the first layout is brought up to date, with titles and the order 
   await enqueue(written, { threadId: "a", message: "And then?" });
   const [runs, threads] = [await written.runs({ limit: 10 }), await written.threads({ limit: 10 })];
   await written.close();
-  using db = new DatabaseSync(folder.dbPath);
-  db.exec(
-    "DROP INDEX threads_by_last_run; ALTER TABLE threads DROP COLUMN last_run; ALTER TABLE runs DROP COLUMN title",
-  );
-  db.close();
-  setSchema(folder.dbPath, 1);
+  undoSchema(folder.dbPath, 3);
+  undoSchema(folder.dbPath, 2);
 
   await using engine = await openAt(folder.path);
 
   expect(await engine.runs({ limit: 10 })).toEqual(runs);
   expect(await engine.threads({ limit: 10 })).toEqual(threads);
   expect(threads.items.map(({ title }) => title)).toEqual(["What is new?", "Hello"]);
+});
+
+test("data of before there were delegated runs is brought up to date: its runs have no parent, and may delegate", async () => {
+  await using folder = await makeFolder();
+  await using written = await openAt(folder.path);
+  const { run } = await start(written, { threadId: "a" });
+  await enqueue(written, { threadId: "b" });
+  const threads = await written.threads({ limit: 10 });
+  await written.close();
+  undoSchema(folder.dbPath, 3);
+
+  await using engine = await openAt(folder.path);
+
+  const { items } = await engine.runs({ limit: 10 });
+  expect(items.map(({ parent_run_id }) => parent_run_id)).toEqual([null, null]);
+  expect(await engine.run(run.run_id)).toEqual(run);
+  const child = await enqueue(engine, { parentRunId: run.run_id });
+  expect(await engine.runs({ limit: 10, parentRunId: run.run_id })).toEqual({ items: [child], next: null });
+  expect(await engine.threads({ limit: 10 })).toEqual(threads);
 });
 
 test("data of a newer evenkeel is refused, and says which schema it has", async () => {
@@ -143,6 +158,18 @@ test("a new file that another process is setting up is refused with STORAGE_UNAV
 async function makeDatabase(dataDir: string): Promise<void> {
   await using engine = await openAt(dataDir);
   await enqueue(engine);
+}
+
+/** What takes a file of this schema back to the one before it. */
+const UNDO = {
+  2: "DROP INDEX threads_by_last_run; ALTER TABLE threads DROP COLUMN last_run; ALTER TABLE runs DROP COLUMN title",
+  3: "DROP INDEX runs_by_parent; DROP INDEX runs_delegated; ALTER TABLE runs DROP COLUMN parent_id",
+};
+
+function undoSchema(path: string, version: keyof typeof UNDO): void {
+  using db = new DatabaseSync(path);
+  db.exec(UNDO[version]);
+  setSchema(path, version - 1);
 }
 
 function setSchema(path: string, version: number): void {

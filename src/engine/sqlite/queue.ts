@@ -7,6 +7,7 @@ import { AppError, type ErrorCode } from "../../core/errors.ts";
 import { customEvent, type RunEvent } from "../../core/event.ts";
 import { isOver, titleOf, type NewRun, type Run } from "../../core/run.ts";
 import type { Claim, EngineLimits } from "../engine.ts";
+import { Family } from "./family.ts";
 import type { Journal } from "./journal.ts";
 import { toRun, type RunRow } from "./rows.ts";
 
@@ -15,25 +16,30 @@ const MAX_CRASHES = 3;
 
 export class Queue {
   readonly #sql: ReturnType<typeof statements>;
+  readonly #family: Family;
   readonly #journal: Journal;
   readonly #limits: EngineLimits;
 
   constructor(db: DatabaseSync, journal: Journal, limits: EngineLimits) {
     this.#sql = statements(db);
+    this.#family = new Family(db);
     this.#journal = journal;
     this.#limits = limits;
   }
 
-  enqueue(request: NewRun): { run: Run; created: boolean } {
+  enqueue(asked: NewRun): { run: Run; created: boolean } {
+    const parent = asked.parentRunId === null ? undefined : this.#get(asked.parentRunId);
+    const request = parent ? { ...asked, principal: parent.principal } : asked;
+    // Before the checks: after a crash an agent asks again for what it delegated, whatever became of the parent.
     const first = this.#repeatOf(request);
     if (first) return { run: toRun(first), created: false };
-    const queued = this.#admit();
+    const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
     this.#applyStrategy(request);
     const run = this.#insert(request);
     this.#journal.appendMessages(run, [{ role: "user", content: request.message }]);
     this.#journal.appendEvents(run, [
       { type: "RUN_STARTED", threadId: run.thread_id, runId: run.id },
-      customEvent("evenkeel.queued", { agent_id: run.agent_id, ahead: queued }),
+      customEvent("evenkeel.queued", { agent_id: run.agent_id, ahead }),
     ]);
     return { run: toRun(run), created: true };
   }
@@ -41,7 +47,7 @@ export class Queue {
   cancel(runId: string): Run | undefined {
     const run = this.#get(runId);
     if (!run) return undefined;
-    this.#cancelRow(run);
+    if (!isOver(run.status)) this.#cancelFamily(runId);
     const after = this.#get(runId);
     return after && toRun(after);
   }
@@ -50,7 +56,7 @@ export class Queue {
     const now = Date.now();
     for (const expired of this.#sql.expired.all(now) as unknown as RunRow[])
       this.#requeue(expired, "its lease ran out", false);
-    return (this.#sql.claimable.all(limit) as unknown as RunRow[]).map((row) => {
+    return this.#claimable(limit).map((row) => {
       const fence = row.fence + 1;
       this.#sql.claim.run({ n: row.n, owner, fence, until: now + leaseMs, now });
       this.#journal.appendEvents(row, [customEvent("evenkeel.claimed", { owner, attempt: fence })]);
@@ -102,6 +108,12 @@ export class Queue {
     });
   }
 
+  /** A delegated run is not refused for a full queue: its parent was admitted, and waits for it. */
+  #admitChild(parentId: string, parent: RunRow | undefined): number {
+    this.#family.assertMayDelegate(parentId, parent);
+    return (this.#sql.countDelegated.get() as { queued: number }).queued;
+  }
+
   #applyStrategy({ threadId, strategy }: NewRun): void {
     if (strategy === "enqueue") return;
     const busy = this.#sql.underWay.all(threadId) as unknown as RunRow[];
@@ -111,7 +123,7 @@ export class Queue {
         `Thread ${threadId} has run ${busy[0].id} under way; wait for it or cancel it.`,
       );
     }
-    for (const run of busy) this.#cancelRow(run);
+    for (const run of busy) this.#cancelFamily(run.id);
   }
 
   #insert(request: NewRun): RunRow {
@@ -122,6 +134,7 @@ export class Queue {
       id: request.runId,
       thread: request.threadId,
       agent: request.agentId,
+      parent: request.parentRunId,
       title: titleOf(request.message),
       head,
       now,
@@ -131,14 +144,22 @@ export class Queue {
       key: request.idempotencyKey,
       fingerprint: request.fingerprint,
     }) as unknown as RunRow;
-    this.#sql.moveUp.run(row.n, row.thread_id);
+    this.#sql.moveUp.run(row.parent_id === null ? row.n : 0, row.thread_id);
     return row;
   }
 
-  #cancelRow(run: RunRow): void {
-    if (isOver(run.status)) return;
-    if (run.status === "running") this.#sql.requestCancel.run(run.n);
-    else this.#journal.end(run, { status: "canceled" });
+  /** The delegated ones first, from two indexes: a sort would read everything that is queued. */
+  #claimable(limit: number): RunRow[] {
+    const delegated = this.#sql.delegated.all(limit);
+    const own = this.#sql.claimable.all(limit - delegated.length);
+    return [...delegated, ...own] as unknown as RunRow[];
+  }
+
+  #cancelFamily(runId: string): void {
+    for (const run of this.#family.underWay(runId)) {
+      if (run.status === "running") this.#sql.requestCancel.run(run.n);
+      else this.#journal.end(run, { status: "canceled" });
+    }
   }
 
   /** A running run whose owner is gone: back into the queue, unless it was to be canceled or keeps crashing. */
@@ -177,11 +198,20 @@ function statements(db: DatabaseSync) {
       "INSERT INTO threads (id, created_at, updated_at) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
     ),
     insert: db.prepare(
-      "INSERT INTO runs (id, thread_id, agent_id, title, status, head, created_at, timeout_ms, metadata, principal, idempotency_key, fingerprint) " +
-        "VALUES (:id, :thread, :agent, :title, 'queued', :head, :now, :timeout, :metadata, :principal, :key, :fingerprint) RETURNING *",
+      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, timeout_ms, metadata, principal, idempotency_key, fingerprint) " +
+        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :timeout, :metadata, :principal, :key, :fingerprint) RETURNING *",
     ),
     moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
-    claimable: db.prepare("SELECT * FROM runs WHERE status = 'queued' AND head = 1 ORDER BY n LIMIT ?"),
+    // Left to itself SQLite takes runs_by_status here and in the next two, and reads everything that is queued.
+    countDelegated: db.prepare(
+      "SELECT count(*) AS queued FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL",
+    ),
+    delegated: db.prepare(
+      "SELECT * FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL ORDER BY n LIMIT ?",
+    ),
+    claimable: db.prepare(
+      "SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY n LIMIT ?",
+    ),
     expired: db.prepare("SELECT * FROM runs WHERE status = 'running' AND lease_until < ?"),
     claim: db.prepare(
       "UPDATE runs SET status = 'running', owner = :owner, fence = :fence, lease_until = :until, " +

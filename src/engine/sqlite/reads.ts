@@ -32,12 +32,13 @@ export class Reads {
     return row && toRun(row);
   }
 
-  runs({ limit, before, status, agentId, threadId }: RunFilter): Page<Run> {
+  runs({ limit, before, status, agentId, threadId, parentRunId }: RunFilter): Page<Run> {
     const rows = this.#newest<RunRow>("runs", "n", {
       "n < ?": before,
       "status = ?": status,
       "agent_id = ?": agentId,
       "thread_id = ?": threadId,
+      "parent_id = ?": parentRunId,
     })(limit);
     return page(rows.map(toRun), limit, rows.at(-1)?.n);
   }
@@ -166,7 +167,7 @@ function page<T>(items: readonly T[], limit: number, lastKey: number | undefined
   return { items, next: items.length === limit && lastKey !== undefined ? lastKey : null };
 }
 
-// Named after its first run, listed by its newest.
+// Named after its first run, listed by its newest; a last_run of 0 is not listed.
 const THREAD =
   "SELECT t.id AS thread_id, t.last_run, t.created_at, t.updated_at, " +
   "(SELECT r.title FROM runs r WHERE r.thread_id = t.id ORDER BY r.n LIMIT 1) AS title, " +
@@ -179,7 +180,7 @@ function statements(db: DatabaseSync) {
       "SELECT seq, type, data FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?",
     ),
     lastEvent: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?)"),
-    threads: db.prepare(`${THREAD} WHERE t.last_run < ? ORDER BY t.last_run DESC LIMIT ?`),
+    threads: db.prepare(`${THREAD} WHERE t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC LIMIT ?`),
     thread: db.prepare(`${THREAD} WHERE t.id = ?`),
     messages: db.prepare(
       "SELECT m.role, m.content, m.at, r.id AS run_id FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = ? ORDER BY m.run_n, m.idx",

@@ -8,6 +8,7 @@ export interface RunRow {
   readonly id: string;
   readonly thread_id: string;
   readonly agent_id: string;
+  readonly parent_id: string | null;
   readonly title: string;
   readonly status: RunStatus;
   readonly created_at: number;
@@ -23,6 +24,7 @@ export interface RunRow {
   readonly error: string | null;
   readonly timeout_ms: number | null;
   readonly metadata: string;
+  readonly principal: string;
   readonly fingerprint: string;
 }
 
@@ -31,6 +33,7 @@ export function toRun(row: RunRow): Run {
     run_id: row.id,
     thread_id: row.thread_id,
     agent_id: row.agent_id,
+    parent_run_id: row.parent_id,
     title: row.title,
     status: row.status,
     created_at: row.created_at,

@@ -106,6 +106,13 @@ const MIGRATIONS: readonly string[] = [
   UPDATE threads SET last_run = coalesce((SELECT max(r.n) FROM runs r WHERE r.thread_id = threads.id), 0);
   CREATE INDEX threads_by_last_run ON threads (last_run);
   `,
+  // 3: runs that a run delegates; they are claimed first. From here on the last_run of a thread is 0 when its
+  // newest run is delegated: such threads are not listed.
+  `
+  ALTER TABLE runs ADD COLUMN parent_id TEXT;
+  CREATE INDEX runs_by_parent ON runs (parent_id, n) WHERE parent_id IS NOT NULL;
+  CREATE INDEX runs_delegated ON runs (n) WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -12,12 +12,13 @@ export function agentRoutes(router: AppRouter, { agents }: WorkerDeps): void {
 }
 
 /** Everything but the system prompt, which is the operator's. */
-function show({ agentId, model, description, tools, maxTokens, limits, price }: Agent): object {
+function show({ agentId, model, description, tools, delegates, maxTokens, limits, price }: Agent): object {
   return {
     agent_id: agentId,
     model,
     description,
     tools,
+    delegates,
     limits: { max_tokens: maxTokens, max_steps: limits.maxSteps, timeout_ms: limits.timeoutMs },
     ...(price && { price }),
   };

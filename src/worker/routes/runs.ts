@@ -68,10 +68,12 @@ function readFilter(query: URLSearchParams): RunFilter {
   const status = param(query, "status");
   const agentId = param(query, "agent_id");
   const threadId = param(query, "thread_id");
+  const parentRunId = param(query, "parent_run_id");
   return {
     ...readPage(query),
     ...(status !== undefined && { status: readChoice("status", status, RUN_STATUSES) }),
     ...(agentId !== undefined && { agentId }),
     ...(threadId !== undefined && { threadId }),
+    ...(parentRunId !== undefined && { parentRunId }),
   };
 }

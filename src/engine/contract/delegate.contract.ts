@@ -1,0 +1,340 @@
+/** Runs that a run delegates: taken in under their parent, claimed first, ended with it, listed through it. */
+import { expect, test } from "vitest";
+import { MAX_DELEGATION_DEPTH, type NewRun, type Outcome, type Run } from "../../core/run.ts";
+import type { Engine } from "../engine.ts";
+import { claimNext, complete, enqueue, journalOf, LEASE_MS, newRun, start, stepOf, type OpenEngine } from "./setup.ts";
+
+export function testDelegate(open: OpenEngine): void {
+  testChild(open);
+  testRefused(open);
+  testRepeat(open);
+  testClaimedFirst(open);
+  testCanceledTogether(open);
+  testLists(open);
+}
+
+function testChild(open: OpenEngine): void {
+  test("a delegated run names its parent, and a client's own run has none", async () => {
+    await using data = await open();
+    const parent = await start(data.engine);
+
+    const child = await delegate(data.engine, parent.run);
+
+    expect(parent.run.parent_run_id).toBeNull();
+    expect(child).toMatchObject({ status: "queued", parent_run_id: parent.run.run_id });
+    expect(await (await data.another()).run(child.run_id)).toEqual(child);
+    expect((await claimNext(data.engine)).run.parent_run_id).toBe(parent.run.run_id);
+  });
+
+  test("a delegated run belongs to the principal of its parent, whoever asks", async () => {
+    await using data = await open();
+    const parent = await start(data.engine, { principal: "ana" });
+    const request = newRun({ parentRunId: parent.run.run_id, principal: "somebody", idempotencyKey: "key" });
+
+    const { run } = await data.engine.enqueue(request);
+
+    // A key is unique within one principal: the same one finds the run, another does not.
+    const byAna = await data.engine.enqueue(newRun({ principal: "ana", idempotencyKey: "key" }));
+    expect(byAna).toEqual({ run, created: false });
+    expect(await data.engine.enqueue(request)).toEqual({ run, created: false });
+    expect(await data.engine.enqueue({ ...request, parentRunId: null, runId: "other" })).toMatchObject({
+      created: true,
+    });
+  });
+
+  test("a delegated run is taken in although the queue is full, and counts as waiting", async () => {
+    await using data = await open({ queued: 1 });
+    const parent = await start(data.engine);
+    await enqueue(data.engine);
+
+    const child = await delegate(data.engine, parent.run);
+
+    expect(child).toMatchObject({ status: "queued" });
+    expect(await data.engine.counts()).toMatchObject({ queued: 2 });
+    await expect(data.engine.enqueue(newRun())).rejects.toMatchObject({ code: "OVERLOADED" });
+  });
+
+  test("a delegated run is told how many delegated ones are ahead of it", async () => {
+    await using data = await open();
+    const parent = await start(data.engine);
+    await enqueue(data.engine);
+    await delegate(data.engine, parent.run);
+
+    const second = await delegate(data.engine, parent.run);
+
+    const [, queued] = await journalOf(data.engine, second.run_id);
+    expect(queued).toMatchObject({ name: "evenkeel.queued", value: { ahead: 1 } });
+  });
+}
+
+function testRefused(open: OpenEngine): void {
+  test("a run of a parent that does not exist is refused as RUN_NOT_FOUND with the parent's id", async () => {
+    await using data = await open();
+
+    const refusal = await refusalOf(data.engine, { parentRunId: "nobody" });
+
+    expect(refusal).toMatchObject({ code: "RUN_NOT_FOUND", message: says("nobody") });
+  });
+
+  test("runs are delegated down to the greatest depth, and one below it is refused", async () => {
+    await using data = await open();
+    const line = await lineOf(data.engine, MAX_DELEGATION_DEPTH);
+
+    const refusal = await refusalOf(data.engine, { parentRunId: line.at(-1)?.run_id ?? "" });
+
+    expect(line).toHaveLength(MAX_DELEGATION_DEPTH + 1);
+    expect(refusal).toMatchObject({ code: "INVALID_REQUEST", message: says(`${MAX_DELEGATION_DEPTH} deep`) });
+  });
+
+  const ends: Outcome[] = [
+    { status: "completed", reply: "done" },
+    { status: "failed", error: { code: "MODEL_UNAVAILABLE", detail: "no answer" } },
+    { status: "canceled" },
+  ];
+  test.each(ends)("a run of a parent that is $status is refused with the parent's state", async (outcome) => {
+    await using data = await open();
+    const { run, fence } = await start(data.engine);
+    await data.engine.settle(stepOf({ run, fence }), outcome);
+
+    const refusal = await refusalOf(data.engine, { parentRunId: run.run_id });
+
+    expect(refusal).toMatchObject({ code: "INVALID_REQUEST", message: says(`${run.run_id} is ${outcome.status}`) });
+  });
+
+  test("a run of a parent that is to be canceled is refused, so that the cancel misses nothing", async () => {
+    await using data = await open();
+    const { run } = await start(data.engine);
+    await data.engine.cancel(run.run_id);
+
+    const refusal = await refusalOf(data.engine, { parentRunId: run.run_id });
+
+    expect(refusal).toMatchObject({ code: "INVALID_REQUEST", message: says("being canceled") });
+  });
+}
+
+function testRepeat(open: OpenEngine): void {
+  const chosen = { runId: "my-child", runIdChosen: true };
+
+  test("a repeat of a delegated run returns the first one", async () => {
+    await using data = await open();
+    const parent = await start(data.engine);
+    const request = newRun({ ...chosen, parentRunId: parent.run.run_id });
+    const first = await data.engine.enqueue(request);
+
+    expect(await data.engine.enqueue({ ...request, threadId: "another" })).toEqual({ run: first.run, created: false });
+    await expect(data.engine.enqueue({ ...request, fingerprint: "body 2" })).rejects.toMatchObject({
+      code: "RUN_ID_TAKEN",
+    });
+  });
+
+  test.each(["over", "to be canceled", "deleted"])(
+    "a repeat of a delegated run returns it although its parent is %s, so that a crash loses no result",
+    async (state) => {
+      await using data = await open();
+      const parent = await start(data.engine, { threadId: "thread" });
+      const request = newRun({ ...chosen, parentRunId: parent.run.run_id });
+      await data.engine.enqueue(request);
+      await complete(data.engine, await claimNext(data.engine));
+      if (state === "to be canceled") await data.engine.cancel(parent.run.run_id);
+      else await complete(data.engine, parent);
+      if (state === "deleted") await data.engine.deleteThread("thread");
+
+      const again = await data.engine.enqueue(request);
+
+      expect(again).toMatchObject({ created: false, run: { run_id: "my-child", status: "completed", reply: "done" } });
+    },
+  );
+}
+
+function testClaimedFirst(open: OpenEngine): void {
+  test("delegated runs are claimed before older ones of clients, each kind the oldest first", async () => {
+    await using data = await open();
+    const parent = await start(data.engine);
+    const own = [await enqueue(data.engine), await enqueue(data.engine)];
+    const delegated = [await delegate(data.engine, parent.run), await delegate(data.engine, parent.run)];
+
+    const claims = await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS });
+
+    expect(claims.map(({ run }) => run.run_id)).toEqual(idsOf([...delegated, ...own]));
+  });
+
+  test.each([1, 2, 3])("a claim of %i takes so many of both kinds together, delegated ones first", async (limit) => {
+    await using data = await open();
+    const parent = await start(data.engine);
+    const own = [await enqueue(data.engine), await enqueue(data.engine)];
+    const delegated = [await delegate(data.engine, parent.run), await delegate(data.engine, parent.run)];
+
+    const claims = await data.engine.claim({ owner: "owner 1", limit, leaseMs: LEASE_MS });
+
+    expect(claims.map(({ run }) => run.run_id)).toEqual(idsOf([...delegated, ...own]).slice(0, limit));
+  });
+
+  test("a delegated run still waits behind the run of its thread", async () => {
+    await using data = await open();
+    const parent = await start(data.engine);
+    const first = await start(data.engine, { threadId: "thread" });
+    const child = await delegate(data.engine, parent.run, { threadId: "thread" });
+
+    expect(await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
+    await complete(data.engine, first);
+    expect((await claimNext(data.engine)).run.run_id).toBe(child.run_id);
+  });
+}
+
+function testCanceledTogether(open: OpenEngine): void {
+  test("canceling a run reaches all that it delegated, and they in turn", async () => {
+    await using data = await open();
+    const [top, child, grandchild] = await lineOf(data.engine, 2);
+    const queued = await delegate(data.engine, child);
+
+    expect(await data.engine.cancel(top?.run_id ?? "")).toMatchObject({ status: "running", cancel_requested: true });
+
+    expect(new Set(await data.engine.cancelRequests("owner 1"))).toEqual(new Set(idsOf([top, child, grandchild])));
+    expect(await data.engine.run(queued.run_id)).toMatchObject({ status: "canceled" });
+  });
+
+  test("canceling a run reaches what is under way below one that is over, which stays as it was", async () => {
+    await using data = await open();
+    const top = await start(data.engine);
+    await delegate(data.engine, top.run);
+    const child = await claimNext(data.engine);
+    const grandchild = await delegate(data.engine, child.run);
+    await complete(data.engine, child);
+    const before = await data.engine.run(child.run.run_id);
+
+    await data.engine.cancel(top.run.run_id);
+
+    expect(await data.engine.run(child.run.run_id)).toEqual(before);
+    expect(await data.engine.run(grandchild.run_id)).toMatchObject({ status: "canceled" });
+  });
+
+  test("canceling a delegated run leaves its parent and its siblings alone", async () => {
+    await using data = await open();
+    const top = await start(data.engine);
+    const child = await delegate(data.engine, top.run);
+    const sibling = await delegate(data.engine, top.run);
+
+    await data.engine.cancel(child.run_id);
+
+    expect(await data.engine.run(sibling.run_id)).toEqual(sibling);
+    expect(await data.engine.run(top.run.run_id)).toEqual(top.run);
+  });
+
+  test("canceling a run that is over leaves what it delegated alone", async () => {
+    await using data = await open();
+    const top = await start(data.engine);
+    const child = await delegate(data.engine, top.run);
+    await complete(data.engine, top);
+
+    expect(await data.engine.cancel(top.run.run_id)).toMatchObject({ status: "completed", cancel_requested: false });
+
+    expect(await data.engine.run(child.run_id)).toEqual(child);
+  });
+
+  test("strategy interrupt ends what the thread's run delegated too", async () => {
+    await using data = await open();
+    const top = await start(data.engine, { threadId: "thread" });
+    const child = await delegate(data.engine, top.run);
+
+    await enqueue(data.engine, { threadId: "thread", strategy: "interrupt" });
+
+    expect(await data.engine.run(child.run_id)).toMatchObject({ status: "canceled" });
+  });
+}
+
+function testLists(open: OpenEngine): void {
+  test("runs are listed by the run that delegated them, newest first and page by page", async () => {
+    await using data = await open();
+    const [top, other] = [await start(data.engine), await start(data.engine)];
+    const [first, second] = [await delegate(data.engine, top.run), await delegate(data.engine, top.run)];
+    await delegate(data.engine, other.run);
+    await delegate(data.engine, first);
+
+    const filter = { limit: 1, parentRunId: top.run.run_id };
+    const page = await data.engine.runs(filter);
+    const rest = await data.engine.runs({ ...filter, before: page.next ?? 0 });
+
+    expect([...page.items, ...rest.items]).toEqual([second, first]);
+    expect(await data.engine.runs({ ...filter, limit: 10, status: "running" })).toEqual({ items: [], next: null });
+  });
+
+  test("threads leave out those of delegated runs, on every page", async () => {
+    await using data = await open();
+    const parent = await start(data.engine, { threadId: "a" });
+    await delegate(data.engine, parent.run, { threadId: "child-1" });
+    await enqueue(data.engine, { threadId: "b" });
+    await delegate(data.engine, parent.run, { threadId: "child-2" });
+    await delegate(data.engine, parent.run, { threadId: "child-3" });
+
+    const all = await data.engine.threads({ limit: 3 });
+    const first = await data.engine.threads({ limit: 1 });
+    const second = await data.engine.threads({ limit: 1, before: first.next ?? 0 });
+
+    expect(all).toEqual({ items: [...first.items, ...second.items], next: null });
+    expect(all.items.map(({ thread_id }) => thread_id)).toEqual(["b", "a"]);
+    expect(await data.engine.threads({ limit: 1, before: second.next ?? 0 })).toEqual({ items: [], next: null });
+    expect(await data.engine.thread("child-1")).toMatchObject({ runs: 1 });
+  });
+
+  test("a thread is listed while its newest run is a client's", async () => {
+    await using data = await open();
+    const parent = await start(data.engine, { threadId: "a" });
+    const listed = async () => (await data.engine.threads({ limit: 9 })).items.map(({ thread_id }) => thread_id);
+
+    await delegate(data.engine, parent.run, { threadId: "b" });
+    expect(await listed()).toEqual(["a"]);
+    await enqueue(data.engine, { threadId: "b" });
+    expect(await listed()).toEqual(["b", "a"]);
+    await delegate(data.engine, parent.run, { threadId: "b" });
+    expect(await listed()).toEqual(["a"]);
+  });
+
+  test("deleting the parent's thread leaves the delegated run readable", async () => {
+    await using data = await open();
+    const parent = await start(data.engine, { threadId: "thread" });
+    await delegate(data.engine, parent.run);
+    const child = await claimNext(data.engine);
+    await complete(data.engine, parent);
+
+    await data.engine.deleteThread("thread");
+
+    expect(await data.engine.run(child.run.run_id)).toEqual(child.run);
+    expect(await data.engine.history(child.run.run_id)).toHaveLength(1);
+    await complete(data.engine, child);
+    expect(await data.engine.run(child.run.run_id)).toMatchObject({
+      status: "completed",
+      parent_run_id: parent.run.run_id,
+    });
+  });
+}
+
+function delegate(engine: Engine, parent: Run | undefined, overrides: Partial<NewRun> = {}): Promise<Run> {
+  return enqueue(engine, { ...overrides, parentRunId: parent?.run_id ?? "" });
+}
+
+/** A run, one that it delegates, one that this delegates …: all running, `depth` below the first. */
+async function lineOf(engine: Engine, depth: number): Promise<Run[]> {
+  const line = [(await start(engine)).run];
+  while (line.length <= depth) {
+    await delegate(engine, line.at(-1));
+    line.push((await claimNext(engine)).run);
+  }
+  return line;
+}
+
+/** Why the run was not taken in. Fails when it was, or left anything behind. */
+async function refusalOf(engine: Engine, request: Partial<NewRun>): Promise<unknown> {
+  const refused = newRun(request);
+  const refusal: unknown = await engine.enqueue(refused).catch((error: unknown) => error);
+  expect(await engine.run(refused.runId)).toBeUndefined();
+  expect(await engine.thread(refused.threadId)).toBeUndefined();
+  return refusal;
+}
+
+function says(text: string): unknown {
+  return expect.stringContaining(text);
+}
+
+function idsOf(runs: readonly (Run | undefined)[]): (string | undefined)[] {
+  return runs.map((run) => run?.run_id);
+}

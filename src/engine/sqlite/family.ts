@@ -1,0 +1,58 @@
+/**
+ * Who delegated what: whether a run may delegate one more, and all that is under way below it. Called by
+ * `queue.ts` inside of its transactions; it only reads.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { AppError } from "../../core/errors.ts";
+import { isOver, MAX_DELEGATION_DEPTH } from "../../core/run.ts";
+import type { RunRow } from "./rows.ts";
+
+export class Family {
+  readonly #sql: ReturnType<typeof statements>;
+
+  constructor(db: DatabaseSync) {
+    this.#sql = statements(db);
+  }
+
+  /** @throws AppError RUN_NOT_FOUND, INVALID_REQUEST */
+  assertMayDelegate(parentId: string, parent: RunRow | undefined): void {
+    if (!parent) {
+      throw new AppError("RUN_NOT_FOUND", `There is no run ${parentId} that could delegate; its thread was deleted.`);
+    }
+    // Nobody would wait for the new run, and the cancel that has passed here would not reach it.
+    if (isOver(parent.status) || parent.cancel_requested) {
+      const state = isOver(parent.status) ? parent.status : "being canceled";
+      throw new AppError("INVALID_REQUEST", `Run ${parentId} is ${state}; it can delegate nothing more.`);
+    }
+    const { depth } = this.#sql.depthBelow.get({ parent: parentId, max: MAX_DELEGATION_DEPTH }) as { depth: number };
+    if (depth <= MAX_DELEGATION_DEPTH) return;
+    throw new AppError(
+      "INVALID_REQUEST",
+      `Runs may be delegated ${MAX_DELEGATION_DEPTH} deep, and run ${parentId} is; let it do the work itself.`,
+    );
+  }
+
+  /** The run and all below it that are not over, the oldest first. */
+  underWay(runId: string): RunRow[] {
+    return this.#sql.underWay.all(runId) as unknown as RunRow[];
+  }
+}
+
+function statements(db: DatabaseSync) {
+  return {
+    // How deep a run below this one is. Counts ids, not rows: an ancestor whose thread was deleted still counts.
+    depthBelow: db.prepare(
+      "WITH RECURSIVE above (id, depth) AS (SELECT :parent, 1 UNION ALL " +
+        "SELECT r.parent_id, depth + 1 FROM above JOIN runs r ON r.id = above.id WHERE r.parent_id IS NOT NULL AND depth <= :max) " +
+        "SELECT max(depth) AS depth FROM above",
+    ),
+    // Walks on through runs that are over: what they delegated may not be. CROSS JOIN keeps SQLite from scanning
+    // by status instead. UNION drops what was seen: ids of deleted runs can be used again, and make a circle.
+    underWay: db.prepare(
+      "WITH RECURSIVE family (id) AS (SELECT ? UNION " +
+        "SELECT r.id FROM family CROSS JOIN runs r ON r.parent_id = family.id) " +
+        "SELECT r.* FROM family CROSS JOIN runs r ON r.id = family.id " +
+        "WHERE r.status IN ('queued', 'running', 'waiting') ORDER BY r.n",
+    ),
+  } satisfies Record<string, StatementSync>;
+}

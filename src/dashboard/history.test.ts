@@ -189,6 +189,20 @@ test("the state of the model is what its calls are doing", () => {
   );
 });
 
+const open = (ms: number, waiting = 0) => ({ model_breaker_open: 1, model_breaker_ms: ms, model_waiting: waiting });
+const stateOf = (...agents: ProcessInfo[]) => modelState(historyOf(snapshot(1, agents)));
+
+test("an open breaker goes before all else, with the time to the first trial and those who wait for it", () => {
+  expect(stateOf(agent(1, 0, { model_breaker_open: 0, model_breaker_ms: 0 })).word).toBe("OK");
+  expect(stateOf(agent(1, 0, { model_rate_limited: 1, ...open(2_400, 12) }), agent(2, 0))).toEqual({
+    word: "Breaker open",
+    tone: "bad",
+    detail: "next try in 3 s · 12 wait",
+  });
+  expect(stateOf(agent(1, 0, open(8_000, 1)), agent(2, 0, open(1_000))).detail).toBe("next try in 1 s · 1 waits");
+  expect(stateOf(agent(1, 0, open(0))).detail).toBe("trying again");
+});
+
 const failed = (n: number, model_failures: number) => snapshot(n, [agent(1, 0, { model_failures })]);
 
 test("failures of the last minute are told while the model is well again", () => {

@@ -29,8 +29,17 @@ export interface ReasoningItem extends ItemBase, Voidable {
   endedAt: number | null;
 }
 
-/** writing: its arguments still come · ready: not started · interrupted: the run ended, or was taken over, before it did */
-export type ToolState = "writing" | "ready" | "running" | "done" | "failed" | "interrupted";
+/**
+ * writing: its arguments still come · ready: not started · waiting: for the run that it delegated ·
+ * interrupted: the run ended, or was taken over, before it did
+ */
+export type ToolState = "writing" | "ready" | "running" | "waiting" | "done" | "failed" | "interrupted";
+
+/** The run that does a tool call's work. */
+export interface Delegated {
+  readonly runId: string;
+  readonly agentId: string;
+}
 
 export interface ToolItem extends ItemBase, Voidable {
   readonly kind: "tool";
@@ -41,6 +50,7 @@ export interface ToolItem extends ItemBase, Voidable {
   result: string | null;
   startedAt: number | null;
   endedAt: number | null;
+  delegated: Delegated | null;
 }
 
 export interface AttemptItem extends ItemBase {

@@ -1,27 +1,38 @@
 /** The items of a run, in order. Each is rendered again only when it changed, however long the run is. */
 import { useMemo } from "preact/hooks";
+import { MAX_DELEGATION_DEPTH } from "../../core/run.ts";
 import { duration } from "../format.ts";
 import { Markdown } from "../markdown/markdown.tsx";
-import type { AttemptItem, GapItem, Item, ReasoningItem, TextItem } from "./items.ts";
+import { DelegatedRun } from "./delegated-run.tsx";
+import type { AttemptItem, GapItem, Item, ReasoningItem, TextItem, ToolItem } from "./items.ts";
 import { ToolCall } from "./tool-call.tsx";
 
 interface Props {
   readonly items: readonly Item[];
   /** The page of a run shows what does not count, struck out, and its tool calls open; a chat does not. */
   readonly isDetailed: boolean;
+  /** How many delegations below the run whose page it is. */
+  readonly depth?: number;
 }
 
-export function RunItems({ items, isDetailed }: Props) {
+export function RunItems({ items, isDetailed, depth = 0 }: Props) {
   return (
     <ol class="items">
       {items.map((item) => (
-        <Row key={item.key} item={item} version={item.version} isDetailed={isDetailed} />
+        <Row key={item.key} item={item} version={item.version} isDetailed={isDetailed} depth={depth} />
       ))}
     </ol>
   );
 }
 
-function Row({ item, version, isDetailed }: { item: Item; version: number; isDetailed: boolean }) {
+interface RowProps {
+  readonly item: Item;
+  readonly version: number;
+  readonly isDetailed: boolean;
+  readonly depth: number;
+}
+
+function Row({ item, version, isDetailed, depth }: RowProps) {
   // The item is changed in place; its version is what says so.
   return useMemo(() => {
     const isVoid = "isVoid" in item && item.isVoid;
@@ -29,20 +40,20 @@ function Row({ item, version, isDetailed }: { item: Item; version: number; isDet
     return (
       <li class={isVoid ? "item item-void" : "item"}>
         {isVoid && <p class="item-note">Void: the next attempt said it again.</p>}
-        {show(item, isDetailed)}
+        {show(item, isDetailed, depth)}
       </li>
     );
-  }, [item, version, isDetailed]);
+  }, [item, version, isDetailed, depth]);
 }
 
-function show(item: Item, isDetailed: boolean) {
+function show(item: Item, isDetailed: boolean, depth: number) {
   switch (item.kind) {
     case "text":
       return <Text item={item} />;
     case "reasoning":
       return <Reasoning item={item} />;
     case "tool":
-      return <ToolCall tool={item} isOpen={isDetailed} />;
+      return <Tool tool={item} isDetailed={isDetailed} depth={depth} />;
     case "attempt":
       return <Attempt item={item} isDetailed={isDetailed} />;
     case "gap":
@@ -52,6 +63,24 @@ function show(item: Item, isDetailed: boolean) {
     default:
       return null;
   }
+}
+
+function Tool({ tool, isDetailed, depth }: { tool: ToolItem; isDetailed: boolean; depth: number }) {
+  const { delegated, state } = tool;
+  return (
+    <>
+      {/* Of a delegated call the run says what came of it. */}
+      <ToolCall tool={tool} isOpen={isDetailed && !delegated} />
+      {delegated && depth < MAX_DELEGATION_DEPTH && (
+        <DelegatedRun
+          to={delegated}
+          isPending={state === "waiting"}
+          isOpenAtFirst={isDetailed}
+          show={(items) => <RunItems items={items} isDetailed={false} depth={depth + 1} />}
+        />
+      )}
+    </>
+  );
 }
 
 function Text({ item }: { item: TextItem }) {

@@ -126,6 +126,12 @@ describe("real journals", () => {
   });
 });
 
+const delegated = (toolCallId: string) => ({
+  type: "CUSTOM" as const,
+  name: "evenkeel.waiting",
+  value: { reason: "delegated to a", tool_call_id: toolCallId, run_id: `run_${toolCallId}`, agent_id: "a" },
+});
+
 describe("what seldom happens", () => {
   test("a run that waits says how many are ahead", () => {
     expect(viewOf(started.slice(0, 2))).toMatchObject({ status: "queued", ahead: 3 });
@@ -183,6 +189,46 @@ describe("what seldom happens", () => {
     expect(view).toMatchObject({ status: "waiting", items: [{ kind: "parked", reason: "limit" }] });
     view.apply({ seq: 5, type: "STEP_STARTED", stepName: "model" });
     expect(view.status).toBe("running");
+  });
+
+  test("a delegated call waits for its run, and names it; the run is parked while nothing else works", () => {
+    const view = viewOf([
+      ...started,
+      { seq: 4, timestamp: 1_020, type: "TOOL_CALL_START", toolCallId: "c", toolCallName: "delegate" },
+      { seq: 5, timestamp: 1_020, type: "TOOL_CALL_START", toolCallId: "t", toolCallName: "calculate" },
+      { seq: 6, timestamp: 1_030, type: "STEP_STARTED", stepName: "tool:delegate:c" },
+      { seq: 7, timestamp: 1_030, type: "STEP_STARTED", stepName: "tool:calculate:t" },
+      { seq: 8, timestamp: 1_040, ...delegated("c") },
+    ]);
+    expect(view).toMatchObject({ status: "running", delegatedRuns: 1 });
+    expect(toolOf(view)).toMatchObject({ state: "waiting", delegated: { runId: "run_c", agentId: "a" } });
+    view.apply({ seq: 9, timestamp: 1_050, type: "TOOL_CALL_RESULT", messageId: "m", toolCallId: "t", content: "4" });
+    expect(view.status).toBe("waiting");
+    // Its step may be cut in two by the process that goes on with it.
+    view.apply({ seq: 10, timestamp: 1_060, type: "STEP_FINISHED", stepName: "tool:delegate:c" });
+    view.apply({ seq: 11, timestamp: 1_070, type: "STEP_STARTED", stepName: "tool:delegate:c" });
+    expect([view.status, toolOf(view)?.state]).toEqual(["waiting", "waiting"]);
+    view.apply({ seq: 12, timestamp: 2_000, type: "TOOL_CALL_RESULT", messageId: "m", toolCallId: "c", content: "ok" });
+    expect(view).toMatchObject({ status: "running", delegatedRuns: 0 });
+    expect(toolOf(view)).toMatchObject({ state: "done", result: "ok", startedAt: 1_030, endedAt: 2_000 });
+    expect(kinds(view)).toEqual(["tool", "tool"]);
+  });
+
+  test("a call that is delegated when the run is canceled is interrupted", () => {
+    const view = viewOf([
+      ...started,
+      { seq: 4, timestamp: 1_020, type: "TOOL_CALL_START", toolCallId: "c", toolCallName: "delegate" },
+      {
+        seq: 5,
+        timestamp: 1_020,
+        type: "CUSTOM",
+        name: "evenkeel.waiting",
+        value: { tool_call_id: "c", run_id: "r2" },
+      },
+      { seq: 6, timestamp: 1_040, type: "RUN_FINISHED", threadId: "t", runId: "r", outcome: { type: "cancelled" } },
+    ]);
+    expect(view).toMatchObject({ status: "canceled", delegatedRuns: 0 });
+    expect(toolOf(view)).toMatchObject({ state: "interrupted", delegated: { runId: "r2" } });
   });
 
   test("events of unknown types and shapes change nothing but the position", () => {

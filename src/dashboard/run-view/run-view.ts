@@ -14,6 +14,7 @@ import type {
   ReasoningItem,
   TextItem,
   ToolItem,
+  ToolState,
   VoidableItem,
 } from "./items.ts";
 import { CustomValue, toolCallOfStep, type WireEvent } from "./wire.ts";
@@ -46,6 +47,14 @@ export class RunView {
   lastAt = 0;
   // By the id that later events name. An endpoint may give two calls the same id: then the newer one is meant.
   readonly #byId = new Map<string, VoidableItem>();
+  /** Tool calls under way: as many as one answer of the model asked for. */
+  readonly #working = new Set<ToolItem>();
+  readonly #delegated = new Set<ToolItem>();
+
+  /** How many delegated runs it waits for. */
+  get delegatedRuns(): number {
+    return this.#delegated.size;
+  }
 
   /** Applies the next event; one that was seen already changes nothing. */
   apply(event: WireEvent): void {
@@ -111,8 +120,8 @@ export class RunView {
     const { type, toolCallId } = event;
     if (type === "TOOL_CALL_START") {
       const call = { kind: "tool", name: event.toolCallName, args: "", state: "writing" } as const;
-      const times = { at, startedAt: null, endedAt: null };
-      this.#add(toolCallId, { ...call, ...times, key: this.#key(), version: 0, isVoid: false, result: null });
+      const rest = { at, startedAt: null, endedAt: null, result: null, delegated: null };
+      this.#add(toolCallId, { ...call, ...rest, key: this.#key(), version: 0, isVoid: false });
       return;
     }
     const tool = this.#byId.get(toolCallId);
@@ -121,29 +130,42 @@ export class RunView {
     else if (type === "TOOL_CALL_END") tool.state = tool.state === "writing" ? "ready" : tool.state;
     else {
       tool.result = typeof event.content === "string" ? event.content : JSON.stringify(event.content);
-      tool.state = event.isError ? "failed" : "done";
       tool.endedAt = at;
+      return this.#become(tool, event.isError ? "failed" : "done");
     }
+    this.#touch(tool);
+  }
+
+  /** Nothing but delegated calls is open: then the run is parked. */
+  #become(tool: ToolItem, state: ToolState): void {
+    tool.state = state;
+    keep(this.#working, tool, state === "running");
+    keep(this.#delegated, tool, state === "waiting");
+    const isParked = this.#working.size === 0 && this.#delegated.size > 0;
+    if (!this.end) this.status = isParked ? "waiting" : "running";
     this.#touch(tool);
   }
 
   #step({ type, stepName }: EventOf<"STEP_STARTED" | "STEP_FINISHED">, at: number): void {
     if (stepName === MODEL_STEP) {
       if (type === "STEP_STARTED") this.modelCalls += 1;
+      // It has all results: a call without one was replaced by another with its id.
+      this.#working.clear();
+      this.#delegated.clear();
       if (this.status === "waiting") this.status = "running";
       return;
     }
     const tool = this.#byId.get(toolCallOfStep(stepName) ?? "");
     if (tool?.kind !== "tool") return;
     if (type === "STEP_STARTED") {
-      tool.state = "running";
       tool.startedAt ??= at;
+      // Begun again by another process: what was delegated still is.
+      this.#become(tool, tool.delegated ? "waiting" : "running");
     } else if (tool.state === "running") {
       // Closed without a result: its process died, and the next one starts it again or says that it cannot.
-      tool.state = "interrupted";
       tool.endedAt = at;
+      this.#become(tool, "interrupted");
     }
-    this.#touch(tool);
   }
 
   #custom(name: string, value: CustomValue, at: number): void {
@@ -161,9 +183,20 @@ export class RunView {
       const gap = { after: value.number("after") ?? 0, next: value.number("next") ?? 0 };
       this.items.push({ ...base, kind: "gap", ...gap } satisfies GapItem);
     } else if (name === "evenkeel.waiting") {
-      this.status = "waiting";
-      this.items.push({ ...base, kind: "parked", reason: value.text("reason") ?? "" } satisfies ParkedItem);
+      this.#waiting(value, base);
     }
+  }
+
+  #waiting(value: CustomValue, base: { key: string; at: number; version: number }): void {
+    const tool = this.#byId.get(value.text("tool_call_id") ?? "");
+    const runId = value.text("run_id");
+    if (tool?.kind === "tool" && runId !== undefined) {
+      tool.delegated = { runId, agentId: value.text("agent_id") ?? "another agent" };
+      tool.startedAt ??= base.at;
+      return this.#become(tool, "waiting");
+    }
+    this.status = "waiting";
+    this.items.push({ ...base, kind: "parked", reason: value.text("reason") ?? "" } satisfies ParkedItem);
   }
 
   #attempt(value: CustomValue, base: { key: string; at: number; version: number }): AttemptItem {
@@ -183,12 +216,7 @@ export class RunView {
     this.usage = usageOf(event.usage?.[0]);
     this.end = event.type === "RUN_ERROR" ? failed(event, at) : finished(event, at);
     this.status = this.end.status;
-    for (const item of this.items) if (isUnfinished(item)) this.#interrupt(item);
-  }
-
-  #interrupt(tool: ToolItem): void {
-    tool.state = "interrupted";
-    this.#touch(tool);
+    for (const item of this.items) if (isUnfinished(item)) this.#become(item, "interrupted");
   }
 
   #key(): string {
@@ -203,6 +231,11 @@ export class RunView {
   #touch(item: Item): void {
     item.version += 1;
   }
+}
+
+function keep<T>(set: Set<T>, entry: T, isIn: boolean): void {
+  if (isIn) set.add(entry);
+  else set.delete(entry);
 }
 
 function isUnfinished(item: Item): item is ToolItem {

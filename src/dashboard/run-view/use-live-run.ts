@@ -2,11 +2,12 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { LiveRun } from "./live-run.ts";
 
-export function useLiveRun(runId: string): LiveRun {
+/** @param isWanted false: not followed yet; once it is, it stays so to its end */
+export function useLiveRun(runId: string, isWanted = true): LiveRun {
   const live = useMemo(() => new LiveRun(runId), [runId]);
   useEffect(() => {
-    live.start();
-    return () => live.stop();
-  }, [live]);
+    if (isWanted) live.start();
+  }, [live, isWanted]);
+  useEffect(() => () => live.stop(), [live]);
   return live;
 }

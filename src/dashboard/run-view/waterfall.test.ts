@@ -145,6 +145,107 @@ const slow = (reason: string) => [
   at(4.2, DONE),
 ];
 
+const delegated = (id: string, agentId = "researcher") =>
+  custom("waiting", { reason: `delegated to ${agentId}`, tool_call_id: id, run_id: `run_${id}`, agent_id: agentId });
+const result = (toolCallId: string) => ({ type: "TOOL_CALL_RESULT", messageId: "m", toolCallId, content: "x" });
+
+describe("delegated calls", () => {
+  test("wait instead of work: from the call to its result the run is parked", () => {
+    const waterfall = fallOf([
+      at(0, START),
+      at(0, CLAIMED),
+      at(1, step("STARTED", "tool:delegate:1")),
+      at(1.01, delegated("1")),
+      at(4, result("1")),
+      at(4, step("FINISHED", "tool:delegate:1")),
+      at(4, step("STARTED")),
+      at(5, DONE),
+    ]);
+    expect(kinds(waterfall)).toEqual(["queued", "parked", "first_token"]);
+    expect(waterfall.segments[1]).toMatchObject({ label: "Delegated to researcher", end: 1_004_000 });
+    expect(waterfall.sums(0)).toMatchObject({ tool: 0, parked: 3_000 });
+    expect(whySlow(waterfall, 0)).toContain("3.0 s waiting for delegated runs");
+  });
+
+  test("a moment counts for the tool that works in it, and as parked only when none does", () => {
+    const waterfall = fallOf([
+      at(0, START),
+      at(0, CLAIMED),
+      at(0, step("STARTED", "tool:delegate:1")),
+      at(0, step("STARTED", "tool:delegate:2")),
+      at(0, delegated("1")),
+      at(0, delegated("2", "analyst")),
+      at(1, step("STARTED", "tool:calc:3")),
+      at(3, step("FINISHED", "tool:calc:3")),
+      at(5, result("1")),
+      at(8, result("2")),
+      at(8, DONE),
+    ]);
+    expect(waterfall.sums(0)).toMatchObject({ tool: 2_000, parked: 6_000 });
+    expect(sumOf(waterfall)).toBe(waterfall.totalMs(0));
+    const lengths = waterfall.segments.slice(1).map(({ label, start, end }) => [label, (end ?? 0) - start]);
+    expect(lengths).toEqual([
+      ["Delegated to researcher", 5_000],
+      ["Delegated to analyst", 8_000],
+      ["calc", 2_000],
+    ]);
+  });
+
+  test("one that still waits grows with the clock, and the end of the run ends it", () => {
+    const waterfall = fallOf([at(0, START), at(0, CLAIMED), at(1, delegated("1"))]);
+    expect(waterfall.sums(1_000_000 + 4_000)).toMatchObject({ tool: 0, parked: 3_000 });
+    waterfall.apply(at(5, DONE));
+    expect(waterfall.sums(1_000_000 + 9_000).parked).toBe(4_000);
+    expect(waterfall.segments.at(-1)?.end).toBe(1_005_000);
+  });
+
+  test("its step may end and begin again in another process: it waits for its result all the same", () => {
+    const waterfall = fallOf([
+      at(0, START),
+      at(0, CLAIMED),
+      at(0, step("STARTED", "tool:delegate:1")),
+      at(0, delegated("1")),
+      at(1, step("FINISHED", "tool:delegate:1")),
+      at(3, CLAIMED),
+      at(3, step("STARTED", "tool:delegate:1")),
+      at(3, delegated("1")),
+      at(4, result("1")),
+      at(4, DONE),
+    ]);
+    expect(kinds(waterfall)).toEqual(["queued", "parked"]);
+    expect(waterfall.sums(0)).toMatchObject({ tool: 0, parked: 4_000 });
+  });
+
+  test("a process that dies ends its bar, and the next one goes on waiting", () => {
+    const waterfall = fallOf([
+      at(0, START),
+      at(0, CLAIMED),
+      at(0, step("STARTED", "tool:delegate:1")),
+      at(0, delegated("1")),
+      at(2, custom("attempt", { of: "run", attempt: 2, reason: "its process died", void: [] })),
+      at(3, CLAIMED),
+      at(3, step("STARTED", "tool:delegate:1")),
+      at(5, result("1")),
+      at(5, DONE),
+    ]);
+    expect(kinds(waterfall)).toEqual(["queued", "parked", "queued", "parked"]);
+    expect(waterfall.sums(0)).toMatchObject({ tool: 0, queued: 1_000, parked: 4_000 });
+  });
+
+  test("beside a run that was parked for another reason the sentence says no more than parked", () => {
+    const parked = custom("waiting", { reason: "a rate limit" });
+    const events = [
+      at(0, START),
+      at(0, CLAIMED),
+      at(0, delegated("1")),
+      at(2, result("1")),
+      at(2, parked),
+      at(4, DONE),
+    ];
+    expect(whySlow(fallOf(events), 0)).toBe("4.0 s: 4.0 s parked");
+  });
+});
+
 describe("the answer in one line", () => {
   test("names the longest first, and why it waited", () => {
     expect(whySlow(fallOf(slow("the model answered 429: slow down")), 0)).toBe(

@@ -1,7 +1,8 @@
 /**
  * Why is this run slow? Turns a journal into stretches of time, one event at a time: in the queue, waiting before
  * a retry, waiting for the first token, generating, in tools, parked. Pure, and cheap per event. Sums are wall
- * time: two tools that ran side by side for a second took one second.
+ * time: two tools that ran side by side for a second took one second. A delegated call is parked, not a tool: a
+ * moment counts for tools while any works, and as parked when nothing but delegated calls is open.
  */
 import { MODEL_STEP } from "../../core/event.ts";
 import { CustomValue, toolCallOfStep, type WireEvent } from "./wire.ts";
@@ -19,6 +20,8 @@ export interface Segment {
   readonly end: number | null;
   /** What was generated in it did not count in the end. */
   readonly isVoid: boolean;
+  /** A tool call that waits for another run. */
+  readonly isDelegated: boolean;
 }
 
 export type Sums = Readonly<Record<SegmentKind, number>>;
@@ -38,11 +41,15 @@ export class Waterfall {
   /** Generated and thrown away. */
   voidMs = 0;
   #sums: Record<SegmentKind, number> = { queued: 0, rate_limit: 0, first_token: 0, generating: 0, tool: 0, parked: 0 };
-  /** The one stretch that is not a tool, if any is open. */
+  /** The one stretch that is not a tool call, if any is open. */
   #current: Opened | undefined;
-  readonly #tools = new Map<string, Opened>();
+  /** Tool calls under way: as many as one answer of the model asked for. */
+  readonly #calls = new Map<string, Opened>();
   readonly #toolNames = new Map<string, string>();
-  #toolsSince = 0;
+  /** By call: whom it was delegated to. */
+  readonly #delegates = new Map<string, string | undefined>();
+  /** Up to when the time of the calls that are open is in the sums. */
+  #callsSince = 0;
   /** Where the segments of the model call begin that may still become void. */
   #unconfirmedFrom = 0;
 
@@ -63,7 +70,7 @@ export class Waterfall {
         break;
       case "STEP_FINISHED":
         if (event.stepName === MODEL_STEP) this.#close(at);
-        else this.#closeTool(toolCallOfStep(event.stepName), at);
+        else this.#stepFinished(toolCallOfStep(event.stepName), at);
         break;
       case "TOOL_CALL_START":
         this.#toolNames.set(event.toolCallId, event.toolCallName);
@@ -73,6 +80,9 @@ export class Waterfall {
       case "REASONING_MESSAGE_CONTENT":
       case "TOOL_CALL_ARGS":
         this.#firstToken(at);
+        break;
+      case "TOOL_CALL_RESULT":
+        this.#delegateAnswered(event.toolCallId, at);
         break;
       case "RUN_FINISHED":
       case "RUN_ERROR":
@@ -90,7 +100,8 @@ export class Waterfall {
     const end = Math.max(now, this.lastAt);
     const current = this.#current && this.segments[this.#current.index];
     if (current) sums[current.kind] += end - current.start;
-    if (this.#tools.size > 0) sums.tool += end - this.#toolsSince;
+    const kind = this.#kindOfCalls();
+    if (kind) sums[kind] += end - this.#callsSince;
     return sums;
   }
 
@@ -101,7 +112,7 @@ export class Waterfall {
 
   #custom(name: string, value: CustomValue, at: number): void {
     if (name === "evenkeel.claimed") this.#close(at);
-    if (name === "evenkeel.waiting") this.#open("parked", { label: "Parked", reason: value.text("reason"), at });
+    if (name === "evenkeel.waiting") this.#waiting(value, at);
     if (name !== "evenkeel.attempt") return;
     this.#closeAll(at);
     if (value.texts("void").length > 0) this.#voidCall();
@@ -110,18 +121,50 @@ export class Waterfall {
     else this.#open("rate_limit", { label: `Wait before attempt ${value.number("attempt") ?? "?"}`, reason, at });
   }
 
+  #waiting(value: CustomValue, at: number): void {
+    const id = value.text("tool_call_id");
+    if (id === undefined) return this.#open("parked", { label: "Parked", reason: value.text("reason"), at });
+    this.#delegates.set(id, value.text("agent_id"));
+    const call = this.#calls.get(id);
+    if (!call) return this.#openCall(id, at, "");
+    // The moments in which it was handed over belong to the wait: one call is one bar.
+    const segment = this.segments[call.index];
+    if (segment) this.segments[call.index] = { ...segment, ...this.#look(id, "") };
+  }
+
   #stepStarted(stepName: string, at: number): void {
     if (stepName === MODEL_STEP) {
       this.#unconfirmedFrom = this.segments.length;
       this.#open("first_token", { label: "Waiting for the first token", at });
       return;
     }
-    this.#close(at);
     const id = toolCallOfStep(stepName) ?? stepName;
-    if (this.#tools.size === 0) this.#toolsSince = at;
-    this.#tools.set(id, { index: this.segments.length, start: at });
-    const label = this.#toolNames.get(id) ?? stepName.split(":")[1] ?? stepName;
-    this.segments.push({ kind: "tool", label, reason: null, start: at, end: null, isVoid: false });
+    // One that was delegated is still open when the step begins again in another process.
+    if (!this.#calls.has(id)) this.#openCall(id, at, stepName.split(":")[1] ?? stepName);
+  }
+
+  /** A delegated call is over when its result is there, however its steps are cut. */
+  #stepFinished(id: string | undefined, at: number): void {
+    if (id !== undefined && !this.#delegates.has(id)) this.#closeCall(id, at);
+  }
+
+  #delegateAnswered(id: string, at: number): void {
+    if (!this.#delegates.has(id)) return;
+    this.#closeCall(id, at);
+    this.#delegates.delete(id);
+  }
+
+  #openCall(id: string, at: number, name: string): void {
+    this.#close(at);
+    this.#settleCalls(at);
+    this.#calls.set(id, { index: this.segments.length, start: at });
+    this.segments.push({ ...this.#look(id, name), reason: null, start: at, end: null, isVoid: false });
+  }
+
+  /** @param name of the tool, where the call has told none */
+  #look(id: string, name: string): Pick<Segment, "kind" | "label" | "isDelegated"> {
+    if (!this.#delegates.has(id)) return { kind: "tool", label: this.#toolNames.get(id) ?? name, isDelegated: false };
+    return { kind: "parked", label: `Delegated to ${this.#delegates.get(id) ?? "another agent"}`, isDelegated: true };
   }
 
   #firstToken(at: number): void {
@@ -132,7 +175,8 @@ export class Waterfall {
   #open(kind: SegmentKind, { label, reason, at }: { label: string; reason?: string | undefined; at: number }): void {
     this.#close(at);
     this.#current = { index: this.segments.length, start: at };
-    this.segments.push({ kind, label, reason: reason ?? null, start: at, end: null, isVoid: false });
+    const segment = { kind, label, reason: reason ?? null, start: at, end: null };
+    this.segments.push({ ...segment, isVoid: false, isDelegated: false });
   }
 
   #close(at: number): void {
@@ -142,17 +186,30 @@ export class Waterfall {
     this.#current = undefined;
   }
 
-  #closeTool(id: string | undefined, at: number): void {
-    const opened = id === undefined ? undefined : this.#tools.get(id);
-    if (id === undefined || !opened) return;
-    this.#tools.delete(id);
+  #closeCall(id: string, at: number): void {
+    const opened = this.#calls.get(id);
+    if (!opened) return;
+    this.#settleCalls(at);
+    this.#calls.delete(id);
     this.#end(opened, at);
-    if (this.#tools.size === 0) this.#sums.tool += at - this.#toolsSince;
   }
 
   #closeAll(at: number): void {
     this.#close(at);
-    for (const id of this.#tools.keys()) this.#closeTool(id, at);
+    for (const id of this.#calls.keys()) this.#closeCall(id, at);
+  }
+
+  #settleCalls(at: number): void {
+    const kind = this.#kindOfCalls();
+    if (kind) this.#sums[kind] += at - this.#callsSince;
+    this.#callsSince = at;
+  }
+
+  /** What the time of the open calls counts as. */
+  #kindOfCalls(): "tool" | "parked" | undefined {
+    const ids = [...this.#calls.keys()];
+    if (ids.length === 0) return undefined;
+    return ids.every((id) => this.#delegates.has(id)) ? "parked" : "tool";
   }
 
   #end({ index }: Opened, at: number): Segment | undefined {

@@ -29,8 +29,10 @@ export function whySlow(waterfall: Waterfall, now: number): string {
 
 function wordsFor(kind: SegmentKind, { segments, voidMs }: Waterfall): string {
   if (kind === "generating" && voidMs > 0) return `generating (${duration(voidMs)} of it for nothing)`;
-  if (kind !== "rate_limit") return WORDS[kind];
+  if (kind !== "rate_limit" && kind !== "parked") return WORDS[kind];
   const waits = segments.filter((segment) => segment.kind === kind);
+  if (waits.every(({ isDelegated }) => isDelegated)) return "waiting for delegated runs";
+  if (kind === "parked") return WORDS[kind];
   if (waits.every(isRateLimit)) return "waiting for a rate limit";
   return waits.every(isOverload) ? "waiting for an overloaded model" : WORDS[kind];
 }

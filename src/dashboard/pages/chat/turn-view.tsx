@@ -55,7 +55,13 @@ function Progress({ live: { view } }: { live: LiveRun }) {
     return <p class="turn-wait">{view.ahead > 0 ? `In the queue, ${view.ahead} ahead` : "In the queue"}…</p>;
   }
   if (last?.kind === "tool" && last.result === null) return null;
-  return <p class="turn-wait">{view.status === "waiting" ? "Parked" : "Waiting for the model"}…</p>;
+  return <p class="turn-wait">{waitsFor(view)}…</p>;
+}
+
+function waitsFor({ status, delegatedRuns }: LiveRun["view"]): string {
+  if (status !== "waiting") return "Waiting for the model";
+  if (delegatedRuns === 0) return "Parked";
+  return `Waiting for ${delegatedRuns === 1 ? "a delegated run" : `${delegatedRuns} delegated runs`}`;
 }
 
 function StoredAnswer({ turn, thread, onAgain }: Props) {

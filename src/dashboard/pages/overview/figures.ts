@@ -5,7 +5,7 @@ import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf } from "../
 export type Tone = "ok" | "warn" | "bad" | "idle";
 
 export interface ModelState {
-  readonly word: "OK" | "Retrying" | "Rate-limited" | "Unknown";
+  readonly word: "OK" | "Retrying" | "Rate-limited" | "Breaker open" | "Unknown";
   readonly tone: Tone;
   readonly detail: string;
 }
@@ -35,12 +35,13 @@ export function tokensPerSecond(history: History): number | null {
   return history.rateNow("agent", "output_tokens", TOKENS_OVER_MS);
 }
 
-/** There is no breaker in the server: what its agents' calls are doing is the state of the model. */
+/** What its agents' calls are doing is the state of the model. */
 export function modelState(history: History): ModelState {
   const snapshot = history.latest;
   const calls = snapshot && sumOf(snapshot, "agent", "model_calls");
   if (!snapshot || calls === null) return { word: "Unknown", tone: "idle", detail: "no agent has told yet" };
   const waiting = sumOf(snapshot, "agent", "model_waiting") ?? 0;
+  if ((maxOf(snapshot, "agent", "model_breaker_open") ?? 0) > 0) return breakerState(snapshot, waiting);
   if (waiting > 0) return waitingState(snapshot, waiting);
   const failures = failuresLately(history);
   const underWay = `${count(calls)} ${calls === 1 ? "call" : "calls"}`;
@@ -51,9 +52,22 @@ export function modelState(history: History): ModelState {
   };
 }
 
+/** Each agent process has a breaker of its own; the first that tries again tells whether the model is back. */
+function breakerState(snapshot: Snapshot, waiting: number): ModelState {
+  const open = snapshot.processes.filter(({ kind, gauges: of }) => kind === "agent" && of["model_breaker_open"]);
+  const tryMs = Math.min(...open.map(({ gauges: of }) => of["model_breaker_ms"] ?? 0));
+  const next = tryMs > 0 ? `next try in ${count(Math.ceil(tryMs / 1_000))} s` : "trying again";
+  const detail = waiting > 0 ? `${next} · ${waitWords(waiting)}` : next;
+  return { word: "Breaker open", tone: "bad", detail };
+}
+
+function waitWords(waiting: number): string {
+  return `${count(waiting)} ${waiting === 1 ? "waits" : "wait"}`;
+}
+
 function waitingState(snapshot: Snapshot, waiting: number): ModelState {
   const waitS = Math.ceil((maxOf(snapshot, "agent", "model_wait_ms") ?? 0) / 1_000);
-  const detail = `${count(waiting)} ${waiting === 1 ? "waits" : "wait"} · ${count(waitS)} s more`;
+  const detail = `${waitWords(waiting)} · ${count(waitS)} s more`;
   const limited = (sumOf(snapshot, "agent", "model_rate_limited") ?? 0) > 0;
   return limited ? { word: "Rate-limited", tone: "bad", detail } : { word: "Retrying", tone: "warn", detail };
 }

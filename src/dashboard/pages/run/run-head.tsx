@@ -1,7 +1,7 @@
 /** The head of a run's page: whose it is, how it stands, what it used, and the button that ends it. */
 import type { ComponentChildren } from "preact";
 import { isOver, type Run, type RunStatus } from "../../../core/run.ts";
-import { clockTime } from "../../format.ts";
+import { clockTime, shortId } from "../../format.ts";
 import { info } from "../../info.ts";
 import { href } from "../../router.ts";
 import { Cost, Tokens } from "../../run-view/cost-cell.tsx";
@@ -39,6 +39,14 @@ export function RunHead({ run, view, details }: Props) {
         <code>{run.run_id}</code>
         <CopyButton text={run.run_id} />
       </p>
+      {run.parent_run_id && (
+        <p class="run-by">
+          Delegated by run{" "}
+          <a class="mono" href={href("runs", run.parent_run_id)} title={run.parent_run_id}>
+            {shortId(run.parent_run_id)}
+          </a>
+        </p>
+      )}
       <Facts run={run} view={view} status={status} />
     </header>
   );
@@ -62,7 +70,7 @@ function Facts({ run, view, status }: { run: Run; view: RunView; status: RunStat
           <Ago at={run.created_at} />
         </span>
       </Fact>
-      <Fact name="Attempts">{Math.max(run.attempts, view.claims.length)}</Fact>
+      <Fact name="Attempts">{Math.max(run.attempts, view.claims.at(-1)?.attempt ?? 0)}</Fact>
       <Fact name="Steps">{run.steps}</Fact>
       <Fact name="Tokens in, out">
         <Tokens usage={usage} />

@@ -44,6 +44,7 @@ function run(n: number, status: RunStatus = "running"): Run {
     run_id: `r${n}`,
     thread_id: "t",
     agent_id: "a",
+    parent_run_id: null,
     status,
     created_at: n,
     started_at: n,

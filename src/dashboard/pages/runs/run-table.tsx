@@ -122,6 +122,11 @@ function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
         </a>
         <span class="runs-about">
           <span class="mono">{shortId(run.run_id)}</span>
+          {run.parent_run_id && (
+            <a class="runs-by" href={href("runs", run.parent_run_id)} title={`Delegated by run ${run.parent_run_id}`}>
+              delegated
+            </a>
+          )}
           {run.error && (
             <span class="runs-error" title={run.error.detail}>
               {run.error.code}

@@ -1,0 +1,85 @@
+/**
+ * The run that a tool call was delegated to, beneath that call: live while it lasts, with its own calls and what
+ * they delegated. What is folded away is not drawn, and one that is over is subscribed to only when it is opened:
+ * all tabs share a socket, which takes 256 subscriptions.
+ */
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { href } from "../router.ts";
+import { Duration } from "../ui/duration.tsx";
+import { ErrorNote } from "../ui/error-note.tsx";
+import { Loading } from "../ui/loading.tsx";
+import { StatusBadge } from "../ui/status-badge.tsx";
+import type { Delegated, Item } from "./items.ts";
+import type { LiveRun } from "./live-run.ts";
+import { useLiveRun } from "./use-live-run.ts";
+
+interface Props {
+  readonly to: Delegated;
+  /** The call still waits for it. */
+  readonly isPending: boolean;
+  readonly isOpenAtFirst: boolean;
+  /** run-items.tsx, which imports this file. */
+  readonly show: (items: readonly Item[]) => ComponentChildren;
+}
+
+export function DelegatedRun({ to: { runId, agentId }, isPending, isOpenAtFirst, show }: Props) {
+  const [isOpen, setOpen] = useState(isOpenAtFirst);
+  const live = useLiveRun(runId, isOpen || isPending);
+  void live.revision.value;
+  const { view, waterfall } = live;
+  const status = statusOf(live);
+  return (
+    <details class="delegated" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>
+        <span class="delegated-to">
+          Delegated to <strong>{agentId}</strong>
+        </span>
+        {view.end && <Duration ms={waterfall.totalMs(0)} />}
+        {status !== null && <StatusBadge status={status} />}
+      </summary>
+      {isOpen && <Body live={live} agentId={agentId} show={show} />}
+    </details>
+  );
+}
+
+function Body({ live, agentId, show }: Pick<Props, "show"> & { live: LiveRun; agentId: string }) {
+  void live.revision.value;
+  const { view, runId } = live;
+  return (
+    // Only the run that was asked is read out as it answers, not all those that work for it.
+    <div class="delegated-body" aria-live="off" aria-busy={!view.end}>
+      {show(view.items)}
+      <Trouble live={live} />
+      {!isDeleted(live) && (
+        <p class="delegated-foot">
+          <a href={href("runs", runId)}>Open the run of {agentId}</a>
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Whatever stands in the place of words: it has none yet, it failed, or it is gone. */
+function Trouble({ live }: { live: LiveRun }) {
+  void live.revision.value;
+  const { view } = live;
+  const error = live.error.value;
+  if (isDeleted(live)) return <p class="item-event">This run was deleted.</p>;
+  if (error) return <ErrorNote error={error} onRetry={() => live.retry()} />;
+  if (view.end?.error) return <ErrorNote error={view.end.error} />;
+  if (view.lastSeq === 0) return <Loading what="Loading the run" />;
+  if (view.end || view.items.length > 0) return null;
+  return <p class="item-event">{view.status === "queued" ? "In the queue…" : "Waiting for the model…"}</p>;
+}
+
+/** Null before anything is known of it: then the call above says how it went. */
+function statusOf(live: LiveRun): string | null {
+  if (isDeleted(live)) return "deleted";
+  if (live.error.value) return "unknown";
+  return live.view.lastSeq > 0 ? live.view.status : null;
+}
+
+function isDeleted(live: LiveRun): boolean {
+  return live.error.value?.code === "RUN_NOT_FOUND";
+}

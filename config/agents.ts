@@ -26,6 +26,15 @@ export const agents = defineAgents({
     limits: { maxSteps: 60, timeoutMs: 30 * 60_000 },
   },
 
+  // Hands parts of the work to the others; each part is a run of its own, nested in this one on its page.
+  planner: {
+    model: "claude-opus-5-5",
+    description: "Splits a question and asks the other agents.",
+    system: "Split the work into parts, delegate them side by side, and put the replies together.",
+    delegates: ["assistant", "analyst"],
+    limits: { timeoutMs: 60 * 60_000 },
+  },
+
   // No tools, short answers, tight limits.
   greeter: {
     model: "claude-haiku-5-5",

@@ -17,6 +17,7 @@ import { addUsage, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import { callModel } from "./model.ts";
 import type { ModelMeter } from "./model-meter.ts";
+import type { Parking } from "./parking.ts";
 import type { RunLog } from "./run-log.ts";
 import { runTools } from "./tools/execute.ts";
 import { describeTools, type Tools } from "./tools/registry.ts";
@@ -26,7 +27,9 @@ export interface LoopOptions {
   readonly agent: Agent;
   readonly engine: Engine;
   readonly client: Anthropic;
+  /** Those of this run. */
   readonly tools: Tools;
+  readonly parking: Parking;
   readonly meter: ModelMeter;
   readonly log: RunLog;
   readonly modelIdleMs: number;
@@ -77,7 +80,7 @@ async function modelStep(options: LoopOptions, progress: Progress): Promise<Prog
 }
 
 async function toolStep(options: LoopOptions, progress: Progress): Promise<Progress> {
-  const { run, engine, agent, log, tools, signal } = options;
+  const { run, engine, agent, log, tools, parking, signal } = options;
   const uses = toolUsesOf(progress.messages.at(-1) ?? { role: "user", content: "" });
   const steps = progress.steps + uses.length;
   assertStepsLeft(agent, steps);
@@ -85,9 +88,7 @@ async function toolStep(options: LoopOptions, progress: Progress): Promise<Progr
   // endpoint gives every call of a run another id.
   const ledger = progress.resumed ? await engine.toolCalls(run.run_id) : [];
   const context = { signal, runId: run.run_id, threadId: run.thread_id };
-  // Only those that the agent was given: a model may name any.
-  const own = new Map([...tools].filter(([name]) => agent.tools.includes(name)));
-  const results = await runTools({ uses, ledger, tools: own, log, context });
+  const results = await runTools({ uses, ledger, tools, log, steps: progress.steps, parking, context });
   const message: Message = { role: "user", content: results };
   await log.checkpoint({ messages: [message], steps });
   return { ...progress, steps, messages: [...progress.messages, message], resumed: false };
@@ -103,7 +104,7 @@ function assertStepsLeft({ agentId, limits }: Agent, steps: number): void {
 
 function paramsOf({ agent, tools }: LoopOptions, messages: readonly Message[]): MessageStreamParams {
   const { model, maxTokens, system, thinking } = agent;
-  const described = describeTools(agent, tools);
+  const described = describeTools(tools);
   return {
     model,
     max_tokens: maxTokens,

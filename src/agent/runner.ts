@@ -3,7 +3,9 @@
  * passes cancel requests on. Owned by `main.ts`.
  */
 import type { Claim, Engine, Follower } from "../engine/engine.ts";
-import { Interrupted, work, type WorkDeps } from "./work.ts";
+import { Interrupted } from "./interrupted.ts";
+import { Parking } from "./parking.ts";
+import { work, type Hold, type WorkDeps } from "./work.ts";
 
 const LEASE_MS = 15_000;
 const EXTEND_MS = 5_000;
@@ -16,8 +18,7 @@ export interface RunnerOptions extends WorkDeps {
   readonly concurrency: number;
 }
 
-interface Job {
-  readonly abort: AbortController;
+interface Job extends Hold {
   readonly done: Promise<void>;
 }
 
@@ -25,7 +26,8 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #engine: Engine;
   readonly #owner: string;
-  // Bounded by `concurrency`.
+  // Those that are not parked are bounded by `concurrency`. A parked one waits for a run that is claimed before any
+  // other, so of parked ones there are not many more than `concurrency` times the depth of delegation.
   readonly #jobs = new Map<string, Job>();
   #follower: Follower | undefined;
   #extendTimer: NodeJS.Timeout | undefined;
@@ -82,7 +84,8 @@ export class Runner {
 
   async #lookOnce(): Promise<void> {
     if (this.#jobs.size > 0) await this.#passOnCancels();
-    const free = this.#options.concurrency - this.#jobs.size;
+    const working = [...this.#jobs.values()].filter(({ parking }) => !parking.isParked).length;
+    const free = this.#options.concurrency - working;
     if (this.#draining || free <= 0) return;
     const limit = Math.min(free, CLAIM_BATCH);
     const claims = await this.#engine.claim({ owner: this.#owner, limit, leaseMs: LEASE_MS });
@@ -93,12 +96,13 @@ export class Runner {
 
   #begin(claim: Claim): void {
     const runId = claim.run.run_id;
-    const abort = new AbortController();
+    // A slot is free: the run that it waits for may be the one that takes it.
+    const hold: Hold = { abort: new AbortController(), parking: new Parking(() => this.#look()) };
     // Our own lease ran out while the machine slept, and we were the first to look: the old job is not the owner.
     this.#jobs.get(runId)?.abort.abort(new Interrupted("lost"));
     const job: Job = {
-      abort,
-      done: work(claim, this.#options, abort).then(() => {
+      ...hold,
+      done: work(claim, this.#options, hold).then(() => {
         if (this.#jobs.get(runId) === job) this.#jobs.delete(runId);
         this.#look();
       }),

@@ -8,10 +8,13 @@ import { AppError, hasCode, toAppError } from "../core/errors.ts";
 import type { Outcome } from "../core/run.ts";
 import type { Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
+import { Interrupted } from "./interrupted.ts";
 import { runLoop } from "./loop.ts";
 import type { ModelMeter } from "./model-meter.ts";
+import type { Parking } from "./parking.ts";
 import { RunLog } from "./run-log.ts";
-import type { Tools } from "./tools/registry.ts";
+import { DELEGATE, delegateTool } from "./tools/delegate.ts";
+import { toolsOf, type Tools } from "./tools/registry.ts";
 
 export interface WorkDeps {
   readonly engine: Engine;
@@ -23,22 +26,16 @@ export interface WorkDeps {
   readonly modelIdleMs: number;
 }
 
-/** Why a run's signal was aborted from outside. */
-export type Interruption = "canceled" | "lost" | "stopped";
-
-export class Interrupted extends Error {
-  readonly why: Interruption;
-
-  constructor(why: Interruption) {
-    super(`The run was ${why}.`);
-    this.name = "Interrupted";
-    this.why = why;
-  }
+/** What the runner holds of a run that is worked on. */
+export interface Hold {
+  readonly abort: AbortController;
+  readonly parking: Parking;
 }
 
 /** Never rejects: what goes wrong ends in the run's own outcome, or in the log. */
-export async function work(claim: Claim, deps: WorkDeps, abort: AbortController): Promise<void> {
+export async function work(claim: Claim, deps: WorkDeps, hold: Hold): Promise<void> {
   const { engine, log } = deps;
+  const { abort } = hold;
   const { run, fence } = claim;
   const pen = new RunLog({
     engine,
@@ -51,7 +48,7 @@ export async function work(claim: Claim, deps: WorkDeps, abort: AbortController)
     },
   });
   try {
-    await runWithinTime(claim, deps, { pen, abort });
+    await runWithinTime(claim, deps, { ...hold, pen });
   } catch (error) {
     const outcome = outcomeOf(error);
     if (outcome?.status === "failed")
@@ -68,17 +65,20 @@ export async function work(claim: Claim, deps: WorkDeps, abort: AbortController)
 async function runWithinTime(
   { run }: Claim,
   deps: WorkDeps,
-  { pen, abort }: { pen: RunLog; abort: AbortController },
+  { pen, abort, parking }: Hold & { readonly pen: RunLog },
 ): Promise<void> {
-  const { engine, agents, tools, client, meter, modelIdleMs } = deps;
+  const { engine, agents, client, meter, modelIdleMs } = deps;
   const agent = agents.get(run.agent_id);
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
+  const tools = toolsOf(agent, deps.tools);
+  if (agent.delegates.length > 0) tools.set(DELEGATE, delegateTool({ agent, agents, engine, log: pen, parking }));
   const timeoutMs = Math.min(run.timeout_ms ?? agent.limits.timeoutMs, agent.limits.timeoutMs);
   const timedOut = new AppError("RUN_TIMEOUT", `The run took longer than its ${timeoutMs} ms.`);
   // Counted from the first claim: a run that was taken over does not get its time anew.
   const timer = setTimeout(() => abort.abort(timedOut), timeoutMs - (Date.now() - (run.started_at ?? Date.now())));
   try {
-    await runLoop({ run, agent, engine, client, tools, meter, log: pen, modelIdleMs, signal: abort.signal });
+    const { signal } = abort;
+    await runLoop({ run, agent, engine, client, tools, parking, meter, log: pen, modelIdleMs, signal });
   } finally {
     clearTimeout(timer);
   }

@@ -14,6 +14,7 @@ test("an agent of a model alone has every default", () => {
     system: undefined,
     maxTokens: 4096,
     tools: [],
+    delegates: [],
     thinking: undefined,
     limits: { maxSteps: 40, timeoutMs: 600_000 },
   });
@@ -48,6 +49,7 @@ test.each<[string, AgentConfig, string]>([
   ["half a token of thinking", { model: MODEL, thinking: 1024.5 }, "`thinking`"],
   ["a price below 0", { model: MODEL, price: { ...FREE, output: -1 } }, "`price.output`"],
   ["half a price", { model: MODEL, price: { input: 3 } as typeof FREE }, "`price.output`"],
+  ["an unknown delegate", { model: MODEL, delegates: ["assistant", "nobody"] }, "`delegates` to be ids of agents here"],
   ["no steps", { model: MODEL, limits: { maxSteps: 0 } }, "`limits.maxSteps` to be a whole number"],
   ["endless time", { model: MODEL, limits: { timeoutMs: Infinity } }, "`limits.timeoutMs` to be a whole number"],
 ])("%s is refused", (_name, config, problem) => {

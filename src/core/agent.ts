@@ -52,6 +52,10 @@ const DEFAULT_LIMITS: Required<AgentLimits> = { maxSteps: 40, timeoutMs: 600_000
 /** Called once in `config/agents.ts`. The keys are the agent ids. Throws one error that lists every mistake. */
 export function defineAgents(agents: Readonly<Record<string, AgentConfig>>): ReadonlyMap<string, Agent> {
   const problems = Object.entries(agents).flatMap(([id, agent]) => problemsOf(id, agent));
+  for (const [id, { delegates = [] }] of Object.entries(agents))
+    for (const other of delegates)
+      if (!Object.hasOwn(agents, other))
+        problems.push(`Agent \`${id}\`: expected \`delegates\` to be ids of agents here, got "${other}".`);
   if (Object.keys(agents).length === 0) problems.push("Expected at least one agent.");
   if (problems.length > 0) throw new Error(`config/agents.ts:\n  ${problems.join("\n  ")}`);
   return new Map(Object.entries(agents).map(([id, agent]) => [id, withDefaults(id, agent)]));

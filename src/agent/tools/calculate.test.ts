@@ -2,7 +2,13 @@ import { expect, test } from "vitest";
 import { tool } from "../../../config/tools/calculate.ts";
 import type { ToolContext } from "./tool.ts";
 
-const CONTEXT: ToolContext = { signal: new AbortController().signal, runId: "run", threadId: "thread" };
+const CONTEXT: ToolContext = {
+  signal: new AbortController().signal,
+  runId: "run",
+  threadId: "thread",
+  toolCallId: "call",
+  idempotencyKey: "run:1:call",
+};
 
 const calculate = (expression: string): unknown => tool.run(tool.input.parse({ expression }), CONTEXT);
 

@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import type { ToolCall } from "../../engine/engine.ts";
+import { Parking } from "../parking.ts";
 import { RunLog } from "../run-log.ts";
 import { runTools } from "./execute.ts";
 import { defineTool, type Tool } from "./tool.ts";
@@ -22,6 +23,8 @@ function runIt({ tool, ledger = [], signal = new AbortController().signal, onApp
     ledger,
     tools: new Map([["it", tool]]),
     log,
+    steps: 1,
+    parking: new Parking(() => {}),
     context: { signal, runId: "run", threadId: "thread" },
   });
 }

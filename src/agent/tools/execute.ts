@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { ToolResultBlock, ToolUseBlock } from "../../core/message.ts";
 import { newId } from "../../core/id.ts";
 import type { Effects, ToolCall } from "../../engine/engine.ts";
+import type { Parking } from "../parking.ts";
 import type { RunLog } from "../run-log.ts";
 import type { Tools } from "./registry.ts";
 import type { Tool, ToolContext } from "./tool.ts";
@@ -21,7 +22,10 @@ export interface ToolRound {
   readonly ledger: readonly ToolCall[];
   readonly tools: Tools;
   readonly log: RunLog;
-  readonly context: ToolContext;
+  /** How many steps the run had made before: endpoints may give the same call id to calls of two answers. */
+  readonly steps: number;
+  readonly parking: Parking;
+  readonly context: Pick<ToolContext, "signal" | "runId" | "threadId">;
 }
 
 /** @returns one result per call, in order. @throws only what ends the run: an abort, a lost lease */
@@ -35,7 +39,10 @@ export async function runTools(round: ToolRound): Promise<ToolResultBlock[]> {
   }));
 }
 
-async function runTool(use: ToolUseBlock, { ledger, tools, log, context }: ToolRound): Promise<Result> {
+async function runTool(use: ToolUseBlock, round: ToolRound): Promise<Result> {
+  const { ledger, tools, log, steps, parking } = round;
+  const idempotencyKey = `${round.context.runId}:${steps}:${use.id}`;
+  const context: ToolContext = { ...round.context, toolCallId: use.id, idempotencyKey };
   const known = ledger.find(({ toolCallId }) => toolCallId === use.id);
   if (known?.result) return known.result;
   const tool = tools.get(use.name);
@@ -46,7 +53,8 @@ async function runTool(use: ToolUseBlock, { ledger, tools, log, context }: ToolR
   await log.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
   // Canceled while that was written: nothing may start any more.
   context.signal.throwIfAborted();
-  const result = known && effects === "unsafe" ? unknownOutcome(use.name) : await attempt(use, tool, context);
+  const result =
+    known && effects === "unsafe" ? unknownOutcome(use.name) : await parking.call(() => attempt(use, tool, context));
   // Canceled meanwhile: the run is over, and a result that nobody waits for must not look like one.
   context.signal.throwIfAborted();
   log.emit({

@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { Agent } from "../../core/agent.ts";
+import { DELEGATE } from "./delegate.ts";
 import type { Tool } from "./tool.ts";
 
 export type Tools = ReadonlyMap<string, Tool>;
@@ -24,22 +25,25 @@ export async function loadTools(configDir: string): Promise<Tools> {
   return new Map(await Promise.all(entries));
 }
 
-/** @throws Error that lists every tool an agent names and nobody wrote */
+/** @throws Error that lists every tool an agent names and nobody wrote, and one whose name is taken */
 export function assertToolsExist(agents: Iterable<Agent>, tools: Tools): void {
-  const missing = [...agents].flatMap(({ agentId, tools: names }) =>
+  const missing: string[] = [...agents].flatMap(({ agentId, tools: names }) =>
     names
       .filter((name) => !tools.has(name))
       .map((name) => `Agent \`${agentId}\`: there is no config/tools/${name}.ts.`),
   );
+  if (tools.has(DELEGATE)) missing.push(`config/tools/${DELEGATE}.ts: this name is taken; rename the file.`);
   if (missing.length > 0) throw new Error(missing.join("\n"));
 }
 
-/** The agent's tools as the Messages API wants them. */
-export function describeTools({ tools: names }: Agent, tools: Tools): ModelTool[] {
-  return names.flatMap((name) => {
-    const tool = tools.get(name);
-    return tool ? [{ name, description: tool.description, input_schema: schemaOf(tool) }] : [];
-  });
+/** What the agent was given, and nothing else: a model may name any tool. */
+export function toolsOf({ tools: names }: Agent, tools: Tools): Map<string, Tool> {
+  return new Map([...tools].filter(([name]) => names.includes(name)));
+}
+
+/** Tools as the Messages API wants them. */
+export function describeTools(tools: Tools): ModelTool[] {
+  return [...tools].map(([name, tool]) => ({ name, description: tool.description, input_schema: schemaOf(tool) }));
 }
 
 function schemaOf({ input }: Tool): ModelTool["input_schema"] {

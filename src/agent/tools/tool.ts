@@ -7,6 +7,9 @@ export interface ToolContext {
   readonly signal: AbortSignal;
   readonly runId: string;
   readonly threadId: string;
+  readonly toolCallId: string;
+  /** No other call has it, and this one has it again when it is repeated after a crash. */
+  readonly idempotencyKey: string;
 }
 
 export interface ToolDefinition<Schema extends z.ZodType> {

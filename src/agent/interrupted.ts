@@ -1,0 +1,17 @@
+/** Why the work on a run was ended from outside: the reason of its AbortSignal. */
+export type Interruption = "canceled" | "lost" | "stopped";
+
+export class Interrupted extends Error {
+  readonly why: Interruption;
+
+  constructor(why: Interruption) {
+    super(`The run was ${why}.`);
+    this.name = "Interrupted";
+    this.why = why;
+  }
+}
+
+/** Somebody else goes on with the run, or will: what belongs to it must live on. */
+export function isHandedOn(reason: unknown): boolean {
+  return reason instanceof Interrupted && reason.why !== "canceled";
+}

@@ -1,0 +1,120 @@
+/**
+ * The tool `delegate`: hands work to another agent as a run of its own, waits for its end, and answers with its
+ * reply. Made for each run by `work.ts`. The child's id follows from the call, so that a parent that was taken
+ * over from a dead process finds the child that it has already, and never begins a second one.
+ */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import type { Agent } from "../../core/agent.ts";
+import { AppError } from "../../core/errors.ts";
+import { customEvent, isTerminal } from "../../core/event.ts";
+import { isOver, type NewRun, type Run } from "../../core/run.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { isHandedOn } from "../interrupted.ts";
+import type { Parking } from "../parking.ts";
+import type { RunLog } from "../run-log.ts";
+import { defineTool, type Tool, type ToolContext } from "./tool.ts";
+
+export const DELEGATE = "delegate";
+
+export interface DelegateOptions {
+  /** Whose tool it is. */
+  readonly agent: Agent;
+  readonly agents: ReadonlyMap<string, Agent>;
+  readonly engine: Engine;
+  readonly log: RunLog;
+  readonly parking: Parking;
+}
+
+interface Work {
+  readonly agent_id: string;
+  readonly message: string;
+}
+
+export function delegateTool(options: DelegateOptions): Tool {
+  const { agent, agents } = options;
+  const each = agent.delegates.map((id) => `${id}: ${agents.get(id)?.description || "no description"}`);
+  return defineTool({
+    description:
+      "Hands work to another agent, which knows nothing of this conversation but the message, and returns its reply. " +
+      `Several calls at once run side by side.\n${each.join("\n")}`,
+    input: z.object({
+      agent_id: z.enum(agent.delegates).describe("Who does it."),
+      message: z.string().min(1).describe("All that it has to know."),
+    }),
+    // Repeated after a crash, it waits for the same child.
+    effects: "idempotent",
+    // The child has a time limit, and so has this run: no third one between them.
+    timeoutMs: agent.limits.timeoutMs,
+    run: (work, context) => delegate(work, context, options),
+  });
+}
+
+/** @returns the child's reply. @throws Error for the model to read, when the child came to nothing */
+async function delegate(work: Work, context: ToolContext, { engine, log, parking }: DelegateOptions): Promise<string> {
+  const { run } = await engine.enqueue(childOf(work, context));
+  const childId = run.run_id;
+  const reason = `delegated to ${work.agent_id}`;
+  const value = { reason, tool_call_id: context.toolCallId, run_id: childId, agent_id: work.agent_id };
+  log.emit(customEvent("evenkeel.waiting", value));
+  try {
+    return replyOf(await parking.wait(endOf(engine, childId, context.signal)));
+  } catch (error) {
+    // Nobody waits for it any more: canceled, or out of time. One who takes this run over would wait on.
+    if (context.signal.aborted && !isHandedOn(context.signal.reason)) await engine.cancel(childId);
+    throw error;
+  }
+}
+
+function childOf({ agent_id: agentId, message }: Work, { runId, idempotencyKey }: ToolContext): NewRun {
+  const id = digestOf([idempotencyKey]).slice(0, 20);
+  return {
+    runId: `run_${id}`,
+    runIdChosen: true,
+    // A conversation of its own: in the parent's it would wait for its parent's end.
+    threadId: `thread_${id}`,
+    agentId,
+    parentRunId: runId,
+    message,
+    strategy: "enqueue",
+    timeoutMs: null,
+    metadata: {},
+    principal: "",
+    idempotencyKey: null,
+    fingerprint: digestOf([idempotencyKey, agentId, message]),
+  };
+}
+
+/** Rejects with the signal's reason when it is aborted. */
+async function endOf(engine: Engine, runId: string, signal: AbortSignal): Promise<Run> {
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+  // It may be aborted while nobody awaits it yet.
+  ended.catch(() => {});
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  const follower = engine.follow(runId, (events) => {
+    if (events.some(({ type }) => isTerminal(type))) resolve();
+  });
+  try {
+    signal.throwIfAborted();
+    const run = await engine.run(runId);
+    // It had ended before we followed it: then nobody tells us.
+    if (run && isOver(run.status)) return run;
+    await ended;
+    const after = await engine.run(runId);
+    if (after) return after;
+    throw new AppError("RUN_NOT_FOUND", `Run ${runId}, which did the work, was deleted.`);
+  } finally {
+    follower.stop();
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function replyOf({ agent_id: agentId, status, reply, error }: Run): string {
+  if (status === "completed") return reply ?? "";
+  throw new Error(status === "canceled" ? `${agentId} was canceled.` : `${agentId} failed: ${error?.detail ?? "?"}`);
+}
+
+function digestOf(parts: readonly string[]): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}

@@ -15,6 +15,7 @@ import { MODEL_STEP } from "../core/event.ts";
 import { textOf, toolUsesOf, type ContentBlock, type Message } from "../core/message.ts";
 import { addUsage, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Breaker } from "./breaker.ts";
 import { callModel } from "./model.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Parking } from "./parking.ts";
@@ -31,6 +32,7 @@ export interface LoopOptions {
   readonly tools: Tools;
   readonly parking: Parking;
   readonly meter: ModelMeter;
+  readonly breaker: Breaker;
   readonly log: RunLog;
   readonly modelIdleMs: number;
   readonly signal: AbortSignal;
@@ -64,9 +66,10 @@ export async function runLoop(options: LoopOptions): Promise<void> {
 
 /** @returns undefined when that was the last word, which is settled already */
 async function modelStep(options: LoopOptions, progress: Progress): Promise<Progress | undefined> {
-  const { agent, log, client, meter, modelIdleMs: idleMs, signal } = options;
+  const { agent, log, client, meter, breaker, modelIdleMs: idleMs, signal } = options;
   assertStepsLeft(agent, progress.steps + 1);
-  const answer = await callModel({ client, params: paramsOf(options, progress.messages), log, meter, idleMs, signal });
+  const params = paramsOf(options, progress.messages);
+  const answer = await callModel({ client, params, log, meter, breaker, idleMs, signal });
   const message: Message = { role: "assistant", content: contentOf(answer) };
   const step = { usage: addUsage(progress.usage, usageOf(answer)), steps: progress.steps + 1 };
   // The API refuses empty messages in a history, so an empty answer is not kept.

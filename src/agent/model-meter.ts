@@ -31,11 +31,11 @@ export class ModelMeter {
   }
 
   /** Counts it as a call that waits for its next attempt until `pause` ends, either way. */
-  async waiting({ ms, rateLimited }: Wait, pause: Promise<void>): Promise<void> {
+  async waiting<T>({ ms, rateLimited }: Wait, pause: Promise<T>): Promise<T> {
     const wait = { until: performance.now() + ms, rateLimited };
     this.#waits.add(wait);
     try {
-      await pause;
+      return await pause;
     } finally {
       this.#waits.delete(wait);
     }

@@ -13,6 +13,7 @@ import { backoffMs } from "../core/backoff.ts";
 import { AppError } from "../core/errors.ts";
 import { MODEL_STEP } from "../core/event.ts";
 import { AnswerEvents } from "./answer.ts";
+import type { Breaker, Passage } from "./breaker.ts";
 import { BrokenAnswer, modelFailure, type ModelFailure } from "./model-error.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { RunLog } from "./run-log.ts";
@@ -28,6 +29,7 @@ export interface ModelCall {
   readonly params: MessageStreamParams;
   readonly log: RunLog;
   readonly meter: ModelMeter;
+  readonly breaker: Breaker;
   readonly idleMs: number;
   /** The run's: aborting it closes the model's socket at once. */
   readonly signal: AbortSignal;
@@ -41,7 +43,7 @@ export async function callModel(call: ModelCall): Promise<ModelMessage> {
   const { meter } = call;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await meter.calling(streamOnce(call));
+      return await callOnce(call);
     } catch (error) {
       call.signal.throwIfAborted();
       const failure = modelFailure(error);
@@ -58,7 +60,29 @@ export async function callModel(call: ModelCall): Promise<ModelMessage> {
   }
 }
 
-async function streamOnce({ client, params, log, meter, idleMs, signal }: ModelCall): Promise<ModelMessage> {
+/** One attempt, as soon as the breaker lets it through; or the failure of the one that tried for it. */
+async function callOnce(call: ModelCall): Promise<ModelMessage> {
+  const { breaker, meter, signal } = call;
+  const entering = breaker.enter(signal);
+  const wait = { ms: breaker.waitMs, rateLimited: false };
+  const passage = await (breaker.isOpen ? meter.waiting(wait, entering) : entering);
+  try {
+    const answer = await meter.calling(streamOnce(call, passage));
+    passage.succeeded();
+    return answer;
+  } catch (error) {
+    const failure = modelFailure(error);
+    if (failure?.retryable && !signal.aborted) passage.failed(error, failure.retryAfterMs);
+    // It refuses what we ask for, so it is well.
+    else if (failure) passage.heard();
+    throw error;
+  } finally {
+    passage.leave();
+  }
+}
+
+async function streamOnce(call: ModelCall, passage: Passage): Promise<ModelMessage> {
+  const { client, params, log, meter, idleMs, signal } = call;
   const abort = new AbortController();
   const follow = () => abort.abort();
   signal.addEventListener("abort", follow);
@@ -75,6 +99,7 @@ async function streamOnce({ client, params, log, meter, idleMs, signal }: ModelC
     stream.on("streamEvent", (event) => {
       idle.refresh();
       meter.heard(charactersIn(event));
+      passage.heard();
       events.see(event);
     });
     return await stream.finalMessage();

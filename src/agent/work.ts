@@ -8,6 +8,7 @@ import { AppError, hasCode, toAppError } from "../core/errors.ts";
 import type { Outcome } from "../core/run.ts";
 import type { Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
+import type { Breaker } from "./breaker.ts";
 import { Interrupted } from "./interrupted.ts";
 import { runLoop } from "./loop.ts";
 import type { ModelMeter } from "./model-meter.ts";
@@ -22,6 +23,7 @@ export interface WorkDeps {
   readonly tools: Tools;
   readonly client: Anthropic;
   readonly meter: ModelMeter;
+  readonly breaker: Breaker;
   readonly log: Log;
   readonly modelIdleMs: number;
 }
@@ -67,7 +69,7 @@ async function runWithinTime(
   deps: WorkDeps,
   { pen, abort, parking }: Hold & { readonly pen: RunLog },
 ): Promise<void> {
-  const { engine, agents, client, meter, modelIdleMs } = deps;
+  const { engine, agents, client, meter, breaker, modelIdleMs } = deps;
   const agent = agents.get(run.agent_id);
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
   const tools = toolsOf(agent, deps.tools);
@@ -78,7 +80,7 @@ async function runWithinTime(
   const timer = setTimeout(() => abort.abort(timedOut), timeoutMs - (Date.now() - (run.started_at ?? Date.now())));
   try {
     const { signal } = abort;
-    await runLoop({ run, agent, engine, client, tools, parking, meter, log: pen, modelIdleMs, signal });
+    await runLoop({ run, agent, engine, client, tools, parking, meter, breaker, log: pen, modelIdleMs, signal });
   } finally {
     clearTimeout(timer);
   }

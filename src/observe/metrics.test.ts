@@ -63,6 +63,7 @@ test("gauges of the services are metrics of their own", async () => {
     model_wait_ms: 1_400,
     model_rate_limited: 15,
     model_failures: 16,
+    model_breaker_open: 1,
   };
 
   const samples = await samplesOf(
@@ -87,6 +88,7 @@ test("gauges of the services are metrics of their own", async () => {
     'evenkeel_model_waiting{kind="agent",id="1"} 13',
     'evenkeel_model_wait_seconds{kind="agent",id="1"} 1.4',
     'evenkeel_model_rate_limited{kind="agent",id="1"} 15',
+    'evenkeel_model_breaker_open{kind="agent",id="1"} 1',
     'evenkeel_model_failures_total{kind="agent",id="1"} 16',
     'evenkeel_output_tokens_total{kind="agent",id="1"} 11',
   ]);

@@ -142,6 +142,12 @@ const METRICS: readonly Metric[] = [
     from: ({ gauges }) => gauges["model_rate_limited"],
   },
   {
+    name: "evenkeel_model_breaker_open",
+    help: "1 while the process leaves its failing model alone; then one call at a time tries.",
+    type: "gauge",
+    from: ({ gauges }) => gauges["model_breaker_open"],
+  },
+  {
     name: "evenkeel_model_failures_total",
     help: "Attempts at model calls that failed.",
     type: "counter",

@@ -1,0 +1,150 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { startCluster } from "../testing/cluster.ts";
+import { modelCallsIn } from "../testing/journal.ts";
+import { Breaker, type Passage } from "./breaker.ts";
+
+const NEVER = new AbortController().signal;
+const LONGEST_MS = 5_000;
+const down = new Error("the model is down");
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+async function failTimes(breaker: Breaker, times: number): Promise<void> {
+  for (let failures = 0; failures < times; failures += 1) {
+    const passage = await breaker.enter(NEVER);
+    passage.failed(down);
+    passage.leave();
+  }
+}
+
+async function opened(): Promise<Breaker> {
+  const breaker = new Breaker();
+  await failTimes(breaker, 10);
+  return breaker;
+}
+
+/** Calls that come while it is open, and what became of them so far. */
+function callers(breaker: Breaker, count: number) {
+  const passed: Passage[] = [];
+  const failed: unknown[] = [];
+  for (let caller = 0; caller < count; caller += 1)
+    breaker.enter(NEVER).then(
+      (passage) => passed.push(passage),
+      (error: unknown) => failed.push(error),
+    );
+  return { passed, failed };
+}
+
+/** Fake timers leave promises to themselves: a few turns for what follows from them. */
+async function after(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+}
+
+test("it opens after failure upon failure, and a whole answer in between begins the count anew", async () => {
+  const breaker = new Breaker();
+
+  await failTimes(breaker, 9);
+  (await breaker.enter(NEVER)).succeeded();
+  await failTimes(breaker, 9);
+  expect(breaker.isOpen).toBe(false);
+  await failTimes(breaker, 1);
+
+  expect(breaker.isOpen).toBe(true);
+  expect(breaker.read()["model_breaker_ms"]).toBeGreaterThan(0);
+});
+
+test("while it is open nobody passes; then one does, and when the model speaks to it, all do", async () => {
+  const breaker = await opened();
+  const { passed } = callers(breaker, 5);
+
+  await after(0);
+  expect(passed).toHaveLength(0);
+  await after(LONGEST_MS);
+  expect(passed).toHaveLength(1);
+  passed[0]?.heard();
+  await after(0);
+
+  expect(passed).toHaveLength(5);
+  expect(breaker.read()).toEqual({ model_breaker_open: 0, model_breaker_ms: 0 });
+});
+
+test("when the one fails, it fails for all that waited, and the pause grows", async () => {
+  const breaker = await opened();
+  const firstMs = breaker.waitMs;
+  const { passed, failed } = callers(breaker, 5);
+
+  await after(LONGEST_MS);
+  passed[0]?.failed(down);
+  passed[0]?.leave();
+  await after(0);
+
+  expect(failed).toEqual([down, down, down, down]);
+  expect(breaker.waitMs).toBeGreaterThanOrEqual(firstMs);
+  expect(callers(breaker, 1).passed).toHaveLength(0);
+});
+
+test("one that leaves without a verdict lets the next one try", async () => {
+  const breaker = await opened();
+  const { passed, failed } = callers(breaker, 2);
+
+  await after(LONGEST_MS);
+  passed[0]?.leave();
+  await after(0);
+
+  expect(passed).toHaveLength(2);
+  expect(failed).toEqual([]);
+});
+
+test("one that is canceled while it waits is not the one that tries", async () => {
+  const breaker = await opened();
+  const cancel = new AbortController();
+  const canceled = breaker.enter(cancel.signal).catch((error: unknown) => error);
+  const { passed } = callers(breaker, 1);
+
+  cancel.abort(new Error("canceled"));
+  await after(LONGEST_MS);
+
+  expect(await canceled).toEqual(new Error("canceled"));
+  expect(passed).toHaveLength(1);
+});
+
+test("one that comes just as another is let through waits for its verdict", async () => {
+  const breaker = await opened();
+  await after(LONGEST_MS);
+  const { passed } = callers(breaker, 3);
+
+  await after(0);
+
+  expect(passed).toHaveLength(1);
+});
+
+test("a server's Retry-After is honoured, up to a minute", async () => {
+  const breaker = await opened();
+  await after(LONGEST_MS);
+  const passage = await breaker.enter(NEVER);
+
+  passage.failed(down, 45_000);
+  expect(breaker.waitMs).toBe(45_000);
+  await after(45_000);
+  (await breaker.enter(NEVER)).failed(down, 3_600_000);
+
+  expect(breaker.waitMs).toBe(60_000);
+});
+
+test("many runs of a model that is down send it few requests, each ends, and one that the model answers goes through", async () => {
+  vi.useRealTimers();
+  await using cluster = await startCluster();
+
+  const runs = Array.from({ length: 30 }, () => cluster.client.begin("/sim status=500"));
+  const runIds = await Promise.all(runs);
+  await Promise.all(runIds.map(async (runId) => (await cluster.client.follow(runId)).text()));
+
+  const journals = await Promise.all(runIds.map((runId) => cluster.client.events(runId)));
+  expect(journals.map((events) => events.at(-1)?.["code"])).toEqual(runIds.map(() => "MODEL_UNAVAILABLE"));
+  const { requests } = cluster.simulator.stats();
+  // Without it: 4 attempts of each, 120.
+  expect(requests).toBeLessThan(60);
+  expect(journals.reduce((total, events) => total + modelCallsIn(events), 0)).toBe(requests);
+  expect((await cluster.client.chat("/sim tokens=2")).body.reply).toBe("tok1 tok2");
+});

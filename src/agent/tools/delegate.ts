@@ -56,8 +56,10 @@ async function delegate(work: Work, context: ToolContext, { engine, log, parking
   const childId = run.run_id;
   const reason = `delegated to ${work.agent_id}`;
   const value = { reason, tool_call_id: context.toolCallId, run_id: childId, agent_id: work.agent_id };
-  log.emit(customEvent("evenkeel.waiting", value));
   try {
+    // Ended while the child was being stored: this run's journal is closed.
+    context.signal.throwIfAborted();
+    log.emit(customEvent("evenkeel.waiting", value));
     return replyOf(await parking.wait(endOf(engine, childId, context.signal)));
   } catch (error) {
     // Nobody waits for it any more: canceled, or out of time. One who takes this run over would wait on.
@@ -96,7 +98,6 @@ async function endOf(engine: Engine, runId: string, signal: AbortSignal): Promis
     if (events.some(({ type }) => isTerminal(type))) resolve();
   });
   try {
-    signal.throwIfAborted();
     const run = await engine.run(runId);
     // It had ended before we followed it: then nobody tells us.
     if (run && isOver(run.status)) return run;

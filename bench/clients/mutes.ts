@@ -20,8 +20,8 @@ export interface OpenMutes {
   readonly clients: number;
 }
 
-/** Who is not closed by then was not closed. */
-const CLOSE_TIMEOUT_MS = 5_000;
+/** Who is not closed by then was not closed. Each has 4 MB to read before it sees how. */
+const CLOSE_TIMEOUT_MS = 20_000;
 
 interface Mute {
   readonly tcp: Socket;

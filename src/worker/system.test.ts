@@ -41,7 +41,7 @@ test("info tells version, mode, engine and agents, and no secret", async () => {
     name: "evenkeel",
     mode: "production",
     engine: { driver: "sqlite", runs: { queued: 0, running: 0, waiting: 0 } },
-    agents: ["assistant", "analyst", "greeter"],
+    agents: ["assistant", "analyst", "planner", "greeter"],
   });
   expect(JSON.stringify(body)).not.toContain(secret);
 });

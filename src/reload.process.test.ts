@@ -17,7 +17,8 @@ test("a saved change of the configuration is served soon after, and no request f
   await config.edit("agents.ts", (text) => text.replace(/\n {2}greeter: \{/, "\n  newcomer: {"));
 
   await vi.waitFor(async () => expect(await agentIds(server.client)).toContain("newcomer"), { timeout: 10_000 });
-  expect(await agentIds(server.client)).not.toContain("greeter");
+  // Both listen for a moment, so that no request meets a closed port.
+  await vi.waitFor(async () => expect(await agentIds(server.client)).not.toContain("greeter"), { timeout: 5_000 });
   await load.until(load.requests + 50);
   const [after] = await server.processes("worker");
   expect(after?.pid).not.toBe(before?.pid);

@@ -25,7 +25,7 @@ test("the text grows while the model writes, and is the journal's in the end", a
   await page.getByRole("button", { name: "Send" }).waitFor();
   const journal = textIn(await client.events(await runIdOf(page)));
   expect(await answer.textContent()).toBe(journal);
-  expect(journal.startsWith(early)).toBe(true);
+  expect(journal.slice(0, early.length)).toBe(early);
   expect(early.length).toBeLessThan(journal.length);
   expect(visitor.problems).toEqual([]);
 });

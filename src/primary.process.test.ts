@@ -49,6 +49,19 @@ test("SIGTERM lets a stream that is under way come to its end", async () => {
   expect(await server.exitCode()).toBe(0);
 });
 
+test("SIGTERM while the processes boot ends them all, and is no failure", async () => {
+  await using place = await makePlace();
+  await using server = new Server(place);
+  await vi.waitUntil(() => descendantsOf(server.pid).length > 0, { timeout: 10_000, interval: 5 });
+
+  server.kill("SIGTERM");
+
+  expect(await server.exitCode()).toBe(0);
+  expect(server.stdout).toContain("SIGTERM: draining");
+  expect(server.stdout).not.toContain("ready in");
+  expect(server.stderr).toBe("");
+});
+
 test("two SIGINTs of one press are one; a second press exits at once", async () => {
   await using server = await startServer();
   const response = await server.client.stream("/sim tokens=10000 rate=20");

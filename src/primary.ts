@@ -71,18 +71,9 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
     },
   });
 
-  const port = await startAll(supervisor, settings);
-  process.stdout.write(`${banner({ ...settings, port }, Math.round(performance.now()))}\n`);
-
-  const restart = () => {
-    supervisor.replace(ROLLING).then(
-      () => log.info("restarted: the new processes serve"),
-      (error: unknown) =>
-        log.error(`the old processes go on: ${error instanceof Error ? error.message : String(error)}`),
-    );
-  };
-  const watcher = settings.reload ? watch(settings, log, restart) : undefined;
-
+  // Before the first fork: a signal, and what somebody saves, count while the processes boot too.
+  const restart = () => void serving.then(() => rollOut(supervisor, log));
+  const watchers: { stop(): void }[] = settings.reload ? watchCode(settings, log, restart) : [];
   onSignals({
     restart,
     quit: () => {
@@ -91,7 +82,7 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
     },
     drain: (signal) => {
       log.info(`${signal}: draining, ${settings.drainMs} ms at most`);
-      watcher?.stop();
+      for (const watcher of watchers) watcher.stop();
       upkeep.stop();
       // Those who serve users first, together with those whose answers they wait for; then the model.
       void supervisor.stop([["worker", "agent"], ["simulator"]]).then(async () => {
@@ -101,6 +92,21 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
       });
     },
   });
+
+  const serving = startAll(supervisor, settings);
+  const port = await serving;
+  process.stdout.write(`${banner({ ...settings, port }, Math.round(performance.now()))}\n`);
+  if (settings.reload) watchers.push(new PageBuilder(log));
+}
+
+/** New processes for the old ones; what comes of it is logged. */
+async function rollOut(supervisor: Supervisor, log: Log): Promise<void> {
+  try {
+    await supervisor.replace(ROLLING);
+    log.info("restarted: the new processes serve");
+  } catch (error) {
+    log.error(`the old processes go on: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /**
@@ -136,21 +142,12 @@ async function startSimulator(supervisor: Supervisor, settings: Settings): Promi
   return { simulated: true, apiKey: "simulated", baseUrl: `http://127.0.0.1:${port}` };
 }
 
-function watch(settings: Settings, log: Log, restart: () => void): { stop(): void } {
+function watchCode(settings: Settings, log: Log, restart: () => void): ReloadWatcher[] {
   const onChange = (file: string) => {
     log.info(`${file} changed`);
     restart();
   };
-  const watchers = [
-    new ReloadWatcher([SOURCE], onChange, isOurCode),
-    new ReloadWatcher([settings.configDir], onChange),
-    new PageBuilder(log),
-  ];
-  return {
-    stop: () => {
-      for (const watcher of watchers) watcher.stop();
-    },
-  };
+  return [new ReloadWatcher([SOURCE], onChange, isOurCode), new ReloadWatcher([settings.configDir], onChange)];
 }
 
 /** The page's code runs in no process of ours: it is built anew, and nobody is restarted. */

@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { expect, test, vi } from "vitest";
 import type { Client } from "./testing/client.ts";
+import { aliveOf } from "./testing/processes.ts";
 import { startServer } from "./testing/server.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -18,7 +19,8 @@ test("a saved change of the configuration is served soon after, and no request f
 
   await vi.waitFor(async () => expect(await agentIds(server.client)).toContain("newcomer"), { timeout: 10_000 });
   // Both listen for a moment, so that no request meets a closed port.
-  await vi.waitFor(async () => expect(await agentIds(server.client)).not.toContain("greeter"), { timeout: 5_000 });
+  await vi.waitFor(() => expect(aliveOf([before?.pid ?? 0])).toEqual([]), { timeout: 10_000 });
+  expect(await agentIds(server.client)).not.toContain("greeter");
   await load.until(load.requests + 50);
   const [after] = await server.processes("worker");
   expect(after?.pid).not.toBe(before?.pid);

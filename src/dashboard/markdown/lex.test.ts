@@ -1,7 +1,7 @@
 import type { Token } from "marked";
 import { describe, expect, test } from "vitest";
 import { HOSTILE } from "./hostile.ts";
-import { lex, LiveLexer } from "./lex.ts";
+import { lex, LiveLexer, type Lexed } from "./lex.ts";
 
 const SAMPLE = `# Title
 
@@ -62,6 +62,19 @@ function withoutSpace(tokens: readonly Token[]): Token[] {
 /** What the first paragraph consists of. */
 function inlineTypes(text: string): string[] {
   return (lex(text)[0] as { tokens: Token[] }).tokens.map(({ type }) => type);
+}
+
+/** Its blocks, what the last one consists of, and what stands below it. */
+function shown({ tokens, rest }: Lexed): unknown[] {
+  const parts = (tokens.at(-1) as { tokens?: Token[] }).tokens?.map(({ raw }) => raw);
+  return [tokens.map(({ type, raw }) => ({ type, raw })), parts, rest];
+}
+
+/** What is shown when `second` comes too soon after `first` to be lexed. */
+function resting(first: string, second: string): unknown[] {
+  const lexer = new LiveLexer();
+  lexer.update(first, 0);
+  return shown(lexer.update(first + second, 0.001));
 }
 
 /** A generator of numbers that are the same in each run. */
@@ -163,6 +176,17 @@ describe("a message that grows", () => {
     lexer.update("- a\n".repeat(20_000), 0);
     const { rest } = lexer.update("- a\n".repeat(20_000) + "- news", 0.001);
     expect(rest).toBe("- news");
+  });
+
+  test("goes on in its paragraph while lexing rests, and below anything else", () => {
+    expect(resting("**a** b", " **c")).toEqual([
+      [{ type: "paragraph", raw: "**a** b **c" }],
+      ["**a**", " b", " **c"],
+      "",
+    ]);
+    expect(resting("a\n", "b")).toEqual([[{ type: "paragraph", raw: "a\nb" }], ["a", "\nb"], ""]);
+    expect(resting("# a", "b").at(-1)).toBe("b");
+    expect(resting("x".repeat(4_000), "y").at(-1)).toBe("y");
   });
 
   test("starts anew when another message takes its place", () => {

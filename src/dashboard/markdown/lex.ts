@@ -121,8 +121,22 @@ const REST_FACTOR = 8;
 export interface Lexed {
   /** Those that cannot change any more are the same objects as last time. */
   readonly tokens: readonly Token[];
-  /** What came since the last lexing, when it is too early for the next. */
+  /** What came since the last lexing, when it is too early for the next, and is not in the last paragraph. */
   readonly rest: string;
+}
+
+/** A longer paragraph would take longer to lay out, each time, than its words may take. */
+const MAX_GROWING_CHARACTERS = 4_000;
+
+/** Words that are not lexed yet go on in the paragraph that they belong to: below it they would jump back later. */
+function goOn(tokens: Token[], rest: string): Lexed {
+  const last = tokens.at(-1);
+  const goesOn = last?.type === "paragraph" && last.raw.length + rest.length < MAX_GROWING_CHARACTERS;
+  if (rest === "" || !goesOn) return { tokens, rest };
+  // marked leaves a line break at the end out of the paragraph's text.
+  const lineBreak = last.raw.endsWith("\n") ? "\n" : "";
+  const grown = { ...last, raw: last.raw + rest, tokens: [...(last.tokens ?? []), plain(lineBreak + rest)] };
+  return { tokens: [...tokens.slice(0, -1), grown], rest: "" };
 }
 
 /**
@@ -144,7 +158,7 @@ export class LiveLexer {
     if (source.length < this.#text.length) this.#reset();
     if (source.length > MAX_CHARACTERS) return { tokens: [plain(source)], rest: "" };
     if (now >= this.#restUntil && source !== this.#text) this.#lex(source, now);
-    return { tokens: [...this.#settled, ...this.#tail], rest: source.slice(this.#text.length) };
+    return goOn([...this.#settled, ...this.#tail], source.slice(this.#text.length));
   }
 
   #lex(source: string, now: number): void {

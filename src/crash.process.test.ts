@@ -54,6 +54,32 @@ test("a run whose agent is killed goes on elsewhere, under the eyes of a reader 
   expect(resumedMs).toBeLessThan(1_000);
 });
 
+test("a run whose agent is killed while it waits for another goes on waiting for that one", async () => {
+  await using server = await startServer({ env: { AGENTS: "2" } });
+  const work = JSON.stringify({ agent_id: "assistant", message: "/sim tokens=40 rate=40" });
+  const runId = await server.client.begin(`/sim tool=delegate input=${work}`, { agent_id: "planner" });
+  const events = [];
+  let killed = false;
+
+  for await (const { event } of readSse(await server.client.follow(runId))) {
+    events.push(event);
+    if (event.name !== "evenkeel.waiting" || killed) continue;
+    killed = true;
+    process.kill(ownerPid(events), "SIGKILL");
+  }
+
+  expect(problemsOf(events)).toEqual([]);
+  expect(events.at(-1)).toMatchObject({ type: "RUN_FINISHED", outcome: { type: "success" } });
+  expect((await server.client.get(`/api/runs/${runId}`)).body).toMatchObject({ status: "completed", attempts: 2 });
+  const { body } = await server.client.get(`/api/runs?parent_run_id=${runId}`);
+  expect(body["runs"]).toMatchObject([{ agent_id: "assistant", status: "completed" }]);
+  const waits = events.filter(({ name }) => name === "evenkeel.waiting");
+  expect(waits.map(({ value }) => (value as { run_id: string }).run_id)).toEqual([
+    (body["runs"] as { run_id: string }[])[0]?.run_id,
+    (body["runs"] as { run_id: string }[])[0]?.run_id,
+  ]);
+});
+
 test("a run that kills its agent three times is given up as POISONED, and others are served", async () => {
   await using server = await startServer({ env: { AGENTS: "2" } });
   const runId = await server.client.begin("/sim tokens=10000 rate=20");

@@ -51,7 +51,7 @@ test("it opens after failure upon failure, and a whole answer in between begins 
   await failTimes(breaker, 1);
 
   expect(breaker.isOpen).toBe(true);
-  expect(breaker.read()["model_breaker_ms"]).toBeGreaterThan(0);
+  expect(breaker.waitMs).toBeGreaterThan(0);
 });
 
 test("while it is open nobody passes; then one does, and when the model speaks to it, all do", async () => {
@@ -66,12 +66,11 @@ test("while it is open nobody passes; then one does, and when the model speaks t
   await after(0);
 
   expect(passed).toHaveLength(5);
-  expect(breaker.read()).toEqual({ model_breaker_open: 0, model_breaker_ms: 0 });
+  expect(breaker).toMatchObject({ isOpen: false, waitMs: 0 });
 });
 
-test("when the one fails, it fails for all that waited, and the pause grows", async () => {
+test("when the one fails, it fails for all that waited, and those who come then wait", async () => {
   const breaker = await opened();
-  const firstMs = breaker.waitMs;
   const { passed, failed } = callers(breaker, 5);
 
   await after(LONGEST_MS);
@@ -80,8 +79,25 @@ test("when the one fails, it fails for all that waited, and the pause grows", as
   await after(0);
 
   expect(failed).toEqual([down, down, down, down]);
-  expect(breaker.waitMs).toBeGreaterThanOrEqual(firstMs);
-  expect(callers(breaker, 1).passed).toHaveLength(0);
+  const { passed: later } = callers(breaker, 1);
+  await after(0);
+  expect(later).toHaveLength(0);
+});
+
+test("the pause grows with each trial that fails, up to its longest", async () => {
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+  const breaker = await opened();
+  const pauses = [breaker.waitMs];
+
+  while (pauses.length < 6) {
+    await after(LONGEST_MS);
+    await failTimes(breaker, 1);
+    pauses.push(breaker.waitMs);
+  }
+
+  expect(pauses).toEqual([...new Set(pauses.slice(0, 4)), ...pauses.slice(4)].toSorted((a, b) => a - b));
+  expect(pauses.at(-1)).toBe(pauses.at(-2));
+  expect(pauses.at(-1)).toBeLessThanOrEqual(LONGEST_MS);
 });
 
 test("one that leaves without a verdict lets the next one try", async () => {
@@ -109,7 +125,7 @@ test("one that is canceled while it waits is not the one that tries", async () =
   expect(passed).toHaveLength(1);
 });
 
-test("one that comes just as another is let through waits for its verdict", async () => {
+test("of those who come when one may try, the first does, and the others wait for its verdict", async () => {
   const breaker = await opened();
   await after(LONGEST_MS);
   const { passed } = callers(breaker, 3);
@@ -119,17 +135,27 @@ test("one that comes just as another is let through waits for its verdict", asyn
   expect(passed).toHaveLength(1);
 });
 
-test("a server's Retry-After is honoured, up to a minute", async () => {
+test("one that is canceled as it is let through, too late to try, goes at once", async () => {
+  const breaker = await opened();
+  const cancel = new AbortController();
+  const late = breaker.enter(cancel.signal).catch((error: unknown) => error);
+  // In the same turn: it is let through, another is faster, and it is canceled.
+  vi.advanceTimersByTime(LONGEST_MS);
+  const { passed } = callers(breaker, 1);
+  cancel.abort(new Error("canceled"));
+
+  expect(await late).toEqual(new Error("canceled"));
+  expect(passed).toHaveLength(1);
+});
+
+test("a server's Retry-After is honoured", async () => {
   const breaker = await opened();
   await after(LONGEST_MS);
   const passage = await breaker.enter(NEVER);
 
   passage.failed(down, 45_000);
-  expect(breaker.waitMs).toBe(45_000);
-  await after(45_000);
-  (await breaker.enter(NEVER)).failed(down, 3_600_000);
 
-  expect(breaker.waitMs).toBe(60_000);
+  expect(breaker.waitMs).toBe(45_000);
 });
 
 test("many runs of a model that is down send it few requests, each ends, and one that the model answers goes through", async () => {

@@ -1,8 +1,8 @@
 /**
- * The circuit breaker between this agent process and its model. A model that fails call after call is left
+ * The circuit breaker between this agent process and one model. A model that fails call after call is left
  * alone for a while; then one call tries for all, and what it finds holds for all that wait: they go on, or it
  * counts as a failed attempt of each. So a run still ends after its usual number of attempts, and a model
- * in trouble sees one request instead of hundreds. One a process, made in `main.ts`, asked by `model.ts`.
+ * in trouble sees one request instead of hundreds. Owned by `breakers.ts`, asked by `model.ts`.
  */
 import { backoffMs } from "../core/backoff.ts";
 
@@ -10,8 +10,6 @@ import { backoffMs } from "../core/backoff.ts";
 const FAILURES_IN_A_ROW = 10;
 // Short, because each of a run's attempts may have to wait for it: a client is to hear of a model that is down soon.
 const OPEN = { firstMs: 500, maxMs: 5_000 };
-// As with the waits of a single call: a server may ask for more patience than a waiting client has.
-const MAX_OPEN_MS = 60_000;
 
 /** One call that was let through. Say what comes of it, and `leave` at its end, whatever that is. */
 export interface Passage {
@@ -50,7 +48,6 @@ export class Breaker {
 
   /** Resolves when the call may be made. Rejects with the error of the call that tried for it, or the signal's reason. */
   async enter(signal: AbortSignal): Promise<Passage> {
-    signal.throwIfAborted();
     // Again after each wait: another call may have been faster.
     while (this.#state === "open" || this.#trial) await this.#wait(signal);
     return this.#passage();
@@ -60,12 +57,8 @@ export class Breaker {
     clearTimeout(this.#timer);
   }
 
-  /** Gauges for the heartbeat. */
-  read(): Record<string, number> {
-    return { model_breaker_open: this.isOpen ? 1 : 0, model_breaker_ms: Math.round(this.waitMs) };
-  }
-
   async #wait(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiting: Waiting = { pass: resolve, fail: reject };
     const onAbort = () => {
@@ -93,6 +86,7 @@ export class Breaker {
     return passage;
   }
 
+  /** One that was let through before it opened closes nothing: a server that said Retry-After means new calls. */
   #succeeded(): void {
     this.#failures = 0;
     this.#openings = 0;
@@ -115,7 +109,7 @@ export class Breaker {
 
   #open(retryAfterMs: number): void {
     this.#openings += 1;
-    const ms = Math.min(MAX_OPEN_MS, Math.max(retryAfterMs, backoffMs(this.#openings, OPEN)));
+    const ms = Math.max(retryAfterMs, backoffMs(this.#openings, OPEN));
     this.#state = "open";
     this.#trial = undefined;
     this.#openUntil = performance.now() + ms;

@@ -10,8 +10,3 @@ export class Interrupted extends Error {
     this.why = why;
   }
 }
-
-/** Somebody else goes on with the run, or will: what belongs to it must live on. */
-export function isHandedOn(reason: unknown): boolean {
-  return reason instanceof Interrupted && reason.why !== "canceled";
-}

@@ -12,7 +12,7 @@ import type {
 import type { Agent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import { MODEL_STEP } from "../core/event.ts";
-import { textOf, toolUsesOf, type ContentBlock, type Message } from "../core/message.ts";
+import { textOf, toolUsesOf, type ContentBlock, type Message, type ToolUseBlock } from "../core/message.ts";
 import { addUsage, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Breaker } from "./breaker.ts";
@@ -20,6 +20,7 @@ import { callModel } from "./model.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Parking } from "./parking.ts";
 import type { RunLog } from "./run-log.ts";
+import { outlastTrouble } from "./storage-trouble.ts";
 import { runTools } from "./tools/execute.ts";
 import { describeTools, type Tools } from "./tools/registry.ts";
 
@@ -51,14 +52,14 @@ interface Progress {
 export async function runLoop(options: LoopOptions): Promise<void> {
   const { engine, run } = options;
   let progress: Progress = {
-    messages: await engine.history(run.run_id),
+    messages: await outlastTrouble(() => engine.history(run.run_id), options.signal),
     usage: run.usage,
     steps: run.steps,
     resumed: true,
   };
   for (;;) {
     const uses = toolUsesOf(progress.messages.at(-1) ?? { role: "user", content: "" });
-    const next = uses.length > 0 ? await toolStep(options, progress) : await modelStep(options, progress);
+    const next = uses.length > 0 ? await toolStep(options, progress, uses) : await modelStep(options, progress);
     if (!next) return;
     progress = next;
   }
@@ -82,14 +83,12 @@ async function modelStep(options: LoopOptions, progress: Progress): Promise<Prog
   return { ...step, messages: [...progress.messages, message], resumed: false };
 }
 
-async function toolStep(options: LoopOptions, progress: Progress): Promise<Progress> {
+async function toolStep(options: LoopOptions, progress: Progress, uses: readonly ToolUseBlock[]): Promise<Progress> {
   const { run, engine, agent, log, tools, parking, signal } = options;
-  const uses = toolUsesOf(progress.messages.at(-1) ?? { role: "user", content: "" });
   const steps = progress.steps + uses.length;
   assertStepsLeft(agent, steps);
-  // Only the first step after a claim can find calls of a dead owner. Asking later would also trust that every
-  // endpoint gives every call of a run another id.
-  const ledger = progress.resumed ? await engine.toolCalls(run.run_id) : [];
+  // Only the first step after a claim can find calls of a dead owner.
+  const ledger = progress.resumed ? await outlastTrouble(() => engine.toolCalls(run.run_id), signal) : [];
   const context = { signal, runId: run.run_id, threadId: run.thread_id };
   const results = await runTools({ uses, ledger, tools, log, steps: progress.steps, parking, context });
   const message: Message = { role: "user", content: results };

@@ -6,7 +6,7 @@ import { openEngine } from "../engine/open.ts";
 import { createLog } from "../observe/log.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
 import { childSettings } from "../settings.ts";
-import { Breaker } from "./breaker.ts";
+import { Breakers } from "./breakers.ts";
 import { ModelMeter } from "./model-meter.ts";
 import { lowerPriority } from "./priority.ts";
 import { Runner } from "./runner.ts";
@@ -28,15 +28,15 @@ async function start(): Promise<Service> {
   const { agentConcurrency: concurrency, modelIdleMs, drainMs } = settings;
   const owner = ownerName(id, process.pid);
   const meter = new ModelMeter();
-  const breaker = new Breaker();
-  const runner = new Runner({ owner, engine, agents, tools, client, meter, breaker, log, concurrency, modelIdleMs });
+  const breakers = new Breakers();
+  const runner = new Runner({ owner, engine, agents, tools, client, meter, breakers, log, concurrency, modelIdleMs });
   runner.start();
   return {
     inFlight: () => runner.inFlight,
-    gauges: () => ({ ...meter.read(), ...breaker.read() }),
+    gauges: () => ({ ...meter.read(), ...breakers.read() }),
     drain: async () => {
       await runner.drain(drainMs);
-      breaker.stop();
+      breakers.stop();
       await engine.close();
     },
   };

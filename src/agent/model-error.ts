@@ -7,7 +7,7 @@ export interface ModelFailure {
   /** For people: what happened and, when there is something, what to do. */
   readonly reason: string;
   readonly retryable: boolean;
-  /** What the server asked us to wait (Retry-After). */
+  /** What the server asked us to wait (Retry-After), a minute at most: a waiting client has no more patience. */
   readonly retryAfterMs?: number;
   /** The model wants fewer requests: status 429 or 529, or the same said inside a stream. */
   readonly rateLimited?: boolean;
@@ -23,6 +23,8 @@ export class BrokenAnswer extends Error {
 
 // Error types of the Messages API that come inside a stream, after status 200.
 const TRANSIENT_TYPES = new Set(["overloaded_error", "api_error", "rate_limit_error", "timeout_error"]);
+
+const MAX_RETRY_AFTER_MS = 60_000;
 
 const RATE_LIMIT_TYPES = new Set(["overloaded_error", "rate_limit_error"]);
 
@@ -71,7 +73,7 @@ function retryAfterOf({ headers }: APIError): number | undefined {
   const value = headers?.get("retry-after");
   if (!value) return undefined;
   const ms = /^[\d.]+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+  return Number.isFinite(ms) ? Math.min(MAX_RETRY_AFTER_MS, Math.max(0, ms)) : undefined;
 }
 
 interface ErrorBody {

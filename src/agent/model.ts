@@ -21,8 +21,6 @@ import { sleep } from "./sleep.ts";
 
 const MAX_ATTEMPTS = 4;
 const BACKOFF = { firstMs: 500, maxMs: 8_000 };
-// A server may ask for more patience than a waiting client has.
-const MAX_RETRY_AFTER_MS = 60_000;
 
 export interface ModelCall {
   readonly client: Anthropic;
@@ -71,8 +69,9 @@ async function callOnce(call: ModelCall): Promise<ModelMessage> {
     passage.succeeded();
     return answer;
   } catch (error) {
-    const failure = modelFailure(error);
-    if (failure?.retryable && !signal.aborted) passage.failed(error, failure.retryAfterMs);
+    // What fails while we end it ourselves says nothing of the model.
+    const failure = signal.aborted ? undefined : modelFailure(error);
+    if (failure?.retryable) passage.failed(error, failure.retryAfterMs);
     // It refuses what we ask for, so it is well.
     else if (failure) passage.heard();
     throw error;
@@ -132,7 +131,7 @@ function waitBefore(attempt: number, { retryAfterMs }: ModelFailure): number {
   const backoff = backoffMs(attempt, BACKOFF);
   if (retryAfterMs === undefined) return backoff;
   // Spread out: all who were told the same second must not come back in the same millisecond.
-  return Math.round(Math.min(MAX_RETRY_AFTER_MS, retryAfterMs) + Math.random() * 250);
+  return Math.round(retryAfterMs + Math.random() * 250);
 }
 
 function sentence(reason: string): string {

@@ -3,15 +3,13 @@
  * coalesced (the first at once, then a frame every 20 ms); a checkpoint commits a whole step together
  * with whatever was still waiting. One append is under way at a time, so order holds by itself.
  */
-import { AppError, hasCode } from "../core/errors.ts";
 import { customEvent, OpenItems, type CustomValues, type RunEvent } from "../core/event.ts";
 import type { Outcome } from "../core/run.ts";
 import type { Engine, Step } from "../engine/engine.ts";
-import { sleep } from "./sleep.ts";
+import { isStorageTrouble, outlastTrouble } from "./storage-trouble.ts";
 
 /** A run appends at most 1000 / FRAME_MS rows of text a second, however fast its model is. */
 const FRAME_MS = 20;
-const STORAGE_RETRY_MS = 500;
 
 type TextType = "TEXT_MESSAGE_CONTENT" | "REASONING_MESSAGE_CONTENT";
 type Checkpoint = Pick<Step, "messages" | "toolCalls" | "usage" | "steps">;
@@ -155,24 +153,14 @@ export class RunLog {
     return turn;
   }
 
-  /** Waits out a full or unreachable disk: the lease decides how long that makes sense. */
+  /** The lease decides how long waiting for the disk makes sense. */
   async #persist(write: () => Promise<void>): Promise<void> {
     const { signal, onLost } = this.#options;
-    for (;;) {
-      try {
-        return await write();
-      } catch (error) {
-        if (!isStorageTrouble(error) || signal.aborted) {
-          onLost(error);
-          throw error;
-        }
-        await sleep(STORAGE_RETRY_MS, signal).catch(() => {});
-      }
+    try {
+      await outlastTrouble(write, signal);
+    } catch (error) {
+      onLost(error);
+      throw error;
     }
   }
-}
-
-function isStorageTrouble(error: unknown): boolean {
-  if (!(error instanceof AppError)) return false;
-  return hasCode(error, "STORAGE_UNAVAILABLE") || hasCode(error, "STORAGE_FULL") || hasCode(error, "OVERLOADED");
 }

@@ -365,6 +365,18 @@ test("a draining runner lets its runs finish within their time and takes no new 
   expect((await cluster.client.get(`/api/runs/${queued}`)).body.status).toBe("queued");
 });
 
+test("a claim that is under way when the drain begins is given back, and nothing is done for it", async () => {
+  await using cluster = await startCluster({ runner: false });
+  const runId = await cluster.client.begin("hello");
+  const runner = await cluster.startRunner();
+
+  await runner.drain(0);
+
+  expect(runner.inFlight).toBe(0);
+  expect((await cluster.client.get(`/api/runs/${runId}`)).body.status).toBe("queued");
+  expect(cluster.simulator.stats().requests).toBe(0);
+});
+
 test("a runner works on as many runs at once as it may, and not on more", async () => {
   await using cluster = await startCluster({ settings: { agentConcurrency: 3 } });
 

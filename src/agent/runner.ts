@@ -26,12 +26,13 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #engine: Engine;
   readonly #owner: string;
-  // Those that are not parked are bounded by `concurrency`. A parked one waits for a run that is claimed before any
-  // other, so of parked ones there are not many more than `concurrency` times the depth of delegation.
+  // No more are claimed while `concurrency` are not parked. A parked one that wakes goes on at once, beyond that bound
+  // if need be: it waited for a run that was claimed before any other, so there are not many more than `concurrency`
+  // times the depth of delegation.
   readonly #jobs = new Map<string, Job>();
   #follower: Follower | undefined;
   #extendTimer: NodeJS.Timeout | undefined;
-  #looking = false;
+  #looking: Promise<void> | undefined;
   #again = false;
   #draining = false;
 
@@ -59,15 +60,17 @@ export class Runner {
     clearTimeout(deadline);
     clearInterval(this.#extendTimer);
     this.#follower?.stop();
+    // A claim may have been under way: what it brought is given back too.
+    await this.#looking;
     await this.#engine.release({ owner: this.#owner, crashed: false });
   }
 
   /** Looks for work and for cancel requests; a call that comes meanwhile makes it look once more. */
   #look(): void {
     this.#again = true;
-    if (this.#looking) return;
-    this.#looking = true;
-    this.#lookUntilQuiet().catch((error: unknown) => this.#options.log.error({ err: error }, "cannot look for work"));
+    this.#looking ??= this.#lookUntilQuiet().catch((error: unknown) =>
+      this.#options.log.error({ err: error }, "cannot look for work"),
+    );
   }
 
   async #lookUntilQuiet(): Promise<void> {
@@ -78,7 +81,7 @@ export class Runner {
       }
     } finally {
       // In the same breath as the last test of #again: a call in between would be lost.
-      this.#looking = false;
+      this.#looking = undefined;
     }
   }
 
@@ -89,6 +92,7 @@ export class Runner {
     if (this.#draining || free <= 0) return;
     const limit = Math.min(free, CLAIM_BATCH);
     const claims = await this.#engine.claim({ owner: this.#owner, limit, leaseMs: LEASE_MS });
+    if (this.#draining) return;
     for (const claim of claims) this.#begin(claim);
     // A full batch: there may be more, and nobody will tell us again.
     if (claims.length === limit) this.#again = true;

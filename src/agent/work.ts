@@ -8,7 +8,7 @@ import { AppError, hasCode, toAppError } from "../core/errors.ts";
 import type { Outcome } from "../core/run.ts";
 import type { Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
-import type { Breaker } from "./breaker.ts";
+import type { Breakers } from "./breakers.ts";
 import { Interrupted } from "./interrupted.ts";
 import { runLoop } from "./loop.ts";
 import type { ModelMeter } from "./model-meter.ts";
@@ -23,7 +23,7 @@ export interface WorkDeps {
   readonly tools: Tools;
   readonly client: Anthropic;
   readonly meter: ModelMeter;
-  readonly breaker: Breaker;
+  readonly breakers: Breakers;
   readonly log: Log;
   readonly modelIdleMs: number;
 }
@@ -69,7 +69,7 @@ async function runWithinTime(
   deps: WorkDeps,
   { pen, abort, parking }: Hold & { readonly pen: RunLog },
 ): Promise<void> {
-  const { engine, agents, client, meter, breaker, modelIdleMs } = deps;
+  const { engine, agents, client, meter, breakers, modelIdleMs } = deps;
   const agent = agents.get(run.agent_id);
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
   const tools = toolsOf(agent, deps.tools);
@@ -77,9 +77,12 @@ async function runWithinTime(
   const timeoutMs = Math.min(run.timeout_ms ?? agent.limits.timeoutMs, agent.limits.timeoutMs);
   const timedOut = new AppError("RUN_TIMEOUT", `The run took longer than its ${timeoutMs} ms.`);
   // Counted from the first claim: a run that was taken over does not get its time anew.
-  const timer = setTimeout(() => abort.abort(timedOut), timeoutMs - (Date.now() - (run.started_at ?? Date.now())));
+  const leftMs = timeoutMs - (Date.now() - (run.started_at ?? Date.now()));
+  if (leftMs <= 0) throw timedOut;
+  const timer = setTimeout(() => abort.abort(timedOut), leftMs);
   try {
     const { signal } = abort;
+    const breaker = breakers.of(agent.model);
     await runLoop({ run, agent, engine, client, tools, parking, meter, breaker, log: pen, modelIdleMs, signal });
   } finally {
     clearTimeout(timer);

@@ -75,6 +75,9 @@ export function titleOf(message: string): string {
 /** A run that a client asked for has depth 0, one that it delegates has depth 1. */
 export const MAX_DELEGATION_DEPTH = 4;
 
+/** Below one run that a client asked for, at all depths together. */
+export const MAX_DELEGATED_RUNS = 200;
+
 /** What a client, or the agent of another run, asks for. */
 export interface NewRun {
   readonly runId: string;

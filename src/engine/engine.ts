@@ -20,14 +20,15 @@ export interface Engine {
    * a different request under the same name rejects with RUN_ID_TAKEN or IDEMPOTENCY_MISMATCH.
    * Rejects with OVERLOADED when `limits.queued` runs wait, THREAD_BUSY under strategy "reject"; a delegated run
    * never with OVERLOADED, but with RUN_NOT_FOUND when its parent is not there, and INVALID_REQUEST when its parent
-   * is over or to be canceled, or when it is too deep (MAX_DELEGATION_DEPTH). A repeat is answered before all that.
+   * is over or to be canceled, or when it is too deep (MAX_DELEGATION_DEPTH) or one too many (MAX_DELEGATED_RUNS).
+   * A repeat is answered before all that.
    */
   enqueue(run: NewRun): Promise<{ readonly run: Run; readonly created: boolean }>;
 
   /**
    * Asks for the end of the run and of all that it delegated, and they in turn. A queued run is canceled on return;
-   * of a running one the owner is told and settles it. Idempotent; a run that is over is returned as it is, and
-   * what it delegated is not touched. Undefined when there is no such run.
+   * of a running one the owner is told and settles it. Idempotent; a run that is over is returned as it is.
+   * Undefined when there is no such run.
    */
   cancel(runId: string): Promise<Run | undefined>;
 
@@ -62,13 +63,16 @@ export interface Engine {
    */
   append(step: Step): Promise<void>;
 
-  /** `append`, and the run's end in the same transaction. The driver adds the terminal event. */
+  /**
+   * `append`, and the run's end in the same transaction. The driver adds the terminal event. What is under way of
+   * all that the run delegated is canceled with it, as with every other end: nobody waits for it any more.
+   */
   settle(step: Step, outcome: Outcome): Promise<void>;
 
   /**
    * Puts runs back into the queue, to go on from their last checkpoint: those of `owner`, or without
-   * one all that are running (a new boot: whoever owned them is gone). `crashed` counts against the
-   * run; the third time it is failed as POISONED instead. Returns how many runs it touched.
+   * one all that are running (a new boot: whoever owned them is gone). `crashed` counts against a
+   * run, unless one that it delegated is under way; the third time it is failed as POISONED instead. Returns how many runs it touched.
    */
   release(request: { readonly owner?: string; readonly crashed: boolean }): Promise<number>;
 
@@ -142,7 +146,10 @@ export interface Step {
 export const EFFECTS = ["pure", "idempotent", "unsafe"] as const;
 export type Effects = (typeof EFFECTS)[number];
 
+/** A run's calls are told apart by `step` and `toolCallId`: some endpoints give calls of two answers the same id. */
 export interface ToolCall {
+  /** How many steps the run had made before. */
+  readonly step: number;
   readonly toolCallId: string;
   readonly name: string;
   readonly effects: Effects;

@@ -143,7 +143,7 @@ const METRICS: readonly Metric[] = [
   },
   {
     name: "evenkeel_model_breaker_open",
-    help: "1 while the process leaves its failing model alone; then one call at a time tries.",
+    help: "Models that the process leaves alone because they keep failing; one call at a time tries.",
     type: "gauge",
     from: ({ gauges }) => gauges["model_breaker_open"],
   },

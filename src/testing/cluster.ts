@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ModelMeter } from "../agent/model-meter.ts";
 import { loadTools, type Tools } from "../agent/tools/registry.ts";
-import { Breaker } from "../agent/breaker.ts";
+import { Breakers } from "../agent/breakers.ts";
 import { Runner } from "../agent/runner.ts";
 import { loadAgents } from "../config.ts";
 import type { Agent } from "../core/agent.ts";
@@ -114,7 +114,7 @@ async function openAgent({ settings, agents, log, tools, meter, modelUrl }: Agen
   const engine = await openOn(settings);
   const client = new Anthropic({ apiKey: "simulated", baseURL: modelUrl, maxRetries: 0 });
   const { agentConcurrency: concurrency, modelIdleMs } = settings;
-  const breaker = new Breaker();
+  const breakers = new Breakers();
   const runner = new Runner({
     owner: "agent-1-1",
     engine,
@@ -122,7 +122,7 @@ async function openAgent({ settings, agents, log, tools, meter, modelUrl }: Agen
     tools,
     client,
     meter,
-    breaker,
+    breakers,
     log,
     concurrency,
     modelIdleMs,
@@ -130,7 +130,7 @@ async function openAgent({ settings, agents, log, tools, meter, modelUrl }: Agen
   runner.start();
   const dispose = async () => {
     await runner.drain(0);
-    breaker.stop();
+    breakers.stop();
     await engine.close();
   };
   return { runner, [Symbol.asyncDispose]: dispose };

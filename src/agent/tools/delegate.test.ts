@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { defineAgents } from "../../core/agent.ts";
 import { MAX_DELEGATION_DEPTH, type Run } from "../../core/run.ts";
@@ -8,7 +9,7 @@ import { readUntil } from "../../testing/sse.ts";
 const agents = defineAgents({
   lead: { model: "m", delegates: ["helper", "lead"] },
   helper: { model: "m", description: "Helps." },
-  hasty: { model: "m", delegates: ["helper"], limits: { timeoutMs: 700 } },
+  hasty: { model: "m", delegates: ["helper"], limits: { timeoutMs: 3_000 } },
 });
 
 const delegating = (...works: readonly [agentId: string, message: string][]) =>
@@ -85,6 +86,21 @@ test("a run that is out of time takes what it delegated with it", async () => {
 
   expect((await ended(cluster, runId)).error?.code).toBe("RUN_TIMEOUT");
   expect((await ended(cluster, child.run_id)).status).toBe("canceled");
+});
+
+test("a run whose time ran out between two owners takes what it delegated with it", async () => {
+  await using cluster = await startCluster({ agents, runner: false });
+  const first = await cluster.startRunner();
+  const { runId, child } = await beginLong(cluster, "hasty");
+  await first.drain(0);
+  // Its limit counts from the first claim; until it is over nobody takes it.
+  await delay(3_000);
+
+  await cluster.startRunner();
+
+  expect((await ended(cluster, runId)).error?.code).toBe("RUN_TIMEOUT");
+  expect((await ended(cluster, child.run_id)).status).toBe("canceled");
+  await vi.waitFor(() => expect(cluster.simulator.stats().active).toBe(0));
 });
 
 test("what the other agent could not do, the model is told", async () => {

@@ -10,12 +10,14 @@ import { AppError } from "../../core/errors.ts";
 import { customEvent, isTerminal } from "../../core/event.ts";
 import { isOver, type NewRun, type Run } from "../../core/run.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { isHandedOn } from "../interrupted.ts";
 import type { Parking } from "../parking.ts";
 import type { RunLog } from "../run-log.ts";
+import { outlastTrouble } from "../storage-trouble.ts";
 import { defineTool, type Tool, type ToolContext } from "./tool.ts";
 
 export const DELEGATE = "delegate";
+
+const LOOK_AGAIN_MS = 5_000;
 
 export interface DelegateOptions {
   /** Whose tool it is. */
@@ -50,22 +52,18 @@ export function delegateTool(options: DelegateOptions): Tool {
   });
 }
 
-/** @returns the child's reply. @throws Error for the model to read, when the child came to nothing */
+/**
+ * When this run ends before it, the child is canceled with that end, by the engine.
+ * @returns the child's reply. @throws Error for the model to read, when the child came to nothing
+ */
 async function delegate(work: Work, context: ToolContext, { engine, log, parking }: DelegateOptions): Promise<string> {
-  const { run } = await engine.enqueue(childOf(work, context));
-  const childId = run.run_id;
-  const reason = `delegated to ${work.agent_id}`;
-  const value = { reason, tool_call_id: context.toolCallId, run_id: childId, agent_id: work.agent_id };
-  try {
-    // Ended while the child was being stored: this run's journal is closed.
-    context.signal.throwIfAborted();
-    log.emit(customEvent("evenkeel.waiting", value));
-    return replyOf(await parking.wait(endOf(engine, childId, context.signal)));
-  } catch (error) {
-    // Nobody waits for it any more: canceled, or out of time. One who takes this run over would wait on.
-    if (context.signal.aborted && !isHandedOn(context.signal.reason)) await engine.cancel(childId);
-    throw error;
-  }
+  const { signal, toolCallId } = context;
+  const { run } = await outlastTrouble(() => engine.enqueue(childOf(work, context)), signal);
+  // Ended while the child was being stored: this run's journal is closed.
+  signal.throwIfAborted();
+  const value = { tool_call_id: toolCallId, run_id: run.run_id, agent_id: work.agent_id };
+  log.emit(customEvent("evenkeel.waiting", { reason: `delegated to ${work.agent_id}`, ...value }));
+  return replyOf(await parking.wait(endOf(engine, run.run_id, signal)));
 }
 
 function childOf({ agent_id: agentId, message }: Work, { runId, idempotencyKey }: ToolContext): NewRun {
@@ -87,25 +85,27 @@ function childOf({ agent_id: agentId, message }: Work, { runId, idempotencyKey }
   };
 }
 
-/** Rejects with the signal's reason when it is aborted. */
+/** Rejects with the signal's reason when it is aborted, with RUN_NOT_FOUND when the run was deleted. */
 async function endOf(engine: Engine, runId: string, signal: AbortSignal): Promise<Run> {
-  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
-  // It may be aborted while nobody awaits it yet.
-  ended.catch(() => {});
+  const { promise: ended, resolve, reject } = Promise.withResolvers<Run>();
+  const see = (run: Run | undefined) => {
+    if (!run) reject(new AppError("RUN_NOT_FOUND", `Run ${runId}, which did the work, was deleted.`));
+    else if (isOver(run.status)) resolve(run);
+  };
+  // With a disk in trouble the next look comes.
+  const look = () => void engine.run(runId).then(see, () => {});
   const onAbort = () => reject(signal.reason);
   signal.addEventListener("abort", onAbort);
   const follower = engine.follow(runId, (events) => {
-    if (events.some(({ type }) => isTerminal(type))) resolve();
+    if (events.some(({ type }) => isTerminal(type))) look();
   });
+  // A journal does not tell that it was deleted, nor what came before it was followed.
+  const timer = setInterval(look, LOOK_AGAIN_MS);
   try {
-    const run = await engine.run(runId);
-    // It had ended before we followed it: then nobody tells us.
-    if (run && isOver(run.status)) return run;
-    await ended;
-    const after = await engine.run(runId);
-    if (after) return after;
-    throw new AppError("RUN_NOT_FOUND", `Run ${runId}, which did the work, was deleted.`);
+    look();
+    return await ended;
   } finally {
+    clearInterval(timer);
     follower.stop();
     signal.removeEventListener("abort", onAbort);
   }

@@ -46,7 +46,7 @@ test("a call is in the ledger before its tool runs, and its result after", async
 test("a finished call is never repeated: its result comes from the ledger", async () => {
   const run = vi.fn<() => string>(() => "again");
   const result = { content: "first", isError: false };
-  const ledger: ToolCall[] = [{ toolCallId: "call_1", name: "it", effects: "unsafe", result }];
+  const ledger: ToolCall[] = [{ step: 1, toolCallId: "call_1", name: "it", effects: "unsafe", result }];
 
   const [block] = await runIt({ tool: defineTool({ description: "", input, run }), ledger });
 
@@ -54,9 +54,20 @@ test("a finished call is never repeated: its result comes from the ledger", asyn
   expect(run).not.toHaveBeenCalled();
 });
 
+test("a finished call of an earlier answer is not taken for one of the same id", async () => {
+  const run = vi.fn<() => string>(() => "second");
+  const result = { content: "first", isError: false };
+  const ledger: ToolCall[] = [{ step: 0, toolCallId: "call_1", name: "it", effects: "unsafe", result }];
+
+  const [block] = await runIt({ tool: defineTool({ description: "", input, run }), ledger });
+
+  expect(block).toMatchObject({ content: "second" });
+  expect(run).toHaveBeenCalledOnce();
+});
+
 test("an unsafe call that a crash interrupted is reported as unknown and not run again", async () => {
   const run = vi.fn<() => string>(() => "again");
-  const ledger: ToolCall[] = [{ toolCallId: "call_1", name: "it", effects: "unsafe", result: null }];
+  const ledger: ToolCall[] = [{ step: 1, toolCallId: "call_1", name: "it", effects: "unsafe", result: null }];
 
   const [block] = await runIt({ tool: defineTool({ description: "", input, run }), ledger });
 
@@ -65,7 +76,7 @@ test("an unsafe call that a crash interrupted is reported as unknown and not run
 });
 
 test.each(["pure", "idempotent"] as const)("a %s call that a crash interrupted runs again", async (effects) => {
-  const ledger: ToolCall[] = [{ toolCallId: "call_1", name: "it", effects, result: null }];
+  const ledger: ToolCall[] = [{ step: 1, toolCallId: "call_1", name: "it", effects, result: null }];
 
   const [block] = await runIt({ tool: defineTool({ description: "", input, effects, run: () => "done" }), ledger });
 
@@ -74,7 +85,7 @@ test.each(["pure", "idempotent"] as const)("a %s call that a crash interrupted r
 
 test("a tool that became safe since the crash is judged by what the ledger says of the call", async () => {
   const run = vi.fn<() => string>(() => "again");
-  const ledger: ToolCall[] = [{ toolCallId: "call_1", name: "it", effects: "unsafe", result: null }];
+  const ledger: ToolCall[] = [{ step: 1, toolCallId: "call_1", name: "it", effects: "unsafe", result: null }];
 
   await runIt({ tool: defineTool({ description: "", input, effects: "pure", run }), ledger });
 

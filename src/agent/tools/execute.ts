@@ -22,7 +22,7 @@ export interface ToolRound {
   readonly ledger: readonly ToolCall[];
   readonly tools: Tools;
   readonly log: RunLog;
-  /** How many steps the run had made before: endpoints may give the same call id to calls of two answers. */
+  /** How many steps the run had made before. */
   readonly steps: number;
   readonly parking: Parking;
   readonly context: Pick<ToolContext, "signal" | "runId" | "threadId">;
@@ -43,12 +43,12 @@ async function runTool(use: ToolUseBlock, round: ToolRound): Promise<Result> {
   const { ledger, tools, log, steps, parking } = round;
   const idempotencyKey = `${round.context.runId}:${steps}:${use.id}`;
   const context: ToolContext = { ...round.context, toolCallId: use.id, idempotencyKey };
-  const known = ledger.find(({ toolCallId }) => toolCallId === use.id);
+  const known = ledger.find(({ step, toolCallId }) => step === steps && toolCallId === use.id);
   if (known?.result) return known.result;
   const tool = tools.get(use.name);
   // What it was when it first started: its definition may have changed since.
   const effects: Effects = known?.effects ?? tool?.effects ?? "pure";
-  const call = { toolCallId: use.id, name: use.name, effects };
+  const call = { step: steps, toolCallId: use.id, name: use.name, effects };
   const stepName = `tool:${use.name}:${use.id}`;
   await log.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
   // Canceled while that was written: nothing may start any more.

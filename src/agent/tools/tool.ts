@@ -34,6 +34,6 @@ export interface Tool extends Required<Omit<ToolDefinition<z.ZodType>, "run">> {
 
 export function defineTool<Schema extends z.ZodType>(definition: ToolDefinition<Schema>): Tool {
   const { description, input, effects = "unsafe", timeoutMs = 60_000, run } = definition;
-  // The registry parses with `input` before it calls, which is what makes this narrowing true.
+  // `execute.ts` parses with `input` before it calls, which is what makes this narrowing true.
   return { description, input, effects, timeoutMs, run: run as Tool["run"] };
 }

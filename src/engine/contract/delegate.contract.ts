@@ -1,8 +1,14 @@
 /** Runs that a run delegates: taken in under their parent, claimed first, ended with it, listed through it. */
 import { expect, test } from "vitest";
-import { MAX_DELEGATION_DEPTH, type NewRun, type Outcome, type Run } from "../../core/run.ts";
+import { MAX_DELEGATED_RUNS, MAX_DELEGATION_DEPTH, type NewRun, type Outcome, type Run } from "../../core/run.ts";
 import type { Engine } from "../engine.ts";
 import { claimNext, complete, enqueue, journalOf, LEASE_MS, newRun, start, stepOf, type OpenEngine } from "./setup.ts";
+
+const ENDS: readonly Outcome[] = [
+  { status: "completed", reply: "done" },
+  { status: "failed", error: { code: "MODEL_UNAVAILABLE", detail: "no answer" } },
+  { status: "canceled" },
+];
 
 export function testDelegate(open: OpenEngine): void {
   testChild(open);
@@ -86,12 +92,23 @@ function testRefused(open: OpenEngine): void {
     expect(refusal).toMatchObject({ code: "INVALID_REQUEST", message: says(`${MAX_DELEGATION_DEPTH} deep`) });
   });
 
-  const ends: Outcome[] = [
-    { status: "completed", reply: "done" },
-    { status: "failed", error: { code: "MODEL_UNAVAILABLE", detail: "no answer" } },
-    { status: "canceled" },
-  ];
-  test.each(ends)("a run of a parent that is $status is refused with the parent's state", async (outcome) => {
+  test("a client's run may lead to so many delegated ones, at all depths together, and no more", async () => {
+    await using data = await open();
+    const [top, child] = await lineOf(data.engine, 1);
+    const more = (parent: Run | undefined, count: number) =>
+      Promise.all(Array.from({ length: count }, () => delegate(data.engine, parent)));
+    await more(top, 99);
+    await more(child, MAX_DELEGATED_RUNS - 100);
+
+    for (const parent of [top, child]) {
+      const refusal = await refusalOf(data.engine, { parentRunId: parent?.run_id ?? "" });
+      expect(refusal).toMatchObject({ code: "INVALID_REQUEST", message: says(`${MAX_DELEGATED_RUNS} delegated`) });
+    }
+    await data.engine.cancel(top?.run_id ?? "");
+    expect(await delegate(data.engine, (await start(data.engine)).run)).toMatchObject({ status: "queued" });
+  });
+
+  test.each(ENDS)("a run of a parent that is $status is refused with the parent's state", async (outcome) => {
     await using data = await open();
     const { run, fence } = await start(data.engine);
     await data.engine.settle(stepOf({ run, fence }), outcome);
@@ -193,19 +210,21 @@ function testCanceledTogether(open: OpenEngine): void {
     expect(await data.engine.run(queued.run_id)).toMatchObject({ status: "canceled" });
   });
 
-  test("canceling a run reaches what is under way below one that is over, which stays as it was", async () => {
+  test.each(ENDS)("a run that is $status ends what is under way below it, not what is over", async (outcome) => {
     await using data = await open();
     const top = await start(data.engine);
     await delegate(data.engine, top.run);
-    const child = await claimNext(data.engine);
-    const grandchild = await delegate(data.engine, child.run);
-    await complete(data.engine, child);
-    const before = await data.engine.run(child.run.run_id);
+    await complete(data.engine, await claimNext(data.engine));
+    const over = await data.engine.runs({ limit: 1, parentRunId: top.run.run_id });
+    await delegate(data.engine, top.run);
+    const running = await claimNext(data.engine);
+    const queued = await delegate(data.engine, running.run);
 
-    await data.engine.cancel(top.run.run_id);
+    await data.engine.settle(stepOf(top), outcome);
 
-    expect(await data.engine.run(child.run.run_id)).toEqual(before);
-    expect(await data.engine.run(grandchild.run_id)).toMatchObject({ status: "canceled" });
+    expect(await data.engine.cancelRequests("owner 1")).toEqual([running.run.run_id]);
+    expect(await data.engine.run(queued.run_id)).toMatchObject({ status: "canceled" });
+    expect(await data.engine.run(over.items[0]?.run_id ?? "")).toEqual(over.items[0]);
   });
 
   test("canceling a delegated run leaves its parent and its siblings alone", async () => {
@@ -220,15 +239,27 @@ function testCanceledTogether(open: OpenEngine): void {
     expect(await data.engine.run(top.run.run_id)).toEqual(top.run);
   });
 
-  test("canceling a run that is over leaves what it delegated alone", async () => {
+  test("a run that was to be canceled when its owner died ends what it delegated, whoever owns that", async () => {
     await using data = await open();
-    const top = await start(data.engine);
-    const child = await delegate(data.engine, top.run);
-    await complete(data.engine, top);
+    const [top, child] = await lineOf(data.engine, 1);
+    await data.engine.cancel(top?.run_id ?? "");
 
-    expect(await data.engine.cancel(top.run.run_id)).toMatchObject({ status: "completed", cancel_requested: false });
+    await data.engine.release({ owner: "owner 1", crashed: true });
 
-    expect(await data.engine.run(child.run_id)).toEqual(child);
+    for (const run of [top, child])
+      expect(await data.engine.run(run?.run_id ?? "")).toMatchObject({ status: "canceled" });
+  });
+
+  test("a crash does not count against a run that waits for another, which is POISONED alone", async () => {
+    await using data = await open();
+    const [top, child] = await lineOf(data.engine, 1);
+    for (let crashes = 1; crashes <= 3; crashes += 1) {
+      await data.engine.release({ owner: "owner 1", crashed: true });
+      await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS });
+    }
+
+    expect(await data.engine.run(child?.run_id ?? "")).toMatchObject({ status: "failed", error: { code: "POISONED" } });
+    expect(await data.engine.run(top?.run_id ?? "")).toMatchObject({ status: "running" });
   });
 
   test("strategy interrupt ends what the thread's run delegated too", async () => {
@@ -294,17 +325,15 @@ function testLists(open: OpenEngine): void {
     const parent = await start(data.engine, { threadId: "thread" });
     await delegate(data.engine, parent.run);
     const child = await claimNext(data.engine);
+    await complete(data.engine, child);
     await complete(data.engine, parent);
+    const before = await data.engine.run(child.run.run_id);
 
     await data.engine.deleteThread("thread");
 
-    expect(await data.engine.run(child.run.run_id)).toEqual(child.run);
+    expect(before).toMatchObject({ status: "completed", parent_run_id: parent.run.run_id });
+    expect(await data.engine.run(child.run.run_id)).toEqual(before);
     expect(await data.engine.history(child.run.run_id)).toHaveLength(1);
-    await complete(data.engine, child);
-    expect(await data.engine.run(child.run.run_id)).toMatchObject({
-      status: "completed",
-      parent_run_id: parent.run.run_id,
-    });
   });
 }
 

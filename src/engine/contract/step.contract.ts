@@ -44,7 +44,7 @@ function testWhole(open: OpenEngine): void {
   test("a step commits its events, messages, tool ledger and progress together", async () => {
     await using data = await open();
     const claim = await start(data.engine);
-    const call: ToolCall = { toolCallId: "call_1", name: "clock", effects: "pure", result: null };
+    const call: ToolCall = { step: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null };
 
     await data.engine.append(
       stepOf(claim, {
@@ -274,7 +274,7 @@ function testEnd(open: OpenEngine): void {
 }
 
 function testLedger(open: OpenEngine): void {
-  const started: ToolCall = { toolCallId: "call_1", name: "send_mail", effects: "unsafe", result: null };
+  const started: ToolCall = { step: 1, toolCallId: "call_1", name: "send_mail", effects: "unsafe", result: null };
 
   test("a tool call is in the ledger from its start, and its result is added to it", async () => {
     await using data = await open();
@@ -285,6 +285,18 @@ function testLedger(open: OpenEngine): void {
     expect(await data.engine.toolCalls(claim.run.run_id)).toEqual([started]);
     await data.engine.append(stepOf(claim, { toolCalls: [finished] }));
     expect(await data.engine.toolCalls(claim.run.run_id)).toEqual([finished]);
+  });
+
+  test("calls of two steps are two, although they have the same id", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    const finished: ToolCall = { ...started, result: { content: "sent", isError: false } };
+    const later: ToolCall = { ...started, step: started.step + 2 };
+
+    await data.engine.append(stepOf(claim, { toolCalls: [finished] }));
+    await data.engine.append(stepOf(claim, { toolCalls: [later] }));
+
+    expect(await data.engine.toolCalls(claim.run.run_id)).toEqual([finished, later]);
   });
 
   test("the ledger outlives its owner, and belongs to one run", async () => {
@@ -308,7 +320,7 @@ async function writeLate(engine: Engine, claim: Claim): Promise<typeof REFUSED> 
   const step = stepOf(claim, {
     events: [delta("late")],
     messages: [{ role: "assistant", content: "late" }],
-    toolCalls: [{ toolCallId: "late", name: "clock", effects: "pure", result: null }],
+    toolCalls: [{ step: 1, toolCallId: "late", name: "clock", effects: "pure", result: null }],
     usage: USAGE,
     steps: 99,
   });

@@ -83,7 +83,7 @@ export class SqliteEngine implements Engine {
   }
 
   settle(step: Step, outcome: Outcome) {
-    return this.#writer.run(() => this.#journal.end(this.#journal.writeStep(step), outcome));
+    return this.#writer.run(() => this.#queue.end(this.#journal.writeStep(step), outcome));
   }
 
   release({ owner, crashed }: { owner?: string; crashed: boolean }) {

@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
-import { isOver, MAX_DELEGATION_DEPTH } from "../../core/run.ts";
+import { isOver, MAX_DELEGATED_RUNS, MAX_DELEGATION_DEPTH } from "../../core/run.ts";
 import type { RunRow } from "./rows.ts";
 
 export class Family {
@@ -24,12 +24,20 @@ export class Family {
       const state = isOver(parent.status) ? parent.status : "being canceled";
       throw new AppError("INVALID_REQUEST", `Run ${parentId} is ${state}; it can delegate nothing more.`);
     }
-    const { depth } = this.#sql.depthBelow.get({ parent: parentId, max: MAX_DELEGATION_DEPTH }) as { depth: number };
-    if (depth <= MAX_DELEGATION_DEPTH) return;
-    throw new AppError(
-      "INVALID_REQUEST",
-      `Runs may be delegated ${MAX_DELEGATION_DEPTH} deep, and run ${parentId} is; let it do the work itself.`,
-    );
+    const { depth, runs } = this.#sql.sizeOf.get({
+      parent: parentId,
+      depth: MAX_DELEGATION_DEPTH,
+      runs: MAX_DELEGATED_RUNS + 1,
+    }) as { depth: number; runs: number };
+    const refuse = (limit: string) =>
+      new AppError("INVALID_REQUEST", `${limit}; run ${parentId} has to do the work itself.`);
+    if (depth > MAX_DELEGATION_DEPTH) throw refuse(`Runs may be delegated ${MAX_DELEGATION_DEPTH} deep`);
+    if (runs > MAX_DELEGATED_RUNS) throw refuse(`One run may lead to ${MAX_DELEGATED_RUNS} delegated ones`);
+  }
+
+  /** Whether a run that it delegated is under way. */
+  isAwaited(runId: string): boolean {
+    return this.#sql.childUnderWay.get(runId) !== undefined;
   }
 
   /** The run and all below it that are not over, the oldest first. */
@@ -40,14 +48,20 @@ export class Family {
 
 function statements(db: DatabaseSync) {
   return {
-    // How deep a run below this one is. Counts ids, not rows: an ancestor whose thread was deleted still counts.
-    depthBelow: db.prepare(
+    // How deep a run below this one is, and how many there are below the topmost one, both counted a little beyond
+    // their limits. Of ids, not rows: an ancestor whose thread was deleted still counts.
+    sizeOf: db.prepare(
       "WITH RECURSIVE above (id, depth) AS (SELECT :parent, 1 UNION ALL " +
-        "SELECT r.parent_id, depth + 1 FROM above JOIN runs r ON r.id = above.id WHERE r.parent_id IS NOT NULL AND depth <= :max) " +
-        "SELECT max(depth) AS depth FROM above",
+        "SELECT r.parent_id, depth + 1 FROM above JOIN runs r ON r.id = above.id WHERE r.parent_id IS NOT NULL AND depth <= :depth), " +
+        "family (id) AS (SELECT * FROM (SELECT id FROM above ORDER BY depth DESC LIMIT 1) UNION " +
+        "SELECT r.id FROM family CROSS JOIN runs r ON r.parent_id = family.id LIMIT :runs) " +
+        "SELECT (SELECT max(depth) FROM above) AS depth, (SELECT count(*) FROM family) AS runs",
     ),
-    // Walks on through runs that are over: what they delegated may not be. CROSS JOIN keeps SQLite from scanning
-    // by status instead. UNION drops what was seen: ids of deleted runs can be used again, and make a circle.
+    childUnderWay: db.prepare(
+      "SELECT 1 FROM runs WHERE parent_id = ? AND status IN ('queued', 'running', 'waiting') LIMIT 1",
+    ),
+    // CROSS JOIN keeps SQLite from scanning by status instead. UNION drops what was seen: ids of deleted runs can
+    // be used again, and make a circle.
     underWay: db.prepare(
       "WITH RECURSIVE family (id) AS (SELECT ? UNION " +
         "SELECT r.id FROM family CROSS JOIN runs r ON r.parent_id = family.id) " +

@@ -19,7 +19,7 @@ type OnActivities = (activities: readonly Activity[]) => void;
 /** The database handle must see other connections' commits only: data_version does not move for its own. */
 export class Follow {
   readonly #sql: ReturnType<typeof statements>;
-  // Bounded by the viewers of this process.
+  // Bounded by the viewers of a worker, and by the delegated runs that an agent process waits for.
   readonly #byRun = new Map<number, Set<OnEvents>>();
   readonly #onActivities = new Set<OnActivities>();
   readonly #onChange = new Set<() => void>();

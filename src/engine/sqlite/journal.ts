@@ -16,6 +16,7 @@ import { usageOf, type RunRow } from "./rows.ts";
 type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id">;
 /** What a write under a fence has to know of its run: a few columns, because every frame of text asks. */
 type OwnedRun = RunRef & Pick<RunRow, "status" | "fence" | "usage">;
+export type EndingRun = RunRef & Pick<RunRow, "usage">;
 
 export class Journal {
   readonly #sql: ReturnType<typeof statements>;
@@ -76,7 +77,7 @@ export class Journal {
   }
 
   /** Ends the run: its status, its terminal event, and the next of its thread may be claimed. */
-  end(run: RunRef & Pick<RunRow, "usage">, outcome: Outcome): void {
+  end(run: EndingRun, outcome: Outcome): void {
     this.#sql.end.run({
       n: run.n,
       status: outcome.status,
@@ -101,8 +102,8 @@ export class Journal {
   }
 
   #writeToolCalls(run: RunRef, calls: readonly ToolCall[]): void {
-    for (const { toolCallId, name, effects, result } of calls) {
-      this.#sql.upsertToolCall.run(run.n, toolCallId, name, effects, result && JSON.stringify(result));
+    for (const { step, toolCallId, name, effects, result } of calls) {
+      this.#sql.upsertToolCall.run(run.n, step, toolCallId, name, effects, result && JSON.stringify(result));
       const detail = { tool: name, tool_call_id: toolCallId, ...(result && { is_error: result.isError }) };
       this.insertActivity({ type: result ? "tool.finished" : "tool.called", detail }, run);
     }
@@ -127,8 +128,8 @@ function statements(db: DatabaseSync) {
     ),
     progress: db.prepare("UPDATE runs SET usage = coalesce(?, usage), steps = coalesce(?, steps) WHERE n = ?"),
     upsertToolCall: db.prepare(
-      "INSERT INTO tool_calls (run_n, id, name, effects, result) VALUES (?, ?, ?, ?, ?) " +
-        "ON CONFLICT (run_n, id) DO UPDATE SET name = excluded.name, effects = excluded.effects, result = excluded.result",
+      "INSERT INTO tool_calls (run_n, step, id, name, effects, result) VALUES (?, ?, ?, ?, ?, ?) " +
+        "ON CONFLICT (run_n, step, id) DO UPDATE SET name = excluded.name, effects = excluded.effects, result = excluded.result",
     ),
     end: db.prepare(
       "UPDATE runs SET status = :status, finished_at = :at, owner = NULL, lease_until = NULL, head = 0, " +

@@ -3,7 +3,8 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { enqueue, newRun, start } from "../contract/setup.ts";
+import { enqueue, newRun, start, stepOf } from "../contract/setup.ts";
+import type { ToolCall } from "../engine.ts";
 import { makeFolder, openAt, openTemporary } from "./test-data.ts";
 
 const PAGE_BYTES = 4096;
@@ -61,8 +62,7 @@ test("data of the first layout is brought up to date, with titles and the order 
   await enqueue(written, { threadId: "a", message: "And then?" });
   const [runs, threads] = [await written.runs({ limit: 10 }), await written.threads({ limit: 10 })];
   await written.close();
-  undoSchema(folder.dbPath, 3);
-  undoSchema(folder.dbPath, 2);
+  goBackTo(folder.dbPath, 1);
 
   await using engine = await openAt(folder.path);
 
@@ -78,7 +78,7 @@ test("data of before there were delegated runs is brought up to date: its runs h
   await enqueue(written, { threadId: "b" });
   const threads = await written.threads({ limit: 10 });
   await written.close();
-  undoSchema(folder.dbPath, 3);
+  goBackTo(folder.dbPath, 2);
 
   await using engine = await openAt(folder.path);
 
@@ -88,6 +88,21 @@ test("data of before there were delegated runs is brought up to date: its runs h
   const child = await enqueue(engine, { parentRunId: run.run_id });
   expect(await engine.runs({ limit: 10, parentRunId: run.run_id })).toEqual({ items: [child], next: null });
   expect(await engine.threads({ limit: 10 })).toEqual(threads);
+});
+
+test("tool calls of before they had a step belong to the newest answer, the one that may be gone on with", async () => {
+  await using folder = await makeFolder();
+  await using written = await openAt(folder.path);
+  const claim = await start(written);
+  const result = { content: "sent", isError: false };
+  const call: ToolCall = { step: 3, toolCallId: "call_1", name: "send_mail", effects: "unsafe", result };
+  await written.append(stepOf(claim, { toolCalls: [call], steps: 3 }));
+  await written.close();
+  goBackTo(folder.dbPath, 3);
+
+  await using engine = await openAt(folder.path);
+
+  expect(await engine.toolCalls(claim.run.run_id)).toEqual([call]);
 });
 
 test("data of a newer evenkeel is refused, and says which schema it has", async () => {
@@ -160,16 +175,21 @@ async function makeDatabase(dataDir: string): Promise<void> {
   await enqueue(engine);
 }
 
-/** What takes a file of this schema back to the one before it. */
-const UNDO = {
-  2: "DROP INDEX threads_by_last_run; ALTER TABLE threads DROP COLUMN last_run; ALTER TABLE runs DROP COLUMN title",
-  3: "DROP INDEX runs_by_parent; DROP INDEX runs_delegated; ALTER TABLE runs DROP COLUMN parent_id",
-};
+/** What takes a file of each schema, from the second on, back to the one before it. */
+const UNDO = [
+  "DROP INDEX threads_by_last_run; ALTER TABLE threads DROP COLUMN last_run; ALTER TABLE runs DROP COLUMN title",
+  "DROP INDEX runs_by_parent; DROP INDEX runs_delegated; ALTER TABLE runs DROP COLUMN parent_id",
+  `CREATE TABLE old (run_n INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, effects TEXT NOT NULL, result TEXT,
+     PRIMARY KEY (run_n, id)) WITHOUT ROWID;
+   INSERT INTO old SELECT run_n, id, name, effects, result FROM tool_calls;
+   DROP TABLE tool_calls;
+   ALTER TABLE old RENAME TO tool_calls`,
+];
 
-function undoSchema(path: string, version: keyof typeof UNDO): void {
+function goBackTo(path: string, schema: number): void {
   using db = new DatabaseSync(path);
-  db.exec(UNDO[version]);
-  setSchema(path, version - 1);
+  for (const undo of UNDO.slice(schema - 1).toReversed()) db.exec(undo);
+  setSchema(path, schema);
 }
 
 function setSchema(path: string, version: number): void {

@@ -5,10 +5,10 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError, type ErrorCode } from "../../core/errors.ts";
 import { customEvent, type RunEvent } from "../../core/event.ts";
-import { isOver, titleOf, type NewRun, type Run } from "../../core/run.ts";
+import { isOver, titleOf, type NewRun, type Outcome, type Run } from "../../core/run.ts";
 import type { Claim, EngineLimits } from "../engine.ts";
 import { Family } from "./family.ts";
-import type { Journal } from "./journal.ts";
+import type { EndingRun, Journal } from "./journal.ts";
 import { toRun, type RunRow } from "./rows.ts";
 
 /** A run that took its process down this often is given up as POISONED. */
@@ -52,10 +52,15 @@ export class Queue {
     return after && toRun(after);
   }
 
+  /** Ends the run, and what is under way of all that it delegated: nobody waits for that any more. */
+  end(run: EndingRun, outcome: Outcome): void {
+    this.#journal.end(run, outcome);
+    this.#cancelFamily(run.id);
+  }
+
   claim({ owner, limit, leaseMs }: { owner: string; limit: number; leaseMs: number }): Claim[] {
     const now = Date.now();
-    for (const expired of this.#sql.expired.all(now) as unknown as RunRow[])
-      this.#requeue(expired, "its lease ran out", false);
+    this.#requeueAll(this.#sql.expired.all(now), "its lease ran out", false);
     return this.#claimable(limit).map((row) => {
       const fence = row.fence + 1;
       this.#sql.claim.run({ n: row.n, owner, fence, until: now + leaseMs, now });
@@ -80,8 +85,7 @@ export class Queue {
 
   release(owner: string | undefined, crashed: boolean): number {
     const rows = owner === undefined ? this.#sql.running.all() : this.#sql.ownedBy.all(owner);
-    const reason = crashed ? "its process died" : "its process was stopped";
-    for (const run of rows as unknown as RunRow[]) this.#requeue(run, reason, crashed);
+    this.#requeueAll(rows, crashed ? "its process died" : "its process was stopped", crashed);
     return rows.length;
   }
 
@@ -162,14 +166,25 @@ export class Queue {
     }
   }
 
+  /** @param rows parents before what they delegated */
+  #requeueAll(rows: unknown[], reason: string, crashed: boolean): void {
+    for (const { id } of rows as { id: string }[]) {
+      // Read anew: one before it may have been its parent, and have ended it.
+      const run = this.#get(id);
+      if (run?.status === "running") this.#requeue(run, reason, crashed);
+    }
+  }
+
   /** A running run whose owner is gone: back into the queue, unless it was to be canceled or keeps crashing. */
   #requeue(run: RunRow, reason: string, crashed: boolean): void {
-    const crashes = run.crashes + (crashed ? 1 : 0);
+    // Who waits for another run does nothing that could kill a process.
+    const guilty = crashed && !this.#family.isAwaited(run.id);
+    const crashes = run.crashes + (guilty ? 1 : 0);
     const voided = this.#journal.closeOpen(run);
-    if (run.cancel_requested) return this.#journal.end(run, { status: "canceled" });
+    if (run.cancel_requested) return this.end(run, { status: "canceled" });
     if (crashes >= MAX_CRASHES) {
       const detail = `The process that ran it died ${crashes} times; it is not tried again.`;
-      return this.#journal.end(run, { status: "failed", error: { code: "POISONED", detail } });
+      return this.end(run, { status: "failed", error: { code: "POISONED", detail } });
     }
     this.#sql.requeue.run(crashes, run.n);
     const attempt: RunEvent = customEvent("evenkeel.attempt", {
@@ -212,7 +227,7 @@ function statements(db: DatabaseSync) {
     claimable: db.prepare(
       "SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY n LIMIT ?",
     ),
-    expired: db.prepare("SELECT * FROM runs WHERE status = 'running' AND lease_until < ?"),
+    expired: db.prepare("SELECT id FROM runs WHERE status = 'running' AND lease_until < ? ORDER BY n"),
     claim: db.prepare(
       "UPDATE runs SET status = 'running', owner = :owner, fence = :fence, lease_until = :until, " +
         "started_at = coalesce(started_at, :now) WHERE n = :n",
@@ -220,8 +235,8 @@ function statements(db: DatabaseSync) {
     extend: db.prepare(
       "UPDATE runs SET lease_until = ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id",
     ),
-    running: db.prepare("SELECT * FROM runs WHERE status = 'running'"),
-    ownedBy: db.prepare("SELECT * FROM runs WHERE owner = ? AND status = 'running'"),
+    running: db.prepare("SELECT id FROM runs WHERE status = 'running' ORDER BY n"),
+    ownedBy: db.prepare("SELECT id FROM runs WHERE owner = ? AND status = 'running' ORDER BY n"),
     requestCancel: db.prepare("UPDATE runs SET cancel_requested = 1 WHERE n = ?"),
     requeue: db.prepare("UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = ? WHERE n = ?"),
   } satisfies Record<string, StatementSync>;

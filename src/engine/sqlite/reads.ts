@@ -97,12 +97,14 @@ export class Reads {
 
   toolCalls(runId: string): ToolCall[] {
     const rows = this.#sql.toolCalls.all(runId) as unknown as {
+      step: number;
       id: string;
       name: string;
       effects: Effects;
       result: string | null;
     }[];
-    return rows.map(({ id, name, effects, result }) => ({
+    return rows.map(({ step, id, name, effects, result }) => ({
+      step,
       toolCallId: id,
       name,
       effects,
@@ -189,7 +191,7 @@ function statements(db: DatabaseSync) {
       "SELECT m.role, m.content FROM runs r JOIN messages m ON m.thread_id = r.thread_id AND m.run_n <= r.n WHERE r.id = ? ORDER BY m.run_n, m.idx",
     ),
     toolCalls: db.prepare(
-      "SELECT id, name, effects, result FROM tool_calls WHERE run_n = (SELECT n FROM runs WHERE id = ?)",
+      "SELECT step, id, name, effects, result FROM tool_calls WHERE run_n = (SELECT n FROM runs WHERE id = ?)",
     ),
     cancelRequests: db.prepare("SELECT id FROM runs WHERE owner = ? AND cancel_requested = 1 AND status = 'running'"),
     claimable: db.prepare(

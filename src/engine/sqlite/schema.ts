@@ -113,6 +113,23 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX runs_by_parent ON runs (parent_id, n) WHERE parent_id IS NOT NULL;
   CREATE INDEX runs_delegated ON runs (n) WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL;
   `,
+  // 4: tool calls by step as well: some endpoints give calls of two answers the same id. Of those stored before, only
+  // the calls of the newest answer can be asked for again.
+  `
+  CREATE TABLE tool_calls_by_step (
+    run_n INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    effects TEXT NOT NULL,
+    result TEXT,
+    PRIMARY KEY (run_n, step, id)
+  ) WITHOUT ROWID;
+  INSERT INTO tool_calls_by_step
+    SELECT c.run_n, r.steps, c.id, c.name, c.effects, c.result FROM tool_calls c JOIN runs r ON r.n = c.run_n;
+  DROP TABLE tool_calls;
+  ALTER TABLE tool_calls_by_step RENAME TO tool_calls;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

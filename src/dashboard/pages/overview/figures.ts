@@ -52,7 +52,7 @@ export function modelState(history: History): ModelState {
   };
 }
 
-/** Each agent process has a breaker of its own; the first that tries again tells whether the model is back. */
+/** Each agent process has a breaker for each model; the first that tries again tells whether the model is back. */
 function breakerState(snapshot: Snapshot, waiting: number): ModelState {
   const open = snapshot.processes.filter(({ kind, gauges: of }) => kind === "agent" && of["model_breaker_open"]);
   const tryMs = Math.min(...open.map(({ gauges: of }) => of["model_breaker_ms"] ?? 0));

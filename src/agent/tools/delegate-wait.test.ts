@@ -1,0 +1,67 @@
+/** What a call of `delegate` does while it waits: the tool alone, against a real engine, with a child that we work on. */
+import { expect, onTestFinished, test, vi } from "vitest";
+import { defineAgents } from "../../core/agent.ts";
+import { AppError } from "../../core/errors.ts";
+import { claimNext, complete, start } from "../../engine/contract/setup.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { openTemporary } from "../../engine/sqlite/test-data.ts";
+import { Parking } from "../parking.ts";
+import { RunLog } from "../run-log.ts";
+import { delegateTool } from "./delegate.ts";
+
+const agents = defineAgents({ lead: { model: "m", delegates: ["helper"] }, helper: { model: "m" } });
+
+/** A parent's call that waits, and the child that it waits for, claimed by us. */
+async function delegated(engine: Engine, seenBy = engine) {
+  const parent = await start(engine);
+  const { signal } = new AbortController();
+  const runId = parent.run.run_id;
+  const log = new RunLog({ engine, runId, fence: parent.fence, signal, onLost: () => {} });
+  onTestFinished(() => log.stop());
+  const agent = agents.get("lead");
+  if (!agent) throw new Error("no lead");
+  const tool = delegateTool({ agent, agents, engine: seenBy, log, parking: new Parking(() => {}) });
+  const context = { signal, runId, threadId: parent.run.thread_id, toolCallId: "call_1", idempotencyKey: "key" };
+  const reply = Promise.resolve(tool.run({ agent_id: "helper", message: "hello" }, context));
+  // Whoever expects it to fail may come later.
+  reply.catch(() => {});
+  const child = await vi.waitUntil(() => claimNext(engine).catch(() => undefined));
+  return { reply, child };
+}
+
+test("it answers as soon as the child has ended", async () => {
+  await using data = await openTemporary();
+  const { reply, child } = await delegated(await data.another(), data.engine);
+
+  await complete(data.engine, child, "well done");
+
+  expect(await reply).toBe("well done");
+});
+
+test("a child that is deleted in the moment of its end is told to the model, not waited for", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  await using data = await openTemporary();
+  const { reply, child } = await delegated(await data.another(), data.engine);
+
+  // In one commit: no reader of the journal ever sees the end.
+  await Promise.all([complete(data.engine, child), data.engine.deleteThread(child.run.thread_id)]);
+  await vi.advanceTimersByTimeAsync(10_000);
+
+  await expect(reply).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
+});
+
+test("a disk that is in trouble when the child ends is waited out", async () => {
+  await using data = await openTemporary();
+  const trouble = vi.fn<Engine["run"]>((runId) => data.engine.run(runId));
+  trouble.mockRejectedValueOnce(new AppError("STORAGE_UNAVAILABLE", "the disk is in trouble"));
+  const seenBy = new Proxy(data.engine, {
+    get: (engine, name) => (name === "run" ? trouble : Reflect.get(engine, name).bind(engine)),
+  });
+  const { reply, child } = await delegated(await data.another(), seenBy);
+
+  await complete(data.engine, child, "well done");
+
+  expect(await reply).toBe("well done");
+  expect(trouble.mock.calls.length).toBeGreaterThan(1);
+});

@@ -47,7 +47,10 @@ export class Runner {
   }
 
   start(): void {
-    this.#follower = this.#engine.onChange(() => this.#look());
+    this.#follower = this.#engine.onChange(
+      () => this.#look(),
+      () => this.#jobs.size === 0,
+    );
     this.#extendTimer = setInterval(() => this.#keepLeases(), EXTEND_MS);
     this.#look();
   }

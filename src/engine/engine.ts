@@ -115,8 +115,11 @@ export interface Engine {
 
   // ── Owners' wake-up and upkeep ───────────────────────────────────────────────────────────────
 
-  /** Calls `onChange` soon after anybody committed anything: look for work, or for cancel requests. */
-  onChange(onChange: () => void): Follower;
+  /**
+   * Calls `onChange` soon after anybody committed anything: look for work, or for cancel requests. Sooner while
+   * `isEager` says so, which costs CPU: for one that has nothing else to do.
+   */
+  onChange(onChange: () => void, isEager?: () => boolean): Follower;
 
   counts(): Promise<Record<"queued" | "running" | "waiting", number>>;
 

@@ -150,8 +150,8 @@ export class SqliteEngine implements Engine {
     return inStorageTerms(() => this.#follow.activities(onActivities));
   }
 
-  onChange(onChange: () => void): Follower {
-    return inStorageTerms(() => this.#follow.changes(onChange));
+  onChange(onChange: () => void, isEager = () => false): Follower {
+    return inStorageTerms(() => this.#follow.changes({ onChange, isEager }));
   }
 
   maintain() {

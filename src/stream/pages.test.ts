@@ -3,12 +3,14 @@ import type { Reading } from "./feed.ts";
 import { Frame } from "./frame.ts";
 import { Pages } from "./pages.ts";
 
+type Read = (after: number) => Promise<Reading>;
+
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A source whose reads are counted: ten frames a page, up to `newest`. */
 function source(newest: number) {
-  return vi.fn<(after: number) => Promise<Reading>>(async (after) => {
+  return vi.fn<Read>(async (after) => {
     const count = Math.max(0, Math.min(10, newest - after));
     const frames = Array.from({ length: count }, (_, index) => frame(after + index + 1));
     return { frames, over: false };
@@ -30,6 +32,35 @@ test("those who catch up together read each page once, and get the same frames",
 
   expect(read).toHaveBeenCalledTimes(3);
   expect(second.flatMap(({ frames }) => frames)).toEqual(first.flatMap(({ frames }) => frames));
+});
+
+test("those who ask in the same moment share one read", async () => {
+  const [pages, read] = [new Pages(), source(30)];
+
+  const readings = await Promise.all([0, 0, 0, 0].map((after) => pages.get("run a", after, read)));
+
+  expect(read).toHaveBeenCalledOnce();
+  expect(new Set(readings.flatMap(({ frames }) => frames)).size).toBe(10);
+});
+
+test("that there was nothing for another is no answer to who asked meanwhile: news may have come", async () => {
+  const pages = new Pages();
+  const [first, second] = [Promise.withResolvers<Reading>(), { frames: [frame(6)], over: false }];
+  const read = vi.fn<Read>(async () => second).mockReturnValueOnce(first.promise);
+  const both = Promise.all([pages.get("run a", 5, read), pages.get("run a", 5, read)]);
+
+  first.resolve({ frames: [], over: false });
+
+  expect((await both).map(({ frames }) => frames.length)).toEqual([0, 1]);
+});
+
+test("a read that failed is not shared with who comes later", async () => {
+  const pages = new Pages();
+  const read = vi.fn<Read>(source(5)).mockRejectedValueOnce(new Error("The disk is in trouble."));
+
+  await expect(pages.get("run a", 0, read)).rejects.toThrow("trouble");
+
+  expect((await pages.get("run a", 0, read)).frames).toHaveLength(5);
 });
 
 test("feeds and positions are not mixed up", async () => {

@@ -16,6 +16,8 @@ interface Page extends Reading {
 export class Pages {
   // Bounded by KEPT_PAGES: the oldest one goes.
   readonly #pages = new Map<string, Page>();
+  // Those who are in step ask all at once, when nothing is kept yet. Bounded by the viewers of this worker.
+  readonly #underWay = new Map<string, Promise<Reading>>();
 
   /**
    * The page of `feed` behind position `after`, as it was at most FRESH_MS ago. Never an empty one: whether
@@ -25,9 +27,22 @@ export class Pages {
     const key = `${feed} ${after}`;
     const known = this.#pages.get(key);
     if (known && performance.now() - known.readAt < FRESH_MS) return known;
-    const reading = await read(after);
-    if (reading.frames.length > 0) this.#keep(key, reading);
-    return reading;
+    const underWay = this.#underWay.get(key);
+    if (!underWay) return this.#read(key, read(after));
+    const shared = await underWay;
+    // That there was nothing may be older than the news that brought this caller here.
+    return shared.frames.length > 0 ? shared : read(after);
+  }
+
+  async #read(key: string, underWay: Promise<Reading>): Promise<Reading> {
+    this.#underWay.set(key, underWay);
+    try {
+      const reading = await underWay;
+      if (reading.frames.length > 0) this.#keep(key, reading);
+      return reading;
+    } finally {
+      this.#underWay.delete(key);
+    }
   }
 
   #keep(key: string, reading: Reading): void {

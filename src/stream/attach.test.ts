@@ -4,6 +4,7 @@
  */
 import { expect, test } from "vitest";
 import { claimNext, complete, delta, enqueue, stepOf } from "../engine/contract/setup.ts";
+import type { Run } from "../core/run.ts";
 import type { Claim, Engine } from "../engine/engine.ts";
 import { openTemporary } from "../engine/sqlite/test-data.ts";
 import { seeded } from "../testing/random.ts";
@@ -36,14 +37,14 @@ test(`${TRIALS} viewers that come while ${RUNS} runs are appended see every seq 
   const random = seeded(5);
   const trials: Trial[] = [];
   const watchOne = async () => {
-    const { runId, newest } = appender.pick(random);
+    const { run, newest } = appender.pick(random);
     // Most of them a little behind, some by more than is at hand, some by more than one page of the journal.
     const after = Math.max(0, newest - random([3, 12, 200][random(3)] ?? 0));
     const sink = new RecordingSink({ until: newest + 1 + random(LIVE_EVENTS), slow: random(3) === 0 });
-    const viewer = delivery.watch({ feed: delivery.feeds.run(runId), after, sink, onEnd: sink.onEnd });
+    const viewer = delivery.watch({ feed: delivery.feeds.run(run), after, sink, onEnd: sink.onEnd });
     const ended = await sink.done;
     viewer.stop();
-    trials.push({ after, sink, total: ended ? await data.engine.lastEvent(runId) : undefined });
+    trials.push({ after, sink, total: ended ? await data.engine.lastEvent(run.run_id) : undefined });
   };
   const lane = async () => {
     while (trials.length < TRIALS) await watchOne();
@@ -72,7 +73,7 @@ function problemsOf({ after, sink, total }: Trial): string[] {
 class Appender implements AsyncDisposable {
   readonly #engine: Engine;
   /** What is surely committed, by run. */
-  readonly #newest: Map<string, number>;
+  readonly #newest: Map<Run, number>;
   readonly #loops: Promise<unknown>;
   #stopped = false;
 
@@ -87,13 +88,15 @@ class Appender implements AsyncDisposable {
 
   private constructor(engine: Engine, claims: readonly Claim[]) {
     this.#engine = engine;
-    this.#newest = new Map(claims.map(({ run }) => [run.run_id, 1]));
+    this.#newest = new Map(claims.map(({ run }) => [run, 1]));
     this.#loops = Promise.all(claims.map((claim) => this.#appendRuns(claim)));
   }
 
-  pick(random: (below: number) => number): { readonly runId: string; readonly newest: number } {
-    const [runId, newest] = [...this.#newest][random(this.#newest.size)] ?? ["", 0];
-    return { runId, newest };
+  pick(random: (below: number) => number): { readonly run: Run; readonly newest: number } {
+    const picked = [...this.#newest][random(this.#newest.size)];
+    if (!picked) throw new Error("There is no run to watch.");
+    const [run, newest] = picked;
+    return { run, newest };
   }
 
   /** One run after the other. A finished one can be picked until the next has begun. */
@@ -103,17 +106,16 @@ class Appender implements AsyncDisposable {
       await complete(this.#engine, claim);
       await enqueue(this.#engine);
       const next = await claimNext(this.#engine);
-      this.#newest.delete(claim.run.run_id);
-      this.#newest.set(next.run.run_id, 1);
+      this.#newest.delete(claim.run);
+      this.#newest.set(next.run, 1);
       claim = next;
     }
   }
 
   async #appendTo(claim: Claim): Promise<void> {
-    const { run_id: runId } = claim.run;
-    let newest = await this.#engine.lastEvent(runId);
+    let newest = await this.#engine.lastEvent(claim.run.run_id);
     for (let burst = 0; burst < BURSTS_PER_RUN && !this.#stopped; burst += 1) {
-      this.#newest.set(runId, newest);
+      this.#newest.set(claim.run, newest);
       const length = burst === 0 ? FIRST_BURST : (burst % 3) + 1;
       const events = Array.from({ length }, (_, index) => delta(`${burst}.${index}`));
       await this.#engine.append(stepOf(claim, { events }));

@@ -1,6 +1,6 @@
 /** All feeds of one worker. A run's feed lives while somebody watches it. Handed to routes and sockets. */
 import { AppError } from "../core/errors.ts";
-import { isOver } from "../core/run.ts";
+import { isOver, type Run } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LiveFeed, type Reading, type Source } from "./feed.ts";
 import { activityFrame, runFrame } from "./frame.ts";
@@ -15,6 +15,9 @@ const ACTIVITY_FRAMES = 500;
 
 const ACTIVITIES = Symbol("activities");
 
+/** A client may choose the id of a deleted run again: only with its birth it names one run. */
+export type RunKey = Pick<Run, "run_id" | "created_at">;
+
 export class Feeds {
   readonly processes = new SnapshotFeed();
   readonly #engine: Engine;
@@ -27,8 +30,8 @@ export class Feeds {
   }
 
   /** The feed of one run. Listen to it in the same turn: it is forgotten with its last listener. */
-  run(runId: string): LiveFeed {
-    return this.#get(runId, () => runSource(this.#engine, this.#pages, runId));
+  run(run: RunKey): LiveFeed {
+    return this.#get(nameOf(run), () => runSource(this.#engine, this.#pages, run));
   }
 
   activities(): LiveFeed {
@@ -44,14 +47,28 @@ export class Feeds {
   }
 }
 
-function runSource(engine: Engine, pages: Pages, runId: string): Source {
+/**
+ * The run as it is now.
+ * @throws AppError RUN_NOT_FOUND when it was deleted, also when another one has its id by now
+ */
+export async function runNow(engine: Engine, { run_id: runId, created_at: createdAt }: RunKey): Promise<Run> {
+  const run = await engine.run(runId);
+  if (run?.created_at === createdAt) return run;
+  throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
+}
+
+function nameOf({ run_id: runId, created_at: createdAt }: RunKey): string {
+  return `run ${runId} ${createdAt}`;
+}
+
+function runSource(engine: Engine, pages: Pages, run: RunKey): Source {
+  const { run_id: runId } = run;
   const page = async (after: number) => (await engine.events(runId, after, PAGE)).map(runFrame);
   const read = async (after: number): Promise<Reading> => {
     const frames = await page(after);
-    if (frames.length > 0) return { frames, over: false };
-    const run = await engine.run(runId);
-    if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
-    if (!isOver(run.status)) return { frames, over: false };
+    // Asked behind the page: it may be that of another run, which has the id by now.
+    const { status } = await runNow(engine, run);
+    if (frames.length > 0 || !isOver(status)) return { frames, over: false };
     // Its end may have come between the two looks.
     const rest = await page(after);
     return { frames: rest, over: rest.length === 0 };
@@ -60,7 +77,7 @@ function runSource(engine: Engine, pages: Pages, runId: string): Source {
     dense: true,
     keep: RUN_FRAMES,
     follow: (onFrames) => engine.follow(runId, (events) => onFrames(events.map(runFrame))),
-    read: (after) => pages.get(`run ${runId}`, after, read),
+    read: (after) => pages.get(nameOf(run), after, read),
   };
 }
 

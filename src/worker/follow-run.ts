@@ -2,11 +2,12 @@
 import type { ServerResponse } from "node:http";
 import { AppError, toAppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
+import { runNow, type RunKey } from "../stream/feeds.ts";
 import type { WorkerDeps } from "./context.ts";
 
 export interface StreamOptions {
   readonly response: ServerResponse;
-  readonly runId: string;
+  readonly run: RunKey;
   readonly after: number;
   /** The client hung up before the run's end. */
   readonly onAbandon?: () => void;
@@ -14,20 +15,20 @@ export interface StreamOptions {
 
 /** Streams the run's events as SSE from `after` on, and ends with the run's last event. */
 export function streamRun({ delivery, log }: WorkerDeps, options: StreamOptions): void {
-  const { response, runId, after, onAbandon } = options;
+  const { response, run, after, onAbandon } = options;
   // Gone while its run was being stored: there will be no close event to wait for.
   if (response.destroyed) return onAbandon?.();
   let ended = false;
   const stream = delivery.openStream(response);
   const viewer = delivery.watch({
-    feed: delivery.feeds.run(runId),
+    feed: delivery.feeds.run(run),
     after,
     sink: stream,
     onEnd: (error) => {
       ended = true;
       if (!error) return stream.end();
       const known = toAppError(error);
-      if (known.status >= 500) log.error({ err: error, run_id: runId }, "journal cannot be read");
+      if (known.status >= 500) log.error({ err: error, run_id: run.run_id }, "journal cannot be read");
       stream.cut();
     },
   });
@@ -39,25 +40,28 @@ export function streamRun({ delivery, log }: WorkerDeps, options: StreamOptions)
   stream.open();
 }
 
-/** @throws AppError SHUTTING_DOWN when this worker has to go before the run is over; the run goes on */
+/**
+ * @throws AppError SHUTTING_DOWN when this worker has to go before the run is over; the run goes on.
+ *   RUN_NOT_FOUND when it was deleted
+ */
 export async function waitForEnd(
   { engine, delivery, closing }: WorkerDeps,
-  runId: string,
+  run: RunKey,
   signal: AbortSignal,
 ): Promise<Run> {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
-  const feed = delivery.feeds.run(runId);
+  const feed = delivery.feeds.run(run);
   const onFrames = () => feed.ended && resolve();
   feed.listen(onFrames);
   const onAbort = () => resolve();
   for (const source of [signal, closing]) source.addEventListener("abort", onAbort);
   try {
     // Joined first, asked second: an end between the two is seen by one of them.
-    const before = await engine.run(runId);
-    if (before && !isOver(before.status) && !signal.aborted && !closing.aborted) await ended;
-    const run = await engine.run(runId);
-    if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
-    if (isOver(run.status) || signal.aborted) return run;
+    const before = await runNow(engine, run);
+    if (!isOver(before.status) && !signal.aborted && !closing.aborted) await ended;
+    const now = await runNow(engine, run);
+    if (isOver(now.status) || signal.aborted) return now;
+    const { run_id: runId } = run;
     const detail = `Run ${runId} goes on; ask for it again at /api/runs/${runId}.`;
     throw new AppError("SHUTTING_DOWN", detail, { runId, retryAfterS: 2 });
   } finally {

@@ -68,7 +68,7 @@ function prefersAsync(ctx: Context): boolean {
 function stream(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Chat): void {
   ctx.respond = false;
   ctx.set("Content-Location", `/api/runs/${run.run_id}`);
-  streamRun(deps, { response: ctx.res, runId: run.run_id, after: 0, onAbandon });
+  streamRun(deps, { response: ctx.res, run, after: 0, onAbandon });
 }
 
 function accept(ctx: Context, run: Run): void {
@@ -86,7 +86,7 @@ async function reply(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Chat): 
   ctx.res.on("close", () => hungUp.abort());
   const patient = new PatientReply(ctx.res);
   try {
-    const ended = await waitForEnd(deps, run.run_id, hungUp.signal);
+    const ended = await waitForEnd(deps, run, hungUp.signal);
     if (hungUp.signal.aborted) return onAbandon();
     const failure = failureOf(ended);
     if (failure) throw failure;

@@ -51,7 +51,7 @@ async function stream(ctx: Context, deps: WorkerDeps, { run, after }: { run: Run
     return;
   }
   ctx.respond = false;
-  streamRun(deps, { response: ctx.res, runId: run.run_id, after });
+  streamRun(deps, { response: ctx.res, run, after });
 }
 
 /** `Last-Event-ID` wins over `after`: a reconnecting EventSource sends both, and only the first is current. */

@@ -82,11 +82,11 @@ export class Subscriptions {
     const { engine, delivery } = this.#options.deps;
     const { feeds } = delivery;
     if (channel.name === "run") {
-      const { run_id: runId } = await findRun(engine, channel.runId);
-      const newest = await engine.lastEvent(runId);
+      const run = await findRun(engine, channel.runId);
+      const newest = await engine.lastEvent(run.run_id);
       const after = channel.after ?? 0;
-      assertResumable({ name: "after", after, newest, of: `run ${runId}` });
-      return { feed: () => feeds.run(runId), after, newest };
+      assertResumable({ name: "after", after, newest, of: `run ${run.run_id}` });
+      return { feed: () => feeds.run(run), after, newest };
     }
     if (channel.name === "activities") {
       const newest = await engine.lastActivity();

@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { DeliveryMeter } from "./meter.ts";
 import { Outflow } from "./outflow.ts";
@@ -9,6 +10,8 @@ const SLOW_MS = 1_000;
 class Buffer extends EventEmitter {
   writableLength = 0;
   writableNeedDrain = false;
+  /** As a socket has it: what is left of the write in progress. */
+  readonly _handle = { writeQueueSize: 0 };
 
   fill(bytes: number): void {
     this.writableLength = bytes;
@@ -28,7 +31,8 @@ function setUp() {
   const buffer = new Buffer();
   const meter = new DeliveryMeter();
   const onSlow = vi.fn<() => void>();
-  return { buffer, meter, onSlow, outflow: new Outflow(buffer, { meter, slowClientMs: SLOW_MS, onSlow }) };
+  const tcp = () => buffer as unknown as Socket;
+  return { buffer, meter, onSlow, outflow: new Outflow(buffer, { meter, slowClientMs: SLOW_MS, tcp, onSlow }) };
 }
 
 test("who takes nothing for SLOW_CLIENT_MS is slow", () => {
@@ -53,6 +57,21 @@ test("who takes a little within each SLOW_CLIENT_MS is not slow, until it stops"
     vi.advanceTimersByTime(SLOW_MS - 1);
     buffer.writableLength = left;
     vi.advanceTimersByTime(1);
+  }
+  expect(onSlow).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(SLOW_MS);
+
+  expect(onSlow).toHaveBeenCalledOnce();
+});
+
+test("who takes a large write bit by bit is not slow, until it stops", () => {
+  const { buffer, outflow, onSlow } = setUp();
+  buffer.fill(5_000_000);
+  outflow.wrote();
+
+  for (let left = 4_000_000; left > 0; left -= 1_000_000) {
+    buffer._handle.writeQueueSize = left;
+    vi.advanceTimersByTime(SLOW_MS);
   }
   expect(onSlow).not.toHaveBeenCalled();
   vi.advanceTimersByTime(SLOW_MS);

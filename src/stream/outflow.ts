@@ -2,6 +2,7 @@
  * Backpressure of one connection: whether its buffer is full, who waits for room, and how long nothing was
  * taken. `write() === false` means full; `drain` means room again, and never comes once the client is gone.
  */
+import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { DeliveryMeter } from "./meter.ts";
 
@@ -14,6 +15,8 @@ export interface OutflowLimits {
 }
 
 interface OutflowOptions extends OutflowLimits {
+  /** The connection below the buffer; null while it still answers an earlier request, and once it is gone. */
+  readonly tcp: () => Socket | null;
   /** Nothing was taken for `slowClientMs`. */
   readonly onSlow: () => void;
 }
@@ -46,14 +49,19 @@ export class Outflow {
     if (this.full) this.watch();
   }
 
-  /** From now on something of what is buffered has to leave within each `slowClientMs`, until it is empty. */
+  /**
+   * From now on something of what is buffered has to leave within each `slowClientMs`, until it is empty. What
+   * leaves is what the kernel takes, and Linux takes nothing before a third of its buffer is free: so the slowest
+   * that is let live takes that much in the time [over loopback some 1.5 MB; buffers of slow links are smaller].
+   */
   watch(): void {
     if (this.#slowTimer) return;
-    const queuedBytes = this.queuedBytes;
+    const [queuedBytes, unsentBytes] = [this.queuedBytes, unsentBytesOf(this.#options.tcp())];
     this.#slowTimer = setTimeout(() => {
       this.#slowTimer = undefined;
       // Slow is not dead. (What the kernel has taken and not sent yet, nobody here can see.)
-      if (this.queuedBytes < queuedBytes) return this.watch();
+      const hasTaken = this.queuedBytes < queuedBytes || unsentBytesOf(this.#options.tcp()) !== unsentBytes;
+      if (hasTaken) return this.watch();
       this.#options.meter.closedAsSlow();
       this.#options.onSlow();
     }, this.#options.slowClientMs);
@@ -76,4 +84,14 @@ export class Outflow {
     this.#waiting.length = 0;
     this.#options.meter.outflows.delete(this);
   }
+}
+
+/**
+ * What the kernel has not taken yet of the write that is in progress. `writableLength` counts a write whole until
+ * its last byte is gone, so that one large event would look stuck however steadily it is read. The field is not
+ * documented, but net.Socket's own timeout goes by it for the same reason. 0 where there is none.
+ */
+function unsentBytesOf(tcp: Socket | null): number {
+  const { _handle: handle } = (tcp ?? {}) as { readonly _handle?: { readonly writeQueueSize?: number } | null };
+  return handle?.writeQueueSize ?? 0;
 }

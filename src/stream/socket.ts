@@ -24,7 +24,7 @@ export class SocketStream {
     this.#ws = ws;
     this.#tcp = tcp;
     const onSlow = () => this.close(CLOSE.slow, `took nothing for ${limits.slowClientMs} ms; resume on a new socket`);
-    this.#outflow = new Outflow(tcp, { ...limits, onSlow });
+    this.#outflow = new Outflow(tcp, { ...limits, tcp: () => tcp, onSlow });
     ws.on("ping", (data) => this.#onPing(data));
     ws.on("pong", () => (this.#heard = true));
     ws.on("message", () => (this.#heard = true));

@@ -23,7 +23,8 @@ export class SseStream implements Sink {
 
   constructor(response: ServerResponse, limits: OutflowLimits) {
     this.#response = response;
-    this.#outflow = new Outflow(response, { ...limits, onSlow: () => response.destroy() });
+    const onSlow = () => response.destroy();
+    this.#outflow = new Outflow(response, { ...limits, tcp: () => response.socket, onSlow });
   }
 
   /** Headers that were set before are sent too. */

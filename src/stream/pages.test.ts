@@ -17,7 +17,12 @@ function source(newest: number) {
   });
 }
 
-const frame = (seq: number) => new Frame({ seq, at: 0, last: false, json: "{}" });
+const frame = (seq: number, json = "{}") => new Frame({ seq, at: 0, last: false, json });
+
+/** A page of one event of `characters`, wherever it is read. */
+function largeSource(characters: number) {
+  return vi.fn<Read>(async (after) => ({ frames: [frame(after + 1, "x".repeat(characters))], over: false }));
+}
 
 test("those who catch up together read each page once, and get the same frames", async () => {
   const [pages, read] = [new Pages(), source(30)];
@@ -100,4 +105,37 @@ test("few pages are kept, the newest", async () => {
   await pages.get("run a", 0, read);
 
   expect(read.mock.calls).toEqual([[0]]);
+});
+
+test("large pages are fewer, and the newest of them are kept", async () => {
+  const [pages, read] = [new Pages(), largeSource(400_000)];
+  for (let after = 0; after < 5; after += 1) await pages.get("run a", after, read);
+  read.mockClear();
+
+  for (const after of [3, 4, 2]) await pages.get("run a", after, read);
+
+  expect(read.mock.calls).toEqual([[2]]);
+});
+
+test("a page that is larger than all may be together is not kept, and drives out no other", async () => {
+  const [pages, small, huge] = [new Pages(), source(5), largeSource(2_000_000)];
+  await pages.get("run a", 0, small);
+
+  for (let count = 0; count < 2; count += 1) await pages.get("run b", 0, huge);
+  await pages.get("run a", 0, small);
+
+  expect([small.mock.calls.length, huge.mock.calls.length]).toEqual([1, 2]);
+});
+
+test("once nobody reads, nothing is kept and nothing is timed", async () => {
+  const [pages, read] = [new Pages(), source(100)];
+  for (let after = 0; after < 100; after += 10) {
+    await pages.get("run a", after, read);
+    vi.advanceTimersByTime(100);
+  }
+  expect(pages.keptCharacters).toBeGreaterThan(0);
+
+  vi.advanceTimersByTime(2_000);
+
+  expect([pages.keptCharacters, vi.getTimerCount()]).toEqual([0, 0]);
 });

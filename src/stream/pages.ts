@@ -4,20 +4,33 @@
  */
 import type { Reading } from "./feed.ts";
 
-// 16 pages of about 64 KB: those who began together stay within a few pages of each other.
+// Those who began together stay within a few pages of each other.
 const KEPT_PAGES = 16;
+/**
+ * Of all pages together: 16 of the usual 64 KB. In memory it is some three times as much, as each frame also keeps
+ * its bytes for both ways out. A page that is larger by itself, for one very large event, is not kept.
+ */
+const KEPT_CHARACTERS = 1024 * 1024;
 /** What was deleted meanwhile is not handed out for longer than that. */
 const FRESH_MS = 1_000;
 
 interface Page extends Reading {
   readonly readAt: number;
+  readonly characters: number;
 }
 
 export class Pages {
-  // Bounded by KEPT_PAGES: the oldest one goes.
+  // The oldest first. Bounded by KEPT_PAGES and KEPT_CHARACTERS: the oldest ones go.
   readonly #pages = new Map<string, Page>();
+  #keptCharacters = 0;
+  // Runs while anything is kept: so nothing is, two seconds after everybody has left.
+  #sweeper: NodeJS.Timeout | undefined;
   // Those who are in step ask all at once, when nothing is kept yet. Bounded by the viewers of this worker.
   readonly #underWay = new Map<string, Promise<Reading>>();
+
+  get keptCharacters(): number {
+    return this.#keptCharacters;
+  }
 
   /**
    * The page of `feed` behind position `after`, as it was at most FRESH_MS ago. Never an empty one: whether
@@ -26,7 +39,7 @@ export class Pages {
   async get(feed: string, after: number, read: (after: number) => Promise<Reading>): Promise<Reading> {
     const key = `${feed} ${after}`;
     const known = this.#pages.get(key);
-    if (known && performance.now() - known.readAt < FRESH_MS) return known;
+    if (known && isFresh(known)) return known;
     const underWay = this.#underWay.get(key);
     if (!underWay) return this.#read(key, read(after));
     const shared = await underWay;
@@ -46,11 +59,31 @@ export class Pages {
   }
 
   #keep(key: string, reading: Reading): void {
-    this.#pages.delete(key);
-    this.#pages.set(key, { ...reading, readAt: performance.now() });
+    const characters = reading.frames.reduce((sum, { json }) => sum + json.length, 0);
+    if (characters > KEPT_CHARACTERS) return;
+    this.#drop(key);
+    this.#pages.set(key, { ...reading, characters, readAt: performance.now() });
+    this.#keptCharacters += characters;
+    this.#sweeper ??= setInterval(() => this.#sweep(), FRESH_MS);
     for (const oldest of this.#pages.keys()) {
-      if (this.#pages.size <= KEPT_PAGES) return;
-      this.#pages.delete(oldest);
+      if (this.#pages.size <= KEPT_PAGES && this.#keptCharacters <= KEPT_CHARACTERS) return;
+      this.#drop(oldest);
     }
   }
+
+  #sweep(): void {
+    for (const [key, page] of this.#pages) if (!isFresh(page)) this.#drop(key);
+    if (this.#pages.size > 0) return;
+    clearInterval(this.#sweeper);
+    this.#sweeper = undefined;
+  }
+
+  #drop(key: string): void {
+    this.#keptCharacters -= this.#pages.get(key)?.characters ?? 0;
+    this.#pages.delete(key);
+  }
+}
+
+function isFresh({ readAt }: Page): boolean {
+  return performance.now() - readAt < FRESH_MS;
 }

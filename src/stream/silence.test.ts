@@ -81,6 +81,26 @@ test("a client that answers no ping is ended at the second one, and one that ans
   expect(cluster.delivery.sockets.size).toBe(1);
 });
 
+test("a client that takes minutes to send one message cannot answer meanwhile, and is not ended", async () => {
+  stopIntervals();
+  await using cluster = await startCluster({ runner: false });
+  using open = vi.spyOn(cluster.delivery, "openSocket");
+  await using client = await SocketClient.connect(cluster.client.url, { autoPong: false });
+  const [, serversEnd] = open.mock.lastCall ?? [];
+  const request = JSON.stringify({ op: "subscribe", id: "late", channel: "activities" });
+
+  // RFC 6455 § 5.2: one text frame, masked with zeros.
+  const message = Buffer.concat([Buffer.from([0x81, 0x80 | request.length, 0, 0, 0, 0]), Buffer.from(request)]);
+  for (const byte of message) {
+    const heard = serversEnd?.bytesRead;
+    client.tcp.write(Buffer.from([byte]));
+    await vi.waitUntil(() => serversEnd?.bytesRead !== heard, { interval: 1 });
+    vi.advanceTimersByTime(PING_MS);
+  }
+
+  expect(await client.until(({ id }) => id === "late")).toMatchObject({ ok: true });
+});
+
 interface Stream extends AsyncDisposable {
   /** The next piece that arrives, as text. */
   next(): Promise<string>;

@@ -18,7 +18,8 @@ export class SocketStream {
   readonly #tcp: Socket;
   readonly #outflow: Outflow;
   readonly #onClose = new Set<() => void>();
-  #heard = true;
+  // How much the client had sent when it was last pinged.
+  #heardBytes = -1;
 
   constructor(ws: WebSocket, tcp: Socket, limits: OutflowLimits) {
     this.#ws = ws;
@@ -26,8 +27,6 @@ export class SocketStream {
     const onSlow = () => this.close(CLOSE.slow, `took nothing for ${limits.slowClientMs} ms; resume on a new socket`);
     this.#outflow = new Outflow(tcp, { ...limits, tcp: () => tcp, onSlow });
     ws.on("ping", (data) => this.#onPing(data));
-    ws.on("pong", () => (this.#heard = true));
-    ws.on("message", () => (this.#heard = true));
     ws.on("close", () => this.#closed());
   }
 
@@ -65,12 +64,17 @@ export class SocketStream {
     };
   }
 
-  /** Whoever was not heard of between two pings is gone: a half-open connection ends after one or two of them. */
+  /**
+   * Whoever was not heard of between two pings is gone: a half-open connection ends after one or two of them. Bytes
+   * count, not messages: a client cannot answer while it is in the middle of a long message. One that reads so slowly
+   * that the kernel still has our ping after 15 s cannot be told from a half-open one, and goes with it.
+   */
   ping(): void {
     // What does not read does not answer, and what we do not read we do not hear: how long that may be, others know.
     if (this.full || this.#ws.isPaused) return;
-    if (!this.#heard) return this.#ws.terminate();
-    this.#heard = false;
+    const { bytesRead } = this.#tcp;
+    if (bytesRead === this.#heardBytes) return this.#ws.terminate();
+    this.#heardBytes = bytesRead;
     this.#ws.ping();
     this.#outflow.wrote();
   }
@@ -108,7 +112,6 @@ export class SocketStream {
 
   /** RFC 6455 § 5.5.3 lets us leave pings out: those of a client that takes no answers must not pile up. */
   #onPing(data: Buffer): void {
-    this.#heard = true;
     if (this.full) return;
     this.#ws.pong(data);
     this.#outflow.wrote();

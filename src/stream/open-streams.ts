@@ -2,6 +2,8 @@
 
 /** What is silent for 30–60 s is closed by proxies; so nothing is, and whoever is gone is noticed. */
 const PING_MS = 15_000;
+/** Pinged in turn, as each ping is a system call. [2,000 sockets in one go hold up the loop for 49 ms.] */
+const SLICES = 16;
 
 interface Stream {
   /** Called every PING_MS. */
@@ -12,30 +14,38 @@ interface Stream {
 }
 
 export class OpenStreams<T extends Stream> {
-  // Bounded by the connections of this worker.
-  readonly #open = new Set<T>();
-  readonly #pinger = setInterval(() => this.#ping(), PING_MS);
+  // Together bounded by the connections of this worker. Each is pinged once in PING_MS.
+  readonly #slices = Array.from({ length: SLICES }, () => new Set<T>());
+  readonly #pinger = setInterval(() => this.#pingSlice(), PING_MS / SLICES);
+  #added = 0;
+  #pings = 0;
   #stopped = false;
 
   get size(): number {
-    return this.#open.size;
+    return this.#slices.reduce((sum, slice) => sum + slice.size, 0);
   }
 
   add(stream: T): void {
-    this.#open.add(stream);
-    stream.onClose(() => this.#open.delete(stream));
+    const slice = this.#slices[this.#added % SLICES];
+    this.#added += 1;
+    slice?.add(stream);
+    stream.onClose(() => slice?.delete(stream));
     // Opened on a connection from before the drain.
     if (this.#stopped) stream.leave();
   }
 
-  /** Sends all away; clients resume elsewhere from the last seq they saw. Idempotent. */
+  /**
+   * Sends all away; clients resume elsewhere from the last seq they saw. Idempotent. In one go: who drains takes no new
+   * requests, and the process may end right behind it. [2,000 sockets: 77 ms.]
+   */
   stop(): void {
     this.#stopped = true;
     clearInterval(this.#pinger);
-    for (const stream of this.#open) stream.leave();
+    for (const slice of this.#slices) for (const stream of slice) stream.leave();
   }
 
-  #ping(): void {
-    for (const stream of this.#open) stream.ping();
+  #pingSlice(): void {
+    for (const stream of this.#slices[this.#pings % SLICES] ?? []) stream.ping();
+    this.#pings += 1;
   }
 }

@@ -22,6 +22,8 @@ export class SocketStream {
   #heardBytes = -1;
 
   constructor(ws: WebSocket, tcp: Socket, limits: OutflowLimits) {
+    // Frames are written past it: an extension would have changed them, or held some back in a queue of its own.
+    if (ws.extensions !== "") throw new Error(`Expected a WebSocket without extensions, got "${ws.extensions}".`);
     this.#ws = ws;
     this.#tcp = tcp;
     const onSlow = () => this.close(CLOSE.slow, `took nothing for ${limits.slowClientMs} ms; resume on a new socket`);

@@ -95,7 +95,8 @@ export class LiveFeed implements Feed {
   #take(frames: readonly Frame[]): void {
     // A hole (rows from before we followed) must not be taken for "nothing there": start anew behind it.
     const isHole = this.dense && frames[0]?.seq !== this.#newest + 1;
-    // A batch is kept whole until the next one, however large: nobody has had a chance to read it yet.
+    // A batch is kept whole until the next one, however large: most are told before that comes. Those who are not
+    // (there are hundreds, told a few at a time) and are further behind than `keep` read it from the source.
     this.#recent = [...(isHole ? [] : this.#recent), ...frames].slice(-Math.max(this.#source.keep, frames.length));
     this.#newest = frames.at(-1)?.seq ?? this.#newest;
     this.#ended ||= frames.some(({ last }) => last);

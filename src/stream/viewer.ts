@@ -13,7 +13,7 @@ export interface Sink {
   /** True when it takes no more until `onDrain` calls back. */
   readonly full: boolean;
   write(frames: readonly Frame[]): void;
-  /** What stood between the two positions is gone. Small, so it may be told to a sink that is full. */
+  /** What stood between the two positions is gone. */
   gap(after: number, next: number): void;
   /** Calls back once, when it takes bytes again. Never, when it was closed meanwhile. */
   onDrain(resume: () => void): void;

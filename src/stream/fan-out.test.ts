@@ -62,6 +62,35 @@ test("one that left before its turn is not told", () => {
   expect(told).toBe(false);
 });
 
+test("nothing is timed once all have left, and who joins then is told of news at once", () => {
+  const fanOut = new FanOut();
+  const listeners = Array.from({ length: 50 }, () => vi.fn<() => void>());
+  for (const listener of listeners) fanOut.add(listener);
+  fanOut.tell();
+  fanOut.tell();
+
+  for (const listener of listeners) fanOut.delete(listener);
+  expect(vi.getTimerCount()).toBe(0);
+  const late = tellers(fanOut, 1);
+  fanOut.tell();
+
+  expect(late).toEqual([1]);
+});
+
+test("the last ones that leave when they are told leave nothing behind", () => {
+  const fanOut = new FanOut();
+  const leave = vi.fn<() => void>(() => {
+    for (const listener of listeners) fanOut.delete(listener);
+  });
+  const listeners = [leave, ...Array.from({ length: 50 }, () => vi.fn<() => void>())];
+  for (const listener of listeners) fanOut.add(listener);
+
+  fanOut.tell();
+
+  expect(leave).toHaveBeenCalledOnce();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test("one that joins from within, or tells again, is no endless loop", () => {
   const fanOut = new FanOut();
   let calls = 0;

@@ -14,7 +14,8 @@ export class FanOut {
   #waiting: (() => void)[] = [];
   // There was more news since: tell all once more, when they have heard.
   #news = false;
-  #busy = false;
+  #telling = false;
+  #pause: NodeJS.Timeout | undefined;
 
   get size(): number {
     return this.#listeners.size;
@@ -25,23 +26,33 @@ export class FanOut {
   }
 
   delete(listener: () => void): boolean {
-    return this.#listeners.delete(listener);
+    const isKnown = this.#listeners.delete(listener);
+    if (this.#listeners.size === 0) this.#rest();
+    return isKnown;
   }
 
   /** A few hear of it at once, the others soon; who joins meanwhile may, and who leaves does not. */
   tell(): void {
     this.#news = true;
-    if (!this.#busy) this.#tellSome();
+    if (!this.#telling && !this.#pause) this.#tellSome();
   }
 
   #tellSome(): void {
-    this.#busy = true;
     if (this.#waiting.length === 0) {
       this.#news = false;
       this.#waiting = [...this.#listeners];
     }
+    this.#telling = true;
     for (const listener of this.#waiting.splice(0, TOLD_AT_ONCE)) if (this.#listeners.has(listener)) listener();
-    this.#busy = this.#waiting.length > 0 || this.#news;
-    if (this.#busy) setTimeout(() => this.#tellSome(), PAUSE_MS);
+    this.#telling = false;
+    this.#pause = this.#waiting.length > 0 || this.#news ? setTimeout(() => this.#tellSome(), PAUSE_MS) : undefined;
+  }
+
+  /** Nobody is left to be told. */
+  #rest(): void {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#waiting = [];
+    this.#news = false;
   }
 }

@@ -9,7 +9,8 @@ import { SnapshotFeed } from "./snapshots.ts";
 
 /** What one read brings: about what a socket takes before it is full, so that little is read twice. */
 const PAGE = { limit: 128, characters: 64 * 1024 };
-// Few, because every run that several watch keeps them: a thousand such runs hold some 20 MB.
+// Few, because every run that several watch keeps them, and their bytes for each way out that is watched.
+// [A thousand such runs that say a few words 50 times a second: 20 MB over one of the ways, 30 MB over both.]
 const RUN_FRAMES = 32;
 const ACTIVITY_FRAMES = 500;
 

@@ -7,7 +7,10 @@ import { FanOut } from "./fan-out.ts";
 import { framesAbove, type Feed, type Reading } from "./feed.ts";
 import { snapshotFrame, type Frame } from "./frame.ts";
 
-/** Five minutes of one a second; fewer when there are so many processes that all together would be larger. */
+/**
+ * Five minutes of one a second; fewer when there are so many processes that all together would be larger. In memory it
+ * is up to twice the characters, 8 MB: each frame also keeps its bytes once a page was sent it.
+ */
 const KEEP = 300;
 const KEEP_CHARACTERS = 4 * 1024 * 1024;
 

@@ -3,6 +3,9 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
+import { z } from "zod";
+import { defineTool } from "../agent/tools/tool.ts";
+import { defineAgents } from "../core/agent.ts";
 import { claimNext, delta, enqueue, stepOf } from "../engine/contract/setup.ts";
 import type { Claim, Engine } from "../engine/engine.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
@@ -77,19 +80,37 @@ function fullOnes({ delivery }: Cluster): number {
   return [...delivery.meter.outflows].filter((outflow) => outflow.full).length;
 }
 
-test("a run that calls tools goes on to its end while a viewer of it never reads", async () => {
-  await using cluster = await startCluster();
-  const calls = Array.from({ length: 20 }, (_, index) => `tool=calculate input={"expression":"${index}+1"}`).join(" ");
+// Ten megabytes in all, far more than the kernel takes.
+const LONG_ANSWERS = 100;
+const LONG_ANSWER = "x".repeat(100 * 1024);
+
+test("a run whose tools answer at length goes on to its end while viewers of it are full, and stay so", async () => {
+  const bothFull = Promise.withResolvers<void>();
+  const input = z.object({});
+  const long = defineTool({ description: "Answers at length.", input, run: () => LONG_ANSWER });
+  const last = defineTool({ description: "Answers late.", input, run: () => bothFull.promise.then(() => LONG_ANSWER) });
+  await using cluster = await startCluster({
+    tools: new Map([
+      ["long", long],
+      ["last", last],
+    ]),
+    agents: defineAgents({
+      assistant: { model: "simulated", tools: ["long", "last"], maxTokens: 100_000, limits: { maxSteps: 200 } },
+    }),
+  });
   await using mutes = new Mutes();
-  const runId = await cluster.client.begin(`/sim ${calls} ttft=50`);
+  const runId = await cluster.client.begin(`/sim ttft=50 ${"tool=long ".repeat(LONG_ANSWERS)} tool=last`);
   await mutes.open(1, () => muteSocket(cluster, runId));
   await mutes.open(1, () => muteStream(cluster, runId));
+  const reading = cluster.client.follow(runId).then((response) => readAll(response));
 
-  const read = await readAll(await cluster.client.follow(runId));
+  await vi.waitUntil(() => fullOnes(cluster) === 2, { timeout: 10_000 });
+  bothFull.resolve();
+  const read = await reading;
 
   expect(read.at(-1)?.event).toMatchObject({ type: "RUN_FINISHED", outcome: { type: "success" } });
-  expect(read.filter(({ event }) => event.type === "TOOL_CALL_RESULT")).toHaveLength(20);
-  expect(mutes.streams[0]?.destroyed).toBe(false);
+  expect(read.filter(({ event }) => event.type === "TOOL_CALL_RESULT")).toHaveLength(LONG_ANSWERS + 1);
+  expect(fullOnes(cluster)).toBe(2);
 });
 
 /** Healthy viewers see a whole live run while the mutes are stuck; then these are let go of. @returns the most that one connection held */

@@ -22,7 +22,7 @@ const LIVE_EVENTS = 200;
 test(`${MUTE} sockets that never read are closed with 1013, hold little meanwhile, and ${HEALTHY} others miss nothing`, async () => {
   await using cluster = await startCluster({ runner: false, settings: { slowClientMs: 1_500 } });
   const big = await bigRun(cluster.engine, BIG_RUN);
-  // On the server's side: who reads nothing does not see it (who reads on does, see bad-input.test.ts).
+  // On the server's side: who reads nothing does not see it (who reads on does, see mute.test.ts).
   using close = vi.spyOn(WebSocket.prototype, "close");
   await using mutes = new Mutes();
   await mutes.open(MUTE, () => muteSocket(cluster, big));

@@ -2,11 +2,9 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { startCluster, type Cluster } from "../../testing/cluster.ts";
 import { SocketClient } from "../../testing/socket.ts";
-
-const BIG = "/sim tokens=2 bigline=12000000";
 
 const SUBSCRIBE = { op: "subscribe", channel: "activities" };
 const CHAT = { op: "chat", agent_id: "assistant", message: "Hello" };
@@ -109,77 +107,6 @@ test("a socket has at most 256 subscriptions", async () => {
   expect((await socket.ask(SUBSCRIBE)).error?.detail).toContain("256");
 
   expect(cluster.delivery.meter.viewers.size).toBe(256);
-});
-
-test("a client that asks without end and reads nothing is not read any more, and closed with 1013", async () => {
-  await using cluster = await startCluster({ settings: { slowClientMs: 1_000 } });
-  await using socket = await SocketClient.connect(cluster.client.url);
-  socket.tcp.pause();
-  // Each is answered with more than it costs to ask; what is not read stays on the client's side.
-  const request = JSON.stringify({ op: "fly", id: "x".repeat(64) });
-  let sent = 0;
-  const flood = setInterval(() => {
-    for (; socket.ws.bufferedAmount < 1_000_000; sent += 1) socket.ws.send(request);
-  }, 5);
-
-  await vi.waitFor(() => expect(cluster.delivery.meter.read()["closed_as_slow"]).toBe(1), { timeout: 20_000 });
-  clearInterval(flood);
-
-  expect(Math.max(...[...cluster.delivery.meter.outflows].map(({ queuedBytes }) => queuedBytes))).toBeLessThan(512_000);
-  socket.tcp.resume();
-  expect([1013, 1006]).toContain(await socket.closed);
-});
-
-test("a client that pings without end and reads nothing is closed with 1013 as well", async () => {
-  await using cluster = await startCluster({ settings: { slowClientMs: 500 } });
-  await using socket = await SocketClient.connect(cluster.client.url);
-  socket.tcp.pause();
-  const flood = setInterval(() => {
-    for (let count = 0; count < 20_000 && socket.ws.bufferedAmount < 1_000_000; count += 1)
-      socket.ws.ping("x".repeat(125));
-  }, 5);
-  onTestFinished(() => clearInterval(flood));
-
-  await vi.waitFor(() => expect(cluster.delivery.meter.read()["closed_as_slow"]).toBe(1), { timeout: 20_000 });
-});
-
-test("a client that takes nothing for SLOW_CLIENT_MS is closed with 1013, which it sees when it reads on", async () => {
-  await using cluster = await startCluster({ settings: { slowClientMs: 300 } });
-  await cluster.client.chat(BIG, { run_id: "mine" });
-  await using socket = await SocketClient.connect(cluster.client.url);
-  const id = socket.send({ op: "subscribe", channel: "run", run_id: "mine" });
-  socket.tcp.pause();
-
-  await vi.waitFor(() => expect(cluster.delivery.meter.read()["closed_as_slow"]).toBe(1), { timeout: 5_000 });
-  expect(cluster.delivery.meter.viewers.size).toBe(0);
-  socket.tcp.resume();
-
-  expect(await socket.closed).toBe(1013);
-  await using again = await SocketClient.connect(cluster.client.url);
-  const before = socket.eventsOf(id).map(({ event }) => event);
-  const rest = await again.readRun("mine", before.at(-1)?.seq ?? 0);
-  expect([...before, ...rest.map(({ event }) => event)]).toEqual(await cluster.client.events("mine"));
-});
-
-test("one subscription that fills the socket holds the others back, and none of them loses anything", async () => {
-  await using cluster = await startCluster();
-  await cluster.client.chat(BIG, { run_id: "big" });
-  await using socket = await SocketClient.connect(cluster.client.url);
-  const feed = await socket.ask(SUBSCRIBE);
-  const big = socket.send({ op: "subscribe", channel: "run", run_id: "big" });
-  await socket.answerTo(big);
-  socket.tcp.pause();
-
-  for (let count = 0; count < 50; count += 1)
-    await cluster.client.post("/api/activities", { role: "ops", content: `${count} ${"x".repeat(10_000)}` });
-  const queued = cluster.delivery.meter.read()["queued_bytes"] ?? 0;
-  socket.tcp.resume();
-  await socket.until(({ id, done }) => id === big && done === true);
-
-  // The frame that filled it counts whole; what came behind it was not even read.
-  expect(queued).toBeLessThan(13_000_000);
-  await vi.waitFor(() => expect(socket.eventsOf(feed.id ?? "")).toHaveLength(50));
-  expect(socket.eventsOf(big).map(({ event }) => event)).toEqual(await cluster.client.events("big"));
 });
 
 test.each([

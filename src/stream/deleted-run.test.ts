@@ -1,5 +1,5 @@
 /** A client may choose the id of a deleted run again: nobody may be shown the one for the other. */
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { textIn } from "../testing/journal.ts";
 import { SocketClient } from "../testing/socket.ts";
@@ -51,6 +51,30 @@ test("who still reads the deleted one is told, and not shown the other", async (
   const { error } = await reader.until((frame) => frame.error !== undefined);
   expect(error?.code).toBe("RUN_NOT_FOUND");
   expect(JSON.stringify(reader.frames)).not.toContain("tok60");
+});
+
+test("who waits for a run that is deleted in the moment of its end is told", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  await using cluster = await startCluster({ runner: false });
+  const { engine } = cluster;
+  const waiting = cluster.client.chat("hello", { run_id: "mine", thread_id: "t" });
+  const [claim] = await vi.waitUntil(async () => {
+    const claims = await engine.claim({ owner: "us", limit: 1, leaseMs: 60_000 });
+    return claims.length > 0 && claims;
+  });
+  await using reader = await SocketClient.connect(cluster.client.url);
+  reader.send({ op: "subscribe", channel: "run", run_id: "mine" });
+  await reader.until((frame) => frame.seq === 3);
+  if (!claim) throw new Error("no claim");
+
+  // In one commit: nobody ever sees its end.
+  const end = engine.settle({ runId: "mine", fence: claim.fence, events: [] }, { status: "completed", reply: "" });
+  await Promise.all([end, engine.deleteThread("t")]);
+  await vi.advanceTimersByTimeAsync(20_000);
+
+  expect((await reader.until((frame) => frame.error !== undefined)).error?.code).toBe("RUN_NOT_FOUND");
+  expect((await waiting).body.code).toBe("RUN_NOT_FOUND");
 });
 
 /** A finished run "mine" of the thread "t", and a client that has stopped reading in the middle of it. */

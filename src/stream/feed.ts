@@ -31,7 +31,8 @@ export interface Source {
   readonly dense: boolean;
   /** How many frames are kept at hand for several viewers. One that is further behind reads the source. */
   readonly keep: number;
-  follow(onFrames: (frames: readonly Frame[]) => void): Follower;
+  /** @param onGone there is nothing to follow any more: `read` will say why */
+  follow(onFrames: (frames: readonly Frame[]) => void, onGone: () => void): Follower;
   read(after: number): Promise<Reading>;
 }
 
@@ -59,7 +60,7 @@ export class LiveFeed implements Feed {
     return this.#source.dense;
   }
 
-  /** True once the last frame came by. */
+  /** True once the last frame came by, or the source is gone. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -67,7 +68,10 @@ export class LiveFeed implements Feed {
   /** @throws AppError STORAGE_UNAVAILABLE; then nobody listens */
   listen(onFrames: () => void): void {
     try {
-      this.#follower ??= this.#source.follow((frames) => this.#take(frames));
+      this.#follower ??= this.#source.follow(
+        (frames) => this.#take(frames),
+        () => this.#lose(),
+      );
     } catch (error) {
       this.#onIdle();
       throw error;
@@ -90,6 +94,14 @@ export class LiveFeed implements Feed {
 
   read(after: number): Promise<Reading> {
     return this.#source.read(after);
+  }
+
+  /** With nothing at hand, whoever is told reads the source. */
+  #lose(): void {
+    this.#recent = [];
+    this.#newest = 0;
+    this.#ended = true;
+    this.#listeners.tell();
   }
 
   #take(frames: readonly Frame[]): void {

@@ -36,7 +36,7 @@ export class Family {
   }
 
   /** Whether a run that it delegated is under way. */
-  isAwaited(runId: string): boolean {
+  hasChildUnderWay(runId: string): boolean {
     return this.#sql.childUnderWay.get(runId) !== undefined;
   }
 

@@ -178,7 +178,7 @@ export class Queue {
   /** A running run whose owner is gone: back into the queue, unless it was to be canceled or keeps crashing. */
   #requeue(run: RunRow, reason: string, crashed: boolean): void {
     // Who waits for another run does nothing that could kill a process.
-    const guilty = crashed && !this.#family.isAwaited(run.id);
+    const guilty = crashed && !this.#family.hasChildUnderWay(run.id);
     const crashes = run.crashes + (guilty ? 1 : 0);
     const voided = this.#journal.closeOpen(run);
     if (run.cancel_requested) return this.end(run, { status: "canceled" });

@@ -9,7 +9,7 @@ export interface ModelFailure {
   readonly retryable: boolean;
   /** What the server asked us to wait (Retry-After), a minute at most: a waiting client has no more patience. */
   readonly retryAfterMs?: number;
-  /** The model wants fewer requests: status 429 or 529, or the same said inside a stream. */
+  /** The model wants fewer requests of us: status 429, or the same said inside a stream. (529: of everybody.) */
   readonly rateLimited?: boolean;
 }
 
@@ -25,8 +25,6 @@ export class BrokenAnswer extends Error {
 const TRANSIENT_TYPES = new Set(["overloaded_error", "api_error", "rate_limit_error", "timeout_error"]);
 
 const MAX_RETRY_AFTER_MS = 60_000;
-
-const RATE_LIMIT_TYPES = new Set(["overloaded_error", "rate_limit_error"]);
 
 /** Undefined: not the model's doing (our own abort, a bug): let it pass. */
 export function modelFailure(error: unknown): ModelFailure | undefined {
@@ -47,7 +45,7 @@ function ofStream(error: APIError): ModelFailure {
   if (type === undefined || TRANSIENT_TYPES.has(type))
     return {
       ...unavailable(`the model answered ${type ?? error.message}`),
-      rateLimited: RATE_LIMIT_TYPES.has(type ?? ""),
+      rateLimited: type === "rate_limit_error",
     };
   return { code: "MODEL_REJECTED", reason: `the model answered ${type}: ${messageOf(error)}`, retryable: false };
 }
@@ -60,7 +58,7 @@ function ofStatus(error: APIError, status: number): ModelFailure {
   const transient = status >= 500 || status === 429 || status === 408 || status === 409;
   if (!transient) return { code: "MODEL_REJECTED", reason, retryable: false };
   const retryAfterMs = retryAfterOf(error);
-  const rateLimited = status === 429 || status === 529;
+  const rateLimited = status === 429;
   return { ...unavailable(reason), rateLimited, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 

@@ -2,10 +2,10 @@ import { expect, test, vi } from "vitest";
 import { startCluster } from "../testing/cluster.ts";
 import { readUntil } from "../testing/sse.ts";
 
-test.concurrent("a call that waits out a 529 is told as waiting, with the time that is left", async () => {
+test.concurrent("a call that waits out a 429 is told as waiting, with the time that is left", async () => {
   await using cluster = await startCluster();
 
-  const chat = cluster.client.chat("/sim tokens=4 status=529 times=1 retry_after=1");
+  const chat = cluster.client.chat("/sim tokens=4 status=429 times=1 retry_after=1");
   await vi.waitFor(() => expect(cluster.meter.read()["model_waiting"]).toBe(1));
   const waiting = cluster.meter.read();
   await chat;
@@ -17,7 +17,7 @@ test.concurrent("a call that waits out a 529 is told as waiting, with the time t
   expect(cluster.meter.read()).toMatchObject(after);
 });
 
-test.concurrent("a wait after a broken answer is no rate limit; one after overload inside the stream is", async () => {
+test.concurrent("a wait after a broken answer, or for an overloaded model, is no rate limit; one inside the stream is", async () => {
   await using cluster = await startCluster();
   const limitedIn = async (fault: string) => {
     const chat = cluster.client.chat(`/sim tokens=4 times=1 ${fault}`);
@@ -28,7 +28,8 @@ test.concurrent("a wait after a broken answer is no rate limit; one after overlo
   };
 
   expect(await limitedIn("cut")).toBe(0);
-  expect(await limitedIn("error=overloaded_error")).toBe(1);
+  expect(await limitedIn("error=overloaded_error")).toBe(0);
+  expect(await limitedIn("error=rate_limit_error")).toBe(1);
 });
 
 test.concurrent("output is estimated while the model speaks: text, thinking and tool arguments", async () => {

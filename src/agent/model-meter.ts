@@ -9,7 +9,7 @@ const CHARACTERS_A_TOKEN = 4;
 
 export interface Wait {
   readonly ms: number;
-  /** Because of 429 or 529: the model wants fewer requests. */
+  /** Because of a 429: the model wants fewer requests of us. */
   readonly rateLimited: boolean;
 }
 

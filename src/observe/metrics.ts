@@ -137,7 +137,7 @@ const METRICS: readonly Metric[] = [
   },
   {
     name: "evenkeel_model_rate_limited",
-    help: "Model calls that wait because the model answered 429 or 529.",
+    help: "Model calls that wait because the model answered 429.",
     type: "gauge",
     from: ({ gauges }) => gauges["model_rate_limited"],
   },

@@ -46,6 +46,8 @@ export class Viewer {
   #state: "idle" | "reading" | "blocked" | "stopped" = "idle";
   // Frames came while the source was being read: look again before going idle.
   #dirty = false;
+  // It has had all there was since it last read the source.
+  #isCurrent = false;
   #retry: NodeJS.Timeout | undefined;
 
   /** @throws AppError STORAGE_UNAVAILABLE when the feed cannot be followed; then nothing is left of the viewer */
@@ -77,15 +79,19 @@ export class Viewer {
       const frames = this.#feed.recent(this.#cursor);
       if (frames === undefined) return this.#read();
       const [oldest] = frames;
-      if (oldest === undefined) return;
+      if (oldest === undefined) {
+        this.#isCurrent = true;
+        return;
+      }
       if (!this.#write(frames)) return;
-      // Only whoever is up to date: the time of one who reads history says nothing about delivery.
-      this.#options.meter.wrote(oldest);
+      // To one who catches up, how old its frames are says nothing about delivery.
+      if (this.#isCurrent) this.#options.meter.wrote(oldest);
     }
   }
 
   #read(): void {
     this.#state = "reading";
+    this.#isCurrent = false;
     this.#readInTurn().catch((error: unknown) => this.#onTrouble(error));
   }
 

@@ -58,8 +58,6 @@ const CHARTS: readonly ChartProps[] = [
 ];
 
 export function OverviewPage() {
-  void latest.value;
-  const wasCalm = processHistory.marks.length === 0;
   return (
     <>
       <div class="page-head">
@@ -67,9 +65,11 @@ export function OverviewPage() {
         <p>The last five minutes, each second</p>
       </div>
       <Tiles />
-      {!wasCalm && <Incidents />}
+      <div class="charts-head">
+        <IncidentCount />
+      </div>
       <Charts />
-      {wasCalm && <Incidents />}
+      <Incidents />
     </>
   );
 }
@@ -139,6 +139,18 @@ function queuedBytes(waiting: number): string {
 
 function shown(value: number | null): string | null {
   return value === null ? null : count(value);
+}
+
+/** Above the charts, where it is seen: a list there would push them away from under the eyes of the reader. */
+function IncidentCount() {
+  void latest.value;
+  const { marks } = processHistory;
+  const restarts = marks.filter(({ kind }) => kind === "restart").length;
+  return (
+    <p class={marks.length > 0 ? "mark-restart" : undefined}>
+      Restarts: {count(restarts)} · stalls: {count(marks.length - restarts)}
+    </p>
+  );
 }
 
 /** The marks of the charts as words: for those who cannot hover, and to be copied. */

@@ -21,7 +21,9 @@ export function Tile({ label, value, detail, tone, href }: Props) {
         {number}
         {unit && <span class="tile-unit">{unit}</span>}
       </p>
-      <p class="tile-detail">{detail}</p>
+      <p class="tile-detail" title={detail}>
+        {detail}
+      </p>
     </div>
   );
 }

@@ -1,0 +1,38 @@
+/** Snapshots and histories for the tests of what is made of them. */
+import { History, type ProcessInfo, type Snapshot } from "./history.ts";
+
+export const START = 1_700_000_000_000;
+
+export function process(fields: Partial<ProcessInfo> = {}): ProcessInfo {
+  return {
+    kind: "worker",
+    id: 1,
+    pid: 100,
+    state: "ready",
+    uptime_s: 10,
+    restarts: 0,
+    rss_bytes: 1,
+    cpu_percent: 1,
+    lag_ms: { p50: 1, p99: 2 },
+    in_flight: 0,
+    gauges: {},
+    last_exit: null,
+    ...fields,
+  };
+}
+
+/** The n-th second of a server's life. */
+export function snapshot(n: number, processes: ProcessInfo[] = [process()], fields: Partial<Snapshot> = {}): Snapshot {
+  return { seq: n, at: START + n * 1_000, processes, ...fields };
+}
+
+export function historyOf(...snapshots: Snapshot[]): History {
+  const history = new History();
+  for (const one of snapshots) history.add(one);
+  return history;
+}
+
+/** An agent process with a model that nobody calls. */
+export function agent(id: number, output_tokens: number, gauges: Record<string, number> = {}): ProcessInfo {
+  return process({ kind: "agent", id, gauges: { output_tokens, model_calls: 0, model_waiting: 0, ...gauges } });
+}

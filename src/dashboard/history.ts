@@ -94,11 +94,6 @@ export class History {
     return this.#rateAt(this.#moments.length - 1, overMs, (index) => this.#step(index, { kind, gauge }));
   }
 
-  /** Every process of the window, in the order of the newest snapshot: a process that left is not listed. */
-  processes(): readonly ProcessInfo[] {
-    return this.#latest?.processes ?? [];
-  }
-
   /** How much the counter grew between a snapshot and the one before it. */
   #step(index: number, counter: Counter): number | null {
     const [before, snapshot] = [this.#moments[index - 1]?.snapshot, this.#moments[index]?.snapshot];

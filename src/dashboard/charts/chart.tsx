@@ -3,10 +3,11 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import { ago } from "../format.ts";
-import type { History, Mark } from "../history.ts";
+import type { Mark } from "../history.ts";
 import { latest, processHistory } from "../processes.ts";
 import { repaint } from "../theme.ts";
-import type { Line } from "./lines.ts";
+import { chosenProcess } from "./chosen.ts";
+import type { Line, Lines } from "./lines.ts";
 import { createPlot, dataOf } from "./plot.ts";
 import "uplot/dist/uPlot.min.css";
 import "../styles/charts.css";
@@ -15,20 +16,26 @@ export interface ChartProps {
   readonly title: string;
   /** What it shows and in what unit, for those who do not know yet. */
   readonly about: string;
-  readonly lines: (history: History) => Line[];
+  readonly lines: Lines;
   readonly format: (value: number) => string;
   readonly atLeast: number;
+  /** Said when no line has any value; why, where there is a reason. */
+  readonly nothing?: string;
 }
 
 /** How near the pointer has to come to a mark to be told about it. */
 const MARK_REACH_MS = 3_000;
 
-export function Chart({ title, about, lines: linesOf, format, atLeast }: ChartProps) {
+export function Chart({ title, about, lines: linesOf, format, atLeast, nothing = "No figures yet" }: ChartProps) {
   const host = useRef<HTMLDivElement>(null);
   const pointer = useSignal<{ index: number; time: number } | null>(null);
   const version = latest.value;
+  const chosen = chosenProcess.value;
   // The history is one object, whose content changes with the newest snapshot; a moving pointer changes nothing in it.
-  const [times, lines] = useMemo(() => [processHistory.times(), linesOf(processHistory)] as const, [version]);
+  const [times, lines] = useMemo(
+    () => [processHistory.times(), linesOf(processHistory, chosen)] as const,
+    [version, chosen],
+  );
   const shape = lines.map(({ label, color }) => `${label} ${color}`).join();
   usePlot(host, {
     key: `${shape} ${repaint.value}`,
@@ -51,16 +58,11 @@ export function Chart({ title, about, lines: linesOf, format, atLeast }: ChartPr
     <section class="card chart">
       <div class="card-head">
         <h2 title={about}>{title}</h2>
-        <p class="chart-moment">
-          {mark ? (
-            <MarkWords mark={mark} />
-          ) : (
-            pointer.value && ago((times[at] ?? 0) * 1_000, (times.at(-1) ?? 0) * 1_000)
-          )}
-        </p>
+        <p class="chart-moment">{mark ? <MarkWords mark={mark} /> : pointer.value && agoWords(times, at)}</p>
       </div>
       <Legend lines={lines} at={at} format={format} />
       <div class="chart-plot" ref={host} role="img" aria-label={`${title}, last five minutes: ${about}`} />
+      {version && isEmpty(lines) && <p class="chart-nothing">{nothing}</p>}
     </section>
   );
 }
@@ -116,9 +118,17 @@ function usePlot(host: { readonly current: HTMLElement | null }, { key, create, 
   }, [key, version]);
 }
 
+function agoWords(times: readonly number[], at: number): string {
+  return ago((times[at] ?? 0) * 1_000, (times.at(-1) ?? 0) * 1_000);
+}
+
 function valueAt(values: Line["values"], at: number, format: (value: number) => string): string {
   const value = values[at];
   return value === null || value === undefined ? "–" : format(value);
+}
+
+function isEmpty(lines: readonly Line[]): boolean {
+  return lines.every(({ values }) => values.every((value) => value === null));
 }
 
 function nearest(marks: readonly Mark[], time: number): Mark | undefined {

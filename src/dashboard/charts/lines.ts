@@ -1,5 +1,5 @@
 /** Which lines each chart of the overview has: History in, named series out. Pure. */
-import { find, maxOf, nameOf, sumOf, type History, type ProcessInfo, type Series, type Snapshot } from "../history.ts";
+import { maxOf, nameOf, sumOf, type History, type ProcessInfo, type Series, type Snapshot } from "../history.ts";
 
 export interface Line {
   readonly label: string;
@@ -10,48 +10,32 @@ export interface Line {
   readonly values: Series;
 }
 
-/** More lines than this cannot be told apart: then the worst and the middle one stand for all. */
-const MAX_LINES = 6;
-/** Of one kind, and so one color: one is solid, one dashed. */
-const MAX_OF_A_KIND = 2;
+/** Which lines a chart has. `chosen`: the name of one process; null stands for the worst of each kind. */
+export type Lines = (history: History, chosen: string | null) => Line[];
+
 /** A process that loads its code answers late, which says nothing about its life after that. */
 const START_S = 2;
-const LAG_COLORS = { primary: 6, worker: 1, agent: 2, simulator: 4 } as const;
+const COLORS = { primary: 6, worker: 1, agent: 2, simulator: 4 } as const;
 const KINDS = ["primary", "worker", "agent", "simulator"] as const;
 
-export function healthLines(history: History): Line[] {
-  const workers = history.processes().filter(({ kind }) => kind === "worker");
-  const value = (process: ProcessInfo, gauge: string) =>
-    history.series((snapshot) => find(settled(snapshot), process)?.gauges[gauge] ?? null);
-  if (workers.length * 2 > MAX_LINES) {
-    return [
-      {
-        label: "worst p99",
-        color: 5,
-        values: history.series((snapshot) => maxOf(settled(snapshot), "worker", "health_p99_ms")),
-      },
-      {
-        label: "worst p50",
-        color: 1,
-        values: history.series((snapshot) => maxOf(settled(snapshot), "worker", "health_p50_ms")),
-      },
-    ];
-  }
-  return workers.flatMap((worker, index) => [
-    { label: `${nameOf(worker)} p99`, color: index + 1, values: value(worker, "health_p99_ms") },
-    { label: `${nameOf(worker)} p50`, color: index + 1, minor: true, values: value(worker, "health_p50_ms") },
-  ]);
+export function healthLines(history: History, chosen: string | null): Line[] {
+  const read = (gauge: string) =>
+    history.series((snapshot) =>
+      chosen === null
+        ? maxOf(settled(snapshot), "worker", gauge)
+        : (named(settled(snapshot), chosen)?.gauges[gauge] ?? null),
+    );
+  return p99AndP50(chosen ?? "worst worker", (part) => read(`health_${part}_ms`));
 }
 
-export function lagLines(history: History): Line[] {
-  const processes = history.processes();
-  if (processes.some(({ id }) => id > MAX_OF_A_KIND)) return KINDS.map((kind) => worstLagOf(history, kind));
-  return processes.map((process) => ({
-    label: nameOf(process),
-    color: LAG_COLORS[process.kind],
-    minor: process.id > 1,
-    values: history.series((snapshot) => lagOf(find(settled(snapshot), process))),
-  }));
+export function lagLines(history: History, chosen: string | null): Line[] {
+  if (chosen === null) return KINDS.map((kind) => worstLagOf(history, kind));
+  return p99AndP50(chosen, (part) =>
+    history.series((snapshot) => {
+      const process = named(settled(snapshot), chosen);
+      return process && hasLoop(process) ? process.lag_ms[part] : null;
+    }),
+  );
 }
 
 export function runLines(history: History): Line[] {
@@ -78,19 +62,32 @@ export function deliveryLines(history: History): Line[] {
   ];
 }
 
+function p99AndP50(name: string, read: (part: "p50" | "p99") => Series): Line[] {
+  return [
+    { label: `${name} p99`, color: COLORS.worker, values: read("p99") },
+    { label: `${name} p50`, color: COLORS.worker, minor: true, values: read("p50") },
+  ];
+}
+
 function worstLagOf(history: History, kind: ProcessInfo["kind"]): Line {
   const values = history.series((snapshot) => {
     const lags = settled(snapshot)
-      .processes.filter((process) => process.kind === kind)
+      .processes.filter((process) => process.kind === kind && hasLoop(process))
       .map((process) => process.lag_ms.p99);
     return lags.length === 0 ? null : Math.max(...lags);
   });
-  return { label: `worst ${kind}`, color: LAG_COLORS[kind], values };
+  const isOne = kind === "primary" || kind === "simulator";
+  return { label: isOne ? `${kind} p99` : `worst ${kind} p99`, color: COLORS[kind], values };
+}
+
+/** By its place in the tree: the child that takes the place of a dead one goes on with its lines. */
+function named(snapshot: Snapshot, name: string): ProcessInfo | undefined {
+  return snapshot.processes.find((process) => nameOf(process) === name);
 }
 
 /** A process that is being replaced has no loop that could lag. */
-function lagOf(process: ProcessInfo | undefined): number | null {
-  return process?.pid ? process.lag_ms.p99 : null;
+function hasLoop({ pid }: ProcessInfo): boolean {
+  return pid !== null && pid > 0;
 }
 
 function settled(snapshot: Snapshot): Snapshot {

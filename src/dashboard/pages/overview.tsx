@@ -1,5 +1,6 @@
 /** "Is it responsive right now?": six figures, the charts behind them, and what went wrong lately. */
 import { Chart, type ChartProps } from "../charts/chart.tsx";
+import { ProcessChoice } from "../charts/process-choice.tsx";
 import { deliveryLines, healthLines, lagLines, runLines, tokenLines, viewerLines } from "../charts/lines.ts";
 import { healthTone, modelState, slowestWorker, tokensPerSecond } from "./overview/figures.ts";
 import { bytes, count, duration } from "../format.ts";
@@ -15,14 +16,15 @@ import "../styles/pages-overview.css";
 const CHARTS: readonly ChartProps[] = [
   {
     title: "/health",
-    about: "how long /health takes, by worker",
+    about: "how long /health takes: p99 and p50",
     lines: healthLines,
     format: duration,
     atLeast: 2,
+    nothing: "No figures: only workers answer /health",
   },
   {
-    title: "Event loop lag, p99",
-    about: "how late a process runs what is due",
+    title: "Event loop lag",
+    about: "how late a process runs what is due: p99, and p50 of a chosen process",
     lines: lagLines,
     format: duration,
     atLeast: 10,
@@ -66,6 +68,7 @@ export function OverviewPage() {
       </div>
       <Tiles />
       <div class="charts-head">
+        <ProcessChoice />
         <IncidentCount />
       </div>
       <Charts />

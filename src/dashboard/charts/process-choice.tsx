@@ -1,0 +1,27 @@
+/** Chooses whose figures the charts of processes show: the worst of each kind, or one process. */
+import { nameOf } from "../history.ts";
+import { latest } from "../processes.ts";
+import { chosenProcess } from "./chosen.ts";
+
+export function ProcessChoice() {
+  const chosen = chosenProcess.value;
+  const names = latest.value?.processes.map(nameOf) ?? [];
+  // One that is not there any more stays chosen until somebody chooses again.
+  const all = chosen === null || names.includes(chosen) ? names : [...names, chosen];
+  // Not by the value of the select: that is set anew with each snapshot, also beneath somebody who is choosing.
+  return (
+    <label class="process-choice">
+      <span>/health and loop lag of</span>
+      <select class="input" onChange={(event) => (chosenProcess.value = event.currentTarget.value || null)}>
+        <option value="" selected={chosen === null}>
+          worst of each kind
+        </option>
+        {all.map((name) => (
+          <option key={name} value={name} selected={name === chosen}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

@@ -1,4 +1,6 @@
 /** What happens when a process of the tree is killed. Real processes, SIGKILL, read from the client's side only. */
+import { existsSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { expect, test, vi } from "vitest";
 import { problemsOf, textIn } from "./testing/journal.ts";
 import { aliveOf, descendantsOf } from "./testing/processes.ts";
@@ -25,6 +27,24 @@ test("a killed worker is replaced within a second, and the others serve meanwhil
   const answers = await Promise.all(Array.from({ length: 40 }, () => server.client.get("/health")));
   expect(answers.every(({ status }) => status === 200)).toBe(true);
 });
+
+test.skipIf(!existsSync("/dev/full"))(
+  "a log that cannot be written loses lines, and neither supervision nor the way to stop",
+  async () => {
+    await using full = await open("/dev/full", "w");
+    await using server = await startServer({ output: full.fd });
+    const [victim] = await server.processes("worker");
+
+    process.kill(victim?.pid ?? 0, "SIGKILL");
+
+    await vi.waitFor(
+      async () => expect((await server.processes("worker")).map(({ restarts }) => restarts)).toEqual([1, 0]),
+      { timeout: 5_000 },
+    );
+    server.kill("SIGTERM");
+    expect(await server.exitCode()).toBe(0);
+  },
+);
 
 test("a run whose agent is killed goes on elsewhere, under the eyes of a reader who stays connected", async () => {
   await using server = await startServer({ env: { AGENTS: "2" } });

@@ -1,14 +1,17 @@
 /** The front door as an operator meets it: banner, refusals, signals. Real processes. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { aliveOf, descendantsOf } from "./testing/processes.ts";
 import { readSse, readUntil } from "./testing/sse.ts";
 import { makePlace, Server, startServer } from "./testing/server.ts";
 
+const SOURCE = import.meta.dirname;
 const SYSTEM_NODE = "/usr/bin/node";
 const isOld = existsSync(SYSTEM_NODE) && versionOf(SYSTEM_NODE) < 24 && versionOf(SYSTEM_NODE) >= 20;
 
@@ -128,6 +131,45 @@ test("an agents file that is broken is one clear line, with its path", async () 
   expect(await server.exitCode()).toBe(78);
   expect(server.stderr).toContain(`${place.dataDir}/agents.ts`);
   expect(server.stderr).not.toMatch(/^\s+at /m);
+});
+
+test.each([
+  ["a syntax error in agents.ts", "\n\nexport const agents = ;", "/agents.ts:3: Expression expected"],
+  [
+    "a tool that nobody wrote",
+    `import { defineAgents } from "${SOURCE}/core/agent.ts";\n` +
+      'export const agents = defineAgents({ a: { model: "m", tools: ["nosuch"] } });',
+    "there is no config/tools/nosuch.ts",
+  ],
+])("%s ends the start with its place and no stack", async (_, text, told) => {
+  await using place = await makePlace();
+  await mkdir(join(place.dataDir, "tools"));
+  await writeFile(join(place.dataDir, "agents.ts"), text);
+  await using server = new Server(place, { env: { CONFIG_DIR: place.dataDir } });
+
+  expect(await server.exitCode()).toBe(78);
+  expect(server.stdout + server.stderr).toContain(told);
+  expect(server.stdout + server.stderr).not.toMatch(/\bat \S+ \(/);
+});
+
+test.each([
+  ["DATA_DIR", { DATA_DIR: "/dev/null" }, "DATA_DIR /dev/null cannot be used"],
+  ["HOST", { HOST: "192.0.2.1" }, "HOST 192.0.2.1 cannot be used"],
+])("a %s that cannot be used is told by its name", async (_, env, told) => {
+  await using place = await makePlace();
+  await using server = new Server(place, { env });
+
+  expect(await server.exitCode()).toBe(78);
+  expect(server.stderr).toContain(told);
+  expect(server.stderr).not.toMatch(/^\s+at /m);
+});
+
+test("an argument is refused, with what to write instead", async () => {
+  const { status, stderr } = spawnSync(process.execPath, ["run-production", "--port", "9000"], { encoding: "utf8" });
+
+  expect(status).toBe(64);
+  expect(stderr).toContain('takes no arguments, got "--port"');
+  expect(stderr).toContain("PORT=9000 node run-production");
 });
 
 test.runIf(isOld)("an older Node hands over to the bundled one, signals and the exit code pass through", async () => {

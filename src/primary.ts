@@ -27,6 +27,8 @@ const ROLLING: readonly ChildKind[] = ["agent", "worker"];
 
 export async function runPrimary(mode: Mode): Promise<void> {
   process.title = "evenkeel primary";
+  // A closed terminal takes our words, not the server.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   try {
     const settings = loadSettings(mode);
     const lock = await checkSurroundings(settings);
@@ -39,8 +41,7 @@ export async function runPrimary(mode: Mode): Promise<void> {
 /** What would fail in every child alike is found here, once and in one line. */
 async function checkSurroundings({ host, port, dataDir, configDir }: Settings): Promise<Lock> {
   await assertPortFree(host, port).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`Port ${port} on ${host} cannot be used (${reason}). Stop what uses it, or set PORT to another.`);
+    throw unusable({ host, port }, error);
   });
   const lock = lockFolder(dataDir);
   if (!lock) throw new Error(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
@@ -48,12 +49,19 @@ async function checkSurroundings({ host, port, dataDir, configDir }: Settings): 
   return lock;
 }
 
+function unusable({ host, port }: { host: string; port: number }, error: unknown): Error {
+  const { code = "", message = String(error) } = error as Partial<NodeJS.ErrnoException>;
+  if (code === "EADDRINUSE" || code === "EACCES")
+    return new Error(`Port ${port} on ${host} cannot be used (${message}). Stop what uses it, or set PORT to another.`);
+  return new Error(`HOST ${host} cannot be used (${message}). Name an address of this machine, or 0.0.0.0 for all.`);
+}
+
 /** Keeps the lock: one that nobody refers to is collected as garbage, and with it the lock is gone. */
 async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
   // Whoever owned a run is gone: we hold the folder's lock.
   const released = await engine.release({ crashed: false });
-  if (released > 0) log.info({ runs: released }, "runs of the last time go on");
+  if (released > 0) log.info({ runs: released }, "unfinished runs are resumed");
 
   const upkeep = new Upkeep(engine, log);
   const supervisor = new Supervisor({
@@ -77,6 +85,7 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
   onSignals({
     restart,
     quit: () => {
+      log.warn("not waiting any longer");
       supervisor.killAll();
       process.exit(EXIT.interrupted);
     },
@@ -88,6 +97,7 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
       void supervisor.stop([["worker", "agent"], ["simulator"]]).then(async () => {
         await engine.close();
         lock.release();
+        log.info("drained");
         process.exit(EXIT.drained);
       });
     },

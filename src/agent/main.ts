@@ -3,7 +3,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import { loadAgents } from "../config.ts";
 import { ownerName } from "../core/run.ts";
 import { openEngine } from "../engine/open.ts";
-import { createLog } from "../observe/log.ts";
+import { createLog, logFatal } from "../observe/log.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
 import { childSettings } from "../settings.ts";
 import { Breakers } from "./breakers.ts";
@@ -42,4 +42,4 @@ async function start(): Promise<Service> {
   };
 }
 
-await runService({ title: `evenkeel ${name}`, start, onFatal: (error) => log.fatal({ err: error }, "agent ends") });
+await runService({ title: `evenkeel ${name}`, start, onFatal: (error) => logFatal(log, error) });

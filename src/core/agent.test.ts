@@ -51,6 +51,13 @@ test.each<[string, AgentConfig, string]>([
   ["half a price", { model: MODEL, price: { input: 3 } as typeof FREE }, "`price.output`"],
   ["an unknown delegate", { model: MODEL, delegates: ["assistant", "nobody"] }, "`delegates` to be ids of agents here"],
   ["no steps", { model: MODEL, limits: { maxSteps: 0 } }, "`limits.maxSteps` to be a whole number"],
+  ["a misspelt field", { model: MODEL, maxToken: 9 } as AgentConfig, "no `maxToken`; it knows model, description"],
+  ["a misspelt limit", { model: MODEL, limits: { steps: 9 } as object }, "no `limits.steps`; it knows maxSteps,"],
+  [
+    "a misspelt price",
+    { model: MODEL, price: { ...FREE, cached: 9 } as typeof FREE },
+    "no `price.cached`; it knows input",
+  ],
   ["endless time", { model: MODEL, limits: { timeoutMs: Infinity } }, "`limits.timeoutMs` to be a whole number"],
 ])("%s is refused", (_name, config, problem) => {
   expect(() => defineAgents({ assistant: config })).toThrow(`Agent \`assistant\`: expected ${problem}`);
@@ -69,11 +76,11 @@ test("a thinking budget within its bounds is accepted", () => {
   expect(() => defineAgents({ a: { model: MODEL, thinking: 4095 } })).not.toThrow();
 });
 
-test("every mistake of every agent is named in one error, with the file to edit", () => {
+test("every mistake of every agent is named in one error", () => {
   const agents = { A: { model: "" }, b: { model: MODEL, maxTokens: -1 } };
 
   expect(() => defineAgents(agents)).toThrow(
-    /^config\/agents\.ts:\n.*Agent `A`.* an id.*\n.*Agent `A`.*`model`.*\n.*Agent `b`.*`maxTokens`/,
+    /^these agents cannot be used:\n.*Agent `A`.* an id.*\n.*Agent `A`.*`model`.*\n.*Agent `b`.*`maxTokens`/,
   );
 });
 

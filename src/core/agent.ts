@@ -57,7 +57,7 @@ export function defineAgents(agents: Readonly<Record<string, AgentConfig>>): Rea
       if (!Object.hasOwn(agents, other))
         problems.push(`Agent \`${id}\`: expected \`delegates\` to be ids of agents here, got "${other}".`);
   if (Object.keys(agents).length === 0) problems.push("Expected at least one agent.");
-  if (problems.length > 0) throw new Error(`config/agents.ts:\n  ${problems.join("\n  ")}`);
+  if (problems.length > 0) throw new Error(`these agents cannot be used:\n  ${problems.join("\n  ")}`);
   return new Map(Object.entries(agents).map(([id, agent]) => [id, withDefaults(id, agent)]));
 }
 
@@ -76,14 +76,35 @@ function withDefaults(agentId: string, config: AgentConfig): Agent {
   };
 }
 
+const KEYS = [
+  "model",
+  "description",
+  "system",
+  "maxTokens",
+  "tools",
+  "delegates",
+  "thinking",
+  "limits",
+  "price",
+] as const satisfies readonly (keyof AgentConfig)[];
 const PRICES = ["input", "output", "cache_read", "cache_write"] as const;
 
-function problemsOf(id: string, { model, maxTokens = 4096, thinking, limits = {}, price }: AgentConfig): string[] {
+function problemsOf(id: string, config: AgentConfig): string[] {
+  const { model, maxTokens = 4096, thinking, limits = {}, price } = config;
   const problems: string[] = [];
   const expect = (holds: boolean, what: string) => {
     if (!holds) problems.push(`Agent \`${id}\`: expected ${what}.`);
   };
   expect(/^[a-z0-9][a-z0-9_-]{0,63}$/.test(id), "an id of 1 to 64 lower-case letters, digits, - and _");
+  // Types are stripped, not checked: a misspelt limit would be none.
+  const known = {
+    "": [config, KEYS],
+    "limits.": [limits, Object.keys(DEFAULT_LIMITS)],
+    "price.": [price, PRICES],
+  } as const;
+  for (const [where, [given, names]] of Object.entries(known))
+    for (const name of Object.keys(given ?? {}))
+      expect((names as readonly string[]).includes(name), `no \`${where}${name}\`; it knows ${names.join(", ")}`);
   expect(typeof model === "string" && model !== "", "`model` to be the name of a model");
   expect(Number.isInteger(maxTokens) && maxTokens > 0, "`maxTokens` to be a whole number above 0");
   expect(

@@ -12,6 +12,7 @@ export function banner(settings: Settings, bootMs: number): string {
     ["model", describeModel(model)],
     ["access", apiKeys.length > 0 ? plural(apiKeys.length, "API key") : "this machine only (set API_KEYS to open it)"],
     ["data", dataDir],
+    ["pid", String(process.pid)],
   ];
   const lines = rows.map(([name = "", value = ""]) => `  ${name.padEnd(10)} ${value}`);
   return `\nevenkeel ${VERSION}, ready in ${bootMs} ms\n\n${lines.join("\n")}\n`;

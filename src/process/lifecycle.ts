@@ -87,8 +87,10 @@ function send(message: FromChild): Promise<void> {
   });
 }
 
+const HOPELESS: ReadonlySet<unknown> = new Set(["CONFIG", "EADDRINUSE", "EACCES", "EADDRNOTAVAIL"]);
+
 /** Errors that no restart mends: the supervisor gives up at once instead of trying again and again. */
 function isHopeless(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "EADDRINUSE" || code === "EACCES" || code === "EADDRNOTAVAIL";
+  return code !== undefined && HOPELESS.has(code);
 }

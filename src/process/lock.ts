@@ -10,10 +10,9 @@ export interface Lock {
   release(): void;
 }
 
-/** @returns undefined when another process holds it */
+/** @returns undefined when another process holds it. @throws Error that names DATA_DIR when it cannot be used */
 export function lockFolder(folder: string): Lock | undefined {
-  mkdirSync(folder, { recursive: true });
-  const db = new DatabaseSync(join(folder, "primary.lock"), { timeout: 0 });
+  const db = openIn(folder);
   try {
     db.exec("BEGIN EXCLUSIVE");
   } catch {
@@ -21,4 +20,16 @@ export function lockFolder(folder: string): Lock | undefined {
     return undefined;
   }
   return { release: () => db.isOpen && db.close() };
+}
+
+function openIn(folder: string): DatabaseSync {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return new DatabaseSync(join(folder, "primary.lock"), { timeout: 0 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`DATA_DIR ${folder} cannot be used (${reason}). Name a folder that this user can write to.`, {
+      cause: error,
+    });
+  }
 }

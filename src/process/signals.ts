@@ -7,11 +7,11 @@
 const SAME_PRESS_MS = 200;
 
 export interface SignalActions {
-  /** SIGTERM, or the first SIGINT. Called once. */
+  /** SIGTERM, the first SIGINT, or a closed terminal. Called once. */
   readonly drain: (signal: string) => void;
   /** A second SIGINT: somebody will not wait. */
   readonly quit: () => void;
-  /** SIGHUP: new processes, no downtime. */
+  /** SIGHUP without a terminal: new processes, no downtime. */
   readonly restart: () => void;
 }
 
@@ -28,7 +28,11 @@ export function onSignals({ drain, quit, restart }: SignalActions): void {
     if (drainingSince === undefined) begin("SIGINT");
     else if (performance.now() - drainingSince > SAME_PRESS_MS) quit();
   });
+  // From a terminal it means that the terminal is gone, and so is whoever watched.
+  const isTerminal = process.stdin.isTTY;
   process.on("SIGHUP", () => {
-    if (drainingSince === undefined) restart();
+    if (drainingSince !== undefined) return;
+    if (isTerminal) begin("SIGHUP");
+    else restart();
   });
 }

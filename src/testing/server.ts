@@ -24,6 +24,8 @@ export interface ServerOptions {
   /** Which Node starts it; the one that runs the tests by default. */
   readonly node?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** A file descriptor that takes its output instead of `stdout` below. */
+  readonly output?: number;
 }
 
 /** Where it lies on this machine; a server started again on it goes on with its data. */
@@ -51,12 +53,16 @@ export class Server implements AsyncDisposable {
   /** Starts it and waits for nothing. */
   constructor(
     { port, dataDir }: Place,
-    { entry = "run-production", node = process.execPath, env = {} }: ServerOptions = {},
+    { entry = "run-production", node = process.execPath, env = {}, output }: ServerOptions = {},
   ) {
     this.port = port;
     this.client = new Client(`http://127.0.0.1:${port}`);
     const settings = { HOST: "127.0.0.1", PORT: String(port), DATA_DIR: dataDir, WORKERS: "2", AGENTS: "1" };
-    this.#child = spawn(node, [entry], { cwd: ROOT, env: { ...cleanEnv(), ...settings, ...env }, stdio: "pipe" });
+    this.#child = spawn(node, [entry], {
+      cwd: ROOT,
+      env: { ...cleanEnv(), ...settings, ...env },
+      stdio: ["pipe", output ?? "pipe", "pipe"],
+    });
     this.pid = this.#child.pid ?? 0;
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));

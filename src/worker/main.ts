@@ -1,7 +1,7 @@
 /** Entry of a worker process: serves HTTP from the shared port, and nothing else. */
 import { loadAgents } from "../config.ts";
 import { openEngine } from "../engine/open.ts";
-import { createLog } from "../observe/log.ts";
+import { createLog, logFatal } from "../observe/log.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
 import { childSettings } from "../settings.ts";
 import { Delivery } from "../stream/delivery.ts";
@@ -46,4 +46,4 @@ async function start(): Promise<Service> {
   };
 }
 
-await runService({ title: `evenkeel ${name}`, start, onFatal: (error) => log.fatal({ err: error }, "worker ends") });
+await runService({ title: `evenkeel ${name}`, start, onFatal: (error) => logFatal(log, error) });

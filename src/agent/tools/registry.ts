@@ -2,30 +2,30 @@
 import type { Tool as ModelTool } from "@anthropic-ai/sdk/resources/messages";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { z } from "zod";
+import { ConfigError, importConfig } from "../../config.ts";
 import type { Agent } from "../../core/agent.ts";
 import { DELEGATE } from "./delegate.ts";
 import type { Tool } from "./tool.ts";
 
 export type Tools = ReadonlyMap<string, Tool>;
 
-/** @throws Error that names the file and what it should export */
+/** @throws ConfigError that names the file and what it should export */
 export async function loadTools(configDir: string): Promise<Tools> {
   const folder = join(configDir, "tools");
   const files = (await readdir(folder)).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
   const entries = files.map(async (file): Promise<[string, Tool]> => {
     const path = join(folder, file);
-    const module = (await import(pathToFileURL(path).href)) as { tool?: Tool };
+    const module = (await importConfig(path)) as { tool?: Tool };
     if (module.tool === undefined) {
-      throw new Error(`Expected ${path} to export \`tool\`: export const tool = defineTool({ … }).`);
+      throw new ConfigError(`Expected ${path} to export \`tool\`: export const tool = defineTool({ … }).`);
     }
     return [basename(file, ".ts"), module.tool];
   });
   return new Map(await Promise.all(entries));
 }
 
-/** @throws Error that lists every tool an agent names and nobody wrote, and one whose name is taken */
+/** @throws ConfigError that lists every tool an agent names and nobody wrote, and one whose name is taken */
 export function assertToolsExist(agents: Iterable<Agent>, tools: Tools): void {
   const missing: string[] = [...agents].flatMap(({ agentId, tools: names }) =>
     names
@@ -33,7 +33,7 @@ export function assertToolsExist(agents: Iterable<Agent>, tools: Tools): void {
       .map((name) => `Agent \`${agentId}\`: there is no config/tools/${name}.ts.`),
   );
   if (tools.has(DELEGATE)) missing.push(`config/tools/${DELEGATE}.ts: this name is taken; rename the file.`);
-  if (missing.length > 0) throw new Error(missing.join("\n"));
+  if (missing.length > 0) throw new ConfigError(missing.join("\n"));
 }
 
 /** What the agent was given, and nothing else: a model may name any tool. */

@@ -1,0 +1,32 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { ConfigError, loadAgents } from "./config.ts";
+
+/** Why `agents.ts` with this text cannot be loaded. */
+async function refusalOf(text: string): Promise<{ file: string; error: unknown }> {
+  const folder = await mkdtemp(join(tmpdir(), "evenkeel-config-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, "agents.ts");
+  await writeFile(file, text);
+  return { file, error: await loadAgents(folder).catch((error: unknown) => error) };
+}
+
+test("what a file throws is told with its place", async () => {
+  const { file, error } = await refusalOf('\n\nthrow new Error("a typo of mine");\n');
+
+  expect(error).toBeInstanceOf(ConfigError);
+  expect(error).toMatchObject({ message: `${file}:3: a typo of mine` });
+});
+
+test("a file that exports something else is told what to export", async () => {
+  const { file, error } = await refusalOf("export const agent = 1;");
+
+  expect(error).toBeInstanceOf(ConfigError);
+  expect(error).toMatchObject({ message: expect.stringContaining(`Expected ${file} to export \`agents\``) });
+});
+
+test("a folder without the file is told by the setting that names it", async () => {
+  await expect(loadAgents("/nowhere")).rejects.toThrow("There is no /nowhere/agents.ts. Write one, or set CONFIG_DIR");
+});

@@ -1,0 +1,37 @@
+/**
+ * Standard output for log lines. What cannot be written (a full disk, a closed terminal, a reader that has stopped)
+ * is lost, and nothing else is: a server that supervises must not hang or end for a line. [pino's own stream does:
+ * after such an error it tries again for ever, in one go.]
+ */
+import { writeSync } from "node:fs";
+import { Writable } from "node:stream";
+
+const STDOUT = 1;
+/** A pipe whose reader is slow may take more in a moment; for longer nobody waits. */
+const RETRIES = 10;
+const PAUSE_MS = 2;
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+export function lossyStdout(): Writable {
+  return new Writable({
+    decodeStrings: true,
+    write(line: Buffer, _encoding, done) {
+      put(line);
+      done();
+    },
+  });
+}
+
+/** Synchronously: the last words of a process that ends must not be lost. */
+function put(line: Buffer): void {
+  let rest = line;
+  for (let tries = 0; rest.length > 0 && tries <= RETRIES;) {
+    try {
+      rest = rest.subarray(writeSync(STDOUT, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+      tries += 1;
+      Atomics.wait(pause, 0, 0, PAUSE_MS);
+    }
+  }
+}

@@ -127,6 +127,10 @@ test("a stream whose worker is killed goes on at another from the last id, with 
   }
 
   expect(killAt.size).toBe(0);
+  // A connection kept from before the kill may still be about to be cut.
+  await vi.waitFor(async () =>
+    expect((await server.processes("worker")).map(({ state }) => state)).toEqual(["ready", "ready"]),
+  );
   const journal = await server.client.events(runId);
   expect(problemsOf(journal)).toEqual([]);
   expect(seen.map(({ data }) => data)).toEqual(journal.map((event) => JSON.stringify(event)));

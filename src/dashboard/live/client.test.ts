@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LiveClient } from "./client.ts";
 import { FakeServer } from "./fake-server.ts";
-import type { ChannelRequest } from "./messages.ts";
+import type { ChannelRequest, FromHub } from "./messages.ts";
 
 let server: FakeServer;
 let client: LiveClient;
@@ -17,6 +17,7 @@ beforeEach(async () => {
 afterEach(async () => {
   client.suspend();
   vi.unstubAllGlobals();
+  vi.useRealTimers();
   await server[Symbol.asyncDispose]();
 });
 
@@ -94,4 +95,71 @@ test("a message that is too large is refused with its code, and the next one goe
 
   expect(await answered).toMatchObject({ status: "queued" });
   expect(server.peers).toHaveLength(1);
+});
+
+test("what the hub refuses by itself is no sign of life of a server", async () => {
+  // The socket is not open yet.
+  await expect(client.call({ op: "chat", agent_id: "a", message: "x".repeat(2_000_000) })).rejects.toMatchObject({
+    code: "BODY_TOO_LARGE",
+  });
+
+  expect(client.connection.value.lastSeenAt).toBeNull();
+});
+
+test("a clock that is set forward is no silence", async () => {
+  vi.useFakeTimers({ toFake: ["Date", "setInterval", "clearInterval"] });
+  listen({ channel: "processes" });
+  server.say({ id: (await server.frame(0))["id"], ok: true, seq: 1 });
+  await vi.waitFor(() => expect(client.connection.value.state).toBe("live"));
+
+  vi.setSystemTime(Date.now() + 3_600_000);
+  vi.advanceTimersByTime(1_000);
+
+  expect(client.connection.value.state).toBe("live");
+});
+
+test("a subscription for which there was no room is asked for again by itself", async () => {
+  const others = Array.from({ length: 224 }, () => listen());
+  const { told } = listen();
+  expect(told).toEqual(["OVERLOADED"]);
+  const asked = () => server.received.filter(({ op }) => op === "subscribe").length;
+  await vi.waitFor(() => expect(asked()).toBe(224));
+
+  others[0]?.stop();
+
+  await vi.waitFor(() => expect(asked()).toBe(225), { timeout: 5_000 });
+  server.say({ id: server.received.at(-1)?.["id"], ok: true, seq: 5 });
+  await vi.waitFor(() => expect(told).toEqual(["OVERLOADED", "ready"]));
+});
+
+/** A SharedWorker as the page sees it, without anything behind it. */
+class FakeWorker extends EventTarget {
+  static last: FakeWorker;
+  readonly port = Object.assign(new EventTarget(), { start: () => {}, close: () => {}, postMessage: () => {} });
+
+  constructor() {
+    super();
+    FakeWorker.last = this;
+  }
+
+  say(data: FromHub): void {
+    this.port.dispatchEvent(new MessageEvent("message", { data }));
+  }
+}
+
+test("a page that goes over to another hub goes on from where it was, and hears nothing twice", async () => {
+  vi.stubGlobal("SharedWorker", FakeWorker);
+  const { told } = listen();
+  const worker = FakeWorker.last;
+  worker.say({ type: "ready", key: 1, seq: 5 });
+  worker.say({ type: "event", key: 1, event: {}, seq: 6 });
+
+  worker.dispatchEvent(new Event("error"));
+
+  const { id, after } = await server.frame(0);
+  expect(after).toBe(6);
+  // It was under way from the last hub.
+  worker.say({ type: "event", key: 1, event: {}, seq: 7 });
+  for (const seq of [7, 8]) server.say({ id, seq, event: {} });
+  await vi.waitFor(() => expect(told).toEqual(["ready", 6, 7, 8]));
 });

@@ -48,8 +48,8 @@ interface Call {
   readonly reject: (error: ApiError) => void;
 }
 
-/** The server's trouble, not the request's. */
-const PASSING: ReadonlySet<string> = new Set(["STORAGE_UNAVAILABLE", "INTERNAL"]);
+/** The server's trouble, or that of too many tabs; not the request's. */
+const PASSING: ReadonlySet<string> = new Set(["STORAGE_UNAVAILABLE", "INTERNAL", "OVERLOADED"]);
 const ASK_AGAIN = { firstMs: 1_000, maxMs: 30_000 };
 
 const BEAT_MS = 1_000;
@@ -68,7 +68,8 @@ export class LiveClient {
   #transport: Transport | undefined;
   #beat: ReturnType<typeof setInterval> | undefined;
   #unanswered = 0;
-  #startedAt = 0;
+  /** When the newest sign of life came, or the wait for it began; monotonic, as a clock that is set is no silence. */
+  #heardAt = 0;
   #lastKey = 0;
 
   constructor(secret: () => string | null) {
@@ -132,7 +133,7 @@ export class LiveClient {
   #use(transport: Transport): void {
     this.#transport = transport;
     this.#unanswered = 0;
-    this.#startedAt = Date.now();
+    if (this.#connection.value.lastSeenAt === null) this.#heardAt = performance.now();
     clearInterval(this.#beat);
     this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
     this.#attach();
@@ -167,7 +168,7 @@ export class LiveClient {
 
   #onBeat(): void {
     const { lastSeenAt, state } = this.#connection.value;
-    const silentMs = Date.now() - (lastSeenAt ?? this.#startedAt);
+    const silentMs = performance.now() - this.#heardAt;
     if (silentMs > LOST_AFTER_MS && state !== "lost") this.#connection.value = { state: "lost", lastSeenAt };
     this.#unanswered += 1;
     if (this.#unanswered > UNANSWERED_BEATS) this.#useOwn();
@@ -178,7 +179,7 @@ export class LiveClient {
     this.#unanswered = 0;
     if (message.type === "alive") return;
     if (message.type === "gone") return this.#attach();
-    this.#alive();
+    if (!("local" in message)) this.#alive();
     if (message.type === "open") return;
     if (message.type === "reply" || message.type === "refused") this.#settle(message);
     else this.#deliver(message);
@@ -186,10 +187,10 @@ export class LiveClient {
 
   /** Not for each of the many frames of a fast stream: whoever shows the state would be drawn for each. */
   #alive(): void {
-    const { state, lastSeenAt } = this.#connection.value;
-    const now = Date.now();
-    if (state === "live" && now - (lastSeenAt ?? 0) < ALIVE_STEP_MS) return;
-    this.#connection.value = { state: "live", lastSeenAt: now };
+    const now = performance.now();
+    if (this.#connection.value.state === "live" && now - this.#heardAt < ALIVE_STEP_MS) return;
+    this.#heardAt = now;
+    this.#connection.value = { state: "live", lastSeenAt: Date.now() };
   }
 
   #settle(message: Extract<FromHub, { type: "reply" | "refused" }>): void {

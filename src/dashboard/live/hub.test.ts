@@ -125,7 +125,8 @@ test.each([
     expect(tab.heard).toContainEqual({
       type: "refused",
       key: 1,
-      error: { code: "BODY_TOO_LARGE", detail: expect.stringContaining("1.0 MiB") },
+      error: { code: "BODY_TOO_LARGE", detail: expect.stringContaining("1.1 MiB") },
+      local: true,
     });
     await vi.waitFor(() => expect(it.server.received).toHaveLength(1));
     expect(it.server.peers).toHaveLength(1);
@@ -290,5 +291,14 @@ test("subscriptions above the server's limit are refused here, with a reason", a
   const tab = openTab(it.hub);
   for (let key = 1; key <= 257; key += 1) tab.post({ type: "subscribe", key, request: { channel: "activities" } });
 
-  expect(tab.heard.at(-1)).toMatchObject({ type: "error", key: 257, error: { code: "OVERLOADED" } });
+  expect(tab.heard.at(-1)).toMatchObject({ type: "error", key: 257, error: { code: "OVERLOADED" }, local: true });
+});
+
+test("the processes have room beside whatever else is open", async () => {
+  await using it = await start();
+  const tab = openTab(it.hub);
+  for (let key = 1; key <= 300; key += 1) tab.post({ type: "subscribe", key, request: { channel: "activities" } });
+  tab.post({ type: "subscribe", key: 301, request: { channel: "processes" } });
+
+  expect(tab.heard.some((message) => message.type === "error" && message.key === 301)).toBe(false);
 });

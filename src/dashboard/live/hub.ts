@@ -9,6 +9,8 @@ import type { CallOp, ChannelRequest, FromHub, ToHub } from "./messages.ts";
 
 /** What the server allows a socket. Above it a subscription is refused here, with the same words. */
 const MAX_SUBSCRIPTIONS = 256;
+/** Of those, kept for the processes, which every tab watches: without them a tab would show as lost. */
+const ROOM_FOR_PROCESSES = 32;
 const MAX_CALLS = 256;
 /** Of the server, too: for a larger frame it closes the socket, with everybody's subscriptions. */
 const MAX_FRAME_BYTES = 1024 * 1024;
@@ -114,9 +116,10 @@ export class Hub {
   }
 
   #subscribe(tab: Tab, { key, request, seq = request.after }: Extract<ToHub, { type: "subscribe" }>): void {
-    if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) {
-      const detail = `${MAX_SUBSCRIPTIONS} subscriptions are open already. Close other tabs of this page.`;
-      return tab.send({ type: "error", key, error: { code: "OVERLOADED", detail } });
+    const most = request.channel === "processes" ? MAX_SUBSCRIPTIONS : MAX_SUBSCRIPTIONS - ROOM_FOR_PROCESSES;
+    if (this.#subscriptions.size >= most) {
+      const detail = `${this.#subscriptions.size} subscriptions are open already. Close other tabs of this page.`;
+      return tab.send({ type: "error", key, error: { code: "OVERLOADED", detail }, local: true });
     }
     this.#open({ tab, key, request, seq });
   }
@@ -145,13 +148,13 @@ export class Hub {
   #call(tab: Tab, key: number, op: CallOp): void {
     if (this.#calls.size >= MAX_CALLS) {
       const detail = `${MAX_CALLS} requests wait for an answer already. Wait until the connection is back.`;
-      return tab.send({ type: "refused", key, error: { code: "OVERLOADED", detail } });
+      return tab.send({ type: "refused", key, error: { code: "OVERLOADED", detail }, local: true });
     }
     const id = this.#nextId();
     const frame = { ...op, id };
     // [The server would close with 1009, and the call be sent again on the next socket, without end.]
     const bytes = new TextEncoder().encode(JSON.stringify(frame)).length;
-    if (bytes > MAX_FRAME_BYTES) return tab.send({ type: "refused", key, error: tooLarge(bytes) });
+    if (bytes > MAX_FRAME_BYTES) return tab.send({ type: "refused", key, error: tooLarge(bytes), local: true });
     this.#calls.set(id, { tab, key, op });
     this.#link.send(frame);
   }
@@ -231,7 +234,9 @@ function isAheadOfFeed({ request, seq }: Subscription, { code }: Problem): boole
 }
 
 function tooLarge(bytes: number): Problem {
-  const detail = `The message takes ${(bytes / MAX_FRAME_BYTES).toFixed(1)} MiB, and 1 MiB is allowed. Send less of it.`;
+  // Rounded up: "1.0 MiB, and 1 MiB is allowed" would contradict itself.
+  const mebibytes = (Math.ceil((10 * bytes) / MAX_FRAME_BYTES) / 10).toFixed(1);
+  const detail = `The message takes ${mebibytes} MiB, and 1 MiB is allowed. Send less of it.`;
   return { code: "BODY_TOO_LARGE", detail };
 }
 

@@ -24,6 +24,7 @@ export type ToHub =
   | { type: "alive" }
   | { type: "bye" };
 
+/** `local`: the hub itself refused, so it says nothing of the server. */
 export type FromHub =
   | { type: "alive" }
   /** The hub had given this tab up (it was frozen); it has to attach and subscribe again. */
@@ -35,6 +36,6 @@ export type FromHub =
   | { type: "restarted"; key: number }
   | { type: "event"; key: number; event: unknown; seq?: number }
   | { type: "done"; key: number }
-  | { type: "error"; key: number; error: Problem }
+  | { type: "error"; key: number; error: Problem; local?: true }
   | { type: "reply"; key: number; body: Record<string, unknown> }
-  | { type: "refused"; key: number; error: Problem };
+  | { type: "refused"; key: number; error: Problem; local?: true };

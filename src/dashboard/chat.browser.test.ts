@@ -145,6 +145,78 @@ test("conversations stand in the sidebar, newest first, can be opened and delete
   expect(visitor.problems).toEqual([]);
 });
 
+test("who opens a tool call at the end of a conversation stays with it, and what is sent next is followed", async () => {
+  await using visitor = await browser.visitor(client.url, { viewport: { width: 390, height: 500 } });
+  for (let turn = 0; turn < 3; turn += 1) await client.chat("Please calculate 6 * 7", { thread_id: "unfolded" });
+  const page = await visitor.open("#/chat/unfolded");
+  await eventually(async () => expect(await page.locator("details.tool").count()).toBe(3));
+  await eventually(async () => expect(await belowPx(page)).toBe(0));
+  const top = await page.evaluate(() => scrollY);
+
+  await page.locator("details.tool summary").last().click();
+
+  await page.getByLabel("Result").last().waitFor();
+  await twoFrames(page);
+  expect(await page.evaluate(() => scrollY)).toBe(top);
+  expect(await belowPx(page)).toBeGreaterThan(20);
+  await say(page, "/sim tokens=400 rate=400");
+  await page.getByText("tok400").waitFor();
+  await eventually(async () => expect(await belowPx(page)).toBe(0));
+});
+
+test("a new chat on a phone opens at its beginning", async () => {
+  // With a mouse the composer would get the focus, and be scrolled to.
+  const phone = { viewport: { width: 375, height: 480 }, isMobile: true, hasTouch: true };
+  await using visitor = await browser.visitor(client.url, phone);
+  const page = await visitor.open("#/chat");
+  await page.getByRole("definition").last().waitFor();
+  await twoFrames(page);
+
+  expect(await belowPx(page)).toBeGreaterThan(0);
+  expect(await page.evaluate(() => scrollY)).toBe(0);
+});
+
+test("a message that is too large can be taken back and written anew", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/chat");
+  const field = page.getByRole("textbox", { name: "Your message" });
+  await say(page, "x".repeat(1_048_577));
+  const note = page.getByRole("alert");
+  await note.getByText("takes 1.1 MiB, and 1 MiB is allowed").waitFor();
+  // It would be refused again.
+  expect(await note.getByRole("button", { name: "Try again" }).count()).toBe(0);
+
+  await note.getByRole("button", { name: "Edit" }).click();
+
+  await eventually(async () => expect((await field.inputValue()).length).toBe(1_048_577));
+  expect(await page.locator(".turn").count()).toBe(0);
+  await say(page, "/sim tokens=2");
+  await page.getByText("tok1 tok2", { exact: true }).waitFor();
+  expect(await page.locator(".turn").count()).toBe(1);
+  expect(visitor.problems).toEqual([]);
+});
+
+test("an address under which there is no conversation says so", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/chat/nope");
+
+  await page.getByText("There is no such conversation").waitFor();
+  await page.getByRole("link", { name: "Start a new one" }).click();
+
+  await page.getByText("What would you like to know?").waitFor();
+  expect(new URL(page.url()).hash).toBe("#/chat");
+});
+
+/** How far the end of the page is from the end of the window. */
+function belowPx(page: Page): Promise<number> {
+  return page.evaluate(() => Math.round(document.documentElement.scrollHeight - innerHeight - scrollY));
+}
+
+/** Then whatever follows a change of size has happened. */
+async function twoFrames(page: Page): Promise<void> {
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
 async function say(page: Page, message: string): Promise<void> {
   await page.getByRole("textbox", { name: "Your message" }).fill(message);
   await page.keyboard.press("Enter");

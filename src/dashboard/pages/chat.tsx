@@ -15,11 +15,11 @@ import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { ErrorNote } from "../ui/error-note.tsx";
 import { Loading } from "../ui/loading.tsx";
-import { Composer } from "./chat/composer.tsx";
+import { Composer, type TakenBack } from "./chat/composer.tsx";
 import { ThreadNav } from "./chat/thread-nav.tsx";
 import { ChatThread } from "./chat/thread.ts";
 import { TurnView } from "./chat/turn-view.tsx";
-import type { Turn } from "./chat/turn.ts";
+import { growthOf, type Turn } from "./chat/turn.ts";
 import type { PageProps } from "./registry.ts";
 
 export function ChatPage({ id, query = new URLSearchParams() }: Partial<PageProps>) {
@@ -53,7 +53,8 @@ interface ConversationProps {
 }
 
 function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
-  const content = useStickToEnd<HTMLDivElement>(thread);
+  const content = useStickToEnd<HTMLDivElement>({ state: () => growthOf(thread.turns.value), key: thread });
+  const [taken, setTaken] = useState<TakenBack | null>(null);
   useTitle(thread.title.value || null);
   const turns = thread.turns.value;
   const error = thread.watch.error.value ?? thread.error.value;
@@ -68,13 +69,12 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
     if (agentId === null || asked === null || thread.turns.value?.at(-1)?.runId !== runId) return;
     send(agentId, asked);
   };
-  if (thread.isDeleted.value) {
-    return (
-      <Empty title="This conversation was deleted">
-        <a href={href("chat")}>Start a new one</a>
-      </Empty>
-    );
-  }
+  const edit = (turn: Turn) => {
+    thread.withdraw(turn);
+    setTaken({ agentId: turn.agentId, text: turn.asked ?? "" });
+  };
+  if (thread.isDeleted.value) return <Gone title="This conversation was deleted" />;
+  if (thread.isMissing.value) return <Gone title="There is no such conversation (any more)" />;
   return (
     <section class="talk" aria-label="Conversation">
       <TalkHead thread={thread} isNamed={isNamed} />
@@ -84,20 +84,35 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
         {turns?.length === 0 && <Welcome />}
         <ol class="turns">
           {turns?.map((turn) => (
-            <TurnView key={turn.runId} turn={turn} thread={thread} onAgain={turn === turns.at(-1) ? again : null} />
+            <TurnView
+              key={turn.runId}
+              turn={turn}
+              thread={thread}
+              onAgain={turn === turns.at(-1) ? again : null}
+              onEdit={edit}
+            />
           ))}
         </ol>
       </div>
-      <Write thread={thread} isNamed={isNamed} wishedAgent={wishedAgent} onSend={send} />
+      <Write thread={thread} isNamed={isNamed} wishedAgent={wishedAgent} taken={taken} onSend={send} />
     </section>
   );
 }
 
+function Gone({ title }: { title: string }) {
+  return (
+    <Empty title={title}>
+      <a href={href("chat")}>Start a new one</a>
+    </Empty>
+  );
+}
+
 interface WriteProps extends ConversationProps {
+  readonly taken: TakenBack | null;
   readonly onSend: (agentId: string, message: string) => void;
 }
 
-function Write({ thread, isNamed, wishedAgent, onSend }: WriteProps) {
+function Write({ thread, isNamed, wishedAgent, taken, onSend }: WriteProps) {
   const [stopping, setStopping] = useState<string | null>(null);
   const last = thread.turns.value?.at(-1);
   const isRunning = runsNow(last);
@@ -111,7 +126,8 @@ function Write({ thread, isNamed, wishedAgent, onSend }: WriteProps) {
     <Composer
       threadId={thread.threadId}
       draft={isNamed ? thread.threadId : "new"}
-      preferredAgent={last?.agentId ?? last?.live?.view.agentId ?? wishedAgent}
+      preferredAgent={last?.agentId ?? last?.live?.view.agentId ?? taken?.agentId ?? wishedAgent}
+      taken={taken}
       isRunning={isRunning}
       isStopping={isRunning && stopping === last?.runId}
       onSend={onSend}

@@ -5,6 +5,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { isOver } from "../../core/run.ts";
 import { serverNow } from "../clock.ts";
 import { shortId } from "../format.ts";
+import { wereAhead } from "../run-view/ahead.ts";
 import { RunItems } from "../run-view/run-items.tsx";
 import { useLiveRun } from "../run-view/use-live-run.ts";
 import { WaterfallChart } from "../run-view/waterfall-chart.tsx";
@@ -70,11 +71,7 @@ function Waiting({ ahead, status }: { ahead: number; status: string }) {
   if (status !== "queued") return <p class="item-event">Waiting for the model…</p>;
   return (
     <Empty title="In the queue">
-      <p>{ahead === 0 ? "It starts as soon as an agent is free." : `${wereAhead(ahead)} ahead of it when it came.`}</p>
+      <p>{ahead === 0 ? "It starts as soon as an agent is free." : `${wereAhead(ahead)}.`}</p>
     </Empty>
   );
-}
-
-function wereAhead(runs: number): string {
-  return runs === 1 ? "1 run was" : `${runs} runs were`;
 }

@@ -5,16 +5,22 @@ import { Button } from "./button.tsx";
 interface Props {
   readonly error: Problem;
   readonly onRetry?: () => void;
+  readonly onEdit?: () => void;
 }
 
-export function ErrorNote({ error: { code, detail }, onRetry }: Props) {
+export function ErrorNote({ error: { code, detail }, onRetry, onEdit }: Props) {
   return (
     <div class="error-note" role="alert">
       <p>
         {detail}
         <code class="error-code">{code}</code>
       </p>
-      {onRetry && <Button onClick={onRetry}>Try again</Button>}
+      {(onEdit ?? onRetry) && (
+        <span class="error-actions">
+          {onEdit && <Button onClick={onEdit}>Edit</Button>}
+          {onRetry && <Button onClick={onRetry}>Try again</Button>}
+        </span>
+      )}
     </div>
   );
 }

@@ -4,12 +4,20 @@ import { agents } from "../../agents.ts";
 import { Button } from "../../ui/button.tsx";
 import { keepDraft, readDraft } from "./unsent.ts";
 
+/** A message that was refused, to be written anew. */
+export interface TakenBack {
+  readonly agentId: string | null;
+  readonly text: string;
+}
+
 interface Props {
   readonly threadId: string;
   /** The name under which the unsent text is kept. */
   readonly draft: string;
   /** What the thread spoke with last, or what the link asks for. */
   readonly preferredAgent: string | null;
+  /** Each one comes into the field once, before what is there already. */
+  readonly taken: TakenBack | null;
   readonly isRunning: boolean;
   readonly isStopping: boolean;
   readonly onSend: (agentId: string, message: string) => void;
@@ -22,13 +30,18 @@ const STOP_AFTER_MS = 500;
 /** What Safari says of the Enter that ends a composition, when `isComposing` is false again already. */
 const COMPOSING_KEY = 229;
 
-export function Composer({ threadId, draft, preferredAgent, isRunning, isStopping, onSend, onStop }: Props) {
+export function Composer({ threadId, draft, preferredAgent, taken, isRunning, isStopping, onSend, onStop }: Props) {
   const [text, setText] = useDraft(draft);
   const [agentId, chooseAgent] = useAgent(preferredAgent);
   const field = useRef<HTMLTextAreaElement>(null);
   const sentAt = useRef(-Infinity);
   const canSend = text.trim() !== "" && agentId !== undefined && !isRunning;
   useEffect(() => focus(field.current), [threadId]);
+  useEffect(() => {
+    if (!taken) return;
+    setText(text === "" ? taken.text : `${taken.text}\n${text}`);
+    focus(field.current);
+  }, [taken]);
   useEffect(() => fit(field.current), [text]);
 
   const send = () => {

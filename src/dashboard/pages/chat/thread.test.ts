@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { StoredMessage } from "../../../core/message.ts";
 import type { RunStatus } from "../../../core/run.ts";
 import { ChatThread } from "./thread.ts";
+import { keepDraft } from "./unsent.ts";
 
 const server = vi.hoisted(() => ({
   runs: [] as { run_id: string; agent_id: string; status: string; error: null }[],
@@ -186,8 +187,39 @@ test("a conversation that is deleted elsewhere says so", async () => {
   expect(thread.isDeleted.value).toBe(true);
 });
 
-test("an unknown thread is an empty one", async () => {
-  expect(turns(await opened("nobody"))).toEqual([]);
+test("a thread that the server does not know is missing, until it has a message", async () => {
+  const thread = await opened("nobody");
+  expect([turns(thread), thread.isMissing.value]).toEqual([[], true]);
+
+  stored("r1", "running");
+  server.activities?.({ seq: 1, type: "run.queued", thread_id: "nobody", run_id: "r1", detail: {} });
+  await vi.advanceTimersByTimeAsync(200);
+
+  expect([turns(thread), thread.isMissing.value]).toEqual([[["ask r1", "live", null]], false]);
+});
+
+test("a thread that only this tab has messages for, sent or not, is not missing", async () => {
+  server.answer = () => new Promise(() => {});
+  const left = await opened("under-way");
+  left.send("a", "Hello");
+  left.stop();
+  keepDraft("begun", "Hel");
+
+  for (const threadId of ["under-way", "begun"]) expect((await opened(threadId)).isMissing.value).toBe(false);
+});
+
+test("a refused message that is withdrawn is gone for good, here and on the next page", async () => {
+  server.answer = () => Promise.reject({ code: "BODY_TOO_LARGE", detail: "too large" });
+  const thread = await opened("t");
+  thread.send("a", "Hello");
+  await vi.advanceTimersByTimeAsync(10);
+
+  const [turn] = thread.turns.value ?? [];
+  if (turn) thread.withdraw(turn);
+
+  expect([turns(thread), thread.title.value]).toEqual([[], null]);
+  thread.stop();
+  expect(turns(await opened("t"))).toEqual([]);
 });
 
 test("a thread that is left follows nothing any more", async () => {

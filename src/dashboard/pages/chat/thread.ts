@@ -15,7 +15,7 @@ import { call } from "../../live/live.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
 import { LiveRun } from "../../run-view/live-run.ts";
 import { turnsOf, type Turn } from "./turn.ts";
-import { keepUnsent, readUnsent, type Unsent } from "./unsent.ts";
+import { keepUnsent, readDraft, readUnsent, type Unsent } from "./unsent.ts";
 
 /** How many of the newest runs are asked how they stand. Older ones are long over. */
 const KNOWN_RUNS = 100;
@@ -40,6 +40,8 @@ export class ChatThread {
   readonly title = signal<string | null>(null);
   readonly error = signal<Problem | null>(null);
   readonly isDeleted = signal(false);
+  /** Of its address the server knows nothing, and neither does this tab: mistyped, or deleted before. */
+  readonly isMissing = signal(false);
   #reload: ReturnType<typeof setTimeout> | undefined;
   #isStarted = false;
   /** False while the server cannot have heard of it. */
@@ -105,6 +107,14 @@ export class ChatThread {
     this.#send({ runId, agentId, message, problem: null });
   }
 
+  /** One that was refused leaves the conversation: it is to be written anew. */
+  withdraw({ runId }: Turn): void {
+    if (this.#sends.has(runId)) return;
+    this.turns.value = (this.turns.value ?? []).filter((turn) => turn.runId !== runId);
+    if (this.turns.value.length === 0) this.title.value = null;
+    this.#keepUnsent();
+  }
+
   /** @throws ApiError */
   async cancel(runId: string): Promise<void> {
     // Before it has the message, the server knows of no such run.
@@ -165,7 +175,7 @@ export class ChatThread {
     // The runs first: one that comes between the two requests has its message in the second, and is live below.
     const { runs } = await getJson<{ runs: Run[] }>(`/api/runs?thread_id=${id}&limit=${KNOWN_RUNS}`);
     const { messages, title } = await getJson<Stored>(`/api/threads/${id}`).catch((error: unknown) => {
-      // The URL of a conversation that has not begun, or was deleted.
+      // Deleted, mistyped, or not begun: its first message is still here.
       if (problemOf(error).code === "THREAD_NOT_FOUND") return { messages: [], title: null };
       throw error;
     });
@@ -174,6 +184,7 @@ export class ChatThread {
     const told = new Set(runs.filter(isToldByJournal).map(({ run_id: runId }) => runId));
     const isComplete = runs.length < KNOWN_RUNS;
     this.#merge(turnsOf(messages, runs), (runId) => told.has(runId) || (isComplete && !known.has(runId)));
+    this.isMissing.value = this.turns.value?.length === 0 && readDraft(this.threadId) === "";
   }
 
   /** What this page follows already stays as it is. */

@@ -5,6 +5,7 @@ import type { Problem } from "../../live/api-error.ts";
 import { Markdown } from "../../markdown/markdown.tsx";
 import { href } from "../../router.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
+import { wereAhead } from "../../run-view/ahead.ts";
 import { RunItems } from "../../run-view/run-items.tsx";
 import { ToolCall } from "../../run-view/tool-call.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -17,6 +18,8 @@ interface Props {
   readonly thread: ChatThread;
   /** Asks the same once more, as a turn of its own; null where another one has followed. */
   readonly onAgain: ((turn: Turn) => void) | null;
+  /** Takes a refused message back, to be changed. */
+  readonly onEdit: (turn: Turn) => void;
 }
 
 export function TurnView(props: Props) {
@@ -52,7 +55,7 @@ function Progress({ live: { view } }: { live: LiveRun }) {
   const last = view.items.at(-1);
   if (last && "isOpen" in last && last.isOpen && last.text !== "") return null;
   if (view.status === "queued") {
-    return <p class="turn-wait">{view.ahead > 0 ? `In the queue, ${view.ahead} ahead` : "In the queue"}…</p>;
+    return <p class="turn-wait">{view.ahead > 0 ? `In the queue: ${wereAhead(view.ahead)}` : "In the queue"}…</p>;
   }
   if (last?.kind === "tool" && last.result === null) return null;
   return <p class="turn-wait">{waitsFor(view)}…</p>;
@@ -64,7 +67,7 @@ function waitsFor({ status, delegatedRuns }: LiveRun["view"]): string {
   return `Waiting for ${delegatedRuns === 1 ? "a delegated run" : `${delegatedRuns} delegated runs`}`;
 }
 
-function StoredAnswer({ turn, thread, onAgain }: Props) {
+function StoredAnswer({ turn, thread, onAgain, onEdit }: Props) {
   const parts = useMemo(() => turn.stored.map(showPart), [turn.stored]);
   const { sending } = turn;
   return (
@@ -72,7 +75,14 @@ function StoredAnswer({ turn, thread, onAgain }: Props) {
       <h2 class="visually-hidden">{turn.agentId ?? "The agent"} answered</h2>
       {parts.length > 0 && <ol class="items">{parts}</ol>}
       {sending === "sending" && <p class="turn-wait">Sending…</p>}
-      {sending !== null && sending !== "sending" && <ErrorNote error={sending} onRetry={() => thread.resend(turn)} />}
+      {sending !== null && sending !== "sending" && (
+        <ErrorNote
+          error={sending}
+          onEdit={() => onEdit(turn)}
+          // The same again would be refused again.
+          {...(sending.code !== "BODY_TOO_LARGE" && { onRetry: () => thread.resend(turn) })}
+        />
+      )}
       {sending === null && (
         <AnswerFoot
           turn={turn}

@@ -25,6 +25,13 @@ export type AnswerPart =
   | { readonly kind: "thought"; readonly text: string }
   | { readonly kind: "tool"; readonly id: string; readonly tool: ShownTool };
 
+/** Whether the end of a conversation moves by itself: while the newest answer is being written. */
+export function growthOf(turns: readonly Turn[] | null): "empty" | "growing" | "still" {
+  if (!turns || turns.length === 0) return "empty";
+  const last = turns.at(-1)?.live?.view.items.at(-1);
+  return last && "isOpen" in last && last.isOpen ? "growing" : "still";
+}
+
 /** The turns of a stored thread, oldest first; `runs` says how each stands, as far as it is known. */
 export function turnsOf(messages: readonly StoredMessage[], runs: readonly Run[]): Turn[] {
   const byRun = Map.groupBy(messages, ({ run_id: runId }) => runId);

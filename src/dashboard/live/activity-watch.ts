@@ -1,6 +1,6 @@
 /**
- * A subscription to what happens on the server, as lists use it: it says when to load and when to begin anew, and
- * keeps what it broke off with, to be shown. `start` and `stop` are idempotent.
+ * A subscription to what happens on the server, as lists use it: it says when to load, the first time too, and when
+ * to begin anew, and keeps what it broke off with, to be shown. `start` and `stop` are idempotent.
  */
 import { signal } from "@preact/signals";
 import type { Activity } from "../../core/activity.ts";
@@ -15,11 +15,15 @@ export interface ActivityListener {
   readonly onRestarted?: () => void;
 }
 
+/** What is not subscribed by then is looked at before: a page without WebSocket shows something, if not live. */
+const FIRST_LOOK_MS = 250;
+
 export class ActivityWatch {
   /** Set while nothing comes. */
   readonly error = signal<Problem | null>(null);
   readonly #listener: ActivityListener;
   #unsubscribe: (() => void) | undefined;
+  #firstLook: ReturnType<typeof setTimeout> | undefined;
 
   constructor(listener: ActivityListener) {
     this.#listener = listener;
@@ -27,11 +31,14 @@ export class ActivityWatch {
 
   start(): void {
     this.error.value = null;
-    this.#unsubscribe ??= subscribe(
+    if (this.#unsubscribe) return;
+    this.#firstLook = setTimeout(() => this.#listener.onMissed(), FIRST_LOOK_MS);
+    this.#unsubscribe = subscribe(
       { channel: "activities" },
       {
         onEvent: (event) => this.#onEvent(event as Partial<Activity>),
         onReady: () => {
+          clearTimeout(this.#firstLook);
           this.error.value = null;
           this.#listener.onMissed();
         },
@@ -42,6 +49,7 @@ export class ActivityWatch {
   }
 
   stop(): void {
+    clearTimeout(this.#firstLook);
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
   }

@@ -112,10 +112,11 @@ function Older({ feed, oldest }: { feed: ActivityFeed; oldest: number }) {
   // Again for each page: one that is shorter than the window leaves the end in sight.
   const end = useVisible((isVisible) => isVisible && feed.loadOlder(), { marginPx: 400, again: oldest });
   if (!feed.hasOlder.value) return <p class="feed-end">That is all.</p>;
+  if (feed.olderError.value) return <ErrorNote error={feed.olderError.value} onRetry={() => feed.loadOlder()} />;
   if (!feed.isFull.value) {
     return (
       <p ref={end} class="feed-end" role="status">
-        {feed.error.value === null ? "Loading older ones…" : ""}
+        Loading older ones…
       </p>
     );
   }

@@ -9,6 +9,8 @@ const server = vi.hoisted(() => ({
   live: undefined as ((activity: unknown) => void) | undefined,
   ready: () => {},
   restarted: () => {},
+  /** Whether the subscription stands at once. */
+  isSubscribing: false,
   beforeAnswer: () => {},
   /** The way back of an answer. */
   delay: async (): Promise<unknown> => undefined,
@@ -25,6 +27,7 @@ vi.mock("../../live/live.ts", () => ({
   subscribe: (_request: unknown, listener: Listening) => {
     Object.assign(server, { ready: () => listener.onReady(), restarted: () => listener.onRestarted() });
     server.live = (activity) => listener.onEvent(activity);
+    if (!server.isSubscribing) queueMicrotask(() => listener.onReady());
     return () => (server.live = undefined);
   },
 }));
@@ -68,7 +71,8 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal("requestAnimationFrame", (work: () => void) => setTimeout(work, 16));
   vi.stubGlobal("cancelAnimationFrame", clearTimeout);
-  Object.assign(server, { stored: [], live: undefined, beforeAnswer: () => {}, delay: async () => {}, requests: [] });
+  Object.assign(server, { stored: [], live: undefined, isSubscribing: false, requests: [] });
+  Object.assign(server, { beforeAnswer: () => {}, delay: async () => {} });
 });
 
 afterEach(() => {
@@ -167,6 +171,42 @@ describe("the past", () => {
     await settle();
     expect([feed.rows.value?.length, feed.hasOlder.value]).toEqual([MAX_ROWS, true]);
   });
+
+  test("that is pushed out while the page below it is under way does not get that page", async () => {
+    server.stored = Array.from({ length: 100 }, (_, index) => activity(index + 1));
+    const feed = new ActivityFeed(ALL);
+    feed.start();
+    await settle();
+    const gate = Promise.withResolvers<void>();
+    server.delay = () => gate.promise;
+
+    feed.loadOlder();
+    await settle();
+    for (let seq = 101; seq <= 70 + MAX_ROWS; seq += 1) happen(activity(seq));
+    await settle();
+    gate.resolve();
+    await settle();
+
+    expect(seqs(feed)).toEqual(Array.from({ length: MAX_ROWS }, (_, index) => 70 + MAX_ROWS - index));
+    expect(feed.hasOlder.value).toBe(true);
+  });
+
+  test("that does not come says why, apart from what is shown, and can be asked for again", async () => {
+    server.stored = Array.from({ length: 60 }, (_, index) => activity(index + 1));
+    const feed = new ActivityFeed(ALL);
+    feed.start();
+    await settle();
+    server.delay = () => Promise.reject({ code: "UNREACHABLE", detail: "gone" });
+
+    feed.loadOlder();
+    await settle();
+    expect([feed.olderError.value?.code, feed.error.value, feed.rows.value?.length]).toEqual(["UNREACHABLE", null, 50]);
+    server.delay = async () => {};
+    feed.loadOlder();
+    await settle();
+
+    expect([feed.olderError.value, feed.rows.value?.length]).toEqual([null, 60]);
+  });
 });
 
 test("activities of a deleted thread vanish, the word of the deletion stays", async () => {
@@ -193,9 +233,11 @@ test("what happened before the subscription stood is loaded when it does, and th
   const gate = Promise.withResolvers<void>();
   server.delay = () => gate.promise;
   server.stored = [activity(1)];
+  server.isSubscribing = true;
   const feed = new ActivityFeed(ALL);
   feed.start();
-  await settle();
+  // The first look, which waits for no subscription.
+  await vi.advanceTimersByTimeAsync(250);
   // The socket was not open yet: nobody tells of this one.
   server.stored.push(activity(2));
   server.delay = async () => {};

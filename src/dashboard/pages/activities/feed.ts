@@ -2,7 +2,7 @@
  * The activity feed as a window into the journal of the whole server: newest first, without holes. New ones come
  * by the live subscription, older ones page by page. What arrives while the reader looks elsewhere is held back.
  */
-import { signal } from "@preact/signals";
+import { signal, type Signal } from "@preact/signals";
 import type { Activity } from "../../../core/activity.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
@@ -31,6 +31,8 @@ export class ActivityFeed {
   readonly isFull = signal(false);
   readonly isLoadingOlder = signal(false);
   readonly error = signal<Problem | null>(null);
+  /** Why the last page back did not come; what is shown is whole without it. */
+  readonly olderError = signal<Problem | null>(null);
   /** Newest first. Before the first page has come, all that is live waits here. */
   #waiting: Activity[] = [];
   #isHolding = false;
@@ -50,7 +52,7 @@ export class ActivityFeed {
   start(): void {
     // A window into the past stands still. What comes while the page is under way comes twice, and is merged by seq.
     if (this.filter.before === null) this.watch.start();
-    this.reload();
+    else this.reload();
   }
 
   stop(): void {
@@ -67,7 +69,8 @@ export class ActivityFeed {
   reload(): void {
     this.#abort.abort();
     this.#abort = new AbortController();
-    void this.#request(async () => {
+    this.olderError.value = null;
+    void this.#request(this.error, async () => {
       const { activities, next } = await this.#get(this.filter.before);
       this.rows.value = activities;
       this.hasOlder.value = next !== null;
@@ -91,7 +94,8 @@ export class ActivityFeed {
     const last = this.rows.value?.at(-1);
     if (!last || !this.hasOlder.value || this.isLoadingOlder.value || this.isFull.value) return;
     this.isLoadingOlder.value = true;
-    void this.#request(async () => {
+    this.olderError.value = null;
+    void this.#request(this.olderError, async () => {
       const { activities, next } = await this.#get(last.seq);
       const rows = this.rows.value ?? [];
       // Pushed out by newer ones meanwhile: the page does not follow any more.
@@ -154,13 +158,13 @@ export class ActivityFeed {
     return page;
   }
 
-  async #request(work: () => Promise<void>): Promise<void> {
+  async #request(error: Signal<Problem | null>, work: () => Promise<void>): Promise<void> {
     const { signal: aborted } = this.#abort;
     try {
       await work();
-      this.error.value = null;
-    } catch (error) {
-      if (!aborted.aborted) this.error.value = problemOf(error);
+      error.value = null;
+    } catch (failed) {
+      if (!aborted.aborted) error.value = problemOf(failed);
     }
   }
 }

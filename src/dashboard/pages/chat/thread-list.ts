@@ -5,6 +5,7 @@ import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import { getJson } from "../../live/api.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
+import { RefreshSoon } from "../../live/refresh-soon.ts";
 
 export interface ThreadRow {
   readonly thread_id: string;
@@ -17,11 +18,14 @@ export interface ThreadRow {
 const PAGE_ROWS = 30;
 /** What one request gives at most, and so what is kept current. */
 const MAX_ROWS = 500;
-const REFRESH_EVERY_MS = 1_000;
-/** So that the first of many changes does not fetch alone. */
-const GATHER_MS = 150;
 /** Only these change what the list shows. */
-const TELLING: ReadonlySet<ActivityType> = new Set(["run.queued", "run.completed", "run.failed", "thread.deleted"]);
+const TELLING: ReadonlySet<ActivityType> = new Set([
+  "run.queued",
+  "run.completed",
+  "run.failed",
+  "run.canceled",
+  "thread.deleted",
+]);
 
 interface Page {
   readonly threads: readonly ThreadRow[];
@@ -33,23 +37,20 @@ export class ThreadList {
   readonly hasMore = signal(false);
   readonly error = signal<Problem | null>(null);
   #limit = PAGE_ROWS;
-  #requestedAt = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #requests = new OneAtATime(() => this.#fetch());
+  readonly #soon = new RefreshSoon(() => this.load());
   readonly watch = new ActivityWatch({
-    onActivity: ({ type }) => TELLING.has(type) && this.#refreshSoon(),
+    onActivity: ({ type }) => TELLING.has(type) && this.#soon.request(),
     onMissed: () => this.load(),
   });
 
   start(): void {
     this.watch.start();
-    this.load();
   }
 
   stop(): void {
     this.watch.stop();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#soon.stop();
   }
 
   retry(): void {
@@ -67,7 +68,7 @@ export class ThreadList {
   }
 
   async #fetch(): Promise<void> {
-    this.#requestedAt = Date.now();
+    this.#soon.noteRequest();
     try {
       const { threads, next } = await getJson<Page>(`/api/threads?limit=${this.#limit}`);
       this.rows.value = threads;
@@ -76,13 +77,5 @@ export class ThreadList {
     } catch (error) {
       this.error.value = problemOf(error);
     }
-  }
-
-  #refreshSoon(): void {
-    const dueMs = Math.max(GATHER_MS, this.#requestedAt + REFRESH_EVERY_MS - Date.now());
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.load();
-    }, dueMs);
   }
 }

@@ -22,6 +22,7 @@ vi.mock("../../live/live.ts", () => ({
     if (request.channel === "activities") {
       server.activities = (activity) => listener.onEvent(activity);
       server.ready = () => listener.onReady();
+      queueMicrotask(server.ready);
     } else server.followed.set(request.run_id, { after: request.after, onEvent: (event) => listener.onEvent(event) });
     return () => {
       if (request.channel === "activities") server.activities = undefined;

@@ -46,7 +46,6 @@ export class ChatThread {
   #isStarted = false;
   /** False while the server cannot have heard of it. */
   #isKnown: boolean;
-  #isLoaded = false;
   /** Of an earlier look at this conversation. */
   readonly #unsent: Unsent[];
   /** By run: settles when the server has answered the message. Each is a click of a person. */
@@ -69,7 +68,6 @@ export class ChatThread {
     if (this.#isStarted) return;
     this.#isStarted = true;
     this.watch.start();
-    if (this.#isKnown && !this.#isLoaded) this.load();
     this.#followNext();
     // One that was refused waits for a person to try again.
     for (const unsent of this.#unsent.splice(0)) if (!unsent.problem) this.#send(unsent);
@@ -85,7 +83,6 @@ export class ChatThread {
 
   retry(): void {
     this.stop();
-    this.#isLoaded = false;
     this.start();
   }
 
@@ -163,7 +160,6 @@ export class ChatThread {
   async #fetch(): Promise<void> {
     try {
       await this.#load();
-      this.#isLoaded = true;
       this.error.value = null;
     } catch (error) {
       this.error.value = problemOf(error);

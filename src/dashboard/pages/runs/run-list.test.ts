@@ -15,6 +15,7 @@ const server = vi.hoisted(() => ({
 vi.mock("../../live/live.ts", () => ({
   subscribe: (_request: unknown, listener: { onEvent: (event: unknown) => void; onReady: () => void }) => {
     server.ready = () => listener.onReady();
+    queueMicrotask(server.ready);
     server.live = (activity) => listener.onEvent(activity);
     return () => (server.live = undefined);
   },
@@ -80,6 +81,14 @@ beforeEach(() => {
 });
 
 afterEach(() => void vi.useRealTimers());
+
+test("opening the list is one request", async () => {
+  const list = new RunList(ALL);
+  list.start();
+  await vi.advanceTimersByTimeAsync(2_000);
+
+  expect(server.requests).toEqual(["/api/runs?limit=50"]);
+});
 
 test("one run that changed is fetched alone", async () => {
   const list = await shown();

@@ -10,6 +10,7 @@ import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import { getJson } from "../../live/api.ts";
 import { call } from "../../live/live.ts";
+import { RefreshSoon } from "../../live/refresh-soon.ts";
 
 export interface RunFilter {
   readonly status: string;
@@ -20,9 +21,6 @@ export interface RunFilter {
 const PAGE_ROWS = 50;
 /** The most that the server gives at once, and so the most that the page keeps current. */
 export const MAX_ROWS = 500;
-const REFRESH_EVERY_MS = 1_000;
-/** So that the first of many changes does not fetch alone. */
-const GATHER_MS = 150;
 
 interface Page {
   readonly runs: readonly Run[];
@@ -38,8 +36,7 @@ export class RunList {
   readonly #filter: RunFilter;
   /** Runs that changed since they were fetched; two are as many as all. */
   readonly #changed = new Set<string | null>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #requestedAt = 0;
+  readonly #soon = new RefreshSoon(() => void this.#request(() => this.#fetchChanged()));
   #abort = new AbortController();
   /** Requests under way or waiting for their turn; each click or reason adds one at most. */
   #pending = 0;
@@ -55,14 +52,12 @@ export class RunList {
 
   start(): void {
     this.watch.start();
-    this.reload();
   }
 
   stop(): void {
     this.watch.stop();
     this.#abort.abort();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#soon.stop();
   }
 
   retry(): void {
@@ -112,12 +107,7 @@ export class RunList {
 
   #fetchSoon(): void {
     // The end of the last request comes here again.
-    if (this.#changed.size === 0 || this.#pending > 0 || this.#abort.signal.aborted) return;
-    const dueMs = Math.max(GATHER_MS, this.#requestedAt + REFRESH_EVERY_MS - Date.now());
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.#request(() => this.#fetchChanged());
-    }, dueMs);
+    if (this.#changed.size > 0 && this.#pending === 0 && !this.#abort.signal.aborted) this.#soon.request();
   }
 
   #request(work: () => Promise<void>): Promise<void> {
@@ -132,7 +122,7 @@ export class RunList {
   }
 
   async #perform(work: () => Promise<void>, aborted: AbortSignal): Promise<void> {
-    this.#requestedAt = Date.now();
+    this.#soon.noteRequest();
     try {
       await work();
       this.error.value = null;

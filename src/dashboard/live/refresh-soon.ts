@@ -1,0 +1,33 @@
+/** Many reasons to load, few requests: gathers them for a moment, and then loads at most once a second. */
+
+const REFRESH_EVERY_MS = 1_000;
+/** So that the first of many changes does not fetch alone. */
+const GATHER_MS = 150;
+
+export class RefreshSoon {
+  readonly #work: () => void;
+  #requestedAt = -Infinity;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(work: () => void) {
+    this.#work = work;
+  }
+
+  request(): void {
+    const dueMs = Math.max(GATHER_MS, this.#requestedAt + REFRESH_EVERY_MS - performance.now());
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#work();
+    }, dueMs);
+  }
+
+  /** A request goes out, whatever the reason: the next one is due a second later. */
+  noteRequest(): void {
+    this.#requestedAt = performance.now();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

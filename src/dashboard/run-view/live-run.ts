@@ -12,8 +12,6 @@ import { readEvent } from "./wire.ts";
 
 export class LiveRun {
   readonly runId: string;
-  readonly view = new RunView();
-  readonly waterfall = new Waterfall();
   /** Grows at most once a frame; read it to be rendered again. */
   readonly revision = signal(0);
   /** Set while nothing comes of it. */
@@ -21,11 +19,22 @@ export class LiveRun {
   readonly #onEnd: () => void;
   readonly #frame = new OncePerFrame(() => (this.revision.value += 1));
   #unsubscribe: (() => void) | undefined;
+  #view = new RunView();
+  #waterfall = new Waterfall();
 
   /** @param onEnd told once, when the run is over */
   constructor(runId: string, onEnd: () => void = () => {}) {
     this.runId = runId;
     this.#onEnd = onEnd;
+  }
+
+  /** Others, when the server has begun anew and the run's id is used again: do not keep them. */
+  get view(): RunView {
+    return this.#view;
+  }
+
+  get waterfall(): Waterfall {
+    return this.#waterfall;
   }
 
   start(): void {
@@ -36,6 +45,7 @@ export class LiveRun {
       {
         onEvent: (event) => this.#apply(event),
         onReady: () => (this.error.value = null),
+        onRestarted: () => this.#begin(),
         onError: (error) => (this.error.value = error),
       },
     );
@@ -50,6 +60,12 @@ export class LiveRun {
   retry(): void {
     this.stop();
     this.start();
+  }
+
+  #begin(): void {
+    this.#view = new RunView();
+    this.#waterfall = new Waterfall();
+    this.#frame.request();
   }
 
   #apply(value: unknown): void {

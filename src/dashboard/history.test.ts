@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { agent, historyOf, process, snapshot, START } from "./history-fixture.ts";
-import { History } from "./history.ts";
+import { History, isMeasured } from "./history.ts";
 
 test("five minutes are kept, and no more", () => {
   const history = new History();
@@ -19,9 +19,9 @@ test("snapshots that come faster than once a second are bounded by number", () =
 });
 
 test("what is sent again after a reconnect counts once", () => {
-  const history = historyOf(snapshot(1), snapshot(2), snapshot(1), snapshot(2), snapshot(3));
+  const history = historyOf(...[1, 2, 3, 2, 3, 4].map((n) => snapshot(n)));
 
-  expect(history.times()).toHaveLength(3);
+  expect(history.times()).toHaveLength(4);
 });
 
 test("a line breaks where nothing is known", () => {
@@ -81,4 +81,11 @@ test("two snapshots in the same moment make no flood", () => {
   const history = historyOf(snapshot(1, [agent(1, 0)]), snapshot(2, [agent(1, 50)], { at: START + 1_050 }));
 
   expect(history.rate("agent", "output_tokens")).toEqual([null, null]);
+});
+
+test("a fresh child is not measured yet, and one that is gone is not any more", () => {
+  const fresh = process({ uptime_s: 0, rss_bytes: 0, cpu_percent: 0 });
+  const gone = process({ pid: null, state: "restarting" });
+
+  expect([process(), fresh, gone].map(isMeasured)).toEqual([true, false, false]);
 });

@@ -129,7 +129,7 @@ test("each page can be opened by its address, and says its name in the title", a
   expect(visitor.problems).toEqual([]);
 });
 
-test("the first paint needs no data of the server (its times are logged, not judged)", async () => {
+test("the first paint needs no data of the server, and comes soon", async () => {
   const times: number[] = [];
   for (let visit = 0; visit < 5; visit += 1) {
     await using visitor = await browser.visitor(client.url);
@@ -137,7 +137,8 @@ test("the first paint needs no data of the server (its times are logged, not jud
     times.push(await eventually(() => firstPaint(page)));
   }
   process.stdout.write(`first contentful paint, cold cache: ${times.map(Math.round).join(", ")} ms\n`);
-  expect(times).toHaveLength(5);
+  // It takes some 200 ms; shared machines are noisy, and what this is to find takes a second more.
+  expect(times.toSorted((a, b) => a - b)[2]).toBeLessThan(1_000);
 });
 
 async function goTo(page: Page, { hash, isFilled }: Place): Promise<void> {

@@ -38,6 +38,17 @@ test("without SharedWorker eight tabs are live as well, each over its own", asyn
   expect(visitor.problems).toEqual([]);
 });
 
+test("a SharedWorker that is killed is done without, and the tab goes on by itself", async () => {
+  await using visitor = await browser.visitor(server.client.url);
+  const tab = await visitor.open("#/activities");
+  await expectLive([tab], "a worker");
+
+  await killSharedWorkers(visitor);
+
+  await expectLive([tab], "a tab whose worker was killed");
+  expect(visitor.problems).toEqual([]);
+});
+
 test("a SharedWorker whose script does not load is done without", async () => {
   await using visitor = await browser.visitor(server.client.url);
   await visitor.context.addInitScript(`
@@ -50,6 +61,16 @@ test("a SharedWorker whose script does not load is done without", async () => {
   await expectLive([tab], "an own hub");
   expect(visitor.problems.filter((problem) => !problem.includes("404"))).toEqual([]);
 });
+
+/** As the browser's task manager does: the tabs are told nothing. */
+async function killSharedWorkers({ context }: Visitor): Promise<void> {
+  const session = await context.browser()?.newBrowserCDPSession();
+  const targets = await session?.send("Target.getTargets", { filter: [{ type: "shared_worker" }] });
+  const workers = targets?.targetInfos ?? [];
+  expect(workers).toHaveLength(1);
+  for (const { targetId } of workers) await session?.send("Target.closeTarget", { targetId });
+  await session?.detach();
+}
 
 function openTabs(visitor: Visitor): Promise<Page[]> {
   return Promise.all(Array.from({ length: TABS }, () => visitor.open("#/activities")));

@@ -1,6 +1,6 @@
 /** Every process of the tree, as it is now. On a narrow screen each row is a card (styles/pages-processes.css). */
 import { bytes, count, duration, percent, seconds } from "../format.ts";
-import { nameOf, type ProcessInfo } from "../history.ts";
+import { isMeasured, nameOf, type ProcessInfo } from "../history.ts";
 import { latest } from "../processes.ts";
 import { Ago } from "../ui/ago.tsx";
 import { Empty } from "../ui/empty.tsx";
@@ -48,9 +48,7 @@ function Table({ processes }: { processes: readonly ProcessInfo[] }) {
 }
 
 function Row({ process }: { process: ProcessInfo }) {
-  // Without a child there is nothing to measure; zeros would look like an idle one.
-  const alive = process.pid !== null;
-  const measured = (text: string) => (alive ? text : "–");
+  const measured = (text: string) => (isMeasured(process) ? text : "–");
   return (
     <tr>
       <th scope="row">{nameOf(process)}</th>

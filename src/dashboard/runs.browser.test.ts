@@ -27,6 +27,8 @@ test("one run is canceled by its button, several after a question", async () => 
   for (const runId of others) await page.getByRole("checkbox", { name: `Select run ${runId}` }).check();
   await page.getByRole("button", { name: "Cancel 2 runs" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Keep" }).click();
+  // Where the question was asked, not at the beginning of the page.
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Cancel 2 runs");
   expect((await client.get(`/api/runs/${others[0]}`)).body.status).toBe("running");
   await page.getByRole("button", { name: "Cancel 2 runs" }).click();
   await picture(page, "runs-cancel");
@@ -56,6 +58,9 @@ test("filters narrow the list, stand in the URL, and outlive a reload", async ()
   await client.chat("/sim status=400", { agent_id: "analyst" });
   const page = await visitor.open("#/runs");
 
+  const statuses = await page.getByLabel("Status").locator("option").allInnerTexts();
+  // Each but `waiting`, which no stored run ever is.
+  expect(statuses.slice(1)).toEqual(["queued", "running", "completed", "failed", "canceled"]);
   await page.getByLabel("Status").selectOption("failed");
   await page.getByLabel("Agent").selectOption("greeter");
 
@@ -86,6 +91,10 @@ test("a row opens its run, whose waterfall shows the wait after a rate limit", a
   expect(box?.width).toBeGreaterThan(100);
   expect(await page.locator(".fall-answer").innerText()).toMatch(/2\.\d s/);
   await picture(page, "run-rate-limit");
+  // The keyboard stops at what scrolls, and there it has a name.
+  const rows = page.getByRole("group", { name: "Waterfall" });
+  await rows.focus();
+  expect(await rows.evaluate((element) => element === document.activeElement)).toBe(true);
   // For those who do not see bars.
   expect(
     await page

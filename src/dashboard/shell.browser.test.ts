@@ -99,6 +99,22 @@ test("with API keys the page asks for one, refuses a wrong one, and opens with t
   expect(visitor.problems.filter((problem) => !problem.includes("401"))).toEqual([]);
 });
 
+test("a button that works keeps the focus", async () => {
+  await using place = await makePlace();
+  await using guarded = new Server(place, { env: { API_KEYS: "me:correct-horse-battery" } });
+  await eventually(async () => expect((await guarded.client.get("/health")).status).toBe(200));
+  await using visitor = await browser.visitor(guarded.client.url);
+  const page = await visitor.open();
+  await page.getByLabel("API key").fill("wrong-horse-battery");
+  const button = page.getByRole("button", { name: "Open the dashboard" });
+
+  await button.focus();
+  await page.keyboard.press("Enter");
+
+  await page.getByRole("alert").getByText("does not know this key").waitFor();
+  expect(await button.evaluate((element) => element === document.activeElement)).toBe(true);
+});
+
 interface Stop {
   readonly tag: string;
   readonly name: string;

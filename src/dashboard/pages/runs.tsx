@@ -18,6 +18,9 @@ import type { PageProps } from "./registry.ts";
 import { MAX_ROWS, RunList, type RunFilter } from "./runs/run-list.ts";
 import { RunTable } from "./runs/run-table.tsx";
 
+/** No run is stored as waiting: one that is parked stays running, and only its journal says so. */
+const FILTERS = RUN_STATUSES.filter((status) => status !== "waiting");
+
 export function RunsPage({ query = new URLSearchParams() }: Partial<PageProps>) {
   const status = query.get("status") ?? "";
   const agent = query.get("agent") ?? "";
@@ -41,12 +44,7 @@ export function RunsPage({ query = new URLSearchParams() }: Partial<PageProps>) 
         )}
       </header>
       <FilterBar filter={{ agent, thread }} onChange={change}>
-        <Select
-          label="Status"
-          value={status}
-          options={RUN_STATUSES}
-          onChange={(chosen) => change({ status: chosen })}
-        />
+        <Select label="Status" value={status} options={FILTERS} onChange={(chosen) => change({ status: chosen })} />
       </FilterBar>
       {error !== null && <ErrorNote error={error} onRetry={() => list.retry()} />}
       <Rows

@@ -34,11 +34,14 @@ function Chart({ waterfall, end }: { waterfall: Waterfall; end: number }) {
     <figure class="fall">
       <figcaption class="fall-answer">{whySlow(waterfall, end)}</figcaption>
       <Legend waterfall={waterfall} now={end} />
-      <div class="fall-rows" aria-hidden="true">
-        {waterfall.segments.map((segment, index) => (
-          <Bar key={index} segment={segment} scale={scale} end={end} />
-        ))}
-        <Axis totalMs={scale.totalMs} />
+      {/* It scrolls, so the keyboard stops at it: there it must have a name. What it shows is the table below. */}
+      <div class="fall-rows" tabIndex={0} role="group" aria-label="Waterfall">
+        <div aria-hidden="true">
+          {waterfall.segments.map((segment, index) => (
+            <Bar key={index} segment={segment} scale={scale} end={end} />
+          ))}
+          <Axis totalMs={scale.totalMs} />
+        </div>
       </div>
       <SegmentTable waterfall={waterfall} start={start} end={end} />
     </figure>

@@ -12,16 +12,21 @@ interface Props {
   readonly onNo: () => void;
 }
 
+const YES = "yes";
+
 export function Ask({ title, children, verb, onYes, onNo }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
+  // Closed before it is taken away, so that the focus goes back to where it was.
+  const close = (answer: string) => dialog.current?.close(answer);
+  const onClose = () => (dialog.current?.returnValue === YES ? onYes() : onNo());
   useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog ref={dialog} class="ask" aria-labelledby="ask-title" onClose={onNo}>
+    <dialog ref={dialog} class="ask" aria-labelledby="ask-title" onClose={onClose}>
       <h2 id="ask-title">{title}</h2>
       {children}
       <div class="ask-actions">
-        <Button onClick={onNo}>Keep</Button>
-        <Button kind="danger" onClick={onYes}>
+        <Button onClick={() => close("")}>Keep</Button>
+        <Button kind="danger" onClick={() => close(YES)}>
           {verb}
         </Button>
       </div>

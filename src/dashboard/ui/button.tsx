@@ -17,13 +17,20 @@ interface Props {
 
 export function Button({ children, onClick, kind = "plain", type = "button", ...props }: Props) {
   const { disabled, busy, label, title, expanded } = props;
+  const press = (event: Event) => {
+    // Or it would submit its form once more.
+    if (busy === true) event.preventDefault();
+    else onClick?.();
+  };
   return (
     <button
       class={kind === "plain" ? "button" : `button button-${kind}`}
       type={type}
-      disabled={disabled === true || busy === true}
+      disabled={disabled === true}
       aria-busy={busy === true}
-      {...(onClick && { onClick: () => onClick() })}
+      // One that is disabled loses the focus, and with it the place of who works by keyboard.
+      {...(busy === true && { "aria-disabled": true })}
+      onClick={press}
       {...(label !== undefined && { "aria-label": label })}
       {...(title !== undefined && { title })}
       {...(expanded !== undefined && { "aria-expanded": expanded })}

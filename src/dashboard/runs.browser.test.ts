@@ -51,6 +51,22 @@ test("a new run comes into the list, and its end shows, without a reload", async
   expect(visitor.problems).toEqual([]);
 });
 
+test("what a run becomes moves no column", async () => {
+  await using visitor = await browser.visitor(client.url);
+  await client.begin("/sim tokens=40 rate=20", { thread_id: "still" });
+  const page = await visitor.open("#/runs?thread=still");
+  const lefts = () =>
+    page.locator("thead th").evaluateAll((cells) => cells.map((cell) => cell.getBoundingClientRect().left));
+  const badge = page.locator("tbody .badge");
+  await badge.filter({ hasText: "running" }).waitFor();
+  const before = await lefts();
+
+  await badge.filter({ hasText: "completed" }).waitFor();
+
+  expect(await page.locator("tbody .runs-cost").innerText()).toContain("$");
+  expect(await lefts()).toEqual(before);
+});
+
 test("filters narrow the list, stand in the URL, and outlive a reload", async () => {
   await using visitor = await browser.visitor(client.url);
   await client.chat("/sim status=400", { agent_id: "greeter" });

@@ -46,6 +46,8 @@ function useThread(id: string | undefined): ChatThread {
   return thread;
 }
 
+const MISSING = "It was deleted, or its address is mistyped.";
+
 interface ConversationProps {
   readonly thread: ChatThread;
   readonly isNamed: boolean;
@@ -53,7 +55,10 @@ interface ConversationProps {
 }
 
 function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
-  const content = useStickToEnd<HTMLDivElement>({ state: () => growthOf(thread.turns.value), key: thread });
+  const content = useStickToEnd<HTMLDivElement>({
+    state: () => growthOf(thread.turns.value),
+    key: thread.isMissing.value ? null : thread,
+  });
   const [taken, setTaken] = useState<TakenBack | null>(null);
   useTitle(thread.title.value || null);
   const turns = thread.turns.value;
@@ -74,7 +79,7 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
     setTaken({ agentId: turn.agentId, text: turn.asked ?? "" });
   };
   if (thread.isDeleted.value) return <Gone title="This conversation was deleted" />;
-  if (thread.isMissing.value) return <Gone title="There is no such conversation (any more)" />;
+  if (thread.isMissing.value) return <Gone title="There is no such conversation" why={MISSING} />;
   return (
     <section class="talk" aria-label="Conversation">
       <TalkHead thread={thread} isNamed={isNamed} />
@@ -99,10 +104,12 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
   );
 }
 
-function Gone({ title }: { title: string }) {
+function Gone({ title, why }: { title: string; why?: string }) {
   return (
     <Empty title={title}>
-      <a href={href("chat")}>Start a new one</a>
+      <p>
+        {why} <a href={href("chat")}>Start a new one</a>
+      </p>
     </Empty>
   );
 }

@@ -55,7 +55,7 @@ interface ConversationProps {
 }
 
 function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
-  const content = useStickToEnd<HTMLDivElement>({
+  const { content, toEnd } = useStickToEnd<HTMLDivElement>({
     state: () => growthOf(thread.turns.value),
     key: thread.isMissing.value ? null : thread,
   });
@@ -67,7 +67,7 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
     thread.send(agentId, message);
     // At once, before any answer: from here on a reload comes back to this conversation.
     if (!isNamed) navigate(href("chat", thread.threadId));
-    scrollTo({ top: document.documentElement.scrollHeight });
+    toEnd();
   };
   const again = ({ runId, agentId, asked }: Turn) => {
     // A second click comes before this is drawn without the button.

@@ -17,19 +17,41 @@ export interface Content {
   readonly key: unknown;
 }
 
-/** @returns the ref of the content */
-export function useStickToEnd<T extends Element>({ state, key }: Content): RefObject<T | null> {
-  const content = useRef<T>(null);
-  useEffect(() => (content.current ? stickToEnd(content.current, state) : undefined), [key]);
-  return content;
+interface StuckContent<T extends Element> {
+  readonly content: RefObject<T | null>;
+  /** Goes to the end and stays there, wherever the reader was. */
+  readonly toEnd: () => void;
 }
 
-function stickToEnd(content: Element, state: Content["state"]): () => void {
+export function useStickToEnd<T extends Element>({ state, key }: Content): StuckContent<T> {
+  const content = useRef<T>(null);
+  const stuck = useRef<Stuck | null>(null);
+  useEffect(() => {
+    if (!content.current) return undefined;
+    stuck.current = stickToEnd(content.current, state);
+    return stuck.current.stop;
+  }, [key]);
+  return { content, toEnd: () => stuck.current?.toEnd() };
+}
+
+interface Stuck {
+  readonly toEnd: () => void;
+  readonly stop: () => void;
+}
+
+function stickToEnd(content: Element, state: Content["state"]): Stuck {
   const page = document.documentElement;
   const belowPx = () => page.scrollHeight - innerHeight - scrollY;
   let isStuck = true;
   let isUnfolding = false;
   let lastTop = scrollY;
+  const scrollToEnd = () => scrollTo({ top: page.scrollHeight, behavior: "instant" });
+  const toEnd = () => {
+    // Not left to the scroll event: when that comes, the content may have grown away from the end again.
+    isStuck = true;
+    isUnfolding = false;
+    scrollToEnd();
+  };
   const onScroll = () => {
     // Only a move upwards lets go: content that grows moves the end away too.
     if (belowPx() < NEAR_PX) isStuck = true;
@@ -42,15 +64,16 @@ function stickToEnd(content: Element, state: Content["state"]): () => void {
   const observer = new ResizeObserver(() => {
     // Who opened something wants to read it, not what is below it.
     if (isUnfolding) isStuck = belowPx() < 1;
-    else if (isStuck && state() !== "empty") scrollTo({ top: page.scrollHeight, behavior: "instant" });
+    else if (isStuck && state() !== "empty") scrollToEnd();
     isUnfolding = false;
   });
   observer.observe(content);
   content.addEventListener("click", onClick, { capture: true });
   addEventListener("scroll", onScroll, { passive: true });
-  return () => {
+  const stop = () => {
     observer.disconnect();
     content.removeEventListener("click", onClick, { capture: true });
     removeEventListener("scroll", onScroll);
   };
+  return { toEnd, stop };
 }

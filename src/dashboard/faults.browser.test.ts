@@ -101,7 +101,8 @@ test("a message that is sent while the server is away is answered once, when it 
 
 test("a worker that hangs is told as lost, not as live, until it is replaced", async () => {
   await using place = await makePlace();
-  await using server = await new Server(place, { env: { WORKERS: "1" } }).ready();
+  // By default it is replaced after 5 s, which is when the page has just found out.
+  await using server = await new Server(place, { env: { WORKERS: "1", STALL_MS: "10000" } }).ready();
   await using visitor = await browser.visitor(server.client.url);
   const page = await visitor.open("#/processes");
   await page.getByRole("rowheader", { name: "worker 1" }).waitFor();

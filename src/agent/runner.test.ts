@@ -296,7 +296,7 @@ test("a model that calls tools for ever is stopped at the step limit, one call o
 
   const { reply, events } = await chat(cluster, "/sim loop");
 
-  expect(reply.body).toMatchObject({ status: 500, code: "STEP_LIMIT", detail: expect.stringContaining("40 steps") });
+  expect(reply.body).toMatchObject({ status: 422, code: "STEP_LIMIT", detail: expect.stringContaining("40 steps") });
   expect(events.at(-1)).toMatchObject({ type: "RUN_ERROR", code: "STEP_LIMIT" });
   expect(cluster.simulator.stats().requests).toBe(20);
 });

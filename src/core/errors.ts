@@ -32,7 +32,8 @@ const ERROR_TABLE = {
   MODEL_UNAVAILABLE: { status: 502, title: "Model unavailable" },
   MODEL_REJECTED: { status: 502, title: "Model refused the request" },
   MODEL_UNAUTHORIZED: { status: 502, title: "Model refused the API key" },
-  STEP_LIMIT: { status: 500, title: "Step limit reached" },
+  // A limit that the operator set and this request met: no alert for a broken server.
+  STEP_LIMIT: { status: 422, title: "Step limit reached" },
   RUN_TIMEOUT: { status: 504, title: "Run timed out" },
   POISONED: { status: 500, title: "Run crashed its process too often" },
   /** A write came from an owner whose lease has passed on. Never shown to a client. */

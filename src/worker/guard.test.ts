@@ -37,6 +37,35 @@ test.each(["10.0.0.5", "192.168.1.20", "::ffff:10.0.0.5", "fe80::1", "1.127.0.0"
   },
 );
 
+const PROXIED: [string, string][] = [
+  ["x-forwarded-for", "8.8.8.8"],
+  ["x-forwarded-for", "127.0.0.1"],
+  ["x-forwarded-for", ""],
+  ["forwarded", "for=8.8.8.8"],
+  ["x-real-ip", "8.8.8.8"],
+];
+test.each(PROXIED)(
+  "without keys what a proxy on this machine passes on (%s: %j) is refused with the remedy, /health and /ws too",
+  (name, value) => {
+    const headers = { [name]: value };
+    const refusal = expect.objectContaining({
+      code: "PROTECTED_MODE",
+      message: expect.stringMatching(new RegExp(`\`${name}\`.*API_KEYS=name:secret`)),
+    });
+
+    for (const url of ["/api/runs", "/api/activities", "/health"])
+      expect(() => new Guard([]).admit(requestOf({ url, headers }))).toThrow(refusal);
+    expect(() => new Guard([]).admitSocket(requestOf({ url: "/ws", headers }))).toThrow(refusal);
+  },
+);
+
+test("with keys a proxy may pass requests on", () => {
+  const headers = { "x-forwarded-for": "8.8.8.8", authorization: `Bearer ${ANA.secret}` };
+
+  expect(new Guard([ANA]).admit(requestOf({ headers }))).toBe("ana");
+  expect(new Guard([ANA]).admitSocket(requestOf({ url: "/ws", headers }))).toBe("ana");
+});
+
 test.each(["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "app.localhost:8000", "LOCALHOST"])(
   "without keys the loopback Host %s is served",
   (host) => {
@@ -170,6 +199,15 @@ test("a foreign Host and a foreign Origin are 403 over real HTTP, before any run
   expect(await statusOf(cluster, { Host: "evil.example" })).toBe(403);
   expect(await statusOf(cluster, { Origin: "http://evil.example" })).toBe(403);
   expect((await cluster.client.get("/api/runs")).body["runs"]).toEqual([]);
+});
+
+test("what a proxy passes on is 403 over real HTTP, the fast lane included", async () => {
+  await using cluster = await startCluster();
+
+  for (const path of ["/health", "/api/activities", "/api/runs", "/"]) {
+    const { status, body } = await cluster.client.get(path, { "X-Forwarded-For": "8.8.8.8" });
+    expect([path, status, body.code]).toEqual([path, 403, "PROTECTED_MODE"]);
+  }
 });
 
 test("no route allows other origins to read its answers", async () => {

@@ -1,7 +1,8 @@
 /**
  * Who may talk to us. Without API keys (protected mode) only loopback peers are served, and only under a
- * loopback Host, so that no web page can reach us by DNS rebinding. With keys, a bearer key is needed for
- * everything but /health and the dashboard's own files. Called once per request, before anything else looks at it.
+ * loopback Host, so that no web page can reach us by DNS rebinding. What a proxy on this machine passes on comes
+ * from loopback too, and is refused by the headers that proxies add. With keys, a bearer key is needed for everything
+ * but /health and the dashboard's own files. Called once per request, before anything else looks at it.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -16,6 +17,9 @@ export const ANONYMOUS: Principal = "anonymous";
 
 const LOOPBACK_HOST = /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 const LOOPBACK_PEER = /^(127\.|::1$|::ffff:127\.)/;
+
+/** Who sends one of these asks for somebody else, who may be anywhere. */
+const PROXY_HEADERS = ["forwarded", "x-forwarded-for", "x-real-ip"] as const;
 
 export class Guard {
   readonly #keys: readonly { readonly name: string; readonly digest: Buffer }[];
@@ -64,6 +68,14 @@ function byLoopback({ socket, headers }: IncomingMessage): Principal {
       "PROTECTED_MODE",
       "evenkeel has no API keys, so it serves only clients on its own machine. " +
         "Start it with API_KEYS=name:secret to open it, and send `Authorization: Bearer <secret>`.",
+    );
+  }
+  const proxied = PROXY_HEADERS.find((name) => headers[name] !== undefined);
+  if (proxied !== undefined) {
+    throw new AppError(
+      "PROTECTED_MODE",
+      `This request came through a proxy (it has a \`${proxied}\` header). evenkeel has no API keys, so it serves ` +
+        "only clients on its own machine, directly. Start it with API_KEYS=name:secret to serve others.",
     );
   }
   if (!LOOPBACK_HOST.test(headers.host ?? "")) {

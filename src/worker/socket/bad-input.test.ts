@@ -112,6 +112,7 @@ test("a socket has at most 256 subscriptions", async () => {
 test.each([
   ["another origin", { origin: "https://evil.example" }, 403],
   ["a Host that is not ours", { host: "evil.example" }, 403],
+  ["elsewhere, through a proxy,", { "x-forwarded-for": "8.8.8.8" }, 403],
 ])("an upgrade from %s is refused", async (_, headers, status) => {
   await using cluster = await startCluster();
 

@@ -73,6 +73,7 @@ test.each([
   { role: "", content: "a" },
   { role: "a", content: 1 },
   { role: "a", content: "x".repeat(20_000) },
+  { role: "a", content: "b", level: "warn" },
 ])("a notice that says too little or too much is refused (%#)", async (notice) => {
   await using cluster = await startCluster();
 

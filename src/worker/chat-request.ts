@@ -4,7 +4,7 @@ import type { Agent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import { isClientId, newId } from "../core/id.ts";
 import { MULTITASK_STRATEGIES, type NewRun } from "../core/run.ts";
-import { invalid, readChoice, type JsonObject } from "./input.ts";
+import { assertKnown, invalid, readChoice, type JsonObject } from "./input.ts";
 
 export interface ChatRequest {
   readonly run: NewRun;
@@ -18,11 +18,22 @@ interface ReadOptions {
   readonly idempotencyKey: string | null;
 }
 
+const FIELDS = [
+  "agent_id",
+  "message",
+  "thread_id",
+  "run_id",
+  "multitask_strategy",
+  "on_disconnect",
+  "timeout_ms",
+  "metadata",
+];
 const MAX_METADATA_BYTES = 16 * 1024;
 const MAX_TIMEOUT_MS = 24 * 3600 * 1000;
 
 /** @throws AppError INVALID_REQUEST, AGENT_NOT_FOUND */
 export function readChat(body: JsonObject, { agents, principal, idempotencyKey }: ReadOptions): ChatRequest {
+  assertKnown(body, FIELDS);
   const message = readMessage(body["message"]);
   const agentId = readAgentId(body["agent_id"], agents);
   const runId = readId("run_id", body["run_id"]);

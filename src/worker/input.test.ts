@@ -64,6 +64,8 @@ const BAD_BODIES: [string, unknown, number, string][] = [
     400,
     "INVALID_REQUEST",
   ],
+  ["an unknown field", { agent_id: "assistant", message: "hello", on_disconect: "cancel" }, 400, "INVALID_REQUEST"],
+  ["an unknown field that is null", { agent_id: "assistant", message: "hello", x: null }, 400, "INVALID_REQUEST"],
   ["a list", [], 400, "INVALID_REQUEST"],
   ["null", null, 400, "INVALID_REQUEST"],
   ["a string", '"hello"', 400, "INVALID_REQUEST"],
@@ -78,6 +80,18 @@ test.each(["/api/chat", "/api/chat/stream", "/api/chat/async"])("%s refuses ever
     expect([name, problemIn(reply)]).toEqual([name, `${status} ${code}`]);
   }
   expect((await cluster.client.get("/api/runs")).body["runs"]).toEqual([]);
+});
+
+test("an unknown field is named with the known ones, and metadata may hold any", async () => {
+  await using cluster = await startCluster();
+
+  const { body } = await cluster.client.chat("hello", { on_disconect: "cancel" });
+  const { status } = await cluster.client.chat("/sim tokens=1", { metadata: { on_disconect: "cancel" } });
+
+  expect(body.detail).toMatch(
+    /^There is no field "on_disconect"; known are `agent_id`, .*`on_disconnect`, .*`metadata`\.$/,
+  );
+  expect(status).toBe(200);
 });
 
 test("bytes that are not UTF-8 are refused as JSON", async () => {

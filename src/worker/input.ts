@@ -66,6 +66,20 @@ export function invalid(name: string, expected: string, got: unknown): AppError 
   return new AppError("INVALID_REQUEST", `Expected \`${name}\` to be ${expected}, got ${shown}.`);
 }
 
+/**
+ * A field that nobody reads is a typo, or a wish that would not be granted.
+ * @throws AppError INVALID_REQUEST
+ */
+export function assertKnown(fields: JsonObject, known: readonly string[]): void {
+  const unknown = Object.keys(fields).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const choices = known.map((name) => `\`${name}\``).join(", ");
+  throw new AppError(
+    "INVALID_REQUEST",
+    `There is no field ${JSON.stringify(unknown.slice(0, 100))}; known are ${choices}.`,
+  );
+}
+
 /** A whole number from a query string or header. @throws AppError INVALID_REQUEST */
 export function readNumber(name: string, value: string, { min, max }: { min: number; max: number }): number {
   const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;

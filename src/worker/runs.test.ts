@@ -50,13 +50,17 @@ test("runs are listed newest first, page by page, filtered by status, agent and 
 test("runs that a run delegated are listed by its id, and a client cannot say that its run is one of them", async () => {
   await using cluster = await startCluster({ runner: false });
   const parent = await cluster.client.begin("hello");
-  const claimed = await cluster.client.begin("hello", { parent_run_id: parent });
+  const claimed = await cluster.client.post("/api/chat/async", {
+    agent_id: "assistant",
+    message: "hello",
+    parent_run_id: parent,
+  });
   const child = await enqueue(cluster.engine, { parentRunId: parent });
 
   const { body } = await cluster.client.get(`/api/runs?parent_run_id=${parent}`);
 
   expect(body).toMatchObject({ runs: [{ run_id: child.run_id, parent_run_id: parent }], next: null });
-  expect((await cluster.client.get(`/api/runs/${claimed}`)).body).toMatchObject({ parent_run_id: null });
+  expect(claimed.body).toMatchObject({ code: "INVALID_REQUEST", detail: expect.stringContaining("parent_run_id") });
   expect((await cluster.client.get("/api/runs?parent_run_id=nobody")).body).toEqual({ runs: [], next: null });
 });
 

@@ -7,6 +7,7 @@ import { startCluster, type Cluster } from "../../testing/cluster.ts";
 import { SocketClient } from "../../testing/socket.ts";
 
 const SUBSCRIBE = { op: "subscribe", channel: "activities" };
+const AFTERR = '"afterr"; known are `op`, `id`, `channel`, `run_id`, `after`.';
 const CHAT = { op: "chat", agent_id: "assistant", message: "Hello" };
 
 test.each([
@@ -19,6 +20,11 @@ test.each([
   ["after below 0", { ...SUBSCRIBE, after: -1 }, "INVALID_REQUEST", "`after`"],
   ["after that is no number", { ...SUBSCRIBE, after: "1" }, "INVALID_REQUEST", "`after`"],
   ["after ahead of the feed", { ...SUBSCRIBE, after: 10_000 }, "INVALID_REQUEST", "at most"],
+  ["an unknown field of a run", { op: "subscribe", channel: "run", run_id: "x", afterr: 3 }, "INVALID_REQUEST", AFTERR],
+  ["a run id for the feed", { ...SUBSCRIBE, run_id: "x" }, "INVALID_REQUEST", '"run_id"; known are'],
+  ["an unknown field of a cancel", { op: "cancel", run_id: "x", force: true }, "INVALID_REQUEST", '"force"; known are'],
+  ["an unknown field of an unsubscribe", { op: "unsubscribe", all: true }, "INVALID_REQUEST", '"all"; known are'],
+  ["an unknown field of a chat", { ...CHAT, on_disconect: "cancel" }, "INVALID_REQUEST", '"on_disconect"; known are'],
   ["a chat without an agent", { op: "chat", message: "Hello" }, "INVALID_REQUEST", "`agent_id`"],
   ["a chat with an unknown agent", { ...CHAT, agent_id: "nobody" }, "AGENT_NOT_FOUND", "nobody"],
   ["a cancel of no run", { op: "cancel", run_id: "none" }, "RUN_NOT_FOUND", "none"],

@@ -1,7 +1,7 @@
 /** What clients may say over `/ws` (docs/websocket.md), read and checked. Called by `session.ts`. */
 import { AppError } from "../../core/errors.ts";
 import { isClientId } from "../../core/id.ts";
-import { invalid, readChoice, type JsonObject } from "../input.ts";
+import { assertKnown, invalid, readChoice, type JsonObject } from "../input.ts";
 
 export type SocketRequest =
   | { readonly op: "subscribe"; readonly id: string; readonly channel: Channel }
@@ -40,21 +40,22 @@ export function readRequest({ op: givenOp, ...frame }: JsonObject): SocketReques
   const op = readChoice("op", givenOp, ["subscribe", "unsubscribe", "chat", "cancel"]);
   const id = idOf(frame);
   if (id === null) throw invalid("id", `a string of 1 to ${MAX_ID_CHARACTERS} characters`, frame["id"]);
-  if (op === "unsubscribe") return { op, id };
-  if (op === "cancel") return { op, id, runId: readRunId(frame) };
-  if (op === "subscribe") return { op, id, channel: readChannel(frame) };
   const { id: _, ...body } = frame;
-  return { op, id, body };
+  // Its fields are read, and known, where those of a chat over HTTP are.
+  if (op === "chat") return { op, id, body };
+  if (op === "subscribe") return { op, id, channel: readChannel(body) };
+  assertKnown(body, op === "cancel" ? ["op", "id", "run_id"] : ["op", "id"]);
+  return op === "cancel" ? { op, id, runId: readRunId(body["run_id"]) } : { op, id };
 }
 
-function readChannel(frame: JsonObject): Channel {
-  const name = readChoice("channel", frame["channel"], ["activities", "run", "processes"]);
-  const after = readAfter(frame["after"]);
-  return name === "run" ? { name, runId: readRunId(frame), after } : { name, after };
+function readChannel(body: JsonObject): Channel {
+  const name = readChoice("channel", body["channel"], ["activities", "run", "processes"]);
+  assertKnown(body, ["op", "id", "channel", ...(name === "run" ? ["run_id"] : []), "after"]);
+  const after = readAfter(body["after"]);
+  return name === "run" ? { name, runId: readRunId(body["run_id"]), after } : { name, after };
 }
 
-function readRunId(frame: JsonObject): string {
-  const { run_id: runId } = frame;
+function readRunId(runId: unknown): string {
   if (typeof runId === "string" && isClientId(runId)) return runId;
   throw invalid("run_id", "the id of a run (GET /api/runs lists them)", runId);
 }

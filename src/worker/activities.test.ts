@@ -45,6 +45,20 @@ test("the feed is filtered by agent, thread, run and type, and paged both ways",
   expect((await cluster.client.get("/api/activities?type=nonsense")).body.code).toBe("INVALID_REQUEST");
 });
 
+test("after ahead of the feed is refused, as over the socket, until the feed has come that far", async () => {
+  await using cluster = await startCluster();
+  await cluster.client.post("/api/activities", { role: "a", content: "one" });
+  const ahead = () => cluster.client.get("/api/activities?after=2");
+
+  expect((await cluster.client.get("/api/activities?after=1")).body).toEqual({ activities: [], next: null });
+  expect((await ahead()).body).toMatchObject({
+    code: "INVALID_REQUEST",
+    detail: expect.stringContaining("at most 1,"),
+  });
+  await cluster.client.post("/api/activities", { role: "a", content: "two" });
+  expect((await ahead()).body).toEqual({ activities: [], next: null });
+});
+
 test("a failed run is in the feed with its code and message", async () => {
   await using cluster = await startCluster();
   await cluster.client.chat("/sim status=400");

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { ACTIVITY_TYPES } from "../core/activity.ts";
 import type { ActivityFilter, Engine } from "../engine/engine.ts";
 import { param, readChoice, readPage, readPosition } from "./input.ts";
+import { assertResumable } from "./resume.ts";
 
 const HEALTH = Buffer.from('{"status":"ok"}');
 const HEALTH_HEADERS = [
@@ -68,7 +69,9 @@ export class FastLane {
     this.#position = position;
     const cached = this.#activities.get(url);
     if (cached) return cached;
-    const { items, next } = await this.#engine.activities(readFilter(url));
+    const filter = readFilter(url);
+    assertResumable({ name: "after", after: filter.after ?? 0, newest: position, of: "the activities" });
+    const { items, next } = await this.#engine.activities(filter);
     const rendered = render(Buffer.from(JSON.stringify({ activities: items, next })), position);
     // Someone may have appended between the two reads: then the body is newer than its name, so do not keep it.
     const current = (items[0]?.seq ?? 0) <= position && position === this.#position;

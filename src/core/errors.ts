@@ -22,6 +22,7 @@ const ERROR_TABLE = {
   BODY_TOO_LARGE: { status: 413, title: "Body too large" },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: "Unsupported media type" },
   IDEMPOTENCY_MISMATCH: { status: 422, title: "Idempotency-Key was used for another request" },
+  UPGRADE_REQUIRED: { status: 426, title: "WebSocket needed" },
   // What happened to the server.
   OVERLOADED: { status: 503, title: "Too many queued runs" },
   SHUTTING_DOWN: { status: 503, title: "Server is draining" },

@@ -11,6 +11,7 @@ import { activityRoutes } from "./routes/activities.ts";
 import { agentRoutes } from "./routes/agents.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
+import { elsewhereRoutes } from "./routes/elsewhere.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { systemRoutes } from "./routes/system.ts";
@@ -27,6 +28,7 @@ const ROUTES = [
   systemRoutes,
   metricsRoutes,
   dashboardRoutes,
+  elsewhereRoutes,
 ];
 
 export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessage) => Principal): Koa<RequestState> {
@@ -47,8 +49,9 @@ export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessa
 const refuseUnserved: Middleware<RequestState> = async (ctx, next) => {
   await next();
   if (ctx.respond === false || (ctx.body !== undefined && ctx.body !== null)) return;
-  if (ctx.status === 405 || ctx.status === 501)
-    throw new AppError("METHOD_NOT_ALLOWED", "This path is served under another method; see the Allow header.");
-  if (ctx.status === 404)
+  const allowed = ctx.response.get("Allow");
+  if (allowed) throw new AppError("METHOD_NOT_ALLOWED", `${ctx.path} does not serve ${ctx.method}; use ${allowed}.`);
+  // 501 is a method that no path of ours serves.
+  if (ctx.status === 404 || ctx.status === 501)
     throw new AppError("NOT_FOUND", `There is nothing at ${ctx.method} ${ctx.path}. The README lists what there is.`);
 };

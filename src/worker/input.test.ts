@@ -189,15 +189,36 @@ test("what does not exist is 404, by its own code", async () => {
 test.each([
   ["GET", "/api/chat", "POST"],
   ["DELETE", "/api/runs", "HEAD, GET"],
-  ["PUT", "/api/activities", "POST"],
+  ["PUT", "/api/activities", "POST, HEAD, GET"],
   ["POST", "/info", "HEAD, GET"],
+  ["PUT", "/health", "HEAD, GET"],
+  ["DELETE", "/health?x=1", "HEAD, GET"],
+  ["PROPFIND", "/health", "HEAD, GET"],
 ])("%s %s is 405 and names the methods that are allowed", async (method, path, allow) => {
   await using cluster = await startCluster();
 
   const reply = await cluster.client.ask(path, { method });
 
   expect(problemIn(reply)).toBe("405 METHOD_NOT_ALLOWED");
-  expect(reply.headers.get("allow")).toContain(allow);
+  expect(reply.headers.get("allow")).toBe(allow);
+  expect(reply.body.detail).toContain(`does not serve ${method}; use ${allow}.`);
+});
+
+test.each(["GET", "PUT", "PROPFIND"])("%s of a path that is none is 404", async (method) => {
+  await using cluster = await startCluster();
+
+  expect(problemIn(await cluster.client.ask("/nothing", { method }))).toBe("404 NOT_FOUND");
+});
+
+test.each(["GET", "POST"])("%s /ws without an upgrade is told to open it as a WebSocket", async (method) => {
+  await using cluster = await startCluster();
+
+  const reply = await cluster.client.ask("/ws?x=1", { method });
+
+  expect(problemIn(reply)).toBe("426 UPGRADE_REQUIRED");
+  expect(reply.headers.get("upgrade")).toBe("websocket");
+  expect(reply.headers.get("connection")).toContain("Upgrade");
+  expect(reply.body.detail).toContain("as a WebSocket");
 });
 
 test("a client's own X-Request-Id comes back, unless it is not a sane one", async () => {

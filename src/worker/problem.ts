@@ -34,6 +34,8 @@ export function sendProblem(response: ServerResponse, error: AppError, requestId
     "X-Request-Id": requestId,
     ...(error.retryAfterS !== undefined && { "Retry-After": error.retryAfterS }),
     ...(error.code === "UNAUTHORIZED" && { "WWW-Authenticate": "Bearer" }),
+    // Closed, so that a server that drains need not say which of the two it means.
+    ...(error.code === "UPGRADE_REQUIRED" && { Upgrade: "websocket", Connection: "Upgrade, close" }),
   });
   response.end(body);
 }

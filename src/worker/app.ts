@@ -5,7 +5,7 @@ import type { IncomingMessage } from "node:http";
 import { AppError } from "../core/errors.ts";
 import type { RequestState, WorkerDeps } from "./context.ts";
 import type { Principal } from "./guard.ts";
-import { answerErrors } from "./middleware/errors.ts";
+import { answerErrors, logLateErrors } from "./middleware/errors.ts";
 import { identify } from "./middleware/identify.ts";
 import { activityRoutes } from "./routes/activities.ts";
 import { agentRoutes } from "./routes/agents.ts";
@@ -41,8 +41,7 @@ export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessa
   app.use(router.routes());
   // Sets Allow and the status; as it looks only after what comes behind it, the refusal stands before it.
   app.use(router.allowedMethods());
-  // Koa's own handler would print what happens after the response began to stderr.
-  app.on("error", (error: unknown) => deps.log.warn({ err: error }, "response failed"));
+  app.on("error", logLateErrors(deps.log));
   return app;
 }
 

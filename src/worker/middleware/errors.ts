@@ -1,4 +1,4 @@
-/** Turns whatever a route throws into a problem, and logs what nobody expected. */
+/** Turns whatever a route throws into a problem, and logs what nobody expected, there and behind the routes. */
 import type { Middleware } from "koa";
 import { toAppError } from "../../core/errors.ts";
 import type { Log } from "../../observe/log.ts";
@@ -19,5 +19,17 @@ export function answerErrors(log: Log): Middleware<RequestState> {
       if (ctx.res.headersSent) ctx.res.destroy();
       else sendProblem(ctx.res, known, ctx.state.requestId);
     }
+  };
+}
+
+/** How it shows that a client hung up in the midst of a request or response, or sent what is no request (HPE). */
+const CLIENT_BROKE_OFF = /^(HPE_\w+|ECONNRESET|ECONNABORTED|EPIPE|ERR_HTTP_REQUEST_TIMEOUT)$/;
+
+/** What happens after the response began, which Koa's own handler would print to stderr. */
+export function logLateErrors(log: Log): (error: unknown) => void {
+  return (error) => {
+    const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+    if (CLIENT_BROKE_OFF.test(code)) log.debug({ code }, "client broke off");
+    else log.warn({ err: error }, "response failed");
   };
 }

@@ -22,6 +22,7 @@ export function createListener(deps: WorkerDeps): RequestListener {
 
   return (request, response) => {
     try {
+      assertHost(request);
       const principal = guard.admit(request);
       if (!request.url?.startsWith("/")) throw new AppError("INVALID_REQUEST", "Expected a path that starts with /.");
       const answer = fastLane.answer(request, response);
@@ -36,4 +37,10 @@ export function createListener(deps: WorkerDeps): RequestListener {
       fail(request, response, error);
     }
   };
+}
+
+/** RFC 9112 § 3.2; older clients have no Host. */
+function assertHost({ headers, httpVersion }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersion === "1.1")
+    throw new AppError("INVALID_REQUEST", "Expected a Host header, as HTTP/1.1 asks for one.");
 }

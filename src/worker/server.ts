@@ -6,6 +6,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { refuseBadHttp } from "./bad-http.ts";
 
 const LIMITS = {
   headersTimeout: 10_000,
@@ -15,6 +16,8 @@ const LIMITS = {
   maxHeaderSize: 16 * 1024,
   /** A response counts as full above this, and its writer is asked to wait. */
   highWaterMark: 64 * 1024,
+  /** The listener asks for it, and says what is missing. */
+  requireHostHeader: false,
 };
 
 // How long clients get to notice `Connection: close` before their idle sockets are closed.
@@ -39,6 +42,7 @@ export class HttpServer {
       listener(request, response);
     });
     this.#server.on("upgrade", onUpgrade);
+    this.#server.on("clientError", refuseBadHttp);
   }
 
   /** Serves a connection that did not come over the port. It is no client: its requests do not count. */

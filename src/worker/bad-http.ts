@@ -1,0 +1,48 @@
+/**
+ * What node:http cannot read as a request, or stops to wait for: answered as a problem in place of its empty bodies,
+ * by its own rules for when an answer is possible. Listens to `clientError` of `server.ts`.
+ */
+import { STATUS_CODES, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { AppError, type ErrorCode } from "../core/errors.ts";
+import { newId } from "../core/id.ts";
+import { problemOf } from "./problem.ts";
+
+const REASONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  HPE_HEADER_OVERFLOW: ["HEADERS_TOO_LARGE", "Expected less than 16 KiB of headers."],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: ["BODY_TOO_LARGE", "Expected chunks with less than 16 KiB of extensions."],
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    "REQUEST_TIMEOUT",
+    "Expected the headers within 10 s, and all of the request within 30 s.",
+  ],
+};
+
+export function refuseBadHttp(error: Error & { code?: string }, socket: Duplex): void {
+  // Where node:http keeps the response that is on its way; in the midst of one ours would be taken for its body.
+  const { _httpMessage: current } = socket as Duplex & { _httpMessage?: ServerResponse | null };
+  if (socket.writable && !current?.headersSent) socket.write(render(toProblem(error)));
+  // What comes behind cannot be read either. The error is for who waits for the rest of a body.
+  socket.destroy(error);
+}
+
+function toProblem(error: Error & { code?: string }): AppError {
+  const [code, detail] = REASONS[error.code ?? ""] ?? [
+    "INVALID_REQUEST",
+    `This cannot be read as HTTP/1.1 (${error.message}).`,
+  ];
+  return new AppError(code, detail, { cause: error });
+}
+
+function render(error: AppError): string {
+  const requestId = newId("req");
+  const body = JSON.stringify(problemOf(error, requestId));
+  return [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    "Content-Type: application/problem+json; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${requestId}`,
+    "Connection: close",
+    "",
+    body,
+  ].join("\r\n");
+}

@@ -14,10 +14,6 @@ export class ConfigError extends Error {
   }
 }
 
-export function isConfigError(error: unknown): error is ConfigError {
-  return error instanceof ConfigError;
-}
-
 /** @throws ConfigError that names the file and says what it should export */
 export async function loadAgents(configDir: string): Promise<ReadonlyMap<string, Agent>> {
   const file = join(configDir, "agents.ts");

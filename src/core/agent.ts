@@ -76,17 +76,18 @@ function withDefaults(agentId: string, config: AgentConfig): Agent {
   };
 }
 
-const KEYS = [
-  "model",
-  "description",
-  "system",
-  "maxTokens",
-  "tools",
-  "delegates",
-  "thinking",
-  "limits",
-  "price",
-] as const satisfies readonly (keyof AgentConfig)[];
+/** The compiler holds it complete: a field that is not here is refused. */
+const FIELDS: Readonly<Record<keyof AgentConfig, true>> = {
+  model: true,
+  description: true,
+  system: true,
+  maxTokens: true,
+  tools: true,
+  delegates: true,
+  thinking: true,
+  limits: true,
+  price: true,
+};
 const PRICES = ["input", "output", "cache_read", "cache_write"] as const;
 
 function problemsOf(id: string, config: AgentConfig): string[] {
@@ -98,7 +99,7 @@ function problemsOf(id: string, config: AgentConfig): string[] {
   expect(/^[a-z0-9][a-z0-9_-]{0,63}$/.test(id), "an id of 1 to 64 lower-case letters, digits, - and _");
   // Types are stripped, not checked: a misspelt limit would be none.
   const known = {
-    "": [config, KEYS],
+    "": [config, Object.keys(FIELDS)],
     "limits.": [limits, Object.keys(DEFAULT_LIMITS)],
     "price.": [price, PRICES],
   } as const;

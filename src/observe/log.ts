@@ -1,6 +1,6 @@
 /** Structured logs: JSON lines in production, readable ones in development. One logger per process. */
 import { pino, type Logger } from "pino";
-import { isConfigError } from "../config.ts";
+import { ConfigError } from "../config.ts";
 import type { Settings } from "../settings.ts";
 import { lossyStdout } from "./stdout.ts";
 
@@ -17,6 +17,6 @@ export async function createLog({ environment, logLevel }: Settings, process: st
 
 /** Why a process ends. A mistake in `config/` is the operator's to mend: our stack would only hide it. */
 export function logFatal(log: Log, error: unknown): void {
-  if (isConfigError(error)) log.error(error.message);
+  if (error instanceof ConfigError) log.error(error.message);
   else log.fatal({ err: error }, "this process ends");
 }

@@ -14,7 +14,6 @@ const pause = new Int32Array(new SharedArrayBuffer(4));
 
 export function lossyStdout(): Writable {
   return new Writable({
-    decodeStrings: true,
     write(line: Buffer, _encoding, done) {
       put(line);
       done();

@@ -1,6 +1,10 @@
-/** Do many open dashboards slow the server down? GET /health idle, and with all of them watching 200 chats. */
-import { Pace, Posts, Streams, Viewers } from "./lib/helpers.ts";
+/**
+ * Do many open dashboards slow the server down? GET /health while all of them watch 200 chats, and idle. A fresh
+ * process is slow at everything while it compiles what it runs; so both are measured on one that is warm, idle last.
+ */
+import { Pace, Posts, Viewers } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
+import { beginRuns, cancelRuns } from "./lib/runs.ts";
 import { Evenkeel, getJson } from "./lib/servers.ts";
 import { median, sum } from "./lib/stats.ts";
 import { sleep, until } from "./lib/wait.ts";
@@ -8,14 +12,23 @@ import { sleep, until } from "./lib/wait.ts";
 const QUESTION = "dashboards";
 const CHANNELS = [{ channel: "activities" }, { channel: "processes" }] as const;
 const CHATS = 200;
+const LONG = "ttft=0 tokens=1000000 rate=20";
 /** What they see: chats of a second each, a few at a time, so that activities keep coming. */
-const SHORT = { agent_id: "bench", message: "/sim ttft=100 tokens=20 rate=20" };
-const LONG = { agent_id: "bench", message: "/sim ttft=0 tokens=1000000 rate=20", on_disconnect: "cancel" };
+const SHORT = {
+  path: "/api/chat",
+  body: { agent_id: "bench", message: "/sim ttft=100 tokens=20 rate=20" },
+  concurrency: 5,
+  requests: 1_000,
+};
 const ALL_ARRIVED_MS = 10_000;
+/** For the chats that were canceled to wind down. */
+const SETTLE_MS = 2_000;
 
 interface Sample {
   readonly idleP99: number;
-  readonly loadedP99: number;
+  readonly watchedP99: number;
+  /** Watched, and every chat read by a client of its own as well. */
+  readonly readP99: number;
   readonly failed: number;
   readonly activities: number;
   readonly missing: number;
@@ -24,14 +37,25 @@ interface Sample {
 
 interface Plan {
   readonly dashboards: number;
+  readonly warmUpMs: number;
   readonly windowMs: number;
+}
+
+interface Beside {
+  readonly pace: Pace;
+  readonly posts: Posts;
+  readonly base: string;
 }
 
 export async function dashboards(bench: Bench): Promise<Row[]> {
   const { quick, note } = bench;
-  const plan = quick ? { dashboards: 100, windowMs: 2_000 } : { dashboards: 500, windowMs: 8_000 };
+  const plan = quick
+    ? { dashboards: 100, warmUpMs: 1_000, windowMs: 2_000 }
+    : { dashboards: 500, warmUpMs: 10_000, windowMs: 8_000 };
   note(
-    `${plan.dashboards} WebSockets with the activities and the processes each; ${CHATS} streaming chats, and short ones for new activities. 4 workers, 2 agents. All clients but the one that measures stand for other machines: they step back behind the server.`,
+    `${plan.dashboards} WebSockets with the activities and the processes each; ${CHATS} running chats, and short ones for new activities. ` +
+      `4 workers, 2 agents. ${plan.warmUpMs / 1_000} s pass under load before the measuring; idle is the same server afterwards. ` +
+      "All clients but the one that measures stand for other machines: they step back behind the server.",
   );
   const samples: Sample[] = [];
   for (let round = 0; round < (quick ? 1 : 3); round += 1) samples.push(await sample(bench, plan));
@@ -44,9 +68,16 @@ export async function dashboards(bench: Bench): Promise<Row[]> {
       ...shown,
       figure: `/health, ${at}: p99 loaded / idle`,
       unit: "ms",
-      measured: median(of("loadedP99")),
+      measured: median(of("watchedP99")),
       baseline: idleP99,
       ...(quick ? { max: 50 } : { maxRatio: 2 }),
+    }),
+    row({
+      ...shown,
+      figure: `/health, ${at} and each chat read as a stream: p99 loaded / idle`,
+      unit: "ms",
+      measured: median(of("readP99")),
+      baseline: idleP99,
     }),
     row({ ...shown, figure: `/health, ${at}: failed`, unit: "requests", measured: sum(of("failed")), max: 0 }),
     row({ ...shown, figure: "activities meanwhile", unit: "events", measured: median(of("activities")) }),
@@ -65,34 +96,47 @@ async function sample({ processes, modelUrl }: Bench, plan: Plan): Promise<Sampl
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
   await using pace = new Pace(processes);
   await using viewers = new Viewers(processes, "load");
-  await using load = new Streams(processes);
-  await using posts = new Posts(processes);
+  await using readers = new Viewers(processes, "load");
+  await using posts = new Posts(processes, "load");
   const { url: base } = server;
-  const { windowMs } = plan;
-  const ask = { base, paths: ["/health"], perSecond: 100, durationMs: windowMs, graceMs: 2_000 };
-  await pace.run({ ...ask, durationMs: 700 });
-  const idle = await pace.run(ask);
+  const beside: Beside = { pace, posts, base };
   const began = await newestActivity(base);
   const all = Array.from({ length: plan.dashboards }, () => CHANNELS);
   await viewers.open({ base, transport: "socket", viewers: all });
-  await load.open({ base, path: "/api/chat/stream", streams: CHATS, body: LONG });
-  await sleep(1_000);
-  const [loaded] = await Promise.all([
-    pace.run(ask),
-    posts.run({ base, path: "/api/chat", body: SHORT, concurrency: 5, requests: 1_000, durationMs: windowMs }),
-  ]);
+  const runIds = await beginRuns(base, { runs: CHATS, words: LONG });
+  await posts.run({ ...SHORT, base, durationMs: plan.warmUpMs });
+  const watched = await healthBeside(beside, plan.windowMs);
+  const runs = runIds.map((runId) => [{ channel: "run", run_id: runId } as const]);
+  await readers.open({ base, transport: "stream", viewers: runs });
+  await posts.run({ ...SHORT, base, durationMs: plan.warmUpMs });
+  const read = await healthBeside(beside, plan.windowMs);
   const newest = await newestActivity(base);
   const missing = await missingOf(viewers, newest);
-  const { faults, lost } = await viewers.take();
-  const [before, after] = [idle.latencies[0], loaded.latencies[0]];
+  const seen = [await viewers.take(), await readers.take()];
+  await Promise.all([viewers.close(), readers.close(), cancelRuns(base, runIds)]);
+  await sleep(SETTLE_MS);
+  const idle = await health(beside, plan.windowMs);
   return {
-    idleP99: before?.p99 ?? Number.NaN,
-    loadedP99: after?.p99 ?? Number.NaN,
-    failed: (after?.failed ?? 0) + (after?.unanswered ?? 0),
+    idleP99: idle.p99,
+    watchedP99: watched.p99,
+    readP99: read.p99,
+    failed: watched.failed + read.failed,
     activities: newest - began,
     missing,
-    faults: faults + lost,
+    faults: sum(seen.map(({ faults, lost }) => faults + lost)),
   };
+}
+
+async function healthBeside(beside: Beside, durationMs: number): Promise<{ p99: number; failed: number }> {
+  const { posts, base } = beside;
+  const [measured] = await Promise.all([health(beside, durationMs), posts.run({ ...SHORT, base, durationMs })]);
+  return measured;
+}
+
+async function health({ pace, base }: Beside, durationMs: number): Promise<{ p99: number; failed: number }> {
+  const { latencies } = await pace.run({ base, paths: ["/health"], perSecond: 100, durationMs, graceMs: 2_000 });
+  const [{ p99, failed, unanswered } = { p99: Number.NaN, failed: 0, unanswered: 0 }] = latencies;
+  return { p99, failed: failed + unanswered };
 }
 
 /** What is still missing when there was time enough for it. */

@@ -10,7 +10,7 @@ const CONCURRENCY = 32;
 
 export async function noOpRun({ quick, processes, modelUrl, note }: Bench): Promise<Row[]> {
   await using server = await Evenkeel.start(processes, { workers: 2, agents: 2, modelUrl });
-  await using posts = new Posts(processes);
+  await using posts = new Posts(processes, "measure");
   const job = { base: server.url, path: "/api/chat", body: BODY };
   await posts.run({ ...job, concurrency: 4, requests: 60, durationMs: 5_000 });
   const alone = await posts.run({

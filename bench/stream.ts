@@ -97,7 +97,7 @@ async function firstTokens(
   processes: Processes,
   { ours, theirs, quick }: { ours: Target; theirs: Target; quick: boolean },
 ): Promise<FirstTokens> {
-  await using posts = new Posts(processes);
+  await using posts = new Posts(processes, "measure");
   const ask = async ({ base }: Target, requests: number) => {
     const job = { base, path: PATH, body: FIRST, concurrency: 1, durationMs: 10_000, requests, until: "tok1" };
     return (await posts.run(job)).latenciesMs;

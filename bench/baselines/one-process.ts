@@ -39,7 +39,10 @@ serveJobs(async ({ modelUrl }: { modelUrl: string }) => {
     ctx.res.flushHeaders();
     chat(client, message, ctx.res).catch(() => ctx.res.destroy());
   });
-  const server = new Koa().use(router.routes()).listen({ host: "127.0.0.1", port: 0, backlog: 4096 });
+  const app = new Koa();
+  // Clients that hang up are no news here.
+  app.silent = true;
+  const server = app.use(router.routes()).listen({ host: "127.0.0.1", port: 0, backlog: 4096 });
   await once(server, "listening");
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });

@@ -10,6 +10,11 @@ import { Helper } from "./jobs.ts";
 import type { Processes } from "./processes.ts";
 import { OTHERS_NICE } from "./servers.ts";
 
+/** measure: how late an answer is, at normal priority. load: it only has to be there, and steps back. */
+type Part = "measure" | "load";
+
+const niceOf = (part: Part) => (part === "load" ? OTHERS_NICE : 0);
+
 /** What measures latency runs at normal priority: a client that waits for the CPU would blame the server. */
 export class Pace extends Helper {
   constructor(processes: Processes) {
@@ -32,8 +37,8 @@ export class Cannon extends Helper {
 }
 
 export class Posts extends Helper {
-  constructor(processes: Processes) {
-    super(processes, new URL("../clients/posts.ts", import.meta.url));
+  constructor(processes: Processes, as: Part) {
+    super(processes, new URL("../clients/posts.ts", import.meta.url), niceOf(as));
   }
 
   run(job: PostsJob): Promise<PostsResult> {
@@ -61,9 +66,8 @@ export class Streams extends Helper {
 }
 
 export class Viewers extends Helper {
-  /** @param as measure: how old is what arrives, at normal priority. load: they only have to be there */
-  constructor(processes: Processes, as: "measure" | "load") {
-    super(processes, new URL("../clients/viewers.ts", import.meta.url), as === "load" ? OTHERS_NICE : 0);
+  constructor(processes: Processes, as: Part) {
+    super(processes, new URL("../clients/viewers.ts", import.meta.url), niceOf(as));
   }
 
   open(viewers: OpenViewers): Promise<void> {

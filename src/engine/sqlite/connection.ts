@@ -19,6 +19,7 @@ export function connect({ path, durability }: ConnectionOptions): DatabaseSync {
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = ${durability};
       PRAGMA wal_autocheckpoint = 0;
+      PRAGMA journal_size_limit = 16777216;
       PRAGMA cache_size = -16000;
       PRAGMA temp_store = MEMORY;
     `);

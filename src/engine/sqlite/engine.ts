@@ -40,7 +40,7 @@ export class SqliteEngine implements Engine {
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);
     this.#follow = new Follow(reading, `${path}-wal`);
-    this.#checkpointer = new Checkpointer(writing, `${path}-wal`);
+    this.#checkpointer = new Checkpointer(writing);
   }
 
   enqueue(run: NewRun) {
@@ -154,8 +154,12 @@ export class SqliteEngine implements Engine {
     return inStorageTerms(() => this.#follow.changes({ onChange, isEager }));
   }
 
-  maintain() {
-    return this.#read(() => this.#checkpointer.run());
+  async maintain() {
+    try {
+      await this.#checkpointer.run();
+    } catch (error) {
+      throw storageError(error);
+    }
   }
 
   async close(): Promise<void> {

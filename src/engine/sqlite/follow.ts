@@ -8,7 +8,7 @@ import type { JournalEvent, RunEventType } from "../../core/event.ts";
 import type { Follower } from "../engine.ts";
 import { isSqliteError } from "./connection.ts";
 import { Pulse, type Sight } from "./pulse.ts";
-import { toActivity, type ActivityRow } from "./rows.ts";
+import { LIMIT, toActivity, type ActivityRow } from "./rows.ts";
 
 // Rows looked at in one go. What is left waits for the next turn of the loop, so that a burst stalls nobody.
 const BATCH_ROWS = 1_000;
@@ -189,7 +189,7 @@ function statements(db: DatabaseSync) {
     addFollowed: db.prepare("INSERT OR IGNORE INTO temp.followed (run_n) VALUES (?)"),
     removeFollowed: db.prepare("DELETE FROM temp.followed WHERE run_n = ?"),
     dataVersion: db.prepare("PRAGMA data_version"),
-    activities: db.prepare("SELECT * FROM activities WHERE seq > ? ORDER BY seq LIMIT ?"),
+    activities: db.prepare(`SELECT * FROM activities WHERE seq > ? ORDER BY seq ${LIMIT}`),
     lastEvent: db.prepare("SELECT max(pos) AS last FROM events"),
     lastActivity: db.prepare("SELECT max(seq) AS last FROM activities"),
     runNumber: db.prepare("SELECT n FROM runs WHERE id = ?"),

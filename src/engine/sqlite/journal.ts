@@ -14,8 +14,8 @@ import { usageOf, type RunRow } from "./rows.ts";
 
 /** The run that rows belong to. */
 type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id">;
-/** What a write under a fence has to know of its run: a few columns, because every frame of text asks. */
-type OwnedRun = RunRef & Pick<RunRow, "status" | "fence" | "usage">;
+/** What a write under a fence has to know of its run: little, because every frame of text asks. */
+type OwnedRun = RunRef & Pick<RunRow, "status" | "fence" | "usage"> & { readonly last_seq: number | null };
 export type EndingRun = RunRef & Pick<RunRow, "usage">;
 
 export class Journal {
@@ -31,7 +31,7 @@ export class Journal {
     if (run?.status !== "running" || run.fence !== step.fence) {
       throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
     }
-    this.appendEvents(run, step.events);
+    this.#appendBehind(run.last_seq ?? 0, run, step.events);
     if (step.messages) this.appendMessages(run, step.messages);
     if (step.toolCalls) this.#writeToolCalls(run, step.toolCalls);
     if (step.usage !== undefined || step.steps !== undefined) {
@@ -42,9 +42,13 @@ export class Journal {
 
   appendEvents(run: RunRef, events: readonly RunEvent[]): void {
     if (events.length === 0) return;
-    const at = Date.now();
     const last = this.#sql.lastSeq.get(run.n) as { seq: number | null };
-    let seq = last.seq ?? 0;
+    this.#appendBehind(last.seq ?? 0, run, events);
+  }
+
+  #appendBehind(lastSeq: number, run: RunRef, events: readonly RunEvent[]): void {
+    const at = Date.now();
+    let seq = lastSeq;
     for (const event of events) {
       seq += 1;
       const data = `{"seq":${seq},"timestamp":${at},${JSON.stringify(event).slice(1)}`;
@@ -112,7 +116,10 @@ export class Journal {
 
 function statements(db: DatabaseSync) {
   return {
-    ownedRun: db.prepare("SELECT n, id, thread_id, agent_id, status, fence, usage FROM runs WHERE id = ?"),
+    ownedRun: db.prepare(
+      "SELECT n, id, thread_id, agent_id, status, fence, usage, " +
+        "(SELECT max(seq) FROM events WHERE run_n = runs.n) AS last_seq FROM runs WHERE id = ?",
+    ),
     lastSeq: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = ?"),
     insertEvent: db.prepare("INSERT INTO events (run_n, seq, type, data) VALUES (?, ?, ?, ?)"),
     // Deltas open and close nothing: leave them out, they are nearly all of a journal.

@@ -9,7 +9,7 @@ import { isOver, titleOf, type NewRun, type Outcome, type Run } from "../../core
 import type { Claim, EngineLimits } from "../engine.ts";
 import { Family } from "./family.ts";
 import type { EndingRun, Journal } from "./journal.ts";
-import { toRun, type RunRow } from "./rows.ts";
+import { LIMIT, toRun, type RunRow } from "./rows.ts";
 
 /** A run that took its process down this often is given up as POISONED. */
 const MAX_CRASHES = 3;
@@ -222,10 +222,10 @@ function statements(db: DatabaseSync) {
       "SELECT count(*) AS queued FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL",
     ),
     delegated: db.prepare(
-      "SELECT * FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL ORDER BY n LIMIT ?",
+      `SELECT * FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL ORDER BY n ${LIMIT}`,
     ),
     claimable: db.prepare(
-      "SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY n LIMIT ?",
+      `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY n ${LIMIT}`,
     ),
     expired: db.prepare("SELECT id FROM runs WHERE status = 'running' AND lease_until < ? ORDER BY n"),
     claim: db.prepare(

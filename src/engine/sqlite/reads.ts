@@ -14,7 +14,7 @@ import type {
   ThreadSummary,
   ToolCall,
 } from "../engine.ts";
-import { toActivity, toRun, type ActivityRow, type RunRow } from "./rows.ts";
+import { LIMIT, toActivity, toRun, type ActivityRow, type RunRow } from "./rows.ts";
 
 export class Reads {
   readonly #db: DatabaseSync;
@@ -138,7 +138,7 @@ export class Reads {
       (entry): entry is [string, SQLInputValue] => entry[1] !== undefined,
     );
     const where = given.length > 0 ? `WHERE ${given.map(([condition]) => condition).join(" AND ")}` : "";
-    const sql = `SELECT * FROM ${table} ${where} ORDER BY ${key} DESC LIMIT ?`;
+    const sql = `SELECT * FROM ${table} ${where} ORDER BY ${key} DESC ${LIMIT}`;
     let statement = this.#prepared.get(sql);
     if (!statement) this.#prepared.set(sql, (statement = this.#db.prepare(sql)));
     return (limit: number) => statement.all(...given.map(([, value]) => value), limit) as unknown as Row[];
@@ -179,10 +179,10 @@ function statements(db: DatabaseSync) {
   return {
     run: db.prepare("SELECT * FROM runs WHERE id = ?"),
     events: db.prepare(
-      "SELECT seq, type, data FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?",
+      `SELECT seq, type, data FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq ${LIMIT}`,
     ),
     lastEvent: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?)"),
-    threads: db.prepare(`${THREAD} WHERE t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC LIMIT ?`),
+    threads: db.prepare(`${THREAD} WHERE t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC ${LIMIT}`),
     thread: db.prepare(`${THREAD} WHERE t.id = ?`),
     messages: db.prepare(
       "SELECT m.role, m.content, m.at, r.id AS run_id FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = ? ORDER BY m.run_n, m.idx",
@@ -197,7 +197,7 @@ function statements(db: DatabaseSync) {
     claimable: db.prepare(
       "SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 UNION ALL SELECT 1 FROM runs WHERE status = 'running' AND lease_until < ? LIMIT 1",
     ),
-    activitiesAfter: db.prepare("SELECT * FROM activities WHERE seq > ? ORDER BY seq LIMIT ?"),
+    activitiesAfter: db.prepare(`SELECT * FROM activities WHERE seq > ? ORDER BY seq ${LIMIT}`),
     lastActivity: db.prepare("SELECT max(seq) AS seq FROM activities"),
     counts: db.prepare(
       "SELECT status, count(*) AS runs FROM runs WHERE status IN ('queued', 'running', 'waiting') GROUP BY status",

@@ -4,7 +4,6 @@
  */
 import type { Latency, PaceResult } from "./clients/pace.ts";
 import { oneProcess, Pace, Streams } from "./lib/helpers.ts";
-import type { Processes } from "./lib/processes.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { Evenkeel } from "./lib/servers.ts";
 import { seedActivities } from "./lib/seed.ts";
@@ -25,10 +24,8 @@ const GRACE_MS = 3_000;
 /** Less of one core than this, and the blocking runs did not block: then nothing was measured. */
 const LEAST_BUSY_PERCENT = 50;
 
-/** For the chats of the warm-up to wind down. */
-const SETTLE_MS = 1_000;
-
-const STREAMING = chat("ttft=0 rate=20 tokens=100000");
+/** For the runs that were canceled to wind down. */
+const SETTLE_MS = 2_000;
 
 type State = "idle" | "loaded";
 
@@ -42,6 +39,7 @@ interface Sample {
 
 interface Target {
   readonly base: string;
+  readonly load: Streams;
   /** The processes that run the tools. */
   readonly busyPids: readonly number[];
 }
@@ -57,13 +55,13 @@ export async function responsive(bench: Bench): Promise<Row[]> {
   const { quick, note } = bench;
   note(
     `Load: streaming chats at 20 tokens/s each, ${BLOCKING_RUNS} runs whose tool spins ${SPIN_MS} ms over and over, ${MUTE_CLIENTS} clients that never read. ` +
-      `${PER_SECOND} requests/s a route. Idle and loaded are of a server that is warm: its first chats, for some seconds, are not measured. The simulated model and the load's clients run at nice 15 on the same cores; the measuring client at normal priority. A request that is unanswered ${GRACE_MS} ms after the last was sent counts with its age.`,
+      `${PER_SECOND} requests/s a route. evenkeel is measured after some time under the load (20 s; none with --quick), and idle when that is gone. The simulated model and the load's clients run at nice 15 on the same cores; the measuring client at normal priority. A request that is unanswered ${GRACE_MS} ms after the last was sent counts with its age.`,
   );
   const plans: readonly Plan[] = quick
-    ? [{ streams: 50, warmUpMs: 700, windowMs: 2_000, rounds: 1 }]
+    ? [{ streams: 50, warmUpMs: 0, windowMs: 2_000, rounds: 1 }]
     : [
-        { streams: 50, warmUpMs: 6_000, windowMs: 8_000, rounds: 3 },
-        { streams: 200, warmUpMs: 6_000, windowMs: 8_000, rounds: 3 },
+        { streams: 50, warmUpMs: 20_000, windowMs: 8_000, rounds: 3 },
+        { streams: 200, warmUpMs: 20_000, windowMs: 8_000, rounds: 3 },
       ];
   const rows: Row[] = [];
   for (const plan of plans) {
@@ -79,42 +77,53 @@ export async function responsive(bench: Bench): Promise<Row[]> {
   return rows;
 }
 
-async function sampleEvenkeel({ processes, modelUrl }: Bench, plan: Plan): Promise<Sample> {
+/** Warm first, as a fresh process is slow at everything while it compiles what it runs; so idle comes last. */
+async function sampleEvenkeel(bench: Bench, plan: Plan): Promise<Sample> {
+  const { processes, modelUrl } = bench;
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
-  await seedActivities(server.url);
-  // Awaited here: the server would be gone before the sample began.
-  return await sample(processes, { base: server.url, busyPids: await server.pids("agent") }, plan);
-}
-
-async function sampleOneProcess({ processes, modelUrl }: Bench, plan: Plan): Promise<Sample> {
-  await using baseline = oneProcess(processes);
-  return await sample(processes, { base: await baseline.listen({ modelUrl }), busyPids: [baseline.pid] }, plan);
-}
-
-async function sample(processes: Processes, { base, busyPids }: Target, plan: Plan): Promise<Sample> {
-  const { streams, warmUpMs, windowMs } = plan;
-  await using pace = new Pace(processes);
   await using load = new Streams(processes);
-  const job = { base, paths: PATHS, perSecond: PER_SECOND };
-  await load.open({ base, path: "/api/chat/stream", streams, body: STREAMING });
-  await pace.run({ ...job, durationMs: warmUpMs, graceMs: 500 });
+  const { url: base } = server;
+  await seedActivities(base);
+  await startLoad(load, base, plan.streams);
+  await sleep(plan.warmUpMs);
+  const loaded = await sampleLoaded(bench, { base, load, busyPids: await server.pids("agent") }, plan);
   await load.close();
   await sleep(SETTLE_MS);
-  const idle = await pace.run({ ...job, durationMs: windowMs, graceMs: 500 });
-  await startLoad(load, base, streams);
+  return { ...loaded, idle: await pace(bench, base, plan) };
+}
+
+/** Idle first: it never gets rid of its load again. */
+async function sampleOneProcess(bench: Bench, plan: Plan): Promise<Sample> {
+  await using baseline = oneProcess(bench.processes);
+  await using load = new Streams(bench.processes);
+  const base = await baseline.listen({ modelUrl: bench.modelUrl });
+  const idle = await pace(bench, base, plan);
+  await startLoad(load, base, plan.streams);
+  return { ...(await sampleLoaded(bench, { base, load, busyPids: [baseline.pid] }, plan)), idle };
+}
+
+async function sampleLoaded(bench: Bench, { base, load, busyPids }: Target, plan: Plan): Promise<Omit<Sample, "idle">> {
   const before = { cpu: cpuMs(busyPids), at: performance.now(), tokens: (await load.count()).tokens };
-  const loaded = await pace.run({ ...job, durationMs: windowMs, graceMs: GRACE_MS });
+  const loaded = await pace(bench, base, plan);
   const elapsedMs = performance.now() - before.at;
   const busyPercent = ((cpuMs(busyPids) - before.cpu) * 100) / elapsedMs;
   if (!(busyPercent >= LEAST_BUSY_PERCENT))
     throw new Error(`The load did not take place: ${busyPercent.toFixed(0)} % of one core was used by it.`);
   const tokensPerSecond = (((await load.count()).tokens - before.tokens) * 1_000) / elapsedMs;
-  return { idle, loaded, busyPercent, tokensPerSecond };
+  return { loaded, busyPercent, tokensPerSecond };
+}
+
+async function pace({ processes }: Bench, base: string, { windowMs }: Plan): Promise<PaceResult> {
+  await using client = new Pace(processes);
+  const job = { base, paths: PATHS, perSecond: PER_SECOND, graceMs: GRACE_MS };
+  // The client's own first requests are slow.
+  await client.run({ ...job, durationMs: 700 });
+  return await client.run({ ...job, durationMs: windowMs });
 }
 
 async function startLoad(load: Streams, base: string, streams: number): Promise<void> {
   const open = { base, path: "/api/chat/stream" };
-  await load.open({ ...open, streams, body: STREAMING });
+  await load.open({ ...open, streams, body: chat("ttft=0 rate=20 tokens=100000") });
   await load.open({ ...open, streams: MUTE_CLIENTS, mute: true, body: chat("ttft=0 rate=50 tokens=100000") });
   const spinning = chat(`ttft=0 rate=0 tokens=1 loop tool=spin input={"ms":${SPIN_MS}}`);
   // Mute as well: the baseline answers nobody once the first of them spins.

@@ -72,6 +72,7 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
       log.error({ kind, id, pid, ...exit }, `${kind} ${id} ${verdict}`);
       if (kind === "agent") handBack(engine, log, ownerName(id, pid));
     },
+    onReturn: ({ kind, id, pid }) => log.info({ kind, id, pid }, `${kind} ${id} is up again`),
     onHopeless: (reason) => {
       log.fatal(reason);
       supervisor.killAll();

@@ -15,14 +15,15 @@ function makeSlot() {
     forked.push(process);
     return process.child();
   };
-  const events = { onDeath, onHopeless, onChange: vi.fn<() => void>() };
+  const onReturn = vi.fn<(slot: Slot, pid: number) => void>();
+  const events = { onDeath, onReturn, onHopeless, onChange: vi.fn<() => void>() };
   const slot = new Slot({ kind: "worker", id: 1, stallMs: 5_000, maxBootFailures: 4, fork, ...events });
   const newest = () => {
     const process = forked.at(-1);
     if (!process) throw new Error("Nothing was forked.");
     return process;
   };
-  return { slot, forked, newest, onDeath, onHopeless };
+  return { slot, forked, newest, onDeath, onReturn, onHopeless };
 }
 
 const settle = () => vi.advanceTimersByTimeAsync(0);
@@ -49,6 +50,22 @@ test("a child that dies is replaced after a backoff that doubles", async () => {
     expect(wait).toBeGreaterThanOrEqual(50 * 2 ** index);
     expect(wait).toBeLessThanOrEqual(100 * 2 ** index);
   });
+});
+
+test("who takes the place of a dead child is told once it is ready, and nobody else", async () => {
+  const { slot, newest, onReturn } = makeSlot();
+  void slot.start();
+  newest().say({ type: "ready" });
+  await settle();
+  expect(onReturn).not.toHaveBeenCalled();
+
+  newest().exit(1);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(onReturn).not.toHaveBeenCalled();
+  newest().say({ type: "ready" });
+  await settle();
+
+  expect(onReturn).toHaveBeenCalledExactlyOnceWith(slot, slot.child?.pid);
 });
 
 test("a child that never gets ready is given up after four tries, with what it said", async () => {

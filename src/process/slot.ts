@@ -25,6 +25,8 @@ export interface Death {
 export interface SlotEvents {
   /** A child is gone without having been asked to, or before it had drained. */
   onDeath(slot: Slot, death: Death): void;
+  /** After a death, or a start that failed: the next one is ready. */
+  onReturn(slot: Slot, pid: number): void;
   /** A child was forked, became ready or is gone: what `info()` says is another now. */
   onChange(): void;
   /** It never became ready and a restart will not help, or was tried too often. */
@@ -57,6 +59,8 @@ export class Slot {
   #everReady = false;
   readonly #firstReady = Promise.withResolvers<number | undefined>();
   #stopping = false;
+  // Since a death, until the next one is ready.
+  #isDown = false;
   /** Why we killed the child ourselves. */
   #killedFor: string | undefined;
   #restarts = 0;
@@ -162,6 +166,8 @@ export class Slot {
       (port) => {
         this.#everReady = true;
         this.#firstReady.resolve(port);
+        if (this.#isDown) this.#options.onReturn(this, child.pid);
+        this.#isDown = false;
         this.#options.onChange();
       },
       () => {},
@@ -179,6 +185,7 @@ export class Slot {
     const tooOften = !this.#everReady && this.#failures >= this.#options.maxBootFailures;
     const hopeless = exit.code === EXIT.config || tooOften;
     const reason = reasonOf({ ...exit, detail });
+    this.#isDown = true;
     this.#noteExit(reason);
     this.#options.onDeath(this, { pid: child.pid, exit: { ...exit, detail }, verdict: verdictOn(exit, hopeless) });
     if (hopeless) return this.#options.onHopeless(this, reason);

@@ -18,6 +18,7 @@ async function startTwo() {
     drainMs: 1_000,
     gauges: () => ({ runs_running: 3 }),
     onDeath: () => {},
+    onReturn: () => {},
     onHopeless: () => {},
   });
   const started = supervisor.start({ kind: "worker", count: 2, fork });

@@ -19,12 +19,19 @@ export interface RoleOptions {
   readonly fork: (id: number) => Child;
 }
 
+interface Place {
+  readonly kind: ChildKind;
+  readonly id: number;
+}
+
 export interface SupervisorOptions {
   readonly stallMs: number;
   readonly drainMs: number;
   /** The primary's own figures, read once a second. */
   readonly gauges: () => Gauges;
-  readonly onDeath: (death: Death & { readonly kind: ChildKind; readonly id: number }) => void;
+  readonly onDeath: (death: Death & Place) => void;
+  /** The next one after a death serves. */
+  readonly onReturn: (child: Place & { readonly pid: number }) => void;
   /** The tree cannot work: one of its processes never came up, or said that no restart can help. */
   readonly onHopeless: (reason: string) => void;
 }
@@ -52,7 +59,7 @@ export class Supervisor {
 
   /** Forks `count` children of a kind and waits until each is ready. Resolves with their ports. */
   async start({ kind, count, fork }: RoleOptions): Promise<(number | undefined)[]> {
-    const { stallMs, onDeath, onHopeless } = this.#options;
+    const { stallMs, onDeath, onReturn, onHopeless } = this.#options;
     const slots = Array.from({ length: count }, (_, index) => {
       const id = index + 1;
       return new Slot({
@@ -62,6 +69,7 @@ export class Supervisor {
         maxBootFailures: MAX_BOOT_FAILURES,
         fork: () => fork(id),
         onDeath: (_slot, death) => onDeath({ kind, id, ...death }),
+        onReturn: (_slot, pid) => onReturn({ kind, id, pid }),
         onChange: () => this.#shareSoon(),
         onHopeless: (_slot, reason) => onHopeless(`${kind} ${id} does not start: ${reason}`),
       });

@@ -5,6 +5,9 @@
 import { DatabaseSync } from "node:sqlite";
 import { AppError, type ErrorCode } from "../../core/errors.ts";
 
+/** What the WAL's file may keep when it begins anew; larger it is after a burst, or behind a slow reader. */
+const WAL_KEPT_BYTES = 16 * 1024 * 1024;
+
 export interface ConnectionOptions {
   readonly path: string;
   readonly durability: "normal" | "full";
@@ -19,7 +22,7 @@ export function connect({ path, durability }: ConnectionOptions): DatabaseSync {
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = ${durability};
       PRAGMA wal_autocheckpoint = 0;
-      PRAGMA journal_size_limit = 16777216;
+      PRAGMA journal_size_limit = ${WAL_KEPT_BYTES};
       PRAGMA cache_size = -16000;
       PRAGMA temp_store = MEMORY;
     `);

@@ -4,13 +4,12 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
-import { isBusy } from "./connection.ts";
+import { busyRetryMs, isBusy } from "./connection.ts";
 
 /** In pages: 4 MB. */
 const RESTART_ABOVE_FRAMES = 1_000;
 // Writers leave a gap of milliseconds between their commits; with several of them it takes some tries to meet one.
 const RESTART_TRIES = 20;
-const RETRY_MS = { from: 1, to: 5 };
 
 /** https://sqlite.org/pragma.html#pragma_wal_checkpoint */
 interface Checkpoint {
@@ -41,7 +40,7 @@ export class Checkpointer {
     if (log <= RESTART_ABOVE_FRAMES) return;
     for (let tries = 0; tries < RESTART_TRIES && this.#db.isOpen; tries += 1) {
       if (!checkpoint(this.#restart).busy) return;
-      await setTimeout(RETRY_MS.from + Math.random() * (RETRY_MS.to - RETRY_MS.from));
+      await setTimeout(busyRetryMs());
     }
   }
 }

@@ -8,6 +8,8 @@ import { AppError, type ErrorCode } from "../../core/errors.ts";
 /** What the WAL's file may keep when it begins anew; larger it is after a burst, or behind a slow reader. */
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 
+const BUSY_RETRY_MS = { from: 1, to: 9 };
+
 export interface ConnectionOptions {
   readonly path: string;
   readonly durability: "normal" | "full";
@@ -65,6 +67,11 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
 export function storageError(error: unknown): unknown {
   const known = CODES[resultCode(error)];
   return known ? new AppError(known[0], known[1], { cause: error, retryAfterS: 5 }) : error;
+}
+
+/** How long to leave a lock alone that was taken, outside of SQLite and with jitter: processes must not meet again. */
+export function busyRetryMs(): number {
+  return BUSY_RETRY_MS.from + Math.random() * (BUSY_RETRY_MS.to - BUSY_RETRY_MS.from);
 }
 
 export function isBusy(error: unknown): boolean {

@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
-import { isBusy, storageError } from "./connection.ts";
+import { busyRetryMs, isBusy, storageError } from "./connection.ts";
 
 /** What one caller wants done. It checks first and writes last: an AppError must leave nothing written. */
 type Job = () => unknown;
@@ -20,7 +20,6 @@ interface Waiting {
 // few go at once: the steps of a run that begins must not wait for company that does not come.
 const SPACING_MS = 4;
 const BURST = 3;
-const BUSY_RETRY_MS = { from: 1, to: 9 };
 // A lock that stays taken this long means another process hangs inside a transaction.
 const GIVE_UP_MS = 10_000;
 /** Bound of the queue: at it, writers are refused with OVERLOADED. */
@@ -88,7 +87,7 @@ export class Writer {
   #beginFailed(error: unknown): void {
     this.#busySince ??= performance.now();
     if (isBusy(error) && performance.now() - this.#busySince < GIVE_UP_MS) {
-      return this.#schedule(BUSY_RETRY_MS.from + Math.random() * (BUSY_RETRY_MS.to - BUSY_RETRY_MS.from));
+      return this.#schedule(busyRetryMs());
     }
     this.#busySince = undefined;
     const failed = this.#waiting;

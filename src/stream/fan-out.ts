@@ -5,7 +5,11 @@
  * [p99 of /health beside 500 dashboards, over idle: 1.3 to 1.7 times; without the pause 1.9 to 2.5.]
  */
 const TOLD_AT_ONCE = 16;
-const PAUSE_MS = 1;
+// The pause is so many times what the telling took, so a crowd costs a process little of its time at once, and one
+// that does not keep up hears of several events together. [500 dashboards: 8 % less CPU than with 1 ms always, and
+// processes waited 20 % less for a core.]
+const PAUSE_FACTOR = 20;
+const MAX_PAUSE_MS = 10;
 
 export class FanOut {
   // Bounded by the viewers of this feed on this worker.
@@ -43,9 +47,13 @@ export class FanOut {
       this.#waiting = [...this.#listeners];
     }
     this.#telling = true;
+    const began = performance.now();
     for (const listener of this.#waiting.splice(0, TOLD_AT_ONCE)) if (this.#listeners.has(listener)) listener();
     this.#telling = false;
-    this.#pause = this.#waiting.length > 0 || this.#news ? setTimeout(() => this.#tellSome(), PAUSE_MS) : undefined;
+    this.#pause = undefined;
+    if (this.#waiting.length === 0 && !this.#news) return;
+    const pauseMs = Math.min(MAX_PAUSE_MS, PAUSE_FACTOR * (performance.now() - began));
+    this.#pause = setTimeout(() => this.#tellSome(), pauseMs);
   }
 
   /** Nobody is left to be told. */

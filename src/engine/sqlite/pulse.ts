@@ -8,7 +8,7 @@ import { watch, type FSWatcher } from "node:fs";
 // Quiet for this long: commits come seldom, so being woken is cheaper than looking.
 const QUIET_MS = 20;
 // File events are a hint, not a promise (network file systems have none): look anyhow, and how often.
-const ASLEEP_MS = 100;
+const ASLEEP_MS = 250;
 const BLIND_MS = 10;
 const TROUBLE_MS = 500;
 

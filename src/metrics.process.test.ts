@@ -19,6 +19,9 @@ test("one scrape of any worker shows the whole tree", async () => {
         expect(text).toMatch(new RegExp(`evenkeel_process_resident_memory_bytes{kind="${kind}",id="${id}"} \\d+\n`));
       }
       expect(text).toContain('evenkeel_runs{kind="primary",id="1",status="running"} 0\n');
+      for (const type of ["queued", "started", "completed"])
+        expect(text).toContain(`evenkeel_activities_total{kind="primary",id="1",type="run.${type}"} 1\n`);
+      expect(text).toContain('evenkeel_activities_total{kind="primary",id="1",type="run.failed"} 0\n');
       for (const id of [1, 2]) {
         expect(text).toContain(`evenkeel_stream_viewers{kind="worker",id="${id}"} `);
         expect(text).toContain(`evenkeel_health_seconds{kind="worker",id="${id}",quantile="0.99"} `);

@@ -18,7 +18,7 @@ import { isCode, ReloadWatcher } from "./process/reload.ts";
 import { onSignals } from "./process/signals.ts";
 import { Supervisor } from "./process/supervisor.ts";
 import { childEnv, loadSettings, type Mode, type Settings } from "./settings.ts";
-import { Upkeep } from "./upkeep.ts";
+import { Upkeep } from "./upkeep/upkeep.ts";
 
 const SOURCE = import.meta.dirname;
 
@@ -58,12 +58,15 @@ function unusable({ host, port }: { host: string; port: number }, error: unknown
 
 /** Keeps the lock: one that nobody refers to is collected as garbage, and with it the lock is gone. */
 async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
-  const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
+  const { dataDir, durability, maxQueued } = settings;
+  const storage = { dataDir, durability, limits: { queued: maxQueued } };
+  const engine = await openEngine(storage);
+  const lastActivity = await engine.lastActivity();
   // Whoever owned a run is gone: we hold the folder's lock.
   const released = await engine.release({ crashed: false });
   if (released > 0) log.info({ runs: released }, "unfinished runs are resumed");
 
-  const upkeep = new Upkeep(engine, log);
+  const upkeep = new Upkeep({ storage, lastActivity }, log);
   const supervisor = new Supervisor({
     stallMs: settings.stallMs,
     drainMs: settings.drainMs,
@@ -93,9 +96,9 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
     drain: (signal) => {
       log.info(`${signal}: draining, ${settings.drainMs} ms at most`);
       for (const watcher of watchers) watcher.stop();
-      upkeep.stop();
       // Those who serve users first, together with those whose answers they wait for; then the model.
       void supervisor.stop([["worker", "agent"], ["simulator"]]).then(async () => {
+        await upkeep.stop();
         await engine.close();
         lock.release();
         log.info("drained");

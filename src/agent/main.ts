@@ -5,10 +5,10 @@ import { ownerName } from "../core/run.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
+import { lowerPriority } from "../process/priority.ts";
 import { childSettings } from "../settings.ts";
 import { Breakers } from "./breakers.ts";
 import { ModelMeter } from "./model-meter.ts";
-import { lowerPriority } from "./priority.ts";
 import { Runner } from "./runner.ts";
 import { assertToolsExist, loadTools } from "./tools/registry.ts";
 

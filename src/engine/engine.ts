@@ -108,6 +108,8 @@ export interface Engine {
   followActivities(onActivities: (activities: readonly Activity[]) => void): Follower;
   /** Position of the newest activity: cheap enough to ask on every request. */
   lastActivity(): Promise<number>;
+  /** How many of each type there are with seq above `after`, and the seq of the newest. */
+  countActivities(after: number): Promise<ActivityCounts>;
 
   /** Those with the newest runs first, without those of delegated runs, which are found through their parent. */
   threads(filter: { readonly limit: number; readonly before?: number }): Promise<Page<ThreadSummary>>;
@@ -123,10 +125,16 @@ export interface Engine {
 
   counts(): Promise<Record<"queued" | "running" | "waiting", number>>;
 
-  /** Upkeep of the storage. Called every second by the primary, and by nobody else. */
+  /** Upkeep of the storage. Called every second by the upkeep thread, and by nobody else. */
   maintain(): Promise<void>;
 
   close(): Promise<void>;
+}
+
+export interface ActivityCounts {
+  /** `after` when there are none. */
+  readonly last: number;
+  readonly byType: Readonly<Partial<Record<ActivityType, number>>>;
 }
 
 export interface Claim {

@@ -4,6 +4,7 @@
  * of all. Called by `routes/metrics.ts`.
  */
 import type { MetricConfiguration } from "prom-client";
+import { ACTIVITY_TYPES } from "../core/activity.ts";
 import type { Gauges, ProcessInfo } from "../process/protocol.ts";
 
 interface Metric {
@@ -12,7 +13,7 @@ interface Metric {
   /** Counters only grow while their process lives, and begin at 0 in the next one. */
   readonly type: "gauge" | "counter";
   /** The label whose values are the keys of what `from` gives. */
-  readonly by?: "quantile" | "status";
+  readonly by?: "quantile" | "status" | "type";
   /** Told of a place in the tree even while no process is in it. */
   readonly always?: true;
   /** Undefined: this process has no such figure, and gives no sample. */
@@ -78,6 +79,13 @@ const METRICS: readonly Metric[] = [
       running: gauges["runs_running"],
       waiting: gauges["runs_waiting"],
     }),
+  },
+  {
+    name: "evenkeel_activities_total",
+    help: "Runs that were queued, started, completed, failed and so on, and what else is an activity. Told by the primary. Without those of threads that were deleted within a second.",
+    type: "counter",
+    by: "type",
+    from: ({ gauges }) => Object.fromEntries(ACTIVITY_TYPES.map((type) => [type, gauges[type]])),
   },
   {
     name: "evenkeel_health_seconds",

@@ -8,7 +8,10 @@ function tellers(fanOut: FanOut, count: number): number[] {
 }
 
 beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
@@ -46,6 +49,24 @@ test("news that comes meanwhile reaches all, the last ones too", () => {
 
   expect(whileNews).toBeGreaterThan(2);
   expect(Math.max(...heard) - Math.min(...heard)).toBe(0);
+});
+
+test.each([
+  { crowd: 100, tellingMs: 0.25, lastAfterMs: 30, pause: "20 times the telling of 16" },
+  { crowd: 100, tellingMs: 10, lastAfterMs: 84, pause: "a seventh of 100 ms" },
+])("the pause between a few of $crowd is $pause when that takes $tellingMs ms", ({ crowd, tellingMs, lastAfterMs }) => {
+  const fanOut = new FanOut();
+  let spentMs = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => Date.now() + spentMs);
+  for (let index = 0; index < crowd; index += 1) fanOut.add(() => (spentMs += tellingMs / 16));
+  let lastToldAt = 0;
+  fanOut.add(() => (lastToldAt = Date.now()));
+  const began = Date.now();
+
+  fanOut.tell();
+  vi.runAllTimers();
+
+  expect(lastToldAt - began).toBe(lastAfterMs);
 });
 
 test("one that left before its turn is not told", () => {

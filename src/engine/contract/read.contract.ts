@@ -211,6 +211,18 @@ function testPost(open: OpenEngine): void {
 
     expect(await other.lastActivity()).toBe(seq);
   });
+
+  test("countActivities counts each type above a position, and says how far it came", async () => {
+    await using data = await open();
+    const { seq: before } = await data.engine.post({ type: "notice", detail: {} });
+    await lifeOf(data.engine, "run-1");
+    await lifeOf(data.engine, "run-2");
+    const last = await data.engine.lastActivity();
+
+    const byType = { "run.queued": 2, "run.started": 2, "tool.called": 2, "tool.finished": 2, "run.completed": 2 };
+    expect(await data.engine.countActivities(before)).toEqual({ last, byType });
+    expect(await data.engine.countActivities(last)).toEqual({ last, byType: {} });
+  });
 }
 
 /** A run that calls one tool and completes. */

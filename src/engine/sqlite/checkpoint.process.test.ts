@@ -14,7 +14,7 @@ const MAINTAIN_EVERY_MS = 100;
 const TIMEOUT_MS = 30_000;
 
 test(
-  "under steady writes the WAL begins anew again and again, in a file that is never cut off",
+  "under steady writes the WAL begins anew again and again, in a file that is not emptied",
   async () => {
     await using data = await openTemporary();
     const { path, dbPath } = data.folder;

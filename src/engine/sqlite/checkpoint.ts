@@ -1,5 +1,5 @@
 /**
- * Moves committed pages from the WAL into the database file. The primary alone does it, once a second:
+ * Moves committed pages from the WAL into the database file. The upkeep thread alone does it, once a second:
  * left to every writer, checkpoints collide and the WAL grows without end.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";

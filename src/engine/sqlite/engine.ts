@@ -130,6 +130,10 @@ export class SqliteEngine implements Engine {
     return this.#lastActivity;
   }
 
+  countActivities(after: number) {
+    return this.#read(() => this.#reads.countActivities(after));
+  }
+
   threads({ limit, before }: { limit: number; before?: number }) {
     return this.#read(() => this.#reads.threads(limit, before));
   }

@@ -5,8 +5,10 @@
  */
 import { watch, type FSWatcher } from "node:fs";
 
-// Quiet for this long: commits come seldom, so being woken is cheaper than looking.
+// Nothing new for this long: commits come seldom, so being woken is cheaper than looking.
 const QUIET_MS = 20;
+// The file is written a moment before its commit can be seen: with DURABILITY=full the disk comes between.
+const COMMIT_MS = 100;
 // File events are a hint, not a promise (network file systems have none): look anyhow, and how often.
 const ASLEEP_MS = 250;
 const BLIND_MS = 10;
@@ -26,7 +28,7 @@ export class Pulse {
   readonly #options: PulseOptions;
   #timer: NodeJS.Timeout | undefined;
   #watcher: FSWatcher | undefined;
-  #changedAt = 0;
+  #awakeUntil = 0;
 
   constructor(walPath: string, options: PulseOptions) {
     this.#walPath = walPath;
@@ -36,31 +38,28 @@ export class Pulse {
   /** Idempotent. Someone who starts expects something soon, so it starts awake. */
   start(): void {
     if (this.#watcher) this.stop();
-    this.#changedAt = performance.now();
+    this.#stayAwake(QUIET_MS);
     this.#timer ??= setTimeout(() => this.#beat(), this.#options.pollMs());
   }
 
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    this.#unwatch();
   }
 
   #beat(): void {
     const sight = this.#options.look();
     // Stopped by whoever was called.
     if (!this.#timer) return;
-    if (sight === "changed" || sight === "more") this.#changedAt = performance.now();
-    const quiet = performance.now() - this.#changedAt > QUIET_MS;
-    if (!quiet) this.#awake(sight);
+    if (sight === "changed" || sight === "more") this.#stayAwake(QUIET_MS);
+    if (performance.now() < this.#awakeUntil) this.#awake(sight);
     else if (sight === "trouble") this.#next(TROUBLE_MS);
     else this.#asleep();
   }
 
   #awake(sight: Sight): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    this.#unwatch();
     this.#next(sight === "more" ? 0 : this.#options.pollMs());
   }
 
@@ -68,16 +67,24 @@ export class Pulse {
     if (this.#watcher) return this.#next(ASLEEP_MS);
     try {
       this.#watcher = watch(this.#walPath, () => {
-        // The file is written a moment before its commit can be seen: stay awake, one look may be too early.
-        this.#changedAt = performance.now();
+        this.#stayAwake(COMMIT_MS);
         this.#beat();
       });
-      this.#watcher.on("error", () => this.#watcher?.close());
+      this.#watcher.on("error", () => this.#unwatch());
       // A commit between the last look and this moment made no event: look once more before relying on them.
       this.#next(0);
     } catch {
       this.#next(BLIND_MS);
     }
+  }
+
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  #stayAwake(ms: number): void {
+    this.#awakeUntil = performance.now() + ms;
   }
 
   #next(ms: number): void {

@@ -1,10 +1,11 @@
 /** Everything that only reads, on a connection that never writes. Called by `engine.ts`. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import type { Activity } from "../../core/activity.ts";
+import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import { repairHistory, type Message, type StoredMessage } from "../../core/message.ts";
 import type { Run } from "../../core/run.ts";
 import type {
+  ActivityCounts,
   ActivityFilter,
   Effects,
   EventPage,
@@ -125,6 +126,14 @@ export class Reads {
     return (this.#sql.lastActivity.get() as { seq: number | null }).seq ?? 0;
   }
 
+  countActivities(after: number): ActivityCounts {
+    const rows = this.#sql.countActivities.all(after) as { type: ActivityType; many: number; last: number }[];
+    return {
+      last: Math.max(after, ...rows.map(({ last }) => last)),
+      byType: Object.fromEntries(rows.map(({ type, many }) => [type, many])),
+    };
+  }
+
   counts(): Record<"queued" | "running" | "waiting", number> {
     const counts = { queued: 0, running: 0, waiting: 0 };
     for (const row of this.#sql.counts.all() as { status: keyof typeof counts; runs: number }[])
@@ -199,6 +208,10 @@ function statements(db: DatabaseSync) {
     ),
     activitiesAfter: db.prepare(`SELECT * FROM activities WHERE seq > ? ORDER BY seq ${LIMIT}`),
     lastActivity: db.prepare("SELECT max(seq) AS seq FROM activities"),
+    // The + keeps the planner on the range of new rows, instead of reading all activities by type.
+    countActivities: db.prepare(
+      "SELECT type, count(*) AS many, max(seq) AS last FROM activities WHERE seq > ? GROUP BY +type",
+    ),
     counts: db.prepare(
       "SELECT status, count(*) AS runs FROM runs WHERE status IN ('queued', 'running', 'waiting') GROUP BY status",
     ),

@@ -1,0 +1,69 @@
+/** The real thread on a real database. */
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout } from "node:timers/promises";
+import { pino } from "pino";
+import { expect, test, vi } from "vitest";
+import { enqueue, LEASE_MS } from "../engine/contract/setup.ts";
+import { openTemporary } from "../engine/sqlite/test-data.ts";
+import type { OpenOptions } from "../engine/open.ts";
+import type { Log } from "../observe/log.ts";
+import { Upkeep } from "./upkeep.ts";
+
+const PATIENCE = { timeout: 10_000, interval: 25 };
+
+function storageAt(dataDir: string): OpenOptions {
+  return { dataDir, durability: "normal", limits: { queued: 100 } };
+}
+
+function makeLog(): { readonly log: Log; readonly lines: readonly string[] } {
+  const lines: string[] = [];
+  return { log: pino({}, { write: (line: string) => void lines.push(line) }), lines };
+}
+
+test("it tells how many runs there are, and counts the activities since the start", async () => {
+  await using data = await openTemporary();
+  await enqueue(data.engine);
+  const lastActivity = await data.engine.lastActivity();
+  const upkeep = new Upkeep({ storage: storageAt(data.folder.path), lastActivity }, pino({ enabled: false }));
+  expect(upkeep.gauges).toEqual({});
+
+  await enqueue(data.engine);
+  await enqueue(data.engine);
+  await data.engine.claim({ owner: "owner 1", limit: 1, leaseMs: LEASE_MS });
+
+  const expected = { runs_queued: 2, runs_running: 1, "run.queued": 2, "run.started": 1, "run.failed": 0 };
+  await vi.waitFor(() => expect(upkeep.gauges).toMatchObject(expected), PATIENCE);
+  await enqueue(data.engine);
+  await vi.waitFor(() => expect(upkeep.gauges).toMatchObject({ "run.queued": 3, "run.started": 1 }), PATIENCE);
+  await upkeep.stop();
+  expect(upkeep.gauges).toEqual({});
+});
+
+test("a storage in trouble is logged, nothing is told meanwhile, and it goes on when that is over", async () => {
+  await using data = await openTemporary();
+  const { log, lines } = makeLog();
+  const upkeep = new Upkeep({ storage: storageAt(data.folder.path), lastActivity: 0 }, log);
+  await vi.waitFor(() => expect(upkeep.gauges).toMatchObject({ runs_queued: 0 }), PATIENCE);
+
+  using broken = new DatabaseSync(data.folder.dbPath, { timeout: 1_000 });
+  broken.exec("ALTER TABLE activities RENAME TO elsewhere");
+  await vi.waitFor(() => expect(upkeep.gauges).toEqual({}), PATIENCE);
+  expect(lines[0]).toContain("upkeep of the data failed");
+  broken.exec("ALTER TABLE elsewhere RENAME TO activities");
+
+  await vi.waitFor(() => expect(upkeep.gauges).toMatchObject({ runs_queued: 0 }), PATIENCE);
+  await upkeep.stop();
+});
+
+test("a storage that cannot be opened is tried again, until it is stopped", async () => {
+  await using data = await openTemporary();
+  const { log, lines } = makeLog();
+  const upkeep = new Upkeep({ storage: storageAt(data.folder.dbPath), lastActivity: 0 }, log);
+
+  await vi.waitFor(() => expect(lines.length).toBeGreaterThan(1), PATIENCE);
+  await upkeep.stop();
+  const logged = lines.length;
+  await setTimeout(1_500);
+
+  expect(lines).toHaveLength(logged);
+});

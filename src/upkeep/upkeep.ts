@@ -4,11 +4,14 @@
  * supervise nobody and a woken worker would wait for its core. [The p99 of /health beside 200 chats: a fifth less.]
  */
 import { Worker } from "node:worker_threads";
+import { ACTIVITY_TYPES, type ActivityType } from "../core/activity.ts";
+import type { ActivityCounts, Engine } from "../engine/engine.ts";
 import type { OpenOptions } from "../engine/open.ts";
 import type { Log } from "../observe/log.ts";
 import type { Gauges } from "../process/protocol.ts";
 
 const RETRY_MS = 1_000;
+const FAILED = "upkeep of the data failed";
 
 export interface UpkeepTask {
   readonly storage: OpenOptions;
@@ -16,19 +19,25 @@ export interface UpkeepTask {
   readonly lastActivity: number;
 }
 
-/** Once a second, from the thread. */
-export type UpkeepNews = { readonly gauges: Gauges } | { readonly error: unknown };
+/** Once a second, from the thread. The activities are those since the last news. */
+export type UpkeepNews =
+  | { readonly runs: Awaited<ReturnType<Engine["counts"]>>; readonly activities: ActivityCounts }
+  | { readonly error: unknown; readonly code?: unknown };
 
 export class Upkeep {
-  readonly #task: UpkeepTask;
+  readonly #storage: OpenOptions;
   readonly #log: Log;
+  // Kept here, so that they go on when the thread has to be begun anew.
+  readonly #totals = Object.fromEntries(ACTIVITY_TYPES.map((type) => [type, 0])) as Record<ActivityType, number>;
+  #lastActivity: number;
   #thread: Worker;
   #retry: NodeJS.Timeout | undefined;
   #gauges: Gauges = {};
   #stopping = false;
 
-  constructor(task: UpkeepTask, log: Log) {
-    this.#task = task;
+  constructor({ storage, lastActivity }: UpkeepTask, log: Log) {
+    this.#storage = storage;
+    this.#lastActivity = lastActivity;
     this.#log = log;
     this.#thread = this.#begin();
   }
@@ -51,19 +60,41 @@ export class Upkeep {
   }
 
   #begin(): Worker {
-    const thread = new Worker(new URL("main.ts", import.meta.url), { workerData: this.#task, name: "upkeep" });
+    const workerData: UpkeepTask = { storage: this.#storage, lastActivity: this.#lastActivity };
+    const thread = new Worker(new URL("main.ts", import.meta.url), { workerData, name: "upkeep" });
     thread.on("message", (news: UpkeepNews) => this.#hear(news));
     thread.on("error", (error) => this.#hear({ error }));
     thread.on("exit", () => {
       this.#gauges = {};
-      if (!this.#stopping) this.#retry = setTimeout(() => (this.#thread = this.#begin()), RETRY_MS);
+      this.#beginLater();
     });
     return thread;
   }
 
+  #beginLater(): void {
+    if (this.#stopping) return;
+    this.#retry = setTimeout(() => {
+      try {
+        this.#thread = this.#begin();
+      } catch (error) {
+        // The system has no thread to give.
+        this.#hear({ error });
+        this.#beginLater();
+      }
+    }, RETRY_MS);
+  }
+
   #hear(news: UpkeepNews): void {
-    // What cannot be told is left out: old figures would pass for true ones.
-    this.#gauges = "gauges" in news ? news.gauges : {};
-    if ("error" in news) this.#log.error({ err: news.error }, "upkeep of the data failed");
+    if ("error" in news) {
+      // What cannot be told is left out: old figures would pass for true ones.
+      this.#gauges = {};
+      this.#log.error({ err: news.error, ...(news.code !== undefined && { code: news.code }) }, FAILED);
+      return;
+    }
+    const { runs, activities } = news;
+    this.#lastActivity = activities.last;
+    for (const type of ACTIVITY_TYPES) this.#totals[type] += activities.byType[type] ?? 0;
+    const { queued, running, waiting } = runs;
+    this.#gauges = { runs_queued: queued, runs_running: running, runs_waiting: waiting, ...this.#totals };
   }
 }

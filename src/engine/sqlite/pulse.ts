@@ -70,7 +70,10 @@ export class Pulse {
         this.#stayAwake(COMMIT_MS);
         this.#beat();
       });
-      this.#watcher.on("error", () => this.#unwatch());
+      this.#watcher.on("error", () => {
+        this.#unwatch();
+        this.#next(BLIND_MS);
+      });
       // A commit between the last look and this moment made no event: look once more before relying on them.
       this.#next(0);
     } catch {
@@ -84,7 +87,7 @@ export class Pulse {
   }
 
   #stayAwake(ms: number): void {
-    this.#awakeUntil = performance.now() + ms;
+    this.#awakeUntil = Math.max(this.#awakeUntil, performance.now() + ms);
   }
 
   #next(ms: number): void {

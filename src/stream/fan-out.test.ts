@@ -53,7 +53,8 @@ test("news that comes meanwhile reaches all, the last ones too", () => {
 
 test.each([
   { crowd: 100, tellingMs: 0.25, lastAfterMs: 30, pause: "20 times the telling of 16" },
-  { crowd: 100, tellingMs: 10, lastAfterMs: 84, pause: "a seventh of 100 ms" },
+  { crowd: 100, tellingMs: 10, lastAfterMs: 60, pause: "10 ms" },
+  { crowd: 319, tellingMs: 10, lastAfterMs: 95, pause: "a twentieth of 100 ms" },
 ])("the pause between a few of $crowd is $pause when that takes $tellingMs ms", ({ crowd, tellingMs, lastAfterMs }) => {
   const fanOut = new FanOut();
   let spentMs = 0;

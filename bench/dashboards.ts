@@ -62,7 +62,7 @@ export async function dashboards(bench: Bench): Promise<Row[]> {
   note(
     `${plan.dashboards} WebSockets with the activities and the processes each; ${CHATS} running chats, and short ones for new activities. ` +
       `4 workers, 2 agents. ${plan.warmUpMs / 1_000} s pass under load before the measuring; idle is the same server when the load is gone. ` +
-      `The median of ${plan.servers * plan.rounds} rounds of ${plan.windowMs / 1_000} s each. ` +
+      `Rounds: ${plan.servers * plan.rounds}, ${plan.windowMs / 1_000} s for each load; their median counts. ` +
       "All clients but the one that measures stand for other machines: they step back behind the server.",
   );
   const samples: Sample[] = [];

@@ -123,7 +123,10 @@ test("each page can be opened by its address, and says its name in the title", a
   for (const place of PLACES) {
     const page = await visitor.open(place.hash);
     await eventually(() => place.isFilled(page));
-    expect((await page.title()).toLowerCase()).toBe(`${place.title ?? place.name} · evenkeel`);
+    // A thread's name comes with the list of threads, which may be later than what was said in it.
+    await eventually(async () =>
+      expect((await page.title()).toLowerCase()).toBe(`${place.title ?? place.name} · evenkeel`),
+    );
     await page.close();
   }
   expect(visitor.problems).toEqual([]);

@@ -1,8 +1,8 @@
 /**
  * What the primary does for the data: the storage's upkeep, and a look at the runs. It happens in a thread of its own,
  * of low priority: a checkpoint takes milliseconds, and on a slow disk much longer, in which the primary would
- * supervise nobody and a woken worker would wait for its core. [With it at low priority, the
- * p99 of /health beside 200 chats was a fifth less.]
+ * supervise nobody and a woken worker would wait for its core. [With it at low priority, the p99 of /health beside 200
+ * chats was a fifth less.]
  */
 import { Worker } from "node:worker_threads";
 import { ACTIVITY_TYPES, type ActivityType } from "../core/activity.ts";

@@ -1,101 +1,77 @@
 /**
- * Turns one streamed answer of the Messages API into journal events, and watches that it is whole. Fed by
- * `model.ts` with every stream event (https://docs.claude.com/en/docs/build-with-claude/streaming).
+ * One streamed answer of the Messages API: what it says goes into the journal event by event, and when it is whole,
+ * into the thread. Fed by `model.ts` with every event (https://docs.claude.com/en/docs/build-with-claude/streaming).
  */
-import type { RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages";
-import { newId } from "../core/id.ts";
+import type { RawMessageStreamEvent, StopReason } from "@anthropic-ai/sdk/resources/messages";
+import type { ContentBlock } from "../core/message.ts";
+import { NO_USAGE, type Usage } from "../core/run.ts";
+import { beginBlock, type Block } from "./answer-blocks.ts";
 import { BrokenAnswer } from "./model-error.ts";
 import type { RunLog } from "./run-log.ts";
 
-/** How one content block goes on and ends. */
-interface Block {
-  delta(event: RawMessageStreamEvent & { type: "content_block_delta" }): void;
-  stop(): void;
+export interface Answer {
+  /** The blocks of it that go into the thread. */
+  readonly content: readonly ContentBlock[];
+  readonly usage: Usage;
 }
 
-export class AnswerEvents {
+/** Counters of the whole answer so far. What does not apply, or is as before, is left out or null. */
+type Counters = { readonly [counter in keyof Usage]?: number | null };
+
+/** Why an answer stops in the middle of what the model meant to say. */
+const CUT: ReadonlySet<StopReason | null> = new Set(["max_tokens", "model_context_window_exceeded"]);
+
+export class AnswerReader {
   readonly #log: RunLog;
+  // By index, in the order in which they began.
   readonly #blocks = new Map<number, Block>();
-  /** The first tool whose arguments are not JSON. */
-  #broken: string | undefined;
+  #usage = NO_USAGE;
+  #stopReason: StopReason | null = null;
+  #state: "none" | "begun" | "whole" = "none";
 
   constructor(log: RunLog) {
     this.#log = log;
   }
 
-  /** @throws BrokenAnswer when a tool call's arguments are not JSON */
+  /** @throws BrokenAnswer when a second answer begins */
   see(event: RawMessageStreamEvent): void {
-    if (event.type === "content_block_start") {
-      const block = this.#start(event.content_block);
-      if (block) this.#blocks.set(event.index, block);
+    switch (event.type) {
+      case "message_start":
+        if (this.#state !== "none") throw new BrokenAnswer("the model began its answer twice");
+        this.#state = "begun";
+        return this.#count(event.message.usage);
+      case "content_block_start": {
+        const block = beginBlock(event.content_block, this.#log);
+        if (block) this.#blocks.set(event.index, block);
+        return;
+      }
+      case "content_block_delta":
+        return this.#blocks.get(event.index)?.delta(event.delta);
+      case "content_block_stop":
+        return this.#blocks.get(event.index)?.stop();
+      case "message_delta":
+        this.#stopReason = event.delta.stop_reason;
+        return this.#count(event.usage);
+      case "message_stop":
+        if (this.#state === "begun") this.#state = "whole";
     }
-    if (event.type === "content_block_delta") this.#blocks.get(event.index)?.delta(event);
-    if (event.type === "content_block_stop") {
-      this.#blocks.get(event.index)?.stop();
-      this.#blocks.delete(event.index);
-    }
-    // Cut off by max_tokens it is no fault: the call is left out of the answer, and never runs.
-    const isDone = event.type === "message_delta" && event.delta.stop_reason !== "max_tokens";
-    if (isDone && this.#broken !== undefined)
-      throw new BrokenAnswer(`the arguments of tool ${this.#broken} are not JSON`);
   }
 
-  #start(block: (RawMessageStreamEvent & { type: "content_block_start" })["content_block"]): Block | undefined {
-    if (block.type === "text") return this.#text();
-    if (block.type === "thinking") return this.#thinking();
-    if (block.type === "tool_use") return this.#toolCall(block);
-    return undefined;
+  /** @throws BrokenAnswer when it ended before `message_stop`, or a tool call's arguments are not JSON */
+  whole(): Answer {
+    if (this.#state !== "whole") throw new BrokenAnswer("the answer broke off: it ended before message_stop");
+    const isCut = CUT.has(this.#stopReason);
+    const content = [...this.#blocks.values()].flatMap((block) => block.content(isCut) ?? []);
+    return { content, usage: this.#usage };
   }
 
-  #text(): Block {
-    const log = this.#log;
-    const messageId = newId("msg");
-    log.emit({ type: "TEXT_MESSAGE_START", messageId, role: "assistant" });
-    return {
-      delta: ({ delta }) => delta.type === "text_delta" && log.text("TEXT_MESSAGE_CONTENT", messageId, delta.text),
-      stop: () => log.emit({ type: "TEXT_MESSAGE_END", messageId }),
+  #count(counters: Counters): void {
+    const { input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens } = this.#usage;
+    this.#usage = {
+      input_tokens: counters.input_tokens ?? input_tokens,
+      output_tokens: counters.output_tokens ?? output_tokens,
+      cache_read_input_tokens: counters.cache_read_input_tokens ?? cache_read_input_tokens,
+      cache_creation_input_tokens: counters.cache_creation_input_tokens ?? cache_creation_input_tokens,
     };
-  }
-
-  #thinking(): Block {
-    const log = this.#log;
-    const messageId = newId("msg");
-    log.emit({ type: "REASONING_START", messageId });
-    log.emit({ type: "REASONING_MESSAGE_START", messageId, role: "reasoning" });
-    return {
-      delta: ({ delta }) =>
-        delta.type === "thinking_delta" && log.text("REASONING_MESSAGE_CONTENT", messageId, delta.thinking),
-      stop: () => {
-        log.emit({ type: "REASONING_MESSAGE_END", messageId });
-        log.emit({ type: "REASONING_END", messageId });
-      },
-    };
-  }
-
-  #toolCall({ id: toolCallId, name: toolCallName }: { id: string; name: string }): Block {
-    const log = this.#log;
-    let json = "";
-    log.emit({ type: "TOOL_CALL_START", toolCallId, toolCallName });
-    return {
-      delta: ({ delta }) => {
-        if (delta.type !== "input_json_delta") return;
-        json += delta.partial_json;
-        log.args(toolCallId, delta.partial_json);
-      },
-      stop: () => {
-        // The SDK would hand on as much as it could parse: a tool must never run on half its arguments.
-        if (json !== "" && !isJson(json)) this.#broken ??= toolCallName;
-        log.emit({ type: "TOOL_CALL_END", toolCallId });
-      },
-    };
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -4,15 +4,11 @@
  * from a dead process goes the same way as a new one.
  */
 import type Anthropic from "@anthropic-ai/sdk";
-import type {
-  Message as ModelMessage,
-  MessageParam,
-  MessageStreamParams,
-} from "@anthropic-ai/sdk/resources/messages/messages";
+import type { MessageCreateParamsStreaming, MessageParam } from "@anthropic-ai/sdk/resources/messages";
 import type { Agent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import { MODEL_STEP } from "../core/event.ts";
-import { textOf, toolUsesOf, type ContentBlock, type Message, type ToolUseBlock } from "../core/message.ts";
+import { textOf, toolUsesOf, type Message, type ToolUseBlock } from "../core/message.ts";
 import { addUsage, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Breaker } from "./breaker.ts";
@@ -70,11 +66,11 @@ async function modelStep(options: LoopOptions, progress: Progress): Promise<Prog
   const { agent, log, client, meter, breaker, modelIdleMs: idleMs, signal } = options;
   assertStepsLeft(agent, progress.steps + 1);
   const params = paramsOf(options, progress.messages);
-  const answer = await callModel({ client, params, log, meter, breaker, idleMs, signal });
-  const message: Message = { role: "assistant", content: contentOf(answer) };
-  const step = { usage: addUsage(progress.usage, usageOf(answer)), steps: progress.steps + 1 };
+  const { content, usage } = await callModel({ client, params, log, meter, breaker, idleMs, signal });
+  const message: Message = { role: "assistant", content };
+  const step = { usage: addUsage(progress.usage, usage), steps: progress.steps + 1 };
   // The API refuses empty messages in a history, so an empty answer is not kept.
-  const messages = message.content.length > 0 ? [message] : [];
+  const messages = content.length > 0 ? [message] : [];
   if (toolUsesOf(message).length === 0) {
     await log.settle({ ...step, messages }, { status: "completed", reply: textOf(message) });
     return undefined;
@@ -104,46 +100,18 @@ function assertStepsLeft({ agentId, limits }: Agent, steps: number): void {
   );
 }
 
-function paramsOf({ agent, tools }: LoopOptions, messages: readonly Message[]): MessageStreamParams {
+function paramsOf({ agent, tools }: LoopOptions, messages: readonly Message[]): MessageCreateParamsStreaming {
   const { model, maxTokens, system, thinking } = agent;
   const described = describeTools(tools);
   return {
     model,
     max_tokens: maxTokens,
+    stream: true,
     // Stored content is what the API sent or what it documents as input; its types are a subset of theirs.
     messages: messages as unknown as MessageParam[],
     ...(system !== undefined && { system }),
     ...(described.length > 0 && { tools: described }),
     ...(thinking === "adaptive" && { thinking: { type: "adaptive", display: "summarized" } }),
     ...(typeof thinking === "number" && { thinking: { type: "enabled", budget_tokens: thinking } }),
-  };
-}
-
-/** The blocks of an answer that go into the thread. */
-function contentOf({ content, stop_reason: stopReason }: ModelMessage): ContentBlock[] {
-  return content.flatMap((block): ContentBlock[] => {
-    switch (block.type) {
-      case "text":
-        return block.text === "" ? [] : [{ type: "text", text: block.text }];
-      case "tool_use":
-        // Cut off by max_tokens: its arguments may be half of what the model meant, so it never runs.
-        if (stopReason === "max_tokens") return [];
-        return [{ type: "tool_use", id: block.id, name: block.name, input: block.input }];
-      case "thinking":
-        return [{ type: "thinking", thinking: block.thinking, signature: block.signature }];
-      case "redacted_thinking":
-        return [{ type: "redacted_thinking", data: block.data }];
-      default:
-        return [];
-    }
-  });
-}
-
-function usageOf({ usage }: ModelMessage): Usage {
-  return {
-    input_tokens: usage.input_tokens,
-    output_tokens: usage.output_tokens,
-    cache_read_input_tokens: usage.cache_read_input_tokens ?? 0,
-    cache_creation_input_tokens: usage.cache_creation_input_tokens ?? 0,
   };
 }

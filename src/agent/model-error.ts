@@ -1,5 +1,5 @@
 /** What went wrong between us and the model, and whether trying again makes sense. Pure. */
-import { AnthropicError, APIConnectionError, APIError, APIUserAbortError } from "@anthropic-ai/sdk";
+import { APIConnectionError, APIError, APIUserAbortError } from "@anthropic-ai/sdk";
 import type { ErrorCode } from "../core/errors.ts";
 
 export interface ModelFailure {
@@ -13,7 +13,7 @@ export interface ModelFailure {
   readonly rateLimited?: boolean;
 }
 
-/** The stream came to nothing in a way the SDK does not see: silence, or tool arguments that are no JSON. */
+/** The stream came to nothing: silence, an end before its time, or tool arguments that are no JSON. */
 export class BrokenAnswer extends Error {
   constructor(message: string) {
     super(message);
@@ -32,8 +32,6 @@ export function modelFailure(error: unknown): ModelFailure | undefined {
   if (error instanceof BrokenAnswer) return unavailable(error.message);
   if (error instanceof APIConnectionError) return unavailable(`no connection: ${rootMessage(error)}`);
   if (error instanceof APIError) return error.status === undefined ? ofStream(error) : ofStatus(error, error.status);
-  // The SDK's other errors mean an answer that stopped before message_stop.
-  if (error instanceof AnthropicError) return unavailable(`the answer broke off: ${rootMessage(error)}`);
   // undici's "terminated": the socket closed in the middle of the body.
   if (error instanceof TypeError || error instanceof SyntaxError)
     return unavailable(`the answer broke off: ${rootMessage(error)}`);

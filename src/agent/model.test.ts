@@ -11,11 +11,11 @@ import { RunLog } from "./run-log.ts";
 const NEVER = new AbortController().signal;
 
 /** The failure of a call of a model that answers like this. */
-function call(breaker: Breaker, finalMessage: () => Promise<never>, signal = NEVER): Promise<unknown> {
-  const client = { messages: { stream: () => ({ on: () => {}, finalMessage }) } } as unknown as Anthropic;
+function call(breaker: Breaker, asResponse: () => Promise<never>, signal = NEVER): Promise<unknown> {
+  const client = { messages: { create: () => ({ asResponse }) } } as unknown as Anthropic;
   const engine = { append: async () => {} } as unknown as Engine;
   const log = new RunLog({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
-  const params = { model: "m", max_tokens: 1, messages: [] };
+  const params = { model: "m", max_tokens: 1, messages: [], stream: true as const };
   const meter = new ModelMeter();
   return callModel({ client, params, log, meter, breaker, idleMs: 60_000, signal }).catch(
     (failure: unknown) => failure,

@@ -4,16 +4,13 @@
  * [SDK 1.11: its `timeout` covers the headers only, hence the idle watchdog.]
  */
 import type Anthropic from "@anthropic-ai/sdk";
-import type {
-  Message as ModelMessage,
-  MessageStreamParams,
-  RawMessageStreamEvent,
-} from "@anthropic-ai/sdk/resources/messages/messages";
+import type { MessageCreateParamsStreaming, RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages";
 import { backoffMs } from "../core/backoff.ts";
 import { AppError } from "../core/errors.ts";
 import { MODEL_STEP } from "../core/event.ts";
-import { AnswerEvents } from "./answer.ts";
+import { AnswerReader, type Answer } from "./answer.ts";
 import type { Breaker, Passage } from "./breaker.ts";
+import { readEvents } from "./event-stream.ts";
 import { BrokenAnswer, modelFailure, type ModelFailure } from "./model-error.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { RunLog } from "./run-log.ts";
@@ -24,7 +21,7 @@ const BACKOFF = { firstMs: 500, maxMs: 8_000 };
 
 export interface ModelCall {
   readonly client: Anthropic;
-  readonly params: MessageStreamParams;
+  readonly params: MessageCreateParamsStreaming;
   readonly log: RunLog;
   readonly meter: ModelMeter;
   readonly breaker: Breaker;
@@ -37,7 +34,7 @@ export interface ModelCall {
  * @returns the whole answer: only one that came to `message_stop` counts
  * @throws AppError MODEL_UNAVAILABLE, MODEL_REJECTED or MODEL_UNAUTHORIZED; the signal's reason when aborted
  */
-export async function callModel(call: ModelCall): Promise<ModelMessage> {
+export async function callModel(call: ModelCall): Promise<Answer> {
   const { meter } = call;
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -59,7 +56,7 @@ export async function callModel(call: ModelCall): Promise<ModelMessage> {
 }
 
 /** One attempt, as soon as the breaker lets it through; or the failure of the one that tried for it. */
-async function callOnce(call: ModelCall): Promise<ModelMessage> {
+async function callOnce(call: ModelCall): Promise<Answer> {
   const { breaker, meter, signal } = call;
   const entering = breaker.enter(signal);
   const wait = { ms: breaker.waitMs, rateLimited: false };
@@ -80,7 +77,7 @@ async function callOnce(call: ModelCall): Promise<ModelMessage> {
   }
 }
 
-async function streamOnce(call: ModelCall, passage: Passage): Promise<ModelMessage> {
+async function streamOnce(call: ModelCall, passage: Passage): Promise<Answer> {
   const { client, params, log, meter, idleMs, signal } = call;
   const abort = new AbortController();
   const follow = () => abort.abort();
@@ -93,23 +90,21 @@ async function streamOnce(call: ModelCall, passage: Passage): Promise<ModelMessa
   try {
     signal.throwIfAborted();
     log.emit({ type: "STEP_STARTED", stepName: MODEL_STEP });
-    const events = new AnswerEvents(log);
-    const stream = client.messages.stream(params, { signal: abort.signal, timeout: idleMs });
-    stream.on("streamEvent", (event) => {
+    const answer = new AnswerReader(log);
+    const response = await client.messages.create(params, { signal: abort.signal, timeout: idleMs }).asResponse();
+    await readEvents(response, (event) => {
       idle.refresh();
       meter.heard(charactersIn(event));
       passage.heard();
-      events.see(event);
+      answer.see(event);
     });
-    return await stream.finalMessage();
+    return answer.whole();
   } catch (error) {
     if (silent) throw new BrokenAnswer(`the model was silent for ${idleMs} ms`);
     throw error;
   } finally {
     clearTimeout(idle);
     signal.removeEventListener("abort", follow);
-    // After a failure in our own listener the stream would go on without us.
-    abort.abort();
   }
 }
 

@@ -1,0 +1,152 @@
+/** What is kept of a streamed answer, compared with what the SDK's own reader makes of the same bytes. */
+import Anthropic from "@anthropic-ai/sdk";
+import type { MessageCreateParamsStreaming } from "@anthropic-ai/sdk/resources/messages";
+import { expect, test } from "vitest";
+import type { Engine } from "../engine/engine.ts";
+import { openFixture } from "../simulator/fixture.ts";
+import { AnswerReader, type Answer } from "./answer.ts";
+import { readEvents } from "./event-stream.ts";
+import { RunLog } from "./run-log.ts";
+
+const paramsOf = (content = "hello"): MessageCreateParamsStreaming => ({
+  model: "test-model",
+  max_tokens: 1_000,
+  messages: [{ role: "user", content }],
+  stream: true,
+});
+
+async function answerTo(client: Anthropic, content?: string): Promise<Answer> {
+  const engine = { append: async () => {} } as unknown as Engine;
+  const signal = new AbortController().signal;
+  const log = new RunLog({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
+  const reader = new AnswerReader(log);
+  const response = await client.messages.create(paramsOf(content)).asResponse();
+  await readEvents(response, (event) => reader.see(event)).finally(() => log.stop());
+  return reader.whole();
+}
+
+/** What the SDK reads, as far as we keep it, and what we do. */
+async function bothRead(client: Anthropic, content?: string): Promise<{ theirs: unknown; ours: unknown }> {
+  const { content: blocks, usage } = await client.messages.stream(paramsOf(content)).finalMessage();
+  const ours = await answerTo(client, content);
+  const kept = ours.content.map((block, index) => pick(blocks[index], Object.keys(block)));
+  return {
+    theirs: { blocks: blocks.length, content: kept.map(withoutId), usage: pick(usage, Object.keys(ours.usage)) },
+    ours: { ...ours, blocks: ours.content.length, content: ours.content.map(withoutId) },
+  };
+}
+
+const pick = (from: object | undefined, keys: readonly string[]) =>
+  Object.fromEntries(Object.entries(from ?? {}).filter(([key]) => keys.includes(key)));
+
+/** Ids of tool calls are new in each answer. */
+const withoutId = (block: object) => ({ ...block, id: undefined });
+
+test.each([
+  "/sim tokens=5",
+  "/sim tokens=0",
+  "/sim thinking=4 tokens=3",
+  "/sim tool=calculate input={}",
+  '/sim tool=search input={"query":"Käse 🧀 \\"fresh\\"","limits":[1,2.5,null]} tool=calculate input={"sum":"1+1"}',
+  '/sim tool=search input={"query":"Käse 🧀"} drip',
+])("the answer to %s is the one that the SDK reads", async (content) => {
+  await using fixture = await openFixture();
+
+  const { theirs, ours } = await bothRead(fixture.client, content);
+
+  expect(ours).toEqual(theirs);
+});
+
+interface Event {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+/** A client whose model says exactly this. */
+function clientHearing(...events: readonly Event[]): Anthropic {
+  const body = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join("");
+  const headers = { "content-type": "text/event-stream" };
+  return new Anthropic({ apiKey: "any", maxRetries: 0, fetch: async () => new Response(body, { headers }) });
+}
+
+const usage = { input_tokens: 10, output_tokens: 1, cache_read_input_tokens: 5, cache_creation_input_tokens: 0 };
+const start: Event = { type: "message_start", message: { id: "msg_1", role: "assistant", content: [], usage } };
+const stop: Event = { type: "message_stop" };
+const delta = (stopReason: string, more: object = {}): Event => ({
+  type: "message_delta",
+  delta: { stop_reason: stopReason },
+  usage: { output_tokens: 20, ...more },
+});
+
+/** One content block with its deltas. */
+const block = (index: number, begun: object, ...deltas: readonly object[]): Event[] => [
+  { type: "content_block_start", index, content_block: begun },
+  ...deltas.map((more) => ({ type: "content_block_delta", index, delta: more })),
+  { type: "content_block_stop", index },
+];
+
+const tool = { type: "tool_use", id: "toolu_1", name: "search", input: {} };
+const json = (text: string) => ({ type: "input_json_delta", partial_json: text });
+
+const thinking = block(
+  0,
+  { type: "thinking", thinking: "", signature: "" },
+  { type: "thinking_delta", thinking: "Let me " },
+  { type: "thinking_delta", thinking: "see." },
+  { type: "signature_delta", signature: "c2lnbmVk" },
+);
+const redacted = block(1, { type: "redacted_thinking", data: "c2VjcmV0" });
+
+test.each<[string, Event[]]>([
+  ["counters of the whole answer", [start, delta("end_turn", { cache_creation_input_tokens: 7 }), stop]],
+  ["counters that changed", [start, delta("end_turn", { input_tokens: 11, cache_read_input_tokens: 6 }), stop]],
+  ["thinking, shown and redacted", [start, ...thinking, ...redacted, delta("end_turn"), stop]],
+  ["a tool call without arguments", [start, ...block(0, tool), delta("tool_use"), stop]],
+  // As some endpoints write it.
+  [
+    "a block that begins without its text",
+    [start, ...block(0, { type: "text" }, { type: "text_delta", text: "Hello" }), delta("end_turn"), stop],
+  ],
+])("%s: as the SDK reads it", async (_, events) => {
+  const { theirs, ours } = await bothRead(clientHearing(...events));
+
+  expect(ours).toEqual(theirs);
+});
+
+test("empty text and the blocks of server tools are not kept", async () => {
+  const events = [
+    ...block(0, { type: "text", text: "" }),
+    ...block(1, { type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: {} }, json("{}")),
+    ...block(2, { type: "text", text: "" }, { type: "text_delta", text: "Found." }),
+  ];
+
+  const answer = await answerTo(clientHearing(start, ...events, delta("end_turn"), stop));
+
+  expect(answer.content).toEqual([{ type: "text", text: "Found." }]);
+});
+
+test.each(["max_tokens", "model_context_window_exceeded"])(
+  "a tool call in an answer that ended by %s is left out",
+  async (stopReason) => {
+    const events = [...block(0, tool, json('{"query":"ha'))];
+
+    const answer = await answerTo(clientHearing(start, ...events, delta(stopReason), stop));
+
+    expect(answer.content).toEqual([]);
+  },
+);
+
+test.each([
+  [
+    "tool arguments that are not JSON",
+    [start, ...block(0, tool, json('{"query":')), delta("tool_use"), stop],
+    "search",
+  ],
+  ["an end without a message_stop", [start, delta("end_turn")], "before message_stop"],
+  ["an end that never began", [stop], "before message_stop"],
+  ["two beginnings", [start, start, delta("end_turn"), stop], "twice"],
+])("%s are a broken answer", async (_, events, reason) => {
+  const reading = answerTo(clientHearing(...events));
+
+  await expect(reading).rejects.toMatchObject({ name: "BrokenAnswer", message: expect.stringContaining(reason) });
+});

@@ -125,6 +125,24 @@ test("empty text and the blocks of server tools are not kept", async () => {
   expect(answer.content).toEqual([{ type: "text", text: "Found." }]);
 });
 
+test("what comes for a block that has ended changes nothing", async () => {
+  const late = [{ type: "content_block_delta", index: 0, delta: { type: "text_delta", text: " late" } }];
+  const text = block(0, { type: "text", text: "" }, { type: "text_delta", text: "Found." });
+
+  const answer = await answerTo(clientHearing(start, ...text, ...late, delta("end_turn"), stop));
+
+  expect(answer.content).toEqual([{ type: "text", text: "Found." }]);
+});
+
+test("blocks that share an index are all kept", async () => {
+  const first = block(0, { type: "text", text: "" }, { type: "text_delta", text: "One." });
+  const second = block(0, { type: "text", text: "" }, { type: "text_delta", text: "Two." });
+
+  const answer = await answerTo(clientHearing(start, ...first, ...second, delta("end_turn"), stop));
+
+  expect(answer.content).toMatchObject([{ text: "One." }, { text: "Two." }]);
+});
+
 test.each(["max_tokens", "model_context_window_exceeded"])(
   "a tool call in an answer that ended by %s is left out",
   async (stopReason) => {

@@ -2,7 +2,11 @@
  * One streamed answer of the Messages API: what it says goes into the journal event by event, and when it is whole,
  * into the thread. Fed by `model.ts` with every event (https://docs.claude.com/en/docs/build-with-claude/streaming).
  */
-import type { RawMessageStreamEvent, StopReason } from "@anthropic-ai/sdk/resources/messages";
+import type {
+  RawContentBlockStartEvent,
+  RawMessageStreamEvent,
+  StopReason,
+} from "@anthropic-ai/sdk/resources/messages";
 import type { ContentBlock } from "../core/message.ts";
 import { NO_USAGE, type Usage } from "../core/run.ts";
 import { beginBlock, type Block } from "./answer-blocks.ts";
@@ -23,8 +27,10 @@ const CUT: ReadonlySet<StopReason | null> = new Set(["max_tokens", "model_contex
 
 export class AnswerReader {
   readonly #log: RunLog;
-  // By index, in the order in which they began.
-  readonly #blocks = new Map<number, Block>();
+  // In the order in which they began.
+  readonly #blocks: Block[] = [];
+  // By index: what comes for one that has ended is left out, the journal has said its end.
+  readonly #open = new Map<number, Block>();
   #usage = NO_USAGE;
   #stopReason: StopReason | null = null;
   #state: "none" | "begun" | "whole" = "none";
@@ -40,15 +46,12 @@ export class AnswerReader {
         if (this.#state !== "none") throw new BrokenAnswer("the model began its answer twice");
         this.#state = "begun";
         return this.#count(event.message.usage);
-      case "content_block_start": {
-        const block = beginBlock(event.content_block, this.#log);
-        if (block) this.#blocks.set(event.index, block);
-        return;
-      }
+      case "content_block_start":
+        return this.#begin(event);
       case "content_block_delta":
-        return this.#blocks.get(event.index)?.delta(event.delta);
+        return this.#open.get(event.index)?.delta(event.delta);
       case "content_block_stop":
-        return this.#blocks.get(event.index)?.stop();
+        return this.#end(event.index);
       case "message_delta":
         this.#stopReason = event.delta.stop_reason;
         return this.#count(event.usage);
@@ -61,8 +64,22 @@ export class AnswerReader {
   whole(): Answer {
     if (this.#state !== "whole") throw new BrokenAnswer("the answer broke off: it ended before message_stop");
     const isCut = CUT.has(this.#stopReason);
-    const content = [...this.#blocks.values()].flatMap((block) => block.content(isCut) ?? []);
+    const content = this.#blocks.flatMap((block) => block.content(isCut) ?? []);
     return { content, usage: this.#usage };
+  }
+
+  #begin({ index, content_block: begun }: RawContentBlockStartEvent): void {
+    // One that was never ended, and has its place taken.
+    this.#end(index);
+    const block = beginBlock(begun, this.#log);
+    if (!block) return;
+    this.#blocks.push(block);
+    this.#open.set(index, block);
+  }
+
+  #end(index: number): void {
+    this.#open.get(index)?.stop();
+    this.#open.delete(index);
   }
 
   #count(counters: Counters): void {

@@ -6,7 +6,7 @@ import type { Engine } from "../engine/engine.ts";
 import { openFixture } from "../simulator/fixture.ts";
 import { AnswerReader, type Answer } from "./answer.ts";
 import { readEvents } from "./event-stream.ts";
-import { RunLog } from "./run-log.ts";
+import { RunJournal } from "./run-journal.ts";
 
 const paramsOf = (content = "hello"): MessageCreateParamsStreaming => ({
   model: "test-model",
@@ -18,10 +18,10 @@ const paramsOf = (content = "hello"): MessageCreateParamsStreaming => ({
 async function answerTo(client: Anthropic, content?: string): Promise<Answer> {
   const engine = { append: async () => {} } as unknown as Engine;
   const signal = new AbortController().signal;
-  const log = new RunLog({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
-  const reader = new AnswerReader(log);
+  const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
+  const reader = new AnswerReader(journal);
   const response = await client.messages.create(paramsOf(content)).asResponse();
-  await readEvents(response, (event) => reader.see(event)).finally(() => log.stop());
+  await readEvents(response, (event) => reader.see(event)).finally(() => journal.stop());
   return reader.whole();
 }
 

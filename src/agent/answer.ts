@@ -11,7 +11,7 @@ import type { ContentBlock } from "../core/message.ts";
 import { NO_USAGE, type Usage } from "../core/run.ts";
 import { beginBlock, type Block } from "./answer-blocks.ts";
 import { BrokenAnswer } from "./model-error.ts";
-import type { RunLog } from "./run-log.ts";
+import type { RunJournal } from "./run-journal.ts";
 
 export interface Answer {
   /** The blocks of it that go into the thread. */
@@ -26,7 +26,7 @@ type Counters = { readonly [counter in keyof Usage]?: number | null };
 const CUT: ReadonlySet<StopReason | null> = new Set(["max_tokens", "model_context_window_exceeded"]);
 
 export class AnswerReader {
-  readonly #log: RunLog;
+  readonly #journal: RunJournal;
   // In the order in which they began.
   readonly #blocks: Block[] = [];
   // By index: what comes for one that has ended is left out, the journal has said its end.
@@ -35,8 +35,8 @@ export class AnswerReader {
   #stopReason: StopReason | null = null;
   #state: "none" | "begun" | "whole" = "none";
 
-  constructor(log: RunLog) {
-    this.#log = log;
+  constructor(journal: RunJournal) {
+    this.#journal = journal;
   }
 
   /** @throws BrokenAnswer when a second answer begins */
@@ -71,7 +71,7 @@ export class AnswerReader {
   #begin({ index, content_block: begun }: RawContentBlockStartEvent): void {
     // One that was never ended, and has its place taken.
     this.#end(index);
-    const block = beginBlock(begun, this.#log);
+    const block = beginBlock(begun, this.#journal);
     if (!block) return;
     this.#blocks.push(block);
     this.#open.set(index, block);

@@ -15,8 +15,8 @@ import type { Breaker } from "./breaker.ts";
 import { callModel } from "./model.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Parking } from "./parking.ts";
-import type { RunLog } from "./run-log.ts";
-import { outlastTrouble } from "./storage-trouble.ts";
+import type { RunJournal } from "./run-journal.ts";
+import { outlastTrouble } from "./retry-storage.ts";
 import { runTools } from "./tools/execute.ts";
 import { describeTools, type Tools } from "./tools/registry.ts";
 
@@ -30,7 +30,7 @@ export interface LoopOptions {
   readonly parking: Parking;
   readonly meter: ModelMeter;
   readonly breaker: Breaker;
-  readonly log: RunLog;
+  readonly journal: RunJournal;
   readonly modelIdleMs: number;
   readonly signal: AbortSignal;
 }
@@ -63,32 +63,32 @@ export async function runLoop(options: LoopOptions): Promise<void> {
 
 /** @returns undefined when that was the last word, which is settled already */
 async function modelStep(options: LoopOptions, progress: Progress): Promise<Progress | undefined> {
-  const { agent, log, client, meter, breaker, modelIdleMs: idleMs, signal } = options;
+  const { agent, journal, client, meter, breaker, modelIdleMs: idleMs, signal } = options;
   assertStepsLeft(agent, progress.steps + 1);
   const params = paramsOf(options, progress.messages);
-  const { content, usage } = await callModel({ client, params, log, meter, breaker, idleMs, signal });
+  const { content, usage } = await callModel({ client, params, journal, meter, breaker, idleMs, signal });
   const message: Message = { role: "assistant", content };
   const step = { usage: addUsage(progress.usage, usage), steps: progress.steps + 1 };
   // The API refuses empty messages in a history, so an empty answer is not kept.
   const messages = content.length > 0 ? [message] : [];
   if (toolUsesOf(message).length === 0) {
-    await log.settle({ ...step, messages }, { status: "completed", reply: textOf(message) });
+    await journal.settle({ ...step, messages }, { status: "completed", reply: textOf(message) });
     return undefined;
   }
-  await log.checkpoint({ ...step, messages }, [{ type: "STEP_FINISHED", stepName: MODEL_STEP }]);
+  await journal.checkpoint({ ...step, messages }, [{ type: "STEP_FINISHED", stepName: MODEL_STEP }]);
   return { ...step, messages: [...progress.messages, message], resumed: false };
 }
 
 async function toolStep(options: LoopOptions, progress: Progress, uses: readonly ToolUseBlock[]): Promise<Progress> {
-  const { run, engine, agent, log, tools, parking, signal } = options;
+  const { run, engine, agent, journal, tools, parking, signal } = options;
   const steps = progress.steps + uses.length;
   assertStepsLeft(agent, steps);
   // Only the first step after a claim can find calls of a dead owner.
   const ledger = progress.resumed ? await outlastTrouble(() => engine.toolCalls(run.run_id), signal) : [];
   const context = { signal, runId: run.run_id, threadId: run.thread_id };
-  const results = await runTools({ uses, ledger, tools, log, steps: progress.steps, parking, context });
+  const results = await runTools({ uses, ledger, tools, journal, steps: progress.steps, parking, context });
   const message: Message = { role: "user", content: results };
-  await log.checkpoint({ messages: [message], steps });
+  await journal.checkpoint({ messages: [message], steps });
   return { ...progress, steps, messages: [...progress.messages, message], resumed: false };
 }
 

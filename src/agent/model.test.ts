@@ -6,7 +6,7 @@ import type { Engine } from "../engine/engine.ts";
 import { Breaker } from "./breaker.ts";
 import { ModelMeter } from "./model-meter.ts";
 import { callModel } from "./model.ts";
-import { RunLog } from "./run-log.ts";
+import { RunJournal } from "./run-journal.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -14,10 +14,10 @@ const NEVER = new AbortController().signal;
 function call(breaker: Breaker, asResponse: () => Promise<never>, signal = NEVER): Promise<unknown> {
   const client = { messages: { create: () => ({ asResponse }) } } as unknown as Anthropic;
   const engine = { append: async () => {} } as unknown as Engine;
-  const log = new RunLog({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
+  const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
   const params = { model: "m", max_tokens: 1, messages: [], stream: true as const };
   const meter = new ModelMeter();
-  return callModel({ client, params, log, meter, breaker, idleMs: 60_000, signal }).catch(
+  return callModel({ client, params, journal, meter, breaker, idleMs: 60_000, signal }).catch(
     (failure: unknown) => failure,
   );
 }

@@ -13,7 +13,7 @@ import type { Breaker, Passage } from "./breaker.ts";
 import { readEvents } from "./event-stream.ts";
 import { BrokenAnswer, modelFailure, type ModelFailure } from "./model-error.ts";
 import type { ModelMeter } from "./model-meter.ts";
-import type { RunLog } from "./run-log.ts";
+import type { RunJournal } from "./run-journal.ts";
 import { sleep } from "./sleep.ts";
 
 const MAX_ATTEMPTS = 4;
@@ -22,7 +22,7 @@ const BACKOFF = { firstMs: 500, maxMs: 8_000 };
 export interface ModelCall {
   readonly client: Anthropic;
   readonly params: MessageCreateParamsStreaming;
-  readonly log: RunLog;
+  readonly journal: RunJournal;
   readonly meter: ModelMeter;
   readonly breaker: Breaker;
   readonly idleMs: number;
@@ -49,7 +49,7 @@ export async function callModel(call: ModelCall): Promise<Answer> {
         throw new AppError(failure.code, sentence(`after ${attempt} attempts, ${failure.reason}`), { cause: error });
       }
       const waitMs = waitBefore(attempt, failure);
-      call.log.retry({ attempt: attempt + 1, reason: failure.reason, wait_ms: waitMs });
+      call.journal.retry({ attempt: attempt + 1, reason: failure.reason, wait_ms: waitMs });
       await meter.waiting({ ms: waitMs, rateLimited: failure.rateLimited ?? false }, sleep(waitMs, call.signal));
     }
   }
@@ -78,7 +78,7 @@ async function callOnce(call: ModelCall): Promise<Answer> {
 }
 
 async function streamOnce(call: ModelCall, passage: Passage): Promise<Answer> {
-  const { client, params, log, meter, idleMs, signal } = call;
+  const { client, params, journal, meter, idleMs, signal } = call;
   const abort = new AbortController();
   const follow = () => abort.abort();
   signal.addEventListener("abort", follow);
@@ -89,8 +89,8 @@ async function streamOnce(call: ModelCall, passage: Passage): Promise<Answer> {
   }, idleMs);
   try {
     signal.throwIfAborted();
-    log.emit({ type: "STEP_STARTED", stepName: MODEL_STEP });
-    const answer = new AnswerReader(log);
+    journal.emit({ type: "STEP_STARTED", stepName: MODEL_STEP });
+    const answer = new AnswerReader(journal);
     const response = await client.messages.create(params, { signal: abort.signal, timeout: idleMs }).asResponse();
     await readEvents(response, (event) => {
       idle.refresh();

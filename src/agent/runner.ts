@@ -3,9 +3,9 @@
  * passes cancel requests on. Owned by `main.ts`.
  */
 import type { Claim, Engine, Follower } from "../engine/engine.ts";
-import { Interrupted } from "./interrupted.ts";
+import { Interrupted } from "./abort-reason.ts";
 import { Parking } from "./parking.ts";
-import { work, type Hold, type WorkDeps } from "./work.ts";
+import { work, type RunHandles, type WorkDeps } from "./work.ts";
 
 const LEASE_MS = 15_000;
 const EXTEND_MS = 5_000;
@@ -18,7 +18,7 @@ export interface RunnerOptions extends WorkDeps {
   readonly concurrency: number;
 }
 
-interface Job extends Hold {
+interface Job extends RunHandles {
   readonly done: Promise<void>;
 }
 
@@ -104,12 +104,12 @@ export class Runner {
   #begin(claim: Claim): void {
     const runId = claim.run.run_id;
     // A slot is free: the run that it waits for may be the one that takes it.
-    const hold: Hold = { abort: new AbortController(), parking: new Parking(() => this.#look()) };
+    const handles: RunHandles = { abort: new AbortController(), parking: new Parking(() => this.#look()) };
     // Our own lease ran out while the machine slept, and we were the first to look: the old job is not the owner.
     this.#jobs.get(runId)?.abort.abort(new Interrupted("lost"));
     const job: Job = {
-      ...hold,
-      done: work(claim, this.#options, hold).then(() => {
+      ...handles,
+      done: work(claim, this.#options, handles).then(() => {
         if (this.#jobs.get(runId) === job) this.#jobs.delete(runId);
         this.#look();
       }),

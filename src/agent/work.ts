@@ -1,5 +1,5 @@
 /**
- * One claimed run from claim to settle: its time limit, its journal pen, its loop, and the one place that
+ * One claimed run from claim to settle: its time limit, its journal journal, its loop, and the one place that
  * decides what an end of the loop means for the run. Called by the runner.
  */
 import type Anthropic from "@anthropic-ai/sdk";
@@ -9,11 +9,11 @@ import type { Outcome } from "../core/run.ts";
 import type { Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import type { Breakers } from "./breakers.ts";
-import { Interrupted } from "./interrupted.ts";
+import { Interrupted } from "./abort-reason.ts";
 import { runLoop } from "./loop.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Parking } from "./parking.ts";
-import { RunLog } from "./run-log.ts";
+import { RunJournal } from "./run-journal.ts";
 import { DELEGATE, delegateTool } from "./tools/delegate.ts";
 import { toolsOf, type Tools } from "./tools/registry.ts";
 
@@ -29,17 +29,17 @@ export interface WorkDeps {
 }
 
 /** What the runner holds of a run that is worked on. */
-export interface Hold {
+export interface RunHandles {
   readonly abort: AbortController;
   readonly parking: Parking;
 }
 
 /** Never rejects: what goes wrong ends in the run's own outcome, or in the log. */
-export async function work(claim: Claim, deps: WorkDeps, hold: Hold): Promise<void> {
+export async function work(claim: Claim, deps: WorkDeps, handles: RunHandles): Promise<void> {
   const { engine, log } = deps;
-  const { abort } = hold;
+  const { abort } = handles;
   const { run, fence } = claim;
-  const pen = new RunLog({
+  const journal = new RunJournal({
     engine,
     runId: run.run_id,
     fence,
@@ -50,30 +50,30 @@ export async function work(claim: Claim, deps: WorkDeps, hold: Hold): Promise<vo
     },
   });
   try {
-    await runWithinTime(claim, deps, { ...hold, pen });
+    await runWithinTime(claim, deps, { ...handles, journal });
   } catch (error) {
     const outcome = outcomeOf(error);
     if (outcome?.status === "failed")
       log.warn({ run_id: run.run_id, code: outcome.error.code, err: causeOf(error) }, outcome.error.detail);
     // A lease that is lost, or given back, means that somebody else says how it ends.
-    if (outcome) await pen.settle({}, outcome).catch(() => {});
+    if (outcome) await journal.settle({}, outcome).catch(() => {});
   } finally {
     // Nothing of a run outlives it: a tool that still runs is told.
     abort.abort(new Interrupted("stopped"));
-    pen.stop();
+    journal.stop();
   }
 }
 
 async function runWithinTime(
   { run }: Claim,
   deps: WorkDeps,
-  { pen, abort, parking }: Hold & { readonly pen: RunLog },
+  { journal, abort, parking }: RunHandles & { readonly journal: RunJournal },
 ): Promise<void> {
   const { engine, agents, client, meter, breakers, modelIdleMs } = deps;
   const agent = agents.get(run.agent_id);
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
   const tools = toolsOf(agent, deps.tools);
-  if (agent.delegates.length > 0) tools.set(DELEGATE, delegateTool({ agent, agents, engine, log: pen, parking }));
+  if (agent.delegates.length > 0) tools.set(DELEGATE, delegateTool({ agent, agents, engine, journal, parking }));
   const timeoutMs = Math.min(run.timeout_ms ?? agent.limits.timeoutMs, agent.limits.timeoutMs);
   const timedOut = new AppError("RUN_TIMEOUT", `The run took longer than its ${timeoutMs} ms.`);
   // Counted from the first claim: a run that was taken over does not get its time anew.
@@ -83,7 +83,7 @@ async function runWithinTime(
   try {
     const { signal } = abort;
     const breaker = breakers.of(agent.model);
-    await runLoop({ run, agent, engine, client, tools, parking, meter, breaker, log: pen, modelIdleMs, signal });
+    await runLoop({ run, agent, engine, client, tools, parking, meter, breaker, journal, modelIdleMs, signal });
   } finally {
     clearTimeout(timer);
   }

@@ -1,4 +1,4 @@
-/** The agents one can talk to. They are fixed while a server lives; shell/use-facts.ts asks again when it comes back. */
+/** The agents one can talk to. They are fixed while a server lives; shell/use-server-info.ts asks again when it comes back. */
 import { signal } from "@preact/signals";
 import type { Price } from "../core/agent.ts";
 import { problemOf, type Problem } from "./live/api-error.ts";

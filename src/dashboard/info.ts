@@ -1,4 +1,4 @@
-/** What GET /info says that does not change while a server lives; shell/use-facts.ts asks again when it comes back. */
+/** What GET /info says that does not change while a server lives; shell/use-server-info.ts asks again when it comes back. */
 import { signal } from "@preact/signals";
 import { getJson } from "./live/api.ts";
 

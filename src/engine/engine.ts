@@ -157,10 +157,10 @@ export interface Step {
 export const EFFECTS = ["pure", "idempotent", "unsafe"] as const;
 export type Effects = (typeof EFFECTS)[number];
 
-/** A run's calls are told apart by `step` and `toolCallId`: some endpoints give calls of two answers the same id. */
+/** A run's calls are told apart by `stepsBefore` and `toolCallId`: some endpoints give calls of two answers the same id. */
 export interface ToolCall {
   /** How many steps the run had made before. */
-  readonly step: number;
+  readonly stepsBefore: number;
   readonly toolCallId: string;
   readonly name: string;
   readonly effects: Effects;

@@ -11,7 +11,7 @@ import { activityRoutes } from "./routes/activities.ts";
 import { agentRoutes } from "./routes/agents.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
-import { elsewhereRoutes } from "./routes/elsewhere.ts";
+import { elsewhereRoutes } from "./routes/early-paths.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { systemRoutes } from "./routes/system.ts";

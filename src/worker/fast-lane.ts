@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { ACTIVITY_TYPES } from "../core/activity.ts";
 import type { ActivityFilter, Engine } from "../engine/engine.ts";
 import { param, readChoice, readPage, readPosition } from "./input.ts";
-import { assertResumable } from "./resume.ts";
+import { assertResumable } from "./position.ts";
 
 const HEALTH = Buffer.from('{"status":"ok"}');
 const HEALTH_HEADERS = [

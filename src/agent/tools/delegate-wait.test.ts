@@ -6,7 +6,7 @@ import { claimNext, complete, start } from "../../engine/contract/setup.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openTemporary } from "../../engine/sqlite/test-data.ts";
 import { Parking } from "../parking.ts";
-import { RunLog } from "../run-log.ts";
+import { RunJournal } from "../run-journal.ts";
 import { delegateTool } from "./delegate.ts";
 
 const agents = defineAgents({ lead: { model: "m", delegates: ["helper"] }, helper: { model: "m" } });
@@ -16,11 +16,11 @@ async function delegated(engine: Engine, seenBy = engine) {
   const parent = await start(engine);
   const { signal } = new AbortController();
   const runId = parent.run.run_id;
-  const log = new RunLog({ engine, runId, fence: parent.fence, signal, onLost: () => {} });
-  onTestFinished(() => log.stop());
+  const journal = new RunJournal({ engine, runId, fence: parent.fence, signal, onLost: () => {} });
+  onTestFinished(() => journal.stop());
   const agent = agents.get("lead");
   if (!agent) throw new Error("no lead");
-  const tool = delegateTool({ agent, agents, engine: seenBy, log, parking: new Parking(() => {}) });
+  const tool = delegateTool({ agent, agents, engine: seenBy, journal, parking: new Parking(() => {}) });
   const context = { signal, runId, threadId: parent.run.thread_id, toolCallId: "call_1", idempotencyKey: "key" };
   const reply = Promise.resolve(tool.run({ agent_id: "helper", message: "hello" }, context));
   // Whoever expects it to fail may come later.

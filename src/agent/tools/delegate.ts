@@ -11,8 +11,8 @@ import { customEvent, isTerminal } from "../../core/event.ts";
 import { isOver, type NewRun, type Run } from "../../core/run.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Parking } from "../parking.ts";
-import type { RunLog } from "../run-log.ts";
-import { outlastTrouble } from "../storage-trouble.ts";
+import type { RunJournal } from "../run-journal.ts";
+import { outlastTrouble } from "../retry-storage.ts";
 import { defineTool, type Tool, type ToolContext } from "./tool.ts";
 
 export const DELEGATE = "delegate";
@@ -24,7 +24,7 @@ export interface DelegateOptions {
   readonly agent: Agent;
   readonly agents: ReadonlyMap<string, Agent>;
   readonly engine: Engine;
-  readonly log: RunLog;
+  readonly journal: RunJournal;
   readonly parking: Parking;
 }
 
@@ -56,13 +56,17 @@ export function delegateTool(options: DelegateOptions): Tool {
  * When this run ends before it, the child is canceled with that end, by the engine.
  * @returns the child's reply. @throws Error for the model to read, when the child came to nothing
  */
-async function delegate(work: Work, context: ToolContext, { engine, log, parking }: DelegateOptions): Promise<string> {
+async function delegate(
+  work: Work,
+  context: ToolContext,
+  { engine, journal, parking }: DelegateOptions,
+): Promise<string> {
   const { signal, toolCallId } = context;
   const { run } = await outlastTrouble(() => engine.enqueue(childOf(work, context)), signal);
   // Ended while the child was being stored: this run's journal is closed.
   signal.throwIfAborted();
   const value = { tool_call_id: toolCallId, run_id: run.run_id, agent_id: work.agent_id };
-  log.emit(customEvent("evenkeel.waiting", { reason: `delegated to ${work.agent_id}`, ...value }));
+  journal.emit(customEvent("evenkeel.waiting", { reason: `delegated to ${work.agent_id}`, ...value }));
   return replyOf(await parking.wait(endOf(engine, run.run_id, signal)));
 }
 

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import type { ToolCall } from "../../engine/engine.ts";
 import { Parking } from "../parking.ts";
-import { RunLog } from "../run-log.ts";
+import { RunJournal } from "../run-journal.ts";
 import { runTools } from "./execute.ts";
 import { defineTool, type Tool } from "./tool.ts";
 import type { Engine, Step } from "../../engine/engine.ts";
@@ -17,12 +17,12 @@ interface Round {
 /** One call of the tool "it" against a journal that only takes. */
 function runIt({ tool, ledger = [], signal = new AbortController().signal, onAppend }: Round) {
   const engine = { append: async (step: Step) => onAppend?.(step) } as unknown as Engine;
-  const log = new RunLog({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
+  const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
   return runTools({
     uses: [{ type: "tool_use", id: "call_1", name: "it", input: {} }],
     ledger,
     tools: new Map([["it", tool]]),
-    log,
+    journal,
     steps: 1,
     parking: new Parking(() => {}),
     context: { signal, runId: "run", threadId: "thread" },
@@ -46,7 +46,7 @@ test("a call is in the ledger before its tool runs, and its result after", async
 test("a finished call is never repeated: its result comes from the ledger", async () => {
   const run = vi.fn<() => string>(() => "again");
   const result = { content: "first", isError: false };
-  const ledger: ToolCall[] = [{ step: 1, toolCallId: "call_1", name: "it", effects: "unsafe", result }];
+  const ledger: ToolCall[] = [{ stepsBefore: 1, toolCallId: "call_1", name: "it", effects: "unsafe", result }];
 
   const [block] = await runIt({ tool: defineTool({ description: "", input, run }), ledger });
 
@@ -57,7 +57,7 @@ test("a finished call is never repeated: its result comes from the ledger", asyn
 test("a finished call of an earlier answer is not taken for one of the same id", async () => {
   const run = vi.fn<() => string>(() => "second");
   const result = { content: "first", isError: false };
-  const ledger: ToolCall[] = [{ step: 0, toolCallId: "call_1", name: "it", effects: "unsafe", result }];
+  const ledger: ToolCall[] = [{ stepsBefore: 0, toolCallId: "call_1", name: "it", effects: "unsafe", result }];
 
   const [block] = await runIt({ tool: defineTool({ description: "", input, run }), ledger });
 
@@ -67,7 +67,7 @@ test("a finished call of an earlier answer is not taken for one of the same id",
 
 test("an unsafe call that a crash interrupted is reported as unknown and not run again", async () => {
   const run = vi.fn<() => string>(() => "again");
-  const ledger: ToolCall[] = [{ step: 1, toolCallId: "call_1", name: "it", effects: "unsafe", result: null }];
+  const ledger: ToolCall[] = [{ stepsBefore: 1, toolCallId: "call_1", name: "it", effects: "unsafe", result: null }];
 
   const [block] = await runIt({ tool: defineTool({ description: "", input, run }), ledger });
 
@@ -76,7 +76,7 @@ test("an unsafe call that a crash interrupted is reported as unknown and not run
 });
 
 test.each(["pure", "idempotent"] as const)("a %s call that a crash interrupted runs again", async (effects) => {
-  const ledger: ToolCall[] = [{ step: 1, toolCallId: "call_1", name: "it", effects, result: null }];
+  const ledger: ToolCall[] = [{ stepsBefore: 1, toolCallId: "call_1", name: "it", effects, result: null }];
 
   const [block] = await runIt({ tool: defineTool({ description: "", input, effects, run: () => "done" }), ledger });
 
@@ -85,7 +85,7 @@ test.each(["pure", "idempotent"] as const)("a %s call that a crash interrupted r
 
 test("a tool that became safe since the crash is judged by what the ledger says of the call", async () => {
   const run = vi.fn<() => string>(() => "again");
-  const ledger: ToolCall[] = [{ step: 1, toolCallId: "call_1", name: "it", effects: "unsafe", result: null }];
+  const ledger: ToolCall[] = [{ stepsBefore: 1, toolCallId: "call_1", name: "it", effects: "unsafe", result: null }];
 
   await runIt({ tool: defineTool({ description: "", input, effects: "pure", run }), ledger });
 

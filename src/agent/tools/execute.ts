@@ -7,7 +7,7 @@ import type { ToolResultBlock, ToolUseBlock } from "../../core/message.ts";
 import { newId } from "../../core/id.ts";
 import type { Effects, ToolCall } from "../../engine/engine.ts";
 import type { Parking } from "../parking.ts";
-import type { RunLog } from "../run-log.ts";
+import type { RunJournal } from "../run-journal.ts";
 import type { Tools } from "./registry.ts";
 import type { Tool, ToolContext } from "./tool.ts";
 
@@ -21,7 +21,7 @@ export interface ToolRound {
   /** What the ledger knows of this run's calls. */
   readonly ledger: readonly ToolCall[];
   readonly tools: Tools;
-  readonly log: RunLog;
+  readonly journal: RunJournal;
   /** How many steps the run had made before. */
   readonly steps: number;
   readonly parking: Parking;
@@ -40,24 +40,24 @@ export async function runTools(round: ToolRound): Promise<ToolResultBlock[]> {
 }
 
 async function runTool(use: ToolUseBlock, round: ToolRound): Promise<Result> {
-  const { ledger, tools, log, steps, parking } = round;
+  const { ledger, tools, journal, steps, parking } = round;
   const idempotencyKey = `${round.context.runId}:${steps}:${use.id}`;
   const context: ToolContext = { ...round.context, toolCallId: use.id, idempotencyKey };
-  const known = ledger.find(({ step, toolCallId }) => step === steps && toolCallId === use.id);
+  const known = ledger.find(({ stepsBefore, toolCallId }) => stepsBefore === steps && toolCallId === use.id);
   if (known?.result) return known.result;
   const tool = tools.get(use.name);
   // What it was when it first started: its definition may have changed since.
   const effects: Effects = known?.effects ?? tool?.effects ?? "pure";
-  const call = { step: steps, toolCallId: use.id, name: use.name, effects };
+  const call = { stepsBefore: steps, toolCallId: use.id, name: use.name, effects };
   const stepName = `tool:${use.name}:${use.id}`;
-  await log.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
+  await journal.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
   // Canceled while that was written: nothing may start any more.
   context.signal.throwIfAborted();
   const result =
     known && effects === "unsafe" ? unknownOutcome(use.name) : await parking.call(() => attempt(use, tool, context));
   // Canceled meanwhile: the run is over, and a result that nobody waits for must not look like one.
   context.signal.throwIfAborted();
-  log.emit({
+  journal.emit({
     type: "TOOL_CALL_RESULT",
     messageId: newId("msg"),
     toolCallId: use.id,
@@ -65,8 +65,8 @@ async function runTool(use: ToolUseBlock, round: ToolRound): Promise<Result> {
     role: "tool",
     ...(result.isError && { isError: true }),
   });
-  log.emit({ type: "STEP_FINISHED", stepName });
-  await log.checkpoint({ toolCalls: [{ ...call, result }] });
+  journal.emit({ type: "STEP_FINISHED", stepName });
+  await journal.checkpoint({ toolCalls: [{ ...call, result }] });
   return result;
 }
 

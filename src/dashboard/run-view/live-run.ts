@@ -5,10 +5,10 @@
 import { signal } from "@preact/signals";
 import type { Problem } from "../live/api-error.ts";
 import { subscribe } from "../live/live.ts";
-import { OncePerFrame } from "../ui/frame.ts";
+import { OncePerFrame } from "../ui/next-frame.ts";
 import { RunView } from "./run-view.ts";
 import { Waterfall } from "./waterfall.ts";
-import { readEvent } from "./wire.ts";
+import { readEvent } from "./wire-event.ts";
 
 export class LiveRun {
   readonly runId: string;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Item, ToolItem } from "./items.ts";
 import { RunView } from "./run-view.ts";
-import { readEvent, type WireEvent } from "./wire.ts";
+import { readEvent, type WireEvent } from "./wire-event.ts";
 
 /** A journal that a real server wrote. */
 function journal(name: string): WireEvent[] {

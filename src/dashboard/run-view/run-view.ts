@@ -17,7 +17,7 @@ import type {
   ToolState,
   VoidableItem,
 } from "./items.ts";
-import { CustomValue, toolCallOfStep, type WireEvent } from "./wire.ts";
+import { CustomValue, toolCallOfStep, type WireEvent } from "./wire-event.ts";
 
 export interface Claimed {
   readonly attempt: number;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Waterfall } from "./waterfall.ts";
 import { whySlow } from "./why-slow.ts";
-import type { WireEvent } from "./wire.ts";
+import type { WireEvent } from "./wire-event.ts";
 
 function journal(name: string): WireEvent[] {
   const lines = readFileSync(`${import.meta.dirname}/fixtures/${name}.jsonl`, "utf8")

@@ -5,7 +5,7 @@
  * moment counts for tools while any works, and as parked when nothing but delegated calls is open.
  */
 import { MODEL_STEP } from "../../core/event.ts";
-import { CustomValue, toolCallOfStep, type WireEvent } from "./wire.ts";
+import { CustomValue, toolCallOfStep, type WireEvent } from "./wire-event.ts";
 
 export const SEGMENT_KINDS = ["queued", "rate_limit", "first_token", "generating", "tool", "parked"] as const;
 export type SegmentKind = (typeof SEGMENT_KINDS)[number];

@@ -10,11 +10,11 @@ import { Button } from "../ui/button.tsx";
 import { ConnectionState } from "./connection.tsx";
 import { Brand, Navigation } from "./navigation.tsx";
 import { ThemeToggle } from "./theme-toggle.tsx";
-import { useFacts } from "./use-facts.ts";
+import { useServerInfo } from "./use-server-info.ts";
 
 export function Shell({ children }: { children: ComponentChildren }) {
   useEffect(() => watchProcesses(), []);
-  useFacts();
+  useServerInfo();
   const { state } = connection.value;
   const head = useRef<HTMLElement>(null);
   useEffect(() => tellHeight(head.current), []);

@@ -228,7 +228,7 @@ function testPost(open: OpenEngine): void {
 /** A run that calls one tool and completes. */
 async function lifeOf(engine: Engine, runId: string, agentId = "assistant"): Promise<Run> {
   const claim = await start(engine, { runId, threadId: `thread-${runId}`, agentId });
-  const called: ToolCall = { step: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null };
+  const called: ToolCall = { stepsBefore: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null };
   const finished: ToolCall = { ...called, result: { content: "noon", isError: false } };
   await engine.append(stepOf(claim, { toolCalls: [called] }));
   await engine.append(stepOf(claim, { toolCalls: [finished], events: [delta("It is noon.")] }));

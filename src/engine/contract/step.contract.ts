@@ -44,7 +44,7 @@ function testWhole(open: OpenEngine): void {
   test("a step commits its events, messages, tool ledger and progress together", async () => {
     await using data = await open();
     const claim = await start(data.engine);
-    const call: ToolCall = { step: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null };
+    const call: ToolCall = { stepsBefore: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null };
 
     await data.engine.append(
       stepOf(claim, {
@@ -274,7 +274,13 @@ function testEnd(open: OpenEngine): void {
 }
 
 function testLedger(open: OpenEngine): void {
-  const started: ToolCall = { step: 1, toolCallId: "call_1", name: "send_mail", effects: "unsafe", result: null };
+  const started: ToolCall = {
+    stepsBefore: 1,
+    toolCallId: "call_1",
+    name: "send_mail",
+    effects: "unsafe",
+    result: null,
+  };
 
   test("a tool call is in the ledger from its start, and its result is added to it", async () => {
     await using data = await open();
@@ -291,7 +297,7 @@ function testLedger(open: OpenEngine): void {
     await using data = await open();
     const claim = await start(data.engine);
     const finished: ToolCall = { ...started, result: { content: "sent", isError: false } };
-    const later: ToolCall = { ...started, step: started.step + 2 };
+    const later: ToolCall = { ...started, stepsBefore: started.stepsBefore + 2 };
 
     await data.engine.append(stepOf(claim, { toolCalls: [finished] }));
     await data.engine.append(stepOf(claim, { toolCalls: [later] }));
@@ -320,7 +326,7 @@ async function writeLate(engine: Engine, claim: Claim): Promise<typeof REFUSED> 
   const step = stepOf(claim, {
     events: [delta("late")],
     messages: [{ role: "assistant", content: "late" }],
-    toolCalls: [{ step: 1, toolCallId: "late", name: "clock", effects: "pure", result: null }],
+    toolCalls: [{ stepsBefore: 1, toolCallId: "late", name: "clock", effects: "pure", result: null }],
     usage: USAGE,
     steps: 99,
   });

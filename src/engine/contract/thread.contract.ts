@@ -131,7 +131,7 @@ function testDelete(open: OpenEngine): void {
   test("a deleted thread is gone with its runs, events, messages, tool calls and activities", async () => {
     await using data = await open();
     const claim = await start(data.engine, { threadId: "thread" });
-    const call = { step: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null } as const;
+    const call = { stepsBefore: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null } as const;
     await data.engine.append(stepOf(claim, { events: [delta("a")], messages: [USE], toolCalls: [call] }));
     await complete(data.engine, claim);
 

@@ -9,7 +9,7 @@ import type { NewRun, Outcome } from "../../core/run.ts";
 import type { ActivityFilter, Engine, EngineLimits, EventPage, Follower, RunFilter, Step } from "../engine.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { storageError } from "./connection.ts";
-import { Follow } from "./follow.ts";
+import { Followers } from "./followers.ts";
 import { Journal } from "./journal.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
@@ -28,7 +28,7 @@ export class SqliteEngine implements Engine {
   readonly #journal: Journal;
   readonly #queue: Queue;
   readonly #reads: Reads;
-  readonly #follow: Follow;
+  readonly #followers: Followers;
   readonly #checkpointer: Checkpointer;
   #lastActivity: Promise<number> | undefined;
 
@@ -39,7 +39,7 @@ export class SqliteEngine implements Engine {
     this.#journal = new Journal(writing);
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);
-    this.#follow = new Follow(reading, `${path}-wal`);
+    this.#followers = new Followers(reading, `${path}-wal`);
     this.#checkpointer = new Checkpointer(writing);
   }
 
@@ -147,15 +147,15 @@ export class SqliteEngine implements Engine {
   }
 
   follow(runId: string, onEvents: (events: readonly JournalEvent[]) => void): Follower {
-    return inStorageTerms(() => this.#follow.run(runId, onEvents));
+    return inStorageTerms(() => this.#followers.run(runId, onEvents));
   }
 
   followActivities(onActivities: (activities: readonly Activity[]) => void): Follower {
-    return inStorageTerms(() => this.#follow.activities(onActivities));
+    return inStorageTerms(() => this.#followers.activities(onActivities));
   }
 
   onChange(onChange: () => void, isEager = () => false): Follower {
-    return inStorageTerms(() => this.#follow.changes({ onChange, isEager }));
+    return inStorageTerms(() => this.#followers.changes({ onChange, isEager }));
   }
 
   async maintain() {
@@ -167,7 +167,7 @@ export class SqliteEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#follow.stop();
+    this.#followers.stop();
     await this.#writer.drain();
     for (const db of [this.#connections.reading, this.#connections.writing]) if (db.isOpen) db.close();
   }

@@ -106,8 +106,8 @@ export class Journal {
   }
 
   #writeToolCalls(run: RunRef, calls: readonly ToolCall[]): void {
-    for (const { step, toolCallId, name, effects, result } of calls) {
-      this.#sql.upsertToolCall.run(run.n, step, toolCallId, name, effects, result && JSON.stringify(result));
+    for (const { stepsBefore, toolCallId, name, effects, result } of calls) {
+      this.#sql.upsertToolCall.run(run.n, stepsBefore, toolCallId, name, effects, result && JSON.stringify(result));
       const detail = { tool: name, tool_call_id: toolCallId, ...(result && { is_error: result.isError }) };
       this.insertActivity({ type: result ? "tool.finished" : "tool.called", detail }, run);
     }

@@ -95,7 +95,7 @@ test("tool calls of before they had a step belong to the newest answer, the one 
   await using written = await openAt(folder.path);
   const claim = await start(written);
   const result = { content: "sent", isError: false };
-  const call: ToolCall = { step: 3, toolCallId: "call_1", name: "send_mail", effects: "unsafe", result };
+  const call: ToolCall = { stepsBefore: 3, toolCallId: "call_1", name: "send_mail", effects: "unsafe", result };
   await written.append(stepOf(claim, { toolCalls: [call], steps: 3 }));
   await written.close();
   goBackTo(folder.dbPath, 3);

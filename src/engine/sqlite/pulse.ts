@@ -15,10 +15,10 @@ const BLIND_MS = 10;
 const TROUBLE_MS = 500;
 
 /** What a look found. more: there is still more to read; trouble: the storage failed, leave it alone a while. */
-export type Sight = "changed" | "quiet" | "more" | "trouble";
+export type LookResult = "changed" | "quiet" | "more" | "trouble";
 
 export interface PulseOptions {
-  readonly look: () => Sight;
+  readonly look: () => LookResult;
   /** How often to look while things happen. */
   readonly pollMs: () => number;
 }
@@ -58,7 +58,7 @@ export class Pulse {
     else this.#asleep();
   }
 
-  #awake(sight: Sight): void {
+  #awake(sight: LookResult): void {
     this.#unwatch();
     this.#next(sight === "more" ? 0 : this.#options.pollMs());
   }

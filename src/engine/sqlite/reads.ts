@@ -105,7 +105,7 @@ export class Reads {
       result: string | null;
     }[];
     return rows.map(({ step, id, name, effects, result }) => ({
-      step,
+      stepsBefore: step,
       toolCallId: id,
       name,
       effects,

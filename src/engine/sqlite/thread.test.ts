@@ -7,7 +7,7 @@ test("a deleted thread leaves no row behind, in any table", async () => {
   await using data = await openTemporary();
   const before = rowsOf(data.folder.dbPath);
   const claim = await start(data.engine, { threadId: "thread" });
-  const call = { step: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null } as const;
+  const call = { stepsBefore: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null } as const;
   await data.engine.append(stepOf(claim, { events: [delta("secret")], toolCalls: [call] }));
   await complete(data.engine, claim);
   expect(Object.values(rowsOf(data.folder.dbPath))).not.toContain(0);

@@ -7,7 +7,7 @@ import { readChat } from "../chat-request.ts";
 import type { RequestState, WorkerDeps } from "../context.ts";
 import { streamRun, waitForEnd } from "../follow-run.ts";
 import { invalid, readJson } from "../input.ts";
-import { PatientReply } from "../patient-reply.ts";
+import { PatientReply } from "../keep-alive-reply.ts";
 import { problemOf } from "../problem.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
 

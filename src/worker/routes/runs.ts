@@ -7,7 +7,7 @@ import type { AppRouter } from "../app.ts";
 import type { RequestState, WorkerDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { param, readChoice, readPage, readPosition } from "../input.ts";
-import { assertResumable } from "../resume.ts";
+import { assertResumable } from "../position.ts";
 import { findRun, showRun } from "../show-run.ts";
 
 type Context = RouterContext<RequestState>;

@@ -4,7 +4,7 @@ import type { Feed } from "../../stream/feed.ts";
 import type { SocketStream } from "../../stream/socket.ts";
 import type { Viewer } from "../../stream/viewer.ts";
 import type { WorkerDeps } from "../context.ts";
-import { assertResumable } from "../resume.ts";
+import { assertResumable } from "../position.ts";
 import { findRun } from "../show-run.ts";
 import type { Channel } from "./request.ts";
 

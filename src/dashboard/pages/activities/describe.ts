@@ -1,6 +1,6 @@
 /** An activity in a few words, and how it is to be colored. */
 import type { Activity } from "../../../core/activity.ts";
-import { CustomValue } from "../../run-view/wire.ts";
+import { CustomValue } from "../../run-view/wire-event.ts";
 
 export interface Description {
   readonly tone: "idle" | "busy" | "ok" | "bad" | "warn" | "mute";

@@ -7,7 +7,7 @@ import type { Activity } from "../../../core/activity.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import { getJson } from "../../live/api.ts";
-import { OncePerFrame } from "../../ui/frame.ts";
+import { OncePerFrame } from "../../ui/next-frame.ts";
 import { fits, toQuery, type FeedFilter } from "./filter.ts";
 
 /**

@@ -7,7 +7,7 @@ import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent, RunEventType } from "../../core/event.ts";
 import type { Follower } from "../engine.ts";
 import { isSqliteError } from "./connection.ts";
-import { Pulse, type Sight } from "./pulse.ts";
+import { Pulse, type LookResult } from "./pulse.ts";
 import { LIMIT, toActivity, type ActivityRow } from "./rows.ts";
 
 // Rows looked at in one go. What is left waits for the next turn of the loop, so that a burst stalls nobody.
@@ -25,7 +25,7 @@ interface Changes {
 }
 
 /** The database handle must see other connections' commits only: data_version does not move for its own. */
-export class Follow {
+export class Followers {
   readonly #sql: ReturnType<typeof statements>;
   // Bounded by the viewers of a worker, and by the delegated runs that an agent process waits for.
   readonly #byRun = new Map<number, Set<OnEvents>>();
@@ -114,7 +114,7 @@ export class Follow {
     return BUSY_MS;
   }
 
-  #look(): Sight {
+  #look(): LookResult {
     try {
       // Every statement takes and drops SQLite's read lock, which costs more than the reading: one says it all.
       const events = this.#byRun.size > 0 ? this.#deliverEvents() : "quiet";
@@ -128,7 +128,7 @@ export class Follow {
     }
   }
 
-  #deliverEvents(): Sight {
+  #deliverEvents(): LookResult {
     const from = this.#eventPos;
     const rows = this.#sql.events.all(from, from + BATCH_ROWS) as unknown as EventTuple[];
     const batches = new Map<number, JournalEvent[]>();
@@ -144,7 +144,7 @@ export class Follow {
     return last > from ? "changed" : "quiet";
   }
 
-  #deliverOthers(): Sight {
+  #deliverOthers(): LookResult {
     if (!this.#changed()) return "quiet";
     const more = this.#onActivities.size > 0 && this.#deliverActivities();
     for (const { onChange } of this.#changes) onChange();
@@ -170,7 +170,7 @@ export class Follow {
 }
 
 // Most urgent first: what either look found decides when the next one comes.
-const SIGHTS: readonly Sight[] = ["more", "changed"];
+const SIGHTS: readonly LookResult[] = ["more", "changed"];
 
 /** In place of a run's number: this row's seq is the newest position in the journal. No run has number 0. */
 const LAST_POSITION = 0;

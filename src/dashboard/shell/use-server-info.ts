@@ -11,7 +11,7 @@ import { connection } from "../live/live.ts";
 /** Longer than a request is waited for. */
 const ASK_AGAIN_MS = 5_000;
 
-export function useFacts(): void {
+export function useServerInfo(): void {
   const isDoubtful = connection.value.state === "lost" || agents.value === null || info.value === null;
   const wasDoubtful = useRef(false);
   useEffect(() => {

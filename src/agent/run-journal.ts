@@ -1,12 +1,12 @@
 /**
- * One run's pen: everything the loop has to say goes through here into the journal. Text deltas are
- * coalesced (the first at once, then a frame every 20 ms); a checkpoint commits a whole step together
- * with whatever was still waiting. One append is under way at a time, so order holds by itself.
+ * One run's journal, as its owner writes it. All events of the loop go through here. Text deltas are coalesced (the
+ * first at once, then a frame every 20 ms); a checkpoint commits a whole step together with what is still pending.
+ * One append is under way at a time, so the order of calls is the order of the journal.
  */
 import { customEvent, OpenItems, type CustomValues, type RunEvent } from "../core/event.ts";
 import type { Outcome } from "../core/run.ts";
 import type { Engine, Step } from "../engine/engine.ts";
-import { isStorageTrouble, outlastTrouble } from "./storage-trouble.ts";
+import { isStorageTrouble, outlastTrouble } from "./retry-storage.ts";
 
 /** A run appends at most 1000 / FRAME_MS rows of text a second, however fast its model is. */
 const FRAME_MS = 20;
@@ -14,7 +14,7 @@ const FRAME_MS = 20;
 type TextType = "TEXT_MESSAGE_CONTENT" | "REASONING_MESSAGE_CONTENT";
 type Checkpoint = Pick<Step, "messages" | "toolCalls" | "usage" | "steps">;
 
-export interface RunLogOptions {
+export interface RunJournalOptions {
   readonly engine: Engine;
   readonly runId: string;
   readonly fence: number;
@@ -24,8 +24,8 @@ export interface RunLogOptions {
   readonly onLost: (error: unknown) => void;
 }
 
-export class RunLog {
-  readonly #options: RunLogOptions;
+export class RunJournal {
+  readonly #options: RunJournalOptions;
   readonly #open = new OpenItems();
   // Bounded by what a model says during one append; deltas merge.
   #pending: RunEvent[] = [];
@@ -36,7 +36,7 @@ export class RunLog {
   #flushedAt = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: RunLogOptions) {
+  constructor(options: RunJournalOptions) {
     this.#options = options;
   }
 

@@ -63,6 +63,31 @@ test.each<[string, AgentConfig, string]>([
   expect(() => defineAgents({ assistant: config })).toThrow(`Agent \`assistant\`: expected ${problem}`);
 });
 
+test.each<[string, unknown, string]>([
+  ["model", undefined, "the name of a model, got nothing"],
+  ["description", 7, "a text, got 7"],
+  ["system", ["Be brief."], 'a text, got ["Be brief."]'],
+  ["maxTokens", "4096", 'a whole number from 1 to 2147483647, got "4096"'],
+  ["maxTokens", Number.NaN, "a whole number from 1 to 2147483647, got NaN"],
+  ["tools", "clock", 'a list of names of tools, got "clock"'],
+  ["tools", ["clock", 7], 'a list of names of tools, got ["clock",7]'],
+  ["delegates", {}, "a list of ids of agents, got {}"],
+  ["thinking", true, '"adaptive" or a whole number from 1024 and below `maxTokens`, got true'],
+  ["limits", 7, "an object of maxSteps, timeoutMs, got 7"],
+  ["limits", null, "an object of maxSteps, timeoutMs, got null"],
+  ["price", () => 3, "an object of input, output, cache_read, cache_write, got () => 3"],
+])("a `%s` of a wrong type is refused by its name: %o", (name, value, sentence) => {
+  const config = { model: MODEL, [name]: value } as AgentConfig;
+
+  expect(() => defineAgents({ a: config })).toThrow(`Agent \`a\`: expected \`${name}\` to be ${sentence}.`);
+});
+
+test("an agent that is no object is refused", () => {
+  expect(() => defineAgents({ a: null as unknown as AgentConfig })).toThrow(
+    "Agent `a`: expected it to be an object of",
+  );
+});
+
 test.each(["a", "0", "my-agent_2", "a".repeat(64)])("%s is an id", (id) => {
   expect(defineAgents({ [id]: { model: MODEL } }).has(id)).toBe(true);
 });

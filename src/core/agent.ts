@@ -1,127 +1,75 @@
-/** What `config/agents.ts` can say of an agent. Workers read it too, so it names tools and never imports them. */
+/**
+ * What `config/agents.ts` can say of an agent, described once: types, defaults and every check follow from the schema.
+ * Workers read it too, so it names tools and never imports them.
+ */
+import { z } from "zod";
+import { field, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
 
-export interface AgentLimits {
-  /** Model calls plus tool calls of one run. Default 40. */
-  readonly maxSteps?: number;
+const LIMITS = section({
+  /** Model calls plus tool calls of one run. */
+  maxSteps: wholeNumber().default(40),
   /** One run from its first claim to its end. Default 10 minutes. */
-  readonly timeoutMs?: number;
-}
+  timeoutMs: wholeNumber().default(600_000),
+});
+
+const dollars = () => field(z.number().min(0), "to be dollars per million tokens, 0 or more");
 
 /** US dollars per million tokens, as the model's provider bills you. */
-export interface Price {
-  readonly input: number;
-  readonly output: number;
-  readonly cache_read: number;
-  readonly cache_write: number;
-}
+const PRICE = section({ input: dollars(), output: dollars(), cache_read: dollars(), cache_write: dollars() });
 
-export interface AgentConfig {
+const AGENT = section({
   /** A model name of the Messages API. */
-  readonly model: string;
-  readonly description?: string;
+  model: text("to be the name of a model"),
+  description: field(z.string(), "to be a text").default(""),
   /** The system prompt. */
-  readonly system?: string;
-  /** Tokens one model call may answer with. Default 4096. */
-  readonly maxTokens?: number;
+  system: field(z.string(), "to be a text").optional(),
+  /** Tokens one model call may answer with. */
+  maxTokens: wholeNumber().default(4096),
   /** Names of tools; each is a file `config/tools/NAME.ts`. */
-  readonly tools?: readonly string[];
+  tools: listOf("names of tools").default([]),
   /** Ids of agents that it may hand work to. Gives it the tool `delegate`. */
-  readonly delegates?: readonly string[];
+  delegates: listOf("ids of agents").default([]),
   /** Extended thinking: "adaptive" leaves it to the model; a number is a budget in tokens, from 1024, below maxTokens. */
-  readonly thinking?: "adaptive" | number;
-  readonly limits?: AgentLimits;
+  thinking: field(
+    z.union([z.literal("adaptive"), z.int().min(1024)]),
+    'to be "adaptive" or a whole number from 1024 and below `maxTokens`',
+  ).optional(),
+  limits: LIMITS.prefault({}),
   /** Lets the dashboard show what a run cost. */
-  readonly price?: Price;
-}
+  price: PRICE.optional(),
+});
 
-export interface Agent {
-  readonly agentId: string;
-  readonly model: string;
-  readonly description: string;
-  readonly system: string | undefined;
-  readonly maxTokens: number;
-  readonly tools: readonly string[];
-  readonly delegates: readonly string[];
-  readonly thinking: "adaptive" | number | undefined;
-  readonly limits: Required<AgentLimits>;
-  readonly price: Price | undefined;
-}
-
-const DEFAULT_LIMITS: Required<AgentLimits> = { maxSteps: 40, timeoutMs: 600_000 };
+export type Price = Readonly<z.output<typeof PRICE>>;
+export type AgentConfig = Readonly<z.input<typeof AGENT>>;
+export type Agent = Readonly<z.output<typeof AGENT>> & { readonly agentId: string };
 
 /** Called once in `config/agents.ts`. The keys are the agent ids. Throws one error that lists every mistake. */
 export function defineAgents(agents: Readonly<Record<string, AgentConfig>>): ReadonlyMap<string, Agent> {
-  const problems = Object.entries(agents).flatMap(([id, agent]) => problemsOf(id, agent));
-  for (const [id, { delegates = [] }] of Object.entries(agents))
-    for (const other of delegates)
-      if (!Object.hasOwn(agents, other))
-        problems.push(`Agent \`${id}\`: expected \`delegates\` to be ids of agents here, got "${other}".`);
-  if (Object.keys(agents).length === 0) problems.push("Expected at least one agent.");
-  if (problems.length > 0) throw new Error(`these agents cannot be used:\n  ${problems.join("\n  ")}`);
-  return new Map(Object.entries(agents).map(([id, agent]) => [id, withDefaults(id, agent)]));
-}
-
-function withDefaults(agentId: string, config: AgentConfig): Agent {
-  return {
-    agentId,
-    model: config.model,
-    description: config.description ?? "",
-    system: config.system,
-    maxTokens: config.maxTokens ?? 4096,
-    tools: config.tools ?? [],
-    delegates: config.delegates ?? [],
-    thinking: config.thinking,
-    limits: { ...DEFAULT_LIMITS, ...config.limits },
-    price: config.price,
-  };
-}
-
-/** The compiler holds it complete: a field that is not here is refused. */
-const FIELDS: Readonly<Record<keyof AgentConfig, true>> = {
-  model: true,
-  description: true,
-  system: true,
-  maxTokens: true,
-  tools: true,
-  delegates: true,
-  thinking: true,
-  limits: true,
-  price: true,
-};
-const PRICES = ["input", "output", "cache_read", "cache_write"] as const;
-
-function problemsOf(id: string, config: AgentConfig): string[] {
-  const { model, maxTokens = 4096, thinking, limits = {}, price } = config;
-  const problems: string[] = [];
-  const expect = (holds: boolean, what: string) => {
-    if (!holds) problems.push(`Agent \`${id}\`: expected ${what}.`);
-  };
-  expect(/^[a-z0-9][a-z0-9_-]{0,63}$/.test(id), "an id of 1 to 64 lower-case letters, digits, - and _");
-  // Types are stripped, not checked: a misspelt limit would be none.
-  const known = {
-    "": [config, Object.keys(FIELDS)],
-    "limits.": [limits, Object.keys(DEFAULT_LIMITS)],
-    "price.": [price, PRICES],
-  } as const;
-  for (const [where, [given, names]] of Object.entries(known))
-    for (const name of Object.keys(given ?? {}))
-      expect((names as readonly string[]).includes(name), `no \`${where}${name}\`; it knows ${names.join(", ")}`);
-  expect(typeof model === "string" && model !== "", "`model` to be the name of a model");
-  expect(Number.isInteger(maxTokens) && maxTokens > 0, "`maxTokens` to be a whole number above 0");
-  expect(
-    thinking === undefined ||
-      thinking === "adaptive" ||
-      (Number.isInteger(thinking) && thinking >= 1024 && thinking < maxTokens),
-    '`thinking` to be "adaptive" or a whole number from 1024 and below `maxTokens`',
+  const ids = Object.keys(agents);
+  const problems = Object.entries(agents).flatMap(([id, config]) =>
+    [...problemsOfId(id), ...problemsIn(AGENT, config), ...problemsBetween(config, ids)].map(
+      (problem) => `Agent \`${id}\`: expected ${problem}.`,
+    ),
   );
-  for (const [name, value] of Object.entries(limits)) {
-    // Timers take no more than 2^31 - 1 ms.
-    const fits = Number.isInteger(value) && value > 0 && value <= 2_147_483_647;
-    expect(fits, `\`limits.${name}\` to be a whole number from 1 to 2147483647`);
-  }
-  for (const name of price ? PRICES : []) {
-    const value = price?.[name];
-    expect(typeof value === "number" && value >= 0, `\`price.${name}\` to be dollars per million tokens, 0 or more`);
-  }
-  return problems;
+  if (ids.length === 0) problems.push("Expected at least one agent.");
+  if (problems.length > 0) throw new Error(`these agents cannot be used:\n  ${problems.join("\n  ")}`);
+  return new Map(Object.entries(agents).map(([id, config]) => [id, { agentId: id, ...AGENT.parse(config) }]));
+}
+
+function problemsOfId(id: string): string[] {
+  return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(id) ? [] : ["an id of 1 to 64 lower-case letters, digits, - and _"];
+}
+
+/** What no field can see by itself. Fields of a wrong type are left to `problemsIn`. */
+function problemsBetween(config: AgentConfig, ids: readonly string[]): string[] {
+  const { success, data } = AGENT.safeParse(config);
+  if (!success) return [];
+  const { delegates, thinking, maxTokens } = data;
+  const strangers = delegates.filter((id) => !ids.includes(id));
+  return [
+    ...strangers.map((id) => `\`delegates\` to be ids of agents here, got "${id}"`),
+    ...(typeof thinking === "number" && thinking >= maxTokens
+      ? [`\`thinking\` to be below \`maxTokens\` (${maxTokens}), got ${thinking}`]
+      : []),
+  ];
 }

@@ -1,0 +1,19 @@
+/** The pages of the documentation name only files that exist. */
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { expect, test } from "vitest";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const PAGES = globSync(["*.md", "docs/**/*.md"], { cwd: ROOT });
+const LINK = /\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g;
+
+test.each(PAGES)("every link of %s leads to a file", (page) => {
+  const targets = [...readFileSync(join(ROOT, page), "utf8").matchAll(LINK)].map(([, target = ""]) => target);
+  expect(targets.filter((target) => !existsSync(resolve(ROOT, dirname(page), target)))).toEqual([]);
+});
+
+test("the glossary and the tables of the architecture name files that exist", () => {
+  const page = readFileSync(join(ROOT, "ARCHITECTURE.md"), "utf8");
+  const named = [...page.matchAll(/`((?:src|bench|config|docs)\/[\w./-]+)`/g)].map(([, path = ""]) => path);
+  expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+});

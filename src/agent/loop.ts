@@ -18,7 +18,8 @@ import type { Parking } from "./parking.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { outlastTrouble } from "./retry-storage.ts";
 import { runTools } from "./tools/execute.ts";
-import { describeTools, type Tools } from "./tools/registry.ts";
+import type { Tools } from "./tools/invoke.ts";
+import { describeTools } from "./tools/registry.ts";
 
 export interface LoopOptions {
   readonly run: Run;

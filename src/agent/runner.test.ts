@@ -6,7 +6,8 @@ import { z } from "zod";
 import { defineAgents } from "../core/agent.ts";
 import type { Activity } from "../core/activity.ts";
 import type { Reply } from "../testing/client.ts";
-import { startCluster, type Cluster, type ClusterOptions } from "../testing/cluster.ts";
+import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { inlineTools } from "../testing/inline-tools.ts";
 import { modelCallsIn, problemsOf, textIn, type ReadEvent } from "../testing/journal.ts";
 import { readAll, readUntil } from "../testing/sse.ts";
 import { defineTool } from "./tools/tool.ts";
@@ -395,11 +396,11 @@ test("text reaches the journal in frames, not in tokens", async () => {
   expect(deltas.length).toBeLessThan(60);
 });
 
-type Tools = NonNullable<ClusterOptions["tools"]> extends ReadonlyMap<string, infer T> ? Record<string, T> : never;
+type Tools = Parameters<typeof inlineTools>[0];
 
 function startWith(tools: Tools, { maxTokens = 4096 } = {}): Promise<Cluster> {
   const agents = defineAgents({ assistant: { model: "m", maxTokens, tools: Object.keys(tools) } });
-  return startCluster({ agents, tools: new Map(Object.entries(tools)) });
+  return startCluster({ agents, tools: inlineTools(tools) });
 }
 
 /** Where nobody listens any more. */

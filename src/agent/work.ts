@@ -15,7 +15,8 @@ import type { ModelMeter } from "./model-meter.ts";
 import type { Parking } from "./parking.ts";
 import { RunJournal } from "./run-journal.ts";
 import { DELEGATE, delegateTool } from "./tools/delegate.ts";
-import { toolsOf, type Tools } from "./tools/registry.ts";
+import type { Tools } from "./tools/invoke.ts";
+import { toolsOf } from "./tools/registry.ts";
 
 export interface WorkDeps {
   readonly engine: Engine;

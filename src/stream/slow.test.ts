@@ -9,6 +9,7 @@ import { defineAgents } from "../core/agent.ts";
 import { claimNext, delta, enqueue, stepOf } from "../engine/contract/setup.ts";
 import type { Claim, Engine } from "../engine/engine.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { inlineTools } from "../testing/inline-tools.ts";
 import { SocketClient } from "../testing/socket.ts";
 import { readAll } from "../testing/sse.ts";
 
@@ -90,10 +91,7 @@ test("a run whose tools answer at length goes on to its end while viewers of it 
   const long = defineTool({ description: "Answers at length.", input, run: () => LONG_ANSWER });
   const last = defineTool({ description: "Answers late.", input, run: () => bothFull.promise.then(() => LONG_ANSWER) });
   await using cluster = await startCluster({
-    tools: new Map([
-      ["long", long],
-      ["last", last],
-    ]),
+    tools: inlineTools({ long, last }),
     agents: defineAgents({
       assistant: { model: "simulated", tools: ["long", "last"], maxTokens: 100_000, limits: { maxSteps: 200 } },
     }),

@@ -13,7 +13,9 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Parking } from "../parking.ts";
 import type { RunJournal } from "../run-journal.ts";
 import { outlastTrouble } from "../retry-storage.ts";
-import { defineTool, type Tool, type ToolContext } from "./tool.ts";
+import { inlineTool } from "./inline.ts";
+import type { Tool } from "./invoke.ts";
+import { defineTool, type ToolContext } from "./tool.ts";
 
 export const DELEGATE = "delegate";
 
@@ -36,7 +38,7 @@ interface Work {
 export function delegateTool(options: DelegateOptions): Tool {
   const { agent, agents } = options;
   const each = agent.delegates.map((id) => `${id}: ${agents.get(id)?.description || "no description"}`);
-  return defineTool({
+  const defined = defineTool({
     description:
       "Hands work to another agent, which knows nothing of this conversation but the message, and returns its reply. " +
       `Several calls at once run side by side.\n${each.join("\n")}`,
@@ -50,6 +52,7 @@ export function delegateTool(options: DelegateOptions): Tool {
     timeoutMs: agent.limits.timeoutMs,
     run: (work, context) => delegate(work, context, options),
   });
+  return inlineTool(defined);
 }
 
 /**

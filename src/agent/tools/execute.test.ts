@@ -4,11 +4,12 @@ import type { ToolCall } from "../../engine/engine.ts";
 import { Parking } from "../parking.ts";
 import { RunJournal } from "../run-journal.ts";
 import { runTools } from "./execute.ts";
-import { defineTool, type Tool } from "./tool.ts";
+import { inlineTool } from "./inline.ts";
+import { defineTool, type DefinedTool } from "./tool.ts";
 import type { Engine, Step } from "../../engine/engine.ts";
 
 interface Round {
-  readonly tool: Tool;
+  readonly tool: DefinedTool;
   readonly ledger?: readonly ToolCall[];
   readonly signal?: AbortSignal;
   readonly onAppend?: (step: Step) => void;
@@ -21,7 +22,7 @@ function runIt({ tool, ledger = [], signal = new AbortController().signal, onApp
   return runTools({
     uses: [{ type: "tool_use", id: "call_1", name: "it", input: {} }],
     ledger,
-    tools: new Map([["it", tool]]),
+    tools: new Map([["it", inlineTool(tool)]]),
     journal,
     steps: 1,
     parking: new Parking(() => {}),

@@ -2,13 +2,12 @@
 import type { Tool as ModelTool } from "@anthropic-ai/sdk/resources/messages";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { z } from "zod";
 import { ConfigError, importConfig } from "../../config.ts";
 import type { Agent } from "../../core/agent.ts";
 import { DELEGATE } from "./delegate.ts";
-import type { Tool } from "./tool.ts";
-
-export type Tools = ReadonlyMap<string, Tool>;
+import { inlineTool } from "./inline.ts";
+import type { Tool, Tools } from "./invoke.ts";
+import type { DefinedTool } from "./tool.ts";
 
 /** @throws ConfigError that names the file and what it should export */
 export async function loadTools(configDir: string): Promise<Tools> {
@@ -16,11 +15,11 @@ export async function loadTools(configDir: string): Promise<Tools> {
   const files = (await readdir(folder)).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
   const entries = files.map(async (file): Promise<[string, Tool]> => {
     const path = join(folder, file);
-    const module = (await importConfig(path)) as { tool?: Tool };
+    const module = (await importConfig(path)) as { tool?: DefinedTool };
     if (module.tool === undefined) {
       throw new ConfigError(`Expected ${path} to export \`tool\`: export const tool = defineTool({ … }).`);
     }
-    return [basename(file, ".ts"), module.tool];
+    return [basename(file, ".ts"), inlineTool(module.tool)];
   });
   return new Map(await Promise.all(entries));
 }
@@ -43,9 +42,5 @@ export function toolsOf({ tools: names }: Agent, tools: Tools): Map<string, Tool
 
 /** Tools as the Messages API wants them. */
 export function describeTools(tools: Tools): ModelTool[] {
-  return [...tools].map(([name, tool]) => ({ name, description: tool.description, input_schema: schemaOf(tool) }));
-}
-
-function schemaOf({ input }: Tool): ModelTool["input_schema"] {
-  return z.toJSONSchema(input, { io: "input" }) as ModelTool["input_schema"];
+  return [...tools].map(([name, { description, inputSchema }]) => ({ name, description, input_schema: inputSchema }));
 }

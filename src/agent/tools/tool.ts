@@ -1,4 +1,4 @@
-/** What a tool is. Every file in `config/tools/` exports one: `export const tool = defineTool({ … })`. */
+/** What the author of a tool writes. Every file in `config/tools/` exports one: `export const tool = defineTool({ … })`. */
 import type { z } from "zod";
 import type { Effects } from "../../engine/engine.ts";
 
@@ -24,16 +24,17 @@ export interface ToolDefinition<Schema extends z.ZodType> {
   readonly effects?: Effects;
   /** Default 60 s. */
   readonly timeoutMs?: number;
-  /** Runs on the agent's event loop. Returns text, or anything JSON can say. Throwing tells the model why. */
+  /** Returns text, or anything JSON can say. Throwing tells the model why. */
   readonly run: (input: z.output<Schema>, context: ToolContext) => unknown;
 }
 
-export interface Tool extends Required<Omit<ToolDefinition<z.ZodType>, "run">> {
+/** A definition with its defaults. */
+export interface DefinedTool extends Required<Omit<ToolDefinition<z.ZodType>, "run">> {
   readonly run: (input: unknown, context: ToolContext) => unknown;
 }
 
-export function defineTool<Schema extends z.ZodType>(definition: ToolDefinition<Schema>): Tool {
+export function defineTool<Schema extends z.ZodType>(definition: ToolDefinition<Schema>): DefinedTool {
   const { description, input, effects = "unsafe", timeoutMs = 60_000, run } = definition;
-  // `execute.ts` parses with `input` before it calls, which is what makes this narrowing true.
-  return { description, input, effects, timeoutMs, run: run as Tool["run"] };
+  // `runDefined` parses with `input` before it calls `run`, which is what makes this narrowing true.
+  return { description, input, effects, timeoutMs, run: run as DefinedTool["run"] };
 }

@@ -1,0 +1,53 @@
+/** Runs a tool on this event loop: parse, run, text, within its time. What a thread and a process do starts here too. */
+import { z } from "zod";
+import { failure, type CallContext, type Tool, type ToolResult } from "./invoke.ts";
+import { schemaOf } from "./schema.ts";
+import { asText, reasonOf } from "./text.ts";
+import type { DefinedTool, ToolContext } from "./tool.ts";
+
+export function inlineTool(defined: DefinedTool): Tool {
+  const { description, effects, timeoutMs } = defined;
+  return {
+    description,
+    inputSchema: schemaOf(defined),
+    effects,
+    invoke: (input, context) =>
+      withinTime(timeoutMs, context, (signal) => runDefined(defined, input, { ...context, signal })),
+  };
+}
+
+/** One call of a tool where its code is loaded. Never rejects. */
+export async function runDefined(tool: DefinedTool, input: unknown, context: ToolContext): Promise<ToolResult> {
+  try {
+    const parsed = await tool.input.safeParseAsync(input);
+    if (!parsed.success) return failure(asText(`The arguments do not fit: ${z.prettifyError(parsed.error)}`));
+    return { content: asText(await tool.run(parsed.data, context)), isError: false };
+  } catch (thrown) {
+    return failure(reasonOf(thrown));
+  }
+}
+
+/** `signal` ends with the run's or with the tool's time. A tool that ignores it is not waited for. */
+async function withinTime(
+  timeoutMs: number,
+  { signal }: CallContext,
+  call: (signal: AbortSignal) => Promise<ToolResult>,
+): Promise<ToolResult> {
+  const end = new AbortController();
+  const ended = Promise.withResolvers<ToolResult>();
+  end.signal.addEventListener("abort", () => ended.resolve(failure(reasonOf(end.signal.reason))));
+  const timer = setTimeout(() => end.abort(new Error(tookLonger(timeoutMs))), timeoutMs);
+  const follow = () => end.abort(signal.reason);
+  signal.addEventListener("abort", follow);
+  if (signal.aborted) follow();
+  try {
+    return await Promise.race([call(end.signal), ended.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", follow);
+  }
+}
+
+export function tookLonger(timeoutMs: number): string {
+  return `The tool took longer than ${timeoutMs} ms.`;
+}

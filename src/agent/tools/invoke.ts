@@ -1,0 +1,44 @@
+/**
+ * The seam between the agent loop and whatever runs a tool: this event loop, a thread, a process, an MCP server.
+ * `execute.ts` calls `tool.invoke` and knows none of them. Only data, a signal and callbacks go in, only text comes out.
+ */
+import type { Tool as ModelTool } from "@anthropic-ai/sdk/resources/messages";
+import type { Effects } from "../../engine/engine.ts";
+
+/** A tool as the agent loop holds it. */
+export interface Tool {
+  readonly description: string;
+  /** JSON Schema of the arguments, made once at boot. */
+  readonly inputSchema: ModelTool["input_schema"];
+  readonly effects: Effects;
+  readonly invoke: Invoke;
+}
+
+export type Tools = ReadonlyMap<string, Tool>;
+
+/**
+ * Makes one call of one tool. The implementation checks `input`, holds the tool's time limit, and bounds the result.
+ * Never rejects: whatever goes wrong is a result with `isError`, which the model reads. Resolves soon after `signal`
+ * is aborted, whether or not the tool has ended by then.
+ */
+export type Invoke = (input: unknown, context: CallContext) => Promise<ToolResult>;
+
+/** What an implementation learns about the call. All but `signal` is data, so that it can cross into a thread or process. */
+export interface CallContext {
+  /** Aborted when the run ends before the call does. */
+  readonly signal: AbortSignal;
+  readonly runId: string;
+  readonly threadId: string;
+  readonly toolCallId: string;
+  /** No other call has it, and this one has it again when it is repeated after a crash. */
+  readonly idempotencyKey: string;
+}
+
+export interface ToolResult {
+  readonly content: string;
+  readonly isError: boolean;
+}
+
+export function failure(content: string): ToolResult {
+  return { content, isError: true };
+}

@@ -1,0 +1,122 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { asText, reasonOf } from "./text.ts";
+
+test("every JSON value is written as JSON.stringify writes it", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      fc.pre(typeof value !== "string");
+      expect(asText(value)).toBe(JSON.stringify(value).toWellFormed());
+    }),
+  );
+});
+
+test.each([
+  [undefined, ""],
+  [() => 1, ""],
+  ["plain", "plain"],
+  [{ a: undefined, b: [undefined, () => 1], c: Symbol("c") }, '{"b":[null,null]}'],
+  [[new Date(0), new URL("http://localhost/")], '["1970-01-01T00:00:00.000Z","http://localhost/"]'],
+  [{ many: 2n ** 70n }, '{"many":"1180591620717411303424"}'],
+  [Buffer.from("grüße"), "grüße"],
+  [{ file: new TextEncoder().encode("text") }, '{"file":"text"}'],
+  [new Uint8Array([0xff, 0xfe]), "[2 bytes that are not text: return text, or a description of the data]"],
+  [Number.NaN, "null"],
+])("case %#: a value becomes the text that a reader expects", (value, text) => {
+  expect(asText(value)).toBe(text);
+});
+
+test("a value that contains itself is shown as circular, and one that is seen twice is not", () => {
+  const shared = { x: 1 };
+  const loop: Record<string, unknown> = { a: shared, b: shared };
+  loop["self"] = loop;
+
+  expect(asText(loop)).toBe('{"a":{"x":1},"b":{"x":1},"self":"[circular]"}');
+});
+
+test("a value nested ten thousand deep is cut at a hundred", () => {
+  let nested: unknown = 1;
+  for (let depth = 0; depth < 10_000; depth += 1) nested = [nested];
+
+  expect(asText(nested)).toBe(`${"[".repeat(100)}"…"${"]".repeat(100)}`);
+});
+
+const LIMIT = 256 * 1024;
+
+test.each([
+  ["a string", () => Buffer.alloc(60_000_000, "x").toString("latin1"), `[cut: ${60_000_000 - LIMIT} more characters]`],
+  ["text in bytes", () => Buffer.alloc(50_000_000, "é"), "[cut: more]"],
+  ["an object with one long string", () => ({ text: Buffer.alloc(60_000_000, "x").toString("latin1") }), "[cut: more]"],
+  ["a long array", () => Array.from({ length: 3_000_000 }, (_, index) => ({ index })), "[cut: more]"],
+  // oxlint-disable-next-line unicorn/no-new-array -- it has no elements, which is the point
+  ["an array of holes", () => new Array(2 ** 32 - 1), "[cut: more]"],
+])("%s is cut while it is made into text, in little time and memory", (_, make, mark) => {
+  const value = make();
+  asText({ warm: "up" });
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  const startedAt = performance.now();
+
+  const text = asText(value);
+
+  expect(performance.now() - startedAt).toBeLessThan(100);
+  const after = process.memoryUsage();
+  expect(after.heapUsed + after.arrayBuffers - heapUsed - arrayBuffers).toBeLessThan(100_000_000);
+  expect(text.endsWith(`\n${mark}`)).toBe(true);
+  expect(text.length).toBeLessThan(LIMIT + 100);
+  expect(text.isWellFormed()).toBe(true);
+});
+
+test("a cut through a character leaves no half of it", () => {
+  const text = asText(`x${"🙂".repeat(LIMIT)}`);
+
+  expect(text.isWellFormed()).toBe(true);
+  expect(text.slice(0, 3)).toBe("x🙂");
+});
+
+const angry = new Proxy(
+  {},
+  {
+    get() {
+      throw new Error("no");
+    },
+    getPrototypeOf() {
+      throw new Error("no");
+    },
+  },
+);
+
+test.each([
+  [null, "null was thrown."],
+  [undefined, "undefined was thrown."],
+  [0, "0 was thrown."],
+  ["", "An empty string was thrown."],
+  ["just text", "just text"],
+  [new Error("why"), "why"],
+  [new TypeError(""), "TypeError was thrown, without a message."],
+  [{ message: "like an error" }, "like an error"],
+  [{ code: 7 }, '{"code":7} was thrown.'],
+  [Object.create(null), "{} was thrown."],
+  [Symbol("s"), "Symbol(s) was thrown."],
+  [
+    {
+      toJSON: () => {
+        throw new Error("no");
+      },
+    },
+    "Something was thrown that cannot be shown.",
+  ],
+  [
+    {
+      toString: () => {
+        throw new Error("no");
+      },
+    },
+    "{} was thrown.",
+  ],
+])("case %#: what is thrown is told", (thrown, reason) => {
+  expect(reasonOf(thrown)).toBe(reason);
+});
+
+test("a Proxy that refuses everything is told too", () => {
+  expect(reasonOf(angry)).toBe("Something was thrown that cannot be shown.");
+});

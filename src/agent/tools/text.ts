@@ -1,0 +1,126 @@
+/**
+ * Makes text of whatever a tool returns or throws. The text is bounded while it is made: a result of 50 MB costs no
+ * more than one of 256 KiB. Used where the tool runs, so that only the text leaves a thread or process.
+ */
+import { isUtf8 } from "node:buffer";
+
+/** What the model and the journal get of a result; the rest is cut off, and marked. */
+const MAX_RESULT_CHARACTERS = 256 * 1024;
+
+/** Deeper values are shown as `…`: the walk is recursive, and its stack is finite. */
+const MAX_DEPTH = 100;
+
+// Kept from before any tool was loaded: a tool may replace globals.
+const { stringify } = JSON;
+
+/** The text of a tool's result: a string as it is, text in bytes decoded, anything else as JSON. */
+export function asText(value: unknown): string {
+  if (typeof value === "string") return cut(value, value.length);
+  if (ArrayBuffer.isView(value)) return textOfBytes(value);
+  const json = new JsonText();
+  json.add(value);
+  return cut(json.text, json.isFull ? undefined : json.text.length);
+}
+
+/** Why a tool failed, for the model to read. Never throws, whatever was thrown: null, a Proxy, a `toString` that throws. */
+export function reasonOf(thrown: unknown): string {
+  try {
+    if (typeof thrown === "string") return thrown === "" ? "An empty string was thrown." : asText(thrown);
+    if (typeof thrown !== "object" || thrown === null) return asText(`${String(thrown)} was thrown.`);
+    const { message, name } = thrown as Partial<Record<string, unknown>>;
+    if (typeof message === "string" && message !== "") return asText(message);
+    return thrown instanceof Error ? `${String(name)} was thrown, without a message.` : `${asText(thrown)} was thrown.`;
+  } catch {
+    return "Something was thrown that cannot be shown.";
+  }
+}
+
+/** JSON cannot carry lone surrogates safely through every client, so they are replaced (U+FFFD). */
+function cut(text: string, length: number | undefined): string {
+  if (length !== undefined && length <= MAX_RESULT_CHARACTERS) return text.toWellFormed();
+  const more = length === undefined ? "more" : `${length - MAX_RESULT_CHARACTERS} more characters`;
+  return `${text.slice(0, MAX_RESULT_CHARACTERS).toWellFormed()}\n[cut: ${more}]`;
+}
+
+function textOfBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
+  const bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+  // A character has at most 4 bytes. The cut may go through one, which decoding shows as U+FFFD behind the limit.
+  const head = bytes.subarray(0, 4 * MAX_RESULT_CHARACTERS);
+  const isText = byteLength > head.length ? isUtf8(head.subarray(0, lastStart(head))) : isUtf8(head);
+  if (!isText) return `[${byteLength} bytes that are not text: return text, or a description of the data]`;
+  const text = head.toString("utf8");
+  return byteLength > head.length ? cut(text, undefined) : cut(text, text.length);
+}
+
+/** Where the last, perhaps incomplete, UTF-8 character begins. */
+function lastStart(bytes: Buffer): number {
+  let start = bytes.length - 1;
+  while (start > 0 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
+  return start;
+}
+
+/** Writes a value as `JSON.stringify` does, but stops when the text is full, and shows what JSON refuses. */
+class JsonText {
+  text = "";
+  // The objects that are being written: one that is in it again is a cycle.
+  readonly #open = new Set<object>();
+
+  get isFull(): boolean {
+    return this.text.length > MAX_RESULT_CHARACTERS;
+  }
+
+  /** Adds nothing for what JSON leaves out (undefined, functions, symbols). */
+  add(given: unknown): void {
+    const value = plain(given);
+    if (typeof value === "string") this.text += quote(value);
+    else if (typeof value === "bigint") this.text += quote(String(value));
+    else if (typeof value === "number" || typeof value === "boolean" || value === null) this.text += stringify(value);
+    else if (typeof value === "object") this.#addObject(value);
+  }
+
+  #addObject(value: object): void {
+    if (ArrayBuffer.isView(value)) return void (this.text += quote(textOfBytes(value)));
+    if (this.#open.has(value)) return void (this.text += '"[circular]"');
+    if (this.#open.size >= MAX_DEPTH) return void (this.text += '"…"');
+    this.#open.add(value);
+    if (Array.isArray(value)) this.#addArray(value);
+    else this.#addFields(value as Readonly<Record<string, unknown>>);
+    this.#open.delete(value);
+  }
+
+  #addArray(items: readonly unknown[]): void {
+    this.text += "[";
+    for (let index = 0; index < items.length && !this.isFull; index += 1) {
+      if (index > 0) this.text += ",";
+      const before = this.text.length;
+      this.add(items[index]);
+      if (this.text.length === before) this.text += "null";
+    }
+    this.text += "]";
+  }
+
+  #addFields(fields: Readonly<Record<string, unknown>>): void {
+    this.text += "{";
+    let separator = "";
+    for (const name of Object.keys(fields)) {
+      if (this.isFull) break;
+      const value = plain(fields[name]);
+      if (value === undefined || typeof value === "function" || typeof value === "symbol") continue;
+      this.text += `${separator}${quote(name)}:`;
+      this.add(value);
+      separator = ",";
+    }
+    this.text += "}";
+  }
+}
+
+/** What `toJSON` says in place of the value. Bytes have one too, which would make an array of numbers of them. */
+function plain(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+  const { toJSON } = value as { toJSON?: unknown };
+  return typeof toJSON === "function" ? (toJSON as () => unknown).call(value) : value;
+}
+
+function quote(text: string): string {
+  return stringify(text.length > MAX_RESULT_CHARACTERS ? text.slice(0, MAX_RESULT_CHARACTERS + 1) : text);
+}

@@ -1,15 +1,14 @@
 /**
  * A real Chromium before a real server, for tests of the dashboard. It is sealed off from every other host and
  * watched for what a good page never does: an error in the console, a violation of the CSP, a dialog, a request
- * to somebody else. Called by src/dashboard/*.browser.test.ts.
+ * to somebody else. Called by the *.browser.test.ts of src/dashboard.
  */
 import chromium from "@sparticuz/chromium";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { once } from "node:events";
-import { createServer, type Server as HttpServer } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -22,6 +21,7 @@ import {
 import { startServer, type Server, type ServerOptions } from "./server.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
+const CACHE = join(ROOT, "node_modules/.cache/chromium");
 /** Where tests leave pictures for people to look at; Git ignores it. */
 export const SCREENSHOTS = join(ROOT, "screenshots");
 /** For one thing to happen on a page. Two busy cores make a second out of what takes 100 ms. */
@@ -50,11 +50,14 @@ export interface Site extends AsyncDisposable {
 export async function openSite(options: ServerOptions = {}): Promise<Site> {
   assertBuilt();
   await using starting = new AsyncDisposableStack();
-  const [server, browser] = await Promise.all([startServer(options), openBrowser()]);
-  starting.use(server);
-  starting.use(browser);
+  // `allSettled` waits for both: after a failure of one, `starting` stops the other.
+  const [server, browser] = await Promise.allSettled([startServer(options), openBrowser()]);
+  if (server.status === "fulfilled") starting.use(server.value);
+  if (browser.status === "fulfilled") starting.use(browser.value);
+  if (server.status === "rejected") throw server.reason;
+  if (browser.status === "rejected") throw browser.reason;
   const owned = starting.move();
-  return { server, browser, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { server: server.value, browser: browser.value, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Servers in tests serve the page as it was built: without it every test would only say "not found". */
@@ -67,13 +70,13 @@ export class SealedBrowser implements AsyncDisposable {
   /** Every request to another host than 127.0.0.1, of pages and workers alike. */
   readonly foreign: readonly string[];
   readonly #browser: Browser;
-  readonly #seal: HttpServer;
+  readonly #seal: Seal;
 
   /** Use `openBrowser`. */
-  constructor(browser: Browser, { server, foreign }: Seal) {
+  constructor(browser: Browser, seal: Seal) {
     this.#browser = browser;
-    this.#seal = server;
-    this.foreign = foreign;
+    this.#seal = seal;
+    this.foreign = seal.foreign;
   }
 
   /** Somebody with a browser profile of their own. */
@@ -86,9 +89,7 @@ export class SealedBrowser implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#browser.close();
-    this.#seal.closeAllConnections();
-    this.#seal.close();
-    await once(this.#seal, "close");
+    await this.#seal[Symbol.asyncDispose]();
   }
 }
 
@@ -148,30 +149,32 @@ const WATCH = `
 `;
 
 async function openBrowser(): Promise<SealedBrowser> {
-  const seal = await openSeal();
-  const { port } = seal.server.address() as AddressInfo;
+  await using starting = new AsyncDisposableStack();
+  const seal = starting.use(await openSeal());
   const browser = await playwright.launch({
     executablePath: await unpack(),
     // Not the package's own: among them are --single-process and --disable-web-security, which no visitor has.
     args: [
       "--disable-gpu",
       "--font-render-hinting=none",
-      `--proxy-server=127.0.0.1:${port}`,
+      `--proxy-server=127.0.0.1:${seal.port}`,
       "--proxy-bypass-list=127.0.0.1",
     ],
     // Tests run as root in containers, where Chromium's own sandbox cannot start.
     chromiumSandbox: false,
     handleSIGINT: false,
   });
+  // From here on the browser's own dispose closes the seal.
+  starting.move();
   return new SealedBrowser(browser, seal);
 }
 
-interface Seal {
-  readonly server: HttpServer;
+/** A proxy for every host but our own. It notes each URL in `foreign` and refuses the request. */
+interface Seal extends AsyncDisposable {
+  readonly port: number;
   readonly foreign: string[];
 }
 
-/** The proxy for every host but our own. It writes down who was asked for, and lets nobody through. */
 async function openSeal(): Promise<Seal> {
   const foreign: string[] = [];
   const server = createServer((request, response) => {
@@ -184,22 +187,29 @@ async function openSeal(): Promise<Seal> {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return { server, foreign };
+  const close = async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  };
+  return { port: (server.address() as AddressInfo).port, foreign, [Symbol.asyncDispose]: close };
 }
 
 /**
- * The package unpacks to a fixed place in the temporary folder, and takes a file there for a whole one: of two test
- * files that start at once, one would run half a browser. So each unpacks to its own place and renames that.
+ * Unpacks Chromium below node_modules/.cache, where nobody else of this machine can put a binary for us to run. The
+ * package itself unpacks to a fixed place in the temporary folder and takes a file there for a whole one: of two
+ * test files that start at once, one would run half a browser. So each unpacks to a folder of its own, then renames it.
  */
 async function unpack(): Promise<string> {
   const manifest = await readFile(join(ROOT, "node_modules/@sparticuz/chromium/package.json"), "utf8");
   const { version } = JSON.parse(manifest) as { version: string };
-  const home = join(tmpdir(), `evenkeel-chromium-${version}`);
+  const home = join(CACHE, version);
   const binary = join(home, "chromium");
   if (existsSync(binary)) return binary;
-  const own = await mkdtemp(join(tmpdir(), "evenkeel-unpack-"));
+  await mkdir(CACHE, { recursive: true });
+  const own = await mkdtemp(join(CACHE, "unpack-"));
   await unpackTo(own);
-  // It fails when another was first; what that one unpacked is as good.
+  // The rename fails when another test was first; its folder holds the same.
   await rename(own, home).catch(() => rm(own, { recursive: true }));
   return binary;
 }

@@ -4,11 +4,11 @@ import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
 import type { Problem } from "./live/api-error.ts";
 import { locked } from "./live/key.ts";
-import { pageOf, type PageEntry, type PageProps } from "./pages/registry.ts";
+import { findPage, type PageEntry, type PageProps } from "./pages/registry.ts";
 import { route } from "./router.ts";
 import { KeyForm } from "./shell/key-form.tsx";
 import { Shell } from "./shell/shell.tsx";
-import { pageTitle } from "./title.ts";
+import { pageTitle } from "./store/title.ts";
 import { Empty } from "./ui/empty.tsx";
 import { ErrorNote } from "./ui/error-note.tsx";
 import { Loading } from "./ui/loading.tsx";
@@ -27,27 +27,28 @@ const loaded = signal<ReadonlyMap<PageEntry, ComponentType<PageProps> | Problem>
 
 function Page() {
   const { page, id, query } = route.value;
-  const entry = pageOf(page, id);
+  const found = findPage(page, id);
+  const entry = found?.entry;
   const title = entry && `${pageTitle.value ?? entry.title} · evenkeel`;
   useEffect(() => void (document.title = title ?? "evenkeel"), [title]);
   useEffect(() => {
     if (entry && !loaded.value.has(entry)) void load(entry);
   }, [entry]);
-  useArrival(entry?.isPerId ? `${page}/${id}` : page);
+  useArrival(found?.key ?? page);
 
-  if (!entry) {
+  if (!found) {
     return (
       <Empty title="There is no such page">
         <a href="#/">Go to the overview</a>
       </Empty>
     );
   }
-  const Component = loaded.value.get(entry);
+  const Component = loaded.value.get(found.entry);
   if (Component === undefined) return <Loading />;
   if (typeof Component !== "function") return <ErrorNote error={Component} onRetry={() => location.reload()} />;
   return (
     <Boundary place={`${page}/${id}`}>
-      <Component key={entry.isPerId ? `${entry.title} ${id}` : entry.title} id={id} query={query} />
+      <Component key={found.key} id={id} query={query} />
     </Boundary>
   );
 }

@@ -1,8 +1,8 @@
 /** Entry of the page: asks whether a key is needed, then puts the application in the place of the skeleton. */
 import { render } from "preact";
-import { loadAgents } from "./agents.ts";
+import { loadAgents } from "./store/agents.ts";
 import { App } from "./app.tsx";
-import { loadInfo } from "./info.ts";
+import { loadInfo } from "./store/info.ts";
 
 const root = document.getElementById("app");
 if (!root) throw new Error("index.html has no #app.");

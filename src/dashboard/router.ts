@@ -3,6 +3,7 @@
  * it was, and a link can be sent to somebody.
  */
 import { signal, type ReadonlySignal } from "@preact/signals";
+import type { PageName } from "./pages/registry.ts";
 
 export interface Route {
   /** First part of the path; "overview" for none. */
@@ -18,7 +19,7 @@ export const route: ReadonlySignal<Route> = current;
 addEventListener("hashchange", () => (current.value = parse(location.hash)));
 
 /** `href("runs", "run_1")` → "#/runs/run_1"; `href("overview")` → "#/". */
-export function href(page: string, id?: string, query: Record<string, string> = {}): string {
+export function href(page: PageName, id?: string, query: Record<string, string> = {}): string {
   const search = new URLSearchParams(query).toString();
   const path = [page === "overview" ? "" : page, ...(id === undefined ? [] : [encodeURIComponent(id)])].join("/");
   return `#/${path}${search && `?${search}`}`;

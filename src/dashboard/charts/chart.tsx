@@ -1,16 +1,15 @@
 /** One live chart: title, legend with the values under the pointer (or the newest), lines and marks. */
+import "./chart.css";
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type uPlot from "uplot";
-import { ago } from "../format.ts";
-import type { Mark } from "../history.ts";
-import { latest, processHistory } from "../processes.ts";
-import { repaint } from "../theme.ts";
+import { ago } from "../ui/format.ts";
+import type { Mark } from "../store/history.ts";
+import { latest, processHistory } from "../store/processes.ts";
+import { repaint } from "../store/theme.ts";
 import { chosenProcess } from "./chosen.ts";
 import type { Line, Lines } from "./lines.ts";
 import { createPlot, dataOf } from "./plot.ts";
-import "uplot/dist/uPlot.min.css";
-import "../styles/charts.css";
 
 export interface ChartProps {
   readonly title: string;

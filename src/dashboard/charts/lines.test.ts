@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { tokensPerSecond } from "../pages/overview/figures.ts";
-import { agent, historyOf, process, snapshot } from "../history-fixture.ts";
-import type { ProcessInfo } from "../history.ts";
+import { agent, historyOf, process, snapshot } from "../store/history-fixture.ts";
+import type { ProcessInfo } from "../store/history.ts";
 import { deliveryLines, healthLines, lagLines, tokenLines, type Line } from "./lines.ts";
 
 test("tokens a second are the growth of all counters, also over a restart that began at 0 again", () => {

@@ -1,5 +1,5 @@
 /** Which lines each chart of the overview has: History in, named series out. Pure. */
-import { maxOf, nameOf, sumOf, type History, type ProcessInfo, type Series, type Snapshot } from "../history.ts";
+import { maxOf, nameOf, sumOf, type History, type ProcessInfo, type Series, type Snapshot } from "../store/history.ts";
 
 export interface Line {
   readonly label: string;

@@ -1,7 +1,7 @@
 /** uPlot as our charts use it: options, colors out of the stylesheet, and the vertical marks. */
 import "./locale.ts";
 import uPlot from "uplot";
-import { KEPT_MS, type Mark } from "../history.ts";
+import { KEPT_MS, type Mark } from "../store/history.ts";
 import type { Line } from "./lines.ts";
 
 export interface PlotOptions {

@@ -1,6 +1,7 @@
 /** Chooses whose figures the charts of processes show: the worst of each kind, or one process. */
-import { nameOf } from "../history.ts";
-import { latest } from "../processes.ts";
+import "./process-choice.css";
+import { nameOf } from "../store/history.ts";
+import { latest } from "../store/processes.ts";
 import { chosenProcess } from "./chosen.ts";
 
 export function ProcessChoice() {

@@ -1,24 +1,19 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ActivityWatch } from "./activity-watch.ts";
+import { FakeServices } from "./fake-services.ts";
 
-const server = vi.hoisted(() => ({ ready: () => {}, left: 0 }));
-
-vi.mock("./live.ts", () => ({
-  subscribe: (_request: unknown, listener: { onReady: () => void }) => {
-    server.ready = () => listener.onReady();
-    return () => (server.left += 1);
-  },
-}));
+let server: FakeServices;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  server.left = 0;
+  server = new FakeServices();
+  server.isReadyAtOnce = false;
 });
 afterEach(() => void vi.useRealTimers());
 
 function watched() {
   let loads = 0;
-  const watch = new ActivityWatch({ onActivity: () => {}, onMissed: () => (loads += 1) });
+  const watch = new ActivityWatch(server.live, { onActivity: () => {}, onMissed: () => (loads += 1) });
   watch.start();
   return { watch, loads: () => loads };
 }
@@ -49,5 +44,5 @@ test("one that is stopped loads nothing any more", () => {
   watch.stop();
   vi.advanceTimersByTime(10_000);
 
-  expect([loads(), server.left]).toEqual([0, 1]);
+  expect([loads(), server.ended]).toEqual([0, 1]);
 });

@@ -5,7 +5,7 @@
 import { signal } from "@preact/signals";
 import type { Activity } from "../../core/activity.ts";
 import type { Problem } from "./api-error.ts";
-import { subscribe } from "./live.ts";
+import type { Live } from "./services.ts";
 
 export interface ActivityListener {
   readonly onActivity: (activity: Activity) => void;
@@ -21,11 +21,13 @@ const FIRST_LOOK_MS = 250;
 export class ActivityWatch {
   /** Set while nothing comes. */
   readonly error = signal<Problem | null>(null);
+  readonly #live: Live;
   readonly #listener: ActivityListener;
   #unsubscribe: (() => void) | undefined;
   #firstLook: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(listener: ActivityListener) {
+  constructor(live: Live, listener: ActivityListener) {
+    this.#live = live;
     this.#listener = listener;
   }
 
@@ -33,7 +35,7 @@ export class ActivityWatch {
     this.error.value = null;
     if (this.#unsubscribe) return;
     this.#firstLook = setTimeout(() => this.#listener.onMissed(), FIRST_LOOK_MS);
-    this.#unsubscribe = subscribe(
+    this.#unsubscribe = this.#live.subscribe(
       { channel: "activities" },
       {
         onEvent: (event) => this.#onEvent(event as Partial<Activity>),

@@ -1,9 +1,9 @@
 /** What a page shows while processes die: real processes, real signals, a real browser. */
 import type { Page } from "playwright-core";
 import { afterAll, expect, test, vi } from "vitest";
-import { eventually, openSite, picture } from "../testing/browser.ts";
-import { textIn } from "../testing/journal.ts";
-import { makePlace, Server } from "../testing/server.ts";
+import { eventually, openSite, picture } from "../../testing/browser.ts";
+import { textIn } from "../../testing/journal.ts";
+import { makePlace, Server } from "../../testing/server.ts";
 
 // Some wait for processes that start on busy cores, more than once.
 vi.setConfig({ testTimeout: 60_000 });

@@ -1,8 +1,8 @@
 /** Many tabs of one browser: all live, over one WebSocket where the browser can share it. */
 import type { Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
-import { eventually, openSite, type Visitor } from "../testing/browser.ts";
-import { Relay } from "../testing/relay.ts";
+import { eventually, openSite, type Visitor } from "../../testing/browser.ts";
+import { Relay } from "../../testing/relay.ts";
 
 const site = await openSite();
 afterAll(() => site[Symbol.asyncDispose]());

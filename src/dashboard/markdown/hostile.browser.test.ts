@@ -6,11 +6,11 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { eventually, openSite, type Visitor } from "../testing/browser.ts";
-import { HOSTILE } from "../testing/hostile.ts";
-import { BETWEEN, ECHO_TOOL, REFUSING_MODEL, startParrot } from "../testing/parrot.ts";
+import { eventually, openSite, type Visitor } from "../../testing/browser.ts";
+import { HOSTILE } from "../../testing/hostile.ts";
+import { BETWEEN, ECHO_TOOL, REFUSING_MODEL, startParrot } from "../../testing/parrot.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
+const ROOT = resolve(import.meta.dirname, "../../..");
 const THREADS = 8;
 const PARROT = { agent_id: "parrot" };
 const IN_A_NAME = '"><img src=x onerror=pwned(0)><a href=javascript:pwned(0)>[x](javascript:pwned(0))';

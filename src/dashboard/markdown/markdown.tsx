@@ -1,4 +1,5 @@
 /** A message in Markdown, finished or still growing. The one way that a model's words come onto the page. */
+import "./markdown.css";
 import type { Token } from "marked";
 import { useMemo, useRef } from "preact/hooks";
 import { lex, LiveLexer, type Lexed } from "./lex.ts";

@@ -1,7 +1,7 @@
 /** Every page in a real browser: it shows real data, in both themes, on a desktop and on a phone, and behaves. */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { eventually, openSite, picture } from "../testing/browser.ts";
+import { eventually, openSite, picture } from "../../testing/browser.ts";
 
 const site = await openSite();
 afterAll(() => site[Symbol.asyncDispose]());

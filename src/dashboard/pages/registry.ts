@@ -1,6 +1,7 @@
 /**
- * Which component is which page. Each is loaded when it is first opened, so that the first paint of the
- * overview does not wait for the code of the chat. A page gets `{ id, query }` of the route.
+ * Every page, once: router, navigation, title and links follow from its entry. A new page is a folder beside this
+ * file and an entry here. A page's code is loaded when it is first opened, so that the first paint of the overview
+ * does not wait for the code of the chat.
  */
 import type { ComponentType } from "preact";
 
@@ -9,25 +10,64 @@ export interface PageProps {
   readonly query: URLSearchParams;
 }
 
+type Loaded = Promise<ComponentType<PageProps>>;
+
 export interface PageEntry {
   readonly title: string;
-  /** Mounted anew for another id; the others get it as a changed prop. */
-  readonly isPerId?: boolean;
-  readonly load: () => Promise<ComponentType<PageProps>>;
+  readonly inNavigation?: boolean;
+  readonly load: () => Loaded;
 }
 
-/** "runs" with an id is the page of one run. */
-export function pageOf(page: string, id: string | undefined): PageEntry | undefined {
-  const name = page === "runs" && id !== undefined ? "run" : page;
-  // The name comes from the URL: "constructor" is no page.
-  return Object.hasOwn(PAGES, name) ? PAGES[name] : undefined;
+/** By address: "runs" is "#/runs", "runs/:id" is "#/runs/run_1". A page without an entry for ids gets `id` as a changed prop. */
+const PAGES = {
+  overview: {
+    title: "Overview",
+    inNavigation: true,
+    load: async (): Loaded => (await import("./overview/overview-page.tsx")).OverviewPage,
+  },
+  activities: {
+    title: "Activities",
+    inNavigation: true,
+    load: async (): Loaded => (await import("./activities/activities-page.tsx")).ActivitiesPage,
+  },
+  runs: {
+    title: "Runs",
+    inNavigation: true,
+    load: async (): Loaded => (await import("./runs/runs-page.tsx")).RunsPage,
+  },
+  "runs/:id": { title: "Run", load: async (): Loaded => (await import("./run/run-page.tsx")).RunPage },
+  chat: {
+    title: "Chat",
+    inNavigation: true,
+    load: async (): Loaded => (await import("./chat/chat-page.tsx")).ChatPage,
+  },
+  processes: {
+    title: "Processes",
+    inNavigation: true,
+    load: async (): Loaded => (await import("./processes/processes-page.tsx")).ProcessesPage,
+  },
+} satisfies Record<string, PageEntry>;
+
+/** What a link can name; see `href` in router.ts. */
+export type PageName = Exclude<keyof typeof PAGES, `${string}/:id`>;
+
+export const NAVIGATION: readonly { readonly page: PageName; readonly title: string }[] = Object.entries<PageEntry>(
+  PAGES,
+).flatMap(([page, { title, inNavigation }]) => (inNavigation ? [{ page: page as PageName, title }] : []));
+
+/** A page of one thing is mounted anew for another id: `key` says when. */
+export interface FoundPage {
+  readonly entry: PageEntry;
+  readonly key: string;
 }
 
-const PAGES: Readonly<Record<string, PageEntry>> = {
-  overview: { title: "Overview", load: async () => (await import("./overview.tsx")).OverviewPage },
-  activities: { title: "Activities", load: async () => (await import("./activities.tsx")).ActivitiesPage },
-  runs: { title: "Runs", load: async () => (await import("./runs.tsx")).RunsPage },
-  run: { title: "Run", isPerId: true, load: async () => (await import("./run.tsx")).RunPage },
-  chat: { title: "Chat", load: async () => (await import("./chat.tsx")).ChatPage },
-  processes: { title: "Processes", load: async () => (await import("./processes.tsx")).ProcessesPage },
-};
+export function findPage(page: string, id: string | undefined): FoundPage | undefined {
+  const perId = `${page}/:id`;
+  if (id !== undefined && isPage(perId)) return { entry: PAGES[perId], key: `${page}/${id}` };
+  return isPage(page) ? { entry: PAGES[page], key: page } : undefined;
+}
+
+/** The name comes from the URL: "constructor" is no page. */
+function isPage(name: string): name is keyof typeof PAGES {
+  return Object.hasOwn(PAGES, name);
+}

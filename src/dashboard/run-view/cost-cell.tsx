@@ -1,8 +1,8 @@
 /** A run's tokens, and its cost; "–" where usage or price is not known, and said to be pretended where the model is simulated. */
 import type { Usage } from "../../core/run.ts";
-import { agents } from "../agents.ts";
-import { info } from "../info.ts";
-import { count } from "../format.ts";
+import { agents } from "../store/agents.ts";
+import { info } from "../store/info.ts";
+import { count } from "../ui/format.ts";
 import { costOf, dollars, priceOf, tokensOf } from "./cost.ts";
 
 /** In and out. */

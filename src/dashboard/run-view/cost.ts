@@ -1,7 +1,7 @@
 /** What a run cost, by the price that `config/agents.ts` may give an agent. */
 import type { Price } from "../../core/agent.ts";
 import { isOver, type RunStatus, type Usage } from "../../core/run.ts";
-import type { AgentInfo } from "../agents.ts";
+import type { AgentInfo } from "../store/agents.ts";
 
 /** In US dollars; undefined without a price. */
 export function costOf(usage: Usage, price: Price | undefined): number | undefined {

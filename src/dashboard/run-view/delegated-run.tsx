@@ -3,6 +3,7 @@
  * they delegated. What is folded away is not drawn, and one that is over is subscribed to only when it is opened:
  * all tabs share a socket, which takes 256 subscriptions.
  */
+import "./delegated-run.css";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { href } from "../router.ts";

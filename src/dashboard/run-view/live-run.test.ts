@@ -1,21 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { FakeServices } from "../live/fake-services.ts";
 import { LiveRun } from "./live-run.ts";
 
-interface Told {
-  readonly onEvent: (event: unknown) => void;
-  readonly onRestarted: () => void;
-}
-
-const server = vi.hoisted(() => ({ listener: undefined as Told | undefined }));
-
-vi.mock("../live/live.ts", () => ({
-  subscribe: (_request: unknown, listener: Told) => {
-    server.listener = listener;
-    return () => (server.listener = undefined);
-  },
-}));
+let server: FakeServices;
 
 beforeEach(() => {
+  server = new FakeServices();
   vi.useFakeTimers();
   vi.stubGlobal("requestAnimationFrame", (work: () => void) => setTimeout(work, 16));
   vi.stubGlobal("cancelAnimationFrame", clearTimeout);
@@ -27,18 +17,18 @@ afterEach(() => {
 
 function say(seq: number, text: string): void {
   const base = { messageId: "m", timestamp: seq };
-  server.listener?.onEvent({ ...base, type: "TEXT_MESSAGE_START", role: "assistant", seq });
-  server.listener?.onEvent({ ...base, type: "TEXT_MESSAGE_CONTENT", delta: text, seq: seq + 1 });
+  server.tellRun("r", { ...base, type: "TEXT_MESSAGE_START", role: "assistant", seq });
+  server.tellRun("r", { ...base, type: "TEXT_MESSAGE_CONTENT", delta: text, seq: seq + 1 });
 }
 
 test("a run whose id another server uses again is told from its beginning", () => {
-  const live = new LiveRun("r");
+  const live = new LiveRun(server.live, "r");
   live.start();
   say(40, "The old answer");
   vi.runAllTimers();
   const before = live.revision.value;
 
-  server.listener?.onRestarted();
+  server.restarted();
   say(1, "The new one");
   vi.runAllTimers();
 

@@ -4,7 +4,7 @@
  */
 import { signal } from "@preact/signals";
 import type { Problem } from "../live/api-error.ts";
-import { subscribe } from "../live/live.ts";
+import type { Live } from "../live/services.ts";
 import { OncePerFrame } from "../ui/next-frame.ts";
 import { RunView } from "./run-view.ts";
 import { Waterfall } from "./waterfall.ts";
@@ -16,6 +16,7 @@ export class LiveRun {
   readonly revision = signal(0);
   /** Set while nothing comes of it. */
   readonly error = signal<Problem | null>(null);
+  readonly #live: Live;
   readonly #onEnd: () => void;
   readonly #frame = new OncePerFrame(() => (this.revision.value += 1));
   #unsubscribe: (() => void) | undefined;
@@ -23,7 +24,8 @@ export class LiveRun {
   #waterfall = new Waterfall();
 
   /** @param onEnd told once, when the run is over */
-  constructor(runId: string, onEnd: () => void = () => {}) {
+  constructor(live: Live, runId: string, onEnd: () => void = () => {}) {
+    this.#live = live;
     this.runId = runId;
     this.#onEnd = onEnd;
   }
@@ -40,7 +42,7 @@ export class LiveRun {
   start(): void {
     if (this.#unsubscribe || this.view.end) return;
     this.error.value = null;
-    this.#unsubscribe = subscribe(
+    this.#unsubscribe = this.#live.subscribe(
       { channel: "run", run_id: this.runId, after: this.view.lastSeq },
       {
         onEvent: (event) => this.#apply(event),

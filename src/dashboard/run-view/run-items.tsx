@@ -1,7 +1,8 @@
 /** The items of a run, in order. Each is rendered again only when it changed, however long the run is. */
+import "./run-items.css";
 import { useMemo } from "preact/hooks";
 import { MAX_DELEGATION_DEPTH } from "../../core/run.ts";
-import { duration } from "../format.ts";
+import { duration } from "../ui/format.ts";
 import { Markdown } from "../markdown/markdown.tsx";
 import { DelegatedRun } from "./delegated-run.tsx";
 import type { AttemptItem, GapItem, Item, ReasoningItem, TextItem, ToolItem } from "./items.ts";

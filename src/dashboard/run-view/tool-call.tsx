@@ -1,5 +1,6 @@
 /** One tool call: what it was asked, what it gave, how long it took. Open on the page of a run, closed in a chat. */
-import { timeBetween } from "../format.ts";
+import "./tool-call.css";
+import { timeBetween } from "../ui/format.ts";
 import { Folded } from "../ui/folded.tsx";
 import type { ToolItem, ToolState } from "./items.ts";
 import { indentJson } from "./json-text.ts";

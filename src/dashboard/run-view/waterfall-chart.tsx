@@ -2,8 +2,9 @@
  * The waterfall: one bar a segment, a sentence that answers "why is this run slow?", and the same as a table for
  * those who do not see bars. Bars are placed through the style property: the CSP forbids style attributes.
  */
+import "./waterfall-chart.css";
 import { useMemo } from "preact/hooks";
-import { duration, timeBetween } from "../format.ts";
+import { duration, timeBetween } from "../ui/format.ts";
 import { SEGMENT_KINDS, type Segment, type SegmentKind, type Waterfall } from "./waterfall.ts";
 import { whySlow } from "./why-slow.ts";
 

@@ -1,5 +1,5 @@
 /** The waterfall in one sentence: "4.2 s: 3.1 s generating, 0.9 s waiting for a rate limit". */
-import { duration } from "../format.ts";
+import { duration } from "../ui/format.ts";
 import type { Segment, SegmentKind, Waterfall } from "./waterfall.ts";
 
 const WORDS: Record<SegmentKind, string> = {

@@ -1,6 +1,6 @@
 /** Whether what is on the page is true now. It never lets old numbers pass for new ones. */
-import { now } from "../clock.ts";
-import { seconds } from "../format.ts";
+import { now } from "../store/clock.ts";
+import { seconds } from "../ui/format.ts";
 import { connection } from "../live/live.ts";
 
 export function ConnectionState() {

@@ -1,7 +1,8 @@
 /** Shown when the server wants an API key. See live/key.ts for where the key is kept, and why there. */
+import "./key-form.css";
 import { useState } from "preact/hooks";
-import { loadAgents } from "../agents.ts";
-import { loadInfo } from "../info.ts";
+import { loadAgents } from "../store/agents.ts";
+import { loadInfo } from "../store/info.ts";
 import { isUsable, keepSecret, locked, secret } from "../live/key.ts";
 import { reconnect } from "../live/live.ts";
 import { Button } from "../ui/button.tsx";

@@ -1,19 +1,12 @@
-/** The five places of the page. */
+/** Links to the pages that pages/registry.ts names for the navigation. */
+import { NAVIGATION } from "../pages/registry.ts";
 import { href, route } from "../router.ts";
-
-const PLACES = [
-  { page: "overview", title: "Overview" },
-  { page: "activities", title: "Activities" },
-  { page: "runs", title: "Runs" },
-  { page: "chat", title: "Chat" },
-  { page: "processes", title: "Processes" },
-] as const;
 
 export function Navigation() {
   const here = route.value.page;
   return (
     <nav class="nav" aria-label="Pages">
-      {PLACES.map(({ page, title }) => (
+      {NAVIGATION.map(({ page, title }) => (
         <a key={page} class="nav-link" href={href(page)} {...(page === here && { "aria-current": "page" as const })}>
           {title}
         </a>

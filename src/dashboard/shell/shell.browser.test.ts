@@ -1,8 +1,8 @@
 /** What surrounds every page: keyboard, theme, and the door with a key. In a real browser. */
 import type { Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
-import { eventually, openSite, picture } from "../testing/browser.ts";
-import { makePlace, Server } from "../testing/server.ts";
+import { eventually, openSite, picture } from "../../testing/browser.ts";
+import { makePlace, Server } from "../../testing/server.ts";
 
 const site = await openSite();
 afterAll(() => site[Symbol.asyncDispose]());

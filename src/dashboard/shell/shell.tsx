@@ -1,11 +1,12 @@
 /** The frame of every page: navigation, connection, theme, notices. It also keeps the connection watched. */
+import "./shell.css";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { loadAgents } from "../agents.ts";
-import { info } from "../info.ts";
+import { loadAgents } from "../store/agents.ts";
+import { info } from "../store/info.ts";
 import { hasSecret, keepSecret } from "../live/key.ts";
 import { connection, reconnect } from "../live/live.ts";
-import { watchProcesses } from "../processes.ts";
+import { watchProcesses } from "../store/processes.ts";
 import { Button } from "../ui/button.tsx";
 import { ConnectionState } from "./connection.tsx";
 import { Brand, Navigation } from "./navigation.tsx";

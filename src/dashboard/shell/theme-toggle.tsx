@@ -1,5 +1,5 @@
 /** System, light, dark, and round again. */
-import { nextTheme, theme } from "../theme.ts";
+import { nextTheme, theme } from "../store/theme.ts";
 import { Button } from "../ui/button.tsx";
 
 const WORDS = { system: "Theme: system", light: "Theme: light", dark: "Theme: dark" } as const;

@@ -4,8 +4,8 @@
  * key is needed now: a socket does not say why it was refused, and these answer 401.
  */
 import { useEffect, useRef } from "preact/hooks";
-import { agents, loadAgents } from "../agents.ts";
-import { info, loadInfo } from "../info.ts";
+import { agents, loadAgents } from "../store/agents.ts";
+import { info, loadInfo } from "../store/info.ts";
 import { connection } from "../live/live.ts";
 
 /** Longer than a request is waited for. */

@@ -1,10 +1,10 @@
 /**
  * The last five minutes of all processes: snapshots in, series and marks out. Pure, so that it can be tested
- * without a page. One lives while the page is open (processes.ts); the overview reads it.
+ * without a page. One lives while the page is open (store/processes.ts); the overview reads it.
  */
-import type { ProcessInfo, Snapshot } from "../process/protocol.ts";
+import type { ProcessInfo, Snapshot } from "../../process/protocol.ts";
 
-export type { ProcessInfo, Snapshot } from "../process/protocol.ts";
+export type { ProcessInfo, Snapshot } from "../../process/protocol.ts";
 
 export const KEPT_MS = 5 * 60_000;
 /** Snapshots come once a second, and at every change of a process: a bound for a tree that never rests. */

@@ -1,6 +1,6 @@
 /** What GET /info says that does not change while a server lives; shell/use-server-info.ts asks again when it comes back. */
 import { signal } from "@preact/signals";
-import { getJson } from "./live/api.ts";
+import { getJson } from "../live/api.ts";
 
 export interface Info {
   readonly model: { readonly simulated: boolean };

@@ -2,7 +2,7 @@
 import { signal, type ReadonlySignal } from "@preact/signals";
 import { noteServerTime } from "./clock.ts";
 import { History, type Snapshot } from "./history.ts";
-import { subscribe } from "./live/live.ts";
+import { subscribe } from "../live/live.ts";
 
 /** The stored five minutes come as hundreds of events at once: draw after them, not after each. */
 const SETTLE_MS = 40;

@@ -1,6 +1,7 @@
 /** "3 s ago" by the server's clock, renewed each second; the exact time is in the tooltip. */
-import { serverNow } from "../clock.ts";
-import { ago, clockTime } from "../format.ts";
+import "./ago.css";
+import { serverNow } from "../store/clock.ts";
+import { ago, clockTime } from "./format.ts";
 
 export function Ago({ at }: { at: number }) {
   return (

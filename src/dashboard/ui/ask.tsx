@@ -1,4 +1,5 @@
 /** Asks before what cannot be undone. A modal dialog of the browser: it holds the focus, and Escape means no. */
+import "./ask.css";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Button } from "./button.tsx";

@@ -1,4 +1,5 @@
 /** A button, in one of four weights. `busy` keeps its width and says that it works. */
+import "./button.css";
 import type { ComponentChildren } from "preact";
 
 interface Props {

@@ -1,5 +1,5 @@
 /** A length of time in digits of one width. */
-import { duration } from "../format.ts";
+import { duration } from "./format.ts";
 
 export function Duration({ ms }: { ms: number }) {
   return (

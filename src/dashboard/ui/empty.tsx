@@ -1,4 +1,5 @@
 /** Where a list would be and nothing is yet: says so, and what to do about it. */
+import "./empty.css";
 import type { ComponentChildren } from "preact";
 
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {

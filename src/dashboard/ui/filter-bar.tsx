@@ -1,9 +1,9 @@
 /** The row of filters above a list: what the page brings, the agent, and the thread that a link asked for. */
-import "../styles/pages-filters.css";
+import "./filter-bar.css";
 import type { ComponentChildren } from "preact";
-import { agents } from "../agents.ts";
-import { shortId } from "../format.ts";
-import { Select } from "../ui/select.tsx";
+import { agents } from "../store/agents.ts";
+import { shortId } from "./format.ts";
+import { Select } from "./select.tsx";
 
 interface Filter {
   /** Empty: any. */

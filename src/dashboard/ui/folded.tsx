@@ -1,6 +1,7 @@
 /** Text that may be long: its beginning, and a button for all of it. */
+import "./folded.css";
 import { useState } from "preact/hooks";
-import { count } from "../format.ts";
+import { count } from "./format.ts";
 import { Button } from "./button.tsx";
 import { CopyButton } from "./copy-button.tsx";
 

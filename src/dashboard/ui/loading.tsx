@@ -1,4 +1,5 @@
 /** Shown while the first data is on its way. It appears late, so that what loads fast does not flicker. */
+import "./loading.css";
 
 export function Loading({ what = "Loading" }: { what?: string }) {
   return (

@@ -1,4 +1,5 @@
 /** A choice in a row of filters; "any" is the empty string. */
+import "./select.css";
 
 interface Props {
   readonly label: string;

@@ -1,6 +1,7 @@
 /** A run's or a process's state: a dot and a word, so that color is never the only sign. */
+import "./status-badge.css";
 
-/** status → tone; the tones are in styles/components.css. */
+/** status → tone; the tones are in styles/common.css. */
 const TONES: Readonly<Record<string, string>> = {
   queued: "idle",
   pending: "idle",

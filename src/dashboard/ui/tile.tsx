@@ -1,4 +1,5 @@
 /** One figure of the overview. Its place stays the same size whatever is in it. */
+import "./tile.css";
 
 /** What fits in the largest letters. */
 const WIDE_CHARACTERS = 8;

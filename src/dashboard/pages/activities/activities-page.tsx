@@ -1,29 +1,27 @@
 /** The live feed of what happens on the server. It never moves what is being read: new ones wait for a click. */
-import "../styles/pages-activities.css";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ACTIVITY_TYPES } from "../../core/activity.ts";
-import { href, navigate } from "../router.ts";
-import { Select } from "../ui/select.tsx";
-import { useVisible } from "../ui/use-visible.ts";
-import { Button } from "../ui/button.tsx";
-import { Empty } from "../ui/empty.tsx";
-import { ErrorNote } from "../ui/error-note.tsx";
-import { Loading } from "../ui/loading.tsx";
-import { ActivityRow } from "./activities/activity-row.tsx";
-import { ActivityFeed, MAX_ROWS } from "./activities/feed.ts";
-import { readFilter, writeFilter, type FeedFilter } from "./activities/filter.ts";
-import { FilterBar } from "./filter-bar.tsx";
-import type { PageProps } from "./registry.ts";
+import "./activities.css";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ACTIVITY_TYPES } from "../../../core/activity.ts";
+import { services } from "../../live/services.ts";
+import { useStarted } from "../../live/use-started.ts";
+import { href, navigate } from "../../router.ts";
+import { Select } from "../../ui/select.tsx";
+import { useVisible } from "../../ui/use-visible.ts";
+import { Button } from "../../ui/button.tsx";
+import { Empty } from "../../ui/empty.tsx";
+import { ErrorNote } from "../../ui/error-note.tsx";
+import { Loading } from "../../ui/loading.tsx";
+import { ActivityRow } from "./activity-row.tsx";
+import { ActivityFeed, MAX_ROWS } from "./feed.ts";
+import { readFilter, writeFilter, type FeedFilter } from "./filter.ts";
+import { FilterBar } from "../../ui/filter-bar.tsx";
+import type { PageProps } from "../registry.ts";
 
 export function ActivitiesPage({ query = new URLSearchParams() }: Partial<PageProps>) {
   const search = query.toString();
-  const feed = useMemo(() => new ActivityFeed(readFilter(query)), [search]);
+  const feed = useStarted(() => new ActivityFeed(services, readFilter(query)), [search]);
   const [isPaused, setPaused] = useState(false);
   const isAtTop = useRef(true);
-  useEffect(() => {
-    feed.start();
-    return () => feed.stop();
-  }, [feed]);
   useEffect(() => feed.hold(isPaused || !isAtTop.current), [feed, isPaused]);
   const top = useVisible((isVisible) => {
     isAtTop.current = isVisible;

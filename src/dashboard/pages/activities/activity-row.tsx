@@ -1,7 +1,7 @@
 /** One activity: when, what, of which agent, and the way to its run. */
 import { useMemo } from "preact/hooks";
 import type { Activity } from "../../../core/activity.ts";
-import { clockTime, shortId } from "../../format.ts";
+import { clockTime, shortId } from "../../ui/format.ts";
 import { href } from "../../router.ts";
 import { describeActivity } from "./describe.ts";
 

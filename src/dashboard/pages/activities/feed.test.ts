@@ -1,52 +1,31 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
+import { FakeServices } from "../../live/fake-services.ts";
 import { ActivityFeed, MAX_ROWS } from "./feed.ts";
 import type { FeedFilter } from "./filter.ts";
 
-const server = vi.hoisted(() => ({
+class FeedServer extends FakeServices {
   /** Oldest first. */
-  stored: [] as Activity[],
-  live: undefined as ((activity: unknown) => void) | undefined,
-  ready: () => {},
-  restarted: () => {},
-  /** Whether the subscription stands at once. */
-  isSubscribing: false,
-  beforeAnswer: () => {},
+  stored: Activity[] = [];
+  beforeAnswer = () => {};
   /** The way back of an answer. */
-  delay: async (): Promise<unknown> => undefined,
-  requests: [] as string[],
-}));
+  delay = async (): Promise<unknown> => undefined;
 
-interface Listening {
-  readonly onEvent: (event: unknown) => void;
-  readonly onReady: () => void;
-  readonly onRestarted: () => void;
-}
-
-vi.mock("../../live/live.ts", () => ({
-  subscribe: (_request: unknown, listener: Listening) => {
-    Object.assign(server, { ready: () => listener.onReady(), restarted: () => listener.onRestarted() });
-    server.live = (activity) => listener.onEvent(activity);
-    if (!server.isSubscribing) queueMicrotask(() => listener.onReady());
-    return () => (server.live = undefined);
-  },
-}));
-
-vi.mock("../../live/api.ts", () => ({
-  getJson: async (path: string) => {
-    server.requests.push(path);
+  override answer = async (path: string) => {
     // The way to the server.
     await Promise.resolve();
     const query = new URL(path, "http://x").searchParams;
     const before = Number(query.get("before") ?? Number.MAX_SAFE_INTEGER);
     const limit = Number(query.get("limit"));
-    const fitting = server.stored.filter(({ seq }) => seq < before).toReversed();
+    const fitting = this.stored.filter(({ seq }) => seq < before).toReversed();
     const activities = fitting.slice(0, limit);
-    server.beforeAnswer();
-    await server.delay();
+    this.beforeAnswer();
+    await this.delay();
     return { activities, next: fitting.length > limit ? activities.at(-1)?.seq : null };
-  },
-}));
+  };
+}
+
+let server: FeedServer;
 
 const ALL: FeedFilter = { agent: "", thread: "", type: "", before: null };
 
@@ -58,7 +37,7 @@ function activity(seq: number, more: Partial<Activity> = {}): Activity {
 /** It happens: stored, and told to whoever is subscribed. */
 function happen(next: Activity): void {
   server.stored.push(next);
-  server.live?.(next);
+  server.tell(next);
 }
 
 async function settle(): Promise<void> {
@@ -71,8 +50,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal("requestAnimationFrame", (work: () => void) => setTimeout(work, 16));
   vi.stubGlobal("cancelAnimationFrame", clearTimeout);
-  Object.assign(server, { stored: [], live: undefined, isSubscribing: false, requests: [] });
-  Object.assign(server, { beforeAnswer: () => {}, delay: async () => {} });
+  server = new FeedServer();
 });
 
 afterEach(() => {
@@ -85,7 +63,7 @@ describe("the first page and what comes live", () => {
     server.stored = [activity(1), activity(2)];
     // Behind the reading of the page, ahead of its arrival: it comes live only.
     server.beforeAnswer = () => happen(activity(4));
-    const feed = new ActivityFeed(ALL);
+    const feed = new ActivityFeed(server, ALL);
     feed.start();
     // Ahead of the reading of the page: it comes live and in the page.
     happen(activity(3));
@@ -96,7 +74,7 @@ describe("the first page and what comes live", () => {
   });
 
   test("are filtered alike", async () => {
-    const feed = new ActivityFeed({ ...ALL, agent: "b", type: "notice" });
+    const feed = new ActivityFeed(server, { ...ALL, agent: "b", type: "notice" });
     feed.start();
     await settle();
     expect(server.requests[0]).toContain("agent_id=b&type=notice");
@@ -109,10 +87,10 @@ describe("the first page and what comes live", () => {
 
   test("a window into the past is not live", async () => {
     server.stored = [activity(1), activity(2), activity(3)];
-    const feed = new ActivityFeed({ ...ALL, before: 3 });
+    const feed = new ActivityFeed(server, { ...ALL, before: 3 });
     feed.start();
     await settle();
-    expect(server.live).toBeUndefined();
+    expect(server.subscriptions.size).toBe(0);
     expect(seqs(feed)).toEqual([2, 1]);
   });
 });
@@ -120,7 +98,7 @@ describe("the first page and what comes live", () => {
 describe("holding back", () => {
   test("moves nothing and counts, until it is released", async () => {
     server.stored = [activity(1)];
-    const feed = new ActivityFeed(ALL);
+    const feed = new ActivityFeed(server, ALL);
     feed.start();
     await settle();
     feed.hold(true);
@@ -134,7 +112,7 @@ describe("holding back", () => {
 
   test("beyond its bound shows only what is without holes", async () => {
     server.stored = [activity(1)];
-    const feed = new ActivityFeed(ALL);
+    const feed = new ActivityFeed(server, ALL);
     feed.start();
     await settle();
     feed.hold(true);
@@ -149,7 +127,7 @@ describe("holding back", () => {
 describe("the past", () => {
   test("comes page by page, up to the bound", async () => {
     server.stored = Array.from({ length: MAX_ROWS + 100 }, (_, index) => activity(index + 1));
-    const feed = new ActivityFeed(ALL);
+    const feed = new ActivityFeed(server, ALL);
     feed.start();
     await settle();
     while (feed.hasOlder.value && !feed.isFull.value) {
@@ -163,7 +141,7 @@ describe("the past", () => {
   });
 
   test("pushed out by new ones can be fetched again", async () => {
-    const feed = new ActivityFeed(ALL);
+    const feed = new ActivityFeed(server, ALL);
     feed.start();
     await settle();
     for (let seq = 1; seq <= MAX_ROWS + 10; seq += 1) happen(activity(seq));
@@ -174,7 +152,7 @@ describe("the past", () => {
 
   test("that is pushed out while the page below it is under way does not get that page", async () => {
     server.stored = Array.from({ length: 100 }, (_, index) => activity(index + 1));
-    const feed = new ActivityFeed(ALL);
+    const feed = new ActivityFeed(server, ALL);
     feed.start();
     await settle();
     const gate = Promise.withResolvers<void>();
@@ -193,7 +171,7 @@ describe("the past", () => {
 
   test("that does not come says why, apart from what is shown, and can be asked for again", async () => {
     server.stored = Array.from({ length: 60 }, (_, index) => activity(index + 1));
-    const feed = new ActivityFeed(ALL);
+    const feed = new ActivityFeed(server, ALL);
     feed.start();
     await settle();
     server.delay = () => Promise.reject({ code: "UNREACHABLE", detail: "gone" });
@@ -211,7 +189,7 @@ describe("the past", () => {
 
 test("activities of a deleted thread vanish, the word of the deletion stays", async () => {
   server.stored = [activity(1), activity(2, { thread_id: "other" })];
-  const feed = new ActivityFeed(ALL);
+  const feed = new ActivityFeed(server, ALL);
   feed.start();
   await settle();
   happen(activity(3, { type: "thread.deleted", thread_id: null, run_id: null, detail: { thread_id: "t" } }));
@@ -220,11 +198,11 @@ test("activities of a deleted thread vanish, the word of the deletion stays", as
 });
 
 test("a gap in the live feed makes it start from the server again", async () => {
-  const feed = new ActivityFeed(ALL);
+  const feed = new ActivityFeed(server, ALL);
   feed.start();
   await settle();
   server.stored = [activity(90)];
-  server.live?.({ type: "CUSTOM", name: "evenkeel.gap", value: { after: 1, next: 90 } });
+  server.tell({ type: "CUSTOM", name: "evenkeel.gap", value: { after: 1, next: 90 } });
   await settle();
   expect(seqs(feed)).toEqual([90]);
 });
@@ -233,8 +211,8 @@ test("what happened before the subscription stood is loaded when it does, and th
   const gate = Promise.withResolvers<void>();
   server.delay = () => gate.promise;
   server.stored = [activity(1)];
-  server.isSubscribing = true;
-  const feed = new ActivityFeed(ALL);
+  server.isReadyAtOnce = false;
+  const feed = new ActivityFeed(server, ALL);
   feed.start();
   // The first look, which waits for no subscription.
   await vi.advanceTimersByTimeAsync(250);
@@ -253,7 +231,7 @@ test("what happened before the subscription stood is loaded when it does, and th
 
 test("a server that has begun anew is shown from its own beginning, though it counts below what was shown", async () => {
   server.stored = [activity(40)];
-  const feed = new ActivityFeed(ALL);
+  const feed = new ActivityFeed(server, ALL);
   feed.start();
   await settle();
   server.stored = [activity(1)];

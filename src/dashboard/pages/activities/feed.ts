@@ -6,7 +6,7 @@ import { signal, type Signal } from "@preact/signals";
 import type { Activity } from "../../../core/activity.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
-import { getJson } from "../../live/api.ts";
+import type { Services } from "../../live/services.ts";
 import { OncePerFrame } from "../../ui/next-frame.ts";
 import { fits, toQuery, type FeedFilter } from "./filter.ts";
 
@@ -33,20 +33,23 @@ export class ActivityFeed {
   readonly error = signal<Problem | null>(null);
   /** Why the last page back did not come; what is shown is whole without it. */
   readonly olderError = signal<Problem | null>(null);
+  readonly watch: ActivityWatch;
+  readonly #api: Services["api"];
   /** Newest first. Before the first page has come, all that is live waits here. */
   #waiting: Activity[] = [];
   #isHolding = false;
   /** Of what is under way: a reload ends it, because it would come over what is newer. */
   #abort = new AbortController();
-  readonly watch = new ActivityWatch({
-    onActivity: (activity) => this.#onActivity(activity),
-    onMissed: () => this.reload(),
-    onRestarted: () => this.#clear(),
-  });
   readonly #frame = new OncePerFrame(() => this.#take());
 
-  constructor(filter: FeedFilter) {
+  constructor({ api, live }: Services, filter: FeedFilter) {
+    this.#api = api;
     this.filter = filter;
+    this.watch = new ActivityWatch(live, {
+      onActivity: (activity) => this.#onActivity(activity),
+      onMissed: () => this.reload(),
+      onRestarted: () => this.#clear(),
+    });
   }
 
   start(): void {
@@ -153,7 +156,7 @@ export class ActivityFeed {
   async #get(before: number | null): Promise<Page> {
     const { signal } = this.#abort;
     const query = toQuery(this.filter, { limit: PAGE_ROWS, before });
-    const page = await getJson<Page>(`/api/activities?${query}`, { signal });
+    const page = await this.#api.get<Page>(`/api/activities?${query}`, { signal });
     signal.throwIfAborted();
     return page;
   }

@@ -1,26 +1,24 @@
 /** Talking with an agent. The conversation is in the URL from the first message on: a reload finds it, mid-answer too. */
-import "../styles/pages-chat.css";
-import "../styles/pages-filters.css";
-import "../styles/pages-markdown.css";
-import "../styles/pages-run.css";
+import "./chat.css";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { isOver } from "../../core/run.ts";
-import { agents } from "../agents.ts";
-import { problemOf, type Problem } from "../live/api-error.ts";
-import { href, navigate } from "../router.ts";
-import { useTitle } from "../title.ts";
-import { Ask } from "../ui/ask.tsx";
-import { useStickToEnd } from "../ui/stick-to-end.ts";
-import { Button } from "../ui/button.tsx";
-import { Empty } from "../ui/empty.tsx";
-import { ErrorNote } from "../ui/error-note.tsx";
-import { Loading } from "../ui/loading.tsx";
-import { Composer, type TakenBack } from "./chat/composer.tsx";
-import { ThreadNav } from "./chat/thread-nav.tsx";
-import { ChatThread } from "./chat/thread.ts";
-import { TurnView } from "./chat/turn-view.tsx";
-import { growthOf, type Turn } from "./chat/turn.ts";
-import type { PageProps } from "./registry.ts";
+import { isOver } from "../../../core/run.ts";
+import { agents } from "../../store/agents.ts";
+import { problemOf, type Problem } from "../../live/api-error.ts";
+import { services } from "../../live/services.ts";
+import { href, navigate } from "../../router.ts";
+import { useTitle } from "../../store/title.ts";
+import { Ask } from "../../ui/ask.tsx";
+import { useStickToEnd } from "../../ui/stick-to-end.ts";
+import { Button } from "../../ui/button.tsx";
+import { Empty } from "../../ui/empty.tsx";
+import { ErrorNote } from "../../ui/error-note.tsx";
+import { Loading } from "../../ui/loading.tsx";
+import { Composer, type TakenBack } from "./composer.tsx";
+import { ThreadNav } from "./thread-nav.tsx";
+import { ChatThread } from "./thread.ts";
+import { TurnView } from "./turn-view.tsx";
+import { growthOf, type Turn } from "./turn.ts";
+import type { PageProps } from "../registry.ts";
 
 export function ChatPage({ id, query = new URLSearchParams() }: Partial<PageProps>) {
   const thread = useThread(id);
@@ -36,7 +34,7 @@ export function ChatPage({ id, query = new URLSearchParams() }: Partial<PageProp
 function useThread(id: string | undefined): ChatThread {
   const held = useRef<{ thread: ChatThread; isNamed: boolean } | null>(null);
   const isSame = id === undefined ? held.current?.isNamed === false : held.current?.thread.threadId === id;
-  if (!isSame || !held.current) held.current = { thread: new ChatThread(id), isNamed: false };
+  if (!isSame || !held.current) held.current = { thread: new ChatThread(services, id), isNamed: false };
   held.current.isNamed = id !== undefined;
   const { thread } = held.current;
   useEffect(() => {

@@ -1,8 +1,8 @@
 /** Chatting in a real browser: the words arrive while they are written, and what is shown in the end is the journal's. */
 import type { Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
-import { eventually, openSite, picture } from "../testing/browser.ts";
-import { textIn } from "../testing/journal.ts";
+import { eventually, openSite, picture } from "../../../testing/browser.ts";
+import { textIn } from "../../../testing/journal.ts";
 
 const site = await openSite();
 afterAll(() => site[Symbol.asyncDispose]());

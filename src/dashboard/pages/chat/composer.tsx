@@ -1,6 +1,7 @@
 /** Where a message is written: Enter sends, Shift+Enter begins a new line, Stop ends the answer that runs. */
+import "./composer.css";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { agents } from "../../agents.ts";
+import { agents } from "../../store/agents.ts";
 import { Button } from "../../ui/button.tsx";
 import { keepDraft, readDraft } from "./unsent.ts";
 

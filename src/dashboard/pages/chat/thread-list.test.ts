@@ -1,43 +1,33 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { FakeServices } from "../../live/fake-services.ts";
 import { ThreadList } from "./thread-list.ts";
 
-const server = vi.hoisted(() => ({
-  threads: 0,
-  fails: false,
-  live: undefined as ((activity: unknown) => void) | undefined,
-  requests: [] as string[],
-}));
+class ThreadServer extends FakeServices {
+  threads = 3;
+  fails = false;
 
-vi.mock("../../live/live.ts", () => ({
-  subscribe: (_request: unknown, listener: { onEvent: (event: unknown) => void; onReady: () => void }) => {
-    server.live = (activity) => listener.onEvent(activity);
-    queueMicrotask(() => listener.onReady());
-    return () => (server.live = undefined);
-  },
-}));
-
-vi.mock("../../live/api.ts", () => ({
-  getJson: async (path: string) => {
-    server.requests.push(path);
-    if (server.fails) throw { code: "UNREACHABLE", detail: "gone" };
+  override answer = (path: string) => {
+    if (this.fails) throw { code: "UNREACHABLE", detail: "gone" };
     const limit = Number(new URL(path, "http://x").searchParams.get("limit"));
-    const threads = Array.from({ length: server.threads }, (_, n) => ({ thread_id: `t${n}` }));
-    return { threads: threads.slice(0, limit), next: server.threads > limit ? limit : null };
-  },
-}));
+    const threads = Array.from({ length: this.threads }, (_, n) => ({ thread_id: `t${n}` }));
+    return { threads: threads.slice(0, limit), next: this.threads > limit ? limit : null };
+  };
+}
+
+let server: ThreadServer;
 
 async function shown(): Promise<ThreadList> {
-  const list = new ThreadList();
+  const list = new ThreadList(server);
   list.start();
   await vi.advanceTimersByTimeAsync(2_000);
   return list;
 }
 
-const tell = (type: string) => server.live?.({ seq: 1, type, thread_id: "t", run_id: "r", detail: {} });
+const tell = (type: string) => server.tell({ seq: 1, type, thread_id: "t", run_id: "r", detail: {} });
 
 beforeEach(() => {
   vi.useFakeTimers();
-  Object.assign(server, { threads: 3, fails: false, live: undefined, requests: [] });
+  server = new ThreadServer();
 });
 afterEach(() => void vi.useRealTimers());
 

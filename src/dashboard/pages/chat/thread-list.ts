@@ -3,9 +3,9 @@ import { signal } from "@preact/signals";
 import type { ActivityType } from "../../../core/activity.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
-import { getJson } from "../../live/api.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
 import { RefreshSoon } from "../../live/refresh-soon.ts";
+import type { Services } from "../../live/services.ts";
 
 export interface ThreadRow {
   readonly thread_id: string;
@@ -36,13 +36,19 @@ export class ThreadList {
   readonly rows = signal<readonly ThreadRow[] | null>(null);
   readonly hasMore = signal(false);
   readonly error = signal<Problem | null>(null);
+  readonly watch: ActivityWatch;
+  readonly #api: Services["api"];
   #limit = PAGE_ROWS;
   readonly #requests = new OneAtATime(() => this.#fetch());
   readonly #soon = new RefreshSoon(() => this.load());
-  readonly watch = new ActivityWatch({
-    onActivity: ({ type }) => TELLING.has(type) && this.#soon.request(),
-    onMissed: () => this.load(),
-  });
+
+  constructor({ api, live }: Services) {
+    this.#api = api;
+    this.watch = new ActivityWatch(live, {
+      onActivity: ({ type }) => TELLING.has(type) && this.#soon.request(),
+      onMissed: () => this.load(),
+    });
+  }
 
   start(): void {
     this.watch.start();
@@ -70,7 +76,7 @@ export class ThreadList {
   async #fetch(): Promise<void> {
     this.#soon.noteRequest();
     try {
-      const { threads, next } = await getJson<Page>(`/api/threads?limit=${this.#limit}`);
+      const { threads, next } = await this.#api.get<Page>(`/api/threads?limit=${this.#limit}`);
       this.rows.value = threads;
       this.hasMore.value = next !== null && this.#limit < MAX_ROWS;
       this.error.value = null;

@@ -1,6 +1,8 @@
 /** The sidebar of conversations; above the chat, and folded, on a narrow screen. */
-import { useEffect, useMemo } from "preact/hooks";
-import { shortId } from "../../format.ts";
+import "./thread-nav.css";
+import { shortId } from "../../ui/format.ts";
+import { services } from "../../live/services.ts";
+import { useStarted } from "../../live/use-started.ts";
 import { href } from "../../router.ts";
 import { Ago } from "../../ui/ago.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -8,11 +10,7 @@ import { ErrorNote } from "../../ui/error-note.tsx";
 import { ThreadList, type ThreadRow } from "./thread-list.ts";
 
 export function ThreadNav({ current }: { current: string | undefined }) {
-  const list = useMemo(() => new ThreadList(), []);
-  useEffect(() => {
-    list.start();
-    return () => list.stop();
-  }, [list]);
+  const list = useStarted(() => new ThreadList(services), []);
   return (
     <aside class="threads" aria-label="Conversations">
       <a class="button threads-new" href={href("chat")}>

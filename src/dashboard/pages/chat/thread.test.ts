@@ -1,49 +1,22 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { StoredMessage } from "../../../core/message.ts";
 import type { RunStatus } from "../../../core/run.ts";
+import { FakeServices } from "../../live/fake-services.ts";
 import { ChatThread } from "./thread.ts";
 import { keepDraft } from "./unsent.ts";
 
-const server = vi.hoisted(() => ({
-  runs: [] as { run_id: string; agent_id: string; status: string; error: null }[],
-  messages: [] as object[],
-  activities: undefined as ((activity: unknown) => void) | undefined,
-  ready: () => {},
-  followed: new Map<string, { after: number; onEvent: (event: unknown) => void }>(),
-  calls: [] as Record<string, unknown>[],
-  answer: async (): Promise<object> => ({}),
-}));
+class ThreadServer extends FakeServices {
+  readonly runs: { run_id: string; agent_id: string; status: string; error: null }[] = [];
+  readonly messages: object[] = [];
 
-vi.mock("../../live/live.ts", () => ({
-  subscribe: (
-    request: { channel: string; run_id: string; after: number },
-    listener: { onEvent: (event: unknown) => void; onReady: () => void },
-  ) => {
-    if (request.channel === "activities") {
-      server.activities = (activity) => listener.onEvent(activity);
-      server.ready = () => listener.onReady();
-      queueMicrotask(server.ready);
-    } else server.followed.set(request.run_id, { after: request.after, onEvent: (event) => listener.onEvent(event) });
-    return () => {
-      if (request.channel === "activities") server.activities = undefined;
-      else server.followed.delete(request.run_id);
-    };
-  },
-  call: (op: Record<string, unknown>) => {
-    server.calls.push(op);
-    return server.answer();
-  },
-}));
+  override answer = (path: string) => {
+    if (path.startsWith("/api/runs")) return { runs: this.runs };
+    if (this.messages.length === 0) throw { code: "THREAD_NOT_FOUND", detail: "" };
+    return { messages: this.messages, title: "Title" };
+  };
+}
 
-vi.mock("../../live/api.ts", () => ({
-  getJson: async (path: string) => {
-    if (path.startsWith("/api/runs")) return { runs: server.runs };
-    return server.messages.length > 0
-      ? { messages: server.messages, title: "Title" }
-      : Promise.reject({ code: "THREAD_NOT_FOUND", detail: "" });
-  },
-  sendJson: async () => undefined,
-}));
+let server: ThreadServer;
 
 function stored(runId: string, status: RunStatus): void {
   server.runs.unshift({ run_id: runId, agent_id: "a", status, error: null });
@@ -55,7 +28,7 @@ function stored(runId: string, status: RunStatus): void {
 }
 
 async function opened(threadId: string | undefined): Promise<ChatThread> {
-  const thread = new ChatThread(threadId);
+  const thread = new ChatThread(server, threadId);
   thread.start();
   await vi.advanceTimersByTimeAsync(10);
   return thread;
@@ -78,15 +51,7 @@ beforeEach(() => {
     setItem: (name: string, value: string) => kept.set(name, value),
     removeItem: (name: string) => kept.delete(name),
   });
-  Object.assign(server, {
-    runs: [],
-    messages: [],
-    activities: undefined,
-    ready: () => {},
-    calls: [],
-    answer: async () => ({}),
-  });
-  server.followed.clear();
+  server = new ThreadServer();
 });
 
 afterEach(() => {
@@ -102,7 +67,7 @@ test("a page that comes in mid-answer shows what is stored and follows the runni
     ["ask r1", 1, null],
     ["ask r2", "live", null],
   ]);
-  expect([...server.followed].map(([runId, { after }]) => [runId, after])).toEqual([["r2", 0]]);
+  expect([...server.followed]).toEqual([["r2", 0]]);
 });
 
 test("half an answer of a stopped run is read from its journal", async () => {
@@ -112,8 +77,8 @@ test("half an answer of a stopped run is read from its journal", async () => {
 });
 
 test("a message shows at once, under ids that were chosen before it was sent", async () => {
-  const gate = Promise.withResolvers<object>();
-  server.answer = () => gate.promise;
+  const gate = Promise.withResolvers<Record<string, unknown>>();
+  server.reply = () => gate.promise;
   const thread = await opened(undefined);
   thread.send("a", "Hello");
   expect(turns(thread)).toEqual([["Hello", 0, "sending"]]);
@@ -126,12 +91,12 @@ test("a message shows at once, under ids that were chosen before it was sent", a
 });
 
 test("a refused message can be sent again, under the same run id", async () => {
-  server.answer = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
+  server.reply = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
   const thread = await opened(undefined);
   thread.send("a", "Hello");
   await vi.advanceTimersByTimeAsync(10);
   expect(turns(thread)).toEqual([["Hello", 0, "OVERLOADED"]]);
-  server.answer = async () => ({});
+  server.reply = async () => ({});
   const [turn] = thread.turns.value ?? [];
   if (turn) thread.resend(turn);
   await vi.advanceTimersByTimeAsync(10);
@@ -143,8 +108,8 @@ test("what another tab sends to the thread appears, and what is here keeps its p
   stored("r1", "completed");
   const thread = await opened("t");
   stored("r2", "running");
-  server.activities?.({ seq: 1, type: "run.queued", thread_id: "t", run_id: "r2", detail: {} });
-  server.activities?.({ seq: 1, type: "run.queued", thread_id: "another", run_id: "r9", detail: {} });
+  server.tell({ seq: 1, type: "run.queued", thread_id: "t", run_id: "r2", detail: {} });
+  server.tell({ seq: 1, type: "run.queued", thread_id: "another", run_id: "r9", detail: {} });
   await vi.advanceTimersByTimeAsync(200);
   expect(turns(thread)).toEqual([
     ["ask r1", 1, null],
@@ -157,7 +122,7 @@ test("a reload of the thread does not disturb a run that is followed", async () 
   const thread = await opened("t");
   const live = thread.turns.value?.[0]?.live;
   stored("r2", "running");
-  server.activities?.({ seq: 1, type: "run.queued", thread_id: "t", run_id: "r2", detail: {} });
+  server.tell({ seq: 1, type: "run.queued", thread_id: "t", run_id: "r2", detail: {} });
   await vi.advanceTimersByTimeAsync(200);
   expect(thread.turns.value?.[0]?.live).toBe(live);
 });
@@ -167,7 +132,7 @@ test("of runs that wait for each other only the oldest is followed, and the next
   await opened("t");
   expect([...server.followed.keys()]).toEqual(["r1"]);
 
-  server.followed.get("r1")?.onEvent({ type: "RUN_FINISHED", threadId: "t", runId: "r1", seq: 9, timestamp: 9 });
+  server.tellRun("r1", { type: "RUN_FINISHED", threadId: "t", runId: "r1", seq: 9, timestamp: 9 });
 
   expect([...server.followed.keys()]).toEqual(["r1", "r2"]);
 });
@@ -176,7 +141,7 @@ test("a run that is canceled while it waits behind another says so at once", asy
   for (const runId of ["r1", "r2", "r3"]) stored(runId, runId === "r1" ? "running" : "queued");
   await opened("t");
 
-  server.activities?.({ seq: 1, type: "run.canceled", thread_id: "t", run_id: "r3", detail: {} });
+  server.tell({ seq: 1, type: "run.canceled", thread_id: "t", run_id: "r3", detail: {} });
 
   expect([...server.followed.keys()]).toEqual(["r1", "r3"]);
 });
@@ -184,7 +149,7 @@ test("a run that is canceled while it waits behind another says so at once", asy
 test("a conversation that is deleted elsewhere says so", async () => {
   stored("r1", "completed");
   const thread = await opened("t");
-  server.activities?.({ seq: 1, type: "thread.deleted", thread_id: null, run_id: null, detail: { thread_id: "t" } });
+  server.tell({ seq: 1, type: "thread.deleted", thread_id: null, run_id: null, detail: { thread_id: "t" } });
   expect(thread.isDeleted.value).toBe(true);
 });
 
@@ -193,14 +158,14 @@ test("a thread that the server does not know is missing, until it has a message"
   expect([turns(thread), thread.isMissing.value]).toEqual([[], true]);
 
   stored("r1", "running");
-  server.activities?.({ seq: 1, type: "run.queued", thread_id: "nobody", run_id: "r1", detail: {} });
+  server.tell({ seq: 1, type: "run.queued", thread_id: "nobody", run_id: "r1", detail: {} });
   await vi.advanceTimersByTimeAsync(200);
 
   expect([turns(thread), thread.isMissing.value]).toEqual([[["ask r1", "live", null]], false]);
 });
 
 test("a thread that only this tab has messages for, sent or not, is not missing", async () => {
-  server.answer = () => new Promise(() => {});
+  server.reply = () => new Promise(() => {});
   const left = await opened("under-way");
   left.send("a", "Hello");
   left.stop();
@@ -210,7 +175,7 @@ test("a thread that only this tab has messages for, sent or not, is not missing"
 });
 
 test("a refused message that is withdrawn is gone for good, here and on the next page", async () => {
-  server.answer = () => Promise.reject({ code: "BODY_TOO_LARGE", detail: "too large" });
+  server.reply = () => Promise.reject({ code: "BODY_TOO_LARGE", detail: "too large" });
   const thread = await opened("t");
   thread.send("a", "Hello");
   await vi.advanceTimersByTimeAsync(10);
@@ -227,7 +192,7 @@ test("a thread that is left follows nothing any more", async () => {
   stored("r1", "running");
   const thread = await opened("t");
   thread.stop();
-  expect([server.followed.size, server.activities]).toEqual([0, undefined]);
+  expect(server.subscriptions.size).toBe(0);
 });
 
 test("what happened between the first look and the subscription is seen when the subscription stands", async () => {
@@ -249,7 +214,7 @@ test("a gap in the activities makes it look again", async () => {
   const thread = await opened("t");
   stored("r2", "running");
 
-  server.activities?.({ type: "CUSTOM", name: "evenkeel.gap", value: { after: 1, next: 90 } });
+  server.tell({ type: "CUSTOM", name: "evenkeel.gap", value: { after: 1, next: 90 } });
   await vi.advanceTimersByTimeAsync(10);
 
   expect(thread.turns.value).toHaveLength(2);
@@ -265,11 +230,11 @@ test("nobody is asked for a conversation that has not begun", async () => {
 });
 
 test("a message that was under way when its page was left is sent again by the next one, under its run id", async () => {
-  server.answer = () => new Promise(() => {});
+  server.reply = () => new Promise(() => {});
   const left = await opened("t");
   left.send("a", "Hello");
   left.stop();
-  server.answer = async () => ({});
+  server.reply = async () => ({});
 
   const thread = await opened("t");
 
@@ -279,7 +244,7 @@ test("a message that was under way when its page was left is sent again by the n
 });
 
 test("a message that was refused is still there for the next page, waiting for a person to try again", async () => {
-  server.answer = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
+  server.reply = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
   const left = await opened("t");
   left.send("a", "Hello");
   await vi.advanceTimersByTimeAsync(10);
@@ -289,7 +254,7 @@ test("a message that was refused is still there for the next page, waiting for a
 
   expect(turns(thread)).toEqual([["Hello", 0, "OVERLOADED"]]);
   expect(server.calls).toHaveLength(1);
-  server.answer = async () => ({});
+  server.reply = async () => ({});
   thread.send("a", "Something else");
   await vi.advanceTimersByTimeAsync(10);
   thread.stop();
@@ -308,8 +273,8 @@ test("a message that the server has is not sent again", async () => {
 });
 
 test("Stop reaches the server after the message that it is to stop", async () => {
-  const gate = Promise.withResolvers<object>();
-  server.answer = () => gate.promise;
+  const gate = Promise.withResolvers<Record<string, unknown>>();
+  server.reply = () => gate.promise;
   const thread = await opened("t");
   thread.send("a", "Hello");
   const runId = String(server.calls[0]?.["run_id"]);
@@ -324,7 +289,7 @@ test("Stop reaches the server after the message that it is to stop", async () =>
 });
 
 test("Try again, clicked twice, sends once", async () => {
-  server.answer = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
+  server.reply = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
   const thread = await opened(undefined);
   thread.send("a", "Hello");
   await vi.advanceTimersByTimeAsync(10);

@@ -10,9 +10,8 @@ import type { StoredMessage } from "../../../core/message.ts";
 import { isOver, type Run } from "../../../core/run.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
-import { getJson, sendJson } from "../../live/api.ts";
-import { call } from "../../live/live.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
+import type { Services } from "../../live/services.ts";
 import { LiveRun } from "../../run-view/live-run.ts";
 import { turnsOf, type Turn } from "./turn.ts";
 import { keepUnsent, readDraft, readUnsent, type Unsent } from "./unsent.ts";
@@ -42,6 +41,7 @@ export class ChatThread {
   readonly isDeleted = signal(false);
   /** Of its address the server knows nothing, and neither does this tab: mistyped, or deleted before. */
   readonly isMissing = signal(false);
+  readonly #services: Services;
   #reload: ReturnType<typeof setTimeout> | undefined;
   #isStarted = false;
   /** False while the server cannot have heard of it. */
@@ -51,13 +51,15 @@ export class ChatThread {
   /** By run: settles when the server has answered the message. Each is a click of a person. */
   readonly #sends = new Map<string, Promise<void>>();
   readonly #requests = new OneAtATime(() => this.#fetch());
-  readonly watch = new ActivityWatch({
-    onActivity: (activity) => this.#onActivity(activity),
-    onMissed: () => this.#isKnown && this.load(),
-  });
+  readonly watch: ActivityWatch;
 
   /** @param threadId undefined for a conversation that does not exist yet */
-  constructor(threadId: string | undefined) {
+  constructor(services: Services, threadId: string | undefined) {
+    this.#services = services;
+    this.watch = new ActivityWatch(services.live, {
+      onActivity: (activity) => this.#onActivity(activity),
+      onMissed: () => this.#isKnown && this.load(),
+    });
     this.threadId = threadId ?? newId("thread");
     this.#isKnown = threadId !== undefined;
     this.#unsent = threadId === undefined ? [] : readUnsent(threadId);
@@ -116,12 +118,12 @@ export class ChatThread {
   async cancel(runId: string): Promise<void> {
     // Before it has the message, the server knows of no such run.
     await this.#sends.get(runId);
-    await call({ op: "cancel", run_id: runId });
+    await this.#services.live.call({ op: "cancel", run_id: runId });
   }
 
   /** @throws ApiError THREAD_BUSY */
   async delete(): Promise<void> {
-    await sendJson("DELETE", `/api/threads/${encodeURIComponent(this.threadId)}`);
+    await this.#services.api.send("DELETE", `/api/threads/${encodeURIComponent(this.threadId)}`);
     this.isDeleted.value = true;
   }
 
@@ -137,7 +139,13 @@ export class ChatThread {
   /** Never rejects: the turn says what was wrong. */
   async #ask({ runId, agentId, message }: Unsent): Promise<void> {
     try {
-      await call({ op: "chat", run_id: runId, thread_id: this.threadId, agent_id: agentId, message });
+      await this.#services.live.call({
+        op: "chat",
+        run_id: runId,
+        thread_id: this.threadId,
+        agent_id: agentId,
+        message,
+      });
       this.#isKnown = true;
       this.#change(runId, { sending: null, live: this.#liveOf(runId) });
       this.#followNext();
@@ -169,8 +177,8 @@ export class ChatThread {
   async #load(): Promise<void> {
     const id = encodeURIComponent(this.threadId);
     // The runs first: one that comes between the two requests has its message in the second, and is live below.
-    const { runs } = await getJson<{ runs: Run[] }>(`/api/runs?thread_id=${id}&limit=${KNOWN_RUNS}`);
-    const { messages, title } = await getJson<Stored>(`/api/threads/${id}`).catch((error: unknown) => {
+    const { runs } = await this.#services.api.get<{ runs: Run[] }>(`/api/runs?thread_id=${id}&limit=${KNOWN_RUNS}`);
+    const { messages, title } = await this.#services.api.get<Stored>(`/api/threads/${id}`).catch((error: unknown) => {
       // Deleted, mistyped, or not begun: its first message is still here.
       if (problemOf(error).code === "THREAD_NOT_FOUND") return { messages: [], title: null };
       throw error;
@@ -201,7 +209,7 @@ export class ChatThread {
   }
 
   #liveOf(runId: string): LiveRun {
-    return new LiveRun(runId, () => this.#followNext());
+    return new LiveRun(this.#services.live, runId, () => this.#followNext());
   }
 
   /**

@@ -1,4 +1,5 @@
 /** One turn: the question, then the answer, as it streams or as it is stored, and what went wrong. */
+import "./turn-view.css";
 import { useMemo } from "preact/hooks";
 import { isOver } from "../../../core/run.ts";
 import type { Problem } from "../../live/api-error.ts";

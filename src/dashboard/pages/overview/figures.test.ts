@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { agent, historyOf, snapshot } from "../../history-fixture.ts";
-import { History, type ProcessInfo } from "../../history.ts";
+import { agent, historyOf, snapshot } from "../../store/history-fixture.ts";
+import { History, type ProcessInfo } from "../../store/history.ts";
 import { modelState } from "./figures.ts";
 
 test("the state of the model is what its calls are doing", () => {

@@ -1,6 +1,6 @@
 /** What the tiles of the overview say, worked out of the newest snapshots. Pure. */
-import { count } from "../../format.ts";
-import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf } from "../../history.ts";
+import { count } from "../../ui/format.ts";
+import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf } from "../../store/history.ts";
 
 export type Tone = "ok" | "warn" | "bad" | "idle";
 

@@ -1,17 +1,17 @@
 /** "Is it responsive right now?": six figures, the charts behind them, and what went wrong lately. */
-import { Chart, type ChartProps } from "../charts/chart.tsx";
-import { ProcessChoice } from "../charts/process-choice.tsx";
-import { deliveryLines, healthLines, lagLines, runLines, tokenLines, viewerLines } from "../charts/lines.ts";
-import { healthTone, modelState, slowestWorker, tokensPerSecond } from "./overview/figures.ts";
-import { bytes, count, duration } from "../format.ts";
-import { maxOf, nameOf, sumOf, type Mark } from "../history.ts";
-import { info } from "../info.ts";
-import { latest, processHistory } from "../processes.ts";
-import { href } from "../router.ts";
-import { Ago } from "../ui/ago.tsx";
-import { Empty } from "../ui/empty.tsx";
-import { Tile } from "../ui/tile.tsx";
-import "../styles/pages-overview.css";
+import "./overview.css";
+import { Chart, type ChartProps } from "../../charts/chart.tsx";
+import { ProcessChoice } from "../../charts/process-choice.tsx";
+import { deliveryLines, healthLines, lagLines, runLines, tokenLines, viewerLines } from "../../charts/lines.ts";
+import { healthTone, modelState, slowestWorker, tokensPerSecond } from "./figures.ts";
+import { bytes, count, duration } from "../../ui/format.ts";
+import { maxOf, nameOf, sumOf, type Mark } from "../../store/history.ts";
+import { info } from "../../store/info.ts";
+import { latest, processHistory } from "../../store/processes.ts";
+import { href } from "../../router.ts";
+import { Ago } from "../../ui/ago.tsx";
+import { Empty } from "../../ui/empty.tsx";
+import { Tile } from "../../ui/tile.tsx";
 
 const CHARTS: readonly ChartProps[] = [
   {

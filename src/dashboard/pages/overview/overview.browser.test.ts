@@ -1,7 +1,7 @@
 /** The overview in a real browser: whose figures its charts show, and that nothing on it jumps. */
 import type { Page } from "playwright-core";
 import { afterAll, expect, test, vi } from "vitest";
-import { eventually, openSite } from "../testing/browser.ts";
+import { eventually, openSite } from "../../../testing/browser.ts";
 
 // They wait for processes that start on busy cores, and for figures that come once a second.
 vi.setConfig({ testTimeout: 60_000 });

@@ -1,11 +1,11 @@
-/** Every process of the tree, as it is now. On a narrow screen each row is a card (styles/pages-processes.css). */
-import { bytes, count, duration, percent, seconds } from "../format.ts";
-import { isMeasured, nameOf, type ProcessInfo } from "../history.ts";
-import { latest } from "../processes.ts";
-import { Ago } from "../ui/ago.tsx";
-import { Empty } from "../ui/empty.tsx";
-import { StatusBadge } from "../ui/status-badge.tsx";
-import "../styles/pages-processes.css";
+/** Every process of the tree, as it is now. On a narrow screen each row is a card (processes.css). */
+import "./processes.css";
+import { bytes, count, duration, percent, seconds } from "../../ui/format.ts";
+import { isMeasured, nameOf, type ProcessInfo } from "../../store/history.ts";
+import { latest } from "../../store/processes.ts";
+import { Ago } from "../../ui/ago.tsx";
+import { Empty } from "../../ui/empty.tsx";
+import { StatusBadge } from "../../ui/status-badge.tsx";
 
 export function ProcessesPage() {
   const snapshot = latest.value;

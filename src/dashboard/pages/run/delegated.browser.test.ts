@@ -1,7 +1,7 @@
 /** A run that hands work to another agent, in a real browser: the other one's words beneath the call, as they come. */
 import type { Locator, Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
-import { eventually, openSite, picture } from "../testing/browser.ts";
+import { eventually, openSite, picture } from "../../../testing/browser.ts";
 
 const site = await openSite();
 afterAll(() => site[Symbol.asyncDispose]());

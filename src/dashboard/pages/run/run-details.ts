@@ -3,9 +3,8 @@ import { signal } from "@preact/signals";
 import type { StoredMessage } from "../../../core/message.ts";
 import type { Run } from "../../../core/run.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
-import { getJson } from "../../live/api.ts";
-import { call } from "../../live/live.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
+import type { Services } from "../../live/services.ts";
 
 export class RunDetails {
   readonly runId: string;
@@ -15,9 +14,11 @@ export class RunDetails {
   readonly error = signal<Problem | null>(null);
   readonly actionError = signal<Problem | null>(null);
   readonly isCanceling = signal(false);
+  readonly #services: Services;
   readonly #requests = new OneAtATime(() => this.#fetch());
 
-  constructor(runId: string) {
+  constructor(services: Services, runId: string) {
+    this.#services = services;
     this.runId = runId;
   }
 
@@ -33,7 +34,8 @@ export class RunDetails {
   cancel(): void {
     this.isCanceling.value = true;
     this.actionError.value = null;
-    call({ op: "cancel", run_id: this.runId })
+    this.#services.live
+      .call({ op: "cancel", run_id: this.runId })
       .then(
         () => this.refresh(),
         (error: unknown) => (this.actionError.value = problemOf(error)),
@@ -43,7 +45,7 @@ export class RunDetails {
 
   async #fetch(): Promise<void> {
     try {
-      const run = await getJson<Run>(`/api/runs/${encodeURIComponent(this.runId)}`);
+      const run = await this.#services.api.get<Run>(`/api/runs/${encodeURIComponent(this.runId)}`);
       this.run.value = run;
       if (this.asked.value === null) await this.#fetchAsked(run.thread_id);
     } catch (error) {
@@ -54,7 +56,9 @@ export class RunDetails {
 
   /** The journal does not hold the message; the thread does. */
   async #fetchAsked(threadId: string): Promise<void> {
-    const { messages } = await getJson<{ messages: StoredMessage[] }>(`/api/threads/${encodeURIComponent(threadId)}`);
+    const { messages } = await this.#services.api.get<{ messages: StoredMessage[] }>(
+      `/api/threads/${encodeURIComponent(threadId)}`,
+    );
     const first = messages.find(({ role, run_id: runId }) => role === "user" && runId === this.runId);
     this.asked.value = typeof first?.content === "string" ? first.content : null;
   }

@@ -1,8 +1,8 @@
 /** The head of a run's page: whose it is, how it stands, what it used, and the button that ends it. */
 import type { ComponentChildren } from "preact";
 import { isOver, type Run, type RunStatus } from "../../../core/run.ts";
-import { clockTime, shortId } from "../../format.ts";
-import { info } from "../../info.ts";
+import { clockTime, shortId } from "../../ui/format.ts";
+import { info } from "../../store/info.ts";
 import { href } from "../../router.ts";
 import { Cost, Tokens } from "../../run-view/cost-cell.tsx";
 import { knownUsage } from "../../run-view/cost.ts";

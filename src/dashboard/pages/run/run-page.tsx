@@ -1,26 +1,26 @@
 /** One run: what was asked, what came of it, and where its time went. Live while it lasts. */
-import "../styles/pages-run.css";
-import "../styles/pages-markdown.css";
+import "./run.css";
 import { useEffect, useMemo } from "preact/hooks";
-import { isOver } from "../../core/run.ts";
-import { serverNow } from "../clock.ts";
-import { shortId } from "../format.ts";
-import { wereAhead } from "../run-view/ahead.ts";
-import { RunItems } from "../run-view/run-items.tsx";
-import { useLiveRun } from "../run-view/use-live-run.ts";
-import { WaterfallChart } from "../run-view/waterfall-chart.tsx";
-import { useTitle } from "../title.ts";
-import { Empty } from "../ui/empty.tsx";
-import { ErrorNote } from "../ui/error-note.tsx";
-import { Loading } from "../ui/loading.tsx";
-import { RunDetails } from "./run/run-details.ts";
-import { RunHead } from "./run/run-head.tsx";
-import type { PageProps } from "./registry.ts";
+import { isOver } from "../../../core/run.ts";
+import { services } from "../../live/services.ts";
+import { serverNow } from "../../store/clock.ts";
+import { shortId } from "../../ui/format.ts";
+import { wereAhead } from "../../run-view/ahead.ts";
+import { RunItems } from "../../run-view/run-items.tsx";
+import { useLiveRun } from "../../run-view/use-live-run.ts";
+import { WaterfallChart } from "../../run-view/waterfall-chart.tsx";
+import { useTitle } from "../../store/title.ts";
+import { Empty } from "../../ui/empty.tsx";
+import { ErrorNote } from "../../ui/error-note.tsx";
+import { Loading } from "../../ui/loading.tsx";
+import { RunDetails } from "./run-details.ts";
+import { RunHead } from "./run-head.tsx";
+import type { PageProps } from "../registry.ts";
 
 export function RunPage({ id = "" }: Partial<PageProps>) {
   useTitle(`Run ${shortId(id)}`);
   const live = useLiveRun(id);
-  const details = useMemo(() => new RunDetails(id), [id]);
+  const details = useMemo(() => new RunDetails(services, id), [id]);
   useEffect(() => details.load(), [details]);
   // Whatever the journal says last, the stored run says it with steps and error in full.
   const { status } = live.view;

@@ -1,32 +1,17 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { NO_USAGE, type Run, type RunStatus } from "../../../core/run.ts";
+import { FakeServices } from "../../live/fake-services.ts";
 import { RunList } from "./run-list.ts";
 
-const server = vi.hoisted(() => ({
+class RunServer extends FakeServices {
   /** Newest first. */
-  runs: [] as Run[],
-  live: undefined as ((activity: unknown) => void) | undefined,
-  ready: () => {},
+  runs = [run(3), run(2), run(1)];
   /** The way back of an answer. */
-  delay: async (): Promise<unknown> => undefined,
-  requests: [] as string[],
-}));
+  delay = async (): Promise<unknown> => undefined;
 
-vi.mock("../../live/live.ts", () => ({
-  subscribe: (_request: unknown, listener: { onEvent: (event: unknown) => void; onReady: () => void }) => {
-    server.ready = () => listener.onReady();
-    queueMicrotask(server.ready);
-    server.live = (activity) => listener.onEvent(activity);
-    return () => (server.live = undefined);
-  },
-  call: async () => ({}),
-}));
-
-vi.mock("../../live/api.ts", () => ({
-  getJson: async (path: string) => {
-    server.requests.push(path);
-    const runs = [...server.runs];
-    await server.delay();
+  override answer = async (path: string) => {
+    const runs = [...this.runs];
+    await this.delay();
     const one = /^\/api\/runs\/(.+)$/.exec(path)?.[1];
     if (one !== undefined) return runs.find((run) => run.run_id === one) ?? Promise.reject({ code: "RUN_NOT_FOUND" });
     const query = new URL(path, "http://x").searchParams;
@@ -37,8 +22,10 @@ vi.mock("../../live/api.ts", () => ({
       runs: runs.slice(from, end),
       next: end < runs.length ? Number(last?.run_id.slice(1)) : null,
     };
-  },
-}));
+  };
+}
+
+let server: RunServer;
 
 function run(n: number, status: RunStatus = "running"): Run {
   return {
@@ -65,10 +52,10 @@ function run(n: number, status: RunStatus = "running"): Run {
 const ALL = { status: "", agent: "", thread: "" };
 const ids = (list: RunList) => list.rows.value?.map(({ run_id: id }) => id);
 const tell = (runId: string | null, more: object = {}) =>
-  server.live?.({ seq: 1, type: "run.completed", run_id: runId, agent_id: "a", thread_id: "t", ...more });
+  server.tell({ seq: 1, type: "run.completed", run_id: runId, agent_id: "a", thread_id: "t", ...more });
 
 async function shown(filter = ALL): Promise<RunList> {
-  const list = new RunList(filter);
+  const list = new RunList(server, filter);
   list.start();
   await vi.advanceTimersByTimeAsync(2_000);
   server.requests = [];
@@ -77,13 +64,13 @@ async function shown(filter = ALL): Promise<RunList> {
 
 beforeEach(() => {
   vi.useFakeTimers();
-  Object.assign(server, { runs: [run(3), run(2), run(1)], live: undefined, delay: async () => {}, requests: [] });
+  server = new RunServer();
 });
 
 afterEach(() => void vi.useRealTimers());
 
 test("opening the list is one request", async () => {
-  const list = new RunList(ALL);
+  const list = new RunList(server, ALL);
   list.start();
   await vi.advanceTimersByTimeAsync(2_000);
 

@@ -8,9 +8,8 @@ import type { Activity } from "../../../core/activity.ts";
 import { isOver, type Run } from "../../../core/run.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
-import { getJson } from "../../live/api.ts";
-import { call } from "../../live/live.ts";
 import { RefreshSoon } from "../../live/refresh-soon.ts";
+import type { Services } from "../../live/services.ts";
 
 export interface RunFilter {
   readonly status: string;
@@ -33,6 +32,8 @@ export class RunList {
   readonly next = signal<number | null>(null);
   readonly error = signal<Problem | null>(null);
   readonly isLoadingMore = signal(false);
+  readonly watch: ActivityWatch;
+  readonly #services: Services;
   readonly #filter: RunFilter;
   /** Runs that changed since they were fetched; two are as many as all. */
   readonly #changed = new Set<string | null>();
@@ -41,12 +42,13 @@ export class RunList {
   /** Requests under way or waiting for their turn; each click or reason adds one at most. */
   #pending = 0;
   #last: Promise<void> = Promise.resolve();
-  readonly watch = new ActivityWatch({
-    onActivity: (activity) => this.#onActivity(activity),
-    onMissed: () => this.reload(),
-  });
 
-  constructor(filter: RunFilter) {
+  constructor(services: Services, filter: RunFilter) {
+    this.#services = services;
+    this.watch = new ActivityWatch(services.live, {
+      onActivity: (activity) => this.#onActivity(activity),
+      onMissed: () => this.reload(),
+    });
     this.#filter = filter;
   }
 
@@ -85,7 +87,9 @@ export class RunList {
 
   /** @throws ApiError of the first that was refused; the others were asked for as well */
   async cancel(runIds: readonly string[]): Promise<void> {
-    const answers = await Promise.allSettled(runIds.map((runId) => call({ op: "cancel", run_id: runId })));
+    const answers = await Promise.allSettled(
+      runIds.map((runId) => this.#services.live.call({ op: "cancel", run_id: runId })),
+    );
     this.#noteChange(null);
     const refused = answers.find(({ status }) => status === "rejected");
     if (refused?.status === "rejected") throw refused.reason;
@@ -140,7 +144,7 @@ export class RunList {
   async #fetchOne(runId: string): Promise<void> {
     this.#changed.clear();
     const { signal } = this.#abort;
-    const run = await getJson<Run>(`/api/runs/${encodeURIComponent(runId)}`, { signal }).catch(gone);
+    const run = await this.#services.api.get<Run>(`/api/runs/${encodeURIComponent(runId)}`, { signal }).catch(gone);
     signal.throwIfAborted();
     const rows = this.rows.value ?? [];
     this.rows.value = rows.flatMap((row) => {
@@ -169,7 +173,7 @@ export class RunList {
     if (agent !== "") query.set("agent_id", agent);
     if (thread !== "") query.set("thread_id", thread);
     const { signal } = this.#abort;
-    const answer = await getJson<Page>(`/api/runs?${query}`, { signal });
+    const answer = await this.#services.api.get<Page>(`/api/runs?${query}`, { signal });
     signal.throwIfAborted();
     return answer;
   }

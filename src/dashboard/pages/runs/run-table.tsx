@@ -1,8 +1,8 @@
 /** The table of runs: one row a run, with a box for those that can be canceled. */
 import { useMemo, useState } from "preact/hooks";
 import { isOver, type Run } from "../../../core/run.ts";
-import { serverNow } from "../../clock.ts";
-import { shortId } from "../../format.ts";
+import { serverNow } from "../../store/clock.ts";
+import { shortId } from "../../ui/format.ts";
 import { href } from "../../router.ts";
 import { Cost, Tokens } from "../../run-view/cost-cell.tsx";
 import { knownUsage } from "../../run-view/cost.ts";

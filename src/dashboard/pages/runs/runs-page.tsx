@@ -1,22 +1,24 @@
 /** All runs, newest first, kept current; filters are in the URL, so that a list can be linked. */
-import "../styles/pages-runs.css";
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { isOver, RUN_STATUSES } from "../../core/run.ts";
-import { agents } from "../agents.ts";
-import { info } from "../info.ts";
-import { problemOf, type Problem } from "../live/api-error.ts";
-import { href, navigate } from "../router.ts";
-import { Ask } from "../ui/ask.tsx";
-import { hasPrices } from "../run-view/cost.ts";
-import { Button } from "../ui/button.tsx";
-import { Empty } from "../ui/empty.tsx";
-import { ErrorNote } from "../ui/error-note.tsx";
-import { Loading } from "../ui/loading.tsx";
-import { Select } from "../ui/select.tsx";
-import { FilterBar } from "./filter-bar.tsx";
-import type { PageProps } from "./registry.ts";
-import { MAX_ROWS, RunList, type RunFilter } from "./runs/run-list.ts";
-import { RunTable } from "./runs/run-table.tsx";
+import "./runs.css";
+import { useState } from "preact/hooks";
+import { isOver, RUN_STATUSES } from "../../../core/run.ts";
+import { agents } from "../../store/agents.ts";
+import { info } from "../../store/info.ts";
+import { problemOf, type Problem } from "../../live/api-error.ts";
+import { services } from "../../live/services.ts";
+import { useStarted } from "../../live/use-started.ts";
+import { href, navigate } from "../../router.ts";
+import { Ask } from "../../ui/ask.tsx";
+import { hasPrices } from "../../run-view/cost.ts";
+import { Button } from "../../ui/button.tsx";
+import { Empty } from "../../ui/empty.tsx";
+import { ErrorNote } from "../../ui/error-note.tsx";
+import { Loading } from "../../ui/loading.tsx";
+import { Select } from "../../ui/select.tsx";
+import { FilterBar } from "../../ui/filter-bar.tsx";
+import type { PageProps } from "../registry.ts";
+import { MAX_ROWS, RunList, type RunFilter } from "./run-list.ts";
+import { RunTable } from "./run-table.tsx";
 
 /** No run is stored as waiting: one that is parked stays running, and only its journal says so. */
 const FILTERS = RUN_STATUSES.filter((status) => status !== "waiting");
@@ -25,11 +27,7 @@ export function RunsPage({ query = new URLSearchParams() }: Partial<PageProps>) 
   const status = query.get("status") ?? "";
   const agent = query.get("agent") ?? "";
   const thread = query.get("thread") ?? "";
-  const list = useMemo(() => new RunList({ status, agent, thread }), [status, agent, thread]);
-  useEffect(() => {
-    list.start();
-    return () => list.stop();
-  }, [list]);
+  const list = useStarted(() => new RunList(services, { status, agent, thread }), [status, agent, thread]);
   const change = (part: Partial<RunFilter>) => {
     const entries = Object.entries({ status, agent, thread, ...part }).filter(([, value]) => value !== "");
     navigate(href("runs", undefined, Object.fromEntries(entries)));

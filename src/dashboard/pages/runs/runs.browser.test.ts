@@ -1,6 +1,6 @@
 /** The Runs page and the page of one run, in a real browser. */
 import { afterAll, expect, test } from "vitest";
-import { eventually, openSite, picture } from "../testing/browser.ts";
+import { eventually, openSite, picture } from "../../../testing/browser.ts";
 
 const site = await openSite();
 afterAll(() => site[Symbol.asyncDispose]());

@@ -1,0 +1,16 @@
+/**
+ * The two ways to the server, as pages hand them to their models: requests, and the live connection. Models take
+ * them by argument and import neither, so that a test gives them `FakeServices` instead.
+ */
+import { getJson, sendJson } from "./api.ts";
+import { call, subscribe } from "./live.ts";
+
+export interface Services {
+  readonly api: { readonly get: typeof getJson; readonly send: typeof sendJson };
+  readonly live: { readonly subscribe: typeof subscribe; readonly call: typeof call };
+}
+
+export type Live = Services["live"];
+
+/** Those of this page. */
+export const services: Services = { api: { get: getJson, send: sendJson }, live: { subscribe, call } };

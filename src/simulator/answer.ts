@@ -4,7 +4,8 @@
  */
 import type { PlannedCall } from "./calls.ts";
 import type { Conversation, ToolAnswer } from "./conversation.ts";
-import type { Tool } from "./request.ts";
+import { hashOf } from "./signature.ts";
+import type { Tool } from "./tools-field.ts";
 
 const OPENINGS = ["Happy to help.", "Understood.", "Thanks for the message.", "Good question."] as const;
 
@@ -22,7 +23,7 @@ export function answerText({ conversation, calls, tools }: Occasion): string {
   if (conversation.results.length > 0) return conversation.results.map(resultText).join("\n\n");
   if (/\b(markdown|code)\b/i.test(conversation.text)) return markdownText(conversation);
   return [
-    OPENINGS[hash(conversation.text) % OPENINGS.length],
+    OPENINGS[hashOf(conversation.text) % OPENINGS.length],
     `I am the simulated model, and you wrote ${echo(conversation.text)}.`,
     `${turnText(conversation.turns)}${toolsText(tools)}`,
   ].join(" ");
@@ -59,10 +60,3 @@ const excerpt = (text: string): string =>
 // Never between the halves of a surrogate pair: the second half alone is not a character.
 const cut = (text: string, characters: number): string =>
   text.length <= characters ? text : `${text.slice(0, characters).replace(/[\uD800-\uDBFF]$/, "")}…`;
-
-/** FNV-1a, 32 bits. */
-export function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
-  return value >>> 0;
-}

@@ -7,7 +7,8 @@ import type { Directives } from "./directives.ts";
 import { invalid } from "./errors.ts";
 import { inputFor } from "./input.ts";
 import type { JsonObject } from "./json.ts";
-import type { ModelRequest, Tool } from "./request.ts";
+import type { ModelRequest } from "./request.ts";
+import type { Tool } from "./tools-field.ts";
 
 export interface PlannedCall {
   readonly name: string;
@@ -20,8 +21,20 @@ export interface Situation {
   readonly directives: Directives;
 }
 
-export function planCalls({ request, conversation, directives }: Situation): PlannedCall[] {
-  if (!request.mayCallTools) return [];
+export function planCalls(situation: Situation): PlannedCall[] {
+  const { choice } = situation.request;
+  if (choice.type === "none") return [];
+  const chosen = chosenCalls(situation);
+  return choice.type === "auto" || chosen.length > 0 ? chosen : forcedCalls(situation);
+}
+
+/** The request forces a call, and nothing in the conversation says which: the tool it names, or the first. */
+function forcedCalls({ request: { choice, tools }, conversation: { text } }: Situation): PlannedCall[] {
+  const tool = choice.type === "tool" ? tools.find(({ name }) => name === choice.name) : tools[0];
+  return tool ? [{ name: tool.name, input: inputFor(tool.schema, { text, rest: text }) }] : [];
+}
+
+function chosenCalls({ request, conversation, directives }: Situation): PlannedCall[] {
   if (directives.loop) return loopCalls({ request, conversation, directives });
   if (conversation.results.length > 0) return [];
   if (directives.calls.length > 0) return directedCalls({ request, conversation, directives });

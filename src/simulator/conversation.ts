@@ -2,7 +2,8 @@
  * What the messages say: the user text to answer, its /sim lines, and the tool results that arrived since.
  * Called once a request by messages.ts; pure. Everything else decides from this, never from the raw messages.
  */
-import type { Block, Message } from "./request.ts";
+import type { Block } from "./blocks.ts";
+import type { Message } from "./request.ts";
 
 export interface ToolAnswer {
   readonly name: string;

@@ -3,19 +3,28 @@
  * Called by request.ts once a body is parsed. An agent that breaks one gets the 400 the real API would send,
  * so a mistake in its checkpoints shows up here and not in front of a paying user.
  */
+import { type Block, isBlank, type ToolResultBlock } from "./blocks.ts";
 import { invalid } from "./errors.ts";
-import type { Message, ToolResultBlock } from "./request.ts";
+import type { Message } from "./request.ts";
 
-export function checkHistory(messages: readonly Message[]): void {
+export function checkHistory(messages: readonly Message[], { hasTools }: { hasTools: boolean }): void {
   if (messages[0]?.role !== "user") throw invalid('messages: first message must use the "user" role');
   const known = new Set<string>();
   for (const [index, message] of messages.entries()) {
-    checkResults(message, messages[index - 1], `messages.${index}`);
-    checkUses(message, messages[index + 1], `messages.${index}`);
+    const at = `messages.${index}`;
+    checkResults(message, messages[index - 1], at);
+    checkUses(message, messages[index + 1], at);
+    // The last message may be one that paused: its server tools are still to be answered.
+    if (index < messages.length - 1) checkServerUses(message, at);
+    checkLastBlock(message, at);
     for (const id of useIds(message)) {
       if (known.has(id)) throw invalid("messages: `tool_use` ids must be unique");
       known.add(id);
     }
+  }
+  checkPrefill(messages.at(-1));
+  if (!hasTools && messages.some(hasToolBlock)) {
+    throw invalid("Requests which include `tool_use` or `tool_result` blocks must define tools");
   }
 }
 
@@ -27,7 +36,7 @@ function checkResults(message: Message, previous: Message | undefined, at: strin
     if (answered.has(block.toolUseId)) {
       throw invalid(`${at}.content.${index}: each \`tool_use\` must have a single result. Found multiple.`);
     }
-    if (message.role !== "user" || !open.has(block.toolUseId)) throw unexpectedResult(block, `${at}.content.${index}`);
+    if (!open.has(block.toolUseId)) throw unexpectedResult(block, `${at}.content.${index}`);
     answered.add(block.toolUseId);
   }
 }
@@ -35,9 +44,8 @@ function checkResults(message: Message, previous: Message | undefined, at: strin
 function checkUses(message: Message, next: Message | undefined, at: string): void {
   const ids = useIds(message);
   if (ids.length === 0) return;
-  if (message.role !== "assistant") throw invalid(`${at}: \`tool_use\` blocks can only be in \`assistant\` messages`);
-  const answered = next?.blocks.map((block) => (block.type === "tool_result" ? block.toolUseId : undefined)) ?? [];
-  const missing = ids.filter((id) => !answered.includes(id));
+  const answered = new Set(next ? leadingResultIds(next) : []);
+  const missing = ids.filter((id) => !answered.has(id));
   if (missing.length === 0) return;
   throw invalid(
     `${at}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${missing.join(", ")}. ` +
@@ -45,8 +53,43 @@ function checkUses(message: Message, next: Message | undefined, at: string): voi
   );
 }
 
+/** Results answer only as long as they stand before everything else in their message. */
+function leadingResultIds({ blocks }: Message): string[] {
+  const end = blocks.findIndex(({ type }) => type !== "tool_result");
+  const leading = end < 0 ? blocks : blocks.slice(0, end);
+  return leading.flatMap((block) => (block.type === "tool_result" ? [block.toolUseId] : []));
+}
+
+function checkServerUses({ blocks }: Message, at: string): void {
+  const answered = new Set(blocks.flatMap((block) => (block.type === "other" ? [block.toolUseId] : [])));
+  for (const block of blocks) {
+    if (block.type !== "server_tool_use" || answered.has(block.id)) continue;
+    throw invalid(
+      `${at}: \`${block.name}\` tool use with id \`${block.id}\` was found without a corresponding ` +
+        `\`${block.name}_tool_result\` block`,
+    );
+  }
+}
+
+function checkLastBlock({ role, blocks }: Message, at: string): void {
+  if (role === "assistant" && blocks.at(-1)?.type === "thinking") {
+    throw invalid(`${at}: The final block in an assistant message cannot be \`thinking\`.`);
+  }
+}
+
+function checkPrefill(last: Message | undefined): void {
+  const block = last?.role === "assistant" ? last.blocks.at(-1) : undefined;
+  if (block?.type === "text" && isBlank(block.text.slice(-1))) {
+    throw invalid("messages: final assistant content cannot end with trailing whitespace");
+  }
+}
+
 const useIds = (message: Message): string[] =>
   message.blocks.flatMap((block) => (block.type === "tool_use" ? [block.id] : []));
+
+const hasToolBlock = ({ blocks }: Message): boolean => blocks.some(isToolBlock);
+
+const isToolBlock = ({ type }: Block): boolean => type === "tool_use" || type === "tool_result";
 
 const unexpectedResult = (block: ToolResultBlock, at: string): Error =>
   invalid(

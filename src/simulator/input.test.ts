@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { namedTools } from "./calls.ts";
 import { inputFor } from "./input.ts";
-import type { Tool } from "./request.ts";
+import type { Tool } from "./tools-field.ts";
 
 const fill = (properties: object, text: string, rest = text): object =>
   inputFor({ type: "object", properties, required: Object.keys(properties) }, { text, rest });

@@ -1,6 +1,6 @@
 /**
- * Looking into parsed JSON of unknown shape, and the estimate of what it costs in tokens.
- * Called by request.ts and input.ts. Never recurses into input: a 32 MB body can nest deeper than the stack.
+ * Looking into parsed JSON of unknown shape, and what a request costs in tokens.
+ * Called by request.ts, its helpers and input.ts. Never recurses into input: a 32 MB body can nest deeper than the stack.
  */
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -8,14 +8,37 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export const isRecord = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Four characters a token over every string inside `root`: plausible, and the same number for the same content. */
-export function estimateTokens(root: unknown): number {
+/** What a walk over all strings of a value finds. */
+export interface Census {
+  readonly tokens: number;
+  /** False when a string holds half a surrogate pair, which no UTF-8 text can. */
+  readonly isWellFormed: boolean;
+}
+
+const CHARACTERS_A_TOKEN = 3.5;
+
+/** Of a picture or document in base64: its cost does not follow from its characters. */
+const MEDIA_TOKENS = 1_600;
+
+/** Names of fields count for well-formedness only, values for tokens too. */
+export function censusOf(root: unknown): Census {
   let characters = 0;
+  let mediaTokens = 0;
+  let isWellFormed = true;
   const pending = [root];
   while (pending.length > 0) {
     const value = pending.pop();
-    if (typeof value === "string") characters += value.length;
-    else if (typeof value === "object" && value !== null) for (const item of Object.values(value)) pending.push(item);
+    if (typeof value === "string") {
+      characters += value.length;
+      isWellFormed &&= value.isWellFormed();
+    } else if (isMediaData(value)) {
+      mediaTokens += MEDIA_TOKENS;
+    } else if (typeof value === "object" && value !== null) {
+      if (!Array.isArray(value)) isWellFormed &&= Object.keys(value).every((name) => name.isWellFormed());
+      for (const item of Object.values(value)) pending.push(item);
+    }
   }
-  return Math.max(1, Math.ceil(characters / 4));
+  return { tokens: Math.max(1, Math.ceil(characters / CHARACTERS_A_TOKEN) + mediaTokens), isWellFormed };
 }
+
+const isMediaData = (value: unknown): boolean => isRecord(value) && value["type"] === "base64";

@@ -24,6 +24,8 @@ export interface House {
   readonly attempts: Attempts;
   readonly pacer: Pacer;
   readonly pace: Pace;
+  /** The window of every model here. */
+  readonly contextTokens: number;
   readonly newId: NewId;
 }
 
@@ -35,7 +37,7 @@ export interface Exchange {
 
 /** Ready to start; nothing is written yet. @throws Refusal, or the request's own error when the client left. */
 export async function prepareAnswer(exchange: Exchange, record: RequestRecord, house: House): Promise<Playback> {
-  const situation = readSituation(await readJson(exchange.request), house.attempts);
+  const situation = readSituation(await readJson(exchange.request), house);
   record.model = situation.request.model;
   const { fault } = situation.directives;
   if (fault?.kind === "status") throw ordered(fault.type, fault.retryAfterSeconds);
@@ -43,8 +45,8 @@ export async function prepareAnswer(exchange: Exchange, record: RequestRecord, h
   return stage(exchange, situation, house);
 }
 
-function readSituation(body: unknown, attempts: Attempts): Situation {
-  const request = parseRequest(body, { maxTokens: true });
+function readSituation(body: unknown, { attempts, contextTokens }: House): Situation {
+  const request = parseRequest(body, { maxTokens: true, contextTokens });
   const conversation = readConversation(request.messages);
   const directives = parseDirectives(conversation.directives);
   const { fault, times } = directives;

@@ -34,7 +34,7 @@ test("message_start carries the model, an id and a usage of one output token", a
     model: "test-model",
     content: [],
     stop_reason: null,
-    usage: { input_tokens: 3, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 1 },
+    usage: { input_tokens: 4, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 1 },
   });
 });
 
@@ -163,7 +163,7 @@ test("a body nested deeper than the stack is answered, not fatal", async () => {
   await using sim = await openFixture();
   const depth = 200_000;
   const nested = `${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`;
-  const body = `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"system":${nested}}`;
+  const body = `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"metadata":${nested}}`;
   const options = { method: "POST", headers: { "x-api-key": "any" }, body };
   expect((await fetch(`${sim.simulator.url}/v1/messages`, options)).status).toBe(200);
 });

@@ -1,20 +1,35 @@
-/** What the real API refuses, refused here with its words. */
+/** What the real API refuses, refused here with its words; and what it takes, taken. */
 import { expect, test } from "vitest";
-import { parseRequest } from "./request.ts";
+import { signatureOf } from "./signature.ts";
+import { refusalOf } from "./validate.ts";
 
 const body = (fields: object = {}): object => ({
   model: "m",
-  max_tokens: 10,
+  max_tokens: 2_000,
   messages: [{ role: "user", content: "hi" }],
   ...fields,
 });
 
-const use = (id: string): object => ({ type: "tool_use", id, name: "t", input: {} });
-const result = (id: string): object => ({ type: "tool_result", tool_use_id: id, content: "ok" });
+const use = (id: unknown, fields: object = {}): object => ({ type: "tool_use", id, name: "t", input: {}, ...fields });
+const result = (id: string, fields: object = {}): object => ({
+  type: "tool_result",
+  tool_use_id: id,
+  content: "ok",
+  ...fields,
+});
+const text = (words: unknown): object => ({ type: "text", text: words });
+const thinking = (words: string, model = "m"): object => ({
+  type: "thinking",
+  thinking: words,
+  signature: signatureOf(model, [words]),
+});
+const image = (source: object): object => ({ type: "image", source });
+const png = image({ type: "base64", media_type: "image/png", data: "iVBORw0KGgo=" });
 const user = (...content: object[]): object => ({ role: "user", content });
 const assistant = (...content: object[]): object => ({ role: "assistant", content });
 const hi = { role: "user", content: "hi" };
 const tool = (fields: object = {}): object => ({ name: "t", input_schema: { type: "object" }, ...fields });
+const marked = { type: "text", text: "x", cache_control: { type: "ephemeral" } };
 
 test.each([
   [[], "must be a JSON object"],
@@ -26,15 +41,63 @@ test.each([
   [body({ stream: "yes" }), "stream: Input should be a valid boolean"],
   [body({ messages: undefined }), "messages: Field required"],
   [body({ messages: [] }), "at least one message is required"],
-  [body({ messages: [{ role: "robot", content: "hi" }] }), "messages.0.role: Input should be 'user' or 'assistant'"],
-  [body({ messages: [{ role: "user", content: "" }] }), "text content blocks must be non-empty"],
-  [body({ messages: [{ role: "user", content: [{}] }] }), "messages.0.content.0.type: Field required"],
-  [body({ messages: [{ role: "assistant", content: "hi" }] }), 'first message must use the "user" role'],
+  [body({ temprature: 1 }), "temprature: Extra inputs are not permitted"],
+  [body({ temperature: 1.5 }), "temperature: range: 0..1"],
+  [body({ stop_sequences: ["\n"] }), "stop_sequences: each stop sequence must contain non-whitespace"],
+  [body({ thinking: { type: "enabled", budget_tokens: 1_000 } }), "greater than or equal to 1024"],
+  [body({ thinking: { type: "enabled", budget_tokens: 2_000 } }), "`max_tokens` must be greater than"],
+  [body({ system: [text(" ")] }), "system: text content blocks must contain non-whitespace text"],
+  [body({ system: { a: 1 } }), "system: Input should be a valid string or list"],
   [body({ tools: [tool(), tool()] }), "Tool names must be unique"],
   [body({ tools: [tool({ name: "a b" })] }), "tools.0.custom.name: String should match pattern"],
   [body({ tools: [{ name: "t" }] }), "tools.0.custom.input_schema: Field required"],
+  [body({ tool_choice: { type: "any" } }), "may only be specified while providing `tools`"],
+  [body({ tools: [tool()], tool_choice: { type: "tool", name: "u" } }), "Tool 'u' not found in provided tools"],
+  [
+    body({ system: [marked, marked, marked], messages: [user(marked, marked)] }),
+    "A maximum of 4 blocks with cache_control",
+  ],
+  [body({ system: [{ ...marked, cache_control: { type: "eternal" } }] }), "Input should be 'ephemeral'"],
+  [body({ metadata: { user_id: "\ud800" } }), "not valid JSON: no low surrogate in string"],
+  [body({ metadata: { "\udc00": 1 } }), "not valid JSON: no low surrogate in string"],
 ])("request %# is refused as the API refuses it", (request, message) => {
-  expect(() => parseRequest(request, { maxTokens: true })).toThrow(message);
+  expect(refusalOf(request)).toContain(message);
+});
+
+test.each([
+  [[{ role: "robot", content: "hi" }], "messages.0.role: Input should be 'user' or 'assistant'"],
+  [[{ role: "user", content: "" }], "messages.0: all messages must have non-empty content"],
+  [[hi, assistant(), hi], "messages.1: all messages must have non-empty content"],
+  [[{ role: "user", content: " \n" }], "messages: text content blocks must contain non-whitespace text"],
+  [[user(text(""))], "messages: text content blocks must be non-empty"],
+  [[user(text("\u0085\u001c\u3000"))], "messages: text content blocks must contain non-whitespace text"],
+  [[hi, assistant(text("\n\n"), use("a")), user(result("a"))], "text content blocks must contain non-whitespace"],
+  [[user({})], "messages.0.content.0.type: Field required"],
+  [[{ role: "assistant", content: "hi" }], 'first message must use the "user" role'],
+  [[{ ...hi, run_id: "r" }], "messages.0.run_id: Extra inputs are not permitted"],
+  [[user({ type: "text", text: "x", at: 1 })], "messages.0.content.0.text.at: Extra inputs are not permitted"],
+  [[user(text("a\ud83d"))], "not valid JSON: no low surrogate in string"],
+  [[hi, { role: "assistant", content: "So " }], "cannot end with trailing whitespace"],
+])("message %# is refused as the API refuses it", (messages, sentence) => {
+  expect(refusalOf(body({ messages }))).toContain(sentence);
+});
+
+test.each([
+  [[hi, assistant(thinking("hm")), hi], "The final block in an assistant message cannot be `thinking`"],
+  [
+    [hi, assistant(text("x"), { type: "redacted_thinking", data: "x" }), hi],
+    "The final block in an assistant message cannot be",
+  ],
+  [[hi, assistant({ type: "thinking", thinking: "hm" }, text("x")), hi], "thinking.signature: Field required"],
+  [
+    [hi, assistant({ ...thinking("hm"), thinking: "changed" }, text("x")), hi],
+    "messages.1.content.0: Invalid `signature` in `thinking` block",
+  ],
+  [[hi, assistant(thinking("hm", "another-model"), text("x")), hi], "Invalid `signature` in `thinking` block"],
+  [[hi, assistant({ ...thinking("hm"), cache_control: {} }, text("x")), hi], "thinking.cache_control: Extra inputs"],
+  [[user(thinking("hm"), text("x"))], "`thinking` blocks can only be in `assistant` messages"],
+])("thinking %# is refused as the API refuses it", (messages, sentence) => {
+  expect(refusalOf(body({ messages }))).toContain(sentence);
 });
 
 test.each([
@@ -44,25 +107,111 @@ test.each([
   ],
   [[hi, assistant(use("a")), hi], "ids were found without `tool_result`"],
   [[hi, assistant(use("a"), use("b")), user(result("a"))], "immediately after: b."],
+  [[hi, assistant(use("a")), user(text("so"), result("a"))], "ids were found without `tool_result`"],
   [[hi, assistant(use("a")), user(result("a"), result("b"))], "messages.2.content.1: unexpected `tool_use_id` found"],
   [[user(result("a"))], "messages.0.content.0: unexpected `tool_use_id`"],
   [[hi, assistant(use("a")), user(result("a"), result("a"))], "Found multiple"],
   [[hi, assistant(use("a")), user(result("a")), assistant(use("a")), user(result("a"))], "ids must be unique"],
+  [[hi, assistant(use("a"), use("a")), user(result("a"))], "ids must be unique"],
   [[user(use("a")), user(result("a"))], "can only be in `assistant` messages"],
+  [[hi, assistant(use("a")), assistant(result("a"))], "can only be in `user` messages"],
+  [[hi, assistant(use("functions.t:0")), hi], "tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'"],
+  [[hi, assistant(use("a", { name: "cal culate" })), hi], "tool_use.name: String should match pattern"],
+  ...[null, [], "6*7", 7].map((input): [object[], string] => [
+    [hi, assistant(use("a", { input })), user(result("a"))],
+    "messages.1.content.0.tool_use.input: Input should be a valid dictionary",
+  ]),
+  [[hi, assistant(use("a")), user(result("a", { content: 7 }))], "content: Input should be a valid string or list"],
+  [[hi, assistant(use("a")), user(result("a", { content: [text("")] }))], "text content blocks must be non-empty"],
+  [[hi, assistant(use("a")), user(result("a", { content: "", is_error: true }))], "cannot be empty if `is_error`"],
+  [[hi, assistant(use("a")), user(result("a", { content: [result("a")] }))], "does not match any of the expected tags"],
+  [
+    [hi, assistant({ type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: {} }), hi],
+    "`web_search` tool use with id `srvtoolu_1` was found without a corresponding `web_search_tool_result` block",
+  ],
+  [[hi, assistant({ type: "server_tool_use", id: "a", name: "web_search", input: {} })], "String should match pattern"],
 ])("history %# is refused as the API refuses it", (messages, message) => {
-  expect(() => parseRequest(body({ messages }), { maxTokens: true })).toThrow(message);
+  expect(refusalOf(body({ messages, tools: [tool()] }))).toContain(message);
 });
 
-test("a history of answered calls, with thinking, images and text behind results, is accepted", () => {
+test.each([[undefined], [[]]])("tool blocks in a request with tools %j are refused", (tools) => {
+  const messages = [hi, assistant(use("a")), user(result("a"))];
+
+  expect(refusalOf(body({ messages, tools }))).toBe(
+    "Requests which include `tool_use` or `tool_result` blocks must define tools",
+  );
+});
+
+test.each([
+  [image({}), "image.source: Input tag 'undefined' found using 'type'"],
+  [image({ type: "base64", media_type: "image/bmp", data: "AAAA" }), "media_type: Input should be 'image/jpeg' or"],
+  [image({ type: "base64", media_type: "image/png", data: "…" }), "Invalid base64 data"],
+  [image({ type: "url", url: "ftp://x" }), "Only HTTPS URLs are supported"],
+  [{ type: "document", source: { type: "text", media_type: "text/html", data: "x" } }, "should be 'text/plain'"],
+  [{ type: "document", source: { type: "base64", media_type: "image/png", data: "x" } }, "'application/pdf'"],
+])("picture or document %# is refused as the API refuses it", (block, sentence) => {
+  expect(refusalOf(body({ messages: [user(block)] }))).toContain(sentence);
+});
+
+test("a picture in an assistant's message is refused", () => {
+  expect(refusalOf(body({ messages: [hi, assistant(png), hi] }))).toContain("not permitted in assistant messages");
+});
+
+test("a prompt longer than the model's window is refused with both sizes", () => {
+  const messages = [{ role: "user", content: "x".repeat(30_000) }];
+
+  expect(refusalOf(body({ messages }), { contextTokens: 8_573 })).toBeUndefined();
+  expect(refusalOf(body({ messages }), { contextTokens: 8_572 })).toBe(
+    "prompt is too long: 8573 tokens > 8572 maximum",
+  );
+});
+
+test("a picture costs the same however many bytes it has", () => {
+  const large = image({ type: "base64", media_type: "image/png", data: "A".repeat(4_000_000) });
+
+  expect(refusalOf(body({ messages: [user(large)] }), { contextTokens: 2_000 })).toBeUndefined();
+});
+
+test("answered calls, signed thinking, pictures, results of several parts and text behind results are accepted", () => {
   const messages = [
-    user({ type: "image", source: {} }, { type: "text", text: "look" }),
-    assistant({ type: "thinking", thinking: "…", signature: "s" }, use("a"), use("b")),
-    user(result("b"), result("a"), { type: "text", text: "and go on" }),
+    user(png, { type: "document", source: { type: "url", url: "https://x.org/a.pdf" } }, text("look")),
+    assistant(thinking("…"), use("a"), use("b")),
+    user(result("b", { content: [text("x"), png] }), result("a", { content: "" }), text("and go on")),
+    assistant(thinking("hm"), text("done")),
+    hi,
   ];
-  expect(parseRequest(body({ messages }), { maxTokens: true }).messages).toHaveLength(3);
+  expect(refusalOf(body({ messages, tools: [tool()] }))).toBeUndefined();
 });
 
-test("the API's own server tools are accepted and never called", () => {
-  const tools = [{ type: "web_search_20250305", name: "web_search" }, tool()];
-  expect(parseRequest(body({ tools }), { maxTokens: true }).tools.map(({ name }) => name)).toEqual(["t"]);
+test("blocks of server tools, and of types nobody knows yet, are accepted as they came", () => {
+  const messages = [
+    hi,
+    assistant(
+      { type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: { query: "x" } },
+      { type: "web_search_tool_result", tool_use_id: "srvtoolu_1", content: [] },
+      { type: "hologram", of: { anything: [1, null] } },
+      text("found"),
+    ),
+    hi,
+  ];
+  expect(refusalOf(body({ messages, tools: [{ type: "web_search_20250305", name: "web_search" }] }))).toBeUndefined();
+});
+
+test("an answer that paused in a server tool may come last", () => {
+  const paused = assistant(text("let me see"), {
+    type: "server_tool_use",
+    id: "srvtoolu_1",
+    name: "web_search",
+    input: {},
+  });
+  expect(refusalOf(body({ messages: [hi, paused] }))).toBeUndefined();
+});
+
+test("marks for the cache, and every option of the API's reference, are accepted", () => {
+  const options = { temperature: 0, top_k: 5, top_p: 1, stop_sequences: ["END"], service_tier: "auto" };
+  const system = [{ ...marked, cache_control: { type: "ephemeral", ttl: "1h" } }];
+  const choice = { tools: [tool({ cache_control: { type: "ephemeral" } })], tool_choice: { type: "any" } };
+  const output = { output_config: { effort: "low" }, metadata: { user_id: "u" } };
+
+  expect(refusalOf(body({ ...options, ...choice, ...output, system, messages: [user(marked)] }))).toBeUndefined();
 });

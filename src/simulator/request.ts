@@ -1,46 +1,18 @@
 /**
  * A request body as the rest of the simulator sees it: checked, typed, reduced to what an answer depends on.
- * Called by messages.ts and routes.ts with whatever JSON.parse gave; refuses with the wording of the real API.
- * Parse, do not trust: nothing behind this file looks at raw JSON again.
+ * Called by messages.ts, routes.ts and validate.ts with whatever JSON.parse gave; refuses with the wording of the
+ * real API. Parse, do not trust: nothing behind this file looks at raw JSON again.
  */
+import { type Block, parseBlock, parseText, type Place, refuseExtra } from "./blocks.ts";
+import { checkCacheControl } from "./cache-control.ts";
 import { invalid } from "./errors.ts";
 import { checkHistory } from "./history.ts";
-import { estimateTokens, isRecord, type JsonObject } from "./json.ts";
-
-export interface TextBlock {
-  readonly type: "text";
-  readonly text: string;
-}
-
-export interface ToolUseBlock {
-  readonly type: "tool_use";
-  readonly id: string;
-  readonly name: string;
-}
-
-/** `text` joins the text blocks of the result's content. */
-export interface ToolResultBlock {
-  readonly type: "tool_result";
-  readonly toolUseId: string;
-  readonly text: string;
-  readonly isError: boolean;
-}
-
-/** Images, documents, thinking, server tools: accepted, never answered to. */
-export interface OtherBlock {
-  readonly type: "other";
-}
-
-export type Block = TextBlock | ToolUseBlock | ToolResultBlock | OtherBlock;
+import { censusOf, isRecord, type JsonObject } from "./json.ts";
+import { type Choice, parseChoice, parseTools, type Tool, toolNamesIn } from "./tools-field.ts";
 
 export interface Message {
   readonly role: "user" | "assistant";
   readonly blocks: readonly Block[];
-}
-
-export interface Tool {
-  readonly name: string;
-  readonly schema: JsonObject;
 }
 
 export interface ModelRequest {
@@ -50,27 +22,54 @@ export interface ModelRequest {
   readonly messages: readonly Message[];
   /** Tools the client runs; the API's own server tools are left out. */
   readonly tools: readonly Tool[];
-  /** False when the client said `tool_choice: {type: "none"}`. */
-  readonly mayCallTools: boolean;
+  readonly choice: Choice;
   readonly inputTokens: number;
 }
 
-/** Every Refusal is a 400. Counting tokens needs no max_tokens, answering does. */
-export function parseRequest(body: unknown, needs: { maxTokens: boolean }): ModelRequest {
+export interface Needs {
+  /** Answering needs `max_tokens`, counting tokens does not. */
+  readonly maxTokens: boolean;
+  /** The model's window: a longer prompt is refused. */
+  readonly contextTokens: number;
+}
+
+/** The window of a simulated model when SIM_CONTEXT_TOKENS does not say it. */
+export const DEFAULT_CONTEXT_TOKENS = 200_000;
+
+/** Every Refusal is a 400. */
+export function parseRequest(body: unknown, { maxTokens, contextTokens }: Needs): ModelRequest {
   if (!isRecord(body)) throw invalid("The request body must be a JSON object");
-  const messages = parseMessages(body["messages"]);
-  checkHistory(messages);
-  const choice = body["tool_choice"];
-  return {
-    model: parseModel(body["model"]),
-    maxTokens: parseMaxTokens(body["max_tokens"], needs.maxTokens),
+  const { system, messages: prompt, tools, ...others } = body;
+  const { tokens, isWellFormed } = censusOf([system, prompt, tools]);
+  if (!isWellFormed || !censusOf(others).isWellFormed) {
+    throw invalid("The request body is not valid JSON: no low surrogate in string");
+  }
+  refuseExtra(body, FIELDS, "");
+  const model = parseModel(body["model"]);
+  const messages = parseMessages(prompt, model);
+  const toolNames = toolNamesIn(tools);
+  const request: ModelRequest = {
+    model,
+    maxTokens: parseMaxTokens(body["max_tokens"], maxTokens),
     stream: parseStream(body["stream"]),
     messages,
-    tools: parseTools(body["tools"]),
-    mayCallTools: !(isRecord(choice) && choice["type"] === "none"),
-    inputTokens: estimateTokens([body["system"], body["messages"], body["tools"]]),
+    tools: parseTools(tools),
+    choice: parseChoice(body["tool_choice"], toolNames),
+    inputTokens: tokens,
   };
+  parseSystem(system);
+  checkSampling(body);
+  checkCacheControl(body);
+  checkHistory(messages, { hasTools: toolNames.length > 0 });
+  if (tokens > contextTokens) throw invalid(`prompt is too long: ${tokens} tokens > ${contextTokens} maximum`);
+  return request;
 }
+
+/** All that the API's reference lists. */
+const FIELDS = (
+  "model messages max_tokens system tools tool_choice stream thinking metadata temperature top_k top_p stop_sequences " +
+  "service_tier output_config cache_control container context_management mcp_servers inference_geo speed diagnostics"
+).split(" ");
 
 function parseModel(model: unknown): string {
   if (model === undefined) throw invalid("model: Field required");
@@ -95,78 +94,62 @@ function parseStream(stream: unknown): boolean {
   return stream ?? false;
 }
 
-function parseMessages(messages: unknown): Message[] {
+function parseSystem(system: unknown): void {
+  if (system === undefined || typeof system === "string") return;
+  if (!Array.isArray(system)) throw invalid("system: Input should be a valid string or list");
+  for (const [index, block] of system.entries()) {
+    const at = `system.${index}`;
+    if (!isRecord(block) || block["type"] !== "text") throw invalid(`${at}.type: Input should be 'text'`);
+    parseText(block["text"], `${at}.text`);
+  }
+}
+
+function checkSampling({ temperature, stop_sequences: stops, thinking, max_tokens: maxTokens }: JsonObject): void {
+  if (temperature !== undefined && !(typeof temperature === "number" && temperature >= 0 && temperature <= 1)) {
+    throw invalid("temperature: range: 0..1");
+  }
+  if (
+    stops !== undefined &&
+    !(Array.isArray(stops) && stops.every((stop) => typeof stop === "string" && /\S/.test(stop)))
+  ) {
+    throw invalid("stop_sequences: each stop sequence must contain non-whitespace");
+  }
+  if (!isRecord(thinking) || thinking["type"] !== "enabled") return;
+  const budget = thinking["budget_tokens"];
+  if (typeof budget !== "number" || budget < 1024) {
+    throw invalid("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024");
+  }
+  if (typeof maxTokens === "number" && budget >= maxTokens) {
+    throw invalid("`max_tokens` must be greater than `thinking.budget_tokens`");
+  }
+}
+
+function parseMessages(messages: unknown, model: string): Message[] {
   if (messages === undefined) throw invalid("messages: Field required");
   if (!Array.isArray(messages)) throw invalid("messages: Input should be a valid list");
   if (messages.length === 0) throw invalid("messages: at least one message is required");
-  return messages.map((message: unknown, index) => parseMessage(message, `messages.${index}`));
+  return messages.map((message: unknown, index) => {
+    const isLast = index === messages.length - 1;
+    return parseMessage(message, { at: `messages.${index}`, model, isLast });
+  });
 }
 
-function parseMessage(message: unknown, at: string): Message {
+function parseMessage(message: unknown, { at, model, isLast }: Omit<Place, "role"> & { isLast: boolean }): Message {
   if (!isRecord(message)) throw invalid(`${at}: Input should be a valid dictionary`);
+  refuseExtra(message, ["role", "content"], at);
   const { role, content } = message;
   if (role !== "user" && role !== "assistant") throw invalid(`${at}.role: Input should be 'user' or 'assistant'`);
   if (content === undefined) throw invalid(`${at}.content: Field required`);
-  if (typeof content === "string") return { role, blocks: [parseText(content, at)] };
-  if (!Array.isArray(content)) throw invalid(`${at}.content: Input should be a valid string or list`);
-  return { role, blocks: content.map((block: unknown, index) => parseBlock(block, `${at}.content.${index}`)) };
-}
-
-function parseBlock(block: unknown, at: string): Block {
-  if (!isRecord(block) || typeof block["type"] !== "string") throw invalid(`${at}.type: Field required`);
-  switch (block["type"]) {
-    case "text":
-      return parseText(block["text"], at);
-    case "tool_use":
-      if (!isRecord(block["input"])) throw invalid(`${at}.tool_use.input: Input should be a valid dictionary`);
-      return { type: "tool_use", id: parseId(block["id"], `${at}.id`), name: parseId(block["name"], `${at}.name`) };
-    case "tool_result":
-      return {
-        type: "tool_result",
-        toolUseId: parseId(block["tool_use_id"], `${at}.tool_use_id`),
-        text: resultText(block["content"], at),
-        isError: block["is_error"] === true,
-      };
-    default:
-      return { type: "other" };
+  if (typeof content !== "string" && !Array.isArray(content)) {
+    throw invalid(`${at}.content: Input should be a valid string or list`);
   }
-}
-
-function parseText(text: unknown, at: string): TextBlock {
-  if (typeof text !== "string") throw invalid(`${at}.text: Input should be a valid string`);
-  if (text === "") throw invalid(`${at}: text content blocks must be non-empty`);
-  return { type: "text", text };
-}
-
-function parseId(id: unknown, at: string): string {
-  if (typeof id !== "string" || id === "") throw invalid(`${at}: Field required`);
-  return id;
-}
-
-function resultText(content: unknown, at: string): string {
-  if (content === undefined) return "";
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) throw invalid(`${at}.tool_result.content: Input should be a valid string or list`);
-  const parts = content.map((part: unknown) => (isRecord(part) && part["type"] === "text" ? part["text"] : undefined));
-  return parts.filter((part) => typeof part === "string").join("\n");
-}
-
-function parseTools(tools: unknown): Tool[] {
-  if (tools === undefined) return [];
-  if (!Array.isArray(tools)) throw invalid("tools: Input should be a valid list");
-  const parsed = tools.flatMap((tool: unknown, index) => parseTool(tool, `tools.${index}`));
-  if (new Set(parsed.map(({ name }) => name)).size < parsed.length) throw invalid("tools: Tool names must be unique.");
-  return parsed;
-}
-
-function parseTool(tool: unknown, at: string): Tool[] {
-  if (!isRecord(tool)) throw invalid(`${at}: Input should be a valid dictionary`);
-  if (tool["type"] !== undefined && tool["type"] !== "custom") return [];
-  const { name, input_schema: schema } = tool;
-  if (typeof name !== "string" || !/^[a-zA-Z0-9_-]{1,128}$/.test(name)) {
-    throw invalid(`${at}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'`);
+  if (content.length === 0) {
+    if (isLast && role === "assistant") return { role, blocks: [] };
+    throw invalid(`${at}: all messages must have non-empty content except for the optional final assistant message`);
   }
-  if (!isRecord(schema)) throw invalid(`${at}.custom.input_schema: Field required`);
-  if (schema["type"] !== "object") throw invalid(`${at}.custom.input_schema.type: Input should be 'object'`);
-  return [{ name, schema }];
+  if (typeof content === "string") return { role, blocks: [parseText(content, `${at}.content`)] };
+  const blocks = content.map((block: unknown, index) =>
+    parseBlock(block, { at: `${at}.content.${index}`, role, model }),
+  );
+  return { role, blocks };
 }

@@ -62,9 +62,10 @@ async function postMessages(exchange: Exchange, house: House): Promise<void> {
   }
 }
 
-async function countTokens(exchange: Exchange): Promise<void> {
+async function countTokens(exchange: Exchange, { contextTokens }: House): Promise<void> {
   checkKey(exchange.request);
-  const { inputTokens } = parseRequest(await readJson(exchange.request), { maxTokens: false });
+  const body = await readJson(exchange.request);
+  const { inputTokens } = parseRequest(body, { maxTokens: false, contextTokens });
   sendJson(exchange, 200, { input_tokens: inputTokens });
 }
 

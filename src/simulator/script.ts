@@ -3,8 +3,9 @@
  * Called by messages.ts; pure. A script is all that an open stream keeps of its request, so it must stay small:
  * numbered tokens are computed when they are sent, never stored.
  */
-import { answerText, hash } from "./answer.ts";
+import { answerText } from "./answer.ts";
 import { planCalls, type PlannedCall, type Situation } from "./calls.ts";
+import { signatureOf } from "./signature.ts";
 
 /** The pieces a block is sent in. */
 export interface Deltas {
@@ -57,10 +58,9 @@ interface Budget {
   cut: boolean;
 }
 
-function thinkingBlock({ conversation, directives }: Situation, budget: Budget): ScriptBlock {
+function thinkingBlock({ request, directives }: Situation, budget: Budget): ScriptBlock {
   const deltas = take({ count: directives.thinking, at: thought }, budget);
-  const signature = Buffer.from(`simulated ${hash(conversation.key)}`).toString("base64");
-  return { type: "thinking", deltas, signature };
+  return { type: "thinking", deltas, signature: signatureOf(request.model, piecesOf(deltas)) };
 }
 
 function textDeltas({ request, conversation, directives }: Situation, calls: readonly PlannedCall[]): Deltas {
@@ -87,6 +87,10 @@ function take(deltas: Deltas, budget: Budget): Deltas {
 
 function tokensIn({ type, deltas }: ScriptBlock): number {
   return type === "tool_use" ? Math.ceil(joined(deltas).length / JSON_TOKEN_CHARACTERS) : deltas.count;
+}
+
+function* piecesOf({ count, at }: Deltas): Generator<string, void, void> {
+  for (let index = 0; index < count; index++) yield at(index);
 }
 
 export function joined({ count, at }: Deltas): string {

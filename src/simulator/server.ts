@@ -11,6 +11,7 @@ import { Ledger, type SimulatorStats } from "./ledger.ts";
 import type { House } from "./messages.ts";
 import { Pacer } from "./pacer.ts";
 import type { Pace } from "./playback.ts";
+import { DEFAULT_CONTEXT_TOKENS } from "./request.ts";
 import { route } from "./routes.ts";
 
 export interface SimulatorOptions {
@@ -19,6 +20,8 @@ export interface SimulatorOptions {
   readonly port?: number;
   /** The pace without ttft= and rate=: that of a person reading along. */
   readonly pace?: Pace;
+  /** The window of every model here: a longer prompt is refused. */
+  readonly contextTokens?: number;
 }
 
 export interface Simulator {
@@ -41,8 +44,15 @@ const LISTEN_BACKLOG = 4_096;
 
 /** Rejects with the system's error when it cannot listen, e.g. EADDRINUSE. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const { host = "127.0.0.1", port = 0, pace = DEFAULT_PACE } = options;
-  const house: House = { ledger: new Ledger(), attempts: new Attempts(), pacer: new Pacer(), pace, newId: createIds() };
+  const { host = "127.0.0.1", port = 0, pace = DEFAULT_PACE, contextTokens = DEFAULT_CONTEXT_TOKENS } = options;
+  const house: House = {
+    ledger: new Ledger(),
+    attempts: new Attempts(),
+    pacer: new Pacer(),
+    pace,
+    contextTokens,
+    newId: createIds(),
+  };
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     void route(request, response, house);
   });

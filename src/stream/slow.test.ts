@@ -91,6 +91,7 @@ test("a run whose tools answer at length goes on to its end while viewers of it 
   const long = defineTool({ description: "Answers at length.", input, run: () => LONG_ANSWER });
   const last = defineTool({ description: "Answers late.", input, run: () => bothFull.promise.then(() => LONG_ANSWER) });
   await using cluster = await startCluster({
+    contextTokens: LONG_ANSWERS * LONG_ANSWER.length,
     tools: inlineTools({ long, last }),
     agents: defineAgents({
       assistant: { model: "simulated", tools: ["long", "last"], maxTokens: 100_000, limits: { maxSteps: 200 } },

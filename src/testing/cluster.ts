@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly runner?: boolean;
   /** Where the agent looks for the model; by default the simulator of this cluster. */
   readonly modelUrl?: string;
+  /** The window of the simulated model; 200,000 tokens by default. */
+  readonly contextTokens?: number;
   /** Lets a test stand between the worker and its engine. */
   readonly wrapEngine?: (engine: Engine) => Engine;
 }
@@ -59,7 +61,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   starting.defer(() => rm(dataDir, { recursive: true }));
   const settings = { ...parseSettings("production", { LOG_LEVEL: "silent" }), ...options.settings, dataDir };
   const log = await createLog(settings, "test");
-  const simulator = starting.use(await startSimulator({ pace: { ttftMs: 0, tokensPerSecond: 0 } }));
+  const { contextTokens } = options;
+  const pace = { ttftMs: 0, tokensPerSecond: 0 };
+  const simulator = starting.use(await startSimulator({ pace, ...(contextTokens && { contextTokens }) }));
   const agents = options.agents ?? (await loadAgents(settings.configDir));
 
   const worker = await startWorker({ settings, agents, log, wrapEngine: options.wrapEngine ?? ((engine) => engine) });

@@ -115,7 +115,7 @@ test("a body above 1 MiB is refused, with its length told or not", async () => {
 });
 
 test("a body of just under 1 MiB is served", async () => {
-  await using cluster = await startCluster();
+  await using cluster = await startCluster({ contextTokens: 1_000_000 });
   const message = `/sim tokens=1\n${"x".repeat(1024 * 1024 - 200)}`;
 
   expect((await cluster.client.chat(message)).body).toMatchObject({ status: "completed", reply: "tok1" });

@@ -1,0 +1,75 @@
+/**
+ * Pictures and documents: which sources and types the API takes.
+ * Called by blocks.ts; throws the API's own sentences. Never looks into the picture.
+ */
+import { invalid } from "./errors.ts";
+import { isRecord, type JsonObject } from "./json.ts";
+
+const IMAGE_TYPES = ["image/jpeg", "image/png", "image/gif", "image/webp"];
+
+interface MediaRule {
+  readonly sources: readonly string[];
+  /** Of base64. */
+  readonly mediaTypes: readonly string[];
+}
+
+const RULES: Readonly<Record<string, MediaRule>> = {
+  image: { sources: ["base64", "url", "file"], mediaTypes: IMAGE_TYPES },
+  document: { sources: ["base64", "url", "file", "text", "content"], mediaTypes: ["application/pdf"] },
+};
+
+/** @throws Refusal when the block at `at` has no source that the API can read */
+export function parseMedia(block: JsonObject, at: string): void {
+  const type = String(block["type"]);
+  const rule = RULES[type];
+  const source = block["source"];
+  const sourceAt = `${at}.${type}.source`;
+  if (!rule || !isRecord(source)) throw invalid(`${sourceAt}: Field required`);
+  const kind = source["type"];
+  if (typeof kind !== "string" || !rule.sources.includes(kind)) {
+    throw invalid(
+      `${sourceAt}: Input tag '${String(kind)}' found using 'type' does not match any of the expected tags: ${quoted(rule.sources, ", ")}`,
+    );
+  }
+  checkSource({ source, kind, at: `${sourceAt}.${kind}` }, rule);
+}
+
+interface Source {
+  readonly source: JsonObject;
+  readonly kind: string;
+  readonly at: string;
+}
+
+function checkSource({ source, kind, at }: Source, { mediaTypes }: MediaRule): void {
+  const { media_type: mediaType, data } = source;
+  switch (kind) {
+    case "base64":
+      if (!mediaTypes.includes(String(mediaType)))
+        throw invalid(`${at}.media_type: Input should be ${quoted(mediaTypes, " or ")}`);
+      return requireText(data, `${at}.data`, BASE64);
+    case "text":
+      if (mediaType !== "text/plain") throw invalid(`${at}.media_type: Input should be 'text/plain'`);
+      return requireText(data, `${at}.data`);
+    case "url":
+      return requireText(source["url"], `${at}.url`, HTTP_URL);
+    case "file":
+      return requireText(source["file_id"], `${at}.file_id`);
+    default:
+      if (source["content"] === undefined) throw invalid(`${at}.content: Field required`);
+  }
+}
+
+interface TextRule {
+  readonly pattern: RegExp;
+  readonly sentence: string;
+}
+
+const BASE64: TextRule = { pattern: /^[A-Za-z0-9+/]+={0,2}$/, sentence: "Invalid base64 data" };
+const HTTP_URL: TextRule = { pattern: /^https?:\/\/[^\s/]/, sentence: "Only HTTPS URLs are supported." };
+
+function requireText(text: unknown, at: string, rule?: TextRule): void {
+  if (typeof text !== "string" || text === "") throw invalid(`${at}: Field required`);
+  if (rule && !rule.pattern.test(text)) throw invalid(`${at}: ${rule.sentence}`);
+}
+
+const quoted = (names: readonly string[], between: string): string => names.map((name) => `'${name}'`).join(between);

@@ -63,7 +63,7 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
   const engine = await openEngine(storage);
   const lastActivity = await engine.lastActivity();
   // Whoever owned a run is gone: we hold the folder's lock.
-  const released = await engine.release({ crashed: false });
+  const released = await engine.release({ end: "gone" });
   if (released > 0) log.info({ runs: released }, "unfinished runs are resumed");
 
   const upkeep = new Upkeep({ storage, lastActivity }, log);
@@ -170,7 +170,7 @@ function isOurCode(file: string): boolean {
 }
 
 function handBack(engine: Engine, log: Log, owner: string): void {
-  engine.release({ owner, crashed: true }).then(
+  engine.release({ owner, end: "crashed" }).then(
     (runs) => runs > 0 && log.warn({ runs, owner }, "its runs go on elsewhere"),
     (error: unknown) => log.error({ err: error, owner }, "runs cannot be handed back; their leases will run out"),
   );

@@ -17,7 +17,7 @@ import type { ModelMeter } from "./model-meter.ts";
 import type { Parking } from "./parking.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { outlastTrouble } from "./retry-storage.ts";
-import { runTools } from "./tools/execute.ts";
+import { runTools, type ToolRound } from "./tools/execute.ts";
 import type { Tools } from "./tools/invoke.ts";
 import { describeTools } from "./tools/registry.ts";
 
@@ -29,6 +29,7 @@ export interface LoopOptions {
   /** Those of this run. */
   readonly tools: Tools;
   readonly parking: Parking;
+  readonly takeTurn: ToolRound["takeTurn"];
   readonly meter: ModelMeter;
   readonly breaker: Breaker;
   readonly journal: RunJournal;
@@ -81,13 +82,13 @@ async function modelStep(options: LoopOptions, progress: Progress): Promise<Prog
 }
 
 async function toolStep(options: LoopOptions, progress: Progress, uses: readonly ToolUseBlock[]): Promise<Progress> {
-  const { run, engine, agent, journal, tools, parking, signal } = options;
+  const { run, engine, agent, journal, tools, parking, takeTurn, signal } = options;
   const steps = progress.steps + uses.length;
   assertStepsLeft(agent, steps);
   // Only the first step after a claim can find calls of a dead owner.
   const ledger = progress.resumed ? await outlastTrouble(() => engine.toolCalls(run.run_id), signal) : [];
   const context = { signal, runId: run.run_id, threadId: run.thread_id };
-  const results = await runTools({ uses, ledger, tools, journal, steps: progress.steps, parking, context });
+  const results = await runTools({ uses, ledger, tools, journal, steps: progress.steps, parking, takeTurn, context });
   const message: Message = { role: "user", content: results };
   await journal.checkpoint({ messages: [message], steps });
   return { ...progress, steps, messages: [...progress.messages, message], resumed: false };

@@ -5,6 +5,7 @@
 import type { Claim, Engine, Follower } from "../engine/engine.ts";
 import { Interrupted } from "./abort-reason.ts";
 import { Parking } from "./parking.ts";
+import { Trials } from "./tools/trials.ts";
 import { work, type RunHandles, type WorkDeps } from "./work.ts";
 
 const LEASE_MS = 15_000;
@@ -30,6 +31,7 @@ export class Runner {
   // if need be: it waited for a run that was claimed before any other, so there are not many more than `concurrency`
   // times the depth of delegation.
   readonly #jobs = new Map<string, Job>();
+  readonly #trials = new Trials();
   #follower: Follower | undefined;
   #extendTimer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
@@ -65,7 +67,7 @@ export class Runner {
     this.#follower?.stop();
     // A claim may have been under way: what it brought is given back too.
     await this.#looking;
-    await this.#engine.release({ owner: this.#owner, crashed: false });
+    await this.#engine.release({ owner: this.#owner, end: "stopped" });
   }
 
   /** Looks for work and for cancel requests; a call that comes meanwhile makes it look once more. */
@@ -104,7 +106,11 @@ export class Runner {
   #begin(claim: Claim): void {
     const runId = claim.run.run_id;
     // A slot is free: the run that it waits for may be the one that takes it.
-    const handles: RunHandles = { abort: new AbortController(), parking: new Parking(() => this.#look()) };
+    const handles: RunHandles = {
+      abort: new AbortController(),
+      parking: new Parking(() => this.#look()),
+      trials: this.#trials,
+    };
     // Our own lease ran out while the machine slept, and we were the first to look: the old job is not the owner.
     this.#jobs.get(runId)?.abort.abort(new Interrupted("lost"));
     const job: Job = {

@@ -1,5 +1,5 @@
 /**
- * One claimed run from claim to settle: its time limit, its journal journal, its loop, and the one place that
+ * One claimed run from claim to settle: its time limit, its journal, its loop, and the one place that
  * decides what an end of the loop means for the run. Called by the runner.
  */
 import type Anthropic from "@anthropic-ai/sdk";
@@ -17,6 +17,7 @@ import { RunJournal } from "./run-journal.ts";
 import { DELEGATE, delegateTool } from "./tools/delegate.ts";
 import type { Tools } from "./tools/invoke.ts";
 import { toolsOf } from "./tools/registry.ts";
+import type { Trials } from "./tools/trials.ts";
 
 export interface WorkDeps {
   readonly engine: Engine;
@@ -33,6 +34,8 @@ export interface WorkDeps {
 export interface RunHandles {
   readonly abort: AbortController;
   readonly parking: Parking;
+  /** Of the whole process. */
+  readonly trials: Trials;
 }
 
 /** Never rejects: what goes wrong ends in the run's own outcome, or in the log. */
@@ -66,9 +69,9 @@ export async function work(claim: Claim, deps: WorkDeps, handles: RunHandles): P
 }
 
 async function runWithinTime(
-  { run }: Claim,
+  { run, trialMs }: Claim,
   deps: WorkDeps,
-  { journal, abort, parking }: RunHandles & { readonly journal: RunJournal },
+  { journal, abort, parking, trials }: RunHandles & { readonly journal: RunJournal },
 ): Promise<void> {
   const { engine, agents, client, meter, breakers, modelIdleMs } = deps;
   const agent = agents.get(run.agent_id);
@@ -84,7 +87,21 @@ async function runWithinTime(
   try {
     const { signal } = abort;
     const breaker = breakers.of(agent.model);
-    await runLoop({ run, agent, engine, client, tools, parking, meter, breaker, journal, modelIdleMs, signal });
+    const takeTurn = <T>(call: () => Promise<T>) => trials.run({ runId: run.run_id, trialMs, signal }, call);
+    await runLoop({
+      run,
+      agent,
+      engine,
+      client,
+      tools,
+      parking,
+      takeTurn,
+      meter,
+      breaker,
+      journal,
+      modelIdleMs,
+      signal,
+    });
   } finally {
     clearTimeout(timer);
   }

@@ -10,6 +10,7 @@ import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
 import type { Message, StoredMessage } from "../core/message.ts";
 import type { NewRun, Outcome, Run, RunStatus, Usage } from "../core/run.ts";
+import type { OwnerEnd } from "./rules/blame.ts";
 
 export interface Engine {
   // ── Producers ────────────────────────────────────────────────────────────────────────────────
@@ -71,10 +72,10 @@ export interface Engine {
 
   /**
    * Puts runs back into the queue, to go on from their last checkpoint: those of `owner`, or without
-   * one all that are running (a new boot: whoever owned them is gone). `crashed` counts against a
-   * run, unless one that it delegated is under way; the third time it is failed as POISONED instead. Returns how many runs it touched.
+   * one all that are running. `end` says what became of their owners. A run that may have caused the end too often is
+   * failed as POISONED instead: `rules/blame.ts`. Returns how many runs it touched.
    */
-  release(request: { readonly owner?: string; readonly crashed: boolean }): Promise<number>;
+  release(request: { readonly owner?: string; readonly end: OwnerEnd }): Promise<number>;
 
   /** What the run's next model call starts from: its thread up to and with this run, oldest first. */
   history(runId: string): Promise<Message[]>;
@@ -141,6 +142,8 @@ export interface Claim {
   readonly run: Run;
   /** Grows with every claim of the run; a write under an older one fails with LEASE_LOST. */
   readonly fence: number;
+  /** For how long its tools have to run without those of others in the same process; 0: they need not. */
+  readonly trialMs: number;
 }
 
 export interface Step {
@@ -164,6 +167,8 @@ export interface ToolCall {
   readonly toolCallId: string;
   readonly name: string;
   readonly effects: Effects;
+  /** True when the call cannot end its agent process: what it does happens elsewhere. Written, and not read back. */
+  readonly contained?: boolean;
   /** Null from its start until it finished. */
   readonly result: { readonly content: string; readonly isError: boolean } | null;
 }

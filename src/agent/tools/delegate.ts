@@ -52,7 +52,7 @@ export function delegateTool(options: DelegateOptions): Tool {
     timeoutMs: agent.limits.timeoutMs,
     run: (work, context) => delegate(work, context, options),
   });
-  return inlineTool(defined);
+  return { ...inlineTool(defined), contained: true };
 }
 
 /**

@@ -26,6 +26,7 @@ function runIt({ tool, ledger = [], signal = new AbortController().signal, onApp
     journal,
     steps: 1,
     parking: new Parking(() => {}),
+    takeTurn: (work) => work(),
     context: { signal, runId: "run", threadId: "thread" },
   });
 }

@@ -18,6 +18,8 @@ export interface ToolRound {
   /** How many steps the run had made before. */
   readonly steps: number;
   readonly parking: Parking;
+  /** Waits until the call may begin, then does the work: see `trials.ts`. */
+  readonly takeTurn: <T>(work: () => Promise<T>) => Promise<T>;
   readonly context: Pick<CallContext, "signal" | "runId" | "threadId">;
 }
 
@@ -33,29 +35,45 @@ export async function runTools(round: ToolRound): Promise<ToolResultBlock[]> {
 }
 
 async function runTool(use: ToolUseBlock, round: ToolRound): Promise<ToolResult> {
-  const { ledger, tools, journal, steps, parking } = round;
-  const idempotencyKey = `${round.context.runId}:${steps}:${use.id}`;
-  const context: CallContext = { ...round.context, toolCallId: use.id, idempotencyKey };
+  const { ledger, tools, steps } = round;
   const known = ledger.find(({ stepsBefore, toolCallId }) => stepsBefore === steps && toolCallId === use.id);
   if (known?.result) return known.result;
   const tool = tools.get(use.name);
   // What it was when it first started: its definition may have changed since.
   const effects: Effects = known?.effects ?? tool?.effects ?? "pure";
-  const call = { stepsBefore: steps, toolCallId: use.id, name: use.name, effects };
-  const stepName = `tool:${use.name}:${use.id}`;
+  const isUnknown = known !== undefined && effects === "unsafe";
+  const contained = isUnknown || !tool || tool.contained === true;
+  const call = { stepsBefore: steps, toolCallId: use.id, name: use.name, effects, contained };
+  const carryOut = () =>
+    inLedger(call, round, async (context) => {
+      if (isUnknown) return unknownOutcome(use.name);
+      if (!tool) return failure(`There is no tool ${use.name}.`);
+      return round.parking.call(() => tool.invoke(use.input, context));
+    });
+  return contained ? carryOut() : round.takeTurn(carryOut);
+}
+
+/** Says in the ledger and the journal that the call begins, does the work, and says how it ended. */
+async function inLedger(
+  call: Omit<ToolCall, "result">,
+  round: ToolRound,
+  work: (context: CallContext) => Promise<ToolResult>,
+): Promise<ToolResult> {
+  const { journal } = round;
+  const { toolCallId, stepsBefore, name } = call;
+  const idempotencyKey = `${round.context.runId}:${stepsBefore}:${toolCallId}`;
+  const context: CallContext = { ...round.context, toolCallId, idempotencyKey };
+  const stepName = `tool:${name}:${toolCallId}`;
   await journal.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
   // Canceled while that was written: nothing may start any more.
   context.signal.throwIfAborted();
-  let result: ToolResult;
-  if (known && effects === "unsafe") result = unknownOutcome(use.name);
-  else if (!tool) result = failure(`There is no tool ${use.name}.`);
-  else result = await parking.call(() => tool.invoke(use.input, context));
+  const result = await work(context);
   // Canceled meanwhile: the run is over, and a result that nobody waits for must not look like one.
   context.signal.throwIfAborted();
   journal.emit({
     type: "TOOL_CALL_RESULT",
     messageId: newId("msg"),
-    toolCallId: use.id,
+    toolCallId,
     content: result.content,
     role: "tool",
     ...(result.isError && { isError: true }),

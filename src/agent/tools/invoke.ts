@@ -11,6 +11,8 @@ export interface Tool {
   /** JSON Schema of the arguments, made once at boot. */
   readonly inputSchema: ModelTool["input_schema"];
   readonly effects: Effects;
+  /** True when no call can end the agent process: the work happens elsewhere. Then a suspect's need no trial (`trials.ts`). */
+  readonly contained?: boolean;
   readonly invoke: Invoke;
 }
 

@@ -37,7 +37,7 @@ function testAtOnce(open: OpenEngine): void {
   test("a run that waits for its next attempt is canceled on return", async () => {
     await using data = await open();
     const { run } = await start(data.engine);
-    await data.engine.release({ owner: "owner 1", crashed: true });
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
 
     expect(await data.engine.cancel(run.run_id)).toMatchObject({ status: "canceled", attempts: 1 });
     expect(await data.engine.claim({ owner: "owner 2", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
@@ -124,15 +124,15 @@ function testRunning(open: OpenEngine): void {
 }
 
 function testOwnerGone(open: OpenEngine): void {
-  test.each([true, false])(
-    "a run to be canceled whose owner is released (crashed: %s) is canceled",
-    async (crashed) => {
+  test.each(["crashed", "stopped", "gone"] as const)(
+    "a run to be canceled whose owner is released (%s) is canceled",
+    async (end) => {
       await using data = await open();
       const { run } = await start(data.engine, { threadId: "thread" });
       const next = await enqueue(data.engine, { threadId: "thread" });
       await data.engine.cancel(run.run_id);
 
-      await data.engine.release({ owner: "owner 1", crashed });
+      await data.engine.release({ owner: "owner 1", end });
 
       expect(await data.engine.run(run.run_id)).toMatchObject({ status: "canceled" });
       expect(await typesOf(data.engine, run.run_id)).not.toContain("evenkeel.attempt");

@@ -110,8 +110,9 @@ function testRefused(open: OpenEngine): void {
 
   test.each(ENDS)("a run of a parent that is $status is refused with the parent's state", async (outcome) => {
     await using data = await open();
-    const { run, fence } = await start(data.engine);
-    await data.engine.settle(stepOf({ run, fence }), outcome);
+    const claim = await start(data.engine);
+    const { run } = claim;
+    await data.engine.settle(stepOf(claim), outcome);
 
     const refusal = await refusalOf(data.engine, { parentRunId: run.run_id });
 
@@ -244,7 +245,7 @@ function testCanceledTogether(open: OpenEngine): void {
     const [top, child] = await lineOf(data.engine, 1);
     await data.engine.cancel(top?.run_id ?? "");
 
-    await data.engine.release({ owner: "owner 1", crashed: true });
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
 
     for (const run of [top, child])
       expect(await data.engine.run(run?.run_id ?? "")).toMatchObject({ status: "canceled" });
@@ -253,8 +254,14 @@ function testCanceledTogether(open: OpenEngine): void {
   test("a crash does not count against a run that waits for another, which is POISONED alone", async () => {
     await using data = await open();
     const [top, child] = await lineOf(data.engine, 1);
+    const call = { stepsBefore: 0, toolCallId: "call_1", effects: "pure", result: null } as const;
     for (let crashes = 1; crashes <= 3; crashes += 1) {
-      await data.engine.release({ owner: "owner 1", crashed: true });
+      for (const run of [top, child]) {
+        const name = run === top ? "delegate" : "killer";
+        const toolCalls = [{ ...call, name, contained: name === "delegate" }];
+        await data.engine.append({ runId: run?.run_id ?? "", fence: crashes, events: [], toolCalls });
+      }
+      await data.engine.release({ owner: "owner 1", end: "crashed" });
       await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS });
     }
 

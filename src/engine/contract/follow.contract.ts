@@ -256,7 +256,7 @@ function testChange(open: OpenEngine): void {
     ["a cancel request", (engine, claim) => engine.cancel(claim.run.run_id)],
     ["an append", (engine, claim) => append(engine, claim, "a")],
     ["a settle", (engine, claim) => complete(engine, claim)],
-    ["a release", (engine, _claim, owner) => engine.release({ owner, crashed: false })],
+    ["a release", (engine, _claim, owner) => engine.release({ owner, end: "stopped" })],
     ["a notice", (engine) => post(engine, 1)],
   ];
   test.each(commits)("onChange is called after %s of another handle", async (_name, commit) => {

@@ -1,7 +1,7 @@
 /** What becomes of runs whose owner is gone: handed back, put in order for readers, given up in the end. */
 import { expect, test, vi } from "vitest";
 import type { RunEvent } from "../../core/event.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine, ToolCall } from "../engine.ts";
 import {
   claimNext,
   complete,
@@ -28,11 +28,11 @@ function testHandBack(open: OpenEngine): void {
     const mine = [await start(data.engine, { owner: "owner 1" }), await start(data.engine, { owner: "owner 1" })];
     const other = await start(data.engine, { owner: "owner 2" });
 
-    expect(await data.engine.release({ owner: "owner 1", crashed: false })).toBe(2);
+    expect(await data.engine.release({ owner: "owner 1", end: "stopped" })).toBe(2);
 
     for (const { run } of mine) expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
     expect(await data.engine.run(other.run.run_id)).toEqual(other.run);
-    expect(await data.engine.release({ owner: "owner 1", crashed: false })).toBe(0);
+    expect(await data.engine.release({ owner: "owner 1", end: "stopped" })).toBe(0);
   });
 
   test("release without an owner hands back every run that is under way, and leaves queued ones alone", async () => {
@@ -41,7 +41,7 @@ function testHandBack(open: OpenEngine): void {
     await start(data.engine, { owner: "owner 2" });
     const queued = await enqueue(data.engine);
 
-    expect(await data.engine.release({ crashed: true })).toBe(2);
+    expect(await data.engine.release({ end: "crashed" })).toBe(2);
 
     expect(await data.engine.counts()).toEqual({ queued: 3, running: 0, waiting: 0 });
     expect(await typesOf(data.engine, queued.run_id)).toEqual(["RUN_STARTED", "evenkeel.queued"]);
@@ -52,7 +52,7 @@ function testHandBack(open: OpenEngine): void {
     const first = await start(data.engine);
     await enqueue(data.engine);
     await data.engine.append(stepOf(first, { messages: [{ role: "assistant", content: "half" }], steps: 1 }));
-    await data.engine.release({ owner: "owner 1", crashed: false });
+    await data.engine.release({ owner: "owner 1", end: "stopped" });
 
     const second = await claimNext(data.engine, { owner: "owner 2" });
 
@@ -67,7 +67,7 @@ function testHandBack(open: OpenEngine): void {
     await using data = await open();
     const first = await start(data.engine, { threadId: "thread" });
     await enqueue(data.engine, { threadId: "thread" });
-    await data.engine.release({ owner: "owner 1", crashed: true });
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
 
     const claims = await data.engine.claim({ owner: "owner 2", limit: 10, leaseMs: LEASE_MS });
 
@@ -102,7 +102,7 @@ function testOpenEvents(open: OpenEngine): void {
     const claim = await start(data.engine);
     await data.engine.append(stepOf(claim, { events: opened }));
 
-    await data.engine.release({ owner: "owner 1", crashed: true });
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
 
     const tail = (await journalOf(data.engine, claim.run.run_id)).slice(-6);
     expect(tail.slice(0, -1)).toMatchObject(closed);
@@ -130,11 +130,11 @@ function testOpenEvents(open: OpenEngine): void {
   test("a second crash voids only what the second owner left open", async () => {
     await using data = await open();
     await data.engine.append(stepOf(await start(data.engine), { events: opened }));
-    await data.engine.release({ owner: "owner 1", crashed: true });
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
     const second = await claimNext(data.engine, { owner: "owner 2" });
     await data.engine.append(stepOf(second, { events: [{ type: "TEXT_MESSAGE_START", messageId: "msg_new" }] }));
 
-    await data.engine.release({ owner: "owner 2", crashed: true });
+    await data.engine.release({ owner: "owner 2", end: "crashed" });
 
     const tail = (await journalOf(data.engine, second.run.run_id)).slice(-2);
     expect(tail).toMatchObject([{ type: "TEXT_MESSAGE_END", messageId: "msg_new" }, { name: "evenkeel.attempt" }]);
@@ -145,7 +145,7 @@ function testOpenEvents(open: OpenEngine): void {
     await using data = await open();
     const { run } = await start(data.engine);
 
-    await data.engine.release({ owner: "owner 1", crashed: false });
+    await data.engine.release({ owner: "owner 1", end: "stopped" });
 
     expect(voidOf((await journalOf(data.engine, run.run_id)).at(-1))).toEqual([]);
   });
@@ -155,9 +155,10 @@ function testOpenEvents(open: OpenEngine): void {
     await enqueue(data.engine);
     await crash(data.engine, 2);
     const last = await claimNext(data.engine);
-    await data.engine.append(stepOf(last, { events: [{ type: "TEXT_MESSAGE_START", messageId: "msg_half" }] }));
+    const events: RunEvent[] = [{ type: "TEXT_MESSAGE_START", messageId: "msg_half" }];
+    await data.engine.append(stepOf(last, { events, toolCalls: [CALL] }));
 
-    await data.engine.release({ owner: "owner 1", crashed: true });
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
 
     const tail = (await journalOf(data.engine, last.run.run_id)).slice(-2);
     expect(tail).toMatchObject([{ type: "TEXT_MESSAGE_END", messageId: "msg_half" }, { type: "RUN_ERROR" }]);
@@ -165,7 +166,7 @@ function testOpenEvents(open: OpenEngine): void {
 }
 
 function testPoison(open: OpenEngine): void {
-  test("the third crash of its process fails a run as POISONED", async () => {
+  test("the third crash in a row in the middle of its tool fails a run as POISONED", async () => {
     await using data = await open();
     const run = await enqueue(data.engine);
 
@@ -178,14 +179,79 @@ function testPoison(open: OpenEngine): void {
     expect(await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
   });
 
-  test("a lease that runs out is no proof of a crash, and never poisons", async () => {
+  test.each([
+    ["only streams", []],
+    ["has a tool that can hurt nobody under way", [{ ...CALL, contained: true }]],
+    ["has finished its tools", [{ ...CALL, result: { content: "done", isError: false } }]],
+  ])("a run that %s is never given up, however often its process dies", async (_what, toolCalls) => {
     await using data = await open();
     const run = await enqueue(data.engine);
-    for (let expired = 0; expired < 5; expired += 1) {
-      await vi.waitFor(() => claimNext(data.engine, { leaseMs: 1 }), { interval: 5 });
+
+    for (let deaths = 0; deaths < 12; deaths += 1) {
+      await data.engine.append(stepOf(await claimNext(data.engine), { toolCalls }));
+      await data.engine.release({ owner: "owner 1", end: deaths % 2 === 0 ? "crashed" : "gone" });
     }
 
-    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "running", attempts: 5 });
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
+    expect(await claimNext(data.engine)).toMatchObject({ trialMs: 0 });
+  });
+
+  test("of the tools under way when a process died, a call of an earlier owner is none", async () => {
+    await using data = await open();
+    const run = await enqueue(data.engine);
+    await crash(data.engine, 2);
+
+    await claimNext(data.engine);
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
+
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
+  });
+
+  test("a finished step sets the count back", async () => {
+    await using data = await open();
+    const run = await enqueue(data.engine);
+    await crash(data.engine, 2);
+    const claim = await claimNext(data.engine);
+    expect(claim.trialMs).toBeGreaterThan(0);
+    await data.engine.append(stepOf(claim, { steps: 1 }));
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
+
+    await crash(data.engine, 2);
+
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
+  });
+
+  test("beside another run's tool nobody is given up; alone, the run that kills is, and its neighbour goes on", async () => {
+    await using data = await open();
+    const [killer, neighbour] = [await enqueue(data.engine), await enqueue(data.engine)];
+    for (let crashes = 0; crashes < 5; crashes += 1) {
+      const claims = await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS });
+      for (const claim of claims) await data.engine.append(stepOf(claim, { toolCalls: [CALL] }));
+      await data.engine.release({ owner: "owner 1", end: "crashed" });
+    }
+    const both = [killer, neighbour].map(({ run_id }) => data.engine.run(run_id));
+    expect(await Promise.all(both)).toMatchObject([{ status: "queued" }, { status: "queued" }]);
+
+    await crash(data.engine, 1);
+
+    expect(await data.engine.run(killer.run_id)).toMatchObject({ status: "failed", error: { code: "POISONED" } });
+    expect(await data.engine.run(neighbour.run_id)).toMatchObject({ status: "queued" });
+  });
+
+  test("a run whose process vanishes in the middle of a tool is given up at the tenth time in a row", async () => {
+    await using data = await open();
+    const run = await enqueue(data.engine);
+    for (let losses = 1; losses <= 9; losses += 1) {
+      const lost = await vi.waitFor(() => claimNext(data.engine, { leaseMs: 1 }), { interval: 5 });
+      await data.engine.append(stepOf(lost, { toolCalls: [CALL] }));
+    }
+    await vi.waitFor(() => claimNext(data.engine), { interval: 5 });
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "running", attempts: 10 });
+    await data.engine.append({ runId: run.run_id, fence: 10, events: [], toolCalls: [CALL] });
+
+    await data.engine.release({ end: "gone" });
+
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "failed", error: { code: "POISONED" } });
   });
 
   test("a graceful release never poisons, and does not make up for crashes", async () => {
@@ -193,8 +259,8 @@ function testPoison(open: OpenEngine): void {
     const run = await enqueue(data.engine);
     await crash(data.engine, 2);
     for (let drains = 0; drains < 5; drains += 1) {
-      await claimNext(data.engine);
-      await data.engine.release({ owner: "owner 1", crashed: false });
+      await data.engine.append(stepOf(await claimNext(data.engine), { toolCalls: [CALL] }));
+      await data.engine.release({ owner: "owner 1", end: "stopped" });
     }
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
 
@@ -217,11 +283,13 @@ function testPoison(open: OpenEngine): void {
   });
 }
 
-/** The process of the run in front dies, that many times. */
+const CALL: ToolCall = { stepsBefore: 0, toolCallId: "call_1", name: "killer", effects: "pure", result: null };
+
+/** The process of the run in front dies in the middle of its tool, that many times. */
 async function crash(engine: Engine, times: number): Promise<void> {
   for (let crashes = 0; crashes < times; crashes += 1) {
-    await claimNext(engine, { owner: "owner 1" });
-    await engine.release({ owner: "owner 1", crashed: true });
+    await engine.append(stepOf(await claimNext(engine, { owner: "owner 1" }), { toolCalls: [CALL] }));
+    await engine.release({ owner: "owner 1", end: "crashed" });
   }
 }
 

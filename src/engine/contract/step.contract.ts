@@ -127,7 +127,7 @@ function testNumbers(open: OpenEngine): void {
     const first = await start(data.engine);
     for (const size of [1, 0, 3, 2]) await data.engine.append(stepOf(first, { events: deltas(size) }));
     await Promise.all([1, 4, 2].map((size) => data.engine.append(stepOf(first, { events: deltas(size) }))));
-    await other.release({ owner: "owner 1", crashed: true });
+    await other.release({ owner: "owner 1", end: "crashed" });
     const second = await claimNext(other, { owner: "owner 2" });
     await Promise.all([3, 1].map((size) => other.append(stepOf(second, { events: deltas(size) }))));
     await complete(other, second);
@@ -170,7 +170,7 @@ function testFence(open: OpenEngine): void {
   test("an owner whose run was released writes nothing more: LEASE_LOST", async () => {
     await using data = await open();
     const claim = await start(data.engine);
-    await data.engine.release({ owner: "owner 1", crashed: false });
+    await data.engine.release({ owner: "owner 1", end: "stopped" });
 
     expect(await writeLate(data.engine, claim)).toEqual(REFUSED);
   });
@@ -178,7 +178,7 @@ function testFence(open: OpenEngine): void {
   test("an owner whose run was released and claimed again writes nothing more, even under its own name", async () => {
     await using data = await open();
     const claim = await start(data.engine);
-    await data.engine.release({ owner: "owner 1", crashed: false });
+    await data.engine.release({ owner: "owner 1", end: "stopped" });
     await claimNext(data.engine, { owner: "owner 1" });
 
     expect(await writeLate(data.engine, claim)).toEqual(REFUSED);
@@ -265,8 +265,8 @@ function testEnd(open: OpenEngine): void {
     const run = await data.engine.run(claim.run.run_id);
 
     await data.engine.cancel(claim.run.run_id);
-    await data.engine.release({ owner: "owner 1", crashed: true });
-    await data.engine.release({ crashed: true });
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ end: "crashed" });
 
     expect(await journalOf(data.engine, claim.run.run_id)).toEqual(journal);
     expect(await data.engine.run(claim.run.run_id)).toEqual(run);
@@ -309,7 +309,7 @@ function testLedger(open: OpenEngine): void {
     await using data = await open();
     const claim = await start(data.engine);
     await data.engine.append(stepOf(claim, { toolCalls: [started, { ...started, toolCallId: "call_2" }] }));
-    await data.engine.release({ owner: "owner 1", crashed: true });
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
     const next = await claimNext(await data.another(), { owner: "owner 2" });
     const stranger = await start(data.engine);
 

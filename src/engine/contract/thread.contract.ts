@@ -57,7 +57,7 @@ function testHistory(open: OpenEngine): void {
     await using data = await open();
     const claim = await start(data.engine, { message: "one" });
     await data.engine.append(stepOf(claim, { messages: [USE] }));
-    await data.engine.release({ owner: "owner 1", crashed: true });
+    await data.engine.release({ owner: "owner 1", end: "crashed" });
 
     const next = await claimNext(data.engine, { owner: "owner 2" });
 

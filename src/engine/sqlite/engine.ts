@@ -7,6 +7,7 @@ import type { Activity, NewActivity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import type { NewRun, Outcome } from "../../core/run.ts";
 import type { ActivityFilter, Engine, EngineLimits, EventPage, Follower, RunFilter, Step } from "../engine.ts";
+import type { OwnerEnd } from "../rules/blame.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { storageError } from "./connection.ts";
 import { Followers } from "./followers.ts";
@@ -86,8 +87,8 @@ export class SqliteEngine implements Engine {
     return this.#writer.run(() => this.#queue.end(this.#journal.writeStep(step), outcome));
   }
 
-  release({ owner, crashed }: { owner?: string; crashed: boolean }) {
-    return this.#writer.run(() => this.#queue.release(owner, crashed));
+  release({ owner, end }: { owner?: string; end: OwnerEnd }) {
+    return this.#writer.run(() => this.#queue.release(owner, end));
   }
 
   history(runId: string) {

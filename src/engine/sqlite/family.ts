@@ -35,11 +35,6 @@ export class Family {
     if (runs > MAX_DELEGATED_RUNS) throw refuse(`One run may lead to ${MAX_DELEGATED_RUNS} delegated ones`);
   }
 
-  /** Whether a run that it delegated is under way. */
-  hasChildUnderWay(runId: string): boolean {
-    return this.#sql.childUnderWay.get(runId) !== undefined;
-  }
-
   /** The run and all below it that are not over, the oldest first. */
   underWay(runId: string): RunRow[] {
     return this.#sql.underWay.all(runId) as unknown as RunRow[];
@@ -56,9 +51,6 @@ function statements(db: DatabaseSync) {
         "family (id) AS (SELECT * FROM (SELECT id FROM above ORDER BY depth DESC LIMIT 1) UNION " +
         "SELECT r.id FROM family CROSS JOIN runs r ON r.parent_id = family.id LIMIT :runs) " +
         "SELECT (SELECT max(depth) FROM above) AS depth, (SELECT count(*) FROM family) AS runs",
-    ),
-    childUnderWay: db.prepare(
-      "SELECT 1 FROM runs WHERE parent_id = ? AND status IN ('queued', 'running', 'waiting') LIMIT 1",
     ),
     // CROSS JOIN keeps SQLite from scanning by status instead. UNION drops what was seen: ids of deleted runs can
     // be used again, and make a circle.

@@ -35,7 +35,8 @@ export class Journal {
     if (step.messages) this.appendMessages(run, step.messages);
     if (step.toolCalls) this.#writeToolCalls(run, step.toolCalls);
     if (step.usage !== undefined || step.steps !== undefined) {
-      this.#sql.progress.run(step.usage ? JSON.stringify(step.usage) : null, step.steps ?? null, run.n);
+      const usage = step.usage ? JSON.stringify(step.usage) : null;
+      this.#sql.progress.run({ n: run.n, usage, steps: step.steps ?? null });
     }
     return step.usage ? { ...run, usage: JSON.stringify(step.usage) } : run;
   }
@@ -105,9 +106,17 @@ export class Journal {
     return voided;
   }
 
-  #writeToolCalls(run: RunRef, calls: readonly ToolCall[]): void {
-    for (const { stepsBefore, toolCallId, name, effects, result } of calls) {
-      this.#sql.upsertToolCall.run(run.n, stepsBefore, toolCallId, name, effects, result && JSON.stringify(result));
+  #writeToolCalls(run: OwnedRun, calls: readonly ToolCall[]): void {
+    for (const { stepsBefore, toolCallId, name, effects, contained, result } of calls) {
+      this.#sql.upsertToolCall.run({
+        run: run.n,
+        step: stepsBefore,
+        id: toolCallId,
+        name,
+        effects,
+        fence: contained ? null : run.fence,
+        result: result && JSON.stringify(result),
+      });
       const detail = { tool: name, tool_call_id: toolCallId, ...(result && { is_error: result.isError }) };
       this.insertActivity({ type: result ? "tool.finished" : "tool.called", detail }, run);
     }
@@ -133,10 +142,15 @@ function statements(db: DatabaseSync) {
     insertActivity: db.prepare(
       "INSERT INTO activities (at, type, agent_id, thread_id, run_id, detail) VALUES (?, ?, ?, ?, ?, ?)",
     ),
-    progress: db.prepare("UPDATE runs SET usage = coalesce(?, usage), steps = coalesce(?, steps) WHERE n = ?"),
+    // A step that is finished clears the run of what happened to its processes before.
+    progress: db.prepare(
+      "UPDATE runs SET usage = coalesce(:usage, usage), steps = coalesce(:steps, steps), " +
+        "crashes = iif(:steps IS NULL, crashes, 0), losses = iif(:steps IS NULL, losses, 0) WHERE n = :n",
+    ),
     upsertToolCall: db.prepare(
-      "INSERT INTO tool_calls (run_n, step, id, name, effects, result) VALUES (?, ?, ?, ?, ?, ?) " +
-        "ON CONFLICT (run_n, step, id) DO UPDATE SET name = excluded.name, effects = excluded.effects, result = excluded.result",
+      "INSERT INTO tool_calls (run_n, step, id, name, effects, fence, result) " +
+        "VALUES (:run, :step, :id, :name, :effects, :fence, :result) ON CONFLICT (run_n, step, id) DO UPDATE " +
+        "SET name = excluded.name, effects = excluded.effects, fence = excluded.fence, result = excluded.result",
     ),
     end: db.prepare(
       "UPDATE runs SET status = :status, finished_at = :at, owner = NULL, lease_until = NULL, head = 0, " +

@@ -184,6 +184,7 @@ const UNDO = [
    INSERT INTO old SELECT run_n, id, name, effects, result FROM tool_calls;
    DROP TABLE tool_calls;
    ALTER TABLE old RENAME TO tool_calls`,
+  "ALTER TABLE runs DROP COLUMN losses; ALTER TABLE tool_calls DROP COLUMN fence",
 ];
 
 function goBackTo(path: string, schema: number): void {

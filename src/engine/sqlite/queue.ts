@@ -7,12 +7,21 @@ import { AppError, type ErrorCode } from "../../core/errors.ts";
 import { customEvent, type RunEvent } from "../../core/event.ts";
 import { isOver, titleOf, type NewRun, type Outcome, type Run } from "../../core/run.ts";
 import type { Claim, EngineLimits } from "../engine.ts";
+import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
 import { Family } from "./family.ts";
 import type { EndingRun, Journal } from "./journal.ts";
 import { LIMIT, toRun, type RunRow } from "./rows.ts";
 
-/** A run that took its process down this often is given up as POISONED. */
-const MAX_CRASHES = 3;
+/** Why a run has a new owner, for its readers. */
+const REASONS: Readonly<Record<OwnerEnd, string>> = {
+  crashed: "its process died",
+  stopped: "its process was stopped",
+  gone: "its process is gone",
+};
+
+// Whether a tool call of the run is under way that could end its process: see ToolCall.contained.
+const TOOL_UNDER_WAY =
+  "EXISTS (SELECT 1 FROM tool_calls c WHERE c.run_n = runs.n AND c.result IS NULL AND c.fence = runs.fence)";
 
 export class Queue {
   readonly #sql: ReturnType<typeof statements>;
@@ -60,13 +69,13 @@ export class Queue {
 
   claim({ owner, limit, leaseMs }: { owner: string; limit: number; leaseMs: number }): Claim[] {
     const now = Date.now();
-    this.#requeueAll(this.#sql.expired.all(now), "its lease ran out", false);
+    this.#requeueAll(this.#sql.expired.all(now), "gone", "its lease ran out");
     return this.#claimable(limit).map((row) => {
       const fence = row.fence + 1;
       this.#sql.claim.run({ n: row.n, owner, fence, until: now + leaseMs, now });
       this.#journal.appendEvents(row, [customEvent("evenkeel.claimed", { owner, attempt: fence })]);
       const run = toRun({ ...row, status: "running", owner, fence, started_at: row.started_at ?? now });
-      return { run, fence };
+      return { run, fence, trialMs: trialMs(row) };
     });
   }
 
@@ -83,9 +92,9 @@ export class Queue {
     return new Set(rows.map(({ id }) => id));
   }
 
-  release(owner: string | undefined, crashed: boolean): number {
+  release(owner: string | undefined, end: OwnerEnd): number {
     const rows = owner === undefined ? this.#sql.running.all() : this.#sql.ownedBy.all(owner);
-    this.#requeueAll(rows, crashed ? "its process died" : "its process was stopped", crashed);
+    this.#requeueAll(rows, end, REASONS[end]);
     return rows.length;
   }
 
@@ -166,27 +175,27 @@ export class Queue {
     }
   }
 
-  /** @param rows parents before what they delegated */
-  #requeueAll(rows: unknown[], reason: string, crashed: boolean): void {
-    for (const { id } of rows as { id: string }[]) {
-      // Read anew: one before it may have been its parent, and have ended it.
+  /** @param rows with their `hasToolUnderWay`, parents before what they delegated */
+  #requeueAll(rows: unknown[], end: OwnerEnd, reason: string): void {
+    const left = rows as { id: string; hasToolUnderWay: 0 | 1 }[];
+    const suspects = left.filter(({ hasToolUnderWay }) => hasToolUnderWay).length;
+    for (const { id, hasToolUnderWay } of left) {
+      // Read the run anew: an earlier one of `rows` may be its parent, and its end has ended this one too.
       const run = this.#get(id);
-      if (run?.status === "running") this.#requeue(run, reason, crashed);
+      if (run?.status !== "running") continue;
+      const voided = this.#journal.closeOpen(run);
+      const verdict = judge(
+        { ...run, hasToolUnderWay: hasToolUnderWay === 1, cancelRequested: run.cancel_requested === 1 },
+        end,
+        suspects,
+      );
+      if (verdict.is === "end") this.end(run, verdict.outcome);
+      else this.#requeue(run, { reason, voided, ...verdict.suspicion });
     }
   }
 
-  /** A running run whose owner is gone: back into the queue, unless it was to be canceled or keeps crashing. */
-  #requeue(run: RunRow, reason: string, crashed: boolean): void {
-    // Who waits for another run does nothing that could kill a process.
-    const guilty = crashed && !this.#family.hasChildUnderWay(run.id);
-    const crashes = run.crashes + (guilty ? 1 : 0);
-    const voided = this.#journal.closeOpen(run);
-    if (run.cancel_requested) return this.end(run, { status: "canceled" });
-    if (crashes >= MAX_CRASHES) {
-      const detail = `The process that ran it died ${crashes} times; it is not tried again.`;
-      return this.end(run, { status: "failed", error: { code: "POISONED", detail } });
-    }
-    this.#sql.requeue.run(crashes, run.n);
+  #requeue(run: RunRow, { reason, voided, crashes, losses }: Suspicion & { reason: string; voided: string[] }): void {
+    this.#sql.requeue.run(crashes, losses, run.n);
     const attempt: RunEvent = customEvent("evenkeel.attempt", {
       of: "run",
       attempt: run.fence + 1,
@@ -227,7 +236,9 @@ function statements(db: DatabaseSync) {
     claimable: db.prepare(
       `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY n ${LIMIT}`,
     ),
-    expired: db.prepare("SELECT id FROM runs WHERE status = 'running' AND lease_until < ? ORDER BY n"),
+    expired: db.prepare(
+      `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running' AND lease_until < ? ORDER BY n`,
+    ),
     claim: db.prepare(
       "UPDATE runs SET status = 'running', owner = :owner, fence = :fence, lease_until = :until, " +
         "started_at = coalesce(started_at, :now) WHERE n = :n",
@@ -235,9 +246,15 @@ function statements(db: DatabaseSync) {
     extend: db.prepare(
       "UPDATE runs SET lease_until = ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id",
     ),
-    running: db.prepare("SELECT id FROM runs WHERE status = 'running' ORDER BY n"),
-    ownedBy: db.prepare("SELECT id FROM runs WHERE owner = ? AND status = 'running' ORDER BY n"),
+    running: db.prepare(
+      `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running' ORDER BY n`,
+    ),
+    ownedBy: db.prepare(
+      `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE owner = ? AND status = 'running' ORDER BY n`,
+    ),
     requestCancel: db.prepare("UPDATE runs SET cancel_requested = 1 WHERE n = ?"),
-    requeue: db.prepare("UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = ? WHERE n = ?"),
+    requeue: db.prepare(
+      "UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = ?, losses = ? WHERE n = ?",
+    ),
   } satisfies Record<string, StatementSync>;
 }

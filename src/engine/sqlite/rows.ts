@@ -23,6 +23,7 @@ export interface RunRow {
   readonly owner: string | null;
   readonly fence: number;
   readonly crashes: number;
+  readonly losses: number;
   readonly cancel_requested: 0 | 1;
   readonly steps: number;
   readonly usage: string | null;

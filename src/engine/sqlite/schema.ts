@@ -130,6 +130,12 @@ const MIGRATIONS: readonly string[] = [
   DROP TABLE tool_calls;
   ALTER TABLE tool_calls_by_step RENAME TO tool_calls;
   `,
+  // 5: what a run is suspected of (`rules/blame.ts`), and under which fence a tool call runs that could end its process.
+  `
+  ALTER TABLE runs ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;
+  UPDATE runs SET crashes = 0;
+  ALTER TABLE tool_calls ADD COLUMN fence INTEGER;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -191,6 +191,8 @@ export interface RunFilter {
   readonly agentId?: string;
   readonly threadId?: string;
   readonly parentRunId?: string;
+  /** True: only runs that a client asked for; false: only delegated ones. */
+  readonly topLevel?: boolean;
 }
 
 export interface ActivityFilter {

@@ -61,6 +61,9 @@ test("runs that a run delegated are listed by its id, and a client cannot say th
 
   expect(body).toMatchObject({ runs: [{ run_id: child.run_id, parent_run_id: parent }], next: null });
   expect(claimed.body).toMatchObject({ code: "INVALID_REQUEST", detail: expect.stringContaining("parent_run_id") });
+  const top = await cluster.client.get("/api/runs?top_level=true");
+  expect(top.body).toMatchObject({ runs: [{ run_id: parent }], next: null });
+  expect((await cluster.client.get("/api/runs?top_level=yes")).body).toMatchObject({ code: "INVALID_REQUEST" });
   expect((await cluster.client.get("/api/runs?parent_run_id=nobody")).body).toEqual({ runs: [], next: null });
 });
 

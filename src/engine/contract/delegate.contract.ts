@@ -211,6 +211,15 @@ function testCanceledTogether(open: OpenEngine): void {
     expect(await data.engine.run(queued.run_id)).toMatchObject({ status: "canceled" });
   });
 
+  test("runs can be listed without the delegated ones, and those alone", async () => {
+    await using data = await open();
+    const line = await lineOf(data.engine, 1);
+    const listed = async (topLevel: boolean) => idsOf((await data.engine.runs({ limit: 10, topLevel })).items);
+
+    expect(await listed(true)).toEqual(idsOf(line.slice(0, 1)));
+    expect(await listed(false)).toEqual(idsOf(line.slice(1)));
+  });
+
   test.each(ENDS)("a run that is $status ends what is under way below it, not what is over", async (outcome) => {
     await using data = await open();
     const top = await start(data.engine);

@@ -33,13 +33,14 @@ export class Reads {
     return row && toRun(row);
   }
 
-  runs({ limit, before, status, agentId, threadId, parentRunId }: RunFilter): Page<Run> {
+  runs({ limit, before, status, agentId, threadId, parentRunId, topLevel }: RunFilter): Page<Run> {
     const rows = this.#newest<RunRow>("runs", "n", {
       "n < ?": before,
       "status = ?": status,
       "agent_id = ?": agentId,
       "thread_id = ?": threadId,
       "parent_id = ?": parentRunId,
+      "(parent_id IS NULL) = ?": topLevel === undefined ? undefined : Number(topLevel),
     })(limit);
     return page(rows.map(toRun), limit, rows.at(-1)?.n);
   }

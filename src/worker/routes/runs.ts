@@ -69,11 +69,13 @@ function readFilter(query: URLSearchParams): RunFilter {
   const agentId = param(query, "agent_id");
   const threadId = param(query, "thread_id");
   const parentRunId = param(query, "parent_run_id");
+  const topLevel = param(query, "top_level");
   return {
     ...readPage(query),
     ...(status !== undefined && { status: readChoice("status", status, RUN_STATUSES) }),
     ...(agentId !== undefined && { agentId }),
     ...(threadId !== undefined && { threadId }),
     ...(parentRunId !== undefined && { parentRunId }),
+    ...(topLevel !== undefined && { topLevel: readChoice("top_level", topLevel, ["true", "false"]) === "true" }),
   };
 }

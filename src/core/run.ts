@@ -69,7 +69,9 @@ export function titleOf(message: string): string {
     .slice(0, 10 * TITLE_CHARACTERS)
     .replaceAll(/\s+/g, " ")
     .trim();
-  return line.slice(0, TITLE_CHARACTERS).toWellFormed();
+  return line.length <= TITLE_CHARACTERS
+    ? line.toWellFormed()
+    : `${line.slice(0, TITLE_CHARACTERS - 1).toWellFormed()}…`;
 }
 
 /** A run that a client asked for has depth 0, one that it delegates has depth 1. */

@@ -6,6 +6,7 @@ import type { Problem } from "./live/api-error.ts";
 import { locked } from "./live/key.ts";
 import { findPage, type PageEntry, type PageProps } from "./pages/registry.ts";
 import { route } from "./router.ts";
+import { useTab } from "./shell/disconnected.tsx";
 import { KeyForm } from "./shell/key-form.tsx";
 import { Shell } from "./shell/shell.tsx";
 import { pageTitle } from "./store/title.ts";
@@ -29,8 +30,7 @@ function Page() {
   const { page, id, query } = route.value;
   const found = findPage(page, id);
   const entry = found?.entry;
-  const title = entry && `${pageTitle.value ?? entry.title} · evenkeel`;
-  useEffect(() => void (document.title = title ?? "evenkeel"), [title]);
+  useTab(entry && (pageTitle.value ?? entry.title));
   useEffect(() => {
     if (entry && !loaded.value.has(entry)) void load(entry);
   }, [entry]);

@@ -17,6 +17,7 @@ test("percentiles are told in milliseconds, to two figures", () => {
   expect(histogram.read("health")).toEqual({
     health_p50_ms: histogram.percentile(50),
     health_p99_ms: histogram.percentile(99),
+    health_samples: 100,
   });
 });
 

@@ -33,11 +33,15 @@ export class RollingHistogram {
     return all.count === 0 ? undefined : all.percentile(percent) / 1000;
   }
 
-  /** As gauges: `{ [name]_p50_ms, [name]_p99_ms }`, or none when nothing was recorded. */
+  /** As gauges: `{ [name]_p50_ms, [name]_p99_ms, [name]_samples }`, or none when nothing was recorded. */
   read(name: string): Record<string, number> {
     const all = this.#add();
     if (all.count === 0) return {};
-    return { [`${name}_p50_ms`]: all.percentile(50) / 1000, [`${name}_p99_ms`]: all.percentile(99) / 1000 };
+    return {
+      [`${name}_p50_ms`]: all.percentile(50) / 1000,
+      [`${name}_p99_ms`]: all.percentile(99) / 1000,
+      [`${name}_samples`]: all.count,
+    };
   }
 
   #add(): RecordableHistogram {

@@ -9,7 +9,7 @@ export function CodeBlock({ text, lang }: { text: string; lang: string }) {
         <CopyButton text={text} />
       </figcaption>
       {/* Focusable, or a keyboard could not scroll it. */}
-      <pre tabIndex={0} role="group" aria-label={lang ? `Code, ${lang}` : "Code"}>
+      <pre dir="ltr" tabIndex={0} role="group" aria-label={lang ? `Code, ${lang}` : "Code"}>
         <code>{text}</code>
       </pre>
     </figure>

@@ -23,7 +23,11 @@ export function Markdown({ text, isDone }: MarkdownProps) {
       {tokens.map((token, index) => (
         <Block key={index} token={token} />
       ))}
-      {rest !== "" && <p class="md-rest">{rest}</p>}
+      {rest !== "" && (
+        <p class="md-rest" dir="auto">
+          {rest}
+        </p>
+      )}
     </div>
   );
 }

@@ -34,7 +34,7 @@ const ELEMENTS = new Set(
   "p h3 h4 h5 h6 strong em del code br a span ul ol li blockquote hr div table thead tbody tr th td".split(" "),
 );
 const PROPS = new Set(
-  "children class href title target rel role scope start tabIndex aria-label data-done text lang".split(" "),
+  "children class dir href title target rel role scope start tabIndex aria-label data-done text lang".split(" "),
 );
 
 describe("hostile Markdown", () => {

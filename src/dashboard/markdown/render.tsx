@@ -1,6 +1,7 @@
 /**
  * Markdown tokens as elements. Nothing here makes HTML of text: raw HTML shows as it was written, a link has an
  * `href` only if `safeHref` allows it, and an image is a link, because loading it would tell its server who reads.
+ * Each block takes its direction from its first letter; code runs left to right.
  */
 import { h, type ComponentChildren } from "preact";
 import type { MarkedToken, Token, Tokens } from "marked";
@@ -20,7 +21,7 @@ function renderAll(tokens: readonly Token[] | undefined): ComponentChildren[] {
 function render(token: MarkedToken): ComponentChildren {
   switch (token.type) {
     case "paragraph":
-      return <p>{renderAll(token.tokens)}</p>;
+      return <p dir="auto">{renderAll(token.tokens)}</p>;
     case "heading":
       return heading(token);
     case "code":
@@ -28,7 +29,7 @@ function render(token: MarkedToken): ComponentChildren {
     case "list":
       return list(token);
     case "blockquote":
-      return <blockquote>{renderAll(token.tokens)}</blockquote>;
+      return <blockquote dir="auto">{renderAll(token.tokens)}</blockquote>;
     case "table":
       return table(token);
     case "hr":
@@ -37,7 +38,13 @@ function render(token: MarkedToken): ComponentChildren {
     case "def":
       return null;
     case "html":
-      return token.block ? <p class="md-raw">{token.raw.trimEnd()}</p> : token.raw;
+      return token.block ? (
+        <p class="md-raw" dir="auto">
+          {token.raw.trimEnd()}
+        </p>
+      ) : (
+        token.raw
+      );
     default:
       return renderInline(token);
   }
@@ -52,7 +59,7 @@ function renderInline(token: MarkedToken): ComponentChildren {
     case "del":
       return <del>{renderAll(token.tokens)}</del>;
     case "codespan":
-      return <code>{token.text}</code>;
+      return <code dir="ltr">{token.text}</code>;
     case "br":
       return <br />;
     case "link":
@@ -86,16 +93,21 @@ function link(token: Tokens.Link | Tokens.Image, children: ComponentChildren): C
 
 /** Two levels below the page's own headings. */
 function heading({ depth, tokens }: Tokens.Heading): ComponentChildren {
-  return h(`h${Math.min(6, depth + 2)}`, { class: `md-h${depth}` }, renderAll(tokens));
+  return h(`h${Math.min(6, depth + 2)}`, { class: `md-h${depth}`, dir: "auto" }, renderAll(tokens));
 }
 
 function list({ ordered, start, items }: Tokens.List): ComponentChildren {
   const rows = items.map((item, index) => (
-    <li key={index} class={item.task ? "md-task" : undefined}>
+    <li key={index} dir="auto" class={item.task ? "md-task" : undefined}>
       {renderAll(item.tokens)}
     </li>
   ));
-  return ordered ? <ol start={start === "" ? 1 : start}>{rows}</ol> : <ul>{rows}</ul>;
+  if (!ordered) return <ul dir="auto">{rows}</ul>;
+  return (
+    <ol dir="auto" start={start === "" ? 1 : start}>
+      {rows}
+    </ol>
+  );
 }
 
 function table({ header, rows, align }: Tokens.Table): ComponentChildren {
@@ -106,7 +118,7 @@ function table({ header, rows, align }: Tokens.Table): ComponentChildren {
         <thead>
           <tr>
             {header.map((cell, column) => (
-              <th key={column} class={classOf(column)} scope="col">
+              <th key={column} class={classOf(column)} scope="col" dir="auto">
                 {renderAll(cell.tokens)}
               </th>
             ))}
@@ -116,7 +128,7 @@ function table({ header, rows, align }: Tokens.Table): ComponentChildren {
           {rows.map((cells, row) => (
             <tr key={row}>
               {cells.map((cell, column) => (
-                <td key={column} class={classOf(column)}>
+                <td key={column} class={classOf(column)} dir="auto">
                   {renderAll(cell.tokens)}
                 </td>
               ))}

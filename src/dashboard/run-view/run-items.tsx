@@ -10,18 +10,24 @@ import { ToolCall } from "./tool-call.tsx";
 
 interface Props {
   readonly items: readonly Item[];
-  /** The page of a run shows what does not count, struck out, and its tool calls open; a chat does not. */
+  /** The page of a run shows what does not count, struck out, and its first tool calls open; a chat does not. */
   readonly isDetailed: boolean;
   /** How many delegations below the run whose page it is. */
   readonly depth?: number;
 }
 
+/** So many tool calls are open at first on the page of a run; a long run would bury its answer below them. */
+const OPEN_TOOLS = 3;
+
 export function RunItems({ items, isDetailed, depth = 0 }: Props) {
+  let tools = 0;
   return (
     <ol class="items">
-      {items.map((item) => (
-        <Row key={item.key} item={item} version={item.version} isDetailed={isDetailed} depth={depth} />
-      ))}
+      {items.map((item) => {
+        if (item.kind === "tool") tools += 1;
+        const isOpen = isDetailed && tools <= OPEN_TOOLS;
+        return <Row key={item.key} {...{ item, version: item.version, isDetailed, isOpen, depth }} />;
+      })}
     </ol>
   );
 }
@@ -30,10 +36,13 @@ interface RowProps {
   readonly item: Item;
   readonly version: number;
   readonly isDetailed: boolean;
+  /** A tool call is unfolded at first. */
+  readonly isOpen: boolean;
   readonly depth: number;
 }
 
-function Row({ item, version, isDetailed, depth }: RowProps) {
+function Row(props: RowProps) {
+  const { item, version, isDetailed, isOpen, depth } = props;
   // The item is changed in place; its version is what says so.
   return useMemo(() => {
     const isVoid = "isVoid" in item && item.isVoid;
@@ -41,20 +50,20 @@ function Row({ item, version, isDetailed, depth }: RowProps) {
     return (
       <li class={isVoid ? "item item-void" : "item"}>
         {isVoid && <p class="item-note">Void: the next attempt said it again.</p>}
-        {show(item, isDetailed, depth)}
+        {show(props)}
       </li>
     );
-  }, [item, version, isDetailed, depth]);
+  }, [item, version, isDetailed, isOpen, depth]);
 }
 
-function show(item: Item, isDetailed: boolean, depth: number) {
+function show({ item, isDetailed, isOpen, depth }: RowProps) {
   switch (item.kind) {
     case "text":
       return <Text item={item} />;
     case "reasoning":
       return <Reasoning item={item} />;
     case "tool":
-      return <Tool tool={item} isDetailed={isDetailed} depth={depth} />;
+      return <Tool tool={item} isOpen={isOpen} depth={depth} />;
     case "attempt":
       return <Attempt item={item} isDetailed={isDetailed} />;
     case "gap":
@@ -66,17 +75,17 @@ function show(item: Item, isDetailed: boolean, depth: number) {
   }
 }
 
-function Tool({ tool, isDetailed, depth }: { tool: ToolItem; isDetailed: boolean; depth: number }) {
+function Tool({ tool, isOpen, depth }: { tool: ToolItem } & Pick<RowProps, "isOpen" | "depth">) {
   const { delegated, state } = tool;
   return (
     <>
       {/* Of a delegated call the run says what came of it. */}
-      <ToolCall tool={tool} isOpen={isDetailed && !delegated} />
+      <ToolCall tool={tool} isOpen={isOpen && !delegated} />
       {delegated && depth < MAX_DELEGATION_DEPTH && (
         <DelegatedRun
           to={delegated}
           isPending={state === "waiting"}
-          isOpenAtFirst={isDetailed}
+          isOpenAtFirst={isOpen}
           show={(items) => <RunItems items={items} isDetailed={false} depth={depth + 1} />}
         />
       )}
@@ -98,7 +107,7 @@ function Reasoning({ item }: { item: ReasoningItem }) {
   return (
     <details class="thought">
       <summary>{title}</summary>
-      <p>{item.text || "The thoughts are not shown by this model."}</p>
+      <p dir="auto">{item.text || "The thoughts are not shown by this model."}</p>
     </details>
   );
 }

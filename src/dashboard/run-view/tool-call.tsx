@@ -9,7 +9,7 @@ const STATES: Record<ToolState, { readonly word: string; readonly tone: string }
   writing: { word: "writing arguments", tone: "busy" },
   ready: { word: "ready", tone: "idle" },
   running: { word: "running", tone: "busy" },
-  waiting: { word: "waiting", tone: "warn" },
+  waiting: { word: "parked", tone: "warn" },
   done: { word: "done", tone: "ok" },
   failed: { word: "failed", tone: "bad" },
   interrupted: { word: "interrupted", tone: "warn" },

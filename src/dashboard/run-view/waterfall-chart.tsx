@@ -15,6 +15,7 @@ const NAMES: Record<SegmentKind, string> = {
   queued: "Queue",
   rate_limit: "Wait before retry",
   first_token: "First token",
+  thinking: "Thinking",
   generating: "Generating",
   tool: "Tool",
   parked: "Parked",

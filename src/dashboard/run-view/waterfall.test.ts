@@ -64,6 +64,10 @@ describe("real journals", () => {
     expect(waterfall.segments[2]?.isVoid).toBe(true);
   });
 
+  test("what the model thinks is not what it writes", () => {
+    expect(kinds(fallOf(journal("think")))).toEqual(["queued", "first_token", "thinking", "generating"]);
+  });
+
   test.each(["tool", "toolerr", "retry", "cut", "bad", "crash", "cancel", "think"])(
     "in %s every segment ends, in order, and the sums are the whole but for moments between steps",
     (name) => {
@@ -164,7 +168,7 @@ describe("delegated calls", () => {
     expect(kinds(waterfall)).toEqual(["queued", "parked", "first_token"]);
     expect(waterfall.segments[1]).toMatchObject({ label: "Delegated to researcher", end: 1_004_000 });
     expect(waterfall.sums(0)).toMatchObject({ tool: 0, parked: 3_000 });
-    expect(whySlow(waterfall, 0)).toContain("3.0 s waiting for delegated runs");
+    expect(whySlow(waterfall, 0)).toContain("3.0 s parked for delegated runs");
   });
 
   test("a moment counts for the tool that works in it, and as parked only when none does", () => {

@@ -1,13 +1,21 @@
 /**
  * Why is this run slow? Turns a journal into stretches of time, one event at a time: in the queue, waiting before
- * a retry, waiting for the first token, generating, in tools, parked. Pure, and cheap per event. Sums are wall
+ * a retry, waiting for the first token, thinking, generating, in tools, parked. Pure, and cheap per event. Sums are wall
  * time: two tools that ran side by side for a second took one second. A delegated call is parked, not a tool: a
  * moment counts for tools while any works, and as parked when nothing but delegated calls is open.
  */
 import { MODEL_STEP } from "../../core/event.ts";
 import { CustomValue, toolCallOfStep, type WireEvent } from "./wire-event.ts";
 
-export const SEGMENT_KINDS = ["queued", "rate_limit", "first_token", "generating", "tool", "parked"] as const;
+export const SEGMENT_KINDS = [
+  "queued",
+  "rate_limit",
+  "first_token",
+  "thinking",
+  "generating",
+  "tool",
+  "parked",
+] as const;
 export type SegmentKind = (typeof SEGMENT_KINDS)[number];
 
 export interface Segment {
@@ -40,7 +48,15 @@ export class Waterfall {
   lastAt = 0;
   /** Generated and thrown away. */
   voidMs = 0;
-  #sums: Record<SegmentKind, number> = { queued: 0, rate_limit: 0, first_token: 0, generating: 0, tool: 0, parked: 0 };
+  #sums: Record<SegmentKind, number> = {
+    queued: 0,
+    rate_limit: 0,
+    first_token: 0,
+    thinking: 0,
+    generating: 0,
+    tool: 0,
+    parked: 0,
+  };
   /** The one stretch that is not a tool call, if any is open. */
   #current: Opened | undefined;
   /** Tool calls under way: as many as one answer of the model asked for. */
@@ -74,12 +90,14 @@ export class Waterfall {
         break;
       case "TOOL_CALL_START":
         this.#toolNames.set(event.toolCallId, event.toolCallName);
-        this.#firstToken(at);
+        this.#say("generating", at);
         break;
       case "TEXT_MESSAGE_CONTENT":
-      case "REASONING_MESSAGE_CONTENT":
       case "TOOL_CALL_ARGS":
-        this.#firstToken(at);
+        this.#say("generating", at);
+        break;
+      case "REASONING_MESSAGE_CONTENT":
+        this.#say("thinking", at);
         break;
       case "TOOL_CALL_RESULT":
         this.#delegateAnswered(event.toolCallId, at);
@@ -167,9 +185,11 @@ export class Waterfall {
     return { kind: "parked", label: `Delegated to ${this.#delegates.get(id) ?? "another agent"}`, isDelegated: true };
   }
 
-  #firstToken(at: number): void {
+  /** The model writes: its first token ends the wait for it, and an answer ends its thoughts. */
+  #say(kind: "thinking" | "generating", at: number): void {
     const current = this.#current && this.segments[this.#current.index];
-    if (current?.kind === "first_token") this.#open("generating", { label: "Generating", at });
+    if (current?.kind === kind || (current && !isModels(current))) return;
+    if (current) this.#open(kind, { label: kind === "thinking" ? "Thinking" : "Generating", at });
   }
 
   #open(kind: SegmentKind, { label, reason, at }: { label: string; reason?: string | undefined; at: number }): void {
@@ -221,9 +241,17 @@ export class Waterfall {
   #voidCall(): void {
     for (let index = this.#unconfirmedFrom; index < this.segments.length; index += 1) {
       const segment = this.segments[index];
-      if (segment?.kind !== "generating" || segment.isVoid) continue;
+      if (!segment || !isWritten(segment) || segment.isVoid) continue;
       this.segments[index] = { ...segment, isVoid: true };
       this.voidMs += (segment.end ?? segment.start) - segment.start;
     }
   }
+}
+
+function isWritten({ kind }: Segment): boolean {
+  return kind === "thinking" || kind === "generating";
+}
+
+function isModels(segment: Segment): boolean {
+  return segment.kind === "first_token" || isWritten(segment);
 }

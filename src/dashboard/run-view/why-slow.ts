@@ -6,6 +6,7 @@ const WORDS: Record<SegmentKind, string> = {
   queued: "in the queue",
   rate_limit: "waiting to try again",
   first_token: "waiting for the first token",
+  thinking: "thinking",
   generating: "generating",
   tool: "in tools",
   parked: "parked",
@@ -31,7 +32,7 @@ function wordsFor(kind: SegmentKind, { segments, voidMs }: Waterfall): string {
   if (kind === "generating" && voidMs > 0) return `generating (${duration(voidMs)} of it for nothing)`;
   if (kind !== "rate_limit" && kind !== "parked") return WORDS[kind];
   const waits = segments.filter((segment) => segment.kind === kind);
-  if (waits.every(({ isDelegated }) => isDelegated)) return "waiting for delegated runs";
+  if (waits.every(({ isDelegated }) => isDelegated)) return "parked for delegated runs";
   if (kind === "parked") return WORDS[kind];
   if (waits.every(isRateLimit)) return "waiting for a rate limit";
   return waits.every(isOverload) ? "waiting for an overloaded model" : WORDS[kind];

@@ -1,6 +1,6 @@
 /** Shown when the server wants an API key. See live/key.ts for where the key is kept, and why there. */
 import "./key-form.css";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { loadAgents } from "../store/agents.ts";
 import { loadInfo } from "../store/info.ts";
 import { isUsable, keepSecret, locked, secret } from "../live/key.ts";
@@ -16,6 +16,8 @@ export function KeyForm() {
     secret() === null ? "" : "The server does not know the key this browser kept.",
   );
 
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []);
   const submit = async () => {
     setBusy(true);
     setProblem(await tryKey(text.trim()));
@@ -38,6 +40,7 @@ export function KeyForm() {
         <label class="field">
           <span>API key</span>
           <input
+            ref={field}
             type="password"
             autocomplete="current-password"
             required

@@ -3,13 +3,14 @@ import "./shell.css";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { loadAgents } from "../store/agents.ts";
-import { info } from "../store/info.ts";
 import { hasSecret, keepSecret } from "../live/key.ts";
 import { connection, reconnect } from "../live/live.ts";
 import { watchProcesses } from "../store/processes.ts";
 import { Button } from "../ui/button.tsx";
 import { ConnectionState } from "./connection.tsx";
+import { DisconnectedBar } from "./disconnected.tsx";
 import { Brand, Navigation } from "./navigation.tsx";
+import { SimulatedLine, SimulatedNotice } from "./simulated-notice.tsx";
 import { ThemeToggle } from "./theme-toggle.tsx";
 import { useServerInfo } from "./use-server-info.ts";
 
@@ -28,6 +29,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <Brand />
         <Navigation />
         <div class="side-foot">
+          <SimulatedLine />
           <ConnectionState />
           <ThemeToggle />
           {hasSecret.value && (
@@ -38,6 +40,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         </div>
       </header>
       <main class="main" id="main" tabIndex={-1}>
+        <DisconnectedBar />
         <SimulatedNotice />
         {children}
       </main>
@@ -66,16 +69,4 @@ function tellHeight(head: HTMLElement | null): (() => void) | undefined {
   });
   observer.observe(head);
   return () => observer.disconnect();
-}
-
-function SimulatedNotice() {
-  if (info.value?.model.simulated !== true) return null;
-  return (
-    <p class="notice" role="note">
-      <strong>Simulated model.</strong> Answers are made up.{" "}
-      <span class="notice-more">
-        They cost nothing. Set <code>ANTHROPIC_API_KEY</code> to talk to a real one.
-      </span>
-    </p>
-  );
 }

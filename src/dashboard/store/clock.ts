@@ -1,5 +1,6 @@
 /** One clock for every "3 s ago" on the page: a timer per element would wake the page a hundred times a second. */
 import { computed, signal, type ReadonlySignal } from "@preact/signals";
+import { connection } from "../live/live.ts";
 import { ClockOffset } from "./clock-offset.ts";
 
 const TICK_MS = 1_000;
@@ -10,8 +11,14 @@ const aheadMs = signal(0);
 /** Epoch milliseconds by this browser's clock, renewed each second while anybody looks. */
 export const now: ReadonlySignal<number> = time;
 
-/** The same by the server's clock, whose times the page shows. */
-export const serverNow: ReadonlySignal<number> = computed(() => time.value + aheadMs.value);
+/**
+ * The same by the server's clock, whose times the page shows. It stands still while the connection is lost: nobody
+ * knows whether what is shown as running still runs.
+ */
+export const serverNow: ReadonlySignal<number> = computed(() => {
+  const { state, lastSeenAt } = connection.value;
+  return (state === "lost" ? (lastSeenAt ?? time.value) : time.value) + aheadMs.value;
+});
 
 /** @param at the server's time, as it came just now */
 export function noteServerTime(at: number): void {

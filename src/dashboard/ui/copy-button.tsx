@@ -25,7 +25,24 @@ export function CopyButton({ text, label = "Copy" }: { text: string; label?: str
   );
 }
 
-/** The clipboard exists only on https and localhost; an old page on plain http gets an error it can show. */
 async function copyText(text: string): Promise<void> {
-  await navigator.clipboard.writeText(text);
+  // The type says that it is always there; a page of `http://host` has none.
+  const clipboard = navigator.clipboard as Clipboard | undefined;
+  if (clipboard) await clipboard.writeText(text);
+  else copySelection(text);
+}
+
+/** The way of pages without a secure context: what is selected, copied by a command. */
+function copySelection(text: string): void {
+  const focused = document.activeElement;
+  const field = document.createElement("textarea");
+  field.className = "visually-hidden";
+  field.value = text;
+  // Inside a modal dialog nothing outside of it can be selected.
+  (focused?.closest("dialog") ?? document.body).append(field);
+  field.select();
+  const isCopied = document.execCommand("copy");
+  field.remove();
+  if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
+  if (!isCopied) throw new Error("The browser does not let this page copy.");
 }

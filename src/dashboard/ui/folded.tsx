@@ -24,6 +24,7 @@ export function Folded({ label, text }: { label: string; text: string }) {
         <CopyButton text={text} />
       </div>
       <pre
+        dir="ltr"
         tabIndex={0}
         role="group"
         aria-label={label}

@@ -70,6 +70,8 @@ test.each([
   ["run_0123456789abcdefghij", "run_0123…ghij"],
   ["run_short", "run_short"],
   ["mine", "mine"],
+  ["tool-calls-of-the-night-run-1", "tool-calls-of-the-night-run-1"],
+  ["nightly_import_0123456789_customer_17", "nightly_import_0…789_customer_17"],
 ])("the id %s is shown as %s", (id, text) => {
   expect(shortId(id)).toBe(text);
 });

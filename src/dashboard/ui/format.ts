@@ -65,12 +65,16 @@ export function clockTime(at: number, now = Date.now()): string {
   return date.toDateString() === new Date(now).toDateString() ? time : `${isoDate(date)} ${time}`;
 }
 
-/** The end of an id is what differs: "run_4k2…9xt1" for the eye, the whole for the tooltip. */
+/** As `newId` of core/id.ts makes them: random, so that four characters of each end tell two of a list apart. */
+const RANDOM_ID = /^([a-z]+_)([0-9a-z]{20})$/;
+const WHOLE_CHARACTERS = 32;
+
+/** "run_4k2…9xt1" for the eye, the whole for the tooltip. A client's own id says something: it is cut only when long. */
 export function shortId(id: string): string {
-  const [prefix, rest] = id.includes("_")
-    ? [id.slice(0, id.indexOf("_") + 1), id.slice(id.indexOf("_") + 1)]
-    : ["", id];
-  return rest.length <= 10 ? id : `${prefix}${rest.slice(0, 4)}…${rest.slice(-4)}`;
+  const [, prefix, random] = RANDOM_ID.exec(id) ?? [];
+  if (random !== undefined) return `${prefix}${random.slice(0, 4)}…${random.slice(-4)}`;
+  if (id.length <= WHOLE_CHARACTERS) return id;
+  return `${id.slice(0, WHOLE_CHARACTERS / 2)}…${id.slice(1 - WHOLE_CHARACTERS / 2)}`;
 }
 
 /** One digit behind the point, and none below a whole number: 1.8, 12.3, 0. */

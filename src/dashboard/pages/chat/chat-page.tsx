@@ -160,7 +160,9 @@ function TalkHead({ thread, isNamed }: { thread: ChatThread; isNamed: boolean })
   };
   return (
     <header class="page-head talk-head">
-      <h1 class="talk-title">{isNamed ? thread.title.value || "Chat" : "New chat"}</h1>
+      <h1 class="talk-title" dir="auto">
+        {isNamed ? thread.title.value || "Chat" : "New chat"}
+      </h1>
       {isNamed && <code class="talk-id mute">{thread.threadId}</code>}
       {isNamed && (
         <div class="page-actions">

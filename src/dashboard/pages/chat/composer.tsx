@@ -67,6 +67,7 @@ export function Composer({ threadId, draft, preferredAgent, taken, isRunning, is
         ref={field}
         class="composer-text"
         rows={1}
+        dir="auto"
         aria-label="Your message"
         placeholder="Ask something"
         value={text}

@@ -56,7 +56,9 @@ function Row({ thread, isCurrent }: { thread: ThreadRow; isCurrent: boolean }) {
         title={threadId}
         aria-current={isCurrent ? "page" : undefined}
       >
-        <span class="threads-title">{title || shortId(threadId)}</span>
+        <span class="threads-title" dir="auto">
+          {title || shortId(threadId)}
+        </span>
         <span class="threads-about">
           <span>{runs === 1 ? "1 turn" : `${runs} turns`}</span>
           <Ago at={updatedAt} />

@@ -305,7 +305,7 @@ test("Try again, clicked twice, sends once", async () => {
 test("its title is the server's, and until then the beginning of the first message", async () => {
   const fresh = await opened(undefined);
   fresh.send("a", `  Hello\n${"x".repeat(100)}`);
-  expect(fresh.title.value).toBe(`Hello ${"x".repeat(74)}`);
+  expect(fresh.title.value).toBe(`Hello ${"x".repeat(73)}…`);
   stored("r1", "completed");
   expect((await opened("t")).title.value).toBe("Title");
 });

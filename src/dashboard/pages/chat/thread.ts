@@ -7,7 +7,7 @@ import { signal } from "@preact/signals";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
 import { newId } from "../../../core/id.ts";
 import type { StoredMessage } from "../../../core/message.ts";
-import { isOver, type Run } from "../../../core/run.ts";
+import { isOver, titleOf, type Run } from "../../../core/run.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
@@ -24,8 +24,6 @@ const FOLLOWED_ENDS = 20;
 const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", "run.canceled"]);
 /** A new run is told to the feed in the same moment in which its message is stored; many come together. */
 const RELOAD_AFTER_MS = 100;
-/** As the server makes a title of a first message. */
-const TITLE_CHARACTERS = 80;
 
 interface Stored {
   readonly messages: readonly StoredMessage[];
@@ -94,7 +92,7 @@ export class ChatThread {
 
   send(agentId: string, message: string): void {
     const unsent = { runId: newId("run"), agentId, message, problem: null };
-    this.title.value ??= message.replaceAll(/\s+/g, " ").trim().slice(0, TITLE_CHARACTERS);
+    this.title.value ??= titleOf(message);
     this.turns.value = [...(this.turns.value ?? []), turnOf(unsent)];
     this.#send(unsent);
   }

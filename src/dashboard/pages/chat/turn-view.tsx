@@ -29,7 +29,7 @@ export function TurnView(props: Props) {
     <li class="turn">
       <div class="turn-asked">
         <h2 class="visually-hidden">You asked</h2>
-        <p>{turn.asked ?? "…"}</p>
+        <p dir="auto">{turn.asked ?? "…"}</p>
       </div>
       {turn.live ? <LiveAnswer {...props} live={turn.live} /> : <StoredAnswer {...props} />}
     </li>
@@ -65,7 +65,7 @@ function Progress({ live: { view } }: { live: LiveRun }) {
 function waitsFor({ status, delegatedRuns }: LiveRun["view"]): string {
   if (status !== "waiting") return "Waiting for the model";
   if (delegatedRuns === 0) return "Parked";
-  return `Waiting for ${delegatedRuns === 1 ? "a delegated run" : `${delegatedRuns} delegated runs`}`;
+  return `Parked for ${delegatedRuns === 1 ? "a delegated run" : `${delegatedRuns} delegated runs`}`;
 }
 
 function StoredAnswer({ turn, thread, onAgain, onEdit }: Props) {
@@ -104,7 +104,7 @@ function showPart(part: AnswerPart, index: number) {
       {part.kind === "thought" && (
         <details class="thought">
           <summary>Thoughts</summary>
-          <p>{part.text}</p>
+          <p dir="auto">{part.text}</p>
         </details>
       )}
     </li>

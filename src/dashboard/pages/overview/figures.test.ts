@@ -1,7 +1,17 @@
 import { expect, test } from "vitest";
-import { agent, historyOf, snapshot } from "../../store/history-fixture.ts";
+import { agent, historyOf, process, snapshot } from "../../store/history-fixture.ts";
 import { History, type ProcessInfo } from "../../store/history.ts";
-import { modelState } from "./figures.ts";
+import { healthTone, modelState } from "./figures.ts";
+
+test("a p99 has no color before twenty answers: the first of a fresh worker is slow", () => {
+  const worker = (samples: number) => process({ gauges: { health_samples: samples } });
+
+  expect([healthTone(300, worker(19)), healthTone(300, worker(20)), healthTone(3, worker(20))]).toEqual([
+    "idle",
+    "bad",
+    "ok",
+  ]);
+});
 
 test("the state of the model is what its calls are doing", () => {
   expect(modelState(new History()).word).toBe("Unknown");

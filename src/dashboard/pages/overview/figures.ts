@@ -17,8 +17,12 @@ const FAILURES_OVER_MS = 60_000;
 const SLOW_MS = 50;
 const TOO_SLOW_MS = 250;
 
-export function healthTone(p99: number | null): Tone {
-  if (p99 === null) return "idle";
+/** Fewer answers than this make no percentile: the first one of a fresh process is slow, and says nothing. */
+const ENOUGH_SAMPLES = 20;
+
+/** @param worker that `p99` is of */
+export function healthTone(p99: number | null, worker: ProcessInfo | undefined): Tone {
+  if (p99 === null || (worker?.gauges["health_samples"] ?? 0) < ENOUGH_SAMPLES) return "idle";
   if (p99 >= TOO_SLOW_MS) return "bad";
   return p99 >= SLOW_MS ? "warn" : "ok";
 }

@@ -91,7 +91,7 @@ function Tiles() {
   const snapshot = latest.value;
   const gauge = (name: string) => snapshot && sumOf(snapshot, "primary", name);
   const p99 = snapshot && maxOf(snapshot, "worker", "health_p99_ms");
-  const slowest = snapshot && slowestWorker(snapshot);
+  const slowest = snapshot ? slowestWorker(snapshot) : undefined;
   const queued = gauge("runs_queued");
   const tokens = snapshot && tokensPerSecond(processHistory);
   const viewers = snapshot && sumOf(snapshot, "worker", "viewers");
@@ -101,7 +101,7 @@ function Tiles() {
       <Tile
         label="/health, worst p99"
         value={p99 === null ? null : duration(p99)}
-        tone={healthTone(p99)}
+        tone={healthTone(p99, slowest)}
         detail={slowest ? nameOf(slowest) : "not measured yet"}
       />
       <Tile

@@ -26,7 +26,7 @@ export function RunHead({ run, view, details }: Props) {
   return (
     <header class="run-head">
       <div class="page-head">
-        <h1>{run.title || "Run"}</h1>
+        <h1 dir="auto">{run.title || "Run"}</h1>
         <div class="page-actions">
           {!isOver(status) && (
             <Button kind="danger" busy={isCanceling} onClick={() => details.cancel()}>

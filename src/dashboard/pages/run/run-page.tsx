@@ -34,10 +34,13 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
   if (error) return <ErrorNote error={error} onRetry={() => details.load()} />;
   if (!run) return <Loading what="Loading the run" />;
   const { view, waterfall } = live;
+  const failure = view.end?.error ?? run.error;
   return (
     <>
       <RunHead run={run} view={view} details={details} />
       {details.actionError.value && <ErrorNote error={details.actionError.value} />}
+      {/* First of all: below the tool calls of a long run nobody finds it. */}
+      {failure && <ErrorNote error={failure} />}
       <section class="card run-time" aria-label="Where the time went">
         <WaterfallChart waterfall={waterfall} now={isOver(view.status) ? 0 : serverNow.value} />
       </section>
@@ -45,7 +48,6 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
       <section class="run-flow" aria-label="What happened" aria-busy={!isOver(view.status)}>
         {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.retry()} />}
         <RunItems items={view.items} isDetailed />
-        {view.end?.error && <ErrorNote error={view.end.error} />}
         {view.end?.status === "canceled" && <p class="item-event">Canceled.</p>}
         {view.items.length === 0 && !view.end && <Waiting ahead={view.ahead} status={view.status} />}
       </section>
@@ -62,7 +64,7 @@ function Asked({ details }: { details: RunDetails }) {
   if (asked === null) return null;
   return (
     <section class="run-asked" aria-label="What was asked">
-      <p>{asked}</p>
+      <p dir="auto">{asked}</p>
     </section>
   );
 }

@@ -117,7 +117,7 @@ function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
         <StatusBadge status={run.cancel_requested && !isOver(run.status) ? "canceling" : run.status} />
       </td>
       <td class="runs-id">
-        <a class="runs-title" href={href("runs", run.run_id)} title={run.run_id}>
+        <a class="runs-title" dir="auto" href={href("runs", run.run_id)} title={run.run_id}>
           {run.title || "Run"}
         </a>
         <span class="runs-about">

@@ -3,9 +3,9 @@ import { agent, historyOf, process, snapshot } from "../../store/history-fixture
 import { History, type ProcessInfo } from "../../store/history.ts";
 import { healthTone, modelState } from "./figures.ts";
 
-test("a p99 has no color before twenty answers: the first of a fresh worker is slow", () => {
-  const worker = (samples: number) => process({ gauges: { health_samples: samples } });
+const worker = (samples: number) => process({ gauges: { health_samples: samples } });
 
+test("a p99 has no color before twenty answers: the first of a fresh worker is slow", () => {
   expect([healthTone(300, worker(19)), healthTone(300, worker(20)), healthTone(3, worker(20))]).toEqual([
     "idle",
     "bad",

@@ -1,4 +1,5 @@
 /** A circuit breaker for each model: rate limits are a model's own, and one in trouble must not stop the others. */
+import { GAUGE } from "../core/gauges.ts";
 import { Breaker } from "./breaker.ts";
 
 export class Breakers {
@@ -15,7 +16,7 @@ export class Breakers {
   read(): Record<string, number> {
     const open = [...this.#byModel.values()].filter(({ isOpen }) => isOpen);
     const nextTryMs = open.length > 0 ? Math.min(...open.map(({ waitMs }) => waitMs)) : 0;
-    return { model_breaker_open: open.length, model_breaker_ms: Math.round(nextTryMs) };
+    return { [GAUGE.modelBreakerOpen]: open.length, [GAUGE.modelBreakerMs]: Math.round(nextTryMs) };
   }
 
   stop(): void {

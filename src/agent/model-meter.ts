@@ -2,6 +2,7 @@
  * What the model calls of this agent process are doing, counted where it happens. One a process, made in
  * `main.ts`, written by `model.ts`, read with every heartbeat. It decides nothing.
  */
+import { GAUGE } from "../core/gauges.ts";
 
 // No tokenizer runs here: four characters a token is the usual rule for English text. What is billed stands in
 // the usage of each run, which comes with its end; this figure grows while the model speaks.
@@ -55,13 +56,13 @@ export class ModelMeter {
     const waits = [...this.#waits];
     const now = performance.now();
     return {
-      output_tokens: Math.round(this.#characters / CHARACTERS_A_TOKEN),
-      model_calls: this.#calls,
-      model_waiting: waits.length,
+      [GAUGE.outputTokens]: Math.round(this.#characters / CHARACTERS_A_TOKEN),
+      [GAUGE.modelCalls]: this.#calls,
+      [GAUGE.modelWaiting]: waits.length,
       // The longest that is left to wait.
-      model_wait_ms: Math.round(Math.max(0, ...waits.map(({ until }) => until - now))),
-      model_rate_limited: waits.filter(({ rateLimited }) => rateLimited).length,
-      model_failures: this.#failures,
+      [GAUGE.modelWaitMs]: Math.round(Math.max(0, ...waits.map(({ until }) => until - now))),
+      [GAUGE.modelRateLimited]: waits.filter(({ rateLimited }) => rateLimited).length,
+      [GAUGE.modelFailures]: this.#failures,
     };
   }
 }

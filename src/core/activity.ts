@@ -1,4 +1,5 @@
 /** Activities: the few events of each run that a person wants in a feed. Never a text delta. */
+import type { Activity } from "../api/activities.ts";
 import type { RunEvent } from "./event.ts";
 
 export const ACTIVITY_TYPES = [
@@ -15,16 +16,7 @@ export const ACTIVITY_TYPES = [
 ] as const;
 export type ActivityType = (typeof ACTIVITY_TYPES)[number];
 
-/** `seq` is the position in the feed of the whole server, not in a run's journal. `at` is epoch ms. */
-export interface Activity {
-  readonly seq: number;
-  readonly at: number;
-  readonly type: ActivityType;
-  readonly agent_id: string | null;
-  readonly thread_id: string | null;
-  readonly run_id: string | null;
-  readonly detail: Readonly<Record<string, unknown>>;
-}
+export type { Activity };
 
 export type NewActivity = Pick<Activity, "type" | "detail">;
 

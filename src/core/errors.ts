@@ -45,11 +45,10 @@ const ERROR_TABLE = {
 
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
+export const ERROR_CODES = Object.keys(ERROR_TABLE) as ErrorCode[];
+
 /** What of an error is safe to store, to log and to show: no stack, no cause. */
-export interface ErrorInfo {
-  readonly code: ErrorCode;
-  readonly detail: string;
-}
+export type { ErrorInfo } from "../api/problem.ts";
 
 export interface AppErrorOptions {
   readonly cause?: unknown;

@@ -12,6 +12,4 @@ export function newId(prefix: IdPrefix): string {
 }
 
 /** What a client may choose as run_id or thread_id: 1–128 characters, safe in URLs and logs. */
-export function isClientId(value: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(value);
-}
+export const CLIENT_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;

@@ -2,45 +2,9 @@
  * A thread's messages, in the shape of the Anthropic Messages API, and the rule that makes any stored
  * history acceptable to it again: every tool_use is answered by a tool_result.
  */
+import type { ContentBlock, Message, StoredMessage, ToolResultBlock, ToolUseBlock } from "../api/threads.ts";
 
-export interface TextBlock {
-  readonly type: "text";
-  readonly text: string;
-}
-export interface ToolUseBlock {
-  readonly type: "tool_use";
-  readonly id: string;
-  readonly name: string;
-  readonly input: unknown;
-}
-export interface ToolResultBlock {
-  readonly type: "tool_result";
-  readonly tool_use_id: string;
-  readonly content: string;
-  readonly is_error?: boolean;
-}
-/** Thinking goes back to the model exactly as it came: its signature covers it. */
-interface ThinkingBlock {
-  readonly type: "thinking";
-  readonly thinking: string;
-  readonly signature: string;
-}
-interface RedactedThinkingBlock {
-  readonly type: "redacted_thinking";
-  readonly data: string;
-}
-export type ContentBlock = TextBlock | ToolUseBlock | ToolResultBlock | ThinkingBlock | RedactedThinkingBlock;
-
-export interface Message {
-  readonly role: "user" | "assistant";
-  readonly content: string | readonly ContentBlock[];
-}
-
-/** A message with where it stands, as `GET /api/threads/{id}` shows it. */
-export interface StoredMessage extends Message {
-  readonly run_id: string;
-  readonly at: number;
-}
+export type { ContentBlock, Message, StoredMessage, ToolResultBlock, ToolUseBlock };
 
 export function toolUsesOf(message: Message): ToolUseBlock[] {
   if (message.role !== "assistant" || typeof message.content === "string") return [];

@@ -1,5 +1,7 @@
 /** What a run is: its states, what a client asks for, what it ends in. Pure nouns, shared by every process. */
+import type { StoredRun, Usage } from "../api/runs.ts";
 import type { ErrorInfo } from "./errors.ts";
+import { TITLE_CHARACTERS } from "./limits.ts";
 
 export const RUN_STATUSES = ["queued", "running", "waiting", "completed", "failed", "canceled"] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
@@ -13,12 +15,7 @@ export const MULTITASK_STRATEGIES = ["enqueue", "reject", "interrupt"] as const;
 export type MultitaskStrategy = (typeof MULTITASK_STRATEGIES)[number];
 
 /** Token counts of a run, summed over its model calls. */
-export interface Usage {
-  readonly input_tokens: number;
-  readonly output_tokens: number;
-  readonly cache_read_input_tokens: number;
-  readonly cache_creation_input_tokens: number;
-}
+export type { Usage };
 
 export const NO_USAGE: Usage = {
   input_tokens: 0,
@@ -36,31 +33,8 @@ export function addUsage(a: Usage, b: Usage): Usage {
   };
 }
 
-/** A run as it is stored and shown. Times are milliseconds since the epoch. */
-export interface Run {
-  readonly run_id: string;
-  readonly thread_id: string;
-  readonly agent_id: string;
-  /** The run that delegated this one to its agent; null when a client asked for it. */
-  readonly parent_run_id: string | null;
-  /** How its message begins. */
-  readonly title: string;
-  readonly status: RunStatus;
-  readonly created_at: number;
-  readonly started_at: number | null;
-  readonly finished_at: number | null;
-  /** How many processes have owned it so far. */
-  readonly attempts: number;
-  readonly steps: number;
-  readonly usage: Usage;
-  readonly reply: string | null;
-  readonly error: ErrorInfo | null;
-  readonly timeout_ms: number | null;
-  readonly cancel_requested: boolean;
-  readonly metadata: Record<string, unknown>;
-}
-
-const TITLE_CHARACTERS = 80;
+/** A run as it is stored. */
+export type Run = StoredRun;
 
 /** One line of a message, for lists. */
 export function titleOf(message: string): string {

@@ -6,9 +6,10 @@
  * Every method but the followers is async. Storage failures reject with (followers throw) STORAGE_UNAVAILABLE or
  * STORAGE_FULL.
  */
+import type { Thread, ThreadSummary } from "../api/threads.ts";
 import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
-import type { Message, StoredMessage } from "../core/message.ts";
+import type { Message } from "../core/message.ts";
 import type { NewRun, Outcome, Run, RunStatus, Usage } from "../core/run.ts";
 import type { OwnerEnd } from "./rules/blame.ts";
 
@@ -205,19 +206,6 @@ export interface ActivityFilter {
   readonly threadId?: string;
   readonly runId?: string;
   readonly type?: ActivityType;
-}
-
-export interface ThreadSummary {
-  readonly thread_id: string;
-  /** The beginning of its first user message. */
-  readonly title: string;
-  readonly created_at: number;
-  readonly updated_at: number;
-  readonly runs: number;
-}
-
-export interface Thread extends ThreadSummary {
-  readonly messages: readonly StoredMessage[];
 }
 
 export interface Follower {

@@ -5,6 +5,7 @@
  */
 import type { MetricConfiguration } from "prom-client";
 import { ACTIVITY_TYPES } from "../core/activity.ts";
+import { GAUGE, LATENCY, quantileGauge, type Latency } from "../core/gauges.ts";
 import type { Gauges, ProcessInfo } from "../process/protocol.ts";
 
 interface Metric {
@@ -75,9 +76,9 @@ const METRICS: readonly Metric[] = [
     type: "gauge",
     by: "status",
     from: ({ gauges }) => ({
-      queued: gauges["runs_queued"],
-      running: gauges["runs_running"],
-      waiting: gauges["runs_waiting"],
+      queued: gauges[GAUGE.runsQueued],
+      running: gauges[GAUGE.runsRunning],
+      waiting: gauges[GAUGE.runsWaiting],
     }),
   },
   {
@@ -92,80 +93,80 @@ const METRICS: readonly Metric[] = [
     help: "What a client of this worker waits for GET /health, over the last 5 to 10 s, blocked loops included.",
     type: "gauge",
     by: "quantile",
-    from: ({ gauges }) => quantiles(gauges, "health"),
+    from: ({ gauges }) => quantiles(gauges, LATENCY.health),
   },
   {
     name: "evenkeel_stream_viewers",
     help: "Subscriptions that are followed, over SSE and WebSocket.",
     type: "gauge",
-    from: ({ gauges }) => gauges["viewers"],
+    from: ({ gauges }) => gauges[GAUGE.viewers],
   },
   {
     name: "evenkeel_stream_queued_bytes",
     help: "Bytes that wait in the worker for the sockets of viewers.",
     type: "gauge",
-    from: ({ gauges }) => gauges["queued_bytes"],
+    from: ({ gauges }) => gauges[GAUGE.queuedBytes],
   },
   {
     name: "evenkeel_stream_slowest_behind_events",
     help: "How many events the viewer that is furthest behind has not been sent.",
     type: "gauge",
-    from: ({ gauges }) => gauges["slowest_behind_events"],
+    from: ({ gauges }) => gauges[GAUGE.slowestBehindEvents],
   },
   {
     name: "evenkeel_stream_append_to_socket_seconds",
     help: "From the append of an event to its write to a viewer's socket, over the last 5 to 10 s.",
     type: "gauge",
     by: "quantile",
-    from: ({ gauges }) => quantiles(gauges, "append_to_socket"),
+    from: ({ gauges }) => quantiles(gauges, LATENCY.appendToSocket),
   },
   {
     name: "evenkeel_stream_closed_as_slow_total",
     help: "Viewers closed because they took no bytes for SLOW_CLIENT_MS.",
     type: "counter",
-    from: ({ gauges }) => gauges["closed_as_slow"],
+    from: ({ gauges }) => gauges[GAUGE.closedAsSlow],
   },
   {
     name: "evenkeel_model_calls",
     help: "Model calls in flight; those that wait for their next attempt are not among them.",
     type: "gauge",
-    from: ({ gauges }) => gauges["model_calls"],
+    from: ({ gauges }) => gauges[GAUGE.modelCalls],
   },
   {
     name: "evenkeel_model_waiting",
     help: "Model calls that wait for their next attempt.",
     type: "gauge",
-    from: ({ gauges }) => gauges["model_waiting"],
+    from: ({ gauges }) => gauges[GAUGE.modelWaiting],
   },
   {
     name: "evenkeel_model_wait_seconds",
     help: "The longest time that one of those has left to wait.",
     type: "gauge",
-    from: ({ gauges }) => seconds(gauges["model_wait_ms"]),
+    from: ({ gauges }) => seconds(gauges[GAUGE.modelWaitMs]),
   },
   {
     name: "evenkeel_model_rate_limited",
     help: "Model calls that wait because the model answered 429.",
     type: "gauge",
-    from: ({ gauges }) => gauges["model_rate_limited"],
+    from: ({ gauges }) => gauges[GAUGE.modelRateLimited],
   },
   {
     name: "evenkeel_model_breaker_open",
     help: "Models that the process leaves alone because they keep failing; one call at a time tries.",
     type: "gauge",
-    from: ({ gauges }) => gauges["model_breaker_open"],
+    from: ({ gauges }) => gauges[GAUGE.modelBreakerOpen],
   },
   {
     name: "evenkeel_model_failures_total",
     help: "Attempts at model calls that failed.",
     type: "counter",
-    from: ({ gauges }) => gauges["model_failures"],
+    from: ({ gauges }) => gauges[GAUGE.modelFailures],
   },
   {
     name: "evenkeel_output_tokens_total",
     help: "Tokens that the model has said. An estimate: four characters each, counted while they stream.",
     type: "counter",
-    from: ({ gauges }) => gauges["output_tokens"],
+    from: ({ gauges }) => gauges[GAUGE.outputTokens],
   },
 ];
 
@@ -199,8 +200,8 @@ function samplesOf({ by, always, from }: Metric, processes: readonly ProcessInfo
   });
 }
 
-function quantiles(gauges: Gauges, name: string): Record<string, Sample> {
-  return { "0.5": seconds(gauges[`${name}_p50_ms`]), "0.99": seconds(gauges[`${name}_p99_ms`]) };
+function quantiles(gauges: Gauges, name: Latency): Record<string, Sample> {
+  return { "0.5": seconds(gauges[quantileGauge(name, "p50")]), "0.99": seconds(gauges[quantileGauge(name, "p99")]) };
 }
 
 function seconds(ms: Sample): Sample {

@@ -2,6 +2,7 @@
  * Durations of the last 5 to 10 seconds, as percentiles. Two windows take turns: one is written, the other
  * holds what came before, and what is read is their sum. 60 KB, however much is recorded. [33 ns a record.]
  */
+import { quantileGauge, samplesGauge, type Latency } from "../core/gauges.ts";
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 
 const WINDOW_MS = 5_000;
@@ -34,13 +35,13 @@ export class RollingHistogram {
   }
 
   /** As gauges: `{ [name]_p50_ms, [name]_p99_ms, [name]_samples }`, or none when nothing was recorded. */
-  read(name: string): Record<string, number> {
+  read(name: Latency): Record<string, number> {
     const all = this.#add();
     if (all.count === 0) return {};
     return {
-      [`${name}_p50_ms`]: all.percentile(50) / 1000,
-      [`${name}_p99_ms`]: all.percentile(99) / 1000,
-      [`${name}_samples`]: all.count,
+      [quantileGauge(name, "p50")]: all.percentile(50) / 1000,
+      [quantileGauge(name, "p99")]: all.percentile(99) / 1000,
+      [samplesGauge(name)]: all.count,
     };
   }
 

@@ -1,4 +1,5 @@
 /** What delivery is measured by. Read once a second for the heartbeat; writing to it must cost next to nothing. */
+import { GAUGE, LATENCY } from "../core/gauges.ts";
 import { RollingHistogram } from "../observe/rolling-histogram.ts";
 import type { Frame } from "./frame.ts";
 import type { Outflow } from "./outflow.ts";
@@ -28,11 +29,11 @@ export class DeliveryMeter {
     for (const outflow of this.outflows) queuedBytes += outflow.queuedBytes;
     for (const viewer of this.viewers) slowestBehind = Math.max(slowestBehind, viewer.behind);
     return {
-      viewers: this.viewers.size,
-      queued_bytes: queuedBytes,
-      slowest_behind_events: slowestBehind,
-      closed_as_slow: this.#closedAsSlow,
-      ...this.#appendToSocket.read("append_to_socket"),
+      [GAUGE.viewers]: this.viewers.size,
+      [GAUGE.queuedBytes]: queuedBytes,
+      [GAUGE.slowestBehindEvents]: slowestBehind,
+      [GAUGE.closedAsSlow]: this.#closedAsSlow,
+      ...this.#appendToSocket.read(LATENCY.appendToSocket),
     };
   }
 }

@@ -4,6 +4,7 @@
  * supervise nobody and a woken worker would wait for its core. [With it at low priority, the p99 of /health beside 200
  * chats was a fifth less.]
  */
+import { GAUGE } from "../core/gauges.ts";
 import { Worker } from "node:worker_threads";
 import { ACTIVITY_TYPES, type ActivityType } from "../core/activity.ts";
 import type { ActivityCounts, Engine } from "../engine/engine.ts";
@@ -96,6 +97,11 @@ export class Upkeep {
     this.#lastActivity = activities.last;
     for (const type of ACTIVITY_TYPES) this.#totals[type] += activities.byType[type] ?? 0;
     const { queued, running, waiting } = runs;
-    this.#gauges = { runs_queued: queued, runs_running: running, runs_waiting: waiting, ...this.#totals };
+    this.#gauges = {
+      [GAUGE.runsQueued]: queued,
+      [GAUGE.runsRunning]: running,
+      [GAUGE.runsWaiting]: waiting,
+      ...this.#totals,
+    };
   }
 }

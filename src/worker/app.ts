@@ -11,7 +11,7 @@ import { activityRoutes } from "./routes/activities.ts";
 import { agentRoutes } from "./routes/agents.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
-import { elsewhereRoutes } from "./routes/early-paths.ts";
+import { earlyPaths } from "./routes/early-paths.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { systemRoutes } from "./routes/system.ts";
@@ -19,7 +19,7 @@ import { threadRoutes } from "./routes/threads.ts";
 
 export type AppRouter = Router<RequestState>;
 
-const ROUTES = [
+const GROUPS = [
   chatRoutes,
   runRoutes,
   threadRoutes,
@@ -28,13 +28,12 @@ const ROUTES = [
   systemRoutes,
   metricsRoutes,
   dashboardRoutes,
-  elsewhereRoutes,
+  earlyPaths,
 ];
 
 export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessage) => Principal): Koa<RequestState> {
   const app = new Koa<RequestState>();
-  const router: AppRouter = new Router<RequestState>();
-  for (const addRoutes of ROUTES) addRoutes(router, deps);
+  const router = createRouter(deps);
   app.use(identify(principalOf));
   app.use(answerErrors(deps.log));
   app.use(refuseUnserved);
@@ -45,6 +44,12 @@ export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessa
   return app;
 }
 
+export function createRouter(deps: WorkerDeps): AppRouter {
+  const router: AppRouter = new Router<RequestState>();
+  for (const addRoutes of GROUPS) addRoutes(router, deps);
+  return router;
+}
+
 const refuseUnserved: Middleware<RequestState> = async (ctx, next) => {
   await next();
   if (ctx.respond === false || (ctx.body !== undefined && ctx.body !== null)) return;
@@ -52,5 +57,8 @@ const refuseUnserved: Middleware<RequestState> = async (ctx, next) => {
   if (allowed) throw new AppError("METHOD_NOT_ALLOWED", `${ctx.path} does not serve ${ctx.method}; use ${allowed}.`);
   // 501 is a method that no path of ours serves.
   if (ctx.status === 404 || ctx.status === 501)
-    throw new AppError("NOT_FOUND", `There is nothing at ${ctx.method} ${ctx.path}. The README lists what there is.`);
+    throw new AppError(
+      "NOT_FOUND",
+      `There is nothing at ${ctx.method} ${ctx.path}. GET /openapi.json lists what there is.`,
+    );
 };

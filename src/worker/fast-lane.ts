@@ -4,9 +4,10 @@
  * would cost more than the answer. [GET /health: 1.9 × bare node:http through Koa and a router.]
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ACTIVITY_TYPES } from "../core/activity.ts";
+import { READ_ACTIVITIES } from "../api/activities.ts";
+import { READ_HEALTH } from "../api/system.ts";
 import type { ActivityFilter, Engine } from "../engine/engine.ts";
-import { param, readChoice, readPage, readPosition } from "./input.ts";
+import { readQuery } from "./input.ts";
 import { assertResumable } from "./position.ts";
 
 const HEALTH = Buffer.from('{"status":"ok"}');
@@ -42,13 +43,12 @@ export class FastLane {
   answer(request: IncomingMessage, response: ServerResponse): Promise<void> | boolean {
     const { url = "", method } = request;
     if (method !== "GET" && method !== "HEAD") return false;
-    if (url === "/health" || url.startsWith("/health?")) {
+    if (isAt(READ_HEALTH.path, url)) {
       response.writeHead(200, HEALTH_HEADERS);
       response.end(HEALTH);
       return true;
     }
-    if (url === "/api/activities" || url.startsWith("/api/activities?"))
-      return this.#answerActivities(request, response);
+    if (isAt(READ_ACTIVITIES.path, url)) return this.#answerActivities(request, response);
     return false;
   }
 
@@ -69,7 +69,7 @@ export class FastLane {
     this.#position = position;
     const cached = this.#activities.get(url);
     if (cached) return cached;
-    const filter = readFilter(url);
+    const filter = filterOf(new URL(url, "http://localhost"));
     assertResumable({ name: "after", after: filter.after ?? 0, newest: position, of: "the activities" });
     const { items, next } = await this.#engine.activities(filter);
     const rendered = render(Buffer.from(JSON.stringify({ activities: items, next })), position);
@@ -80,23 +80,27 @@ export class FastLane {
   }
 }
 
+/** The path of a request target, with or without a query. */
+function isAt(path: string, url: string): boolean {
+  return url.startsWith(path) && (url.length === path.length || url[path.length] === "?");
+}
+
 function render(body: Buffer, position: number): Rendered {
   const etag = `"${position}-${body.length}"`;
   const headers = ["Content-Type", "application/json; charset=utf-8", "Content-Length", String(body.length)];
   return { etag, body, headers: [...headers, "ETag", etag, "Cache-Control", "no-cache"] };
 }
 
-function readFilter(url: string): ActivityFilter {
-  const query = new URL(url, "http://localhost").searchParams;
-  const after = param(query, "after");
-  const type = param(query, "type");
-  const [agentId, threadId, runId] = ["agent_id", "thread_id", "run_id"].map((name) => param(query, name));
+function filterOf({ searchParams }: URL): ActivityFilter {
+  const query = readQuery(READ_ACTIVITIES.query, searchParams);
+  const { limit, before, after, agent_id, thread_id, run_id, type } = query;
   return {
-    ...readPage(query),
-    ...(after !== undefined && { after: readPosition("after", after) }),
-    ...(agentId !== undefined && { agentId }),
-    ...(threadId !== undefined && { threadId }),
-    ...(runId !== undefined && { runId }),
-    ...(type !== undefined && { type: readChoice("type", type, ACTIVITY_TYPES) }),
+    limit,
+    ...(before !== undefined && { before }),
+    ...(after !== undefined && { after }),
+    ...(agent_id !== undefined && { agentId: agent_id }),
+    ...(thread_id !== undefined && { threadId: thread_id }),
+    ...(run_id !== undefined && { runId: run_id }),
+    ...(type !== undefined && { type }),
   };
 }

@@ -6,11 +6,18 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { matcherOf } from "../api/match.ts";
+import { ROUTES } from "../api/routes.ts";
+import { READ_HEALTH } from "../api/system.ts";
 import { AppError } from "../core/errors.ts";
 import type { ApiKey } from "../settings.ts";
 
 /** Who asks, for idempotency and logs: the key's name, or "local". */
 export type Principal = string;
+
+const isHealth = matcherOf(READ_HEALTH);
+/** Routes that need no key: a browser that opens the page has none to send, and its files hold no data. */
+const OPEN = ROUTES.filter(({ access }) => access === "anyone").map(matcherOf);
 
 /** Whoever asks without a key for what needs none. */
 export const ANONYMOUS: Principal = "anonymous";
@@ -47,10 +54,12 @@ export class Guard {
   }
 
   #byKey(request: IncomingMessage): Principal {
-    const { url } = request;
-    if (url === "/health" || url?.startsWith("/health?")) return ANONYMOUS;
+    const { method, url } = request;
+    // Health checks may send a key that is none of ours.
+    if (isHealth(method, url)) return ANONYMOUS;
     const secret = bearerOf(request);
-    return secret === undefined && isPageFile(request) ? ANONYMOUS : this.#bySecret(secret);
+    const isOpen = secret === undefined && OPEN.some((matches) => matches(method, url));
+    return isOpen ? ANONYMOUS : this.#bySecret(secret);
   }
 
   #bySecret(secret: string | undefined): Principal {
@@ -86,11 +95,6 @@ function byLoopback({ socket, headers }: IncomingMessage): Principal {
     );
   }
   return "local";
-}
-
-/** What routes/dashboard.ts serves: a browser that opens the page has no key to send, and its files hold no data. */
-function isPageFile({ method, url }: IncomingMessage): boolean {
-  return (method === "GET" || method === "HEAD") && /^\/(assets\/[\w.-]+|icon\.svg|theme\.js)?(\?|$)/.test(url ?? "");
 }
 
 function bearerOf({ headers }: IncomingMessage): string | undefined {

@@ -5,6 +5,7 @@
  */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { LATENCY } from "../core/gauges.ts";
 import { RollingHistogram } from "../observe/rolling-histogram.ts";
 
 // An idle process is asked less often: each question wakes it up from the cold, and a busy one is awake anyway.
@@ -55,7 +56,7 @@ export class HealthProbe {
 
   /** Gauges: health_p50_ms and health_p99_ms; none when nothing was answered for a while. */
   read(): Record<string, number> {
-    return this.#latency.read("health");
+    return this.#latency.read(LATENCY.health);
   }
 
   /** Idempotent. */

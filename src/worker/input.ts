@@ -1,23 +1,64 @@
 /**
- * What clients send: bodies and query parameters, read and checked. Every refusal says what to send
- * instead. Called by the routes.
+ * What clients send, read as the contract's schemas have it: bodies, query parameters, headers. A refusal says what to
+ * send instead. Called by `serve.ts` and the fast lane.
  */
 import { parse as parseContentType } from "content-type";
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { getRawBody } from "raw-body";
+import type { z } from "zod";
+import { check, innerOf, invalid } from "../api/check.ts";
 import { AppError } from "../core/errors.ts";
+import { MAX_BODY_BYTES } from "../core/limits.ts";
 
-const MAX_BODY_BYTES = 1024 * 1024;
 const EXAMPLE = 'for example {"agent_id":"assistant","message":"Hello"}';
 
-export type JsonObject = Readonly<Record<string, unknown>>;
-
-/** @throws AppError UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE or INVALID_JSON */
-export async function readJson(request: IncomingMessage): Promise<JsonObject> {
+/** @throws AppError UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, INVALID_JSON or INVALID_REQUEST */
+export async function readBody<Schema extends z.ZodType>(
+  schema: Schema,
+  request: IncomingMessage,
+): Promise<{ readonly given: unknown; readonly body: z.output<Schema> }> {
   assertJsonType(request);
-  const value = parseJson(await readBody(request));
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw new AppError("INVALID_REQUEST", `Expected the body to be a JSON object, ${EXAMPLE}.`);
+  const given = parseJson(await readBytes(request));
+  if (!isObject(given)) throw new AppError("INVALID_REQUEST", `Expected the body to be a JSON object, ${EXAMPLE}.`);
+  return { given, body: check(schema, given) };
+}
+
+/** @throws AppError INVALID_REQUEST */
+export function readQuery<Schema extends z.ZodObject>(schema: Schema, params: URLSearchParams): z.output<Schema> {
+  const given: Record<string, unknown> = {};
+  for (const name of new Set(params.keys())) {
+    const values = params.getAll(name);
+    if (values.length > 1) throw invalid(name, "given once", values);
+    given[name] = asTyped(schema.shape[name], values[0]);
+  }
+  return check(schema, given, "query parameter");
+}
+
+/** Only those that the schema names. @throws AppError INVALID_REQUEST */
+export function readHeaders<Schema extends z.ZodObject>(
+  schema: Schema,
+  headers: IncomingHttpHeaders,
+): z.output<Schema> {
+  const names = Object.keys(schema.shape).filter((name) => headers[name] !== undefined);
+  const given = Object.fromEntries(names.map((name) => [name, asTyped(schema.shape[name], headers[name])]));
+  return check(schema, given, "header");
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Queries and headers are text: a number or boolean in it becomes one where it is expected, and the schema refuses the rest. */
+function asTyped(schema: unknown, value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  const type = typeOf(schema as z.ZodType | undefined);
+  if (type === "number" && /^\d{1,16}$/.test(value)) return Number(value);
+  return type === "boolean" && /^(true|false)$/.test(value) ? value === "true" : value;
+}
+
+function typeOf(schema: z.ZodType | undefined): string | undefined {
+  const inner = schema && innerOf(schema);
+  return inner ? typeOf(inner) : schema?.def.type;
 }
 
 // A form post or text/plain needs no CORS preflight: accepting JSON in one would let any web page send it.
@@ -40,7 +81,7 @@ function mediaTypeOf(header: string): string | undefined {
   }
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
   try {
     return await getRawBody(request, { limit: MAX_BODY_BYTES, length: request.headers["content-length"] ?? null });
   } catch (error) {
@@ -59,65 +100,4 @@ function parseJson(body: Buffer): unknown {
     const reason = error instanceof Error ? ` (${error.message})` : "";
     throw new AppError("INVALID_JSON", `Expected the body to be JSON in UTF-8, ${EXAMPLE}${reason}.`, { cause: error });
   }
-}
-
-export function invalid(name: string, expected: string, got: unknown): AppError {
-  const shown = got === undefined ? "nothing" : JSON.stringify(got).slice(0, 100);
-  return new AppError("INVALID_REQUEST", `Expected \`${name}\` to be ${expected}, got ${shown}.`);
-}
-
-/**
- * A field that nobody reads is a typo, or a wish that would not be granted.
- * @throws AppError INVALID_REQUEST
- */
-export function assertKnown(fields: JsonObject, known: readonly string[]): void {
-  const unknown = Object.keys(fields).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  const choices = known.map((name) => `\`${name}\``).join(", ");
-  throw new AppError(
-    "INVALID_REQUEST",
-    `There is no field ${JSON.stringify(unknown.slice(0, 100))}; known are ${choices}.`,
-  );
-}
-
-/** A whole number from a query string or header. @throws AppError INVALID_REQUEST */
-export function readNumber(name: string, value: string, { min, max }: { min: number; max: number }): number {
-  const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
-  if (number >= min && number <= max) return number;
-  throw invalid(name, `a whole number from ${min} to ${max}`, value);
-}
-
-/** One query parameter, given at most once. */
-export function param(query: URLSearchParams, name: string): string | undefined {
-  const values = query.getAll(name);
-  if (values.length > 1) throw invalid(name, "given once", values);
-  return values[0];
-}
-
-export interface PageQuery {
-  readonly limit: number;
-  readonly before?: number;
-}
-
-const MAX_LIMIT = 500;
-
-/** `limit` and `before`, as every list takes them. */
-export function readPage(query: URLSearchParams): PageQuery {
-  const limit = param(query, "limit");
-  const before = param(query, "before");
-  return {
-    limit: limit === undefined ? 50 : readNumber("limit", limit, { min: 1, max: MAX_LIMIT }),
-    ...(before !== undefined && { before: readPosition("before", before) }),
-  };
-}
-
-/** A position in a list or journal. */
-export function readPosition(name: string, value: string): number {
-  return readNumber(name, value, { min: 0, max: Number.MAX_SAFE_INTEGER });
-}
-
-export function readChoice<const T extends string>(name: string, value: unknown, choices: readonly T[]): T {
-  const chosen = choices.find((choice) => choice === value);
-  if (chosen !== undefined) return chosen;
-  throw invalid(name, `one of ${choices.map((choice) => `"${choice}"`).join(", ")}`, value);
 }

@@ -1,17 +1,8 @@
 /** Errors as `application/problem+json` (RFC 9457), for the fast lane, the guard and Koa alike. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Problem } from "../api/problem.ts";
 import { titleOf, type AppError } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
-
-export interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly code: string;
-  readonly detail: string;
-  readonly request_id: string;
-  readonly run_id?: string;
-}
 
 export function problemOf(error: AppError, requestId: string): Problem {
   const { code, status, message, runId } = error;

@@ -1,26 +1,28 @@
 /** Finding a run, and how it looks to clients: as a resource, as the reply to a chat, as a task. Used by the routes. */
+import type { Reply, Task } from "../api/chat.ts";
+import type { Run as ShownRun } from "../api/runs.ts";
 import { AppError } from "../core/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import { isOver, type Run } from "../core/run.ts";
 
 /** @throws AppError RUN_NOT_FOUND */
-export async function findRun(engine: Engine, runId: string | undefined): Promise<Run> {
-  const run = runId === undefined ? undefined : await engine.run(runId);
+export async function findRun(engine: Engine, runId: string): Promise<Run> {
+  const run = await engine.run(runId);
   if (run) return run;
   throw new AppError(
     "RUN_NOT_FOUND",
-    `There is no run ${JSON.stringify(runId?.slice(0, 140))}; GET /api/runs lists them.`,
+    `There is no run ${JSON.stringify(runId.slice(0, 140))}; GET /api/runs lists them.`,
   );
 }
 
 /** `GET /api/runs/{id}` and each row of the list. */
-export function showRun(run: Run): object {
+export function showRun(run: Run): ShownRun {
   const { started_at: started, finished_at: finished } = run;
   return { ...run, duration_ms: started !== null && finished !== null ? finished - started : null };
 }
 
 /** What `POST /api/chat` answers with when the run is over and did not fail. */
-export function showReply(run: Run): object {
+export function showReply(run: Run): Reply {
   return {
     run_id: run.run_id,
     thread_id: run.thread_id,
@@ -34,7 +36,7 @@ export function showReply(run: Run): object {
 }
 
 /** `GET /api/chat/task/{task_id}`: a run in the words of task polling. */
-export function showTask(run: Run): object {
+export function showTask(run: Run): Task {
   return {
     task_id: run.run_id,
     status: run.status === "queued" || run.status === "waiting" ? "pending" : run.status,

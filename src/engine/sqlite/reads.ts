@@ -1,20 +1,11 @@
 /** Everything that only reads, on a connection that never writes. Called by `engine.ts`. */
+import type { Thread, ThreadSummary } from "../../api/threads.ts";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import { repairHistory, type Message, type StoredMessage } from "../../core/message.ts";
 import type { Run } from "../../core/run.ts";
-import type {
-  ActivityCounts,
-  ActivityFilter,
-  Effects,
-  EventPage,
-  Page,
-  RunFilter,
-  Thread,
-  ThreadSummary,
-  ToolCall,
-} from "../engine.ts";
+import type { ActivityCounts, ActivityFilter, Effects, EventPage, Page, RunFilter, ToolCall } from "../engine.ts";
 import { LIMIT, toActivity, toRun, type ActivityRow, type RunRow } from "./rows.ts";
 
 export class Reads {

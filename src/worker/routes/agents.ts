@@ -1,18 +1,18 @@
 /** What agents there are to talk to, as `config/agents.ts` says. */
+import { LIST_AGENTS, type AgentInfo } from "../../api/agents.ts";
 import type { Agent } from "../../core/agent.ts";
 import type { AppRouter } from "../app.ts";
 import type { WorkerDeps } from "../context.ts";
+import { answer, serve } from "../serve.ts";
 
 export function agentRoutes(router: AppRouter, { agents }: WorkerDeps): void {
   // The configuration does not change while this process lives.
   const body = { agents: [...agents.values()].map(show) };
-  router.get("/api/agents", (ctx) => {
-    ctx.body = body;
-  });
+  serve(router, LIST_AGENTS, () => answer(200, body));
 }
 
 /** Everything but the system prompt, which is the operator's. */
-function show({ agentId, model, description, tools, delegates, maxTokens, limits, price }: Agent): object {
+function show({ agentId, model, description, tools, delegates, maxTokens, limits, price }: Agent): AgentInfo {
   return {
     agent_id: agentId,
     model,

@@ -2,14 +2,16 @@
  * The dashboard: `GET /` and the files it consists of, from dist/dashboard/ (vite.config.ts). There are no data
  * in them, so with API keys too they are served without one (guard.ts); the page asks for a key by itself.
  */
-import type { Context } from "koa";
 import { join } from "node:path";
+import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_THEME } from "../../api/page.ts";
+import { ROUTES } from "../../api/routes.ts";
 import { AppError } from "../../core/errors.ts";
 import { VERSION } from "../../version.ts";
 import type { AppRouter } from "../app.ts";
 import type { WorkerDeps } from "../context.ts";
 import { ANONYMOUS } from "../guard.ts";
 import { PageFiles, type PageFile } from "../page-files.ts";
+import { serve, TAKEN, type Context } from "../serve.ts";
 
 const OUTPUT = join(import.meta.dirname, "../../../dist/dashboard");
 
@@ -28,6 +30,11 @@ const PROTECTION = {
   "Cross-Origin-Opener-Policy": "same-origin",
 };
 
+/** What a program that comes to the door may read without knowing an id. */
+const INDEX = ROUTES.filter(({ method, path }) => method === "GET" && path !== "/" && !path.includes("{")).map(
+  ({ path }) => path,
+);
+
 /** The build names these files after their content. */
 const FOR_EVER = "public, max-age=31536000, immutable";
 const ASK_FIRST = "no-cache";
@@ -37,50 +44,54 @@ export function dashboardRoutes(
   { settings }: WorkerDeps,
   files = new PageFiles(OUTPUT, { live: settings.reload }),
 ): void {
-  router.get("/", async (ctx) => {
+  serve(router, OPEN_DASHBOARD, async (_asked, ctx) => {
     ctx.vary("Accept");
     if (ctx.accepts("html", "json") === "json") return answerIndex(ctx);
     const page = await files.find("index.html").catch(() => undefined);
-    if (!page) return sayNotBuilt(ctx);
-    send(ctx, page, ASK_FIRST);
+    return page ? send(ctx, page, ASK_FIRST) : sayNotBuilt(ctx);
   });
 
-  router.get(["/icon.svg", "/theme.js", "/assets/:name"], async (ctx) => {
-    const file = await files.find(ctx.path.slice(1)).catch(() => undefined);
-    if (!file) throw new AppError("NOT_FOUND", `The dashboard has no file ${ctx.path}. Reload the page.`);
-    send(ctx, file, ctx.path.startsWith("/assets/") ? FOR_EVER : ASK_FIRST);
-  });
+  for (const route of [READ_ICON, READ_THEME, READ_ASSET]) {
+    serve(router, route, async (_asked, ctx) => {
+      const file = await files.find(ctx.path.slice(1)).catch(() => undefined);
+      if (!file) throw new AppError("NOT_FOUND", `The dashboard has no file ${ctx.path}. Reload the page.`);
+      return send(ctx, file, route === READ_ASSET ? FOR_EVER : ASK_FIRST);
+    });
+  }
 }
 
 /** What programs see that ask for JSON at the door. */
-function answerIndex(ctx: Context): void {
+function answerIndex(ctx: Context): typeof TAKEN {
   if (ctx.state["principal"] === ANONYMOUS)
     throw new AppError("UNAUTHORIZED", "Send one of the server's API keys as `Authorization: Bearer <secret>`.");
   ctx.body = {
     name: "evenkeel",
     version: VERSION,
-    see: ["/info", "/ready", "/metrics", "/api/agents", "/api/runs", "/api/activities", "/api/workers", "/ws"],
+    see: INDEX,
   };
+  return TAKEN;
 }
 
-function sayNotBuilt(ctx: Context): void {
+function sayNotBuilt(ctx: Context): typeof TAKEN {
   ctx.status = 503;
   ctx.type = "text/plain; charset=utf-8";
   ctx.body = "The dashboard is not built. Run `npm run build`, then load this page again. The API works without it.\n";
+  return TAKEN;
 }
 
-function send(ctx: Context, file: PageFile, cacheControl: string): void {
+function send(ctx: Context, file: PageFile, cacheControl: string): typeof TAKEN {
   ctx.vary("Accept-Encoding");
   ctx.set(PROTECTION);
   ctx.set({ "Cache-Control": cacheControl, ETag: file.etag });
   ctx.status = 200;
   if (ctx.fresh) {
     ctx.status = 304;
-    return;
+    return TAKEN;
   }
   const encoding = ctx.acceptsEncodings("br", "gzip", "identity");
   const encoded = encoding === "br" || encoding === "gzip" ? file.encoded.get(encoding) : undefined;
   if (encoded && encoding) ctx.set("Content-Encoding", encoding);
   ctx.type = file.type;
   ctx.body = encoded ?? file.body;
+  return TAKEN;
 }

@@ -1,13 +1,16 @@
 /** `GET /metrics`, for Prometheus: all processes, whichever worker is asked. */
+import { READ_METRICS } from "../../api/system.ts";
 import { renderMetrics } from "../../observe/metrics.ts";
 import type { AppRouter } from "../app.ts";
 import type { WorkerDeps } from "../context.ts";
+import { serve, TAKEN } from "../serve.ts";
 
 export function metricsRoutes(router: AppRouter, { delivery }: WorkerDeps): void {
-  router.get("/metrics", async (ctx) => {
+  serve(router, READ_METRICS, async (_asked, ctx) => {
     const { contentType, text } = await renderMetrics(delivery.feeds.processes.processes);
     ctx.set("Content-Type", contentType);
     ctx.set("Cache-Control", "no-store");
     ctx.body = text;
+    return TAKEN;
   });
 }

@@ -1,81 +1,70 @@
 /** Runs: list, one, its events (a list, or a stream to resume), cancel. */
-import type { RouterContext } from "@koa/router";
+import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, SHOW_RUN } from "../../api/runs.ts";
 import { AppError } from "../../core/errors.ts";
-import { isOver, RUN_STATUSES, type Run } from "../../core/run.ts";
-import type { Engine, RunFilter } from "../../engine/engine.ts";
+import { isOver, type Run } from "../../core/run.ts";
+import type { RunFilter } from "../../engine/engine.ts";
 import type { AppRouter } from "../app.ts";
-import type { RequestState, WorkerDeps } from "../context.ts";
+import type { WorkerDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
-import { param, readChoice, readPage, readPosition } from "../input.ts";
 import { assertResumable } from "../position.ts";
+import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
 import { findRun, showRun } from "../show-run.ts";
-
-type Context = RouterContext<RequestState>;
 
 export function runRoutes(router: AppRouter, deps: WorkerDeps): void {
   const { engine } = deps;
 
-  router.get("/api/runs", async (ctx) => {
-    const { items, next } = await engine.runs(readFilter(new URLSearchParams(ctx.querystring)));
-    ctx.body = { runs: items.map(showRun), next };
+  serve(router, LIST_RUNS, async ({ query }) => {
+    const { items, next } = await engine.runs(filterOf(query));
+    return answer(200, { runs: items.map(showRun), next });
   });
 
-  router.get("/api/runs/:runId", async (ctx) => {
-    ctx.body = showRun(await findRun(engine, ctx.params["runId"]));
-  });
+  serve(router, SHOW_RUN, async ({ params }) => answer(200, showRun(await findRun(engine, params.run_id))));
 
-  router.get("/api/runs/:runId/events", async (ctx) => {
-    const run = await findRun(engine, ctx.params["runId"]);
-    const after = await readAfter(ctx, engine, run);
+  serve(router, READ_EVENTS, async (asked, ctx) => {
+    const run = await findRun(engine, asked.params.run_id);
+    const { name, after } = startOf(asked);
+    assertResumable({ name, after, newest: await engine.lastEvent(run.run_id), of: `run ${run.run_id}` });
     if (ctx.accepts("json", "text/event-stream") === "text/event-stream") return stream(ctx, deps, { run, after });
-    const { limit } = readPage(new URLSearchParams(ctx.querystring));
+    const { limit } = asked.query;
     const events = await engine.events(run.run_id, after, { limit });
     ctx.type = "json";
     // Rows are JSON already: joined, not parsed and written again.
     ctx.body = `{"events":[${events.map(({ data }) => data).join(",")}],"next":${events.length === limit ? events.at(-1)?.seq : null}}`;
+    return TAKEN;
   });
 
-  router.post("/api/runs/:runId/cancel", async (ctx) => {
-    const { run_id: runId } = await findRun(engine, ctx.params["runId"]);
+  serve(router, CANCEL_RUN, async ({ params }) => {
+    const { run_id: runId } = await findRun(engine, params.run_id);
     const run = await engine.cancel(runId);
     if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`);
-    ctx.status = isOver(run.status) ? 200 : 202;
-    ctx.body = showRun(run);
+    return answer(isOver(run.status) ? 200 : 202, showRun(run));
   });
 }
 
-async function stream(ctx: Context, deps: WorkerDeps, { run, after }: { run: Run; after: number }): Promise<void> {
-  if (isOver(run.status) && (await deps.engine.events(run.run_id, after, { limit: 1 })).length === 0) {
-    // 204 is how a server tells an EventSource that has everything not to reconnect (WHATWG HTML § 9.2.3).
-    ctx.status = 204;
-    return;
-  }
+async function stream(ctx: Context, deps: WorkerDeps, { run, after }: { run: Run; after: number }) {
+  // 204 is how a server tells an EventSource that has everything not to reconnect (WHATWG HTML § 9.2.3).
+  if (isOver(run.status) && (await deps.engine.events(run.run_id, after, { limit: 1 })).length === 0)
+    return answer(204, undefined);
   ctx.respond = false;
   streamRun(deps, { response: ctx.res, run, after });
+  return TAKEN;
 }
 
 /** `Last-Event-ID` wins over `after`: a reconnecting EventSource sends both, and only the first is current. */
-async function readAfter(ctx: Context, engine: Engine, run: Run): Promise<number> {
-  const header = ctx.headers["last-event-id"];
-  const name = header === undefined ? "after" : "Last-Event-ID";
-  const value = typeof header === "string" ? header : param(new URLSearchParams(ctx.querystring), "after");
-  const after = readPosition(name, value ?? "0");
-  assertResumable({ name, after, newest: await engine.lastEvent(run.run_id), of: `run ${run.run_id}` });
-  return after;
+function startOf({ query, headers }: Asked<typeof READ_EVENTS>): { name: string; after: number } {
+  const last = headers["last-event-id"];
+  return last === undefined ? { name: "after", after: query.after } : { name: "Last-Event-ID", after: last };
 }
 
-function readFilter(query: URLSearchParams): RunFilter {
-  const status = param(query, "status");
-  const agentId = param(query, "agent_id");
-  const threadId = param(query, "thread_id");
-  const parentRunId = param(query, "parent_run_id");
-  const topLevel = param(query, "top_level");
+function filterOf(query: Asked<typeof LIST_RUNS>["query"]): RunFilter {
+  const { limit, before, status, agent_id, thread_id, parent_run_id, top_level } = query;
   return {
-    ...readPage(query),
-    ...(status !== undefined && { status: readChoice("status", status, RUN_STATUSES) }),
-    ...(agentId !== undefined && { agentId }),
-    ...(threadId !== undefined && { threadId }),
-    ...(parentRunId !== undefined && { parentRunId }),
-    ...(topLevel !== undefined && { topLevel: readChoice("top_level", topLevel, ["true", "false"]) === "true" }),
+    limit,
+    ...(before !== undefined && { before }),
+    ...(status !== undefined && { status }),
+    ...(agent_id !== undefined && { agentId: agent_id }),
+    ...(thread_id !== undefined && { threadId: thread_id }),
+    ...(parent_run_id !== undefined && { parentRunId: parent_run_id }),
+    ...(top_level !== undefined && { topLevel: top_level }),
   };
 }

@@ -1,26 +1,25 @@
 /** What operators ask: which processes, ready or not, what version and mode. `/health` is in the fast lane. */
-import { VERSION } from "../../version.ts";
+import { LIST_PROCESSES, READ_INFO, READ_READY } from "../../api/system.ts";
 import type { ChildKind } from "../../process/protocol.ts";
+import { VERSION } from "../../version.ts";
 import type { AppRouter } from "../app.ts";
 import type { WorkerDeps } from "../context.ts";
+import { answer, serve } from "../serve.ts";
 
 export function systemRoutes(router: AppRouter, deps: WorkerDeps): void {
   const { delivery, settings, agents } = deps;
 
-  router.get("/api/workers", (ctx) => {
-    ctx.body = { processes: delivery.feeds.processes.processes };
-  });
+  serve(router, LIST_PROCESSES, () => answer(200, { processes: delivery.feeds.processes.processes }));
 
-  router.get("/ready", async (ctx) => {
+  serve(router, READ_READY, async () => {
     const checks = await readiness(deps);
-    const ready = Object.values(checks).every((check) => check === "ok");
-    ctx.status = ready ? 200 : 503;
-    ctx.body = { status: ready ? "ready" : "not_ready", checks };
+    const isReady = Object.values(checks).every((check) => check === "ok");
+    return isReady ? answer(200, { status: "ready", checks }) : answer(503, { status: "not_ready", checks });
   });
 
-  router.get("/info", async (ctx) => {
+  serve(router, READ_INFO, async () => {
     const { mode, environment, workers, reload, model } = settings;
-    ctx.body = {
+    const body = {
       name: "evenkeel",
       version: VERSION,
       mode,
@@ -31,7 +30,8 @@ export function systemRoutes(router: AppRouter, deps: WorkerDeps): void {
       processes: { workers, agents: settings.agents },
       model: { simulated: model.simulated },
       agents: [...agents.keys()],
-    };
+    } as const;
+    return answer(200, body);
   });
 }
 

@@ -1,26 +1,25 @@
 /** Threads: list, one with its messages, delete. */
+import { DELETE_THREAD, LIST_THREADS, SHOW_THREAD } from "../../api/threads.ts";
 import { AppError } from "../../core/errors.ts";
 import type { AppRouter } from "../app.ts";
 import type { WorkerDeps } from "../context.ts";
-import { readPage } from "../input.ts";
+import { answer, serve } from "../serve.ts";
 
 export function threadRoutes(router: AppRouter, { engine }: WorkerDeps): void {
-  router.get("/api/threads", async (ctx) => {
-    const { items, next } = await engine.threads(readPage(new URLSearchParams(ctx.querystring)));
-    ctx.body = { threads: items, next };
+  serve(router, LIST_THREADS, async ({ query: { limit, before } }) => {
+    const { items, next } = await engine.threads({ limit, ...(before !== undefined && { before }) });
+    return answer(200, { threads: [...items], next });
   });
 
-  router.get("/api/threads/:threadId", async (ctx) => {
-    const threadId = ctx.params["threadId"] ?? "";
+  serve(router, SHOW_THREAD, async ({ params: { thread_id: threadId } }) => {
     const thread = await engine.thread(threadId);
     if (!thread) throw notFound(threadId);
-    ctx.body = thread;
+    return answer(200, thread);
   });
 
-  router.delete("/api/threads/:threadId", async (ctx) => {
-    const threadId = ctx.params["threadId"] ?? "";
+  serve(router, DELETE_THREAD, async ({ params: { thread_id: threadId } }) => {
     if (!(await engine.deleteThread(threadId))) throw notFound(threadId);
-    ctx.status = 204;
+    return answer(204, undefined);
   });
 }
 

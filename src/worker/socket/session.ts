@@ -2,13 +2,13 @@
  * One client on `/ws`: takes its requests one after the other and answers each under the request's own id. What
  * is wrong with one never touches the others. Made by `upgrade.ts`.
  */
+import type { ClientFrame, ServerFrame } from "../../api/socket.ts";
 import { AppError, toAppError } from "../../core/errors.ts";
 import type { SocketStream } from "../../stream/socket.ts";
-import { readChat } from "../chat-request.ts";
+import { newRunOf } from "../chat-request.ts";
 import type { WorkerDeps } from "../context.ts";
-import type { JsonObject } from "../input.ts";
 import { findRun } from "../show-run.ts";
-import { idOf, parseFrame, readRequest, type SocketRequest } from "./request.ts";
+import { idOf, parseFrame, readRequest } from "./request.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /** Requests that wait for their turn; a client that sends faster, or more, is not read meanwhile. */
@@ -78,31 +78,33 @@ export class SocketSession {
     try {
       const frame = parseFrame(text);
       id = idOf(frame);
-      await this.#serve(readRequest(frame));
+      await this.#serve(readRequest(frame), frame);
     } catch (error) {
       this.#fail(id, error);
     }
   }
 
-  async #serve(request: SocketRequest): Promise<void> {
-    switch (request.op) {
+  async #serve(frame: ClientFrame, given: object): Promise<void> {
+    switch (frame.op) {
       case "subscribe":
-        return this.#subscriptions.add(request.id, request.channel);
+        return this.#subscriptions.add(frame);
       case "unsubscribe":
-        return this.#subscriptions.remove(request.id);
+        return this.#subscriptions.remove(frame.id);
       case "chat":
-        return this.#chat(request.id, request.body);
+        return this.#chat(frame, given);
       case "cancel":
-        return this.#cancel(request.id, request.runId);
+        return this.#cancel(frame.id, frame.run_id);
     }
   }
 
-  async #chat(id: string, body: JsonObject): Promise<void> {
-    const { deps, principal, stream } = this.#options;
-    const { run: newRun } = readChat(body, { agents: deps.agents, principal, idempotencyKey: null });
+  async #chat({ op: _op, id, ...chat }: Extract<ClientFrame, { op: "chat" }>, given: object): Promise<void> {
+    const { deps, principal } = this.#options;
+    // As over HTTP, where the body has neither: the same chat is a repeat, whichever way it comes.
+    const { op: _, id: __, ...body } = given as Record<string, unknown>;
+    const newRun = newRunOf(chat, { agents: deps.agents, principal, idempotencyKey: null, given: body });
     const { run, created } = await deps.engine.enqueue(newRun);
     const { run_id, thread_id, agent_id, status } = run;
-    stream.send({ id, ok: true, run_id, thread_id, agent_id, status, created });
+    this.#send({ id, ok: true, run_id, thread_id, agent_id, status, created });
   }
 
   async #cancel(id: string, runId: string): Promise<void> {
@@ -110,13 +112,16 @@ export class SocketSession {
     await findRun(engine, runId);
     const run = await engine.cancel(runId);
     if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`);
-    this.#options.stream.send({ id, ok: true, run_id: run.run_id, status: run.status });
+    this.#send({ id, ok: true, run_id: run.run_id, status: run.status });
+  }
+
+  #send(frame: ServerFrame): void {
+    this.#options.stream.send(frame);
   }
 
   #fail(id: string | null, error: unknown): void {
-    const { deps, stream } = this.#options;
     const { code, status, message, runId } = toAppError(error);
-    if (status >= 500) deps.log.error({ err: error, code }, "socket request failed");
-    stream.send({ id, error: { code, detail: message, ...(runId !== undefined && { run_id: runId }) } });
+    if (status >= 500) this.#options.deps.log.error({ err: error, code }, "socket request failed");
+    this.#send({ id, error: { code, detail: message, ...(runId !== undefined && { run_id: runId }) } });
   }
 }

@@ -1,14 +1,13 @@
 /** The subscriptions of one socket: which feeds its client watches, each under an id of its own. */
+import type { Channel } from "../../api/socket.ts";
 import { AppError, toAppError } from "../../core/errors.ts";
+import { MAX_SUBSCRIPTIONS } from "../../core/limits.ts";
 import type { Feed } from "../../stream/feed.ts";
 import type { SocketStream } from "../../stream/socket.ts";
 import type { Viewer } from "../../stream/viewer.ts";
 import type { WorkerDeps } from "../context.ts";
 import { assertResumable } from "../position.ts";
 import { findRun } from "../show-run.ts";
-import type { Channel } from "./request.ts";
-
-const MAX_SUBSCRIPTIONS = 256;
 
 /** Where a subscription begins. */
 interface Start {
@@ -35,7 +34,8 @@ export class Subscriptions {
   }
 
   /** @throws AppError INVALID_REQUEST, RUN_NOT_FOUND, STORAGE_UNAVAILABLE */
-  async add(id: string, channel: Channel): Promise<void> {
+  async add(channel: Channel): Promise<void> {
+    const { id } = channel;
     if (this.#open.has(id))
       throw new AppError(
         "INVALID_REQUEST",
@@ -62,7 +62,7 @@ export class Subscriptions {
     });
     this.#open.set(id, viewer);
     // The viewer writes later: this is the first that comes under the id.
-    stream.send({ id, ok: true, channel: channel.name, seq: newest });
+    stream.send({ id, ok: true, channel: channel.channel, seq: newest });
   }
 
   /** One that is over already, its `done` on the way, is as gone as the client wants it. */
@@ -81,14 +81,14 @@ export class Subscriptions {
   async #startOf(channel: Channel): Promise<Start> {
     const { engine, delivery } = this.#options.deps;
     const { feeds } = delivery;
-    if (channel.name === "run") {
-      const run = await findRun(engine, channel.runId);
+    if (channel.channel === "run") {
+      const run = await findRun(engine, channel.run_id);
       const newest = await engine.lastEvent(run.run_id);
       const after = channel.after ?? 0;
       assertResumable({ name: "after", after, newest, of: `run ${run.run_id}` });
       return { feed: () => feeds.run(run), after, newest };
     }
-    if (channel.name === "activities") {
+    if (channel.channel === "activities") {
       const newest = await engine.lastActivity();
       const after = channel.after ?? newest;
       assertResumable({ name: "after", after, newest, of: "the activities" });

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
 import { AppError, toAppError } from "../../core/errors.ts";
+import { MAX_FRAME_BYTES } from "../../core/limits.ts";
 import { CLOSE } from "../../stream/socket.ts";
 import type { WorkerDeps } from "../context.ts";
 import { Guard, SOCKET_PROTOCOL, type Principal } from "../guard.ts";
@@ -12,8 +13,8 @@ import type { OnUpgrade } from "../server.ts";
 import { SocketSession } from "./session.ts";
 
 const LIMITS = {
-  // As a request body: larger frames are closed with 1009.
-  maxPayload: 1024 * 1024,
+  // Larger frames are closed with 1009.
+  maxPayload: MAX_FRAME_BYTES,
   // A client that does not answer our close frame is cut off after this.
   closeTimeout: 2_000,
   // Compression costs some 300 KB a connection, and a slow client would hold buffers that nobody counts.

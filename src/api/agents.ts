@@ -1,0 +1,31 @@
+/** The agents that there are to talk to. */
+import { z } from "zod";
+import { json, route } from "./route.ts";
+
+const PRICE = z
+  .object({ input: z.number(), output: z.number(), cache_read: z.number(), cache_write: z.number() })
+  .describe("US dollars per million tokens.");
+
+/** Everything but the system prompt, which is the operator's. */
+const AGENT = z
+  .object({
+    agent_id: z.string(),
+    model: z.string(),
+    description: z.string(),
+    tools: z.array(z.string()).readonly(),
+    delegates: z.array(z.string()).readonly().describe("Agents that it may hand work to."),
+    limits: z.object({ max_tokens: z.int(), max_steps: z.int(), timeout_ms: z.int() }),
+    price: PRICE.exactOptional(),
+  })
+  .meta({ id: "Agent" });
+
+export type AgentInfo = Readonly<z.output<typeof AGENT>>;
+
+export const LIST_AGENTS = route({
+  method: "GET",
+  path: "/api/agents",
+  access: "viewer",
+  summary: "The agents, as config/agents.ts says",
+  query: z.strictObject({}),
+  answers: { 200: json(z.object({ agents: z.array(AGENT) }).meta({ id: "AgentList" }), "All of them.") },
+});

@@ -1,0 +1,146 @@
+/** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
+import { z } from "zod";
+import { MAX_METADATA_CHARACTERS, MAX_TIMEOUT_MS } from "../core/limits.ts";
+import { MULTITASK_STRATEGIES, RUN_STATUSES } from "../core/run.ts";
+import { chosenId, expecting, orNull, wholeNumber } from "./fields.ts";
+import { ERROR_INFO } from "./problem.ts";
+import { events, json, jsonOrEvents, route } from "./route.ts";
+import { USAGE } from "./runs.ts";
+
+const message = () => expecting(z.string().regex(/\S/), "a string that is not empty");
+
+const metadata = () =>
+  expecting(
+    z.record(z.string(), z.unknown()).refine((value) => JSON.stringify(value).length <= MAX_METADATA_CHARACTERS),
+    `a JSON object of at most ${MAX_METADATA_CHARACTERS} characters`,
+  );
+
+export const CHAT = z
+  .strictObject({
+    agent_id: expecting(z.string(), "the id of an agent (GET /api/agents lists them)"),
+    message: message(),
+    thread_id: orNull(chosenId()).describe("The thread to go on with; a new one when left out."),
+    run_id: orNull(chosenId()).describe("Your own id: sent again, it returns the run that is there and starts none."),
+    multitask_strategy: orNull(z.enum(MULTITASK_STRATEGIES)).describe(
+      "When the thread has a run under way: wait behind it (the default), refuse, or cancel it first.",
+    ),
+    on_disconnect: orNull(z.enum(["continue", "cancel"])).describe("What your hanging up does to the run."),
+    timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe("How long the run may take."),
+    metadata: orNull(metadata()).describe("Kept with the run, and shown with it."),
+  })
+  .meta({ id: "Chat" });
+
+export type Chat = Readonly<z.output<typeof CHAT>>;
+
+export const REPLY = z
+  .object({
+    run_id: z.string(),
+    thread_id: z.string(),
+    agent_id: z.string(),
+    status: z.enum(RUN_STATUSES),
+    reply: z.string().nullable(),
+    usage: USAGE,
+    steps: z.int(),
+    duration_ms: z.int(),
+  })
+  .meta({ id: "Reply" });
+
+export type Reply = Readonly<z.output<typeof REPLY>>;
+
+const TASK_STATUSES = ["pending", "running", "completed", "failed", "canceled"] as const;
+
+export const TASK = z
+  .object({
+    task_id: z.string(),
+    status: z.enum(TASK_STATUSES),
+    result: REPLY.exactOptional().describe("Once it is completed."),
+    error: ERROR_INFO.exactOptional().describe("Once it failed."),
+  })
+  .meta({ id: "Task" });
+
+export type Task = Readonly<z.output<typeof TASK>>;
+
+const ACCEPTED = z
+  .object({ task_id: z.string(), run_id: z.string(), thread_id: z.string(), status: z.literal("pending") })
+  .meta({ id: "AcceptedTask" });
+
+const headers = z.object({
+  "idempotency-key": expecting(z.string().regex(/^[\x21-\x7e]{1,255}$/), "1 to 255 visible ASCII characters")
+    .optional()
+    .describe("A repeat under the same key returns the first run."),
+  prefer: z.string().optional().describe("`respond-async`: answer 202 at once (RFC 7240)."),
+});
+
+const errors = [
+  "INVALID_JSON",
+  "UNSUPPORTED_MEDIA_TYPE",
+  "BODY_TOO_LARGE",
+  "AGENT_NOT_FOUND",
+  "RUN_ID_TAKEN",
+  "THREAD_BUSY",
+  "IDEMPOTENCY_MISMATCH",
+  "OVERLOADED",
+] as const;
+
+const query = z.strictObject({});
+
+export const POST_CHAT = route({
+  method: "POST",
+  path: "/api/chat",
+  access: "client",
+  summary: "Chat, and wait for the reply",
+  description:
+    "An answer that takes longer than 15 s begins with status 200 and a newline every 15 s, so that nothing on the way " +
+    "takes the connection for dead. An error that comes later is in the body's own `status`.",
+  query,
+  headers,
+  body: CHAT,
+  answers: {
+    200: jsonOrEvents(REPLY, "The run is over, and did not fail."),
+    202: json(ACCEPTED, "With `Prefer: respond-async`: poll `Location`."),
+  },
+  errors: [
+    ...errors,
+    "MODEL_UNAVAILABLE",
+    "MODEL_REJECTED",
+    "MODEL_UNAUTHORIZED",
+    "STEP_LIMIT",
+    "RUN_TIMEOUT",
+    "POISONED",
+  ],
+});
+
+export const STREAM_CHAT = route({
+  method: "POST",
+  path: "/api/chat/stream",
+  access: "client",
+  summary: "Chat, and stream the run's events",
+  description: "`Content-Location` names the run; GET its events with `Last-Event-ID` to resume.",
+  query,
+  headers,
+  body: CHAT,
+  answers: { 200: events("The run's events from the first on, until its last.") },
+  errors,
+});
+
+export const BEGIN_CHAT = route({
+  method: "POST",
+  path: "/api/chat/async",
+  access: "client",
+  summary: "Chat, and poll for the reply",
+  query,
+  headers,
+  body: CHAT,
+  answers: { 202: json(ACCEPTED, "The run is queued: poll `Location`.") },
+  errors,
+});
+
+export const SHOW_TASK = route({
+  method: "GET",
+  path: "/api/chat/task/{task_id}",
+  access: "viewer",
+  summary: "A run in the words of task polling",
+  query: z.strictObject({}),
+  answers: { 200: json(TASK, "The task, also when it failed.") },
+  errors: ["RUN_NOT_FOUND"],
+});

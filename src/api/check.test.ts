@@ -1,0 +1,76 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { check } from "./check.ts";
+import { CHAT } from "./chat.ts";
+import { orNull, text, wholeNumber } from "./fields.ts";
+
+const NESTED = z.strictObject({
+  size: wholeNumber(1, 5).default(1),
+  kind: orNull(z.enum(["a", "b"])),
+  parts: z
+    .array(
+      z.discriminatedUnion("type", [
+        z.strictObject({ type: z.literal("text"), text: text(10) }),
+        z.strictObject({ type: z.literal("image"), file: z.strictObject({ id: z.string() }) }),
+      ]),
+    )
+    .optional(),
+});
+
+test.each<[string, unknown, string]>([
+  ["a bound", { size: 9 }, "Expected `size` to be a whole number from 1 to 5, got 9."],
+  ["a type", { size: "1" }, 'Expected `size` to be a whole number from 1 to 5, got "1".'],
+  ["a choice", { kind: "c" }, 'Expected `kind` to be one of "a", "b", got "c".'],
+  ["a list", { parts: {} }, "Expected `parts` to be a list, got {}."],
+  ["an element", { parts: [5] }, "Expected `parts[0]` to be a JSON object, got 5."],
+  [
+    "the kind of an element",
+    { parts: [{ type: "x" }] },
+    'Expected `parts[0].type` to be one of "text", "image", got "x".',
+  ],
+  [
+    "a field of an element",
+    { parts: [{ type: "text", text: "" }] },
+    'Expected `parts[0].text` to be a string of 1 to 10 characters, got "".',
+  ],
+  [
+    "a field further down",
+    { parts: [{ type: "image", file: { id: 7 } }] },
+    "Expected `parts[0].file.id` to be a string, got 7.",
+  ],
+  ["an unknown field", { sise: 1 }, 'There is no field "sise"; known are `size`, `kind`, `parts`.'],
+  [
+    "an unknown field further down",
+    { parts: [{ type: "text", text: "a", lang: "de" }] },
+    'There is no field "parts[0].lang"; known are `type`, `text`.',
+  ],
+  [
+    "an unknown field of an object in a list",
+    { parts: [{ type: "image", file: { id: "a", size: 1 } }] },
+    'There is no field "parts[0].file.size"; known are `id`.',
+  ],
+])("%s is refused with its name, what it has to be and what came", (_name, value, sentence) => {
+  expect(() => check(NESTED, value)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", message: sentence }));
+});
+
+test("an unknown field is named before a missing one: it often is the missing one, misspelt", () => {
+  expect(() => check(CHAT, { agent_id: "assistant", mesage: "Hello" })).toThrow(
+    'There is no field "mesage"; known are',
+  );
+});
+
+test("a long value is shown by its beginning only", () => {
+  const { message } = (() => {
+    try {
+      return check(NESTED, { kind: "x".repeat(1_000_000) }) as never;
+    } catch (error) {
+      return error as Error;
+    }
+  })();
+
+  expect(message.length).toBeLessThan(300);
+});
+
+test("defaults are filled in, and null stands for nothing where it may", () => {
+  expect(check(NESTED, { kind: null })).toEqual({ size: 1, kind: null });
+});

@@ -1,0 +1,50 @@
+/**
+ * The kinds of fields that requests consist of. Each says in words what it expects, for the sentence that refuses
+ * anything else (`check.ts`), where its type and bounds alone would not say it well.
+ */
+import { z } from "zod";
+import { CLIENT_ID } from "../core/id.ts";
+import { DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS } from "../core/limits.ts";
+
+/** What a schema expects, in words that follow "to be". Kept apart from zod's own metadata, which goes into OpenAPI. */
+export const EXPECTED = z.registry<{ readonly expected: string }>();
+
+export function expecting<Schema extends z.ZodType>(schema: Schema, expected: string): Schema {
+  EXPECTED.add(schema, { expected });
+  return schema;
+}
+
+/** A string of 1 to `max` characters. */
+export function text(max: number): z.ZodString {
+  return expecting(z.string().min(1).max(max), `a string of 1 to ${max} characters`);
+}
+
+export function wholeNumber(min: number, max: number): z.ZodInt {
+  return expecting(z.int().min(min).max(max), `a whole number from ${min} to ${max}`);
+}
+
+/** An id that the client may choose. */
+export function chosenId(): z.ZodString {
+  return expecting(z.string().regex(CLIENT_ID), "1 to 128 letters, digits and . _ : - (the first a letter or digit)");
+}
+
+/** A position in a list or journal. */
+export function position(): z.ZodInt {
+  return wholeNumber(0, Number.MAX_SAFE_INTEGER);
+}
+
+/** Null stands for "not given", as generated clients send it. */
+export function orNull<Schema extends z.ZodType>(schema: Schema) {
+  return schema.nullish();
+}
+
+/** `limit` and `before`, as every list takes them. */
+export const PAGE = {
+  limit: wholeNumber(1, MAX_PAGE_ROWS).default(DEFAULT_PAGE_ROWS).describe("Rows at most."),
+  before: position().optional().describe("Only rows before this position: `next` of the page before."),
+};
+
+/** The page's `next`. */
+export const NEXT = z.int().nullable().describe("`before` of the following page; null at the end.");
+
+export const EPOCH_MS = z.int().describe("Milliseconds since the epoch.");

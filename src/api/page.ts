@@ -1,0 +1,36 @@
+/** The dashboard's files, and the contract's own document. A browser that opens them has no key to send yet. */
+import { media, route } from "./route.ts";
+
+export const OPEN_DASHBOARD = route({
+  method: "GET",
+  path: "/",
+  access: "anyone",
+  summary: "The dashboard; for `Accept: application/json` a list of paths",
+  answers: { 200: media("text/html", "The page.") },
+});
+
+const FILE = { 200: media("*/*", "The file.") } as const;
+
+export const READ_ASSET = route({
+  method: "GET",
+  path: "/assets/{name}",
+  access: "anyone",
+  summary: "A file of the dashboard, named after its content",
+  answers: FILE,
+});
+
+export const READ_ICON = route({
+  method: "GET",
+  path: "/icon.svg",
+  access: "anyone",
+  summary: "The dashboard's icon",
+  answers: FILE,
+});
+
+export const READ_THEME = route({
+  method: "GET",
+  path: "/theme.js",
+  access: "anyone",
+  summary: "The dashboard's first script",
+  answers: FILE,
+});

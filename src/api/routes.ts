@@ -1,0 +1,37 @@
+/** All routes. Whatever is served is here, and whatever is here is served: a test holds both. */
+import { POST_NOTICE, READ_ACTIVITIES } from "./activities.ts";
+import { LIST_AGENTS } from "./agents.ts";
+import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "./chat.ts";
+import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_THEME } from "./page.ts";
+import type { Route } from "./route.ts";
+import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, SHOW_RUN } from "./runs.ts";
+import { OPEN_SOCKET } from "./socket.ts";
+import { LIST_PROCESSES, READ_HEALTH, READ_INFO, READ_METRICS, READ_READY } from "./system.ts";
+import { DELETE_THREAD, LIST_THREADS, SHOW_THREAD } from "./threads.ts";
+
+export const ROUTES: readonly Route[] = [
+  POST_CHAT,
+  STREAM_CHAT,
+  BEGIN_CHAT,
+  SHOW_TASK,
+  LIST_RUNS,
+  SHOW_RUN,
+  READ_EVENTS,
+  CANCEL_RUN,
+  LIST_THREADS,
+  SHOW_THREAD,
+  DELETE_THREAD,
+  READ_ACTIVITIES,
+  POST_NOTICE,
+  LIST_AGENTS,
+  LIST_PROCESSES,
+  READ_HEALTH,
+  READ_READY,
+  READ_INFO,
+  READ_METRICS,
+  OPEN_SOCKET,
+  OPEN_DASHBOARD,
+  READ_ASSET,
+  READ_ICON,
+  READ_THEME,
+];

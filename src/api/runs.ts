@@ -1,0 +1,104 @@
+/** Runs: what one looks like, and the routes that list, show, follow and cancel them. */
+import { z } from "zod";
+import { RUN_STATUSES } from "../core/run.ts";
+import { EPOCH_MS, NEXT, PAGE, position } from "./fields.ts";
+import { ERROR_INFO } from "./problem.ts";
+import { empty, json, jsonOrEvents, route } from "./route.ts";
+
+export const USAGE = z
+  .object({
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    cache_read_input_tokens: z.int(),
+    cache_creation_input_tokens: z.int(),
+  })
+  .describe("Tokens, summed over the run's model calls.")
+  .meta({ id: "Usage" });
+
+/** A run as it is stored. */
+const STORED_RUN = z.object({
+  run_id: z.string(),
+  thread_id: z.string(),
+  agent_id: z.string(),
+  parent_run_id: z.string().nullable().describe("The run that delegated this one; null when a client asked for it."),
+  title: z.string().describe("How its message begins."),
+  status: z.enum(RUN_STATUSES),
+  created_at: EPOCH_MS,
+  started_at: EPOCH_MS.nullable(),
+  finished_at: EPOCH_MS.nullable(),
+  attempts: z.int().describe("How many processes have owned it so far."),
+  steps: z.int().describe("Model calls and tool calls."),
+  usage: USAGE,
+  reply: z.string().nullable(),
+  error: ERROR_INFO.nullable(),
+  timeout_ms: z.int().nullable(),
+  cancel_requested: z.boolean(),
+  metadata: z.record(z.string(), z.unknown()),
+});
+
+export const RUN = STORED_RUN.extend({
+  duration_ms: z.int().nullable().describe("From its first claim to its end; null before."),
+}).meta({ id: "Run" });
+
+const EVENT = z.looseObject({ seq: z.int(), type: z.string(), timestamp: EPOCH_MS });
+
+export type Usage = Readonly<z.output<typeof USAGE>>;
+export type StoredRun = Readonly<z.output<typeof STORED_RUN>>;
+export type Run = Readonly<z.output<typeof RUN>>;
+
+export const LIST_RUNS = route({
+  method: "GET",
+  path: "/api/runs",
+  access: "viewer",
+  summary: "Runs, newest first",
+  query: z.strictObject({
+    ...PAGE,
+    status: z.enum(RUN_STATUSES).optional(),
+    agent_id: z.string().optional(),
+    thread_id: z.string().optional(),
+    parent_run_id: z.string().optional().describe("Only runs that this one delegated."),
+    top_level: z.boolean().optional().describe("True: without delegated runs. False: only those."),
+  }),
+  answers: { 200: json(z.object({ runs: z.array(RUN), next: NEXT }).meta({ id: "RunList" }), "A page of runs.") },
+});
+
+export const SHOW_RUN = route({
+  method: "GET",
+  path: "/api/runs/{run_id}",
+  access: "viewer",
+  summary: "One run",
+  query: z.strictObject({}),
+  answers: { 200: json(RUN, "The run.") },
+  errors: ["RUN_NOT_FOUND"],
+});
+
+export const READ_EVENTS = route({
+  method: "GET",
+  path: "/api/runs/{run_id}/events",
+  access: "viewer",
+  summary: "The run's events: a page of them, or a stream to resume",
+  description:
+    "With `Accept: text/event-stream` the events come as they are appended, until the run's last one. " +
+    "`Last-Event-ID` wins over `after`: a reconnecting EventSource sends both, and only the first is current.",
+  query: z.strictObject({
+    after: position().default(0).describe("Only events with a seq above this."),
+    limit: PAGE.limit,
+  }),
+  headers: z.object({ "last-event-id": position().optional().describe("Where the stream goes on.") }),
+  answers: {
+    200: jsonOrEvents(z.object({ events: z.array(EVENT), next: NEXT }).meta({ id: "EventList" }), "Events in order."),
+    204: empty("The run is over and the stream has no more events: an EventSource stops here."),
+  },
+  errors: ["RUN_NOT_FOUND"],
+});
+
+export const CANCEL_RUN = route({
+  method: "POST",
+  path: "/api/runs/{run_id}/cancel",
+  access: "client",
+  summary: "Cancel a run, and all that it delegated",
+  description: "Idempotent. A run that is over is answered as it is.",
+  query: z.strictObject({}),
+  answers: { 200: json(RUN, "The run is over."), 202: json(RUN, "The run winds down.") },
+  errors: ["RUN_NOT_FOUND"],
+});

@@ -1,0 +1,116 @@
+/** What operators and monitors ask: alive, ready, what version, which processes, metrics. */
+import { z } from "zod";
+import { json, media, route } from "./route.ts";
+
+export const CHILD_KINDS = ["worker", "agent", "simulator"] as const;
+export const CHILD_STATES = ["starting", "ready", "stalled", "draining", "restarting"] as const;
+
+const VITALS = z.object({
+  rss_bytes: z.int(),
+  cpu_percent: z.number().describe("Of one core, over the last heartbeat interval."),
+  lag_ms: z
+    .object({ p50: z.number(), p99: z.number() })
+    .describe("How late the event loop ran what was due, over the last heartbeat interval."),
+  in_flight: z.int().describe("Requests of a worker, runs of an agent, streams of the simulator."),
+});
+
+const GAUGES = z.record(z.string(), z.number());
+
+const PROCESS = VITALS.extend({
+  kind: z.enum(["primary", ...CHILD_KINDS]),
+  id: z.int(),
+  pid: z.int().nullable(),
+  state: z.enum(CHILD_STATES),
+  uptime_s: z.number(),
+  restarts: z.int(),
+  gauges: GAUGES.describe("The process's own figures by name."),
+  last_exit: z
+    .object({ at: z.number(), reason: z.string() })
+    .nullable()
+    .describe("Why the last child of this place died; null while none has. `at` in epoch ms."),
+}).meta({ id: "Process" });
+
+/** All processes at one moment. */
+export const SNAPSHOT = z
+  .object({
+    seq: z.int().describe("Counts up from 1 in the primary; only grows while it lives."),
+    at: z.number().describe("Epoch ms, by the primary's clock."),
+    processes: z.array(PROCESS).readonly(),
+  })
+  .meta({ id: "Snapshot" });
+
+export type Vitals = Readonly<z.output<typeof VITALS>>;
+export type Gauges = Readonly<z.output<typeof GAUGES>>;
+export type ProcessInfo = Readonly<z.output<typeof PROCESS>>;
+export type Snapshot = Readonly<z.output<typeof SNAPSHOT>>;
+
+export const HEALTH = z.object({ status: z.literal("ok") });
+
+export const READ_HEALTH = route({
+  method: "GET",
+  path: "/health",
+  access: "anyone",
+  lane: "fast",
+  summary: "This process is alive",
+  answers: { 200: json(HEALTH, "It is.") },
+});
+
+const READINESS = z
+  .object({
+    status: z.enum(["ready", "not_ready"]),
+    checks: z.record(z.string(), z.string()).describe("Each dependency: `ok`, or what is wrong."),
+  })
+  .meta({ id: "Readiness" });
+
+export const READ_READY = route({
+  method: "GET",
+  path: "/ready",
+  access: "viewer",
+  summary: "All that a chat needs is there",
+  answers: { 200: json(READINESS, "It is."), 503: json(READINESS, "Something is missing.") },
+});
+
+const INFO = z
+  .object({
+    name: z.literal("evenkeel"),
+    version: z.string(),
+    mode: z.enum(["dev", "production"]),
+    environment: z.enum(["development", "production"]),
+    reload: z.boolean(),
+    node: z.string(),
+    engine: z.object({ driver: z.string(), runs: z.record(z.string(), z.int()) }),
+    processes: z.object({ workers: z.int(), agents: z.int() }),
+    model: z.object({ simulated: z.boolean() }),
+    agents: z.array(z.string()).readonly(),
+  })
+  .meta({ id: "Info" });
+
+export const READ_INFO = route({
+  method: "GET",
+  path: "/info",
+  access: "viewer",
+  summary: "Version, mode, engine and agents",
+  answers: { 200: json(INFO, "What this server is.") },
+});
+
+export const LIST_PROCESSES = route({
+  method: "GET",
+  path: "/api/workers",
+  access: "viewer",
+  summary: "All processes, as they were a moment ago",
+  query: z.strictObject({}),
+  answers: {
+    200: json(
+      z.object({ processes: z.array(PROCESS).readonly() }).meta({ id: "ProcessList" }),
+      "Primary and children.",
+    ),
+  },
+});
+
+export const READ_METRICS = route({
+  method: "GET",
+  path: "/metrics",
+  access: "viewer",
+  summary: "Figures of all processes for Prometheus",
+  answers: { 200: media("text/plain", "Prometheus' text format.") },
+});

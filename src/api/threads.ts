@@ -1,0 +1,83 @@
+/** Threads: list, one with its messages, delete. */
+import { z } from "zod";
+import { EPOCH_MS, NEXT, PAGE } from "./fields.ts";
+import { empty, json, route } from "./route.ts";
+
+const THREAD_SUMMARY = z
+  .object({
+    thread_id: z.string(),
+    title: z.string().describe("The beginning of its first user message."),
+    created_at: EPOCH_MS,
+    updated_at: EPOCH_MS,
+    runs: z.int().describe("How many it has."),
+  })
+  .meta({ id: "ThreadSummary" });
+
+const TEXT = z.object({ type: z.literal("text"), text: z.string() });
+const TOOL_USE = z.object({ type: z.literal("tool_use"), id: z.string(), name: z.string(), input: z.unknown() });
+const TOOL_RESULT = z.object({
+  type: z.literal("tool_result"),
+  tool_use_id: z.string(),
+  content: z.string(),
+  is_error: z.boolean().exactOptional(),
+});
+const THINKING = z
+  .object({ type: z.literal("thinking"), thinking: z.string(), signature: z.string() })
+  .describe("Goes back to the model exactly as it came: its signature covers it.");
+const REDACTED_THINKING = z.object({ type: z.literal("redacted_thinking"), data: z.string() });
+
+/** As the Anthropic Messages API has them. */
+const CONTENT_BLOCK = z
+  .discriminatedUnion("type", [TEXT, TOOL_USE, TOOL_RESULT, THINKING, REDACTED_THINKING])
+  .meta({ id: "ContentBlock" });
+
+const MESSAGE = z.object({
+  role: z.enum(["user", "assistant"]),
+  content: z.union([z.string(), z.array(CONTENT_BLOCK).readonly()]),
+});
+
+const STORED_MESSAGE = MESSAGE.extend({ run_id: z.string(), at: EPOCH_MS }).meta({ id: "Message" });
+
+const THREAD = THREAD_SUMMARY.extend({ messages: z.array(STORED_MESSAGE).readonly() }).meta({ id: "Thread" });
+
+export type ThreadSummary = Readonly<z.output<typeof THREAD_SUMMARY>>;
+export type Thread = Readonly<z.output<typeof THREAD>>;
+export type ToolUseBlock = Readonly<z.output<typeof TOOL_USE>>;
+export type ToolResultBlock = Readonly<z.output<typeof TOOL_RESULT>>;
+export type ContentBlock = Readonly<z.output<typeof CONTENT_BLOCK>>;
+export type Message = Readonly<z.output<typeof MESSAGE>>;
+export type StoredMessage = Readonly<z.output<typeof STORED_MESSAGE>>;
+
+export const LIST_THREADS = route({
+  method: "GET",
+  path: "/api/threads",
+  access: "viewer",
+  summary: "Threads, those with the newest runs first",
+  query: z.strictObject(PAGE),
+  answers: {
+    200: json(
+      z.object({ threads: z.array(THREAD_SUMMARY), next: NEXT }).meta({ id: "ThreadList" }),
+      "A page of threads.",
+    ),
+  },
+});
+
+export const SHOW_THREAD = route({
+  method: "GET",
+  path: "/api/threads/{thread_id}",
+  access: "viewer",
+  summary: "One thread with its messages",
+  query: z.strictObject({}),
+  answers: { 200: json(THREAD, "The thread.") },
+  errors: ["THREAD_NOT_FOUND"],
+});
+
+export const DELETE_THREAD = route({
+  method: "DELETE",
+  path: "/api/threads/{thread_id}",
+  access: "client",
+  summary: "Delete a thread with its runs, events and activities",
+  query: z.strictObject({}),
+  answers: { 204: empty("It is gone.") },
+  errors: ["THREAD_NOT_FOUND", "THREAD_BUSY"],
+});

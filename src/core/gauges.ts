@@ -1,0 +1,38 @@
+/**
+ * The names of the figures that processes send with their heartbeats. The process that counts one, `/metrics` and the
+ * dashboard must agree on its name, so each stands here once. Units are in the names.
+ */
+export const GAUGE = {
+  // The primary's, counted by its upkeep thread.
+  runsQueued: "runs_queued",
+  runsRunning: "runs_running",
+  runsWaiting: "runs_waiting",
+  // A worker's.
+  viewers: "viewers",
+  queuedBytes: "queued_bytes",
+  slowestBehindEvents: "slowest_behind_events",
+  closedAsSlow: "closed_as_slow",
+  // An agent's.
+  outputTokens: "output_tokens",
+  modelCalls: "model_calls",
+  modelWaiting: "model_waiting",
+  modelWaitMs: "model_wait_ms",
+  modelRateLimited: "model_rate_limited",
+  modelFailures: "model_failures",
+  modelBreakerOpen: "model_breaker_open",
+  modelBreakerMs: "model_breaker_ms",
+} as const;
+
+/** Latencies that a worker measures; each has three gauges, see below. */
+export const LATENCY = { health: "health", appendToSocket: "append_to_socket" } as const;
+export type Latency = (typeof LATENCY)[keyof typeof LATENCY];
+
+/** @returns the gauge that holds a quantile of a latency, in milliseconds */
+export function quantileGauge(latency: Latency, quantile: "p50" | "p99"): string {
+  return `${latency}_${quantile}_ms`;
+}
+
+/** @returns the gauge that says of how many measurements the quantiles of a latency are */
+export function samplesGauge(latency: Latency): string {
+  return `${latency}_samples`;
+}

@@ -1,0 +1,23 @@
+/** Bounds that the server enforces and clients keep to. Both sides read them here, so that they cannot disagree. */
+
+/** Rows of one page of a list, when the client does not say and at most. */
+export const DEFAULT_PAGE_ROWS = 50;
+export const MAX_PAGE_ROWS = 500;
+
+/** The body of a request, and one frame of a client on `/ws`. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+export const MAX_FRAME_BYTES = 1024 * 1024;
+
+/** Open subscriptions of one socket. */
+export const MAX_SUBSCRIPTIONS = 256;
+/** The id that a client gives a request on `/ws`. */
+export const MAX_FRAME_ID_CHARACTERS = 64;
+
+/** The title of a run or thread: the beginning of its first message. */
+export const TITLE_CHARACTERS = 80;
+
+export const MAX_METADATA_CHARACTERS = 16 * 1024;
+export const MAX_NOTICE_CHARACTERS = 16 * 1024;
+export const MAX_NOTICE_ROLE_CHARACTERS = 64;
+/** `timeout_ms` of a run: a day. */
+export const MAX_TIMEOUT_MS = 24 * 3600 * 1000;

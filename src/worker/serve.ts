@@ -1,0 +1,79 @@
+/**
+ * Serves a route of the contract: what came is checked against the route's own schemas before the handler sees it, and
+ * the handler's answer has a status and body that the route names. Used by every file in `routes/`.
+ */
+import type { RouterContext } from "@koa/router";
+import type { z } from "zod";
+import type { Answer, ParamNames, Route } from "../api/route.ts";
+import type { AppRouter } from "./app.ts";
+import type { RequestState } from "./context.ts";
+import { readBody, readHeaders, readQuery } from "./input.ts";
+
+export type Context = RouterContext<RequestState>;
+
+/** The handler wrote the response itself, or will: a stream, a file. */
+export const TAKEN = "taken" as const;
+
+/** @param body what the route's schema for this status says; undefined for an answer without one */
+export function answer<const Status extends number, Body>(
+  status: Status,
+  body: Body,
+  headers: Readonly<Record<string, string>> = {},
+) {
+  return { status, body, headers };
+}
+
+/** A request, checked. */
+export interface Asked<R extends Route> {
+  readonly params: Readonly<Record<ParamNames<R["path"]>, string>>;
+  readonly query: Output<R["query"]>;
+  readonly headers: Output<R["headers"]>;
+  readonly body: Output<R["body"]>;
+  /** The body as it came, before defaults: what tells a repeat from another request. */
+  readonly given: object;
+}
+
+/** One of the answers that the route names. */
+export type Answered<R extends Route> = {
+  readonly [Status in keyof R["answers"]]: Reply<Status, R["answers"][Status]>;
+}[keyof R["answers"]];
+
+type Reply<Status, A> =
+  A extends Answer<infer Body>
+    ? {
+        readonly status: Status;
+        readonly headers: Readonly<Record<string, string>>;
+        readonly body: A extends { json: unknown } ? z.input<Body> : undefined;
+      }
+    : never;
+
+type Output<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
+
+export type Handler<R extends Route> = (
+  asked: Asked<R>,
+  ctx: Context,
+) => Answered<R> | typeof TAKEN | Promise<Answered<R> | typeof TAKEN>;
+
+export function serve<R extends Route>(router: AppRouter, route: R, handler: Handler<R>): void {
+  router.register(koaPath(route.path), [route.method], async (ctx: Context) => {
+    const answered = await handler(await read(route, ctx), ctx);
+    if (answered === TAKEN) return;
+    const { status, headers, body } = answered as ReturnType<typeof answer>;
+    ctx.status = status;
+    ctx.set(headers);
+    if (body !== undefined) ctx.body = body;
+  });
+}
+
+/** `/api/runs/{run_id}` → `/api/runs/:run_id` */
+export function koaPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ":$1");
+}
+
+/** @throws AppError INVALID_REQUEST, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE */
+async function read<R extends Route>(route: R, ctx: Context): Promise<Asked<R>> {
+  const query = route.query && readQuery(route.query, new URLSearchParams(ctx.querystring));
+  const headers = route.headers && readHeaders(route.headers, ctx.headers);
+  const { given, body } = route.body ? await readBody(route.body, ctx.req) : {};
+  return { params: ctx.params, query, headers, body, given } as Asked<R>;
+}

@@ -162,7 +162,7 @@ test("a primary that is killed while a child boots takes that one along as well"
     const [agent] = await server.processes("agent");
     const before = descendantsOf(server.pid);
     process.kill(agent?.pid ?? 0, "SIGKILL");
-    // Its replacement is forked after the backoff, and takes a while to boot.
+    // Its replacement is forked at once, and takes a while to boot.
     const booting = await vi.waitUntil(() => descendantsOf(server.pid).find((pid) => !before.includes(pid)), {
       timeout: 5_000,
       interval: 5,

@@ -67,21 +67,7 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
   if (released > 0) log.info({ runs: released }, "unfinished runs are resumed");
 
   const upkeep = new Upkeep({ storage, lastActivity }, log);
-  const supervisor = new Supervisor({
-    stallMs: settings.stallMs,
-    drainMs: settings.drainMs,
-    gauges: () => upkeep.gauges,
-    onDeath: ({ kind, id, pid, exit, verdict }) => {
-      log.error({ kind, id, pid, ...exit }, `${kind} ${id} ${verdict}`);
-      if (kind === "agent") handBack(engine, log, ownerName(id, pid));
-    },
-    onReturn: ({ kind, id, pid }) => log.info({ kind, id, pid }, `${kind} ${id} is up again`),
-    onHopeless: (reason) => {
-      log.fatal(reason);
-      supervisor.killAll();
-      process.exit(EXIT.config);
-    },
-  });
+  const supervisor = supervise({ settings, log, engine, upkeep });
 
   // Before the first fork: a signal, and what somebody saves, count while the processes boot too.
   const restart = () => void serving.then(() => rollOut(supervisor, log));
@@ -111,6 +97,35 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
   const port = await serving;
   process.stdout.write(`${banner({ ...settings, port }, Math.round(performance.now()))}\n`);
   if (settings.reload) watchers.push(new PageBuilder(log));
+}
+
+interface Tree {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly engine: Engine;
+  readonly upkeep: Upkeep;
+}
+
+/** What happens to the processes is logged, and the runs of a dead agent are handed back. */
+function supervise({ settings, log, engine, upkeep }: Tree): Supervisor {
+  const supervisor = new Supervisor({
+    stallMs: settings.stallMs,
+    drainMs: settings.drainMs,
+    gauges: () => upkeep.gauges,
+    onDeath: ({ kind, id, pid, exit, verdict }) => {
+      log.error({ kind, id, pid, ...exit }, `${kind} ${id} ${verdict}`);
+      if (kind === "agent") handBack(engine, log, ownerName(id, pid));
+    },
+    onSlow: ({ kind, id, pid, waitedMs }) =>
+      log.warn({ kind, id, pid }, `${kind} ${id} is not ready after ${waitedMs} ms`),
+    onReturn: ({ kind, id, pid }) => log.info({ kind, id, pid }, `${kind} ${id} is up again`),
+    onHopeless: (reason) => {
+      log.fatal(reason);
+      supervisor.killAll();
+      process.exit(EXIT.config);
+    },
+  });
+  return supervisor;
 }
 
 /** New processes for the old ones; what comes of it is logged. */

@@ -3,12 +3,17 @@
  * life, and how to end it. Owns its listeners and its kill timer until the process is gone.
  */
 import type { ChildProcess } from "node:child_process";
-import type { FromChild, Gauges, ToChild, Vitals } from "./protocol.ts";
+import type { Channel } from "./channel.ts";
+import { readFromChild } from "./from-child.ts";
+import type { Gauges, ToChild, Vitals } from "./protocol.ts";
+
+/** A child whose channel is gone exits by itself within this time. */
+const EXIT_MS = 1_000;
 
 export interface ChildExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** What it said before it died, if anything. */
+  /** Why it was killed, else what it said before it died, if anything. */
   readonly detail: string | undefined;
   /** Whether it ever was ready. */
   readonly served: boolean;
@@ -23,7 +28,13 @@ export class Child {
   readonly ready: Promise<number | undefined>;
   readonly exited: Promise<ChildExit>;
   readonly #process: ChildProcess;
-  #detail: string | undefined;
+  readonly #channel: Channel;
+  readonly #ready = Promise.withResolvers<number | undefined>();
+  readonly #exited = Promise.withResolvers<ChildExit>();
+  /** What it said itself; the last word counts. */
+  #said: string | undefined;
+  /** Why the primary killed it; the first reason counts. */
+  #killedFor: string | undefined;
   #vitals = NO_VITALS;
   #gauges: Gauges = {};
   #served = false;
@@ -31,27 +42,23 @@ export class Child {
   #state: "starting" | "ready" | "draining" | "gone" = "starting";
   #killTimer: NodeJS.Timeout | undefined;
 
-  constructor(process: ChildProcess) {
+  constructor(process: ChildProcess, channel: Channel) {
     this.#process = process;
+    this.#channel = channel;
     this.pid = process.pid ?? 0;
-    const ready = Promise.withResolvers<number | undefined>();
-    const exited = Promise.withResolvers<ChildExit>();
-    this.ready = ready.promise;
-    this.exited = exited.promise;
-    // Whoever needs readiness awaits it; nobody has to.
+    this.ready = this.#ready.promise;
+    this.exited = this.#exited.promise;
+    // Nobody has to await `ready`.
     this.ready.catch(() => {});
-    process.on("message", (message: FromChild) => this.#hear(message, ready.resolve));
-    const gone = (code: number | null, signal: NodeJS.Signals | null) => {
-      this.#state = "gone";
-      clearTimeout(this.#killTimer);
-      ready.reject(new Error(this.#detail ?? `it exited with ${signal ?? `code ${code}`} before it was ready`));
-      exited.resolve({ code, signal, detail: this.#detail, served: this.#served });
-    };
-    process.on("exit", gone);
-    // Spawning itself failed (no memory, no process slots): there will be no exit event.
+    channel.listen({
+      onMessage: (message) => this.#hear(message),
+      onClose: (flood) => this.#onChannelClosed(flood),
+    });
+    process.on("exit", (code, signal) => this.#onExit(code, signal));
     process.on("error", (error) => {
-      this.#detail ??= error.message;
-      if (this.pid === 0) gone(null, null);
+      this.#said ??= error.message;
+      // The fork itself failed (no memory, no process slots): no `exit` follows.
+      if (this.pid === 0) this.#onExit(null, null);
     });
   }
 
@@ -74,42 +81,73 @@ export class Child {
     return performance.now() - this.#lastSignAt;
   }
 
-  /** Starts the silence anew, for when it was us who could not listen. */
+  /** Starts the silence anew, for when it was the primary that could not listen. */
   forgiveSilence(): void {
     this.#lastSignAt = performance.now();
   }
 
   send(message: ToChild): void {
-    // The callback takes the error of a channel that closed meanwhile; its exit event says the rest.
-    if (this.#process.connected) this.#process.send(message, () => {});
+    void this.#channel.send(message);
   }
 
-  /** Asks it to finish and exit, and kills it after `graceMs`. Idempotent. */
+  /** Asks it to finish and exit, and kills it after `graceMs`. A child that is not ready has nothing to finish. Idempotent. */
   drain(graceMs: number): Promise<ChildExit> {
     if (this.#state === "starting") this.kill();
     if (this.#state === "ready") {
       this.#state = "draining";
       this.send({ type: "drain" });
-      this.#killTimer = setTimeout(() => this.kill(), graceMs);
+      this.#killIn(graceMs, `did not drain within ${graceMs} ms, killed`);
     }
     return this.exited;
   }
 
-  kill(): void {
+  /** SIGKILL. @param reason what `exited` gives as its detail; without one the detail is what the child said */
+  kill(reason?: string): void {
+    if (this.#state === "gone") return;
+    this.#killedFor ??= reason;
     this.#process.kill("SIGKILL");
   }
 
-  #hear(message: FromChild, onReady: (port: number | undefined) => void): void {
+  #hear(message: unknown): void {
     this.#lastSignAt = performance.now();
-    if (message.type === "heartbeat") {
-      this.#vitals = message.vitals;
-      this.#gauges = message.gauges;
+    const checked = readFromChild(message);
+    switch (checked?.type) {
+      case undefined:
+        break;
+      case "heartbeat":
+        this.#vitals = checked.vitals;
+        this.#gauges = checked.gauges;
+        break;
+      case "failed":
+        this.#said = checked.detail;
+        break;
+      case "ready":
+        // A second `ready` changes nothing: the state and the promise are past it.
+        this.#served = true;
+        if (this.#state === "starting") this.#state = "ready";
+        this.#ready.resolve(checked.port);
+        break;
     }
-    if (message.type === "failed") this.#detail = message.detail;
-    if (message.type === "ready") {
-      this.#served = true;
-      if (this.#state === "starting") this.#state = "ready";
-      onReady(message.port);
-    }
+  }
+
+  #onChannelClosed(flood: string | undefined): void {
+    if (flood !== undefined) this.kill(`${flood}, killed`);
+    else this.#killIn(EXIT_MS, "closed its channel and went on, killed");
+  }
+
+  #killIn(ms: number, reason: string): void {
+    if (this.#state === "gone") return;
+    clearTimeout(this.#killTimer);
+    this.#killTimer = setTimeout(() => this.kill(reason), ms);
+  }
+
+  #onExit(code: number | null, signal: NodeJS.Signals | null): void {
+    if (this.#state === "gone") return;
+    this.#state = "gone";
+    clearTimeout(this.#killTimer);
+    this.#channel.close();
+    const detail = this.#killedFor ?? this.#said;
+    this.#ready.reject(new Error(detail ?? `it exited with ${signal ?? `code ${code}`} before it was ready`));
+    this.#exited.resolve({ code, signal, detail, served: this.#served });
   }
 }

@@ -1,6 +1,11 @@
-/** How children are forked: workers through node:cluster, so that they share the port; the others plainly. */
-import { fork } from "node:child_process";
+/**
+ * How children are forked: workers through node:cluster, so that they share the port; the others plainly.
+ * Each gets its end of a channel at CHANNEL_FD, and nothing on stdin.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
 import cluster from "node:cluster";
+import { Socket } from "node:net";
+import { SocketChannel } from "./channel.ts";
 import { Child } from "./child.ts";
 
 export interface ForkOptions {
@@ -17,16 +22,57 @@ export interface ForkOptions {
  */
 const YOUNG_GENERATION = "--max-semi-space-size=8";
 
+/** The fourth is CHANNEL_FD. */
+const STDIO = ["ignore", "inherit", "inherit", "pipe"] as const;
+
+/** Workers send nothing through Node's IPC but what `cluster` does at each start, about ten messages. */
+const MAX_IPC_MESSAGES = 1_000;
+
 /**
  * SCHED_NONE: each worker accepts for itself. [With round-robin every `kill -9` of a worker left 0.4–0.7
  * connections hanging for good; with SCHED_NONE none.]
  */
 export function forkWorker({ entry, args, env }: ForkOptions): Child {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  cluster.setupPrimary({ exec: entry, args: [...args], execArgv: [...process.execArgv, YOUNG_GENERATION] });
-  return new Child(cluster.fork(env).process);
+  const execArgv = [...process.execArgv, YOUNG_GENERATION];
+  cluster.setupPrimary({ exec: entry, args: [...args], execArgv, stdio: [...STDIO, "ipc"] });
+  const { process: worker } = cluster.fork(env);
+  const child = childOf(worker);
+  guardIpc(worker, (reason) => child.kill(reason));
+  return child;
 }
 
 export function forkPlain({ entry, args, env }: ForkOptions): Child {
-  return new Child(fork(entry, args, { env }));
+  return childOf(spawn(process.execPath, [...process.execArgv, entry, ...args], { env, stdio: [...STDIO] }));
+}
+
+function childOf(process: ChildProcess): Child {
+  // A fork that failed has no streams: its channel is a socket that is closed.
+  const end = process.stdio?.[3] ?? new Socket().destroy();
+  return new Child(process, new SocketChannel(end as Socket, { isBounded: true }));
+}
+
+/**
+ * `cluster` needs Node's IPC between the primary and a worker. Node handles some messages in listeners that throw
+ * (`{ cmd: "NODE_HANDLE_ACK" }` without a handle under way), and an exception there would end the primary.
+ */
+function guardIpc(worker: ChildProcess, kill: (reason: string) => void): void {
+  let messages = 0;
+  const count = () => {
+    messages += 1;
+    if (messages > MAX_IPC_MESSAGES) kill(`it sent more than ${MAX_IPC_MESSAGES} messages over Node's IPC, killed`);
+  };
+  for (const event of ["message", "internalMessage"]) {
+    for (const listener of worker.rawListeners(event) as ((...args: unknown[]) => void)[]) {
+      worker.off(event, listener);
+      worker.on(event, (...args: unknown[]) => {
+        try {
+          listener.apply(worker, args);
+        } catch (error) {
+          kill(`it sent a message that Node cannot handle (${String(error)}), killed`);
+        }
+      });
+    }
+    worker.on(event, count);
+  }
 }

@@ -1,10 +1,13 @@
 /**
  * The life of a child process: boot, ready, heartbeats, drain, exit. Each `main.ts` hands its service to
- * `runService` and does nothing else with signals, IPC or exit codes.
+ * `runService` and does nothing else with signals, the channel or exit codes.
  */
-import { startWatchdog } from "./watchdog.ts";
+import { fstatSync } from "node:fs";
+import { Socket } from "node:net";
+import { CHANNEL_FD, SocketChannel, type Channel } from "./channel.ts";
 import { EXIT, HEARTBEAT_MS, type FromChild, type Gauges, type Snapshot, type ToChild } from "./protocol.ts";
 import { VitalsMeter } from "./vitals.ts";
+import { startWatchdog } from "./watchdog.ts";
 
 export interface Service {
   /** Where it listens, when the parent has to know. */
@@ -25,8 +28,8 @@ export interface ServiceOptions {
   /** Told of what ends the process, before it ends. */
   readonly onFatal: (error: unknown) => void;
   /**
-   * systemd and `timeout` send SIGTERM to every process at once. Those who serve users drain on it; those
-   * whom others need while they drain ignore it and wait for the primary's word. Default "drain".
+   * systemd and `timeout` send SIGTERM to every process at once. Workers and agents drain on it. The simulator
+   * ignores it and waits for the primary's word, because agents need it while they drain. Default "drain".
    */
   readonly onSigterm?: "drain" | "ignore";
 }
@@ -34,6 +37,7 @@ export interface ServiceOptions {
 export async function runService({ title, start, onFatal, onSigterm = "drain" }: ServiceOptions): Promise<void> {
   process.title = title;
   startWatchdog();
+  const parent = connectParent();
   // Ctrl-C and a closed terminal reach the whole process group; only the primary decides what they mean.
   for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
   const crash = (error: unknown) => {
@@ -44,47 +48,64 @@ export async function runService({ title, start, onFatal, onSigterm = "drain" }:
   process.on("unhandledRejection", crash);
   try {
     const service = await start();
-    const drain = attach(service);
+    const drain = attach(service, parent);
     process.on("SIGTERM", () => onSigterm === "drain" && drain());
-    // Last: from here on the parent may say, or send, whatever it likes.
-    await send({ type: "ready", ...(service.port !== undefined && { port: service.port }) });
+    // Last: once it is ready the primary may send snapshots, or the word to drain.
+    await parent.send({ type: "ready", ...(service.port !== undefined && { port: service.port }) } satisfies FromChild);
   } catch (error) {
     onFatal(error);
-    await send({ type: "failed", detail: error instanceof Error ? error.message : String(error) });
+    const detail = error instanceof Error ? error.message : String(error);
+    await parent.send({ type: "failed", detail } satisfies FromChild);
     process.exit(isHopeless(error) ? EXIT.config : EXIT.crashed);
   }
 }
 
-/** @returns what drains the service and ends the process */
-function attach(service: Service): () => void {
-  const meter = new VitalsMeter();
-  const beat = () =>
-    void send({ type: "heartbeat", vitals: meter.read(service.inFlight()), gauges: service.gauges?.() ?? {} });
-  setInterval(beat, HEARTBEAT_MS);
-
-  let draining = false;
-  const drain = () => {
-    if (draining) return;
-    draining = true;
-    // A rejection here is a crash like any other: the handler above logs it and exits.
-    void service.drain().then(() => process.exit(EXIT.drained));
-  };
-  process.on("disconnect", () => process.exit(EXIT.crashed));
-  // The parent died while we booted: that event is over, and the watchdog took the wrong process for our parent.
-  if (!process.connected) process.exit(EXIT.crashed);
-  process.on("message", (message: ToChild) => {
-    if (message.type === "drain") drain();
-    else service.onSnapshot?.(message.snapshot);
-  });
-  return drain;
+/** Whether the primary started this process, and not somebody by hand. */
+export function hasParent(): boolean {
+  try {
+    return fstatSync(CHANNEL_FD).isSocket();
+  } catch {
+    return false;
+  }
 }
 
-/** Resolves when the message is written, or cannot be any more: a dead parent is the watchdog's business. */
-function send(message: FromChild): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.connected) process.send?.(message, undefined, {}, () => resolve());
-    else resolve();
+function connectParent(): Channel {
+  if (!hasParent()) throw new Error("This file is started by the primary; run `node run-production` instead.");
+  const socket = new Socket({ fd: CHANNEL_FD, readable: true, writable: true });
+  return new SocketChannel(socket, { isBounded: false });
+}
+
+/** @returns what drains the service and ends the process */
+function attach(service: Service, parent: Channel): () => void {
+  const meter = new VitalsMeter();
+  const beat = () => {
+    const heartbeat: FromChild = {
+      type: "heartbeat",
+      vitals: meter.read(service.inFlight()),
+      gauges: service.gauges?.() ?? {},
+    };
+    void parent.send(heartbeat);
+  };
+  setInterval(beat, HEARTBEAT_MS);
+
+  let isDraining = false;
+  const drain = () => {
+    if (isDraining) return;
+    isDraining = true;
+    // A rejection is a crash like any other: the handler of `unhandledRejection` logs it and exits.
+    void service.drain().then(() => process.exit(EXIT.drained));
+  };
+  parent.listen({
+    onMessage: (message) => {
+      const { type, ...rest } = message as ToChild;
+      if (type === "drain") drain();
+      else if ("snapshot" in rest) service.onSnapshot?.(rest.snapshot);
+    },
+    // If the primary died while this process booted, the end of the channel is read here. The watchdog cannot help
+    // then: it took the wrong process for the parent.
+    onClose: () => process.exit(EXIT.crashed),
   });
+  return drain;
 }
 
 const HOPELESS: ReadonlySet<unknown> = new Set(["CONFIG", "EADDRINUSE", "EACCES", "EADDRNOTAVAIL"]);

@@ -1,4 +1,4 @@
-/** What the primary and its children say to each other over IPC. Nothing here knows of runs. */
+/** What the primary and its children say to each other over their channel. Nothing here knows of runs. */
 
 import type { CHILD_KINDS, CHILD_STATES, Gauges, ProcessInfo, Snapshot, Vitals } from "../api/system.ts";
 

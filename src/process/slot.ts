@@ -1,15 +1,32 @@
 /**
- * One place in the process tree, e.g. "worker 2": keeps exactly one serving child in it, restarts it with
- * backoff when it dies, and swaps it for a new one without a gap. Owned by the supervisor.
+ * One place in the process tree, e.g. "worker 2": keeps exactly one serving child in it, replaces it when it dies,
+ * and swaps it for a new one without a gap. Owned by the supervisor.
+ *
+ *   state     event                                     next state        reported
+ *   new       start()                                   booting
+ *   booting   the child is ready                        serving           onReturn, if a child died before
+ *   booting   no `ready` for SLOW_MS                    (same)            onSlow
+ *   booting   no `ready` for BOOT_MS                    (same)            the child is killed: its exit follows
+ *   booting   the child exits                           waiting           onDeath
+ *   booting   the child exits, and no hope is left      retired           onDeath, onHopeless
+ *   serving   the child exits, however                  booting, at once  onDeath
+ *   serving   the child is silent for stallMs           (same)            the child is killed: its exit follows
+ *   waiting   the backoff is over                       booting
+ *   any       a prepared child is committed             serving           onReturn, if a child died before
+ *   any       retire()                                  retired
+ *
+ * No hope is left when the place never had a ready child and either the child says that no restart can help, or it
+ * failed `maxBootFailures` times in a row. A place that once served is never given up.
  */
 import { backoffMs } from "../core/backoff.ts";
 import { NO_VITALS, type Child, type ChildExit } from "./child.ts";
 import { EXIT, type ChildKind, type ChildState, type ProcessInfo } from "./protocol.ts";
 
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };
-// A child that served this long was healthy: the next failure starts the backoff anew.
-const HEALTHY_MS = 30_000;
+const SLOW_MS = 5_000;
 const BOOT_MS = 30_000;
+/** Two missed heartbeats: worth showing long before it is worth killing. */
+const SHOWN_AS_STALLED_MS = 2_500;
 
 export interface Death {
   readonly pid: number;
@@ -25,44 +42,52 @@ export interface Death {
 export interface SlotEvents {
   /** A child is gone without having been asked to, or before it had drained. */
   onDeath(slot: Slot, death: Death): void;
-  /** After a death, or a start that failed: the next one is ready. */
+  /** After a death, or a start that failed: the next child is ready. */
   onReturn(slot: Slot, pid: number): void;
-  /** A child was forked, became ready or is gone: what `info()` says is another now. */
+  /** A child has booted for `waitedMs` and is not ready. */
+  onSlow(slot: Slot, slow: { readonly pid: number; readonly waitedMs: number }): void;
+  /** A child was forked, became ready or is gone: `info()` has changed. */
   onChange(): void;
-  /** It never became ready and a restart will not help, or was tried too often. */
+  /** No child of this place became ready, and no restart will help. */
   onHopeless(slot: Slot, reason: string): void;
 }
 
 /** A child that is ready and waits to take its slot. */
 export interface Prepared {
-  /** It serves from now on. Resolves when the old one is gone. */
+  /** The new child serves from now on. Resolves when the old one is gone. */
   readonly commit: (graceMs: number) => Promise<void>;
-  readonly abandon: () => void;
+  readonly kill: () => void;
 }
 
 export interface SlotOptions extends SlotEvents {
   readonly kind: ChildKind;
   readonly id: number;
   readonly stallMs: number;
-  /** Failures in a row, before it ever was ready, after which it is given up. */
   readonly maxBootFailures: number;
   fork(): Child;
 }
+
+/** What a boot must know of the boots before it. */
+interface Past {
+  /** Boots that failed in a row. */
+  readonly failures: number;
+  /** Whether a child of this place ever became ready. */
+  readonly everReady: boolean;
+}
+
+type State =
+  | { readonly is: "new" }
+  | { readonly is: "booting"; readonly child: Child; readonly past: Past; readonly boot: BootTimers }
+  | { readonly is: "serving"; readonly child: Child }
+  | { readonly is: "waiting"; readonly timer: NodeJS.Timeout; readonly past: Past }
+  | { readonly is: "retired"; readonly child: Child | undefined };
 
 export class Slot {
   readonly kind: ChildKind;
   readonly id: number;
   readonly #options: SlotOptions;
-  #child: Child | undefined;
-  #restartTimer: NodeJS.Timeout | undefined;
-  #failures = 0;
-  #everReady = false;
   readonly #firstReady = Promise.withResolvers<number | undefined>();
-  #stopping = false;
-  // Since a death, until the next one is ready.
-  #isDown = false;
-  /** Why we killed the child ourselves. */
-  #killedFor: string | undefined;
+  #state: State = { is: "new" };
   #restarts = 0;
   #lastExit: ProcessInfo["last_exit"] = null;
 
@@ -74,79 +99,67 @@ export class Slot {
 
   /** Forks the first child. Resolves with its port once one is ready; until then the slot tries again, or is hopeless. */
   start(): Promise<number | undefined> {
-    this.#fork();
+    this.#boot({ failures: 0, everReady: false });
     return this.#firstReady.promise;
   }
 
   /** A new child first, then the old one drains. Rejects, with the old one still serving, when the new one fails. */
   async prepare(): Promise<Prepared> {
     const next = this.#options.fork();
-    const bootTimer = setTimeout(() => next.kill(), BOOT_MS);
-    await next.ready.finally(() => clearTimeout(bootTimer));
+    const boot = new BootTimers(next, (slow) => this.#options.onSlow(this, slow));
+    await next.ready.finally(() => boot.stop());
     return {
       commit: (graceMs) => {
-        const old = this.#child;
-        clearTimeout(this.#restartTimer);
-        this.#child = next;
-        this.#failures = 0;
-        this.#watch(next);
-        return this.#seeOff(old, graceMs);
+        const old = this.child;
+        this.#serve(next);
+        this.#watchExit(next);
+        return this.#drainOld(old, graceMs);
       },
-      abandon: () => next.kill(),
+      kill: () => next.kill(),
     };
   }
 
-  /** A child that was replaced may still die on its way out; then somebody has to take over what it held. */
-  async #seeOff(old: Child | undefined, graceMs: number): Promise<void> {
-    if (!old || old.state === "gone") return;
-    const exit = await old.drain(graceMs);
-    if (exit.code === EXIT.drained) return;
-    this.#noteExit(reasonOf(exit));
-    this.#options.onDeath(this, { pid: old.pid, exit, verdict: "died on its way out; its successor serves" });
-  }
-
-  /** Called every second: kills a child that gave no sign of life. */
+  /** Called every second: kills a serving child that gave no sign of life. */
   checkPulse(): void {
-    const child = this.#child;
-    if (child?.state !== "starting" && child?.state !== "ready") return;
-    const limitMs = child.state === "ready" ? this.#options.stallMs : BOOT_MS;
-    if (child.silentMs() < limitMs) return;
-    this.#killedFor = `silent for ${limitMs} ms, killed`;
-    child.kill();
+    if (this.#state.is !== "serving") return;
+    const { child } = this.#state;
+    const { stallMs } = this.#options;
+    if (child.state === "ready" && child.silentMs() >= stallMs) child.kill(`silent for ${stallMs} ms, killed`);
   }
 
   forgiveSilence(): void {
-    this.#child?.forgiveSilence();
+    this.child?.forgiveSilence();
   }
 
-  /** From here on nothing is restarted. */
+  /** From here on nothing is restarted. Idempotent. */
   retire(): void {
-    this.#stopping = true;
-    clearTimeout(this.#restartTimer);
+    if (this.#state.is !== "retired") this.#become({ is: "retired", child: this.child });
   }
 
+  /** Resolves when the child is gone. */
   async drain(graceMs: number): Promise<void> {
-    await this.#child?.drain(graceMs);
+    this.retire();
+    await this.child?.drain(graceMs);
   }
 
   kill(): void {
     this.retire();
-    this.#child?.kill();
+    this.child?.kill();
   }
 
   get child(): Child | undefined {
-    return this.#child;
+    return "child" in this.#state ? this.#state.child : undefined;
   }
 
   info(): ProcessInfo {
-    const child = this.#child;
-    const alive = child !== undefined && child.state !== "gone";
+    const { child } = this;
+    const isAlive = child !== undefined && child.state !== "gone";
     return {
       kind: this.kind,
       id: this.id,
-      pid: alive ? child.pid : null,
-      state: this.#state(),
-      uptime_s: alive ? Math.round((performance.now() - child.startedAt) / 1000) : 0,
+      pid: isAlive ? child.pid : null,
+      state: isAlive ? shownState(child) : "restarting",
+      uptime_s: isAlive ? Math.round((performance.now() - child.startedAt) / 1000) : 0,
       ...(child?.vitals ?? NO_VITALS),
       restarts: this.#restarts,
       gauges: child?.gauges ?? {},
@@ -154,68 +167,108 @@ export class Slot {
     };
   }
 
-  #state(): ChildState {
-    const child = this.#child;
-    if (!child || child.state === "gone") return "restarting";
-    // Two heartbeats missed: worth showing long before it is worth killing.
-    return child.state === "ready" && child.silentMs() > 2_500 ? "stalled" : child.state;
-  }
-
-  #watch(child: Child): void {
+  #boot(past: Past): void {
+    const child = this.#options.fork();
+    const boot = new BootTimers(child, (slow) => this.#options.onSlow(this, slow));
+    this.#become({ is: "booting", child, past, boot });
     child.ready.then(
       (port) => {
-        this.#everReady = true;
         this.#firstReady.resolve(port);
-        if (this.#isDown) this.#options.onReturn(this, child.pid);
-        this.#isDown = false;
-        this.#options.onChange();
+        // A committed child may have taken the place meanwhile.
+        if (this.#state.is === "booting" && this.#state.child === child) this.#serve(child);
       },
+      // `exited` says the same, with the reason.
       () => {},
     );
-    void child.exited.then((exit) => this.#onExit(child, exit));
+    this.#watchExit(child);
   }
 
-  #onExit(child: Child, exit: ChildExit): void {
-    // Replaced meanwhile, or asked to go: nothing to mend.
-    if (child !== this.#child || this.#stopping) return;
-    const detail = this.#killedFor ?? exit.detail;
-    this.#killedFor = undefined;
-    if (performance.now() - child.startedAt > HEALTHY_MS) this.#failures = 0;
-    this.#failures += 1;
-    const tooOften = !this.#everReady && this.#failures >= this.#options.maxBootFailures;
-    const hopeless = exit.code === EXIT.config || tooOften;
-    const reason = reasonOf({ ...exit, detail });
-    this.#isDown = true;
-    this.#noteExit(reason);
-    this.#options.onDeath(this, { pid: child.pid, exit: { ...exit, detail }, verdict: verdictOn(exit, hopeless) });
-    if (hopeless) return this.#options.onHopeless(this, reason);
-    this.#restartTimer = setTimeout(
-      () => {
-        this.#restarts += 1;
-        this.#fork();
-      },
-      backoffMs(this.#failures, BACKOFF),
-    );
+  #serve(child: Child): void {
+    const past = "past" in this.#state ? this.#state.past : undefined;
+    this.#become({ is: "serving", child });
+    if (past && (past.everReady || past.failures > 0)) this.#options.onReturn(this, child.pid);
   }
 
-  #noteExit(reason: string): void {
-    this.#lastExit = { at: Date.now(), reason };
+  #watchExit(child: Child): void {
+    void child.exited.then((exit) => {
+      if (this.child !== child) return;
+      if (this.#state.is === "serving") this.#onServingExit(child, exit);
+      else if (this.#state.is === "booting") this.#onBootExit({ child, exit, past: this.#state.past });
+    });
+  }
+
+  #onServingExit(child: Child, exit: ChildExit): void {
+    this.#noteExit(exit);
+    this.#options.onDeath(this, { pid: child.pid, exit, verdict: "died; it is replaced" });
+    this.#restarts += 1;
+    this.#boot({ failures: 0, everReady: true });
+  }
+
+  #onBootExit({ child, exit, past }: { child: Child; exit: ChildExit; past: Past }): void {
+    const failures = past.failures + 1;
+    const isHopeless = !past.everReady && (exit.code === EXIT.config || failures >= this.#options.maxBootFailures);
+    this.#noteExit(exit);
+    const death = { pid: child.pid, exit };
+    if (isHopeless) {
+      this.#become({ is: "retired", child });
+      this.#options.onDeath(this, { ...death, verdict: "did not start; it is given up" });
+      this.#options.onHopeless(this, reasonOf(exit));
+      return;
+    }
+    const next = { ...past, failures };
+    const bootAgain = () => {
+      this.#restarts += 1;
+      this.#boot(next);
+    };
+    this.#become({ is: "waiting", timer: setTimeout(bootAgain, backoffMs(failures, BACKOFF)), past: next });
+    this.#options.onDeath(this, { ...death, verdict: "did not start; it is tried again" });
+  }
+
+  /** A child that was replaced may still die on its way out; then somebody has to take over what it held. */
+  async #drainOld(old: Child | undefined, graceMs: number): Promise<void> {
+    if (!old || old.state === "gone") return;
+    const exit = await old.drain(graceMs);
+    if (exit.code === EXIT.drained) return;
+    this.#noteExit(exit);
+    this.#options.onDeath(this, { pid: old.pid, exit, verdict: "died on its way out; its successor serves" });
+  }
+
+  #noteExit(exit: ChildExit): void {
+    this.#lastExit = { at: Date.now(), reason: reasonOf(exit) };
     this.#options.onChange();
   }
 
-  #fork(): void {
-    const child = this.#options.fork();
-    this.#child = child;
-    this.#watch(child);
+  /** The only place where the state changes. Frees what the old state owned. */
+  #become(next: State): void {
+    const old = this.#state;
+    if (old.is === "booting") old.boot.stop();
+    if (old.is === "waiting") clearTimeout(old.timer);
+    this.#state = next;
     this.#options.onChange();
   }
+}
+
+/** Reports a child that is slow to become ready, and kills one that does not. Owned by whoever waits for `ready`. */
+class BootTimers {
+  readonly #slow: NodeJS.Timeout;
+  readonly #kill: NodeJS.Timeout;
+
+  constructor(child: Child, onSlow: (slow: { pid: number; waitedMs: number }) => void) {
+    this.#slow = setTimeout(() => onSlow({ pid: child.pid, waitedMs: SLOW_MS }), SLOW_MS);
+    this.#kill = setTimeout(() => child.kill(`not ready after ${BOOT_MS} ms, killed`), BOOT_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.#slow);
+    clearTimeout(this.#kill);
+  }
+}
+
+function shownState(child: Child): ChildState {
+  if (child.state === "gone") return "restarting";
+  return child.state === "ready" && child.silentMs() > SHOWN_AS_STALLED_MS ? "stalled" : child.state;
 }
 
 function reasonOf({ code, signal, detail }: ChildExit): string {
   return detail ?? signal ?? `exited with code ${code}`;
-}
-
-function verdictOn({ served }: ChildExit, hopeless: boolean): Death["verdict"] {
-  if (hopeless) return "did not start; it is given up";
-  return served ? "died; it is replaced" : "did not start; it is tried again";
 }

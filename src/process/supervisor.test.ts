@@ -6,7 +6,38 @@ import { Supervisor } from "./supervisor.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-async function startTwo() {
+const VITALS = { rss_bytes: 1, cpu_percent: 2, lag_ms: { p50: 3, p99: 4 }, in_flight: 5 };
+
+/** What a tool may write into the channel of its process, as the primary reads it. */
+const NONSENSE: [string, unknown][] = [
+  ["null", null],
+  ["no JSON", undefined],
+  ["a number", 7],
+  ["NaN", Number.NaN],
+  ["a string", "ready"],
+  ["a list", [{ type: "failed" }]],
+  ["an empty object", {}],
+  ["an unknown type", { type: "drain" }],
+  ["a type that is no string", { type: { toString: "ready" } }],
+  ["a second ready", { type: "ready", port: 1 }],
+  ["a ready with a port that is none", { type: "ready", port: "80; rm" }],
+  ["a ready with a port out of range", { type: "ready", port: 65_536 }],
+  ["a failed without a text", { type: "failed", detail: { long: "story" } }],
+  ["a heartbeat without vitals", { type: "heartbeat", gauges: {} }],
+  ["a heartbeat without gauges", { type: "heartbeat", vitals: VITALS }],
+  ["vitals that are null", { type: "heartbeat", vitals: null, gauges: {} }],
+  ["vitals with NaN", { type: "heartbeat", vitals: { ...VITALS, cpu_percent: Number.NaN }, gauges: {} }],
+  ["vitals with a text", { type: "heartbeat", vitals: { ...VITALS, rss_bytes: "1" }, gauges: {} }],
+  ["vitals below zero", { type: "heartbeat", vitals: { ...VITALS, in_flight: -1 }, gauges: {} }],
+  ["vitals without a lag", { type: "heartbeat", vitals: { ...VITALS, lag_ms: null }, gauges: {} }],
+  [
+    "a lag that is infinite",
+    { type: "heartbeat", vitals: { ...VITALS, lag_ms: { p50: 0, p99: Infinity } }, gauges: {} },
+  ],
+  ["gauges that are a list", { type: "heartbeat", vitals: VITALS, gauges: [1] }],
+];
+
+async function startTwo(count = 2) {
   const forked: FakeProcess[] = [];
   const fork = () => {
     const process = new FakeProcess(forked.length + 1);
@@ -19,9 +50,10 @@ async function startTwo() {
     gauges: () => ({ runs_running: 3 }),
     onDeath: () => {},
     onReturn: () => {},
+    onSlow: () => {},
     onHopeless: () => {},
   });
-  const started = supervisor.start({ kind: "worker", count: 2, fork });
+  const started = supervisor.start({ kind: "worker", count, fork });
   for (const process of forked) process.say({ type: "ready" });
   await started;
   const dispose = async () => {
@@ -54,25 +86,56 @@ test("a death is shared without waiting for the next second, and so is the child
   tree.forked[0]?.exit(null, "SIGKILL");
   await vi.advanceTimersByTimeAsync(50);
   const [, dead] = snapshotsOf(tree.forked[1]).at(-1)?.processes ?? [];
-  await vi.advanceTimersByTimeAsync(200);
   tree.forked[2]?.say({ type: "ready" });
   await vi.advanceTimersByTimeAsync(50);
   const [, next] = snapshotsOf(tree.forked[1]).at(-1)?.processes ?? [];
 
-  expect(dead).toMatchObject({ state: "restarting", pid: null, last_exit: { reason: "SIGKILL" } });
+  expect(dead).toMatchObject({ state: "starting", pid: 3, last_exit: { reason: "SIGKILL" } });
   expect(next).toMatchObject({ state: "ready", pid: 3, restarts: 1, last_exit: { reason: "SIGKILL" } });
 });
 
 test("what changes at the same time is one snapshot", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTwo(3);
   await vi.advanceTimersByTimeAsync(100);
-  const before = snapshotsOf(tree.forked[1]).length;
+  const before = snapshotsOf(tree.forked[2]).length;
 
-  for (const process of tree.forked) process.say({ type: "failed", detail: "disk full" });
-  for (const process of tree.forked.slice(0, 2)) process.exit(70);
+  for (const process of tree.forked.slice(0, 2)) {
+    process.say({ type: "failed", detail: "disk full" });
+    process.exit(70);
+  }
   await vi.advanceTimersByTimeAsync(50);
 
-  const [last, ...more] = snapshotsOf(tree.forked[1]).slice(before);
+  const [last, ...more] = snapshotsOf(tree.forked[2]).slice(before);
   expect(more).toEqual([]);
-  expect(last?.processes.map((process) => process.last_exit?.reason)).toEqual([undefined, "disk full", "disk full"]);
+  expect(last?.processes.map((process) => process.last_exit?.reason)).toEqual([
+    undefined,
+    "disk full",
+    "disk full",
+    undefined,
+  ]);
+});
+
+test.each<[string, unknown]>(NONSENSE)("a child that sends %s changes nothing", async (_, message) => {
+  await using tree = await startTwo();
+  tree.forked[0]?.say({ type: "heartbeat", vitals: VITALS, gauges: { viewers: 6 } });
+
+  tree.forked[0]?.sayAnything(message);
+  await vi.advanceTimersByTimeAsync(1_000);
+
+  const [, worker] = snapshotsOf(tree.forked[1]).at(-1)?.processes ?? [];
+  expect(worker).toMatchObject({ ...VITALS, pid: 1, state: "ready", gauges: { viewers: 6 }, restarts: 0 });
+});
+
+test("gauges that are no numbers, or too many, are left out of the snapshot", async () => {
+  await using tree = await startTwo();
+  const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`gauge_${index}`, index]));
+  const gauges = JSON.parse('{"__proto__":1,"a":"1","b":null,"c":{},"D":1,"viewers":6}') as Record<string, number>;
+
+  tree.forked[0]?.say({ type: "heartbeat", vitals: VITALS, gauges });
+  tree.forked[1]?.say({ type: "heartbeat", vitals: VITALS, gauges: many });
+  await vi.advanceTimersByTimeAsync(1_000);
+
+  const [, first, second] = snapshotsOf(tree.forked[1]).at(-1)?.processes ?? [];
+  expect(first?.gauges).toEqual({ viewers: 6 });
+  expect(Object.keys(second?.gauges ?? {})).toHaveLength(64);
 });

@@ -32,6 +32,8 @@ export interface SupervisorOptions {
   readonly onDeath: (death: Death & Place) => void;
   /** The next one after a death serves. */
   readonly onReturn: (child: Place & { readonly pid: number }) => void;
+  /** A child has booted for `waitedMs` and is not ready. */
+  readonly onSlow: (child: Place & { readonly pid: number; readonly waitedMs: number }) => void;
   /** The tree cannot work: one of its processes never came up, or said that no restart can help. */
   readonly onHopeless: (reason: string) => void;
 }
@@ -59,7 +61,7 @@ export class Supervisor {
 
   /** Forks `count` children of a kind and waits until each is ready. Resolves with their ports. */
   async start({ kind, count, fork }: RoleOptions): Promise<(number | undefined)[]> {
-    const { stallMs, onDeath, onReturn, onHopeless } = this.#options;
+    const { stallMs, onDeath, onReturn, onSlow, onHopeless } = this.#options;
     const slots = Array.from({ length: count }, (_, index) => {
       const id = index + 1;
       return new Slot({
@@ -70,6 +72,7 @@ export class Supervisor {
         fork: () => fork(id),
         onDeath: (_slot, death) => onDeath({ kind, id, ...death }),
         onReturn: (_slot, pid) => onReturn({ kind, id, pid }),
+        onSlow: (_slot, slow) => onSlow({ kind, id, ...slow }),
         onChange: () => this.#shareSoon(),
         onHopeless: (_slot, reason) => onHopeless(`${kind} ${id} does not start: ${reason}`),
       });
@@ -123,7 +126,7 @@ export class Supervisor {
     const ready = results.filter((result) => result.status === "fulfilled").map((result) => result.value);
     const failed = results.find((result) => result.status === "rejected");
     if (failed || this.#stopping) {
-      for (const next of ready) next.abandon();
+      for (const next of ready) next.kill();
       throw failed ? failed.reason : new Error("the server is draining");
     }
     for (const next of ready) {

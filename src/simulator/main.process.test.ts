@@ -1,28 +1,34 @@
 /** The real entry as a real process, under Node's own type stripping. */
-import { type ChildProcess, fork, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { CHANNEL_FD, SocketChannel } from "../process/channel.ts";
 
 const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
 
-interface Child extends AsyncDisposable {
+interface Simulator extends AsyncDisposable {
   readonly child: ChildProcess;
+  readonly channel: SocketChannel;
   readonly port: number;
   readonly exit: Promise<unknown[]>;
 }
 
-async function forkSimulator(): Promise<Child> {
-  // vitest's own loader flags are not for the child: it must start as it does in production.
-  const child = fork(MAIN, ["--port", "0"], { execArgv: [] });
+/** As the primary starts it: with its end of a channel at file descriptor 3. */
+async function forkSimulator(): Promise<Simulator> {
+  const child = spawn(process.execPath, [MAIN, "--port", "0"], { stdio: ["ignore", "inherit", "inherit", "pipe"] });
   const exit = once(child, "exit");
-  const [message] = (await once(child, "message")) as [{ type: string; port: number }];
+  const channel = new SocketChannel(child.stdio[CHANNEL_FD] as Socket, { isBounded: true });
+  const first = Promise.withResolvers<unknown>();
+  channel.listen({ onMessage: first.resolve, onClose: () => {} });
+  const message = (await first.promise) as { type: string; port: number };
   expect(message.type).toBe("ready");
   const dispose = async (): Promise<void> => {
     child.kill("SIGKILL");
     await exit;
   };
-  return { child, port: message.port, exit, [Symbol.asyncDispose]: dispose };
+  return { child, channel, port: message.port, exit, [Symbol.asyncDispose]: dispose };
 }
 
 test("a forked simulator says its port and answers there", async () => {
@@ -39,7 +45,7 @@ test("signals to the process group do not end it, its parent's word does", async
   sim.child.kill("SIGINT");
   sim.child.kill("SIGTERM");
   expect(await answers()).toBe(200);
-  sim.child.send({ type: "drain" });
+  await sim.channel.send({ type: "drain" });
   expect(await sim.exit).toEqual([0, null]);
 });
 
@@ -52,7 +58,7 @@ test("it ends when its parent lets go of it, with a stream still open", async ()
     body: JSON.stringify({ model: "m", max_tokens: 9, stream: true, messages }),
   });
   expect(response.status).toBe(200);
-  sim.child.disconnect();
+  sim.channel.close();
   await sim.exit;
   await expect(response.text()).rejects.toThrow(/./);
 });

@@ -2,7 +2,7 @@
  * Entry of the simulator process. Forked by the primary it lives like any other child; run by hand
  * (`node src/simulator/main.ts --port 8100`) it prints where it listens and ends on SIGTERM or Ctrl-C.
  */
-import { runService, type Service } from "../process/lifecycle.ts";
+import { hasParent, runService, type Service } from "../process/lifecycle.ts";
 import { readArguments } from "./arguments.ts";
 import { startSimulator, type SimulatorOptions } from "./server.ts";
 
@@ -12,7 +12,7 @@ const parsed = readArguments(process.argv.slice(2));
 if (!("options" in parsed)) {
   complain(parsed.problems.join("\n"));
   process.exit(EX_CONFIG);
-} else if (process.send) {
+} else if (hasParent()) {
   const { options } = parsed;
   await runService({
     title: "evenkeel simulator",

@@ -1,13 +1,14 @@
 /** A child process that does what the test says, in place of a forked one. Called by the tests of src/process. */
 import type { ChildProcess } from "node:child_process";
 import { EventEmitter } from "node:events";
+import type { Channel, ChannelEvents } from "../process/channel.ts";
 import { Child } from "../process/child.ts";
 import type { FromChild, ToChild } from "../process/protocol.ts";
 
-export class FakeProcess extends EventEmitter {
+export class FakeProcess extends EventEmitter implements Channel {
   readonly pid: number;
-  connected = true;
   readonly sent: ToChild[] = [];
+  #events: ChannelEvents | undefined;
 
   constructor(pid: number) {
     super();
@@ -16,19 +17,34 @@ export class FakeProcess extends EventEmitter {
 
   /** What a slot or supervisor would get from a fork. */
   child(): Child {
-    return new Child(this as unknown as ChildProcess);
+    return new Child(this as unknown as ChildProcess, this);
   }
 
-  send(message: ToChild): void {
+  listen(events: ChannelEvents): void {
+    this.#events = events;
+  }
+
+  async send(message: ToChild): Promise<void> {
     this.sent.push(message);
   }
+
+  close(): void {}
 
   kill(signal: NodeJS.Signals): void {
     this.exit(null, signal);
   }
 
   say(message: FromChild): void {
-    this.emit("message", message);
+    this.sayAnything(message);
+  }
+
+  /** As a child that does not keep to the protocol. */
+  sayAnything(message: unknown): void {
+    this.#events?.onMessage(message);
+  }
+
+  closeChannel(flood?: string): void {
+    this.#events?.onClose(flood);
   }
 
   exit(code: number | null, signal: NodeJS.Signals | null = null): void {

@@ -1,0 +1,68 @@
+/**
+ * Checks what a child says. The primary believes nothing it hears: tools run in agents and can write anything into the
+ * channel. `Child` calls `readFromChild` for every message and drops those that are none of ours.
+ */
+import type { FromChild, Gauges, Vitals } from "./protocol.ts";
+
+/** Further gauges of a child are dropped. A worker has about 20. */
+const MAX_GAUGES = 64;
+const GAUGE_NAME = /^[a-z][a-z0-9_.]{0,63}$/;
+const MAX_DETAIL_CHARACTERS = 2_000;
+const MAX_PORT = 65_535;
+
+/** @returns undefined when it is no message of ours */
+export function readFromChild(message: unknown): FromChild | undefined {
+  if (!isRecord(message)) return undefined;
+  switch (message["type"]) {
+    case "ready":
+      return readReady(message["port"]);
+    case "failed":
+      return readFailed(message["detail"]);
+    case "heartbeat":
+      return readHeartbeat(message);
+    default:
+      return undefined;
+  }
+}
+
+function readReady(port: unknown): FromChild | undefined {
+  if (port === undefined) return { type: "ready" };
+  const isPort = isFigure(port) && Number.isInteger(port) && port <= MAX_PORT;
+  return isPort ? { type: "ready", port } : undefined;
+}
+
+function readFailed(detail: unknown): FromChild | undefined {
+  return typeof detail === "string" ? { type: "failed", detail: detail.slice(0, MAX_DETAIL_CHARACTERS) } : undefined;
+}
+
+/** A heartbeat with one wrong figure is dropped whole: its other figures are not to be trusted either. */
+function readHeartbeat({ vitals, gauges }: Record<string, unknown>): FromChild | undefined {
+  const checked = readVitals(vitals);
+  return checked && isRecord(gauges) ? { type: "heartbeat", vitals: checked, gauges: readGauges(gauges) } : undefined;
+}
+
+function readVitals(vitals: unknown): Vitals | undefined {
+  if (!isRecord(vitals) || !isRecord(vitals["lag_ms"])) return undefined;
+  const { rss_bytes, cpu_percent, in_flight } = vitals;
+  const { p50, p99 } = vitals["lag_ms"];
+  if (!isFigure(rss_bytes) || !isFigure(cpu_percent) || !isFigure(in_flight)) return undefined;
+  if (!isFigure(p50) || !isFigure(p99)) return undefined;
+  return { rss_bytes, cpu_percent, in_flight, lag_ms: { p50, p99 } };
+}
+
+/** A gauge that is not a number is left out, as if the child could not tell it. */
+function readGauges(gauges: Record<string, unknown>): Gauges {
+  const known = Object.entries(gauges).filter(
+    (entry): entry is [string, number] => GAUGE_NAME.test(entry[0]) && Number.isFinite(entry[1]),
+  );
+  return Object.fromEntries(known.slice(0, MAX_GAUGES));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A number as vitals have them: finite and not negative. */
+function isFigure(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}

@@ -53,9 +53,14 @@ function loopCalls(situation: Situation): PlannedCall[] {
 }
 
 function directedCalls({ request, conversation: { text }, directives }: Situation): PlannedCall[] {
+  const schemas = new Map(request.tools.map(({ name, schema }) => [name, schema]));
+  // Once for each tool and not for each call: a line can order a hundred thousand calls about a long text.
+  const inputs = new Map<string, JsonObject>();
   return directives.calls.map(({ name, input }) => {
-    const tool = request.tools.find((candidate) => candidate.name === name);
-    return { name, input: input ?? (tool ? inputFor(tool.schema, { text, rest: text }) : {}) };
+    if (input) return { name, input };
+    const made = inputs.get(name) ?? inputFor(schemas.get(name) ?? {}, { text, rest: text });
+    inputs.set(name, made);
+    return { name, input: made };
   });
 }
 
@@ -81,8 +86,12 @@ export function namedTools(text: string, tools: readonly Tool[]): Mention[] {
 }
 
 // Every step keeps the length, so that an index into the plain text is one into the message.
-const plain = (text: string): string =>
-  text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/[_\s-]/g, " ");
+function plain(text: string): string {
+  const lower = text.toLowerCase();
+  // A letter that becomes two (U+0130) is rare: then only ASCII is made lower, which takes a call for each letter.
+  const same = lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return same.replace(/[_\s-]/g, " ");
+}
 
 function wordIndex(text: string, word: string): number {
   for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {

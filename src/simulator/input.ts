@@ -86,10 +86,17 @@ function stringFor(name: string, { maxLength }: JsonObject, { text, rest }: Sour
 function arithmeticIn(text: string): string | undefined {
   // One character class without alternatives: no input makes it backtrack.
   for (const [run] of text.matchAll(/[-(.\d][-\d\s().+*/%^]*/g)) {
-    const trimmed = run.replace(/[\s.+*/%^(-]+$/, "");
+    const trimmed = run.slice(0, endOfArithmetic(run)).slice(0, MAX_STRING_CHARACTERS);
     if (/[\d)]\s*[-+*/%^]+\s*[-(.\d]/.test(trimmed)) return closeParentheses(trimmed);
   }
   return undefined;
+}
+
+/** Behind the last digit or closing parenthesis. Not /[…]+$/, which starts anew at each character of a long run. */
+function endOfArithmetic(run: string): number {
+  let end = run.length;
+  while (end > 0 && !/[\d)]/.test(run.charAt(end - 1))) end--;
+  return end;
 }
 
 /** A message like "(see 1+2)" leaves a parenthesis without its partner: drop closing ones, add missing ones. */
@@ -105,9 +112,12 @@ function closeParentheses(expression: string): string {
   return kept + ")".repeat(open);
 }
 
+/** Names that are looked up as timezones. [A look-up takes 20 µs, and a message can hold a hundred thousand of them.] */
+const MAX_TIMEZONES = 20;
+
 function timezoneIn(text: string): string | undefined {
   const names = text.match(/\b(?:UTC|[A-Z]\w+(?:\/[A-Z][\w+-]+){1,2})\b/g) ?? [];
-  return names.find(isTimezone);
+  return names.slice(0, MAX_TIMEZONES).find(isTimezone);
 }
 
 function isTimezone(name: string): boolean {

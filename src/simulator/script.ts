@@ -105,7 +105,7 @@ const token = (index: number): string => (index === 0 ? "tok1" : ` tok${index + 
 const thought = (index: number): string => (index === 0 ? "thought1" : ` thought${index + 1}`);
 
 /** Up to eight characters with the blanks before them: about what a tokenizer makes of prose. */
-const splitText = (text: string): readonly string[] => text.match(/\s*\S{1,8}|\s+$/gu) ?? [];
+const splitText = (text: string): readonly string[] => text.match(/\s+\S{0,8}|\S{1,8}/gu) ?? [];
 
 /** Two pieces, three when there is enough: a reader that parses each piece alone must fail. */
 function splitJson(json: string): readonly string[] {

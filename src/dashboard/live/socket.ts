@@ -16,5 +16,5 @@ function protocolsOf(secret: string | null): string[] {
 
 function base64url(text: string): string {
   const latin1 = String.fromCharCode(...new TextEncoder().encode(text));
-  return btoa(latin1).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return btoa(latin1).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { ConfigError, loadAgents } from "./config.ts";
+import { ConfigError, loadAgents, loadMcpServers } from "./config.ts";
+import { defineAgents } from "./core/agent.ts";
 
 /** Why `agents.ts` with this text cannot be loaded. */
 async function refusalOf(text: string): Promise<{ file: string; error: unknown }> {
@@ -29,4 +30,13 @@ test("a file that exports something else is told what to export", async () => {
 
 test("a folder without the file is told by the setting that names it", async () => {
   await expect(loadAgents("/nowhere")).rejects.toThrow("There is no /nowhere/agents.ts. Write one, or set CONFIG_DIR");
+});
+
+test("an agent that names an MCP server of nobody is refused by both names", async () => {
+  const agents = defineAgents({ assistant: { model: "m", mcp: ["files"] } });
+
+  await expect(loadMcpServers("/nowhere", agents)).rejects.toThrow(
+    "Agent `assistant`: there is no MCP server `files` in /nowhere/mcp.ts.",
+  );
+  expect(await loadMcpServers("/nowhere", defineAgents({ assistant: { model: "m" } }))).toEqual(new Map());
 });

@@ -1,8 +1,9 @@
-/** Loads what the operator edits: `config/agents.ts`, and each file of `config/tools/`. Called at boot. */
+/** Loads what the operator edits: `config/agents.ts`, `config/mcp.ts`, each file of `config/tools/`. Called at boot. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Agent } from "./core/agent.ts";
+import type { McpServers } from "./core/mcp-servers.ts";
 
 /** A mistake in `config/`: no restart mends it, and its message says what does. */
 export class ConfigError extends Error {
@@ -22,6 +23,27 @@ export async function loadAgents(configDir: string): Promise<ReadonlyMap<string,
   const module = (await importConfig(file)) as { agents?: unknown };
   if (module.agents instanceof Map) return module.agents as ReadonlyMap<string, Agent>;
   throw new ConfigError(`Expected ${file} to export \`agents\`: export const agents = defineAgents({ … }).`);
+}
+
+/** No file means no servers. @throws ConfigError that names the file, or the agents that name a server of nobody */
+export async function loadMcpServers(configDir: string, agents: ReadonlyMap<string, Agent>): Promise<McpServers> {
+  const file = join(configDir, "mcp.ts");
+  const servers = existsSync(file) ? await readMcpServers(file) : new Map();
+  const unknown = [...agents.values()].flatMap(({ agentId, mcp }) =>
+    mcp
+      .filter((name) => !servers.has(name))
+      .map((name) => `Agent \`${agentId}\`: there is no MCP server \`${name}\` in ${file}.`),
+  );
+  if (unknown.length > 0) throw new ConfigError(unknown.join("\n"));
+  return servers;
+}
+
+async function readMcpServers(file: string): Promise<McpServers> {
+  const module = (await importConfig(file)) as { mcpServers?: unknown };
+  if (module.mcpServers instanceof Map) return module.mcpServers as McpServers;
+  throw new ConfigError(
+    `Expected ${file} to export \`mcpServers\`: export const mcpServers = defineMcpServers({ … }).`,
+  );
 }
 
 /** @throws ConfigError that names the file, and the line when it is known, with the reason */

@@ -3,7 +3,7 @@
  * settings → data → simulated model → workers and agents → banner → upkeep, signals, reload.
  */
 import { join, sep } from "node:path";
-import { loadAgents } from "./config.ts";
+import { loadAgents, loadMcpServers } from "./config.ts";
 import { ownerName } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
 import { openEngine } from "./engine/open.ts";
@@ -45,7 +45,7 @@ async function checkSurroundings({ host, port, dataDir, configDir }: Settings): 
   });
   const lock = lockFolder(dataDir);
   if (!lock) throw new Error(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
-  await loadAgents(configDir);
+  await loadMcpServers(configDir, await loadAgents(configDir));
   return lock;
 }
 

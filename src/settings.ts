@@ -84,6 +84,14 @@ export function childSettings(): Settings {
   return JSON.parse(json) as Settings;
 }
 
+/** What a program that an agent starts may see of our environment, unless its config names more. No secret is among it. */
+export function programEnv(): Record<string, string> {
+  const names = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
+}
+
 /** The environment for a child that shall see these settings. */
 export function childEnv(settings: Settings): Record<string, string | undefined> {
   const cache = getCompileCacheDir();

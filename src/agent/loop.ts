@@ -13,6 +13,7 @@ import { addUsage, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Breaker } from "./breaker.ts";
 import { callModel } from "./model.ts";
+import type { RefreshTools } from "./mcp/live-tools.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Parking } from "./parking.ts";
 import type { RunJournal } from "./run-journal.ts";
@@ -28,6 +29,7 @@ export interface LoopOptions {
   readonly client: Anthropic;
   /** Those of this run. */
   readonly tools: Tools;
+  readonly refreshTools: RefreshTools;
   readonly parking: Parking;
   readonly takeTurn: ToolRound["takeTurn"];
   readonly meter: ModelMeter;
@@ -67,7 +69,8 @@ export async function runLoop(options: LoopOptions): Promise<void> {
 async function modelStep(options: LoopOptions, progress: Progress): Promise<Progress | undefined> {
   const { agent, journal, client, meter, breaker, modelIdleMs: idleMs, signal } = options;
   assertStepsLeft(agent, progress.steps + 1);
-  const params = paramsOf(options, progress.messages);
+  const missing = await options.refreshTools(signal);
+  const params = paramsOf(options, progress.messages, missing);
   const { content, usage } = await callModel({ client, params, journal, meter, breaker, idleMs, signal });
   const message: Message = { role: "assistant", content };
   const step = { usage: addUsage(progress.usage, usage), steps: progress.steps + 1 };
@@ -102,8 +105,13 @@ function assertStepsLeft({ agentId, limits }: Agent, steps: number): void {
   );
 }
 
-function paramsOf({ agent, tools }: LoopOptions, messages: readonly Message[]): MessageCreateParamsStreaming {
-  const { model, maxTokens, system, thinking } = agent;
+function paramsOf(
+  { agent, tools }: LoopOptions,
+  messages: readonly Message[],
+  missingTools: readonly string[],
+): MessageCreateParamsStreaming {
+  const { model, maxTokens, thinking } = agent;
+  const system = [agent.system ?? [], missingTools].flat().join("\n\n");
   const described = describeTools(tools);
   return {
     model,
@@ -111,7 +119,7 @@ function paramsOf({ agent, tools }: LoopOptions, messages: readonly Message[]): 
     stream: true,
     // Stored content is what the API sent or what it documents as input; its types are a subset of theirs.
     messages: messages as unknown as MessageParam[],
-    ...(system !== undefined && { system }),
+    ...(system !== "" && { system }),
     ...(described.length > 0 && { tools: described }),
     ...(thinking === "adaptive" && { thinking: { type: "adaptive", display: "summarized" } }),
     ...(typeof thinking === "number" && { thinking: { type: "enabled", budget_tokens: thinking } }),

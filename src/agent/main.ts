@@ -1,13 +1,14 @@
 /** Entry of an agent process: claims runs and works on them. Never serves HTTP. */
 import Anthropic from "@anthropic-ai/sdk";
-import { loadAgents } from "../config.ts";
+import { loadAgents, loadMcpServers } from "../config.ts";
 import { ownerName } from "../core/run.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
 import { lowerPriority } from "../process/priority.ts";
-import { childSettings } from "../settings.ts";
+import { childSettings, programEnv } from "../settings.ts";
 import { Breakers } from "./breakers.ts";
+import { ManagedServers } from "./mcp/servers.ts";
 import { ModelMeter } from "./model-meter.ts";
 import { Runner } from "./runner.ts";
 import { assertToolsExist, loadTools } from "./tools/registry.ts";
@@ -19,8 +20,10 @@ const log = await createLog(settings, name);
 
 async function start(): Promise<Service> {
   lowerPriority();
-  const [agents, tools] = await Promise.all([loadAgents(settings.configDir), loadTools(settings.configDir)]);
+  const { configDir } = settings;
+  const [agents, tools] = await Promise.all([loadAgents(configDir), loadTools(configDir)]);
   assertToolsExist(agents.values(), tools);
+  const servers = await loadMcpServers(configDir, agents);
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
   const { apiKey, baseUrl } = settings.model;
   // One owner of retries, and that is model.ts.
@@ -29,7 +32,20 @@ async function start(): Promise<Service> {
   const owner = ownerName(id, process.pid);
   const meter = new ModelMeter();
   const breakers = new Breakers();
-  const runner = new Runner({ owner, engine, agents, tools, client, meter, breakers, log, concurrency, modelIdleMs });
+  const mcp = new ManagedServers({ servers, env: programEnv(), log });
+  const runner = new Runner({
+    owner,
+    engine,
+    agents,
+    tools,
+    client,
+    meter,
+    breakers,
+    mcp,
+    log,
+    concurrency,
+    modelIdleMs,
+  });
   runner.start();
   return {
     inFlight: () => runner.inFlight,
@@ -37,6 +53,7 @@ async function start(): Promise<Service> {
     drain: async () => {
       await runner.drain(drainMs);
       breakers.stop();
+      await mcp.stop();
       await engine.close();
     },
   };

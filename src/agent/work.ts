@@ -13,6 +13,8 @@ import { Interrupted } from "./abort-reason.ts";
 import { runLoop } from "./loop.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Parking } from "./parking.ts";
+import { liveTools } from "./mcp/live-tools.ts";
+import type { ManagedServers } from "./mcp/servers.ts";
 import { RunJournal } from "./run-journal.ts";
 import { DELEGATE, delegateTool } from "./tools/delegate.ts";
 import type { Tools } from "./tools/invoke.ts";
@@ -26,6 +28,7 @@ export interface WorkDeps {
   readonly client: Anthropic;
   readonly meter: ModelMeter;
   readonly breakers: Breakers;
+  readonly mcp: ManagedServers;
   readonly log: Log;
   readonly modelIdleMs: number;
 }
@@ -87,6 +90,9 @@ async function runWithinTime(
   try {
     const { signal } = abort;
     const breaker = breakers.of(agent.model);
+    const refreshTools = liveTools(tools, agent.mcp, deps.mcp);
+    // The first step may be a tool's: of a run that was taken over.
+    await refreshTools(signal);
     const takeTurn = <T>(call: () => Promise<T>) => trials.run({ runId: run.run_id, trialMs, signal }, call);
     await runLoop({
       run,
@@ -94,6 +100,7 @@ async function runWithinTime(
       engine,
       client,
       tools,
+      refreshTools,
       parking,
       takeTurn,
       meter,

@@ -13,6 +13,7 @@ const AGENT = z
     model: z.string(),
     description: z.string(),
     tools: z.array(z.string()).readonly(),
+    mcp: z.array(z.string()).readonly().describe("MCP servers whose tools it has."),
     delegates: z.array(z.string()).readonly().describe("Agents that it may hand work to."),
     limits: z.object({ max_tokens: z.int(), max_steps: z.int(), timeout_ms: z.int() }),
     price: PRICE.exactOptional(),

@@ -14,6 +14,7 @@ test("an agent of a model alone has every default", () => {
     system: undefined,
     maxTokens: 4096,
     tools: [],
+    mcp: [],
     delegates: [],
     thinking: undefined,
     limits: { maxSteps: 40, timeoutMs: 600_000 },

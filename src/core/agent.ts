@@ -27,6 +27,8 @@ const AGENT = section({
   maxTokens: wholeNumber().default(4096),
   /** Names of tools; each is a file `config/tools/NAME.ts`. */
   tools: listOf("names of tools").default([]),
+  /** Names of servers in `config/mcp.ts`: it gets all tools that they offer. */
+  mcp: listOf("names of MCP servers").default([]),
   /** Ids of agents that it may hand work to. Gives it the tool `delegate`. */
   delegates: listOf("ids of agents").default([]),
   /** Extended thinking: "adaptive" leaves it to the model; a number is a budget in tokens, from 1024, below maxTokens. */

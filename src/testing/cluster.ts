@@ -6,6 +6,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ManagedServers } from "../agent/mcp/servers.ts";
 import { ModelMeter } from "../agent/model-meter.ts";
 import type { Tools } from "../agent/tools/invoke.ts";
 import { loadTools } from "../agent/tools/registry.ts";
@@ -13,10 +14,11 @@ import { Breakers } from "../agent/breakers.ts";
 import { Runner } from "../agent/runner.ts";
 import { loadAgents } from "../config.ts";
 import type { Agent } from "../core/agent.ts";
+import type { McpServers } from "../core/mcp-servers.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, type Log } from "../observe/log.ts";
-import { parseSettings, type Settings } from "../settings.ts";
+import { parseSettings, programEnv, type Settings } from "../settings.ts";
 import { startSimulator, type Simulator } from "../simulator/server.ts";
 import { Delivery } from "../stream/delivery.ts";
 import { createListener } from "../worker/listener.ts";
@@ -29,6 +31,7 @@ export interface ClusterOptions {
   readonly settings?: Partial<Settings>;
   readonly agents?: ReadonlyMap<string, Agent>;
   readonly tools?: Tools;
+  readonly mcpServers?: McpServers;
   /** False: nobody claims, so that runs stay queued until `startRunner`. */
   readonly runner?: boolean;
   /** Where the agent looks for the model; by default the simulator of this cluster. */
@@ -73,7 +76,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const startRunner = async () => {
     const tools = options.tools ?? (await loadTools(settings.configDir));
     const modelUrl = options.modelUrl ?? simulator.url;
-    const agent = await openAgent({ settings, agents, tools, log, meter, modelUrl });
+    const mcpServers = options.mcpServers ?? new Map();
+    const agent = await openAgent({ settings, agents, tools, mcpServers, log, meter, modelUrl });
     return runners.use(agent).runner;
   };
   if (options.runner ?? true) await startRunner();
@@ -111,15 +115,17 @@ async function startWorker({ wrapEngine, ...shared }: Shared & { wrapEngine: (en
 
 interface AgentParts extends Shared {
   readonly tools: Tools;
+  readonly mcpServers: McpServers;
   readonly meter: ModelMeter;
   readonly modelUrl: string;
 }
 
-async function openAgent({ settings, agents, log, tools, meter, modelUrl }: AgentParts) {
+async function openAgent({ settings, agents, log, tools, mcpServers, meter, modelUrl }: AgentParts) {
   const engine = await openOn(settings);
   const client = new Anthropic({ apiKey: "simulated", baseURL: modelUrl, maxRetries: 0 });
   const { agentConcurrency: concurrency, modelIdleMs } = settings;
   const breakers = new Breakers();
+  const mcp = new ManagedServers({ servers: mcpServers, env: programEnv(), log });
   const runner = new Runner({
     owner: "agent-1-1",
     engine,
@@ -128,6 +134,7 @@ async function openAgent({ settings, agents, log, tools, meter, modelUrl }: Agen
     client,
     meter,
     breakers,
+    mcp,
     log,
     concurrency,
     modelIdleMs,
@@ -136,6 +143,7 @@ async function openAgent({ settings, agents, log, tools, meter, modelUrl }: Agen
   const dispose = async () => {
     await runner.drain(0);
     breakers.stop();
+    await mcp.stop();
     await engine.close();
   };
   return { runner, [Symbol.asyncDispose]: dispose };

@@ -56,6 +56,7 @@ test("agents are listed with tools, limits and price, without their system promp
     model: expect.any(String),
     description: expect.any(String),
     tools: ["current_time", "calculate"],
+    mcp: [],
     delegates: expect.any(Array),
     limits: { max_tokens: 4096, max_steps: 40, timeout_ms: 600_000 },
     price: { input: 3, output: 15, cache_read: 0.3, cache_write: 3.75 },

@@ -32,6 +32,9 @@ export function assertToolsExist(agents: Iterable<Agent>, tools: Tools): void {
       .map((name) => `Agent \`${agentId}\`: there is no config/tools/${name}.ts.`),
   );
   if (tools.has(DELEGATE)) missing.push(`config/tools/${DELEGATE}.ts: this name is taken; rename the file.`);
+  for (const name of tools.keys())
+    if (name.includes("__"))
+      missing.push(`config/tools/${name}.ts: \`__\` is kept for tools of MCP servers; rename the file.`);
   if (missing.length > 0) throw new ConfigError(missing.join("\n"));
 }
 

@@ -12,12 +12,13 @@ export function agentRoutes(router: AppRouter, { agents }: WorkerDeps): void {
 }
 
 /** Everything but the system prompt, which is the operator's. */
-function show({ agentId, model, description, tools, delegates, maxTokens, limits, price }: Agent): AgentInfo {
+function show({ agentId, model, description, tools, mcp, delegates, maxTokens, limits, price }: Agent): AgentInfo {
   return {
     agent_id: agentId,
     model,
     description,
     tools,
+    mcp,
     delegates,
     limits: { max_tokens: maxTokens, max_steps: limits.maxSteps, timeout_ms: limits.timeoutMs },
     ...(price && { price }),

@@ -1,0 +1,36 @@
+/**
+ * The streamable HTTP transport of the client, with bounds on what an answer may bring: the client itself reads a body
+ * to its end, however long it is. Loaded with the client, so only when a server is started.
+ */
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import type { McpServer } from "../../core/mcp-servers.ts";
+
+/** One JSON answer, or one event of a stream. */
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+export type HttpServer = Extract<McpServer, { kind: "http" }>;
+
+export function httpTransport({ url, headers }: HttpServer): StreamableHTTPClientTransport {
+  return new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers }, fetch: boundedFetch });
+}
+
+async function boundedFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+  const response = await fetch(input, init);
+  if (!response.body) return response;
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+  const body = response.body.pipeThrough(bounded(isStream));
+  return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
+}
+
+/** Fails when a message is too long. The messages of an event stream end with an empty line. */
+function bounded(isStream: boolean): TransformStream<Uint8Array, Uint8Array> {
+  let bytes = 0;
+  return new TransformStream({
+    transform(chunk, controller) {
+      const lastEnd = isStream ? Buffer.from(chunk).lastIndexOf("\n\n") : -1;
+      bytes = lastEnd >= 0 ? chunk.length - lastEnd : bytes + chunk.length;
+      if (bytes <= MAX_MESSAGE_BYTES) controller.enqueue(chunk);
+      else controller.error(new Error(`an answer is longer than the ${MAX_MESSAGE_BYTES} bytes that are taken`));
+    },
+  });
+}

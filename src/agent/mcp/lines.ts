@@ -1,0 +1,118 @@
+/**
+ * The lines of a stream whose writer is not trusted: a line that is too long is cut, never held whole, and a writer
+ * that floods is read no faster than this process can bear. Used for the stdout of an MCP server.
+ */
+import type { Readable } from "node:stream";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
+
+export interface Line {
+  /** The whole line, or the beginning of one that is too long. */
+  readonly text: string;
+  /** The end of a line that is too long. */
+  readonly cutTail?: string;
+  readonly bytes: number;
+}
+
+export interface LineLimits {
+  readonly maxLineBytes: number;
+  /** Beyond these the stream is not read for the rest of the second, so that its writer waits. */
+  readonly bytesASecond: number;
+  readonly linesASecond: number;
+}
+
+/** Of a line that is too long this much is kept from its beginning and from its end. */
+const KEPT_BYTES = 4_096;
+/** Lines handed on in one turn of the event loop. */
+const LINES_A_TURN = 100;
+
+/** Ends when the stream ends or is destroyed. What follows the last newline is no line. */
+export async function* readLines(stream: Readable, limits: LineLimits): AsyncGenerator<Line> {
+  const cutter = new LineCutter(limits.maxLineBytes);
+  const budget = new Budget(limits);
+  let inTurn = 0;
+  for await (const chunk of stream) {
+    for (const line of cutter.take(chunk as Buffer)) {
+      yield line;
+      await budget.spend({ bytes: 0, lines: 1 });
+      inTurn += 1;
+      if (inTurn % LINES_A_TURN === 0) await nextTurn();
+    }
+    await budget.spend({ bytes: (chunk as Buffer).length, lines: 0 });
+    // One chunk a turn: a stream that always has more must not keep this process from its other work.
+    await nextTurn();
+  }
+}
+
+const NEWLINE = 0x0a;
+
+class LineCutter {
+  readonly #maxBytes: number;
+  // Bounded by `maxBytes`; of a longer line by twice KEPT_BYTES.
+  #parts: Buffer[] = [];
+  #tail: Buffer = Buffer.alloc(0);
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  *take(chunk: Buffer): Generator<Line> {
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      this.#add(chunk.subarray(start, end));
+      yield this.#finish();
+      start = end + 1;
+    }
+    if (start < chunk.length) this.#add(chunk.subarray(start));
+  }
+
+  #add(part: Buffer): void {
+    const fitted = this.#bytes <= this.#maxBytes;
+    this.#bytes += part.length;
+    if (this.#bytes <= this.#maxBytes) {
+      this.#parts.push(part);
+      return;
+    }
+    const tail = Buffer.concat([...(fitted ? this.#parts : [this.#tail]), part]);
+    // Copies: a view would keep all that it was cut from in memory.
+    if (fitted) this.#parts = [Buffer.from(tail.subarray(0, KEPT_BYTES))];
+    this.#tail = Buffer.from(tail.subarray(-KEPT_BYTES));
+  }
+
+  #finish(): Line {
+    const bytes = this.#bytes;
+    const text = Buffer.concat(this.#parts).toString("utf8");
+    const line = bytes <= this.#maxBytes ? { text, bytes } : { text, bytes, cutTail: this.#tail.toString("utf8") };
+    this.#parts = [];
+    this.#tail = Buffer.alloc(0);
+    this.#bytes = 0;
+    return line;
+  }
+}
+
+class Budget {
+  readonly #limits: LineLimits;
+  #since = performance.now();
+  #bytes = 0;
+  #lines = 0;
+
+  constructor(limits: LineLimits) {
+    this.#limits = limits;
+  }
+
+  async spend({ bytes, lines }: { readonly bytes: number; readonly lines: number }): Promise<void> {
+    const leftMs = this.#since + 1000 - performance.now();
+    if (leftMs <= 0) this.#begin();
+    this.#bytes += bytes;
+    this.#lines += lines;
+    if (this.#bytes <= this.#limits.bytesASecond && this.#lines <= this.#limits.linesASecond) return;
+    await delay(Math.max(0, leftMs));
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#since = performance.now();
+    this.#bytes = 0;
+    this.#lines = 0;
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Keeps the tools of one run up to date with what its agent's MCP servers offer: lists change and servers come and go
+ * while the run goes on. Made by `work.ts`, called by the loop before each model call.
+ */
+import type { Tool } from "../tools/invoke.ts";
+import type { ManagedServers } from "./servers.ts";
+
+/**
+ * Brings the run's tools up to date.
+ * @returns what the model has to know of tools that are missing. Rejects only when `signal` is aborted
+ */
+export type RefreshTools = (signal: AbortSignal) => Promise<readonly string[]>;
+
+/** @param tools those of the run; the ones of the servers are added and removed here */
+export function liveTools(tools: Map<string, Tool>, names: readonly string[], servers: ManagedServers): RefreshTools {
+  if (names.length === 0) return () => Promise.resolve([]);
+  let added: readonly string[] = [];
+  return async (signal) => {
+    const offer = await servers.offer(names, signal);
+    for (const name of added) if (!offer.tools.has(name)) tools.delete(name);
+    for (const [name, tool] of offer.tools) tools.set(name, tool);
+    added = [...offer.tools.keys()];
+    return offer.missing;
+  };
+}

@@ -1,0 +1,256 @@
+/**
+ * One MCP server of this agent process: started when it is first needed, started again with backoff when it ends, and
+ * asked one call after the other without waiting for any. Owned by `servers.ts`.
+ *
+ * | state    | entered when                                    | a call then                         |
+ * |----------|-------------------------------------------------|-------------------------------------|
+ * | idle     | at first                                        | starts it                           |
+ * | starting | it is needed, or its backoff has passed         | waits for the start                 |
+ * | ready    | it has told its tools                           | is sent                             |
+ * | failed   | a start failed, or a connection ended           | fails at once, with the reason      |
+ * | stopped  | the agent process drains                        | fails at once                       |
+ */
+import type { CallToolResult, Progress, Tool as McpTool } from "@modelcontextprotocol/client";
+import { backoffMs } from "../../core/backoff.ts";
+import type { McpServer, McpServerReport } from "../../core/mcp-servers.ts";
+import type { Log } from "../../observe/log.ts";
+import { CallMeter } from "./call-meter.ts";
+import { Connection, isServersAnswer, isTimeout } from "./connection.ts";
+import { hiderOf } from "./tail.ts";
+
+const BACKOFF = { firstMs: 200, maxMs: 30_000 };
+/** A run waits for a server's start, but not for one that failed more than once in a row. */
+const PATIENT_FAILURES = 1;
+
+type State =
+  | { readonly is: "idle" }
+  | { readonly is: "starting"; readonly done: Promise<void>; readonly abort: AbortController }
+  | { readonly is: "ready"; readonly connection: Connection }
+  | { readonly is: "failed"; readonly retryAt: number; readonly timer: NodeJS.Timeout }
+  | { readonly is: "stopped" };
+
+export interface ManagedServerOptions {
+  readonly server: McpServer;
+  readonly env: Readonly<Record<string, string>>;
+  readonly log: Log;
+}
+
+export interface ServerCall {
+  readonly tool: string;
+  readonly input: Record<string, unknown>;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** What a server offers now, or why it offers nothing. */
+export type Offer = { readonly tools: readonly McpTool[] } | { readonly missing: string };
+
+export class ManagedServer {
+  readonly name: string;
+  readonly #options: ManagedServerOptions;
+  readonly #hide: (text: string) => string;
+  readonly #meter = new CallMeter();
+  #state: State = { is: "idle" };
+  /** Since the last call that was answered. */
+  #failures = 0;
+  #starts = 0;
+  #reason: string | null = null;
+  #lastStderr = "";
+  // Connections on their way out. Bounded by the restarts within one stop.
+  readonly #closing = new Set<Promise<void>>();
+
+  constructor(options: ManagedServerOptions) {
+    const { server } = options;
+    this.#options = options;
+    this.name = server.name;
+    this.#hide = hiderOf(server.kind === "stdio" ? server.env : server.headers);
+  }
+
+  /** Starts it if that was not done yet, and waits for its tools. Rejects only when `signal` is aborted. */
+  async offer(signal: AbortSignal): Promise<Offer> {
+    if (this.#state.is === "idle") void this.#start();
+    if (this.#state.is === "starting" && this.#failures <= PATIENT_FAILURES) await until(this.#state.done, signal);
+    const { connection } = this.#ready() ?? {};
+    return connection ? { tools: this.#allowed(connection.tools) } : { missing: this.#whyNot() };
+  }
+
+  /** @throws Error for the model to read; the signal's reason when it is aborted */
+  async call({ tool, input, signal, onProgress = () => {} }: ServerCall): Promise<CallToolResult> {
+    if (this.#state.is === "idle") void this.#start();
+    if (this.#state.is === "starting") await until(this.#state.done, signal);
+    const connection = this.#ready()?.connection;
+    if (!connection) throw new Error(`MCP server ${this.name} does not run: ${this.#whyNot()}.`);
+    try {
+      const result = await this.#meter.during(() => connection.call(tool, input, { signal, onProgress }));
+      this.#failures = 0;
+      return result;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw await this.#failureOf(error, connection);
+    }
+  }
+
+  /** Ends what runs and starts it anew, whatever state it is in. Resolves when the new one is ready, or has failed. */
+  async restart(): Promise<void> {
+    if (this.#state.is === "stopped") return;
+    this.#leave();
+    this.#state = { is: "idle" };
+    this.#failures = 0;
+    // Two at a time could hold the same file or port.
+    await Promise.all(this.#closing);
+    // A call, or another restart, may have been faster.
+    if (this.#is("idle")) await this.#start();
+  }
+
+  /** Nothing of it runs any more when this resolves. Idempotent. */
+  async stop(): Promise<void> {
+    this.#leave();
+    this.#state = { is: "stopped" };
+    await Promise.all(this.#closing);
+  }
+
+  report(): McpServerReport {
+    const { server } = this.#options;
+    const state = this.#state;
+    const connection = state.is === "ready" ? state.connection : undefined;
+    return {
+      server: this.name,
+      kind: server.kind,
+      state: state.is,
+      pid: connection?.pid ?? null,
+      tools: connection ? this.#allowed(connection.tools).length : 0,
+      calls: this.#meter.calls,
+      failed_calls: this.#meter.failed,
+      in_flight: this.#meter.inFlight,
+      latency_ms: this.#meter.latency(),
+      starts: this.#starts,
+      reason: this.#reason,
+      next_try_ms: state.is === "failed" ? Math.max(0, Math.round(state.retryAt - performance.now())) : null,
+      stderr: this.#hide(connection?.stderr || this.#lastStderr),
+    };
+  }
+
+  /** A text without what this server was given as secrets. */
+  hide(text: string): string {
+    return this.#hide(text);
+  }
+
+  #start(): Promise<void> {
+    this.#starts += 1;
+    const abort = new AbortController();
+    const done = this.#open(abort.signal);
+    this.#state = { is: "starting", abort, done };
+    return done;
+  }
+
+  async #open(signal: AbortSignal): Promise<void> {
+    const { server, env, log } = this.#options;
+    try {
+      const connection = await Connection.open({
+        server,
+        env,
+        signal,
+        // Every other try: a program that exits at the newer handshake comes up with the older one.
+        handshake: this.#failures % 2 === 0 ? "auto" : "legacy",
+        onTools: (tools) => log.info({ mcp: this.name, tools: tools.length }, "its list of tools has changed"),
+        onLost: (reason) => this.#lost(connection, reason),
+        onStderr: (text) => (this.#lastStderr = text),
+      });
+      if (signal.aborted) return await connection.close();
+      this.#state = { is: "ready", connection };
+      log.info({ mcp: this.name, pid: connection.pid, tools: connection.tools.length }, "MCP server is ready");
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #lost(connection: Connection, reason: string): void {
+    if (this.#ready()?.connection !== connection) return;
+    this.#leave();
+    this.#fail(reason);
+  }
+
+  #fail(reason: string): void {
+    this.#failures += 1;
+    this.#reason = this.#hide(reason);
+    const ms = backoffMs(this.#failures, BACKOFF);
+    const timer = setTimeout(() => void this.#start(), ms);
+    this.#state = { is: "failed", retryAt: performance.now() + ms, timer };
+    this.#options.log.warn({ mcp: this.name, retry_ms: ms }, `MCP server does not run: ${this.#reason}`);
+  }
+
+  /** Frees what the present state owns. The caller sets the next one. */
+  #leave(): void {
+    const state = this.#state;
+    if (state.is === "failed") clearTimeout(state.timer);
+    if (state.is === "starting") {
+      state.abort.abort(new Error("it is stopped"));
+      this.#track(state.done);
+    }
+    if (state.is === "ready") {
+      this.#lastStderr = state.connection.stderr;
+      this.#track(state.connection.close());
+    }
+  }
+
+  #track(closing: Promise<void>): void {
+    this.#closing.add(closing);
+    void closing.then(() => this.#closing.delete(closing));
+  }
+
+  async #failureOf(error: unknown, connection: Connection): Promise<Error> {
+    const { callTimeoutMs } = this.#options.server;
+    const detail = error instanceof Error ? error.message : String(error);
+    if (isServersAnswer(error)) return new Error(this.#hide(detail));
+    if (isTimeout(error)) {
+      void this.#checkPulse(connection);
+      return new Error(
+        `MCP server ${this.name} gave no answer and no progress for ${callTimeoutMs} ms. ` +
+          "The call was canceled; its outcome is unknown.",
+      );
+    }
+    const reason = await connection.whyEnded(detail);
+    this.#lost(connection, reason);
+    return new Error(
+      `MCP server ${this.name} ended while the call ran: ${this.#hide(reason)}. Its outcome is unknown.`,
+    );
+  }
+
+  /** After a call that timed out: a server that answers nothing is started again, unless other calls still wait for it. */
+  async #checkPulse(connection: Connection): Promise<void> {
+    if (this.#meter.inFlight > 0 || (await connection.answersPing()) || this.#meter.inFlight > 0) return;
+    this.#lost(connection, "it did not answer any more");
+  }
+
+  #allowed(tools: readonly McpTool[]): readonly McpTool[] {
+    const names = this.#options.server.tools;
+    return names ? tools.filter(({ name }) => names.includes(name)) : tools;
+  }
+
+  #whyNot(): string {
+    const state = this.#state;
+    if (state.is === "stopped") return "the server is stopping";
+    const reason = this.#reason ?? "it is starting";
+    if (state.is !== "failed") return reason;
+    return `${reason}; it is tried again in ${Math.ceil(Math.max(0, state.retryAt - performance.now()) / 1000)} s`;
+  }
+
+  #ready(): Extract<State, { is: "ready" }> | undefined {
+    return this.#state.is === "ready" ? this.#state : undefined;
+  }
+
+  /** The state may have changed during an `await`, which the compiler does not see. */
+  #is(state: State["is"]): boolean {
+    return this.#state.is === state;
+  }
+}
+
+/** Resolves when `done` does; rejects with the signal's reason when that comes first. `done` never rejects. */
+function until(done: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  void done.then(resolve);
+  return promise.finally(() => signal.removeEventListener("abort", onAbort));
+}

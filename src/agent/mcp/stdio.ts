@@ -1,0 +1,117 @@
+/**
+ * The stdio transport: one program in a process group of its own, one JSON-RPC message a line. The client's own
+ * transport is not used: it has no process group, buffers what nobody reads, and waits for a newline in memory.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
+import type { McpServer } from "../../core/mcp-servers.ts";
+import { ProcessGroup, type ProgramExit } from "../process-group.ts";
+import { readLines, type Line, type LineLimits } from "./lines.ts";
+import { Tail } from "./tail.ts";
+
+// A longer line would hold up the event loop while it is parsed. [4 MiB of JSON: 15 to 40 ms.]
+const LIMITS: LineLimits = { maxLineBytes: 4 * 1024 * 1024, bytesASecond: 64 * 1024 * 1024, linesASecond: 10_000 };
+/** What may wait for a server that does not read; then calls fail. */
+const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
+const STOP_MS = 1_000;
+/** A pipe may end a moment before its program does. */
+const EXIT_NOTICE_MS = 200;
+
+export type StdioServer = Extract<McpServer, { kind: "stdio" }>;
+
+export class StdioTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: Transport["onmessage"];
+  readonly #group: ProcessGroup;
+  readonly #stderr = new Tail();
+  #closing: Promise<void> | undefined;
+
+  constructor({ command, args, env, cwd }: StdioServer, programEnv: Readonly<Record<string, string>>) {
+    this.#group = new ProcessGroup({ command, args, env: { ...programEnv, ...env }, cwd });
+  }
+
+  get pid(): number | undefined {
+    return this.#group.pid;
+  }
+
+  /** The client takes a transport with `pid` and `stderr` for one of stdio. */
+  get stderr(): string {
+    return this.#stderr.text;
+  }
+
+  /** Resolves when the program has exited, by itself or because it was closed. */
+  get exited(): Promise<ProgramExit> {
+    return this.#group.exited;
+  }
+
+  /** Undefined while it runs. A program that is just ending gets the time to do so. */
+  exitedAlready(): Promise<ProgramExit | undefined> {
+    const running = delay(EXIT_NOTICE_MS, undefined);
+    return Promise.race([this.#group.exited, running]);
+  }
+
+  async start(): Promise<void> {
+    this.#group.stderr.on("data", (chunk: Buffer) => this.#stderr.add(chunk));
+    void this.#read();
+    void this.#group.exited.then(() => {
+      this.#tellClosed();
+      // What the program has left running, and its watcher, end with it.
+      return this.close();
+    });
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    const { stdin } = this.#group;
+    if (!stdin.writable) throw new Error("it has ended");
+    if (stdin.writableLength > MAX_UNSENT_BYTES) throw new Error("it does not read what is sent to it");
+    stdin.write(`${JSON.stringify(message)}\n`);
+  }
+
+  /** Ends the group, kindly at first. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#group.stop(STOP_MS);
+    return this.#closing;
+  }
+
+  #tellClosed(): void {
+    const { onclose } = this;
+    delete this.onclose;
+    onclose?.();
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const line of readLines(this.#group.stdout, LIMITS)) {
+        const message = line.cutTail === undefined ? messageIn(line.text) : refusal(line);
+        if (message) this.onmessage?.(message);
+        else this.#stderr.add(Buffer.from(`[stdout] ${line.text.slice(0, 200)}\n`));
+      }
+    } catch {
+      // The stream was destroyed: `exited` says what happened.
+    }
+  }
+}
+
+/** Undefined: noise. Programs print to stdout what belongs to stderr. */
+function messageIn(text: string): JSONRPCMessage | undefined {
+  if (!text.startsWith("{")) return undefined;
+  try {
+    const message = JSON.parse(text) as Partial<JSONRPCMessage>;
+    // The client checks the rest.
+    return message.jsonrpc === "2.0" ? (message as JSONRPCMessage) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * An answer that is too long is an error of that call alone, at once. Its id is the first or the last field of the line
+ * with the libraries that are in use; where it is neither, the call ends at its time limit.
+ */
+function refusal({ text, cutTail = "", bytes }: Line): JSONRPCMessage | undefined {
+  const found = /^\{"jsonrpc":"2\.0","id":(\d+)[,}]/.exec(text) ?? /"id":(\d+)\}\s*$/.exec(cutTail);
+  if (!found) return undefined;
+  const message = `its answer of ${bytes} bytes is longer than the ${LIMITS.maxLineBytes} that are taken`;
+  return { jsonrpc: "2.0", id: Number(found[1]), error: { code: -32_603, message } };
+}

@@ -1,0 +1,27 @@
+/** The end of what a program wrote, for people: bounded, well-formed, and without the secrets it was given. */
+import { StringDecoder } from "node:string_decoder";
+
+const MAX_CHARACTERS = 4_096;
+/** Shorter values would hide ordinary words. */
+const MIN_SECRET_CHARACTERS = 8;
+
+export class Tail {
+  readonly #decoder = new StringDecoder("utf8");
+  #text = "";
+
+  add(chunk: Buffer): void {
+    // Of a huge chunk only its end can matter; a UTF-8 character has 4 bytes at most.
+    const end = chunk.subarray(-4 * MAX_CHARACTERS);
+    this.#text = (this.#text + this.#decoder.write(end)).slice(-MAX_CHARACTERS);
+  }
+
+  get text(): string {
+    return this.#text.toWellFormed();
+  }
+}
+
+/** Makes a function that replaces each of `secrets` in a text by its name. */
+export function hiderOf(secrets: Readonly<Record<string, string>>): (text: string) => string {
+  const known = Object.entries(secrets).filter(([, value]) => value.length >= MIN_SECRET_CHARACTERS);
+  return (text) => known.reduce((hidden, [name, value]) => hidden.replaceAll(value, `[${name}]`), text);
+}

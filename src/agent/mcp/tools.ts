@@ -1,0 +1,47 @@
+/** Makes tools of ours of the tools that an MCP server offers. The model knows each as SERVER__TOOL. */
+import type { Tool as McpTool } from "@modelcontextprotocol/client";
+import type { Effects } from "../../engine/engine.ts";
+import { failure, type Tool } from "../tools/invoke.ts";
+import { reasonOf } from "../tools/text.ts";
+import { textOfResult } from "./content.ts";
+import type { ManagedServer } from "./server.ts";
+
+/** What the Messages API takes for a name. */
+const NAME = /^[a-zA-Z0-9_-]{1,128}$/;
+/** Descriptions and schemas go to the model with every call. */
+const MAX_DESCRIPTION_CHARACTERS = 4_096;
+
+/** A tool whose name the API would refuse gets `_` for the characters; one that is still too long is left out. */
+export function toolsFrom(server: ManagedServer, offered: readonly McpTool[]): Map<string, Tool> {
+  const tools = new Map<string, Tool>();
+  for (const tool of offered) {
+    const name = `${server.name}__${tool.name.replaceAll(/[^a-zA-Z0-9_-]/g, "_")}`;
+    if (NAME.test(name) && !tools.has(name)) tools.set(name, toolFrom(server, tool));
+  }
+  return tools;
+}
+
+function toolFrom(server: ManagedServer, { name, description, title, inputSchema, annotations }: McpTool): Tool {
+  return {
+    description: (description ?? title ?? name).slice(0, MAX_DESCRIPTION_CHARACTERS).toWellFormed(),
+    inputSchema: inputSchema as Tool["inputSchema"],
+    effects: effectsOf(annotations),
+    invoke: async (input, { signal }) => {
+      // The server checks the arguments against its schema; here they need only be an object, as the protocol wants it.
+      if (typeof input !== "object" || input === null || Array.isArray(input))
+        return failure("The arguments do not fit: expected an object.");
+      try {
+        const result = await server.call({ tool: name, input: input as Record<string, unknown>, signal });
+        return { content: server.hide(textOfResult(result)), isError: result.isError === true };
+      } catch (error) {
+        return failure(reasonOf(error));
+      }
+    },
+  };
+}
+
+/** The server's word is taken for it: an operator chose the server. */
+function effectsOf(annotations: McpTool["annotations"]): Effects {
+  if (annotations?.readOnlyHint) return "pure";
+  return annotations?.idempotentHint ? "idempotent" : "unsafe";
+}

@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { defineMcpServers, type McpServerConfig } from "./mcp-servers.ts";
+
+test("a program gets its defaults", () => {
+  const servers = defineMcpServers({ files: { command: "npx", args: ["-y", "server"] } });
+
+  expect(servers.get("files")).toEqual({
+    name: "files",
+    kind: "stdio",
+    command: "npx",
+    args: ["-y", "server"],
+    env: {},
+    cwd: undefined,
+    startTimeoutMs: 20_000,
+    callTimeoutMs: 60_000,
+    maxCallMs: 600_000,
+  });
+});
+
+test("a URL makes a server that is reached over HTTP", () => {
+  const servers = defineMcpServers({ search: { url: "https://mcp.test/", headers: { Authorization: "Bearer x" } } });
+
+  expect(servers.get("search")).toMatchObject({ kind: "http", headers: { Authorization: "Bearer x" } });
+});
+
+test.each<[McpServerConfig, string]>([
+  [{}, "either `command` or `url`"],
+  [{ command: "a", url: "http://b/" }, "either `command` or `url`"],
+  [{ url: "file:///etc/passwd" }, '`url` to be an http(s) URL, got "file:///etc/passwd"'],
+  [{ url: "http://b/", args: ["x"] }, "no `args` without `command`"],
+  [{ command: "a", headers: { x: "y" } }, "no `headers` without `url`"],
+  [
+    { command: "a", callTimeoutMs: 5_000, maxCallMs: 1_000 },
+    "`maxCallMs` to be `callTimeoutMs` (5000) or more, got 1000",
+  ],
+  [{ comand: "a" } as McpServerConfig, "no `comand`; it knows command, args"],
+])("%o is refused", (config, problem) => {
+  expect(() => defineMcpServers({ it: config })).toThrow(`MCP server \`it\`: expected ${problem}`);
+});
+
+test("a secret that is missing is named, and those that are there are not printed", () => {
+  const env = { TOKEN: undefined, OTHER: "swordfish" } as unknown as Record<string, string>;
+  const define = () => defineMcpServers({ it: { command: "a", env } });
+
+  expect(define).toThrow("`env.TOKEN` to be a text, got nothing");
+  expect(define).not.toThrow("swordfish");
+});
+
+test.each(["", "Files", "a__b", "ends_", "a".repeat(33), "a b"])("%o is no name of a server", (name) => {
+  expect(() => defineMcpServers({ [name]: { command: "a" } })).toThrow("a name of 1 to 32 lower-case letters");
+});

@@ -1,0 +1,126 @@
+/**
+ * What `config/mcp.ts` can say of an MCP server. Only an operator's file names commands, addresses and secrets: nothing
+ * of it can come over HTTP or a WebSocket. Workers read it for the names; agent processes run what it says.
+ */
+import { z } from "zod";
+import { field, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
+
+// Checked below, name by name: a message about the whole object would print its secrets.
+const texts = () => field(z.record(z.string(), z.unknown()), "to be an object of texts").optional();
+
+const SERVER = section({
+  /** A program that speaks MCP over its stdin and stdout, found through PATH. */
+  command: text("to be the name or path of a program").optional(),
+  args: field(z.array(z.string()).readonly(), "to be a list of texts").optional(),
+  /** What the program sees of an environment, beside PATH, HOME and the like. */
+  env: texts(),
+  cwd: text("to be a folder").optional(),
+  /** In place of a command: an MCP server that is reached over streamable HTTP. */
+  url: field(z.url({ protocol: /^https?$/ }), "to be an http(s) URL").optional(),
+  headers: texts(),
+  /** Only these of its tools, by the server's own names. Default: all. */
+  tools: listOf("names of the server's tools").optional(),
+  /** From the start of the program to its list of tools. */
+  startTimeoutMs: wholeNumber().default(20_000),
+  /** One call; each report of progress begins it anew. */
+  callTimeoutMs: wholeNumber().default(60_000),
+  /** One call, however much progress it reports. */
+  maxCallMs: wholeNumber().default(600_000),
+});
+
+type Fields = z.output<typeof SERVER>;
+type Texts = Readonly<Record<string, string>>;
+
+export type McpServerConfig = Readonly<
+  Omit<z.input<typeof SERVER>, "env" | "headers"> & { env?: Texts; headers?: Texts }
+>;
+
+interface Common extends Readonly<Pick<Fields, "tools" | "startTimeoutMs" | "callTimeoutMs" | "maxCallMs">> {
+  readonly name: string;
+}
+
+/** One server, ready to be connected to. */
+export type McpServer =
+  | (Common & {
+      readonly kind: "stdio";
+      readonly command: string;
+      readonly args: readonly string[];
+      readonly env: Texts;
+      readonly cwd: string | undefined;
+    })
+  | (Common & { readonly kind: "http"; readonly url: string; readonly headers: Texts });
+
+export type McpServers = ReadonlyMap<string, McpServer>;
+
+/** Called once in `config/mcp.ts`. The keys are the servers' names. Throws one error that lists every mistake. */
+export function defineMcpServers(servers: Readonly<Record<string, McpServerConfig>>): McpServers {
+  const problems = Object.entries(servers).flatMap(([name, config]) =>
+    [...problemsOfName(name), ...problemsIn(SERVER, config), ...problemsBetween(config)].map(
+      (problem) => `MCP server \`${name}\`: expected ${problem}.`,
+    ),
+  );
+  if (problems.length > 0) throw new Error(`these MCP servers cannot be used:\n  ${problems.join("\n  ")}`);
+  return new Map(Object.entries(servers).map(([name, config]) => [name, serverOf(name, config)]));
+}
+
+/** Each tool is shown to the model as NAME__TOOL, so a name must leave room and must not contain the separator. */
+function problemsOfName(name: string): string[] {
+  const fits = /^[a-z0-9][a-z0-9_-]{0,31}$/.test(name) && !name.includes("__") && !name.endsWith("_");
+  return fits ? [] : ["a name of 1 to 32 lower-case letters, digits, - and single _, not ending in _"];
+}
+
+/** What no field can see by itself. Fields of a wrong type are left to `problemsIn`. */
+function problemsBetween(config: McpServerConfig): string[] {
+  const { success, data } = SERVER.safeParse(config);
+  if (!success) return [];
+  const problems = [...strangers("env", data.env), ...strangers("headers", data.headers)];
+  const { command, url, callTimeoutMs, maxCallMs } = data;
+  if ((command === undefined) === (url === undefined)) problems.push("either `command` or `url`");
+  else if (command === undefined) problems.push(...misplaced(data, ["args", "env", "cwd"], "command"));
+  else problems.push(...misplaced(data, ["headers"], "url"));
+  if (maxCallMs < callTimeoutMs)
+    problems.push(`\`maxCallMs\` to be \`callTimeoutMs\` (${callTimeoutMs}) or more, got ${maxCallMs}`);
+  return problems;
+}
+
+function strangers(where: string, values: Readonly<Record<string, unknown>> = {}): string[] {
+  return Object.entries(values)
+    .filter(([, value]) => typeof value !== "string")
+    .map(([name, value]) => `\`${where}.${name}\` to be a text, got ${value === undefined ? "nothing" : typeof value}`);
+}
+
+function misplaced(data: Fields, names: readonly (keyof Fields)[], partner: string): string[] {
+  return names.filter((name) => data[name] !== undefined).map((name) => `no \`${name}\` without \`${partner}\``);
+}
+
+function serverOf(name: string, config: McpServerConfig): McpServer {
+  const { command, args = [], env, cwd, url = "", headers, ...common } = SERVER.parse(config);
+  if (command !== undefined) return { ...common, name, kind: "stdio", command, args, env: (env ?? {}) as Texts, cwd };
+  return { ...common, name, kind: "http", url, headers: (headers ?? {}) as Texts };
+}
+
+export type McpServerState = "idle" | "starting" | "ready" | "failed" | "stopped";
+
+/** One server as one agent process sees it; `GET /api/mcp` shows it. */
+export interface McpServerReport {
+  readonly server: string;
+  readonly kind: McpServer["kind"];
+  readonly state: McpServerState;
+  readonly pid: number | null;
+  /** How many tools it offers, of those that config/mcp.ts lets through. */
+  readonly tools: number;
+  readonly calls: number;
+  /** Of those, how many came to an error. */
+  readonly failed_calls: number;
+  readonly in_flight: number;
+  /** Over the last 100 calls; null before the first. */
+  readonly latency_ms: { readonly p50: number; readonly p99: number } | null;
+  /** How often it was started. */
+  readonly starts: number;
+  /** Why it does not run, or ended last; null when it never did. */
+  readonly reason: string | null;
+  /** Until it is tried again; null when that is not due. */
+  readonly next_try_ms: number | null;
+  /** The end of what it wrote there. */
+  readonly stderr: string;
+}

@@ -34,3 +34,10 @@ export const READ_THEME = route({
   summary: "The dashboard's first script",
   answers: FILE,
 });
+export const READ_OPENAPI = route({
+  method: "GET",
+  path: "/openapi.json",
+  access: "anyone",
+  summary: "This API as OpenAPI 3.1",
+  answers: { 200: media("application/json", "The document.") },
+});

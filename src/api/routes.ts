@@ -2,7 +2,7 @@
 import { POST_NOTICE, READ_ACTIVITIES } from "./activities.ts";
 import { LIST_AGENTS } from "./agents.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "./chat.ts";
-import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_THEME } from "./page.ts";
+import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_OPENAPI, READ_THEME } from "./page.ts";
 import type { Route } from "./route.ts";
 import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, SHOW_RUN } from "./runs.ts";
 import { OPEN_SOCKET } from "./socket.ts";
@@ -34,4 +34,5 @@ export const ROUTES: readonly Route[] = [
   READ_ASSET,
   READ_ICON,
   READ_THEME,
+  READ_OPENAPI,
 ];

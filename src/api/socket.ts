@@ -32,6 +32,16 @@ export type ClientFrame =
   | Readonly<z.output<typeof CANCEL>>
   | Readonly<z.output<typeof CHAT_FRAME>>;
 
+/** For the document, by the name that each has there. */
+export const CLIENT_FRAMES = {
+  SocketSubscribeActivities: SUBSCRIBE.activities,
+  SocketSubscribeRun: SUBSCRIBE.run,
+  SocketSubscribeProcesses: SUBSCRIBE.processes,
+  SocketUnsubscribe: UNSUBSCRIBE,
+  SocketChatRequest: CHAT_FRAME,
+  SocketCancel: CANCEL,
+} as const;
+
 const status = z.enum(RUN_STATUSES);
 const ok = z.literal(true);
 

@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { AppError, hasCode, titleOf, toAppError } from "./errors.ts";
+import { AppError, ERROR_CODES, hasCode, statusOf, titleOf, toAppError } from "./errors.ts";
 
 test("an error carries its code, what to do, and the status of its code", () => {
   const cause = new Error("below");
@@ -33,4 +34,15 @@ test("an error of ours passes as it is; anything else becomes INTERNAL, says not
     expect(error).toMatchObject({ code: "INTERNAL", status: 500, cause: thrown });
     expect(error.message).not.toContain("secret");
   }
+});
+
+test("docs/errors.md has every code, with the status that it answers with, and no other", () => {
+  const rows = readFileSync("docs/errors.md", "utf8").matchAll(/^\| (`[A-Z_`, ]+`) \| (\d{3}) \|/gm);
+  const documented = [...rows].flatMap(([, codes = "", status]) =>
+    [...codes.matchAll(/[A-Z_]+/g)].map(([code]) => [code, Number(status)] as const),
+  );
+  // Never shown to a client.
+  const shown = ERROR_CODES.filter((code) => code !== "LEASE_LOST");
+
+  expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(shown.map((code) => [code, statusOf(code)])));
 });

@@ -73,8 +73,12 @@ export class AppError extends Error {
   }
 
   get status(): number {
-    return ERROR_TABLE[this.code].status;
+    return statusOf(this.code);
   }
+}
+
+export function statusOf(code: ErrorCode): number {
+  return ERROR_TABLE[code].status;
 }
 
 export function titleOf(code: ErrorCode): string {

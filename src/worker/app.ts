@@ -13,6 +13,7 @@ import { chatRoutes } from "./routes/chat.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
 import { earlyPaths } from "./routes/early-paths.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { openApiRoutes } from "./routes/openapi.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { threadRoutes } from "./routes/threads.ts";
@@ -28,6 +29,7 @@ const GROUPS = [
   systemRoutes,
   metricsRoutes,
   dashboardRoutes,
+  openApiRoutes,
   earlyPaths,
 ];
 

@@ -1,9 +1,10 @@
 /** The two ways to stay with a run: stream its events, or wait for its end. Used by the chat and run routes. */
 import type { ServerResponse } from "node:http";
-import { AppError, toAppError } from "../core/errors.ts";
+import { AppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
 import { runNow, type RunKey } from "../stream/feeds.ts";
 import type { WorkerDeps } from "./context.ts";
+import { reportFailure } from "./report-failure.ts";
 
 export interface StreamOptions {
   readonly response: ServerResponse;
@@ -27,8 +28,7 @@ export function streamRun({ delivery, log }: WorkerDeps, options: StreamOptions)
     onEnd: (error) => {
       ended = true;
       if (!error) return stream.end();
-      const known = toAppError(error);
-      if (known.status >= 500) log.error({ err: error, run_id: run.run_id }, "journal cannot be read");
+      reportFailure(log, error, { run_id: run.run_id });
       stream.cut();
     },
   });

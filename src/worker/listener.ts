@@ -1,11 +1,12 @@
 /** The life of a request: guard, then the fast lane, then Koa. Called by node:http for every request. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { AppError, toAppError } from "../core/errors.ts";
+import { AppError } from "../core/errors.ts";
 import { createApp } from "./app.ts";
 import type { WorkerDeps } from "./context.ts";
 import { FastLane } from "./fast-lane.ts";
 import { Guard, type Principal } from "./guard.ts";
 import { requestIdOf, sendProblem } from "./problem.ts";
+import { reportFailure } from "./report-failure.ts";
 
 export function createListener(deps: WorkerDeps): RequestListener {
   const guard = new Guard(deps.settings.apiKeys);
@@ -15,9 +16,8 @@ export function createListener(deps: WorkerDeps): RequestListener {
 
   const fail = (request: IncomingMessage, response: ServerResponse, error: unknown) => {
     const requestId = requestIdOf(request);
-    const known = toAppError(error);
-    if (known.status >= 500) deps.log.error({ err: error, request_id: requestId, url: request.url }, "request failed");
-    sendProblem(response, known, requestId);
+    const { method, url } = request;
+    sendProblem(response, reportFailure(deps.log, error, { request_id: requestId, method, url }), requestId);
   };
 
   return (request, response) => {

@@ -1,6 +1,5 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts";
-import { toAppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
 import type { AppRouter } from "../app.ts";
 import { newRunOf } from "../chat-request.ts";
@@ -8,6 +7,7 @@ import type { WorkerDeps } from "../context.ts";
 import { streamRun, waitForEnd } from "../follow-run.ts";
 import { PatientReply } from "../keep-alive-reply.ts";
 import { problemOf } from "../problem.ts";
+import { reportFailure } from "../report-failure.ts";
 import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
 
@@ -88,7 +88,7 @@ async function reply(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Chat): 
     else if (failure) throw failure;
     else patient.send(200, "application/json", showReply(ended));
   } catch (error) {
-    const known = toAppError(error);
+    const known = reportFailure(deps.log, error, { request_id: ctx.state.requestId, run_id: run.run_id });
     const problem = problemOf(known, ctx.state.requestId);
     if (known.retryAfterS !== undefined && !ctx.res.headersSent) ctx.res.setHeader("Retry-After", known.retryAfterS);
     patient.send(problem.status, "application/problem+json", problem);

@@ -3,10 +3,11 @@
  * is wrong with one never touches the others. Made by `upgrade.ts`.
  */
 import type { ClientFrame, ServerFrame } from "../../api/socket.ts";
-import { AppError, toAppError } from "../../core/errors.ts";
+import { AppError } from "../../core/errors.ts";
 import type { SocketStream } from "../../stream/socket.ts";
 import { newRunOf } from "../chat-request.ts";
 import type { WorkerDeps } from "../context.ts";
+import { reportFailure } from "../report-failure.ts";
 import { findRun } from "../show-run.ts";
 import { idOf, parseFrame, readRequest } from "./request.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -120,8 +121,7 @@ export class SocketSession {
   }
 
   #fail(id: string | null, error: unknown): void {
-    const { code, status, message, runId } = toAppError(error);
-    if (status >= 500) this.#options.deps.log.error({ err: error, code }, "socket request failed");
+    const { code, message, runId } = reportFailure(this.#options.deps.log, error, { url: "/ws", id });
     this.#send({ id, error: { code, detail: message, ...(runId !== undefined && { run_id: runId }) } });
   }
 }

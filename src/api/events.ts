@@ -1,0 +1,53 @@
+/**
+ * The events of a run's journal: AG-UI's own schemas, those that we send, and the `seq` that we add. Only the document
+ * (`openapi.ts`) is made of them: a worker sends rows of the journal as they are.
+ */
+import {
+  CustomEventSchema,
+  ReasoningEndEventSchema,
+  ReasoningMessageContentEventSchema,
+  ReasoningMessageEndEventSchema,
+  ReasoningMessageStartEventSchema,
+  ReasoningStartEventSchema,
+  RunErrorEventSchema,
+  RunFinishedEventSchema,
+  RunStartedEventSchema,
+  StepFinishedEventSchema,
+  StepStartedEventSchema,
+  TextMessageContentEventSchema,
+  TextMessageEndEventSchema,
+  TextMessageStartEventSchema,
+  ToolCallArgsEventSchema,
+  ToolCallEndEventSchema,
+  ToolCallResultEventSchema,
+  ToolCallStartEventSchema,
+} from "@ag-ui/core/schemas";
+import { z } from "zod";
+
+const SCHEMAS = [
+  RunStartedEventSchema,
+  RunFinishedEventSchema,
+  RunErrorEventSchema,
+  StepStartedEventSchema,
+  StepFinishedEventSchema,
+  TextMessageStartEventSchema,
+  TextMessageContentEventSchema,
+  TextMessageEndEventSchema,
+  ReasoningStartEventSchema,
+  ReasoningMessageStartEventSchema,
+  ReasoningMessageContentEventSchema,
+  ReasoningMessageEndEventSchema,
+  ReasoningEndEventSchema,
+  ToolCallStartEventSchema,
+  ToolCallArgsEventSchema,
+  ToolCallEndEventSchema,
+  ToolCallResultEventSchema,
+  CustomEventSchema,
+] as const;
+
+const SEQ = z.object({ seq: z.int().describe("Its position in the run's journal, 1 to n without a hole.") });
+
+export const RUN_EVENT = z
+  .intersection(SEQ, z.union(SCHEMAS))
+  .describe("An event of AG-UI 1.0 with its position.")
+  .meta({ id: "RunEvent" });

@@ -164,8 +164,8 @@ async function startSimulator(supervisor: Supervisor, settings: Settings): Promi
   // Its first port is the system's choice; a replacement takes the same one, so that agents find it again.
   let port = 0;
   const entry = join(SOURCE, "simulator/main.ts");
-  const fork = () =>
-    forkPlain({ entry, args: ["--port", String(port), "--host", "127.0.0.1"], env: childEnv(settings) });
+  const given = ["--host", "127.0.0.1", "--context-tokens", String(settings.simContextTokens)];
+  const fork = () => forkPlain({ entry, args: [...given, "--port", String(port)], env: childEnv(settings) });
   const [first = 0] = await supervisor.start({ kind: "simulator", count: 1, fork });
   port = first;
   return { simulated: true, apiKey: "simulated", baseUrl: `http://127.0.0.1:${port}` };

@@ -36,6 +36,8 @@ export interface Settings {
   readonly slowClientMs: number;
   /** A model stream silent for longer is given up and tried again. */
   readonly modelIdleMs: number;
+  /** The window of the simulated model. */
+  readonly simContextTokens: number;
 }
 
 export interface ApiKey {
@@ -123,6 +125,7 @@ export function parseSettings(mode: Mode, env: Env): Settings {
     drainMs: read.count("DRAIN_MS", { fallback: 20_000, min: 0, max: 600_000 }),
     slowClientMs: read.count("SLOW_CLIENT_MS", { fallback: 10_000, min: 100, max: 600_000 }),
     modelIdleMs: read.count("MODEL_IDLE_MS", { fallback: 60_000, min: 100, max: MAX_MODEL_IDLE_MS }),
+    simContextTokens: read.count("SIM_CONTEXT_TOKENS", { fallback: 200_000, max: 100_000_000 }),
   };
   if (read.problems.length > 0) throw new SettingsError(read.problems);
   return settings;

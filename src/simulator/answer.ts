@@ -25,6 +25,7 @@ export function answerText({ conversation, calls, tools }: Occasion): string {
   return [
     OPENINGS[hashOf(conversation.text) % OPENINGS.length],
     `I am the simulated model, and you wrote ${echo(conversation.text)}.`,
+    ...attachmentsText(conversation.attachments),
     `${turnText(conversation.turns)}${toolsText(tools)}`,
   ].join(" ");
 }
@@ -41,6 +42,14 @@ function markdownText({ text, turns }: Conversation): string {
     "Nothing here was thought about by a real model.",
   ].join("\n\n");
 }
+
+function attachmentsText({ image, document }: Conversation["attachments"]): string[] {
+  const seen = [counted(image, "picture"), counted(document, "document")].filter((words) => words !== "");
+  return seen.length > 0 ? [`You sent ${listed(seen)}.`] : [];
+}
+
+const counted = (count: number, noun: string): string =>
+  count === 0 ? "" : `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 const turnText = (turns: number): string => `This is turn ${turns} of our conversation.`;
 

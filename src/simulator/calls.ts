@@ -12,7 +12,8 @@ import type { Tool } from "./tools-field.ts";
 
 export interface PlannedCall {
   readonly name: string;
-  readonly input: JsonObject;
+  /** The arguments as they are sent: JSON, unless a /sim line says otherwise. */
+  readonly json: string;
 }
 
 export interface Situation {
@@ -31,36 +32,38 @@ export function planCalls(situation: Situation): PlannedCall[] {
 /** The request forces a call, and nothing in the conversation says which: the tool it names, or the first. */
 function forcedCalls({ request: { choice, tools }, conversation: { text } }: Situation): PlannedCall[] {
   const tool = choice.type === "tool" ? tools.find(({ name }) => name === choice.name) : tools[0];
-  return tool ? [{ name: tool.name, input: inputFor(tool.schema, { text, rest: text }) }] : [];
+  return tool ? [callOf(tool.name, inputFor(tool.schema, { text, rest: text }))] : [];
 }
 
 function chosenCalls({ request, conversation, directives }: Situation): PlannedCall[] {
   if (directives.loop) return loopCalls({ request, conversation, directives });
   if (conversation.results.length > 0) return [];
   if (directives.calls.length > 0) return directedCalls({ request, conversation, directives });
-  return namedTools(conversation.text, request.tools).map(({ tool, rest }) => ({
-    name: tool.name,
-    input: inputFor(tool.schema, { text: conversation.text, rest }),
-  }));
+  return namedTools(conversation.text, request.tools).map(({ tool, rest }) =>
+    callOf(tool.name, inputFor(tool.schema, { text: conversation.text, rest })),
+  );
 }
+
+const callOf = (name: string, input: JsonObject): PlannedCall => ({ name, json: JSON.stringify(input) });
 
 function loopCalls(situation: Situation): PlannedCall[] {
   if (situation.directives.calls.length > 0) return directedCalls(situation);
   const [tool] = situation.request.tools;
   if (!tool) throw invalid("/sim loop needs a tool: the request offers none and the line names none");
   const { text } = situation.conversation;
-  return [{ name: tool.name, input: inputFor(tool.schema, { text, rest: text }) }];
+  return [callOf(tool.name, inputFor(tool.schema, { text, rest: text }))];
 }
 
 function directedCalls({ request, conversation: { text }, directives }: Situation): PlannedCall[] {
   const schemas = new Map(request.tools.map(({ name, schema }) => [name, schema]));
   // Once for each tool and not for each call: a line can order a hundred thousand calls about a long text.
-  const inputs = new Map<string, JsonObject>();
-  return directives.calls.map(({ name, input }) => {
-    if (input) return { name, input };
-    const made = inputs.get(name) ?? inputFor(schemas.get(name) ?? {}, { text, rest: text });
-    inputs.set(name, made);
-    return { name, input: made };
+  const made = new Map<string, PlannedCall>();
+  return directives.calls.map(({ name, input, args }) => {
+    if (args !== undefined) return { name, json: args };
+    if (input) return callOf(name, input);
+    const call = made.get(name) ?? callOf(name, inputFor(schemas.get(name) ?? {}, { text, rest: text }));
+    made.set(name, call);
+    return call;
   });
 }
 
@@ -70,8 +73,12 @@ interface Mention {
   readonly rest: string;
 }
 
+/** A tool that is named behind them is not found: [a megabyte took 0.2 s of everybody's time]. */
+const MAX_SEARCHED_CHARACTERS = 50_000;
+
 /** Tools in the order the message names them; "current time" names `current_time`, and not `time` as well. */
-export function namedTools(text: string, tools: readonly Tool[]): Mention[] {
+export function namedTools(message: string, tools: readonly Tool[]): Mention[] {
+  const text = message.slice(0, MAX_SEARCHED_CHARACTERS);
   const longestFirst = [...tools].sort((a, b) => b.name.length - a.name.length);
   const mentions: (Mention & { at: number })[] = [];
   let free = plain(text);

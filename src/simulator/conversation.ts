@@ -18,16 +18,31 @@ export interface Conversation {
   readonly directives: string;
   /** User texts so far, this one included. */
   readonly turns: number;
+  /** Pictures and documents of the message with that text. */
+  readonly attachments: { readonly image: number; readonly document: number };
+  /** Server tools that the last message called and that have no result: it is an answer that paused. */
+  readonly paused: readonly ServerCall[];
+  /** The last message is an answer, to be gone on with. */
+  readonly goesOn: boolean;
   /** Results of the last message when they answer calls made since `text`; empty on a first turn. */
   readonly results: readonly ToolAnswer[];
   /** Says which conversation this is and how far it got: equal for a retry, different for the next step. */
   readonly key: string;
+  /** Says which user text this is, however many steps were made since. */
+  readonly promptKey: string;
+}
+
+export interface ServerCall {
+  readonly id: string;
+  readonly name: string;
 }
 
 export function readConversation(messages: readonly Message[]): Conversation {
   const promptAt = messages.findLastIndex(isPrompt);
   const prompt = textOf(messages[promptAt]?.blocks ?? []);
   const lines = prompt.split("\n");
+  const turns = messages.filter(isPrompt).length;
+  const last = messages.at(-1);
   return {
     text: lines
       .filter((line) => !isDirective(line))
@@ -38,15 +53,32 @@ export function readConversation(messages: readonly Message[]): Conversation {
       .map((line) => line.trim().slice("/sim".length))
       .join(" ")
       .trim(),
-    turns: messages.filter(isPrompt).length,
+    attachments: attachmentsIn(messages[promptAt]?.blocks ?? []),
+    turns,
+    paused: last?.role === "assistant" ? unanswered(last.blocks) : [],
+    goesOn: last?.role === "assistant",
     results: promptAt < messages.length - 1 ? readResults(messages) : [],
     key: `${messages.length}:${prompt}`,
+    promptKey: `turn ${turns}:${prompt}`,
   };
 }
 
-// Tool results alone are an agent talking; a message with text in it is a user talking.
+// Tool results alone are an agent talking; a message with text, a picture or a document in it is a user talking.
 const isPrompt = (message: Message): boolean =>
-  message.role === "user" && message.blocks.some((block) => block.type === "text");
+  message.role === "user" &&
+  message.blocks.some(({ type }) => type === "text" || type === "image" || type === "document");
+
+const attachmentsIn = (blocks: readonly Block[]): Conversation["attachments"] => ({
+  image: blocks.filter(({ type }) => type === "image").length,
+  document: blocks.filter(({ type }) => type === "document").length,
+});
+
+function unanswered(blocks: readonly Block[]): ServerCall[] {
+  const answered = new Set(blocks.flatMap((block) => (block.type === "other" ? [block.toolUseId] : [])));
+  return blocks.flatMap((block) =>
+    block.type === "server_tool_use" && !answered.has(block.id) ? [{ id: block.id, name: block.name }] : [],
+  );
+}
 
 const isDirective = (line: string): boolean => /^\s*\/sim(\s|$)/.test(line);
 

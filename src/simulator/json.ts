@@ -10,6 +10,7 @@ export const isRecord = (value: unknown): value is JsonObject =>
 
 /** What a walk over all strings of a value finds. */
 export interface Census {
+  /** Not rounded, so that parts add up. */
   readonly tokens: number;
   /** False when a string holds half a surrogate pair, which no UTF-8 text can. */
   readonly isWellFormed: boolean;
@@ -38,7 +39,16 @@ export function censusOf(root: unknown): Census {
       for (const item of Object.values(value)) pending.push(item);
     }
   }
-  return { tokens: Math.max(1, Math.ceil(characters / CHARACTERS_A_TOKEN) + mediaTokens), isWellFormed };
+  return { tokens: characters / CHARACTERS_A_TOKEN + mediaTokens, isWellFormed };
 }
 
 const isMediaData = (value: unknown): boolean => isRecord(value) && value["type"] === "base64";
+
+/** Undefined when it is no JSON. */
+export function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}

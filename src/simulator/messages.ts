@@ -14,14 +14,17 @@ import type { NewId } from "./ids.ts";
 import type { Ledger, RequestRecord } from "./ledger.ts";
 import type { Pacer } from "./pacer.ts";
 import { type Pace, Playback } from "./playback.ts";
+import { isRecord } from "./json.ts";
+import type { InputUsage, PromptCache } from "./prompt-cache.ts";
 import { parseRequest } from "./request.ts";
 import { writeScript } from "./script.ts";
-import { streamSteps, wholeSteps } from "./steps.ts";
+import { pageSteps, type Scene, type Steps, streamSteps, wholeSteps } from "./steps.ts";
 
 /** What all requests of one simulator share. */
 export interface House {
   readonly ledger: Ledger;
   readonly attempts: Attempts;
+  readonly cache: PromptCache;
   readonly pacer: Pacer;
   readonly pace: Pace;
   /** The window of every model here. */
@@ -37,34 +40,53 @@ export interface Exchange {
 
 /** Ready to start; nothing is written yet. @throws Refusal, or the request's own error when the client left. */
 export async function prepareAnswer(exchange: Exchange, record: RequestRecord, house: House): Promise<Playback> {
-  const situation = readSituation(await readJson(exchange.request), house);
+  const body = await readJson(exchange.request);
+  const situation = readSituation(body, house);
   record.model = situation.request.model;
   const { fault } = situation.directives;
   if (fault?.kind === "status") throw ordered(fault.type, fault.retryAfterSeconds);
   if (fault?.kind === "error" && !situation.request.stream) throw ordered(fault.type);
-  return stage(exchange, situation, house);
+  const input = house.cache.count(isRecord(body) ? body : {}, situation.request.inputTokens);
+  return stage(exchange, { situation, input }, house);
 }
 
 function readSituation(body: unknown, { attempts, contextTokens }: House): Situation {
   const request = parseRequest(body, { maxTokens: true, contextTokens });
   const conversation = readConversation(request.messages);
   const directives = parseDirectives(conversation.directives);
-  const { fault, times } = directives;
+  const { fault, stop, times } = directives;
   const strikes = !fault || times === undefined || attempts.strikes(conversation.key, times);
-  return { request, conversation, directives: strikes ? directives : { ...directives, fault: undefined } };
+  // `stop` counts for all steps that answer one message: the next step must be able to end otherwise.
+  const stops = fault || times === undefined || attempts.strikes(conversation.promptKey, times);
+  const pausesAgain = stop === "pause_turn" && conversation.goesOn;
+  return {
+    request,
+    conversation,
+    directives: {
+      ...directives,
+      fault: strikes ? fault : undefined,
+      stop: stops && !pausesAgain ? stop : undefined,
+    },
+  };
 }
 
 function ordered(type: ErrorType, retryAfterSeconds?: number): Refusal {
   return new Refusal(type, `Ordered by a /sim line: ${type}`, { retryAfterSeconds });
 }
 
-function stage({ response, requestId }: Exchange, situation: Situation, house: House): Playback {
+interface Planned {
+  readonly situation: Situation;
+  readonly input: InputUsage;
+}
+
+function stage({ response, requestId }: Exchange, { situation, input }: Planned, house: House): Playback {
   const { rate, ttftMs, drip, fault } = situation.directives;
-  const scene = { script: writeScript(situation), fault, requestId, newId: house.newId };
+  const scene = { script: writeScript(situation, input), fault, requestId, newId: house.newId };
+  const { steps, type } = representation(scene, situation.request.stream);
   return new Playback({
     response,
-    steps: situation.request.stream ? streamSteps(scene) : wholeSteps(scene),
-    headers: { ...(situation.request.stream ? SSE_HEADERS : JSON_HEADERS), "request-id": requestId },
+    steps,
+    headers: { ...type, "request-id": requestId },
     pacer: house.pacer,
     pace: { ttftMs: ttftMs ?? house.pace.ttftMs, tokensPerSecond: rate ?? house.pace.tokensPerSecond },
     drip,
@@ -72,5 +94,12 @@ function stage({ response, requestId }: Exchange, situation: Situation, house: H
   });
 }
 
+function representation(scene: Scene, streams: boolean): { steps: Steps; type: Readonly<Record<string, string>> } {
+  if (scene.fault?.kind === "html") return { steps: pageSteps(), type: HTML_HEADERS };
+  const isStream = streams && scene.fault?.kind !== "plain";
+  return isStream ? { steps: streamSteps(scene), type: SSE_HEADERS } : { steps: wholeSteps(scene), type: JSON_HEADERS };
+}
+
 const SSE_HEADERS = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" };
 const JSON_HEADERS = { "content-type": "application/json" };
+const HTML_HEADERS = { "content-type": "text/html; charset=utf-8" };

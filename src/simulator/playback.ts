@@ -28,7 +28,8 @@ export interface Stage {
 
 export class Playback implements Sleeper {
   readonly #stage: Stage;
-  readonly #startedMs: number;
+  // When the answer would have begun, had it never paused.
+  #startedMs: number;
   #tokens = 0;
   #ending: Ending | undefined;
   #closed = false;
@@ -59,6 +60,10 @@ export class Playback implements Sleeper {
       if (step.value === TOKEN) {
         const dueMs = this.#nextDueMs();
         if (dueMs > nowMs) return this.#stage.pacer.sleep(this, dueMs);
+      } else if (typeof step.value === "object") {
+        const { pauseMs } = step.value;
+        this.#startedMs += pauseMs;
+        return this.#stage.pacer.sleep(this, nowMs + pauseMs);
       } else if (!this.#write(step.value)) return;
     }
   }

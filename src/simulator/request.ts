@@ -40,7 +40,8 @@ export const DEFAULT_CONTEXT_TOKENS = 200_000;
 export function parseRequest(body: unknown, { maxTokens, contextTokens }: Needs): ModelRequest {
   if (!isRecord(body)) throw invalid("The request body must be a JSON object");
   const { system, messages: prompt, tools, ...others } = body;
-  const { tokens, isWellFormed } = censusOf([system, prompt, tools]);
+  const { tokens: sum, isWellFormed } = censusOf([system, prompt, tools]);
+  const tokens = Math.max(1, Math.ceil(sum));
   if (!isWellFormed || !censusOf(others).isWellFormed) {
     throw invalid("The request body is not valid JSON: no low surrogate in string");
   }

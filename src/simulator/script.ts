@@ -5,7 +5,8 @@
  */
 import { answerText } from "./answer.ts";
 import { planCalls, type PlannedCall, type Situation } from "./calls.ts";
-import { signatureOf } from "./signature.ts";
+import type { InputUsage } from "./prompt-cache.ts";
+import type { IdKind, StopReason } from "./words.ts";
 
 /** The pieces a block is sent in. */
 export interface Deltas {
@@ -14,17 +15,20 @@ export interface Deltas {
 }
 
 export type ScriptBlock =
-  | { readonly type: "thinking"; readonly deltas: Deltas; readonly signature: string }
+  | { readonly type: "thinking"; readonly deltas: Deltas; readonly signed: boolean }
   | { readonly type: "text"; readonly deltas: Deltas }
   /** The deltas are pieces of the input's JSON. */
-  | { readonly type: "tool_use"; readonly name: string; readonly deltas: Deltas };
+  | { readonly type: "tool_use" | "server_tool_use"; readonly name: string; readonly deltas: Deltas }
+  /** Of a tool of the API. Comes whole. Without an id it answers the call before it. */
+  | { readonly type: "server_tool_result"; readonly name: string; readonly id?: string; readonly deltas: Deltas };
 
 export interface Script {
   readonly model: string;
   readonly blocks: readonly ScriptBlock[];
-  readonly stopReason: "end_turn" | "tool_use" | "max_tokens";
-  readonly inputTokens: number;
-  readonly outputTokens: number;
+  readonly stopReason: StopReason;
+  /** Undefined: the answer does not say what it costs, as some endpoints do not. */
+  readonly usage: (InputUsage & { readonly outputTokens: number }) | undefined;
+  readonly ids: IdKind;
 }
 
 /** Characters of JSON to a token. */
@@ -32,23 +36,30 @@ const JSON_TOKEN_CHARACTERS = 4;
 
 const NO_DELTAS: Deltas = { count: 0, at: () => "" };
 
+/** Reasons to stop in the middle of a tool call. */
+const CUT: ReadonlySet<StopReason> = new Set(["max_tokens", "model_context_window_exceeded"]);
+
 /** @throws Refusal when /sim asks for what the request cannot give. */
-export function writeScript(situation: Situation): Script {
+export function writeScript(situation: Situation, input: InputUsage): Script {
   const { request, directives } = situation;
-  const calls = planCalls(situation);
+  const calls = pausesIn(situation) ? [] : planCalls(situation);
   const blocks: ScriptBlock[] = [];
   const budget = { tokens: request.maxTokens, cut: false };
   if (directives.thinking > 0) blocks.push(thinkingBlock(situation, budget));
-  const text = take(textDeltas(situation, calls), budget);
+  blocks.push(...serverBlocks(situation));
+  const text = pausesIn(situation) ? NO_DELTAS : take(textDeltas(situation, calls), budget);
   if (text.count > 0) blocks.push({ type: "text", deltas: text });
   for (const call of calls) if (budget.tokens > 0) blocks.push(toolBlock(call, budget));
   const cut = budget.cut || (calls.length > 0 && blocks.at(-1)?.type !== "tool_use");
+  const ordered = directives.stop;
   return {
     model: request.model,
-    blocks,
-    stopReason: cut ? "max_tokens" : calls.length > 0 ? "tool_use" : "end_turn",
-    inputTokens: request.inputTokens,
-    outputTokens: blocks.reduce((sum, block) => sum + tokensIn(block), 0),
+    blocks: ordered && CUT.has(ordered) ? cutLastCall(blocks) : blocks,
+    stopReason: cut ? "max_tokens" : (ordered ?? (calls.length > 0 ? "tool_use" : "end_turn")),
+    usage: directives.reportsUsage
+      ? { ...input, outputTokens: blocks.reduce((sum, block) => sum + tokensIn(block), 0) }
+      : undefined,
+    ids: directives.ids,
   };
 }
 
@@ -58,24 +69,55 @@ interface Budget {
   cut: boolean;
 }
 
-function thinkingBlock({ request, directives }: Situation, budget: Budget): ScriptBlock {
+function thinkingBlock({ directives }: Situation, budget: Budget): ScriptBlock {
   const deltas = take({ count: directives.thinking, at: thought }, budget);
-  return { type: "thinking", deltas, signature: signatureOf(request.model, piecesOf(deltas)) };
+  return { type: "thinking", deltas, signed: directives.signed };
 }
 
+/** The pause falls between the call of a server tool and its result. */
+const pausesIn = ({ directives: { stop, serverTools } }: Situation): boolean =>
+  stop === "pause_turn" && serverTools.length > 0;
+
+function serverBlocks(situation: Situation): ScriptBlock[] {
+  const { conversation, directives } = situation;
+  const results = conversation.paused.map(({ id, name }): ScriptBlock => serverResult(name, id));
+  // An answer that is gone on with, or has its tools' results, made its calls before.
+  if (conversation.goesOn || conversation.results.length > 0) return results;
+  const deltas = listOf(splitJson(JSON.stringify({ query: conversation.text.slice(0, 200) })));
+  return directives.serverTools.flatMap((name): ScriptBlock[] => {
+    const call: ScriptBlock = { type: "server_tool_use", name, deltas };
+    return pausesIn(situation) ? [call] : [call, serverResult(name)];
+  });
+}
+
+const serverResult = (name: string, id?: string): ScriptBlock => ({
+  type: "server_tool_result",
+  name,
+  ...(id !== undefined && { id }),
+  deltas: NO_DELTAS,
+});
+
 function textDeltas({ request, conversation, directives }: Situation, calls: readonly PlannedCall[]): Deltas {
+  if (directives.text) return listOf(directives.text);
   if (directives.tokens !== undefined) return { count: directives.tokens, at: token };
   return listOf(splitText(answerText({ conversation, calls, tools: request.tools })));
 }
 
-function toolBlock({ name, input }: PlannedCall, budget: Budget): ScriptBlock {
-  const json = JSON.stringify(input);
+function toolBlock({ name, json }: PlannedCall, budget: Budget): ScriptBlock {
   const room = budget.tokens * JSON_TOKEN_CHARACTERS;
   // Like the real API, max_tokens may fall inside the JSON: the block is closed with its input half written.
   budget.cut ||= json.length > room;
   const kept = json.slice(0, room);
   budget.tokens -= Math.ceil(kept.length / JSON_TOKEN_CHARACTERS);
   return { type: "tool_use", name, deltas: listOf(splitJson(kept)) };
+}
+
+/** The last block, when it is a call, ends in the middle of its JSON. */
+function cutLastCall(blocks: readonly ScriptBlock[]): readonly ScriptBlock[] {
+  const last = blocks.at(-1);
+  if (last?.type !== "tool_use") return blocks;
+  const json = joined(last.deltas);
+  return [...blocks.slice(0, -1), { ...last, deltas: listOf(splitJson(json.slice(0, json.length / 2))) }];
 }
 
 function take(deltas: Deltas, budget: Budget): Deltas {
@@ -86,11 +128,8 @@ function take(deltas: Deltas, budget: Budget): Deltas {
 }
 
 function tokensIn({ type, deltas }: ScriptBlock): number {
-  return type === "tool_use" ? Math.ceil(joined(deltas).length / JSON_TOKEN_CHARACTERS) : deltas.count;
-}
-
-function* piecesOf({ count, at }: Deltas): Generator<string, void, void> {
-  for (let index = 0; index < count; index++) yield at(index);
+  const isJson = type === "tool_use" || type === "server_tool_use";
+  return isJson ? Math.ceil(joined(deltas).length / JSON_TOKEN_CHARACTERS) : deltas.count;
 }
 
 export function joined({ count, at }: Deltas): string {

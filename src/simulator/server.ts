@@ -11,6 +11,7 @@ import { Ledger, type SimulatorStats } from "./ledger.ts";
 import type { House } from "./messages.ts";
 import { Pacer } from "./pacer.ts";
 import type { Pace } from "./playback.ts";
+import { PromptCache } from "./prompt-cache.ts";
 import { DEFAULT_CONTEXT_TOKENS } from "./request.ts";
 import { route } from "./routes.ts";
 
@@ -48,6 +49,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const house: House = {
     ledger: new Ledger(),
     attempts: new Attempts(),
+    cache: new PromptCache(),
     pacer: new Pacer(),
     pace,
     contextTokens,

@@ -1,6 +1,6 @@
 /**
  * The signature of a thinking block: made when a block is sent, checked when it comes back.
- * Called by script.ts and blocks.ts; pure. It covers the model and every character, so that thinking that was
+ * Called by steps.ts and blocks.ts. It covers the model and every character, so that thinking that was
  * changed, or that another model did, is refused. It stands in for a signature and keeps no secret.
  */
 
@@ -14,9 +14,25 @@ export function hashOf(text: string, seed = FNV_OFFSET): number {
   return value >>> 0;
 }
 
-/** The signature of thinking that arrives in `pieces`; the same for any way to cut it. */
+/** The signature of thinking that is made piece by piece; the same for any way to cut it. */
+export class Signer {
+  #value: number;
+
+  constructor(model: string) {
+    this.#value = hashOf(`${model}\n`);
+  }
+
+  add(piece: string): void {
+    this.#value = hashOf(piece, this.#value);
+  }
+
+  end(): string {
+    return Buffer.from(`simulated ${this.#value}`).toString("base64");
+  }
+}
+
 export function signatureOf(model: string, pieces: Iterable<string>): string {
-  let value = hashOf(`${model}\n`);
-  for (const piece of pieces) value = hashOf(piece, value);
-  return Buffer.from(`simulated ${value}`).toString("base64");
+  const signer = new Signer(model);
+  for (const piece of pieces) signer.add(piece);
+  return signer.end();
 }

@@ -21,23 +21,13 @@ export function errorEvent(body: object): string {
   return `event: error\ndata: ${JSON.stringify(body)}\n\n`;
 }
 
-/** `toolUseId` is used by a tool_use block only. */
-export function blockStart(index: number, block: ScriptBlock, toolUseId: string): string {
-  return event("content_block_start", { index, content_block: emptyBlock(block, toolUseId) });
-}
-
-export const blockStop = (index: number): string => event("content_block_stop", { index });
-
-function emptyBlock(block: ScriptBlock, toolUseId: string): object {
-  if (block.type === "text") return { type: "text", text: "" };
-  if (block.type === "thinking") return { type: "thinking", thinking: "", signature: "" };
-  return { type: "tool_use", id: toolUseId, name: block.name, input: {} };
-}
-
 const DELTA_FIELD = {
   text: '"text_delta","text":',
   thinking: '"thinking_delta","thinking":',
   tool_use: '"input_json_delta","partial_json":',
+  server_tool_use: '"input_json_delta","partial_json":',
+  // It comes whole and has no delta.
+  server_tool_result: "",
 } as const;
 
 /** Everything of a block's delta events up to the text, so that it is built once a block. */

@@ -3,30 +3,28 @@
  * Called by messages.ts, pulled by Playback; pure generators, so a waiting stream holds a position and no text.
  * Faults that happen inside a response live here; those that are an HTTP status never get this far.
  */
+import { blockIds, emptyBlock, wholeBlock } from "./content.ts";
 import { errorBody } from "./errors.ts";
 import type { NewId } from "./ids.ts";
-import { type Deltas, joined, type Script, type ScriptBlock } from "./script.ts";
-import {
-  blockStart,
-  blockStop,
-  BROKEN_DELTA,
-  delta,
-  deltaPrefix,
-  errorEvent,
-  event,
-  MESSAGE_STOP,
-  PING,
-  signatureDelta,
-} from "./sse.ts";
+import type { Script, ScriptBlock } from "./script.ts";
+import { Signer } from "./signature.ts";
+import { BROKEN_DELTA, delta, deltaPrefix, errorEvent, event, MESSAGE_STOP, PING, signatureDelta } from "./sse.ts";
 import type { Fault } from "./words.ts";
 
 /** A step that means: go on when the next token is due. */
 export const TOKEN = Symbol("token");
 
+/** A step that means: go on so much later. The tokens behind it are due so much later too. */
+export interface Pause {
+  readonly pauseMs: number;
+}
+
 /** How a response ends; "stall" leaves it open. */
 export type Ending = "complete" | "cut" | "reset" | "stall" | "error";
 
-export type Steps = Generator<string | typeof TOKEN, Ending, void>;
+export type Steps = Generator<string | typeof TOKEN | Pause, Ending, void>;
+
+type Strike = Generator<string | Pause, Ending | undefined, void>;
 
 export interface Scene {
   readonly script: Script;
@@ -37,29 +35,33 @@ export interface Scene {
 
 export function* streamSteps(scene: Scene): Steps {
   const { script, fault, newId } = scene;
-  const { blocks, stopReason, outputTokens } = script;
+  const { blocks, stopReason, usage } = script;
   yield event("message_start", { message: message(script, newId("msg")) });
+  const ids = blockIds(script, newId);
   const faultAt = faultPosition(blocks, fault);
   let sent = 0;
   for (const [index, block] of blocks.entries()) {
-    yield blockStart(index, block, block.type === "tool_use" ? newId("toolu") : "");
+    yield event("content_block_start", { index, content_block: emptyBlock(block, ids.of(block, index)) });
     if (index === 0) yield PING;
     const prefix = deltaPrefix(index, block.type);
+    const signer = block.type === "thinking" && block.signed ? new Signer(script.model) : undefined;
     for (let position = 0; position < block.deltas.count; position++) {
       yield TOKEN;
-      yield delta(prefix, block.deltas.at(position));
+      const piece = block.deltas.at(position);
+      signer?.add(piece);
+      yield delta(prefix, piece);
       const ending = ++sent === faultAt ? yield* strike(scene, prefix) : undefined;
       if (ending) return ending;
     }
-    if (block.type === "thinking") yield signatureDelta(index, block.signature);
-    yield blockStop(index);
+    if (signer) yield signatureDelta(index, signer.end());
+    yield event("content_block_stop", { index });
   }
   // An empty answer has no first delta to break behind: it breaks here.
   const ending = faultAt === 0 ? yield* strike(scene, deltaPrefix(0, "text")) : undefined;
   if (ending) return ending;
   yield event("message_delta", {
     delta: { stop_reason: stopReason, stop_sequence: null },
-    usage: { output_tokens: outputTokens },
+    ...(usage && { usage: { output_tokens: usage.outputTokens } }),
   });
   yield MESSAGE_STOP;
   return "complete";
@@ -70,17 +72,25 @@ export function* wholeSteps({ script, fault, newId }: Scene): Steps {
   const tokens = script.blocks.reduce((sum, { deltas }) => sum + deltas.count, 0);
   for (let token = 0; token < Math.max(1, tokens); token++) yield TOKEN;
   if (fault?.kind === "stall") return "stall";
+  if (fault?.kind === "silent") yield { pauseMs: fault.ms };
+  const ids = blockIds(script, newId);
   const body = JSON.stringify({
     ...message(script, newId("msg")),
-    content: script.blocks.map((block) => content(block, newId)),
+    content: script.blocks.map((block, index) => wholeBlock(block, ids.of(block, index), script.model)),
     stop_reason: script.stopReason,
-    usage: usage(script.inputTokens, script.outputTokens),
+    usage: usageOf(script, script.usage?.outputTokens ?? 0),
   });
   if (fault?.kind === "cut" || fault?.kind === "reset" || fault?.kind === "badjson") {
     yield body.slice(0, body.length / 2);
     return fault.kind === "reset" ? "reset" : "cut";
   }
   yield body;
+  return "complete";
+}
+
+/** What a proxy or a wrong address answers instead of the API. */
+export function* pageSteps(): Steps {
+  yield "<!doctype html><html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>\n";
   return "complete";
 }
 
@@ -95,46 +105,52 @@ function faultPosition(blocks: readonly ScriptBlock[], fault: Fault | undefined)
 }
 
 /** Writes what the fault writes; undefined lets the response go on behind it. */
-function* strike({ fault, requestId }: Scene, prefix: string): Generator<string, Ending | undefined, void> {
-  if (fault?.kind === "stall" || fault?.kind === "cut" || fault?.kind === "reset") return fault.kind;
-  if (fault?.kind === "badjson") yield BROKEN_DELTA;
-  if (fault?.kind === "bigline") yield delta(prefix, "x".repeat(fault.bytes));
-  if (fault?.kind !== "error") return undefined;
-  yield errorEvent(errorBody(fault.type, `Ordered by /sim error=${fault.type}`, requestId));
-  return "error";
+function* strike({ fault, requestId }: Scene, prefix: string): Strike {
+  switch (fault?.kind) {
+    case "stall":
+    case "cut":
+    case "reset":
+      return fault.kind;
+    case "silent":
+      return yield* silence(fault.ms, fault.pingEveryMs);
+    case "badjson":
+      yield BROKEN_DELTA;
+      return undefined;
+    case "bigline":
+      yield delta(prefix, "x".repeat(fault.bytes));
+      return undefined;
+    case "error":
+      yield errorEvent(errorBody(fault.type, `Ordered by /sim error=${fault.type}`, requestId));
+      return "error";
+    default:
+      return undefined;
+  }
 }
 
-const message = ({ model, inputTokens }: Script, id: string): object => ({
+function* silence(ms: number, pingEveryMs = ms): Strike {
+  for (let left = ms; left > 0; left -= pingEveryMs) {
+    yield { pauseMs: Math.min(left, pingEveryMs) };
+    if (left > pingEveryMs) yield PING;
+  }
+  return undefined;
+}
+
+const message = (script: Script, id: string): object => ({
   id,
   type: "message",
   role: "assistant",
-  model,
+  model: script.model,
   content: [],
   stop_reason: null,
   stop_sequence: null,
-  usage: usage(inputTokens, 1),
+  usage: usageOf(script, 1),
 });
 
-const usage = (inputTokens: number, outputTokens: number): object => ({
-  input_tokens: inputTokens,
-  cache_creation_input_tokens: 0,
-  cache_read_input_tokens: 0,
-  output_tokens: outputTokens,
-});
-
-function content(block: ScriptBlock, newId: NewId): object {
-  if (block.type === "text") return { type: "text", text: joined(block.deltas) };
-  if (block.type === "tool_use") {
-    return { type: "tool_use", id: newId("toolu"), name: block.name, input: wholeInput(block.deltas) };
-  }
-  return { type: "thinking", thinking: joined(block.deltas), signature: block.signature };
-}
-
-/** Input that max_tokens cut short is no JSON; the API hands out an empty object then. */
-function wholeInput(deltas: Deltas): unknown {
-  try {
-    return JSON.parse(joined(deltas));
-  } catch {
-    return {};
-  }
-}
+/** Undefined leaves the field out of the JSON. */
+const usageOf = ({ usage }: Script, outputTokens: number): object | undefined =>
+  usage && {
+    input_tokens: usage.inputTokens,
+    cache_creation_input_tokens: usage.cacheWriteTokens,
+    cache_read_input_tokens: usage.cacheReadTokens,
+    output_tokens: outputTokens,
+  };

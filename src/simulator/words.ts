@@ -3,33 +3,60 @@
  * Called by directives.ts, one look-up a word; pure. A new word is one line in WORDS.
  */
 import { errorTypes, type ErrorType, typeOfStatus } from "./errors.ts";
-import { isRecord, type JsonObject } from "./json.ts";
+import { isRecord, type JsonObject, parseJson } from "./json.ts";
 
 /** What goes wrong. At most one a line, so that it is plain what a test asks for. */
 export type Fault =
   | { readonly kind: "stall" | "cut" | "reset" | "badjson" }
+  /** A web page, or the whole message as JSON, where an event stream was asked for. */
+  | { readonly kind: "html" | "plain" }
+  /** Silent after the first delta, and then goes on. */
+  | { readonly kind: "silent"; readonly ms: number; readonly pingEveryMs: number | undefined }
   | { readonly kind: "bigline"; readonly bytes: number }
   | { readonly kind: "error"; readonly type: ErrorType }
   | { readonly kind: "status"; readonly type: ErrorType; readonly retryAfterSeconds: number | undefined };
 
-/** A call that the line asks for; without `input` the tool's schema decides. */
+/** A call that the line asks for. Without `input` and `args` the tool's schema decides. */
 export interface DirectedCall {
   readonly name: string;
   readonly input?: JsonObject;
+  /** The arguments as they are sent, JSON or not. */
+  readonly args?: string;
 }
+
+export const STOP_REASONS = [
+  "end_turn",
+  "max_tokens",
+  "stop_sequence",
+  "tool_use",
+  "pause_turn",
+  "refusal",
+  "model_context_window_exceeded",
+] as const;
+export type StopReason = (typeof STOP_REASONS)[number];
+
+/** Of tool calls: each its own, all one and the same, or such as other vendors' models make. */
+export type IdKind = "unique" | "same" | "odd";
 
 /** What a line has said so far. */
 export interface Draft {
   tokens: number | undefined;
+  text: readonly string[] | undefined;
   thinking: number;
+  signed: boolean;
   rate: number | undefined;
   ttftMs: number | undefined;
   calls: DirectedCall[];
+  serverTools: string[];
   loop: boolean;
   drip: boolean;
+  stop: StopReason | undefined;
+  reportsUsage: boolean;
+  ids: IdKind;
   faults: Fault[];
   times: number | undefined;
   retryAfterSeconds: number | undefined;
+  pingEveryMs: number | undefined;
 }
 
 interface Word {
@@ -39,24 +66,33 @@ interface Word {
 }
 
 const MAX_DELAY_MS = 3_600_000;
+const PING_EVERY_MS = 1_000;
 
 export const WORDS: Readonly<Record<string, Word>> = {
   tokens: number("tokens=N", { max: 1_000_000, whole: true }, (draft, value) => (draft.tokens = value)),
+  text: { usage: "text=JSON", read: readText },
   thinking: number("thinking=N", { max: 1_000_000, whole: true }, (draft, value) => (draft.thinking = value)),
+  unsigned: flag("unsigned", (draft) => (draft.signed = false)),
   rate: number("rate=TOKENS_PER_SECOND", { max: 1_000_000 }, (draft, value) => (draft.rate = value)),
   ttft: number("ttft=MS", { max: MAX_DELAY_MS }, (draft, value) => (draft.ttftMs = value)),
   tool: { usage: "tool=NAME", read: readTool },
   input: { usage: "input={json}", read: readInput },
+  args: { usage: "args=JSON", read: readArgs },
+  ids: choice("ids=same|odd", ["same", "odd"], (draft, kind) => (draft.ids = kind)),
+  server_tool: { usage: "server_tool=NAME", read: readServerTool },
   loop: flag("loop", (draft) => (draft.loop = true)),
+  stop: choice("stop=REASON", STOP_REASONS, (draft, reason) => (draft.stop = reason)),
+  usage: choice("usage=none", ["none"], (draft) => (draft.reportsUsage = false)),
   drip: flag("drip", (draft) => (draft.drip = true)),
-  stall: flag("stall", (draft) => draft.faults.push({ kind: "stall" })),
-  cut: flag("cut", (draft) => draft.faults.push({ kind: "cut" })),
-  reset: flag("reset", (draft) => draft.faults.push({ kind: "reset" })),
-  badjson: flag("badjson", (draft) => draft.faults.push({ kind: "badjson" })),
+  ...faults("stall", "cut", "reset", "badjson", "html", "plain"),
+  silent: number("silent=SECONDS", { max: MAX_DELAY_MS / 1000 }, (draft, seconds) =>
+    draft.faults.push({ kind: "silent", ms: seconds * 1000, pingEveryMs: undefined }),
+  ),
+  pings: { usage: "pings[=MS]", read: readPings },
   bigline: number("bigline=BYTES", { min: 1, max: 64 * 1024 * 1024, whole: true }, (draft, bytes) =>
     draft.faults.push({ kind: "bigline", bytes }),
   ),
-  error: { usage: "error=TYPE", read: readError },
+  error: choice("error=TYPE", errorTypes, (draft, type) => draft.faults.push({ kind: "error", type })),
   status: { usage: "status=CODE", read: readStatus },
   times: number("times=N", { min: 1, max: 1_000_000, whole: true }, (draft, value) => (draft.times = value)),
   retry_after: number("retry_after=SECONDS", { max: MAX_DELAY_MS / 1000 }, (draft, value) => {
@@ -88,36 +124,72 @@ function flag(usage: string, take: (draft: Draft) => unknown): Word {
   return { usage, read };
 }
 
-// A name that is not in `tools` is let through: models do invent tools, and an agent must survive it.
-function readTool(draft: Draft, name: string): boolean {
+function choice<T extends string>(
+  usage: string,
+  values: readonly T[],
+  take: (draft: Draft, value: T) => unknown,
+): Word {
+  const read = (draft: Draft, value: string): boolean => {
+    const chosen = values.find((known) => known === value);
+    if (chosen !== undefined) take(draft, chosen);
+    return chosen !== undefined;
+  };
+  return { usage, read };
+}
+
+/** Faults that a word alone names. */
+function faults(...kinds: ("stall" | "cut" | "reset" | "badjson" | "html" | "plain")[]): Record<string, Word> {
+  return Object.fromEntries(kinds.map((kind) => [kind, flag(kind, (draft) => draft.faults.push({ kind }))]));
+}
+
+// A name that is not in `tools` is let through: models do invent tools, and an agent must survive it. In quotes it may
+// be off the API's pattern as well.
+function readTool(draft: Draft, value: string): boolean {
+  const quoted = parseJson(value);
+  const name = typeof quoted === "string" ? quoted : value;
   draft.calls.push({ name });
-  return /^[a-zA-Z0-9_-]{1,128}$/.test(name);
+  return typeof quoted === "string" || /^[a-zA-Z0-9_-]{1,128}$/.test(name);
 }
 
 function readInput(draft: Draft, json: string): boolean {
-  const call = draft.calls.pop();
   const input = parseJson(json);
-  if (!call || call.input || !isRecord(input)) return false;
-  draft.calls.push({ name: call.name, input });
+  return isRecord(input) && completeCall(draft, { input });
+}
+
+function readArgs(draft: Draft, args: string): boolean {
+  return completeCall(draft, { args });
+}
+
+/** Belongs to the last `tool=`, which must not have its arguments yet. */
+function completeCall(draft: Draft, rest: Omit<DirectedCall, "name">): boolean {
+  const call = draft.calls.pop();
+  if (!call || call.input || call.args !== undefined) return false;
+  draft.calls.push({ name: call.name, ...rest });
   return true;
 }
 
-function readError(draft: Draft, value: string): boolean {
-  const type = errorTypes.find((known) => known === value);
-  if (type) draft.faults.push({ kind: "error", type });
-  return type !== undefined;
+function readServerTool(draft: Draft, name: string): boolean {
+  draft.serverTools.push(name);
+  return /^[a-z_]{1,64}$/.test(name);
+}
+
+/** A list of deltas, or one delta. */
+function readText(draft: Draft, json: string): boolean {
+  const value = parseJson(json);
+  const deltas = typeof value === "string" ? [value] : value;
+  if (!Array.isArray(deltas) || !deltas.every((delta) => typeof delta === "string")) return false;
+  draft.text = deltas;
+  return true;
+}
+
+function readPings(draft: Draft, value: string): boolean {
+  const ms = value === "" ? PING_EVERY_MS : Number(value);
+  draft.pingEveryMs = ms;
+  return Number.isInteger(ms) && ms >= 1 && ms <= MAX_DELAY_MS;
 }
 
 function readStatus(draft: Draft, value: string): boolean {
   const type = typeOfStatus(Number(value));
   if (type) draft.faults.push({ kind: "status", type, retryAfterSeconds: undefined });
   return type !== undefined;
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }

@@ -8,7 +8,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { createIds } from "../simulator/ids.ts";
 import type { Deltas, Script, ScriptBlock } from "../simulator/script.ts";
-import { streamSteps, TOKEN } from "../simulator/steps.ts";
+import { streamSteps } from "../simulator/steps.ts";
 
 /** Agents with this model are refused, with what they said as the reason. */
 export const REFUSING_MODEL = "refusing";
@@ -61,7 +61,7 @@ async function answer(
   response.writeHead(200, { "Content-Type": "text/event-stream" });
   const script = heard.wasUser ? firstAnswer(body.model, heard.text) : lastAnswer(body.model, heard.text);
   for (const step of streamSteps({ script, fault: undefined, requestId: newId("req"), newId })) {
-    if (step !== TOKEN) response.write(step);
+    if (typeof step === "string") response.write(step);
   }
   response.end();
 }
@@ -84,7 +84,7 @@ function firstAnswer(model: string, heard: string): Script {
 function inEveryWay(text: string): ScriptBlock[] {
   const args = JSON.stringify({ text, [text]: text });
   return [
-    { type: "thinking", deltas: pieces(text), signature: "c2lnbmVk" },
+    { type: "thinking", deltas: pieces(text), signed: true },
     { type: "text", deltas: pieces(text) },
     { type: "tool_use", name: text, deltas: pieces(args) },
     { type: "tool_use", name: ECHO_TOOL, deltas: pieces(args) },
@@ -96,7 +96,8 @@ function lastAnswer(model: string, text: string): Script {
 }
 
 function scriptOf(model: string, stopReason: Script["stopReason"], blocks: readonly ScriptBlock[]): Script {
-  return { model, stopReason, blocks, inputTokens: 1, outputTokens: 1 };
+  const usage = { inputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0, outputTokens: 1 };
+  return { model, stopReason, blocks, usage, ids: "unique" };
 }
 
 /** In three, so that tags and links are cut in the middle while they arrive. */

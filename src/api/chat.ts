@@ -1,19 +1,14 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
 import { z } from "zod";
-import { MAX_METADATA_CHARACTERS, MAX_TIMEOUT_MS } from "../core/limits.ts";
+import { MAX_TIMEOUT_MS } from "../core/limits.ts";
 import { MULTITASK_STRATEGIES, RUN_STATUSES } from "../core/run.ts";
-import { chosenId, expecting, orNull, wholeNumber } from "./fields.ts";
+import { isUiChat, UI_CHAT } from "./ai-sdk.ts";
+import { chosenId, expecting, metadata, orNull, wholeNumber } from "./fields.ts";
 import { ERROR_INFO } from "./problem.ts";
 import { events, json, jsonOrEvents, route } from "./route.ts";
 import { USAGE } from "./runs.ts";
 
 const message = () => expecting(z.string().regex(/\S/), "a string that is not empty");
-
-const metadata = () =>
-  expecting(
-    z.record(z.string(), z.unknown()).refine((value) => JSON.stringify(value).length <= MAX_METADATA_CHARACTERS),
-    `a JSON object of at most ${MAX_METADATA_CHARACTERS} characters`,
-  );
 
 export const CHAT = z
   .strictObject({
@@ -92,9 +87,12 @@ export const POST_CHAT = route({
   description:
     "An answer that takes longer than 15 s begins with status 200 and a newline every 15 s, so that nothing on the way " +
     "takes the connection for dead. An error that comes later is in the body's own `status`.",
-  query,
+  query: z.strictObject({
+    agent: z.string().optional().describe("For `useChat`: the agent. The first one otherwise."),
+  }),
   headers,
   body: CHAT,
+  foreign: { is: isUiChat, body: UI_CHAT },
   answers: {
     200: jsonOrEvents(REPLY, "The run is over, and did not fail."),
     202: json(ACCEPTED, "With `Prefer: respond-async`: poll `Location`."),

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { CLIENT_ID } from "../core/id.ts";
-import { DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS } from "../core/limits.ts";
+import { DEFAULT_PAGE_ROWS, MAX_METADATA_CHARACTERS, MAX_PAGE_ROWS } from "../core/limits.ts";
 
 /** What a schema expects, in words that follow "to be". Kept apart from zod's own metadata, which goes into OpenAPI. */
 export const EXPECTED = z.registry<{ readonly expected: string }>();
@@ -36,6 +36,14 @@ export function position(): z.ZodInt {
 /** Null stands for "not given", as generated clients send it. */
 export function orNull<Schema extends z.ZodType>(schema: Schema) {
   return schema.nullish();
+}
+
+/** What a client keeps with a run. */
+export function metadata() {
+  return expecting(
+    z.record(z.string(), z.unknown()).refine((value) => JSON.stringify(value).length <= MAX_METADATA_CHARACTERS),
+    `a JSON object of at most ${MAX_METADATA_CHARACTERS} characters`,
+  );
 }
 
 /** `limit` and `before`, as every list takes them. */

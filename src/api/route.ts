@@ -25,10 +25,17 @@ export interface Route {
   /** Headers that mean something to this route, by their lower-case names. */
   readonly headers?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** The request of another protocol that clients send to the same path, told apart by its shape. */
+  readonly foreign?: Foreign;
   /** By status. */
   readonly answers: Readonly<Record<number, Answer>>;
   /** Codes of `core/errors.ts` that this route answers with, beside those that every route may. */
   readonly errors?: readonly ErrorCode[];
+}
+
+export interface Foreign<Body extends z.ZodType = z.ZodType> {
+  readonly is: (given: Readonly<Record<string, unknown>>) => boolean;
+  readonly body: Body;
 }
 
 export interface Answer<Body extends z.ZodType = z.ZodType> {

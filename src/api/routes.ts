@@ -1,8 +1,11 @@
 /** All routes. Whatever is served is here, and whatever is here is served: a test holds both. */
 import { POST_NOTICE, READ_ACTIVITIES } from "./activities.ts";
 import { LIST_AGENTS } from "./agents.ts";
+import { RUN_AGENT } from "./ag-ui.ts";
+import { RESUME_UI_CHAT, STOP_UI_CHAT } from "./ai-sdk.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "./chat.ts";
 import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_OPENAPI, READ_THEME } from "./page.ts";
+import { CANCEL_RESPONSE, COMPLETE_CHAT, CREATE_RESPONSE, LIST_MODELS, SHOW_MODEL, SHOW_RESPONSE } from "./openai.ts";
 import type { Route } from "./route.ts";
 import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, SHOW_RUN } from "./runs.ts";
 import { OPEN_SOCKET } from "./socket.ts";
@@ -14,6 +17,8 @@ export const ROUTES: readonly Route[] = [
   STREAM_CHAT,
   BEGIN_CHAT,
   SHOW_TASK,
+  RESUME_UI_CHAT,
+  STOP_UI_CHAT,
   LIST_RUNS,
   SHOW_RUN,
   READ_EVENTS,
@@ -29,6 +34,13 @@ export const ROUTES: readonly Route[] = [
   READ_READY,
   READ_INFO,
   READ_METRICS,
+  RUN_AGENT,
+  LIST_MODELS,
+  SHOW_MODEL,
+  COMPLETE_CHAT,
+  CREATE_RESPONSE,
+  SHOW_RESPONSE,
+  CANCEL_RESPONSE,
   OPEN_SOCKET,
   OPEN_DASHBOARD,
   READ_ASSET,

@@ -19,6 +19,7 @@ const ERROR_TABLE = {
   METHOD_NOT_ALLOWED: { status: 405, title: "Method not allowed" },
   REQUEST_TIMEOUT: { status: 408, title: "Request came too slowly" },
   RUN_ID_TAKEN: { status: 409, title: "Run id is taken" },
+  RUN_CANCELED: { status: 409, title: "Run was canceled" },
   THREAD_BUSY: { status: 409, title: "Thread is busy" },
   BODY_TOO_LARGE: { status: 413, title: "Body too large" },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: "Unsupported media type" },

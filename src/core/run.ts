@@ -2,6 +2,7 @@
 import type { StoredRun, Usage } from "../api/runs.ts";
 import type { ErrorInfo } from "./errors.ts";
 import { TITLE_CHARACTERS } from "./limits.ts";
+import type { Message } from "./message.ts";
 
 export const RUN_STATUSES = ["queued", "running", "waiting", "completed", "failed", "canceled"] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
@@ -62,6 +63,10 @@ export interface NewRun {
   /** The run that delegates this one. Then it belongs to that run's principal, whatever `principal` says. */
   readonly parentRunId: string | null;
   readonly message: string;
+  /** What was said before `message`, where the client keeps the conversation itself. Default nothing. */
+  readonly before?: readonly Message[];
+  /** The thread is in no list, and is removed a minute after the run's end. Default false. */
+  readonly ephemeral?: boolean;
   readonly strategy: MultitaskStrategy;
   readonly timeoutMs: number | null;
   readonly metadata: Record<string, unknown>;

@@ -127,7 +127,10 @@ export interface Engine {
 
   counts(): Promise<Record<"queued" | "running" | "waiting", number>>;
 
-  /** Upkeep of the storage. Called every second by the upkeep thread, and by nobody else. */
+  /**
+   * Upkeep of the storage, the removal of ephemeral threads among it. Called every second by the upkeep thread, and by
+   * nobody else.
+   */
   maintain(): Promise<void>;
 
   close(): Promise<void>;

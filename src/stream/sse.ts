@@ -51,9 +51,15 @@ export class SseStream implements Sink {
     this.#sent();
   }
 
+  /** Whole server-sent events, made by the caller. */
+  send(text: string): void {
+    this.#response.write(text);
+    this.#sent();
+  }
+
   /** Without an id: it is no position to resume from. */
   gap(after: number, next: number): void {
-    this.#send(`data: ${JSON.stringify(customEvent("evenkeel.gap", { after, next }))}\n\n`);
+    this.send(`data: ${JSON.stringify(customEvent("evenkeel.gap", { after, next }))}\n\n`);
   }
 
   onDrain(resume: () => void): void {
@@ -61,7 +67,7 @@ export class SseStream implements Sink {
   }
 
   ping(): void {
-    if (!this.#wrote && !this.full) this.#send(PING);
+    if (!this.#wrote && !this.full) this.send(PING);
     this.#wrote = false;
   }
 
@@ -80,11 +86,6 @@ export class SseStream implements Sink {
   /** Not all was sent: cut it, so that nobody takes it for whole. */
   cut(): void {
     this.#response.destroy();
-  }
-
-  #send(text: string): void {
-    this.#response.write(text);
-    this.#sent();
   }
 
   #sent(): void {

@@ -8,12 +8,16 @@ import type { Principal } from "./guard.ts";
 import { answerErrors, logLateErrors } from "./middleware/errors.ts";
 import { identify } from "./middleware/identify.ts";
 import { activityRoutes } from "./routes/activities.ts";
+import { agUiRoutes } from "./routes/ag-ui.ts";
 import { agentRoutes } from "./routes/agents.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
 import { earlyPaths } from "./routes/early-paths.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { openApiRoutes } from "./routes/openapi.ts";
+import { chatCompletionRoutes } from "./openai/chat-completions.ts";
+import { modelRoutes } from "./openai/models.ts";
+import { responseRoutes } from "./openai/responses.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { threadRoutes } from "./routes/threads.ts";
@@ -30,6 +34,10 @@ const GROUPS = [
   metricsRoutes,
   dashboardRoutes,
   openApiRoutes,
+  agUiRoutes,
+  modelRoutes,
+  chatCompletionRoutes,
+  responseRoutes,
   earlyPaths,
 ];
 

@@ -2,6 +2,8 @@
 import type { ServerResponse } from "node:http";
 import { AppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
+import type { StreamEncoder } from "../protocols/encoder.ts";
+import { EncodedStream } from "../stream/encoded.ts";
 import { runNow, type RunKey } from "../stream/feeds.ts";
 import type { WorkerDeps } from "./context.ts";
 import { reportFailure } from "./report-failure.ts";
@@ -12,19 +14,22 @@ export interface StreamOptions {
   readonly after: number;
   /** The client hung up before the run's end. */
   readonly onAbandon?: () => void;
+  /** For clients of another protocol; then `after` is 0, as an encoder reads a journal from its beginning. */
+  readonly encoder?: StreamEncoder;
 }
 
 /** Streams the run's events as SSE from `after` on, and ends with the run's last event. */
 export function streamRun({ delivery, log }: WorkerDeps, options: StreamOptions): void {
-  const { response, run, after, onAbandon } = options;
+  const { response, run, after, onAbandon, encoder } = options;
   // Gone while its run was being stored: there will be no close event to wait for.
   if (response.destroyed) return onAbandon?.();
   let ended = false;
+  for (const [name, value] of Object.entries(encoder?.headers ?? {})) response.setHeader(name, value);
   const stream = delivery.openStream(response);
   const viewer = delivery.watch({
     feed: delivery.feeds.run(run),
     after,
-    sink: stream,
+    sink: encoder ? new EncodedStream(stream, encoder) : stream,
     onEnd: (error) => {
       ended = true;
       if (!error) return stream.end();

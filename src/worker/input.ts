@@ -12,15 +12,12 @@ import { MAX_BODY_BYTES } from "../core/limits.ts";
 
 const EXAMPLE = 'for example {"agent_id":"assistant","message":"Hello"}';
 
-/** @throws AppError UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, INVALID_JSON or INVALID_REQUEST */
-export async function readBody<Schema extends z.ZodType>(
-  schema: Schema,
-  request: IncomingMessage,
-): Promise<{ readonly given: unknown; readonly body: z.output<Schema> }> {
+/** The body, not checked yet. @throws AppError UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, INVALID_JSON or INVALID_REQUEST */
+export async function readJson(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
   assertJsonType(request);
   const given = parseJson(await readBytes(request));
-  if (!isObject(given)) throw new AppError("INVALID_REQUEST", `Expected the body to be a JSON object, ${EXAMPLE}.`);
-  return { given, body: check(schema, given) };
+  if (isObject(given)) return given;
+  throw new AppError("INVALID_REQUEST", `Expected the body to be a JSON object, ${EXAMPLE}.`);
 }
 
 /** @throws AppError INVALID_REQUEST */

@@ -1,8 +1,12 @@
-/** Errors as `application/problem+json` (RFC 9457), for the fast lane, the guard and Koa alike. */
+/**
+ * Errors as `application/problem+json` (RFC 9457), for the fast lane, the guard and Koa alike; below `/v1/` in the shape
+ * that OpenAI's clients read.
+ */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Problem } from "../api/problem.ts";
 import { titleOf, type AppError } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
+import { openAiErrorOf } from "../protocols/openai-error.ts";
 
 export function problemOf(error: AppError, requestId: string): Problem {
   const { code, status, message, runId } = error;
@@ -17,10 +21,22 @@ export function problemOf(error: AppError, requestId: string): Problem {
   };
 }
 
+/** What an error answers with, by the path that was asked for. */
+export function errorBodyOf({ url = "" }: IncomingMessage, error: AppError, requestId: string): ErrorBody {
+  if (url.startsWith("/v1/")) return { contentType: "application/json", body: openAiErrorOf(error) };
+  return { contentType: "application/problem+json", body: problemOf(error, requestId) };
+}
+
+interface ErrorBody {
+  readonly contentType: string;
+  readonly body: object;
+}
+
 export function sendProblem(response: ServerResponse, error: AppError, requestId: string): void {
-  const body = Buffer.from(JSON.stringify(problemOf(error, requestId)));
+  const { contentType, body: shown } = errorBodyOf(response.req, error, requestId);
+  const body = Buffer.from(JSON.stringify(shown));
   response.writeHead(error.status, {
-    "Content-Type": "application/problem+json; charset=utf-8",
+    "Content-Type": `${contentType}; charset=utf-8`,
     "Content-Length": body.length,
     "X-Request-Id": requestId,
     ...(error.retryAfterS !== undefined && { "Retry-After": error.retryAfterS }),

@@ -4,10 +4,11 @@
  */
 import type { RouterContext } from "@koa/router";
 import type { z } from "zod";
-import type { Answer, ParamNames, Route } from "../api/route.ts";
+import { check } from "../api/check.ts";
+import type { Answer, Foreign, ParamNames, Route } from "../api/route.ts";
 import type { AppRouter } from "./app.ts";
 import type { RequestState } from "./context.ts";
-import { readBody, readHeaders, readQuery } from "./input.ts";
+import { readHeaders, readJson, readQuery } from "./input.ts";
 
 export type Context = RouterContext<RequestState>;
 
@@ -29,6 +30,8 @@ export interface Asked<R extends Route> {
   readonly query: Output<R["query"]>;
   readonly headers: Output<R["headers"]>;
   readonly body: Output<R["body"]>;
+  /** In place of `body`, when the request is one of the route's `foreign` protocol. */
+  readonly foreign: R["foreign"] extends Foreign<infer Body> ? z.output<Body> | undefined : undefined;
   /** The body as it came, before defaults: what tells a repeat from another request. */
   readonly given: object;
 }
@@ -74,6 +77,19 @@ export function koaPath(path: string): string {
 async function read<R extends Route>(route: R, ctx: Context): Promise<Asked<R>> {
   const query = route.query && readQuery(route.query, new URLSearchParams(ctx.querystring));
   const headers = route.headers && readHeaders(route.headers, ctx.headers);
-  const { given, body } = route.body ? await readBody(route.body, ctx.req) : {};
-  return { params: ctx.params, query, headers, body, given } as Asked<R>;
+  const { given, body, foreign } = await readAny(route, ctx);
+  return { params: ctx.params, query, headers, given, body, foreign } as Asked<R>;
+}
+
+interface AnyBody {
+  readonly given?: object;
+  readonly body?: unknown;
+  readonly foreign?: unknown;
+}
+
+async function readAny({ body: schema, foreign }: Route, { req }: Context): Promise<AnyBody> {
+  if (!schema) return {};
+  const given = await readJson(req);
+  if (foreign?.is(given)) return { given, foreign: check(foreign.body, given) };
+  return { given, body: check(schema, given) };
 }

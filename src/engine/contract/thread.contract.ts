@@ -1,5 +1,5 @@
 /** Threads: what a model call starts from, what a reader sees, and their removal. */
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Message } from "../../core/message.ts";
 import { claimNext, complete, delta, enqueue, journalOf, newRun, start, stepOf, type OpenEngine } from "./setup.ts";
 
@@ -7,6 +7,7 @@ export function testThread(open: OpenEngine): void {
   testHistory(open);
   testReading(open);
   testDelete(open);
+  testEphemeral(open);
 }
 
 const USE: Message = {
@@ -209,6 +210,42 @@ function testDelete(open: OpenEngine): void {
     const { seq } = await data.engine.post({ type: "notice", detail: {} });
 
     expect(seq).toBeGreaterThan(before);
+  });
+}
+
+function testEphemeral(open: OpenEngine): void {
+  const before: Message[] = [user("one"), { role: "assistant", content: "two" }];
+
+  test("what was said before a run's message comes before it in its history", async () => {
+    await using data = await open();
+    const { run_id: runId } = await enqueue(data.engine, { before, message: "three" });
+    expect(await data.engine.history(runId)).toEqual([...before, user("three")]);
+  });
+
+  test("the thread of an ephemeral run is in no list, and is gone a minute after the run's end", async () => {
+    await using data = await open();
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    await complete(data.engine, await start(data.engine, { threadId: "thread", ephemeral: true }));
+    expect((await data.engine.threads({ limit: 10 })).items).toEqual([]);
+
+    vi.setSystemTime(Date.now() + 59_000);
+    await data.engine.maintain();
+    expect(await data.engine.thread("thread")).toBeDefined();
+    vi.setSystemTime(Date.now() + 2_000);
+    await data.engine.maintain();
+    expect(await data.engine.thread("thread")).toBeUndefined();
+  });
+
+  test("an ephemeral thread with a run under way stays", async () => {
+    await using data = await open();
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    await complete(data.engine, await start(data.engine, { threadId: "thread", ephemeral: true }));
+    await enqueue(data.engine, { threadId: "thread" });
+    vi.setSystemTime(Date.now() + 61_000);
+    await data.engine.maintain();
+    expect(await data.engine.thread("thread")).toBeDefined();
   });
 }
 

@@ -14,7 +14,7 @@ import { Followers } from "./followers.ts";
 import { Journal } from "./journal.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
-import { deleteThread } from "./thread.ts";
+import { deleteThread, endedEphemeral } from "./thread.ts";
 import { Writer } from "./writer.ts";
 
 export interface SqliteConnections {
@@ -162,9 +162,18 @@ export class SqliteEngine implements Engine {
   async maintain() {
     try {
       await this.#checkpointer.run();
+      await this.#removeEphemeral();
     } catch (error) {
       throw storageError(error);
     }
+  }
+
+  /** Looks first: an idle server must not take the write lock every second. */
+  async #removeEphemeral(): Promise<void> {
+    const { reading, writing } = this.#connections;
+    const ended = endedEphemeral(reading, Date.now());
+    if (ended.length === 0) return;
+    await this.#writer.run(() => ended.forEach((threadId) => deleteThread(writing, threadId)));
   }
 
   async close(): Promise<void> {

@@ -185,6 +185,7 @@ const UNDO = [
    DROP TABLE tool_calls;
    ALTER TABLE old RENAME TO tool_calls`,
   "ALTER TABLE runs DROP COLUMN losses; ALTER TABLE tool_calls DROP COLUMN fence",
+  "DROP INDEX runs_ephemeral; ALTER TABLE runs DROP COLUMN ephemeral",
 ];
 
 function goBackTo(path: string, schema: number): void {

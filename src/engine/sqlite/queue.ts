@@ -45,7 +45,7 @@ export class Queue {
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
     this.#applyStrategy(request);
     const run = this.#insert(request);
-    this.#journal.appendMessages(run, [{ role: "user", content: request.message }]);
+    this.#journal.appendMessages(run, [...(request.before ?? []), { role: "user", content: request.message }]);
     this.#journal.appendEvents(run, [
       { type: "RUN_STARTED", threadId: run.thread_id, runId: run.id },
       customEvent("evenkeel.queued", { agent_id: run.agent_id, ahead }),
@@ -156,8 +156,10 @@ export class Queue {
       principal: request.principal,
       key: request.idempotencyKey,
       fingerprint: request.fingerprint,
+      ephemeral: request.ephemeral ? 1 : 0,
     }) as unknown as RunRow;
-    this.#sql.moveUp.run(row.parent_id === null ? row.n : 0, row.thread_id);
+    const isListed = row.parent_id === null && !request.ephemeral;
+    this.#sql.moveUp.run(isListed ? row.n : 0, row.thread_id);
     return row;
   }
 
@@ -222,8 +224,8 @@ function statements(db: DatabaseSync) {
       "INSERT INTO threads (id, created_at, updated_at) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
     ),
     insert: db.prepare(
-      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, timeout_ms, metadata, principal, idempotency_key, fingerprint) " +
-        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :timeout, :metadata, :principal, :key, :fingerprint) RETURNING *",
+      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral) " +
+        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral) RETURNING *",
     ),
     moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
     // Left to itself SQLite takes runs_by_status here and in the next two, and reads everything that is queued.

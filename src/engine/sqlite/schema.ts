@@ -136,6 +136,11 @@ const MIGRATIONS: readonly string[] = [
   UPDATE runs SET crashes = 0;
   ALTER TABLE tool_calls ADD COLUMN fence INTEGER;
   `,
+  // 6: runs whose thread is removed soon after its end
+  `
+  ALTER TABLE runs ADD COLUMN ephemeral INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX runs_ephemeral ON runs (finished_at) WHERE ephemeral = 1;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -1,4 +1,4 @@
-/** Removes a thread and all that belongs to it, inside a transaction that the caller has begun. */
+/** Removes threads and all that belongs to them, inside a transaction that the caller has begun. */
 import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 
@@ -18,4 +18,20 @@ export function deleteThread(db: DatabaseSync, threadId: string): boolean {
     db.prepare(`DELETE FROM ${table} WHERE thread_id = ?`).run(threadId);
   }
   return db.prepare("DELETE FROM threads WHERE id = ?").run(threadId).changes > 0;
+}
+
+/** A client that waits for the end of its run, or reads its events, has this long. */
+const EPHEMERAL_MS = 60_000;
+/** A few at a time: nobody waits for them, and a transaction shall be short. */
+const EPHEMERAL_BATCH = 20;
+
+/** Threads whose ephemeral run ended more than a minute before `now` (ms since the epoch), the oldest first. */
+export function endedEphemeral(db: DatabaseSync, now: number): string[] {
+  const rows = db
+    .prepare(
+      "SELECT thread_id FROM runs r WHERE ephemeral = 1 AND finished_at < ? AND NOT EXISTS (SELECT 1 FROM runs o " +
+        "WHERE o.thread_id = r.thread_id AND o.status IN ('queued', 'running', 'waiting')) ORDER BY finished_at LIMIT ?",
+    )
+    .all(now - EPHEMERAL_MS, EPHEMERAL_BATCH) as { thread_id: string }[];
+  return rows.map(({ thread_id: threadId }) => threadId);
 }

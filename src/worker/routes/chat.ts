@@ -1,27 +1,35 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
+import { RESUME_UI_CHAT, STOP_UI_CHAT, type UiChat } from "../../api/ai-sdk.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts";
-import type { Run } from "../../core/run.ts";
+import { isOver, type Run } from "../../core/run.ts";
+import { AiSdkStream } from "../../protocols/ai-sdk-stream.ts";
+import type { StreamEncoder } from "../../protocols/encoder.ts";
+import { chatOf, idempotencyKeyOf } from "../ai-sdk.ts";
 import type { AppRouter } from "../app.ts";
 import { newRunOf } from "../chat-request.ts";
 import type { WorkerDeps } from "../context.ts";
-import { streamRun, waitForEnd } from "../follow-run.ts";
-import { PatientReply } from "../keep-alive-reply.ts";
-import { problemOf } from "../problem.ts";
-import { reportFailure } from "../report-failure.ts";
+import { streamRun } from "../follow-run.ts";
+import { replyWhenOver } from "../reply.ts";
 import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
 
-/** All three forms take the same request. */
-type AskedChat = Pick<Asked<typeof POST_CHAT>, "body" | "given" | "headers">;
+/** All three forms take the same request; `POST /api/chat` takes that of the AI SDK too. */
+type AskedChat = Pick<Asked<typeof BEGIN_CHAT>, "body" | "given" | "headers">;
 
 /** The run that a request made, or had made before, and what to do when the client hangs up. */
-interface Chat {
+interface Started {
   readonly run: Run;
   readonly onAbandon: () => void;
+  /** For a client of another protocol. */
+  readonly encoder?: StreamEncoder;
 }
 
 export function chatRoutes(router: AppRouter, deps: WorkerDeps): void {
   serve(router, POST_CHAT, async (asked, ctx) => {
+    if (asked.foreign) {
+      const started = await enqueue(askedByUi(asked.foreign, asked, deps), ctx, deps);
+      return stream(ctx, deps, { ...started, encoder: new AiSdkStream() });
+    }
     const chat = await enqueue(asked, ctx, deps);
     if (ctx.accepts("json", "text/event-stream") === "text/event-stream") return stream(ctx, deps, chat);
     if (prefersAsync(asked)) return accepted(chat.run, { "Preference-Applied": "respond-async" });
@@ -35,12 +43,35 @@ export function chatRoutes(router: AppRouter, deps: WorkerDeps): void {
     return accepted(run, prefersAsync(asked) ? { "Preference-Applied": "respond-async" } : {});
   });
 
+  serve(router, RESUME_UI_CHAT, async ({ params }, ctx) => {
+    const run = await runUnderWay(deps, params.thread_id);
+    if (!run) return answer(204, undefined);
+    return stream(ctx, deps, { run, onAbandon: () => {}, encoder: new AiSdkStream() });
+  });
+
+  serve(router, STOP_UI_CHAT, async ({ params }) => {
+    const run = await runUnderWay(deps, params.thread_id);
+    if (run) await deps.engine.cancel(run.run_id);
+    return answer(204, undefined);
+  });
+
   serve(router, SHOW_TASK, async ({ params }) => {
     return answer(200, showTask(await findRun(deps.engine, params.task_id)));
   });
 }
 
-async function enqueue({ body, given, headers }: AskedChat, ctx: Context, deps: WorkerDeps): Promise<Chat> {
+/** The request of the AI SDK in our words. */
+function askedByUi(ui: UiChat, { query, given, headers }: Asked<typeof POST_CHAT>, { agents }: WorkerDeps): AskedChat {
+  const key = idempotencyKeyOf(ui);
+  return {
+    body: chatOf(ui, query.agent, agents),
+    // All that was said before is sent again each time, so only the new message tells a repeat.
+    given: { ...given, messages: (ui.messages ?? []).slice(-1) },
+    headers: key === null ? headers : { ...headers, "idempotency-key": key },
+  };
+}
+
+async function enqueue({ body, given, headers }: AskedChat, ctx: Context, deps: WorkerDeps): Promise<Started> {
   const { engine, agents, log } = deps;
   const idempotencyKey = headers["idempotency-key"] ?? null;
   const { principal } = ctx.state;
@@ -53,15 +84,21 @@ async function enqueue({ body, given, headers }: AskedChat, ctx: Context, deps: 
   return { run, onAbandon: body.on_disconnect === "cancel" ? cancel : () => {} };
 }
 
+/** The newest run of the thread, unless it is over. */
+async function runUnderWay({ engine }: WorkerDeps, threadId: string): Promise<Run | undefined> {
+  const { items } = await engine.runs({ threadId, limit: 1 });
+  return items.find(({ status }) => !isOver(status));
+}
+
 /** RFC 7240 § 4.1. */
 function prefersAsync({ headers }: AskedChat): boolean {
   return /\brespond-async\b/i.test(headers.prefer ?? "");
 }
 
-function stream(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Chat): typeof TAKEN {
+function stream(ctx: Context, deps: WorkerDeps, { run, ...options }: Started): typeof TAKEN {
   ctx.respond = false;
   ctx.set("Content-Location", `/api/runs/${run.run_id}`);
-  streamRun(deps, { response: ctx.res, run, after: 0, onAbandon });
+  streamRun(deps, { response: ctx.res, run, after: 0, ...options });
   return TAKEN;
 }
 
@@ -71,27 +108,15 @@ function accepted(run: Run, headers: Readonly<Record<string, string>>) {
   return answer(202, body, { Location: `/api/chat/task/${run_id}`, ...headers });
 }
 
-async function reply(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Chat): Promise<typeof TAKEN> {
+async function reply(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Started): Promise<typeof TAKEN> {
   ctx.respond = false;
-  // Gone while its run was being stored: there will be no close event to free what is made below.
-  if (ctx.res.destroyed) {
-    onAbandon();
-    return TAKEN;
-  }
-  const hungUp = new AbortController();
-  ctx.res.on("close", () => hungUp.abort());
-  const patient = new PatientReply(ctx.res);
-  try {
-    const ended = await waitForEnd(deps, run, hungUp.signal);
-    const failure = failureOf(ended);
-    if (hungUp.signal.aborted) onAbandon();
-    else if (failure) throw failure;
-    else patient.send(200, "application/json", showReply(ended));
-  } catch (error) {
-    const known = reportFailure(deps.log, error, { request_id: ctx.state.requestId, run_id: run.run_id });
-    const problem = problemOf(known, ctx.state.requestId);
-    if (known.retryAfterS !== undefined && !ctx.res.headersSent) ctx.res.setHeader("Retry-After", known.retryAfterS);
-    patient.send(problem.status, "application/problem+json", problem);
-  }
+  await replyWhenOver(deps, { response: ctx.res, requestId: ctx.state.requestId, run, onAbandon, show: replyOf });
   return TAKEN;
+}
+
+/** @throws AppError why the run failed */
+function replyOf(ended: Run): object {
+  const failure = failureOf(ended);
+  if (failure) throw failure;
+  return showReply(ended);
 }

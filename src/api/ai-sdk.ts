@@ -1,0 +1,62 @@
+/**
+ * What `useChat` of the AI SDK sends with its default transport (https://ai-sdk.dev/docs/ai-sdk-ui/transport), and the
+ * routes that its transport asks besides `POST /api/chat`.
+ */
+import { z } from "zod";
+import { MAX_TIMEOUT_MS } from "../core/limits.ts";
+import { MULTITASK_STRATEGIES } from "../core/run.ts";
+import { chosenId, metadata, orNull, wholeNumber } from "./fields.ts";
+import { empty, events, route } from "./route.ts";
+
+const UI_MESSAGE = z
+  .looseObject({
+    id: z.string().optional(),
+    role: z.enum(["system", "user", "assistant"]),
+    parts: z.array(z.looseObject({ type: z.string() })).min(1),
+  })
+  .meta({ id: "UiMessage" });
+
+/** The thread lives here, so of the messages that the client sends only the last one is new. */
+export const UI_CHAT = z
+  .strictObject({
+    id: chosenId().describe("The chat's id is the thread's."),
+    messages: z.array(UI_MESSAGE).min(1).optional(),
+    message: UI_MESSAGE.optional().describe("In place of `messages`, for a transport that sends the new message only."),
+    trigger: z.enum(["submit-message", "regenerate-message"]).default("submit-message"),
+    messageId: orNull(z.string()),
+    agent_id: z.string().optional().describe("With the transport's `body`; `?agent=` does the same."),
+    multitask_strategy: orNull(z.enum(MULTITASK_STRATEGIES)),
+    on_disconnect: orNull(z.enum(["continue", "cancel"])),
+    timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)),
+    metadata: orNull(metadata()),
+  })
+  .meta({ id: "UiChat" });
+
+export type UiChat = Readonly<z.output<typeof UI_CHAT>>;
+export type UiMessage = Readonly<z.output<typeof UI_MESSAGE>>;
+
+/** Ours has `agent_id` and `message` as text; theirs an `id`, and a message or messages with parts. */
+export function isUiChat({ id, messages, message }: Readonly<Record<string, unknown>>): boolean {
+  return id !== undefined && (messages !== undefined || typeof message === "object");
+}
+
+export const RESUME_UI_CHAT = route({
+  method: "GET",
+  path: "/api/chat/{thread_id}/stream",
+  access: "viewer",
+  summary: "The reply that is under way in a chat, for the AI SDK",
+  query: z.strictObject({}),
+  answers: {
+    200: events("A UI message stream from the reply's beginning."),
+    204: empty("Nothing is under way."),
+  },
+});
+
+export const STOP_UI_CHAT = route({
+  method: "DELETE",
+  path: "/api/chat/{thread_id}/stream",
+  access: "client",
+  summary: "Cancel the reply that is under way in a chat",
+  query: z.strictObject({}),
+  answers: { 204: empty("It is canceled, or nothing was under way.") },
+});

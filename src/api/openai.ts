@@ -1,0 +1,138 @@
+/**
+ * OpenAI's routes (https://platform.openai.com/docs/api-reference): models, chat completions and responses. `model` is
+ * an agent's id. Sampling parameters of a client change nothing, as the agent's configuration says how its model is
+ * asked; they pass, because every client library sends some. Tools are the server's: a client that offers its own is
+ * refused, as it would wait for calls that never come.
+ */
+import { z } from "zod";
+import { chosenId, expecting, orNull } from "./fields.ts";
+import { json, route } from "./route.ts";
+
+const NO_TOOLS = expecting(
+  z.array(z.unknown()).max(0),
+  "left out: the agent's tools run on the server, and a client has none",
+);
+
+const TEXT_PART = z.looseObject({ type: z.enum(["text", "input_text", "output_text"]), text: z.string() });
+const CONTENT = expecting(z.union([z.string(), z.array(TEXT_PART)]), "text, or a list of text parts");
+
+const MESSAGE = z
+  .looseObject({
+    role: z.enum(["system", "developer", "user", "assistant"]),
+    content: CONTENT,
+    tool_calls: orNull(NO_TOOLS),
+  })
+  .meta({ id: "OpenAiMessage" });
+
+export type OpenAiMessage = Readonly<z.output<typeof MESSAGE>>;
+
+const SHARED = {
+  model: expecting(z.string(), "the id of an agent (GET /v1/models lists them)"),
+  stream: orNull(z.boolean()),
+  tools: orNull(NO_TOOLS),
+  functions: orNull(NO_TOOLS),
+};
+
+const COMPLETION_REQUEST = z
+  .looseObject({
+    ...SHARED,
+    messages: z.array(MESSAGE).min(1).describe("The whole conversation; its last message is the user's."),
+    n: orNull(expecting(z.literal(1), "1 or left out: an agent gives one answer")),
+    stream_options: orNull(z.looseObject({ include_usage: orNull(z.boolean()) })),
+    thread_id: orNull(chosenId()).describe("Ours: a thread to go on with, which keeps the conversation."),
+  })
+  .meta({ id: "ChatCompletionRequest" });
+
+export type CompletionRequest = Readonly<z.output<typeof COMPLETION_REQUEST>>;
+
+const RESPONSE_REQUEST = z
+  .looseObject({
+    ...SHARED,
+    input: expecting(z.union([z.string().regex(/\S/), z.array(MESSAGE).min(1)]), "text, or a list of messages"),
+    instructions: orNull(z.string()).describe("Stands in front of the user's message."),
+    previous_response_id: orNull(z.string()).describe("The response whose conversation goes on."),
+    background: orNull(z.boolean()).describe("Answer at once; GET the response later."),
+    store: orNull(z.boolean()).describe("False: nothing is kept."),
+    metadata: orNull(z.record(z.string().max(64), z.string().max(512))),
+  })
+  .meta({ id: "ResponseRequest" });
+
+export type ResponseRequest = Readonly<z.output<typeof RESPONSE_REQUEST>>;
+
+const MODEL = z.object({
+  id: z.string(),
+  object: z.literal("model"),
+  created: z.int(),
+  owned_by: z.literal("evenkeel"),
+});
+
+/** Their shapes are OpenAI's, and described there. */
+const COMPLETION = z.looseObject({ id: z.string(), object: z.literal("chat.completion") });
+const RESPONSE = z.looseObject({ id: z.string(), object: z.literal("response"), status: z.string() });
+
+export const LIST_MODELS = route({
+  method: "GET",
+  path: "/v1/models",
+  access: "viewer",
+  summary: "The agents, as OpenAI's clients list models",
+  answers: { 200: json(z.object({ object: z.literal("list"), data: z.array(MODEL) }), "All agents.") },
+});
+
+export const SHOW_MODEL = route({
+  method: "GET",
+  path: "/v1/models/{model}",
+  access: "viewer",
+  summary: "One agent as a model",
+  answers: { 200: json(MODEL, "The agent.") },
+  errors: ["AGENT_NOT_FOUND"],
+});
+
+export const COMPLETE_CHAT = route({
+  method: "POST",
+  path: "/v1/chat/completions",
+  access: "client",
+  summary: "A chat completion, whole or streamed",
+  description: "Without `thread_id` nothing stays on the server, and a client that hangs up cancels the run.",
+  body: COMPLETION_REQUEST,
+  answers: { 200: json(COMPLETION, "The completion; with `stream` its chunks as server-sent events.") },
+  errors: ["INVALID_JSON", "UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE", "AGENT_NOT_FOUND", "OVERLOADED"],
+});
+
+export const CREATE_RESPONSE = route({
+  method: "POST",
+  path: "/v1/responses",
+  access: "client",
+  summary: "A response, whole, streamed or in the background",
+  body: RESPONSE_REQUEST,
+  answers: { 200: json(RESPONSE, "The response; with `stream` its events.") },
+  errors: [
+    "INVALID_JSON",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "BODY_TOO_LARGE",
+    "AGENT_NOT_FOUND",
+    "RUN_NOT_FOUND",
+    "OVERLOADED",
+  ],
+});
+
+export const SHOW_RESPONSE = route({
+  method: "GET",
+  path: "/v1/responses/{response_id}",
+  access: "viewer",
+  summary: "A response as it is now, or its events",
+  query: z.looseObject({
+    stream: z.boolean().optional(),
+    starting_after: z.int().min(0).optional().describe("With `stream`: only events above this `sequence_number`."),
+  }),
+  answers: { 200: json(RESPONSE, "The response; with `stream` its events.") },
+  errors: ["RUN_NOT_FOUND"],
+});
+
+export const CANCEL_RESPONSE = route({
+  method: "POST",
+  path: "/v1/responses/{response_id}/cancel",
+  access: "client",
+  summary: "Cancel a response that is under way",
+  answers: { 200: json(RESPONSE, "The response; it may still wind down.") },
+  errors: ["RUN_NOT_FOUND"],
+});

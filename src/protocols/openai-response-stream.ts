@@ -1,0 +1,113 @@
+/**
+ * A run as the event stream of OpenAI's Responses API
+ * (https://platform.openai.com/docs/api-reference/responses-streaming). Every event has a `sequence_number` that
+ * follows from the journal alone, so `starting_after` continues on any worker.
+ */
+import type { CustomValues } from "../core/event.ts";
+import type { StoredEvent, StreamEncoder } from "./encoder.ts";
+import { OpenAiResponse, outputText, showItem, type Item, type ResponseOptions } from "./openai-response.ts";
+
+export interface ResponseStreamOptions extends ResponseOptions {
+  /** The client has the events up to this `sequence_number`; -1: it has none. */
+  readonly startingAfter: number;
+}
+
+/** How each kind of item says that text comes, and that it is whole. */
+const WORDS = {
+  message: { delta: "response.output_text.delta", done: "response.output_text.done" },
+  reasoning: { delta: "response.reasoning_summary_text.delta", done: "response.reasoning_summary_text.done" },
+} as const;
+
+const ENDS: Readonly<Record<string, string>> = {
+  completed: "response.completed",
+  failed: "response.failed",
+  // The API has no event for a canceled response; `response.status` says which it is.
+  cancelled: "response.incomplete",
+  incomplete: "response.incomplete",
+};
+
+export class ResponseStream implements StreamEncoder {
+  readonly headers = {};
+  readonly #response: OpenAiResponse;
+  readonly #startingAfter: number;
+  #sequence = 0;
+
+  constructor(options: ResponseStreamOptions) {
+    this.#response = new OpenAiResponse(options);
+    this.#startingAfter = options.startingAfter;
+  }
+
+  encode(event: StoredEvent): string {
+    const item = this.#response.see(event);
+    switch (event.type) {
+      case "RUN_STARTED":
+        return this.#whole("response.created");
+      case "TEXT_MESSAGE_START":
+      case "REASONING_MESSAGE_START":
+        return item ? this.#begin(item) : "";
+      case "TEXT_MESSAGE_CONTENT":
+      case "REASONING_MESSAGE_CONTENT":
+        return item
+          ? this.#line(WORDS[item.kind].delta, { ...placeIn(item), delta: event.delta, ...noLogprobs(item) })
+          : "";
+      case "TEXT_MESSAGE_END":
+      case "REASONING_MESSAGE_END":
+        return item ? this.#finish(item) : "";
+      case "CUSTOM":
+        return this.#custom(event.name, event.value);
+      case "RUN_FINISHED":
+      case "RUN_ERROR":
+        return this.#whole(ENDS[this.#response.status] ?? "response.failed");
+      default:
+        return "";
+    }
+  }
+
+  #custom(name: string, value: unknown): string {
+    if (name === "evenkeel.claimed") return this.#whole("response.in_progress");
+    if (name !== "evenkeel.attempt") return "";
+    const dropped = this.#response.drop(value as CustomValues["evenkeel.attempt"]);
+    return dropped.map((item) => this.#item("response.output_item.done", item)).join("");
+  }
+
+  #begin(item: Item): string {
+    const part = item.kind === "message" ? outputText("") : { type: "summary_text", text: "" };
+    const name = item.kind === "message" ? "response.content_part.added" : "response.reasoning_summary_part.added";
+    return `${this.#item("response.output_item.added", item)}${this.#line(name, { ...placeIn(item), part })}`;
+  }
+
+  #finish(item: Item): string {
+    const { kind, text } = item;
+    const part = kind === "message" ? outputText(text) : { type: "summary_text", text };
+    const name = kind === "message" ? "response.content_part.done" : "response.reasoning_summary_part.done";
+    return (
+      this.#line(WORDS[kind].done, { ...placeIn(item), text, ...noLogprobs(item) }) +
+      this.#line(name, { ...placeIn(item), part }) +
+      this.#item("response.output_item.done", item)
+    );
+  }
+
+  #item(type: string, item: Item): string {
+    return this.#line(type, { output_index: item.index, item: showItem(item) });
+  }
+
+  #whole(type: string): string {
+    return this.#line(type, { response: this.#response.show() });
+  }
+
+  #line(type: string, fields: object): string {
+    const sequence_number = this.#sequence;
+    this.#sequence += 1;
+    if (sequence_number <= this.#startingAfter) return "";
+    return `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number, ...fields })}\n\n`;
+  }
+}
+
+function placeIn({ kind, id, index }: Item): object {
+  const place = { item_id: id, output_index: index };
+  return kind === "message" ? { ...place, content_index: 0 } : { ...place, summary_index: 0 };
+}
+
+function noLogprobs({ kind }: Item): object {
+  return kind === "message" ? { logprobs: [] } : {};
+}

@@ -1,0 +1,34 @@
+/**
+ * A viewer's sink for clients of other protocols: frames of a run's journal go through an encoder and on into an event
+ * stream. The encoder belongs to one viewer, so its state is one client's; backpressure is the stream's own.
+ */
+import type { StoredEvent, StreamEncoder } from "../protocols/encoder.ts";
+import type { Frame } from "./frame.ts";
+import type { SseStream } from "./sse.ts";
+import type { Sink } from "./viewer.ts";
+
+export class EncodedStream implements Sink {
+  readonly #stream: SseStream;
+  readonly #encoder: StreamEncoder;
+
+  constructor(stream: SseStream, encoder: StreamEncoder) {
+    this.#stream = stream;
+    this.#encoder = encoder;
+  }
+
+  get full(): boolean {
+    return this.#stream.full;
+  }
+
+  write(frames: readonly Frame[]): void {
+    const text = frames.map(({ json }) => this.#encoder.encode(JSON.parse(json) as StoredEvent)).join("");
+    if (text !== "") this.#stream.send(text);
+  }
+
+  /** Compacted history has holes in its numbers and none in its content, and these protocols have no word for either. */
+  gap(): void {}
+
+  onDrain(resume: () => void): void {
+    this.#stream.onDrain(resume);
+  }
+}

@@ -1,0 +1,100 @@
+/** The published AI SDK against a real server: `Chat` of @ai-sdk/react with its default transport, as `useChat` uses it. */
+import { Chat } from "@ai-sdk/react";
+import { DefaultChatTransport, type UIMessage } from "ai";
+import { expect, test } from "vitest";
+import { startCluster, type Cluster } from "../testing/cluster.ts";
+
+function chatOn({ port }: Cluster, { id = "chat-1", query = "" } = {}): Chat<UIMessage> {
+  return new Chat({ id, transport: new DefaultChatTransport({ api: `http://127.0.0.1:${port}/api/chat${query}` }) });
+}
+
+function textOf(message: UIMessage | undefined): string {
+  return (message?.parts ?? []).map((part) => (part.type === "text" ? part.text : "")).join("");
+}
+
+/** Resolves when the chat's last message has some text. */
+async function begun(chat: Chat<UIMessage>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = chat["~registerMessagesCallback"](() => {
+    if (chat.lastMessage?.role === "assistant" && textOf(chat.lastMessage).length > 0) resolve();
+  });
+  await promise;
+  stop();
+}
+
+test("a message is answered, with the tool call as a part that the server ran", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster);
+  await chat.sendMessage({ text: "calculate 6 * 7" });
+  expect(chat.error).toBeUndefined();
+  expect(textOf(chat.lastMessage)).toContain("42");
+  const tool = chat.lastMessage?.parts.find(({ type }) => type === "dynamic-tool");
+  expect(tool).toMatchObject({ toolName: "calculate", state: "output-available", providerExecuted: true });
+});
+
+test("the chat's id is the thread: the next message goes on in it, and only the new one is stored", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster, { id: "my-thread" });
+  await chat.sendMessage({ text: "Hello" });
+  await chat.sendMessage({ text: "And again" });
+  const { body } = await cluster.client.get("/api/threads/my-thread");
+  const said = (body["messages"] as { role: string; content: unknown }[]).filter(({ role }) => role === "user");
+  expect(said.map(({ content }) => content)).toEqual(["Hello", "And again"]);
+});
+
+test("`?agent=` chooses the agent", async () => {
+  await using cluster = await startCluster();
+  await chatOn(cluster, { id: "t", query: "?agent=greeter" }).sendMessage({ text: "Hello" });
+  const { body } = await cluster.client.get("/api/runs?thread_id=t");
+  expect(body["runs"]).toMatchObject([{ agent_id: "greeter" }]);
+});
+
+test("a page that is opened again gets the reply that is under way from its beginning, and then 204", async () => {
+  await using cluster = await startCluster();
+  const first = chatOn(cluster);
+  const sent = first.sendMessage({ text: "/sim tokens=60 rate=60" });
+  await begun(first);
+  const second = chatOn(cluster);
+  await second.resumeStream();
+  await sent;
+  expect(textOf(second.lastMessage)).toBe(textOf(first.lastMessage));
+  expect(textOf(second.lastMessage)).toContain("tok60");
+  const { status } = await cluster.client.get("/api/chat/chat-1/stream");
+  expect(status).toBe(204);
+});
+
+test("a POST that is repeated makes one run", async () => {
+  await using cluster = await startCluster();
+  const message = { id: "m1", role: "user", parts: [{ type: "text", text: "Hello" }] };
+  const post = () => cluster.client.post("/api/chat", { id: "t", messages: [message], trigger: "submit-message" });
+  await Promise.all([post(), post()]);
+  const { body } = await cluster.client.get("/api/runs?thread_id=t");
+  expect(body["runs"]).toHaveLength(1);
+});
+
+test("what is under way in the chat can be canceled", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster);
+  const sent = chat.sendMessage({ text: "/sim tokens=6000 rate=60" });
+  await begun(chat);
+  await cluster.client.fetch("/api/chat/chat-1/stream", { method: "DELETE" });
+  await sent;
+  const { body } = await cluster.client.get("/api/runs?thread_id=chat-1");
+  expect(body["runs"]).toMatchObject([{ status: "canceled" }]);
+});
+
+test("a run that fails is the chat's error", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster);
+  await chat.sendMessage({ text: "/sim status=401" });
+  expect(chat.status).toBe("error");
+  expect(chat.error?.message).toContain("401");
+});
+
+test("a message that cannot be read is refused with what to send", async () => {
+  await using cluster = await startCluster();
+  const message = { id: "m", role: "user", parts: [{ type: "audio" }] };
+  const { status, body } = await cluster.client.post("/api/chat", { id: "t", messages: [message] });
+  expect(status).toBe(400);
+  expect(body.detail).toContain("Expected `parts[0]` to be a part of type `text`");
+});

@@ -1,0 +1,33 @@
+/** A request of the AI SDK's `useChat` in our own words. Called by `routes/chat.ts`. */
+import type { UiChat, UiMessage } from "../api/ai-sdk.ts";
+import type { Chat } from "../api/chat.ts";
+import { invalid } from "../api/check.ts";
+import type { Agent } from "../core/agent.ts";
+
+/** @param agent `?agent=`, where the client cannot add `agent_id` to the body. @throws AppError INVALID_REQUEST */
+export function chatOf(ui: UiChat, agent: string | undefined, agents: ReadonlyMap<string, Agent>): Chat {
+  const { id, messages: _messages, message: _message, trigger: _trigger, messageId: _id, agent_id: own, ...ours } = ui;
+  const agentId = own ?? agent ?? [...agents.keys()][0] ?? "";
+  return { ...ours, agent_id: agentId, thread_id: id, message: textOf(newestOf(ui)) };
+}
+
+/** A fetch that is repeated after a lost connection sends the same message, with the same id: it makes one run. */
+export function idempotencyKeyOf(ui: UiChat): string | null {
+  const { id } = newestOf(ui);
+  const isNamed = ui.trigger === "submit-message" && id !== undefined && /^[\x21-\x7e]{1,100}$/.test(id);
+  return isNamed ? `ai-sdk:${ui.id}:${id}` : null;
+}
+
+function newestOf({ message, messages }: UiChat): UiMessage {
+  const newest = message ?? messages?.at(-1);
+  if (newest?.role === "user") return newest;
+  throw invalid("messages", "a list whose last message has the role `user`", newest?.role);
+}
+
+function textOf({ parts }: UiMessage): string {
+  const texts = parts.map(({ type, text }, index) => {
+    if (type === "text" && typeof text === "string" && /\S/.test(text)) return text;
+    throw invalid(`parts[${index}]`, "a part of type `text` that is not empty", { type, text });
+  });
+  return texts.join("\n");
+}

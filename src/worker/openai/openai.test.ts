@@ -1,0 +1,183 @@
+/** The published `openai` client against a real server. */
+import OpenAI, { type APIError } from "openai";
+import { expect, test } from "vitest";
+import { startCluster, type Cluster } from "../../testing/cluster.ts";
+
+function clientOf({ port }: Cluster, apiKey = "none"): OpenAI {
+  return new OpenAI({ apiKey, baseURL: `http://127.0.0.1:${port}/v1`, maxRetries: 0 });
+}
+
+/** Why the client's request failed. */
+function refusalOf(request: PromiseLike<unknown>): Promise<APIError> {
+  return Promise.resolve(request).then(
+    () => {
+      throw new Error("It was not refused.");
+    },
+    (error: unknown) => error as APIError,
+  );
+}
+
+const hello = [{ role: "user" as const, content: "Hello" }];
+
+test("the models are the agents", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const { data } = await openai.models.list();
+  expect(data.map(({ id }) => id)).toContain("assistant");
+  expect((await openai.models.retrieve("greeter")).id).toBe("greeter");
+});
+
+test("a completion has the answer behind the tool call, and the tokens it took", async () => {
+  await using cluster = await startCluster();
+  const messages = [{ role: "user" as const, content: "calculate 6 * 7" }];
+  const completion = await clientOf(cluster).chat.completions.create({ model: "assistant", messages, temperature: 0 });
+  expect(completion.choices[0]).toMatchObject({ finish_reason: "stop", message: { role: "assistant" } });
+  expect(completion.choices[0]?.message.content).toContain("42");
+  expect(completion.usage?.completion_tokens).toBeGreaterThan(0);
+});
+
+test("a streamed completion says the same as a whole one, and counts its tokens when asked", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const messages = [{ role: "user" as const, content: "/sim tokens=20" }];
+  const whole = await openai.chat.completions.create({ model: "assistant", messages });
+  const stream = openai.chat.completions.stream({
+    model: "assistant",
+    messages,
+    stream_options: { include_usage: true },
+  });
+  const streamed = await stream.finalChatCompletion();
+  expect(streamed.choices[0]?.message.content).toBe(whole.choices[0]?.message.content);
+  expect(streamed.usage).toEqual(whole.usage);
+});
+
+test("the conversation that the client sends is what the model reads, and no thread stays", async () => {
+  await using cluster = await startCluster();
+  const messages = [
+    { role: "system" as const, content: "Be short." },
+    { role: "user" as const, content: "My name is Ana." },
+    { role: "assistant" as const, content: "Hello Ana." },
+    { role: "user" as const, content: "Who am I?" },
+  ];
+  await clientOf(cluster).chat.completions.create({ model: "assistant", messages });
+  const { items } = await cluster.engine.threads({ limit: 10 });
+  expect(items).toEqual([]);
+  const [run] = (await cluster.engine.runs({ limit: 1 })).items;
+  const said = (await cluster.engine.history(run?.run_id ?? "")).map(({ content }) => content);
+  expect(said.slice(0, 3)).toEqual(["Be short.\n\nMy name is Ana.", "Hello Ana.", "Who am I?"]);
+});
+
+test("with thread_id the conversation is kept, and only the new message is stored", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const ask = (content: string) =>
+    openai.chat.completions.create({
+      model: "assistant",
+      messages: [...hello, ...answered, { role: "user", content }],
+      ...thread,
+    });
+  const thread = { thread_id: "kept" };
+  const answered = [{ role: "assistant" as const, content: "Hi" }];
+  await ask("one");
+  await ask("two");
+  const { body } = await cluster.client.get("/api/threads/kept");
+  const said = (body["messages"] as { role: string; content: unknown }[]).filter(({ role }) => role === "user");
+  expect(said.map(({ content }) => content)).toEqual(["one", "two"]);
+});
+
+test("a client that hangs up cancels a run that nobody could ask for again", async () => {
+  await using cluster = await startCluster();
+  const messages = [{ role: "user" as const, content: "/sim tokens=6000 rate=60" }];
+  const stream = await clientOf(cluster).chat.completions.create({ model: "assistant", messages, stream: true });
+  for await (const { choices } of stream) if (choices[0]?.delta.content) break;
+  await expect
+    .poll(async () => (await cluster.engine.runs({ limit: 1 })).items[0]?.status, { timeout: 5_000 })
+    .toBe("canceled");
+});
+
+test.each<[string, object, RegExp]>([
+  [
+    "an agent that does not exist",
+    { model: "gpt-9", messages: hello },
+    /There is no model "gpt-9"; use one of "assistant"/,
+  ],
+  ["tools of the client", { messages: hello, tools: [{ type: "function" }] }, /`tools` to be left out/],
+  ["a conversation that ends with the model", { messages: [{ role: "assistant", content: "a" }] }, /role `user`/],
+  ["several answers", { messages: hello, n: 2 }, /`n` to be 1/],
+])("%s is refused in the client's own words for it", async (_name, body, sentence) => {
+  await using cluster = await startCluster();
+  const request = { model: "assistant", ...body } as OpenAI.ChatCompletionCreateParamsNonStreaming;
+  const refusal = await refusalOf(clientOf(cluster).chat.completions.create(request));
+  expect(refusal.type).toBe("invalid_request_error");
+  expect(refusal.message).toMatch(sentence);
+});
+
+test("a wrong key is an authentication error, a run that fails a server error", async () => {
+  const apiKeys = [{ name: "me", secret: "a-long-secret" }];
+  await using cluster = await startCluster({ settings: { apiKeys } });
+  const wrong = await refusalOf(clientOf(cluster, "nope").models.list());
+  expect(wrong).toMatchObject({ status: 401, code: "UNAUTHORIZED", type: "authentication_error" });
+  const messages = [{ role: "user" as const, content: "/sim status=401" }];
+  const failed = await refusalOf(
+    clientOf(cluster, "a-long-secret").chat.completions.create({ model: "assistant", messages }),
+  );
+  expect(failed).toMatchObject({ status: 502, code: "MODEL_UNAUTHORIZED", type: "server_error" });
+});
+
+test("a stream whose answer broke off ends with an error, not with doubled text", async () => {
+  await using cluster = await startCluster();
+  const messages = [{ role: "user" as const, content: "/sim tokens=30 rate=300 cut times=1" }];
+  const stream = await clientOf(cluster).chat.completions.create({ model: "assistant", messages, stream: true });
+  const failed = await refusalOf(Array.fromAsync(stream));
+  expect(failed.message).toContain("does not count");
+});
+
+test("a response has the answer, and the next one goes on in its conversation", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const first = await openai.responses.create({ model: "assistant", input: "calculate 6 * 7", metadata: { a: "b" } });
+  expect(first).toMatchObject({ status: "completed", metadata: { a: "b" }, previous_response_id: null });
+  expect(first.output_text).toContain("42");
+  const next = await openai.responses.create({ model: "assistant", input: "Again", previous_response_id: first.id });
+  expect(next.previous_response_id).toBe(first.id);
+  const runs = (await cluster.engine.runs({ limit: 10 })).items;
+  expect(new Set(runs.map(({ thread_id }) => thread_id)).size).toBe(1);
+});
+
+test("a response in the background is streamed on from any sequence number", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const { id } = await openai.responses.create({
+    model: "assistant",
+    input: "/sim tokens=30 rate=200",
+    background: true,
+  });
+  const all = await Array.fromAsync(await openai.responses.retrieve(id, { stream: true }));
+  expect(all.map(({ sequence_number }) => sequence_number)).toEqual(all.map((_, index) => index));
+  expect(all.at(-1)?.type).toBe("response.completed");
+  const rest = await Array.fromAsync(await openai.responses.retrieve(id, { stream: true, starting_after: 10 }));
+  expect(rest).toEqual(all.slice(11));
+  expect(await openai.responses.retrieve(id)).toMatchObject({ status: "completed", background: true });
+});
+
+test("a response that is canceled says so", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const { id } = await openai.responses.create({
+    model: "assistant",
+    input: "/sim tokens=6000 rate=60",
+    background: true,
+  });
+  await openai.responses.cancel(id);
+  const events = await Array.fromAsync(await openai.responses.retrieve(id, { stream: true }));
+  expect(events.at(-1)).toMatchObject({ response: { status: "cancelled" } });
+});
+
+test("a response whose answer broke off has the whole answer once", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const stream = openai.responses.stream({ model: "assistant", input: "/sim tokens=30 rate=300 cut times=1" });
+  const { output_text: text } = await stream.finalResponse();
+  expect(text.match(/tok1\b/g)).toHaveLength(1);
+  expect(text).toContain("tok30");
+});

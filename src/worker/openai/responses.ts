@@ -1,0 +1,107 @@
+/**
+ * `/v1/responses`: a response is a run, and its id names that run. The conversation is kept in the run's thread, so
+ * `previous_response_id` continues the thread; `store: false` keeps nothing.
+ */
+import { CANCEL_RESPONSE, CREATE_RESPONSE, SHOW_RESPONSE, type ResponseRequest } from "../../api/openai.ts";
+import { AppError } from "../../core/errors.ts";
+import type { Run } from "../../core/run.ts";
+import { OpenAiResponse, runIdOf, type ResponseOptions } from "../../protocols/openai-response.ts";
+import { ResponseStream } from "../../protocols/openai-response-stream.ts";
+import type { CustomValues } from "../../core/event.ts";
+import type { AppRouter } from "../app.ts";
+import type { WorkerDeps } from "../context.ts";
+import { streamRun } from "../follow-run.ts";
+import { replyWhenOver } from "../reply.ts";
+import { answer, serve, TAKEN, type Context } from "../serve.ts";
+import { conversationOf } from "./conversation.ts";
+import { agentOf, newRunOf, readJournal } from "./run.ts";
+
+/** What a response says of its request, kept in the run's metadata beside the client's own. */
+const OURS = { previous: "evenkeel.previous_response_id", background: "evenkeel.background" } as const;
+
+export function responseRoutes(router: AppRouter, deps: WorkerDeps): void {
+  const { engine } = deps;
+
+  serve(router, CREATE_RESPONSE, async ({ body }, ctx) => {
+    const run = await enqueue(body, ctx.state.principal, deps);
+    if (body.stream) return stream(ctx, deps, { run, startingAfter: -1 });
+    if (body.background) return answer(200, await show(run, deps));
+    ctx.respond = false;
+    const { res: response, state } = ctx;
+    const showEnd = (ended: Run) => show(ended, deps);
+    await replyWhenOver(deps, { response, requestId: state.requestId, run, show: showEnd });
+    return TAKEN;
+  });
+
+  serve(router, SHOW_RESPONSE, async ({ params, query }, ctx) => {
+    const run = await findResponse(params.response_id, deps);
+    if (query.stream) return stream(ctx, deps, { run, startingAfter: query.starting_after ?? -1 });
+    return answer(200, await show(run, deps));
+  });
+
+  serve(router, CANCEL_RESPONSE, async ({ params }) => {
+    const { run_id: runId } = await findResponse(params.response_id, deps);
+    const run = await engine.cancel(runId);
+    if (!run) throw notFound(params.response_id);
+    return answer(200, await show(run, deps));
+  });
+}
+
+async function enqueue(body: ResponseRequest, principal: string, deps: WorkerDeps): Promise<Run> {
+  const { previous_response_id: previousId, background, metadata, store } = body;
+  const previous = previousId ? await findResponse(previousId, deps) : undefined;
+  const { agentId } = agentOf(body.model, deps.agents);
+  const asked = {
+    ...conversationOf("input", body.input, body.instructions),
+    agentId,
+    principal,
+    threadId: previous?.thread_id,
+    ephemeral: store === false && !previous,
+    metadata: {
+      ...metadata,
+      ...(previousId && { [OURS.previous]: previousId }),
+      ...(background && { [OURS.background]: true }),
+    },
+  };
+  const { run } = await deps.engine.enqueue(newRunOf(asked));
+  return run;
+}
+
+function stream(ctx: Context, deps: WorkerDeps, { run, startingAfter }: { run: Run; startingAfter: number }) {
+  ctx.respond = false;
+  const encoder = new ResponseStream({ ...optionsOf(run), startingAfter });
+  streamRun(deps, { response: ctx.res, run, after: 0, encoder });
+  return TAKEN;
+}
+
+/** The response as the journal has it so far. */
+async function show(run: Run, { engine }: WorkerDeps) {
+  const response = new OpenAiResponse(optionsOf(run));
+  for (const event of await readJournal(engine, run.run_id)) {
+    response.see(event);
+    if (event.type === "CUSTOM" && event.name === "evenkeel.attempt")
+      response.drop(event.value as CustomValues["evenkeel.attempt"]);
+  }
+  return response.show();
+}
+
+function optionsOf({ agent_id: model, metadata: all }: Run): ResponseOptions {
+  const { [OURS.previous]: previous, [OURS.background]: background, ...metadata } = all;
+  return {
+    model,
+    previousResponseId: typeof previous === "string" ? previous : null,
+    background: background === true,
+    metadata,
+  };
+}
+
+async function findResponse(responseId: string, { engine }: WorkerDeps): Promise<Run> {
+  const runId = runIdOf(responseId);
+  const run = runId === undefined ? undefined : await engine.run(runId);
+  if (run) return run;
+  throw notFound(responseId);
+}
+
+function notFound(responseId: string): AppError {
+  return new AppError("RUN_NOT_FOUND", `There is no response ${JSON.stringify(responseId.slice(0, 140))}.`);
+}

@@ -1,0 +1,60 @@
+/** What OpenAI's routes share: which agent a `model` is, the run that a request makes, and the journal of a run. */
+import { createHash } from "node:crypto";
+import type { Agent } from "../../core/agent.ts";
+import { AppError } from "../../core/errors.ts";
+import { newId } from "../../core/id.ts";
+import type { NewRun } from "../../core/run.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { StoredEvent } from "../../protocols/encoder.ts";
+import type { Conversation } from "./conversation.ts";
+
+/** Rows of one read: a journal of minutes has some thousands. */
+const PAGE = { limit: 1_000, characters: 1024 * 1024 };
+
+/** @throws AppError AGENT_NOT_FOUND */
+export function agentOf(model: string, agents: ReadonlyMap<string, Agent>): Agent {
+  const agent = agents.get(model);
+  if (agent) return agent;
+  const known = [...agents.keys()].map((id) => `"${id}"`).join(", ");
+  throw new AppError(
+    "AGENT_NOT_FOUND",
+    `There is no model ${JSON.stringify(model.slice(0, 100))}; use one of ${known}.`,
+  );
+}
+
+export interface AskedRun extends Conversation {
+  readonly agentId: string;
+  readonly principal: string;
+  /** Undefined: a thread of its own. */
+  readonly threadId: string | undefined;
+  /** The client keeps the conversation: nothing stays here. */
+  readonly ephemeral: boolean;
+  readonly metadata: Record<string, unknown>;
+}
+
+export function newRunOf({ threadId, before, message, ...asked }: AskedRun): NewRun {
+  return {
+    ...asked,
+    runId: newId("run"),
+    runIdChosen: false,
+    threadId: threadId ?? newId("thread"),
+    parentRunId: null,
+    // A thread that is kept here has what was said before.
+    before: threadId === undefined ? before : [],
+    message,
+    strategy: "enqueue",
+    timeoutMs: null,
+    idempotencyKey: null,
+    fingerprint: createHash("sha256").update(message).digest("base64url"),
+  };
+}
+
+/** All events of a run so far. */
+export async function readJournal(engine: Engine, runId: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for (;;) {
+    const rows = await engine.events(runId, events.at(-1)?.seq ?? 0, PAGE);
+    if (rows.length === 0) return events;
+    for (const { data } of rows) events.push(JSON.parse(data) as StoredEvent);
+  }
+}

@@ -1,0 +1,38 @@
+/** Waits for the end of a run and answers with what it came to: the reply of a chat, in whichever protocol. */
+import type { ServerResponse } from "node:http";
+import type { Run } from "../core/run.ts";
+import type { WorkerDeps } from "./context.ts";
+import { waitForEnd } from "./follow-run.ts";
+import { PatientReply } from "./keep-alive-reply.ts";
+import { errorBodyOf } from "./problem.ts";
+import { reportFailure } from "./report-failure.ts";
+
+export interface ReplyOptions {
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  readonly run: Run;
+  /** The client hung up before the run's end. */
+  readonly onAbandon?: () => void;
+  /** The body of a 200. Throws what else is answered. */
+  readonly show: (ended: Run) => object | Promise<object>;
+}
+
+/** Never rejects: what goes wrong is answered. */
+export async function replyWhenOver(deps: WorkerDeps, options: ReplyOptions): Promise<void> {
+  const { response, requestId, run, onAbandon, show } = options;
+  // Gone while its run was being stored: there will be no close event to free what is made below.
+  if (response.destroyed) return onAbandon?.();
+  const hungUp = new AbortController();
+  response.on("close", () => hungUp.abort());
+  const patient = new PatientReply(response);
+  try {
+    const ended = await waitForEnd(deps, run, hungUp.signal);
+    if (hungUp.signal.aborted) return onAbandon?.();
+    patient.send(200, "application/json", await show(ended));
+  } catch (error) {
+    const known = reportFailure(deps.log, error, { request_id: requestId, run_id: run.run_id });
+    const { contentType, body } = errorBodyOf(response.req, known, requestId);
+    if (known.retryAfterS !== undefined && !response.headersSent) response.setHeader("Retry-After", known.retryAfterS);
+    patient.send(known.status, contentType, body);
+  }
+}

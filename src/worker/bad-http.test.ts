@@ -8,8 +8,19 @@ import { refuseBadHttp } from "./bad-http.ts";
 const POST = "POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
 test.each([
-  ["headers of 40 KB", `GET /health HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(40_000)}\r\n\r\n`, 431, "16 KiB"],
+  [
+    "headers of 80 KB",
+    `GET /health HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(80_000)}\r\n\r\n`,
+    431,
+    "64 KiB of headers. Cookies",
+  ],
   ["a request line that is none", "hello?\r\n\r\n", 400, "cannot be read as HTTP/1.1"],
+  [
+    "two Hosts",
+    "GET /health HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\nConnection: close\r\n\r\n",
+    400,
+    "one Host",
+  ],
   ["no Host", "GET /health HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "Host header"],
   ["a chunk without a length", `${POST}Transfer-Encoding: chunked\r\n\r\nx\r\n`, 400, "cannot be read as HTTP/1.1"],
 ])("%s is answered with a problem, and the connection is over", async (...[, bytes, status, detail]) => {

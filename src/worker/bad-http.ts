@@ -6,10 +6,14 @@ import { STATUS_CODES, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { AppError, type ErrorCode } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
+import { ANSWER_HEADERS } from "./answer-headers.ts";
 import { problemOf } from "./problem.ts";
 
 const REASONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
-  HPE_HEADER_OVERFLOW: ["HEADERS_TOO_LARGE", "Expected less than 16 KiB of headers."],
+  HPE_HEADER_OVERFLOW: [
+    "HEADERS_TOO_LARGE",
+    "Expected less than 64 KiB of headers. Cookies of other sites on this host are the usual cause: delete them.",
+  ],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ["BODY_TOO_LARGE", "Expected chunks with less than 16 KiB of extensions."],
   ERR_HTTP_REQUEST_TIMEOUT: [
     "REQUEST_TIMEOUT",
@@ -41,6 +45,7 @@ function render(error: AppError): string {
     "Content-Type: application/problem+json; charset=utf-8",
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${requestId}`,
+    ...Object.entries(ANSWER_HEADERS).map(([name, value]) => `${name}: ${value}`),
     "Connection: close",
     "",
     body,

@@ -4,6 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import type { Settings } from "../settings.ts";
 import type { Delivery } from "../stream/delivery.ts";
+import type { Bodies } from "./body.ts";
 
 export interface WorkerDeps {
   readonly settings: Settings;
@@ -19,4 +20,6 @@ export interface WorkerDeps {
 export interface RequestState {
   principal: string;
   requestId: string;
+  /** Reads request bodies. */
+  bodies: Bodies;
 }

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { READ_ACTIVITIES } from "../api/activities.ts";
 import { READ_HEALTH } from "../api/system.ts";
 import type { ActivityFilter, Engine } from "../engine/engine.ts";
+import { ANSWER_HEADERS } from "./answer-headers.ts";
 import { readQuery } from "./input.ts";
 import { assertResumable } from "./position.ts";
 
@@ -19,6 +20,9 @@ const HEALTH_HEADERS = [
   "Cache-Control",
   "no-store",
 ];
+
+/** The feed may be kept by its reader alone, who asks each time whether it changed: that is what the ETag is for. */
+const REVALIDATED = Object.entries({ ...ANSWER_HEADERS, "Cache-Control": "private, no-cache" }).flat();
 
 /** Bodies kept, one per query string, none larger than this; at the bound all are dropped. */
 const MAX_CACHED = 200;
@@ -55,7 +59,7 @@ export class FastLane {
   async #answerActivities({ url = "", headers }: IncomingMessage, response: ServerResponse): Promise<void> {
     const rendered = await this.#render(url);
     if (headers["if-none-match"]?.includes(rendered.etag)) {
-      response.writeHead(304, { ETag: rendered.etag, "Cache-Control": "no-cache" });
+      response.writeHead(304, ["ETag", rendered.etag, ...REVALIDATED]);
       response.end();
       return;
     }
@@ -88,7 +92,7 @@ function isAt(path: string, url: string): boolean {
 function render(body: Buffer, position: number): Rendered {
   const etag = `"${position}-${body.length}"`;
   const headers = ["Content-Type", "application/json; charset=utf-8", "Content-Length", String(body.length)];
-  return { etag, body, headers: [...headers, "ETag", etag, "Cache-Control", "no-cache"] };
+  return { etag, body, headers: [...headers, "ETag", etag, ...REVALIDATED] };
 }
 
 function filterOf({ searchParams }: URL): ActivityFilter {

@@ -43,6 +43,21 @@ const PROXIED: [string, string][] = [
   ["x-forwarded-for", ""],
   ["forwarded", "for=8.8.8.8"],
   ["x-real-ip", "8.8.8.8"],
+  ["via", "1.1 caddy"],
+  ["x-forwarded-host", "evenkeel.example"],
+  ["x-forwarded-proto", "https"],
+  ["x-forwarded-server", "proxy"],
+  ["cf-connecting-ip", "8.8.8.8"],
+  ["cf-ray", "1"],
+  ["cdn-loop", "cloudflare"],
+  ["true-client-ip", "8.8.8.8"],
+  ["fly-client-ip", "8.8.8.8"],
+  ["tailscale-user-login", "ana@example.org"],
+  ["x-amzn-trace-id", "Root=1"],
+  ["x-cloud-trace-context", "1"],
+  ["x-envoy-external-address", "8.8.8.8"],
+  ["x-vercel-id", "1"],
+  ["ngrok-trace-id", "1"],
 ];
 test.each(PROXIED)(
   "without keys what a proxy on this machine passes on (%s: %j) is refused with the remedy, /health and /ws too",
@@ -93,6 +108,36 @@ test.each(["http://evil.example", "null", "http://localhost:9000", "https://loca
     expect(new Guard([]).admit(requestOf({ method: "GET", headers: { origin } }))).toBe("local");
   },
 );
+
+test("without keys a page over HTTPS is none of ours: nothing between us and the browser speaks it", () => {
+  const headers = { origin: "https://localhost:8000" };
+
+  expect(() => new Guard([]).admit(requestOf({ method: "POST", headers }))).toThrow(
+    expect.objectContaining({ code: "FOREIGN_ORIGIN" }),
+  );
+});
+
+test.each([
+  ["https://evenkeel.example", "https", true],
+  ["http://evenkeel.example", "https", false],
+  ["http://evenkeel.example", "http", true],
+  ["https://evenkeel.example", "http", false],
+  ["https://evenkeel.example", "https, http", true],
+  ["https://evenkeel.example", undefined, true],
+  ["http://evenkeel.example", undefined, true],
+])("behind a proxy that was asked by %s and says %s the page may post: %s", (origin, proto, isOurs) => {
+  const authorization = `Bearer ${ANA.secret}`;
+  const headers = { host: "evenkeel.example", authorization, origin, ...(proto && { "x-forwarded-proto": proto }) };
+  const admitted = () => {
+    try {
+      return new Guard([ANA]).admit(requestOf({ method: "POST", headers }));
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+
+  expect(admitted()).toBe(isOurs ? "ana" : "FOREIGN_ORIGIN");
+});
 
 test("our own page may post", () => {
   const headers = { origin: "http://localhost:8000" };

@@ -5,7 +5,7 @@
  * but /health and the dashboard's own files. Called once per request, before anything else looks at it.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { matcherOf } from "../api/match.ts";
 import { ROUTES } from "../api/routes.ts";
 import { READ_HEALTH } from "../api/system.ts";
@@ -25,8 +25,12 @@ export const ANONYMOUS: Principal = "anonymous";
 const LOOPBACK_HOST = /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 const LOOPBACK_PEER = /^(127\.|::1$|::ffff:127\.)/;
 
-/** Who sends one of these asks for somebody else, who may be anywhere. */
-const PROXY_HEADERS = ["forwarded", "x-forwarded-for", "x-real-ip"] as const;
+/**
+ * Headers that proxies, tunnels and content networks add: a request that has one was sent by somebody who may be
+ * anywhere. Most proxies add at least one; a bare `proxy_pass` of nginx adds none (docs/deployment.md warns of it).
+ */
+const PROXY_HEADER =
+  /^(via|forwarded|cdn-loop|true-client-ip|client-ip|x-(forwarded(-\w+)?|real-ip|client-ip|cluster-client-ip|original-(for|host|forwarded-for)|amzn-trace-id|cloud-trace-context|arr-log-id)|(cf|fly|tailscale|fastly|ngrok|x-envoy|x-vercel|x-azure|x-appengine|x-amz-cf)-[\w-]+)$/;
 
 export class Guard {
   readonly #keys: readonly { readonly name: string; readonly digest: Buffer }[];
@@ -38,7 +42,9 @@ export class Guard {
   /** @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED */
   admit(request: IncomingMessage): Principal {
     const principal = this.#keys.length > 0 ? this.#byKey(request) : byLoopback(request);
-    if (request.method !== "GET" && request.method !== "HEAD") assertOwnOrigin(request);
+    const isRead = request.method === "GET" || request.method === "HEAD";
+    if (isRead) assertOwnSite(request);
+    else this.#assertOwnOrigin(request);
     return principal;
   }
 
@@ -49,8 +55,27 @@ export class Guard {
   admitSocket(request: IncomingMessage): Principal {
     const secret = bearerOf(request) ?? protocolKeyOf(request);
     const principal = this.#keys.length > 0 ? this.#bySecret(secret) : byLoopback(request);
-    assertOwnOrigin(request);
+    this.#assertOwnOrigin(request);
     return principal;
+  }
+
+  /** A page of another origin may not change anything through a visitor's browser. */
+  #assertOwnOrigin({ headers }: IncomingMessage): void {
+    const { origin, host } = headers;
+    if (origin === undefined) return;
+    const url = URL.canParse(origin) ? new URL(origin) : undefined;
+    if (url?.host === host && this.#schemes(headers).includes(url?.protocol ?? "")) return;
+    throw new AppError("FOREIGN_ORIGIN", `Requests from pages of ${origin} are not served; send them from ${host}.`);
+  }
+
+  /**
+   * What our own page may have been loaded by. Without keys nothing stands between us and the browser, so it is HTTP. A
+   * proxy says which it was; where one says nothing it may be either.
+   */
+  #schemes(headers: IncomingHttpHeaders): readonly string[] {
+    if (this.#keys.length === 0) return ["http:"];
+    const forwarded = headers["x-forwarded-proto"];
+    return typeof forwarded === "string" ? [`${forwarded.split(",", 1)[0]?.trim()}:`] : ["http:", "https:"];
   }
 
   #byKey(request: IncomingMessage): Principal {
@@ -79,7 +104,7 @@ function byLoopback({ socket, headers }: IncomingMessage): Principal {
         "Start it with API_KEYS=name:secret to open it, and send `Authorization: Bearer <secret>`.",
     );
   }
-  const proxied = PROXY_HEADERS.find((name) => headers[name] !== undefined);
+  const proxied = Object.keys(headers).find((name) => PROXY_HEADER.test(name));
   if (proxied !== undefined) {
     throw new AppError(
       "PROTECTED_MODE",
@@ -111,12 +136,16 @@ function protocolKeyOf({ headers }: IncomingMessage): string | undefined {
   return key === undefined ? undefined : Buffer.from(key, "base64url").toString();
 }
 
-/** A page of another origin may not change anything through a visitor's browser. */
-function assertOwnOrigin({ headers }: IncomingMessage): void {
-  const { origin, host } = headers;
-  if (origin === undefined) return;
-  if (URL.canParse(origin) && new URL(origin).host === host) return;
-  throw new AppError("FOREIGN_ORIGIN", `Requests from pages of ${origin} are not served; send them from ${host}.`);
+/**
+ * A page of another site may not read through a visitor's browser either: what it must not see it could time, or count.
+ * Only what anyone may read is served to it, so that links to our page work.
+ */
+function assertOwnSite({ method, url, headers }: IncomingMessage): void {
+  if (headers["sec-fetch-site"] !== "cross-site" || OPEN.some((matches) => matches(method, url))) return;
+  throw new AppError(
+    "FOREIGN_ORIGIN",
+    "A page of another site sent your browser here. Open the address by itself, or ask from a page of this server.",
+  );
 }
 
 function digestOf(secret: string): Buffer {

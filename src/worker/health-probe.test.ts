@@ -103,3 +103,20 @@ test("after its stop nothing is asked and its port is free", async () => {
 
   await vi.waitFor(() => expect(probed.sockets.every(({ destroyed }) => destroyed)).toBe(true));
 });
+
+test("another address of this machine does not get in by the probe's port number", async () => {
+  await using probed = await startProbe(OK);
+  await vi.waitFor(() => expect(probed.sockets).toHaveLength(1));
+  const [ours] = probed.sockets;
+  const stranger = connect({
+    host: "127.0.0.1",
+    port: ours?.localPort ?? 0,
+    localAddress: "127.0.0.2",
+    localPort: ours?.remotePort ?? 0,
+  });
+  stranger.on("error", () => {});
+
+  await once(stranger, "close");
+
+  expect(probed.sockets).toHaveLength(1);
+});

@@ -69,7 +69,10 @@ export class HealthProbe {
 
   /** Nobody else gets in: HOST may keep this machine's other users out, and this port must not let them in. */
   #accept(socket: Socket): void {
-    if (socket.remotePort === this.#client?.localPort) this.#adopt(socket);
+    const { localAddress, localPort } = this.#client ?? {};
+    // The address too: another address of this machine may use the same port number.
+    const isOurs = localPort !== undefined && socket.remotePort === localPort && socket.remoteAddress === localAddress;
+    if (isOurs) this.#adopt(socket);
     else socket.destroy();
   }
 

@@ -4,18 +4,19 @@
  */
 import { parse as parseContentType } from "content-type";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import { getRawBody } from "raw-body";
 import type { z } from "zod";
 import { check, innerOf, invalid } from "../api/check.ts";
 import { AppError } from "../core/errors.ts";
-import { MAX_BODY_BYTES } from "../core/limits.ts";
 
 const EXAMPLE = 'for example {"agent_id":"assistant","message":"Hello"}';
 
-/** The body, not checked yet. @throws AppError UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, INVALID_JSON or INVALID_REQUEST */
-export async function readJson(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
+/** The body, not checked yet. @throws AppError UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or INVALID_REQUEST, and what `readBytes` throws */
+export async function readJson(
+  request: IncomingMessage,
+  readBytes: () => Promise<Buffer>,
+): Promise<Readonly<Record<string, unknown>>> {
   assertJsonType(request);
-  const given = parseJson(await readBytes(request));
+  const given = parseJson(await readBytes());
   if (isObject(given)) return given;
   throw new AppError("INVALID_REQUEST", `Expected the body to be a JSON object, ${EXAMPLE}.`);
 }
@@ -75,18 +76,6 @@ function mediaTypeOf(header: string): string | undefined {
     return parseContentType(header).type.toLowerCase();
   } catch {
     return undefined;
-  }
-}
-
-async function readBytes(request: IncomingMessage): Promise<Buffer> {
-  try {
-    return await getRawBody(request, { limit: MAX_BODY_BYTES, length: request.headers["content-length"] ?? null });
-  } catch (error) {
-    const type = typeof error === "object" && error !== null && "type" in error ? error.type : undefined;
-    if (type === "entity.too.large") {
-      throw new AppError("BODY_TOO_LARGE", `Expected a body of at most ${MAX_BODY_BYTES} bytes.`, { cause: error });
-    }
-    throw new AppError("INVALID_REQUEST", "The body ended before all of it came.", { cause: error });
   }
 }
 

@@ -6,6 +6,7 @@ import type { WorkerDeps } from "./context.ts";
 import { FastLane } from "./fast-lane.ts";
 import { Guard, type Principal } from "./guard.ts";
 import { requestIdOf, sendProblem } from "./problem.ts";
+import { assertShortBody } from "./refused-body.ts";
 import { reportFailure } from "./report-failure.ts";
 
 export function createListener(deps: WorkerDeps): RequestListener {
@@ -25,6 +26,7 @@ export function createListener(deps: WorkerDeps): RequestListener {
       assertHost(request);
       const principal = guard.admit(request);
       if (!request.url?.startsWith("/")) throw new AppError("INVALID_REQUEST", "Expected a path that starts with /.");
+      if (request.method === "GET" || request.method === "HEAD") assertShortBody(request);
       const answer = fastLane.answer(request, response);
       if (answer === true) return;
       if (answer !== false) {
@@ -39,8 +41,11 @@ export function createListener(deps: WorkerDeps): RequestListener {
   };
 }
 
-/** RFC 9112 § 3.2; older clients have no Host. */
-function assertHost({ headers, httpVersion }: IncomingMessage): void {
+/** RFC 9112 § 3.2; older clients have no Host. Of two, a proxy before us may have gone by the other one. */
+export function assertHost({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] ?? "")) hosts += 1;
+  if (hosts > 1) throw new AppError("INVALID_REQUEST", `Expected one Host header, got ${hosts}.`);
   if (headers.host === undefined && httpVersion === "1.1")
     throw new AppError("INVALID_REQUEST", "Expected a Host header, as HTTP/1.1 asks for one.");
 }

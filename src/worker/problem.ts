@@ -7,6 +7,8 @@ import type { Problem } from "../api/problem.ts";
 import { titleOf, type AppError } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
 import { openAiErrorOf } from "../protocols/openai-error.ts";
+import { ANSWER_HEADERS } from "./answer-headers.ts";
+import { answerAndHangUp, hasMoreToSend } from "./refused-body.ts";
 
 export function problemOf(error: AppError, requestId: string): Problem {
   const { code, status, message, runId } = error;
@@ -35,7 +37,8 @@ interface ErrorBody {
 export function sendProblem(response: ServerResponse, error: AppError, requestId: string): void {
   const { contentType, body: shown } = errorBodyOf(response.req, error, requestId);
   const body = Buffer.from(JSON.stringify(shown));
-  response.writeHead(error.status, {
+  const headers = {
+    ...ANSWER_HEADERS,
     "Content-Type": `${contentType}; charset=utf-8`,
     "Content-Length": body.length,
     "X-Request-Id": requestId,
@@ -43,7 +46,9 @@ export function sendProblem(response: ServerResponse, error: AppError, requestId
     ...(error.code === "UNAUTHORIZED" && { "WWW-Authenticate": "Bearer" }),
     // Closed, so that a server that drains need not say which of the two it means.
     ...(error.code === "UPGRADE_REQUIRED" && { Upgrade: "websocket", Connection: "Upgrade, close" }),
-  });
+  };
+  if (hasMoreToSend(response.req)) return answerAndHangUp(response, { status: error.status, headers, body });
+  response.writeHead(error.status, headers);
   response.end(body);
 }
 

@@ -9,6 +9,7 @@ import type { Answer, Foreign, ParamNames, Route } from "../api/route.ts";
 import type { AppRouter } from "./app.ts";
 import type { RequestState } from "./context.ts";
 import { readHeaders, readJson, readQuery } from "./input.ts";
+import { assertShortBody } from "./refused-body.ts";
 
 export type Context = RouterContext<RequestState>;
 
@@ -87,9 +88,12 @@ interface AnyBody {
   readonly foreign?: unknown;
 }
 
-async function readAny({ body: schema, foreign }: Route, { req }: Context): Promise<AnyBody> {
-  if (!schema) return {};
-  const given = await readJson(req);
+async function readAny({ body: schema, foreign }: Route, { req, res, state }: Context): Promise<AnyBody> {
+  if (!schema) {
+    assertShortBody(req);
+    return {};
+  }
+  const given = await readJson(req, () => state.bodies.read(req, res));
   if (foreign?.is(given)) return { given, foreign: check(foreign.body, given) };
   return { given, body: check(schema, given) };
 }

@@ -13,7 +13,8 @@ const LIMITS = {
   requestTimeout: 30_000,
   keepAliveTimeout: 10_000,
   connectionsCheckingInterval: 1_000,
-  maxHeaderSize: 16 * 1024,
+  // A browser sends the cookies of every other server on this host: localhost collects them. Twice 16 KiB are common.
+  maxHeaderSize: 64 * 1024,
   /** A response counts as full above this, and its writer is asked to wait. */
   highWaterMark: 64 * 1024,
   /** The listener asks for it, and says what is missing. */
@@ -36,11 +37,14 @@ export class HttpServer {
   #draining = false;
 
   constructor(listener: RequestListener, onUpgrade: OnUpgrade) {
-    this.#server = createServer({ ...LIMITS, shouldUpgradeCallback: isWebSocket }, (request, response) => {
+    const serve: RequestListener = (request, response) => {
       if (!this.#adopted.has(request.socket)) this.#count(response);
       if (this.#draining) response.shouldKeepAlive = false;
       listener(request, response);
-    });
+    };
+    this.#server = createServer({ ...LIMITS, shouldUpgradeCallback: isWebSocket }, serve);
+    // `Expect: 100-continue`: node:http would ask for the body at once. Ours is asked for by whoever reads it.
+    this.#server.on("checkContinue", serve);
     this.#server.on("upgrade", onUpgrade);
     this.#server.on("clientError", refuseBadHttp);
   }

@@ -9,7 +9,6 @@ export function metricsRoutes(router: AppRouter, { delivery }: WorkerDeps): void
   serve(router, READ_METRICS, async (_asked, ctx) => {
     const { contentType, text } = await renderMetrics(delivery.feeds.processes.processes);
     ctx.set("Content-Type", contentType);
-    ctx.set("Cache-Control", "no-store");
     ctx.body = text;
     return TAKEN;
   });

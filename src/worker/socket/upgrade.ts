@@ -8,6 +8,7 @@ import { MAX_FRAME_BYTES } from "../../core/limits.ts";
 import { CLOSE } from "../../stream/socket.ts";
 import type { WorkerDeps } from "../context.ts";
 import { Guard, SOCKET_PROTOCOL, type Principal } from "../guard.ts";
+import { assertHost } from "../listener.ts";
 import { requestIdOf, sendProblem } from "../problem.ts";
 import type { OnUpgrade } from "../server.ts";
 import { SocketSession } from "./session.ts";
@@ -36,6 +37,7 @@ export function createUpgrade(deps: WorkerDeps): OnUpgrade {
     const onError = () => tcp.destroy();
     tcp.on("error", onError);
     try {
+      assertHost(request);
       const principal = guard.admitSocket(request);
       if (request.url?.split("?", 1)[0] !== "/ws") {
         throw new AppError("NOT_FOUND", `There is no WebSocket at ${request.url}; it is at /ws.`);

@@ -1,0 +1,113 @@
+/**
+ * Reads the body of a request into one buffer. A client chooses how its body is cut into chunks, and each chunk that is
+ * kept costs far more than its bytes: so none is kept, and what all bodies of a worker take together is bounded. A body
+ * that is too large is not read to its end; `problem.ts` answers, and `refused-body.ts` ends the connection.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { AppError } from "../core/errors.ts";
+import { MAX_BODY_BYTES } from "../core/limits.ts";
+
+/** What all bodies under way in one worker may take: enough for a burst, far below what would hurt the process. */
+const MAX_BYTES_UNDER_WAY = 64 * 1024 * 1024;
+/** The first buffer. A declared length is a claim: memory is taken as bytes come. */
+const FIRST_BYTES = 16 * 1024;
+/** Each costs some microseconds, however small it is. [A MiB in chunks of one byte: 3 s of CPU.] */
+const MAX_CHUNKS = 8_192;
+const RETRY_AFTER_S = 1;
+
+/** The bodies under way in one worker. */
+export class Bodies {
+  readonly #limit: number;
+  #bytes = 0;
+
+  constructor(limit = MAX_BYTES_UNDER_WAY) {
+    this.#limit = limit;
+  }
+
+  /** @throws AppError BODY_TOO_LARGE, OVERLOADED, or INVALID_REQUEST when the client stops in the middle */
+  async read(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
+    if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+    // The client waits for our word before it sends: by now we know that the request is welcome.
+    if (request.headers.expect !== undefined && !response.headersSent) response.writeContinue();
+    const body = new GrowingBuffer((bytes) => this.#take(bytes));
+    try {
+      await gather(request, body);
+      return body.bytes;
+    } finally {
+      this.#bytes -= body.capacity;
+    }
+  }
+
+  #take(bytes: number): void {
+    if (this.#bytes + bytes > this.#limit) {
+      const detail = "Too many request bodies are under way in this process; send it again.";
+      throw new AppError("OVERLOADED", detail, { retryAfterS: RETRY_AFTER_S });
+    }
+    this.#bytes += bytes;
+  }
+}
+
+/** Bytes that came so far, in one piece, at most MAX_BODY_BYTES. */
+class GrowingBuffer {
+  readonly #take: (bytes: number) => void;
+  #buffer = Buffer.alloc(0);
+  #length = 0;
+  #chunks = 0;
+
+  /** @param take is asked before the buffer grows by so many bytes, and may throw */
+  constructor(take: (bytes: number) => void) {
+    this.#take = take;
+  }
+
+  get capacity(): number {
+    return this.#buffer.length;
+  }
+
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  add(chunk: Buffer): void {
+    const length = this.#length + chunk.length;
+    this.#chunks += 1;
+    if (length > MAX_BODY_BYTES) throw tooLarge();
+    if (this.#chunks > MAX_CHUNKS)
+      throw new AppError("BODY_TOO_LARGE", `Expected a body of at most ${MAX_CHUNKS} chunks; send larger ones.`);
+    if (length > this.#buffer.length) this.#grow(length);
+    chunk.copy(this.#buffer, this.#length);
+    this.#length = length;
+  }
+
+  #grow(length: number): void {
+    const capacity = Math.min(MAX_BODY_BYTES, Math.max(FIRST_BYTES, 2 * this.#buffer.length, length));
+    this.#take(capacity - this.#buffer.length);
+    // Not from the pool of small buffers, which a body under way would keep from being freed.
+    const buffer = Buffer.allocUnsafeSlow(capacity);
+    this.bytes.copy(buffer);
+    this.#buffer = buffer;
+  }
+}
+
+function gather(request: IncomingMessage, body: GrowingBuffer): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onData = (chunk: Buffer) => {
+    try {
+      body.add(chunk);
+    } catch (error) {
+      request.pause();
+      reject(error);
+    }
+  };
+  const onBroken = (cause?: unknown) =>
+    reject(new AppError("INVALID_REQUEST", "The body ended before all of it came.", { cause }));
+  request.on("data", onData).on("end", resolve).on("error", onBroken).on("close", onBroken);
+  return promise.finally(() => {
+    request.off("data", onData).off("end", resolve).off("error", onBroken).off("close", onBroken);
+    // What breaks later has nobody else to tell.
+    request.on("error", () => {});
+  });
+}
+
+function tooLarge(): AppError {
+  return new AppError("BODY_TOO_LARGE", `Expected a body of at most ${MAX_BODY_BYTES} bytes.`);
+}

@@ -1,0 +1,116 @@
+/** Our own client against a real server, also over connections that break. */
+import { gzipSync } from "node:zlib";
+import { build } from "vite";
+import { expect, test } from "vitest";
+import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { seeded } from "../testing/random.ts";
+import { ConnectionError, Evenkeel, type ClientEvent, type EvenkeelOptions } from "./client.ts";
+
+function clientOf({ port }: Cluster, options: EvenkeelOptions = {}): Evenkeel {
+  return new Evenkeel({ baseUrl: `http://127.0.0.1:${port}`, ...options });
+}
+
+/** A fetch whose every second response breaks off in its body, after a few chunks; and every fifth request is lost. */
+function breakingFetch(): { readonly fetch: typeof fetch; readonly breaks: () => number } {
+  const random = seeded(7);
+  let asked = 0;
+  let breaks = 0;
+  return {
+    breaks: () => breaks,
+    fetch: async (input, init) => {
+      asked += 1;
+      if (asked % 5 === 4) throw new TypeError("fetch failed");
+      const response = await fetch(input, init);
+      if (asked % 2 === 0 || !response.body) return response;
+      let left = 1 + random(4);
+      const cut = new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          left -= 1;
+          // In the middle of an event, as a broken connection does.
+          if (left > 0) return controller.enqueue(chunk);
+          breaks += 1;
+          controller.enqueue(chunk.slice(0, chunk.length / 2));
+          controller.error(new TypeError("terminated"));
+        },
+      });
+      return new Response(response.body.pipeThrough(cut), response);
+    },
+  };
+}
+
+function textOf(events: readonly ClientEvent[]): string {
+  return events.map((event) => (event.type === "TEXT_MESSAGE_CONTENT" ? event.delta : "")).join("");
+}
+
+test("a chat is answered, with the types of the contract", async () => {
+  await using cluster = await startCluster();
+  const { reply, status, usage } = await clientOf(cluster).chat({ agent_id: "assistant", message: "calculate 6 * 7" });
+  expect({ status, hasTokens: usage.output_tokens > 0 }).toEqual({ status: "completed", hasTokens: true });
+  expect(reply).toContain("42");
+});
+
+test("over connections that break a stream has every event once, in order, and begins one run", async () => {
+  await using cluster = await startCluster();
+  const { fetch, breaks } = breakingFetch();
+  const chat = { agent_id: "assistant", message: "/sim tokens=120 rate=100" };
+  const events = await Array.fromAsync(clientOf(cluster, { fetch }).stream(chat));
+  expect(breaks()).toBeGreaterThan(0);
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  expect(textOf(events)).toMatch(/^tok1 .* tok120$/s);
+  expect(events.at(-1)?.type).toBe("RUN_FINISHED");
+  expect((await cluster.engine.runs({ limit: 10 })).items).toHaveLength(1);
+});
+
+test("a run is begun, watched from any position, asked for and canceled", async () => {
+  await using cluster = await startCluster();
+  const client = clientOf(cluster);
+  const { run_id: runId } = await client.begin({ agent_id: "assistant", message: "/sim tokens=6000 rate=60" });
+  for await (const { seq } of client.follow(runId, { after: 3 })) {
+    expect(seq).toBe(4);
+    break;
+  }
+  expect(await client.task(runId)).toMatchObject({ task_id: runId, status: "running" });
+  await client.cancel(runId);
+  const events = await Array.fromAsync(client.follow(runId));
+  expect(events.at(-1)).toMatchObject({ type: "RUN_FINISHED", outcome: { type: "cancelled" } });
+  expect((await client.runs({ limit: 1 })).runs).toMatchObject([{ run_id: runId, status: "canceled" }]);
+});
+
+test("threads, agents and activities are there", async () => {
+  await using cluster = await startCluster();
+  const client = clientOf(cluster);
+  await client.chat({ agent_id: "assistant", message: "Hello", thread_id: "t" });
+  expect((await client.threads()).threads).toMatchObject([{ thread_id: "t", title: "Hello" }]);
+  expect((await client.thread("t")).messages[0]).toMatchObject({ role: "user", content: "Hello" });
+  expect((await client.agents()).agents.map(({ agent_id: id }) => id)).toContain("assistant");
+  await client.notify({ role: "operator", content: "done" });
+  expect((await client.activities({ type: "notice" })).activities).toHaveLength(1);
+  await client.deleteThread("t");
+  await expect(client.thread("t")).rejects.toMatchObject({ code: "THREAD_NOT_FOUND", status: 404 });
+});
+
+test("a run that fails is an error with its code and its run", async () => {
+  await using cluster = await startCluster();
+  const chat = { agent_id: "assistant", message: "/sim status=401", run_id: "mine" };
+  await expect(clientOf(cluster).chat(chat)).rejects.toMatchObject({ code: "MODEL_UNAUTHORIZED", runId: "mine" });
+});
+
+test("a server that cannot be reached is given up in time, and a caller may give up sooner", async () => {
+  const nobody = new Evenkeel({ baseUrl: "http://127.0.0.1:9", giveUpAfterMs: 500 });
+  await expect(nobody.agents()).rejects.toBeInstanceOf(ConnectionError);
+  const patient = new Evenkeel({ baseUrl: "http://127.0.0.1:9" });
+  const signal = AbortSignal.timeout(50);
+  await expect(patient.agents({ signal })).rejects.toMatchObject({ name: "TimeoutError" });
+});
+
+test("a page loads at most 6 kB for it, gzipped", async () => {
+  const built = await build({
+    configFile: false,
+    logLevel: "silent",
+    build: { write: false, lib: { entry: `${import.meta.dirname}/client.ts`, formats: ["es"] } },
+  });
+  const [first] = Array.isArray(built) ? built : [built];
+  const code = first && "output" in first ? first.output[0].code : "";
+  expect(code).toContain("giveUpAfterMs");
+  expect(gzipSync(code).length).toBeLessThanOrEqual(6 * 1024);
+});

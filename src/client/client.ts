@@ -1,0 +1,148 @@
+/**
+ * evenkeel's own client: `import { Evenkeel } from "evenkeel/client"`. It needs `fetch` and nothing else, so it runs in
+ * browsers, Node, Deno and Bun. Requests and answers have the types of the server's contract (`src/api/`).
+ */
+import type { z } from "zod";
+import type { POST_NOTICE, READ_ACTIVITIES } from "../api/activities.ts";
+import type { LIST_AGENTS } from "../api/agents.ts";
+import type { BEGIN_CHAT, Chat, Reply, Task } from "../api/chat.ts";
+import type { Answer, Route } from "../api/route.ts";
+import type { LIST_RUNS, Run } from "../api/runs.ts";
+import type { LIST_THREADS, Thread } from "../api/threads.ts";
+import { follow, type ClientEvent } from "./follow.ts";
+import { Http, type Call } from "./http.ts";
+
+export { ConnectionError, EvenkeelError } from "./errors.ts";
+export type { Chat, ClientEvent, Reply, Run, Task, Thread };
+
+export interface EvenkeelOptions {
+  /** Where the server is, for example `https://agents.example.com`. In a browser "" means the page's own origin. */
+  readonly baseUrl?: string;
+  readonly apiKey?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly fetch?: typeof globalThis.fetch;
+  /** A request or stream that got no answer for so long is given up. Default 60,000. */
+  readonly giveUpAfterMs?: number;
+}
+
+interface Wait {
+  readonly signal?: AbortSignal;
+}
+
+/** The query and the successful answer of a route, as the contract has them. */
+type Query<R extends Route> = R["query"] extends z.ZodType ? z.input<R["query"]> : undefined;
+type Success<R extends Route> = {
+  [S in keyof R["answers"]]: R["answers"][S] extends Answer<infer Body> & { json: unknown } ? z.output<Body> : never;
+}[keyof R["answers"]];
+
+export class Evenkeel {
+  readonly #http: Http;
+  readonly #giveUpAfterMs: number;
+
+  constructor({
+    baseUrl = "",
+    apiKey,
+    headers = {},
+    fetch = globalThis.fetch,
+    giveUpAfterMs = 60_000,
+  }: EvenkeelOptions = {}) {
+    this.#giveUpAfterMs = giveUpAfterMs;
+    this.#http = new Http({
+      baseUrl: baseUrl.replace(/\/$/, ""),
+      headers: { ...headers, ...(apiKey !== undefined && { Authorization: `Bearer ${apiKey}` }) },
+      // A browser's fetch must not be called as a method of another object.
+      fetch: (input, init) => fetch(input, init),
+      giveUpAfterMs,
+    });
+  }
+
+  /**
+   * Chats and waits for the reply. The request has a run id of its own, so it is repeated after a lost connection and
+   * never makes a second run. @throws EvenkeelError why the run failed
+   */
+  async chat(chat: Chat, { signal }: Wait = {}): Promise<Reply> {
+    return (await this.#http.json(post("/api/chat", named(chat), signal))) as Reply;
+  }
+
+  /** Chats, and yields the run's events until its last one; resumes by itself. Leaving the loop does not cancel the run. */
+  stream(chat: Chat, { signal }: Wait = {}): AsyncGenerator<ClientEvent, void, undefined> {
+    const body = named(chat);
+    const begin = post("/api/chat/stream", body, signal);
+    return follow({ ...this.#followOptions(body.run_id, 0, signal), begin });
+  }
+
+  /** The events of a run above `after`, until its last one; resumes by itself. */
+  follow(runId: string, { after = 0, signal }: Wait & { readonly after?: number } = {}) {
+    return follow(this.#followOptions(runId, after, signal));
+  }
+
+  /** Begins a run and returns at once; ask with `task`, or `follow` it. */
+  async begin(chat: Chat, { signal }: Wait = {}): Promise<Success<typeof BEGIN_CHAT>> {
+    return (await this.#http.json(post("/api/chat/async", named(chat), signal))) as Success<typeof BEGIN_CHAT>;
+  }
+
+  async task(taskId: string, { signal }: Wait = {}): Promise<Task> {
+    return (await this.#http.json({ path: `/api/chat/task/${encodeURIComponent(taskId)}`, signal })) as Task;
+  }
+
+  async run(runId: string, { signal }: Wait = {}): Promise<Run> {
+    return (await this.#http.json({ path: `/api/runs/${encodeURIComponent(runId)}`, signal })) as Run;
+  }
+
+  /** Newest first; `next` is the `before` of the following page. */
+  runs(query: Query<typeof LIST_RUNS> = {}, wait: Wait = {}): Promise<Success<typeof LIST_RUNS>> {
+    return this.#list<typeof LIST_RUNS>("/api/runs", query, wait);
+  }
+
+  async cancel(runId: string, { signal }: Wait = {}): Promise<Run> {
+    return (await this.#http.json(post(`/api/runs/${encodeURIComponent(runId)}/cancel`, undefined, signal))) as Run;
+  }
+
+  threads(query: Query<typeof LIST_THREADS> = {}, wait: Wait = {}): Promise<Success<typeof LIST_THREADS>> {
+    return this.#list<typeof LIST_THREADS>("/api/threads", query, wait);
+  }
+
+  async thread(threadId: string, { signal }: Wait = {}): Promise<Thread> {
+    return (await this.#http.json({ path: `/api/threads/${encodeURIComponent(threadId)}`, signal })) as Thread;
+  }
+
+  /** Removes the thread with its runs, events and activities. */
+  async deleteThread(threadId: string, { signal }: Wait = {}): Promise<void> {
+    await this.#http.json({ method: "DELETE", path: `/api/threads/${encodeURIComponent(threadId)}`, signal });
+  }
+
+  activities(query: Query<typeof READ_ACTIVITIES> = {}, wait: Wait = {}): Promise<Success<typeof READ_ACTIVITIES>> {
+    return this.#list<typeof READ_ACTIVITIES>("/api/activities", query, wait);
+  }
+
+  /** Posts a notice to the feed. Not repeated after a lost connection, as it would be posted twice. */
+  async notify(
+    notice: z.input<(typeof POST_NOTICE)["body"]>,
+    { signal }: Wait = {},
+  ): Promise<Success<typeof POST_NOTICE>> {
+    return (await this.#http.json({ ...post("/api/activities", notice, signal), once: true })) as Success<
+      typeof POST_NOTICE
+    >;
+  }
+
+  agents(wait: Wait = {}): Promise<Success<typeof LIST_AGENTS>> {
+    return this.#list<typeof LIST_AGENTS>("/api/agents", {}, wait);
+  }
+
+  async #list<R extends Route>(path: R["path"], query: object, { signal }: Wait): Promise<Success<R>> {
+    return (await this.#http.json({ path, query: query as Call["query"], signal })) as Success<R>;
+  }
+
+  #followOptions(runId: string, after: number, signal: AbortSignal | undefined) {
+    return { http: this.#http, giveUpAfterMs: this.#giveUpAfterMs, runId, after, signal };
+  }
+}
+
+function post(path: string, body: unknown, signal: AbortSignal | undefined): Call {
+  return { method: "POST", path, body, signal };
+}
+
+/** With an id that is known before the answer comes, a request can be repeated and a stream resumed. */
+function named(chat: Chat): Chat & { readonly run_id: string } {
+  return { ...chat, run_id: chat.run_id ?? `run_${crypto.randomUUID()}` };
+}

@@ -1,0 +1,32 @@
+/** What a request to evenkeel failed with. Runs in browsers, Node, Deno and Bun. */
+import type { Problem } from "../api/problem.ts";
+
+/** An answer of the server that is no success (docs/errors.md lists the codes). Go by `code`, not by the text. */
+export class EvenkeelError extends Error {
+  readonly code: Problem["code"];
+  readonly status: number;
+  readonly requestId: string;
+  /** The run that failed, or that goes on. */
+  readonly runId: string | undefined;
+
+  constructor({ code, status, detail, request_id: requestId, run_id: runId }: Problem) {
+    super(detail);
+    this.name = "EvenkeelError";
+    this.code = code;
+    this.status = status;
+    this.requestId = requestId;
+    this.runId = runId;
+  }
+}
+
+/** No server could be reached for `giveUpAfterMs`, or what answered is no evenkeel. `cause` is the last failure. */
+export class ConnectionError extends Error {
+  constructor(message: string, cause: unknown) {
+    super(message, { cause });
+    this.name = "ConnectionError";
+  }
+}
+
+export function isProblem(value: unknown): value is Problem {
+  return typeof value === "object" && value !== null && "code" in value && "detail" in value && "status" in value;
+}

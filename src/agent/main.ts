@@ -1,6 +1,7 @@
 /** Entry of an agent process: claims runs and works on them. Never serves HTTP. */
 import Anthropic from "@anthropic-ai/sdk";
 import { loadAgents, loadMcpServers } from "../config.ts";
+import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
 import { ownerName } from "../core/run.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
@@ -50,6 +51,10 @@ async function start(): Promise<Service> {
   return {
     inFlight: () => runner.inFlight,
     gauges: () => ({ ...meter.read(), ...breakers.read() }),
+    notes: () => ({ [MCP_NOTE]: mcp.note() }),
+    onRequest: ({ name, about }) => {
+      if (name === MCP_RESTART) void mcp.restart(about);
+    },
     drain: async () => {
       await runner.drain(drainMs);
       breakers.stop();

@@ -4,8 +4,9 @@ import { LIST_AGENTS } from "./agents.ts";
 import { RUN_AGENT } from "./ag-ui.ts";
 import { RESUME_UI_CHAT, STOP_UI_CHAT } from "./ai-sdk.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "./chat.ts";
-import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_OPENAPI, READ_THEME } from "./page.ts";
 import { CANCEL_RESPONSE, COMPLETE_CHAT, CREATE_RESPONSE, LIST_MODELS, SHOW_MODEL, SHOW_RESPONSE } from "./openai.ts";
+import { LIST_MCP_SERVERS, RESTART_MCP_SERVER } from "./mcp.ts";
+import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_OPENAPI, READ_THEME } from "./page.ts";
 import type { Route } from "./route.ts";
 import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, SHOW_RUN } from "./runs.ts";
 import { OPEN_SOCKET } from "./socket.ts";
@@ -29,6 +30,8 @@ export const ROUTES: readonly Route[] = [
   READ_ACTIVITIES,
   POST_NOTICE,
   LIST_AGENTS,
+  LIST_MCP_SERVERS,
+  RESTART_MCP_SERVER,
   LIST_PROCESSES,
   READ_HEALTH,
   READ_READY,

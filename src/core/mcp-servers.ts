@@ -28,6 +28,9 @@ const SERVER = section({
   maxCallMs: wholeNumber().default(600_000),
 });
 
+/** Each may be a process beside each agent process, and all of them fit into one note (`GET /api/mcp`). */
+const MAX_SERVERS = 32;
+
 type Fields = z.output<typeof SERVER>;
 type Texts = Readonly<Record<string, string>>;
 
@@ -59,6 +62,7 @@ export function defineMcpServers(servers: Readonly<Record<string, McpServerConfi
       (problem) => `MCP server \`${name}\`: expected ${problem}.`,
     ),
   );
+  if (Object.keys(servers).length > MAX_SERVERS) problems.push(`Expected at most ${MAX_SERVERS} MCP servers.`);
   if (problems.length > 0) throw new Error(`these MCP servers cannot be used:\n  ${problems.join("\n  ")}`);
   return new Map(Object.entries(servers).map(([name, config]) => [name, serverOf(name, config)]));
 }
@@ -99,28 +103,8 @@ function serverOf(name: string, config: McpServerConfig): McpServer {
   return { ...common, name, kind: "http", url, headers: (headers ?? {}) as Texts };
 }
 
-export type McpServerState = "idle" | "starting" | "ready" | "failed" | "stopped";
+/** Name of the note in which an agent process reports on its servers: JSON of `McpReport[]` (`api/mcp.ts`). */
+export const MCP_NOTE = "mcp";
 
-/** One server as one agent process sees it; `GET /api/mcp` shows it. */
-export interface McpServerReport {
-  readonly server: string;
-  readonly kind: McpServer["kind"];
-  readonly state: McpServerState;
-  readonly pid: number | null;
-  /** How many tools it offers, of those that config/mcp.ts lets through. */
-  readonly tools: number;
-  readonly calls: number;
-  /** Of those, how many came to an error. */
-  readonly failed_calls: number;
-  readonly in_flight: number;
-  /** Over the last 100 calls; null before the first. */
-  readonly latency_ms: { readonly p50: number; readonly p99: number } | null;
-  /** How often it was started. */
-  readonly starts: number;
-  /** Why it does not run, or ended last; null when it never did. */
-  readonly reason: string | null;
-  /** Until it is tried again; null when that is not due. */
-  readonly next_try_ms: number | null;
-  /** The end of what it wrote there. */
-  readonly stderr: string;
-}
+/** Name of the request that a server be restarted; it is about the server's name. */
+export const MCP_RESTART = "mcp.restart";

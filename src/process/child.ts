@@ -5,7 +5,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { Channel } from "./channel.ts";
 import { readFromChild } from "./from-child.ts";
-import type { Gauges, ToChild, Vitals } from "./protocol.ts";
+import type { Gauges, Notes, ServiceRequest, ToChild, Vitals } from "./protocol.ts";
 
 /** A child whose channel is gone exits by itself within this time. */
 const EXIT_MS = 1_000;
@@ -37,6 +37,7 @@ export class Child {
   #killedFor: string | undefined;
   #vitals = NO_VITALS;
   #gauges: Gauges = {};
+  #notes: Notes | undefined;
   #served = false;
   #lastSignAt = performance.now();
   #state: "starting" | "ready" | "draining" | "gone" = "starting";
@@ -75,6 +76,14 @@ export class Child {
   get gauges(): Gauges {
     return this.#state === "gone" ? {} : this.#gauges;
   }
+
+  /** The last that it sent: another object whenever it sends. Undefined when there are none, and once it is gone. */
+  get notes(): Notes | undefined {
+    return this.#state === "gone" ? undefined : this.#notes;
+  }
+
+  /** Called with each request that this child makes of others. */
+  onRequest: (request: ServiceRequest) => void = () => {};
 
   /** How long it has been silent. */
   silentMs(): number {
@@ -117,6 +126,12 @@ export class Child {
       case "heartbeat":
         this.#vitals = checked.vitals;
         this.#gauges = checked.gauges;
+        break;
+      case "notes":
+        this.#notes = checked.notes;
+        break;
+      case "request":
+        this.onRequest(checked.request);
         break;
       case "failed":
         this.#said = checked.detail;

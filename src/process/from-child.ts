@@ -2,13 +2,15 @@
  * Checks what a child says. The primary believes nothing it hears: tools run in agents and can write anything into the
  * channel. `Child` calls `readFromChild` for every message and drops those that are none of ours.
  */
-import type { FromChild, Gauges, Vitals } from "./protocol.ts";
+import { CHILD_KINDS } from "../api/system.ts";
+import { MAX_NOTES_CHARACTERS, type FromChild, type Gauges, type Vitals } from "./protocol.ts";
 
 /** Further gauges of a child are dropped. A worker has about 20. */
 const MAX_GAUGES = 64;
 const GAUGE_NAME = /^[a-z][a-z0-9_.]{0,63}$/;
 const MAX_DETAIL_CHARACTERS = 2_000;
 const MAX_PORT = 65_535;
+const MAX_REQUEST_CHARACTERS = 200;
 
 /** @returns undefined when it is no message of ours */
 export function readFromChild(message: unknown): FromChild | undefined {
@@ -20,6 +22,10 @@ export function readFromChild(message: unknown): FromChild | undefined {
       return readFailed(message["detail"]);
     case "heartbeat":
       return readHeartbeat(message);
+    case "notes":
+      return readNotes(message["notes"]);
+    case "request":
+      return readRequest(message["request"]);
     default:
       return undefined;
   }
@@ -56,6 +62,27 @@ function readGauges(gauges: Record<string, unknown>): Gauges {
     (entry): entry is [string, number] => GAUGE_NAME.test(entry[0]) && Number.isFinite(entry[1]),
   );
   return Object.fromEntries(known.slice(0, MAX_GAUGES));
+}
+
+/** Notes that are too long, or not all texts, are dropped whole: the ones before stay. */
+function readNotes(notes: unknown): FromChild | undefined {
+  if (!isRecord(notes)) return undefined;
+  const texts = Object.entries(notes).filter((entry): entry is [string, string] => typeof entry[1] === "string");
+  const characters = texts.flat().reduce((sum, text) => sum + text.length, 0);
+  if (texts.length < Object.keys(notes).length || characters > MAX_NOTES_CHARACTERS) return undefined;
+  return { type: "notes", notes: Object.fromEntries(texts) };
+}
+
+function readRequest(request: unknown): FromChild | undefined {
+  if (!isRecord(request)) return undefined;
+  const { name, about } = request;
+  const to = CHILD_KINDS.find((kind) => kind === request["to"]);
+  if (!to || !isShort(name) || !isShort(about)) return undefined;
+  return { type: "request", request: { to, name, about } };
+}
+
+function isShort(value: unknown): value is string {
+  return typeof value === "string" && value.length <= MAX_REQUEST_CHARACTERS;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -5,7 +5,17 @@
 import { fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import { CHANNEL_FD, SocketChannel, type Channel } from "./channel.ts";
-import { EXIT, HEARTBEAT_MS, type FromChild, type Gauges, type Snapshot, type ToChild } from "./protocol.ts";
+import {
+  EXIT,
+  HEARTBEAT_MS,
+  type FromChild,
+  type Gauges,
+  type Notes,
+  type ProcessNotes,
+  type ServiceRequest,
+  type Snapshot,
+  type ToChild,
+} from "./protocol.ts";
 import { VitalsMeter } from "./vitals.ts";
 import { startWatchdog } from "./watchdog.ts";
 
@@ -15,16 +25,27 @@ export interface Service {
   inFlight(): number;
   /** Figures of its own, read with every heartbeat. */
   gauges?(): Gauges;
+  /** Text of its own, read with every heartbeat and sent when it has changed. */
+  notes?(): Notes;
+  /** The notes of all other processes, whenever one has changed. Workers only. */
+  onNotes?(processes: readonly ProcessNotes[]): void;
+  /** A worker asks something of this kind of process. */
+  onRequest?(request: ServiceRequest): void;
   /** The latest snapshot of all processes, about once a second and whenever one came or went. */
   onSnapshot?(snapshot: Snapshot): void;
   /** Take nothing new, finish what is under way within the time the service was given, free everything. */
   drain(): Promise<void>;
 }
 
+/** What a service may say to other processes, through the primary. */
+export interface Outside {
+  readonly request: (request: ServiceRequest) => void;
+}
+
 export interface ServiceOptions {
   /** Shown by ps and htop. */
   readonly title: string;
-  readonly start: () => Promise<Service>;
+  readonly start: (outside: Outside) => Promise<Service>;
   /** Told of what ends the process, before it ends. */
   readonly onFatal: (error: unknown) => void;
   /**
@@ -47,7 +68,9 @@ export async function runService({ title, start, onFatal, onSigterm = "drain" }:
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
   try {
-    const service = await start();
+    const request = (asked: ServiceRequest) =>
+      void parent.send({ type: "request", request: asked } satisfies FromChild);
+    const service = await start({ request });
     const drain = attach(service, parent);
     process.on("SIGTERM", () => onSigterm === "drain" && drain());
     // Last: once it is ready the primary may send snapshots, or the word to drain.
@@ -78,6 +101,7 @@ function connectParent(): Channel {
 /** @returns what drains the service and ends the process */
 function attach(service: Service, parent: Channel): () => void {
   const meter = new VitalsMeter();
+  let noted = "{}";
   const beat = () => {
     const heartbeat: FromChild = {
       type: "heartbeat",
@@ -85,6 +109,11 @@ function attach(service: Service, parent: Channel): () => void {
       gauges: service.gauges?.() ?? {},
     };
     void parent.send(heartbeat);
+    const notes = service.notes?.() ?? {};
+    const json = JSON.stringify(notes);
+    if (json === noted) return;
+    noted = json;
+    void parent.send({ type: "notes", notes } satisfies FromChild);
   };
   setInterval(beat, HEARTBEAT_MS);
 
@@ -97,9 +126,21 @@ function attach(service: Service, parent: Channel): () => void {
   };
   parent.listen({
     onMessage: (message) => {
-      const { type, ...rest } = message as ToChild;
-      if (type === "drain") drain();
-      else if ("snapshot" in rest) service.onSnapshot?.(rest.snapshot);
+      const told = message as ToChild;
+      switch (told.type) {
+        case "drain":
+          drain();
+          break;
+        case "snapshot":
+          service.onSnapshot?.(told.snapshot);
+          break;
+        case "notes":
+          service.onNotes?.(told.processes);
+          break;
+        case "request":
+          service.onRequest?.(told.request);
+          break;
+      }
     },
     // If the primary died while this process booted, the end of the channel is read here. The watchdog cannot help
     // then: it took the wrong process for the parent.

@@ -8,12 +8,37 @@ export type { Gauges, ProcessInfo, Snapshot, Vitals };
 /** worker: serves HTTP · agent: runs LLM loops · simulator: stands in for the model. */
 export type ChildKind = (typeof CHILD_KINDS)[number];
 
+/** A service's own text by name, opaque here, MAX_NOTES_CHARACTERS in all. For what no figure can say. */
+export type Notes = Readonly<Record<string, string>>;
+
+export const MAX_NOTES_CHARACTERS = 24 * 1024;
+
+/** What one child noted last. */
+export interface ProcessNotes {
+  readonly kind: ChildKind;
+  readonly id: number;
+  readonly notes: Notes;
+}
+
+/** What a worker asks all children of a kind to do. Name and subject are opaque here. */
+export interface ServiceRequest {
+  readonly to: ChildKind;
+  readonly name: string;
+  readonly about: string;
+}
+
 export type FromChild =
   | { readonly type: "ready"; readonly port?: number }
   | { readonly type: "failed"; readonly detail: string }
-  | { readonly type: "heartbeat"; readonly vitals: Vitals; readonly gauges: Gauges };
+  | { readonly type: "heartbeat"; readonly vitals: Vitals; readonly gauges: Gauges }
+  | { readonly type: "notes"; readonly notes: Notes }
+  | { readonly type: "request"; readonly request: ServiceRequest };
 
-export type ToChild = { readonly type: "drain" } | { readonly type: "snapshot"; readonly snapshot: Snapshot };
+export type ToChild =
+  | { readonly type: "drain" }
+  | { readonly type: "snapshot"; readonly snapshot: Snapshot }
+  | { readonly type: "notes"; readonly processes: readonly ProcessNotes[] }
+  | { readonly type: "request"; readonly request: ServiceRequest };
 
 export type ChildState = (typeof CHILD_STATES)[number];
 

@@ -34,6 +34,11 @@ const NONSENSE: [string, unknown][] = [
     "a lag that is infinite",
     { type: "heartbeat", vitals: { ...VITALS, lag_ms: { p50: 0, p99: Infinity } }, gauges: {} },
   ],
+  ["notes that are a text", { type: "notes", notes: "long" }],
+  ["a note that is no text", { type: "notes", notes: { mcp: 7 } }],
+  ["a note that is too long", { type: "notes", notes: { mcp: "x".repeat(25_000) } }],
+  ["a request without a subject", { type: "request", request: { to: "agent", name: "a" } }],
+  ["a request to nobody", { type: "request", request: { to: "primary", name: "a", about: "b" } }],
   ["gauges that are a list", { type: "heartbeat", vitals: VITALS, gauges: [1] }],
 ];
 
@@ -60,7 +65,7 @@ async function startTwo(count = 2) {
     supervisor.killAll();
     await supervisor.stop([]);
   };
-  return { forked, [Symbol.asyncDispose]: dispose };
+  return { supervisor, forked, [Symbol.asyncDispose]: dispose };
 }
 
 function snapshotsOf(process: FakeProcess | undefined): Snapshot[] {
@@ -138,4 +143,50 @@ test("gauges that are no numbers, or too many, are left out of the snapshot", as
   const [, first, second] = snapshotsOf(tree.forked[1]).at(-1)?.processes ?? [];
   expect(first?.gauges).toEqual({ viewers: 6 });
   expect(Object.keys(second?.gauges ?? {})).toHaveLength(64);
+});
+
+const notesTo = (process: FakeProcess | undefined) =>
+  (process?.sent ?? []).flatMap((message) => (message.type === "notes" ? [message.processes] : []));
+
+const noted = (text: string) => [{ kind: "worker", id: 1, notes: { mcp: text } }];
+
+test("notes go to every worker once after each change, also to one that came later, and end with their process", async () => {
+  await using tree = await startTwo();
+  tree.forked[0]?.say({ type: "notes", notes: { mcp: "one" } });
+  await vi.advanceTimersByTimeAsync(1_100);
+  tree.forked[0]?.say({ type: "notes", notes: { mcp: "two" } });
+  await vi.advanceTimersByTimeAsync(1_100);
+
+  expect(notesTo(tree.forked[1]).slice(-2)).toEqual([noted("one"), noted("two")]);
+
+  tree.forked[1]?.exit(null, "SIGKILL");
+  await vi.advanceTimersByTimeAsync(200);
+  tree.forked[2]?.say({ type: "ready" });
+  await vi.advanceTimersByTimeAsync(1_100);
+  expect(notesTo(tree.forked[2])).toEqual([noted("two")]);
+
+  tree.forked[0]?.exit(null, "SIGKILL");
+  await vi.advanceTimersByTimeAsync(1_100);
+  expect(notesTo(tree.forked[2]).at(-1)).toEqual([]);
+});
+
+test("a request of a worker reaches all children of the kind that it names", async () => {
+  await using tree = await startTwo();
+  const request = { to: "worker", name: "mcp.restart", about: "files" } as const;
+
+  tree.forked[0]?.say({ type: "request", request });
+
+  for (const { sent } of tree.forked) expect(sent).toContainEqual({ type: "request", request });
+});
+
+test("only a worker may make a request", async () => {
+  await using tree = await startTwo();
+  const agent = new FakeProcess(9);
+  const started = tree.supervisor.start({ kind: "agent", count: 1, fork: () => agent.child() });
+  agent.say({ type: "ready" });
+  await started;
+
+  agent.say({ type: "request", request: { to: "worker", name: "mcp.restart", about: "files" } });
+
+  for (const { sent } of tree.forked) expect(sent).not.toContainEqual(expect.objectContaining({ type: "request" }));
 });

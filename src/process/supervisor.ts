@@ -3,7 +3,15 @@
  * in one snapshot a second. Owned by the primary. Knows processes, not runs.
  */
 import { NO_VITALS, type Child } from "./child.ts";
-import { HEARTBEAT_MS, type ChildKind, type Gauges, type ProcessInfo, type Snapshot, type Vitals } from "./protocol.ts";
+import {
+  HEARTBEAT_MS,
+  type ChildKind,
+  type Gauges,
+  type ProcessInfo,
+  type ProcessNotes,
+  type Snapshot,
+  type Vitals,
+} from "./protocol.ts";
 import { Slot, type Death } from "./slot.ts";
 import { VitalsMeter } from "./vitals.ts";
 
@@ -53,6 +61,9 @@ export class Supervisor {
   // Old children on their way out. Bounded by the replacements within one drain time.
   readonly #leaving = new Set<Promise<void>>();
   #stopping = false;
+  #noted: readonly ProcessNotes[] = [];
+  /** The workers that have `#noted`. */
+  #knowNotes = new WeakSet<Child>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -69,7 +80,7 @@ export class Supervisor {
         id,
         stallMs,
         maxBootFailures: MAX_BOOT_FAILURES,
-        fork: () => fork(id),
+        fork: () => this.#hearRequests(kind, fork(id)),
         onDeath: (_slot, death) => onDeath({ kind, id, ...death }),
         onReturn: (_slot, pid) => onReturn({ kind, id, pid }),
         onSlow: (_slot, slow) => onSlow({ kind, id, ...slow }),
@@ -156,7 +167,34 @@ export class Supervisor {
     this.#seq += 1;
     const processes = [this.#info(), ...this.#slots.map((slot) => slot.info())];
     const snapshot: Snapshot = { seq: this.#seq, at: Date.now(), processes };
-    for (const { child } of this.#of("worker")) child?.send({ type: "snapshot", snapshot });
+    const workers = this.#of("worker").flatMap(({ child }) => child ?? []);
+    for (const worker of workers) worker.send({ type: "snapshot", snapshot });
+    this.#shareNotes(workers);
+  }
+
+  /** To each worker once after every change: notes are larger than a snapshot, and change less often. */
+  #shareNotes(workers: readonly Child[]): void {
+    const noted = this.#slots.filter(({ child }) => child?.notes !== undefined);
+    const processes = noted.map(({ kind, id, child }) => ({ kind, id, notes: child?.notes ?? {} }));
+    const isSame = ({ notes }: ProcessNotes, at: number) => notes === this.#noted[at]?.notes;
+    if (processes.length !== this.#noted.length || !processes.every(isSame)) {
+      this.#noted = processes;
+      this.#knowNotes = new WeakSet();
+    }
+    for (const worker of workers) {
+      if (this.#knowNotes.has(worker) || worker.state === "starting") continue;
+      this.#knowNotes.add(worker);
+      worker.send({ type: "notes", processes });
+    }
+  }
+
+  /** Only workers may ask: whatever runs in an agent, a tool included, can write into its channel. */
+  #hearRequests(kind: ChildKind, child: Child): Child {
+    if (kind !== "worker") return child;
+    child.onRequest = (request) => {
+      for (const slot of this.#of(request.to)) slot.child?.send({ type: "request", request });
+    };
+    return child;
   }
 
   #shareSoon(): void {

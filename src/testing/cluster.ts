@@ -23,6 +23,7 @@ import { startSimulator, type Simulator } from "../simulator/server.ts";
 import { Delivery } from "../stream/delivery.ts";
 import { createListener } from "../worker/listener.ts";
 import { HttpServer } from "../worker/server.ts";
+import { McpBoard } from "../worker/mcp-board.ts";
 import { createUpgrade } from "../worker/socket/upgrade.ts";
 import { Client } from "./client.ts";
 
@@ -69,14 +70,20 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const simulator = starting.use(await startSimulator({ pace, ...(contextTokens && { contextTokens }) }));
   const agents = options.agents ?? (await loadAgents(settings.configDir));
 
-  const worker = await startWorker({ settings, agents, log, wrapEngine: options.wrapEngine ?? ((engine) => engine) });
+  const mcpServers: McpServers = options.mcpServers ?? new Map();
+  const worker = await startWorker({
+    settings,
+    agents,
+    mcpServers,
+    log,
+    wrapEngine: options.wrapEngine ?? ((engine) => engine),
+  });
   starting.use(worker);
   const runners = starting.use(new AsyncDisposableStack());
   const meter = new ModelMeter();
   const startRunner = async () => {
     const tools = options.tools ?? (await loadTools(settings.configDir));
     const modelUrl = options.modelUrl ?? simulator.url;
-    const mcpServers = options.mcpServers ?? new Map();
     const agent = await openAgent({ settings, agents, tools, mcpServers, log, meter, modelUrl });
     return runners.use(agent).runner;
   };
@@ -89,6 +96,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 interface Shared {
   readonly settings: Settings;
   readonly agents: ReadonlyMap<string, Agent>;
+  readonly mcpServers: McpServers;
   readonly log: Log;
 }
 
@@ -96,7 +104,9 @@ async function startWorker({ wrapEngine, ...shared }: Shared & { wrapEngine: (en
   const engine = wrapEngine(await openOn(shared.settings));
   const delivery = new Delivery(engine, shared.settings.slowClientMs);
   const closing = new AbortController();
-  const deps = { ...shared, engine, delivery, closing: closing.signal };
+  // Without a primary no note comes, and no request arrives.
+  const mcpBoard = new McpBoard(() => {});
+  const deps = { ...shared, mcpBoard, engine, delivery, closing: closing.signal };
   const server = new HttpServer(createListener(deps), createUpgrade(deps));
   const port = await server.listen("127.0.0.1", 0);
   const [key] = shared.settings.apiKeys;
@@ -115,7 +125,6 @@ async function startWorker({ wrapEngine, ...shared }: Shared & { wrapEngine: (en
 
 interface AgentParts extends Shared {
   readonly tools: Tools;
-  readonly mcpServers: McpServers;
   readonly meter: ModelMeter;
   readonly modelUrl: string;
 }

@@ -13,6 +13,7 @@ import { agentRoutes } from "./routes/agents.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
 import { earlyPaths } from "./routes/early-paths.ts";
+import { mcpRoutes } from "./routes/mcp.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { openApiRoutes } from "./routes/openapi.ts";
 import { chatCompletionRoutes } from "./openai/chat-completions.ts";
@@ -30,6 +31,7 @@ const GROUPS = [
   threadRoutes,
   activityRoutes,
   agentRoutes,
+  mcpRoutes,
   systemRoutes,
   metricsRoutes,
   dashboardRoutes,

@@ -1,15 +1,19 @@
 /** What the routes of a worker work with. Made once in `main.ts`, handed down by argument. */
 import type { Agent } from "../core/agent.ts";
+import type { McpServers } from "../core/mcp-servers.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import type { Settings } from "../settings.ts";
 import type { Delivery } from "../stream/delivery.ts";
 import type { Bodies } from "./body.ts";
+import type { McpBoard } from "./mcp-board.ts";
 
 export interface WorkerDeps {
   readonly settings: Settings;
   readonly engine: Engine;
   readonly agents: ReadonlyMap<string, Agent>;
+  readonly mcpServers: McpServers;
+  readonly mcpBoard: McpBoard;
   readonly delivery: Delivery;
   readonly log: Log;
   /** Aborted when this worker has to let go of requests that still wait. */

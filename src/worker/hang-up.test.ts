@@ -5,6 +5,7 @@ import { parseSettings } from "../settings.ts";
 import { startCluster } from "../testing/cluster.ts";
 import type { WorkerDeps } from "./context.ts";
 import { createListener } from "./listener.ts";
+import { McpBoard } from "./mcp-board.ts";
 import { logLateErrors } from "./middleware/errors.ts";
 import { HttpServer } from "./server.ts";
 
@@ -25,7 +26,16 @@ test.each(HANG_UPS)("a client that %s its connection in mid-body is no warning",
   const settings = parseSettings("production", {});
   const closing = new AbortController().signal;
   const log = pino({ level: "debug" }, { write });
-  const deps: WorkerDeps = { settings, engine, delivery, agents: new Map(), log, closing };
+  const deps: WorkerDeps = {
+    settings,
+    engine,
+    delivery,
+    agents: new Map(),
+    mcpServers: new Map(),
+    mcpBoard: new McpBoard(() => {}),
+    log,
+    closing,
+  };
   const listener = createListener(deps);
   const come = Promise.withResolvers<void>();
   const server = new HttpServer(

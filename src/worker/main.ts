@@ -1,12 +1,13 @@
 /** Entry of a worker process: serves HTTP from the shared port, and nothing else. */
-import { loadAgents } from "../config.ts";
+import { loadAgents, loadMcpServers } from "../config.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
-import { runService, type Service } from "../process/lifecycle.ts";
+import { runService, type Outside, type Service } from "../process/lifecycle.ts";
 import { childSettings } from "../settings.ts";
 import { Delivery } from "../stream/delivery.ts";
 import { HealthProbe } from "./health-probe.ts";
 import { createListener } from "./listener.ts";
+import { McpBoard } from "./mcp-board.ts";
 import { HttpServer } from "./server.ts";
 import { createUpgrade } from "./socket/upgrade.ts";
 
@@ -14,12 +15,14 @@ const settings = childSettings();
 const name = `worker ${process.argv[2] ?? ""}`;
 const log = await createLog(settings, name);
 
-async function start(): Promise<Service> {
+async function start(outside: Outside): Promise<Service> {
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
   const agents = await loadAgents(settings.configDir);
+  const mcpServers = await loadMcpServers(settings.configDir, agents);
+  const mcpBoard = new McpBoard(outside.request);
   const delivery = new Delivery(engine, settings.slowClientMs);
   const closing = new AbortController();
-  const deps = { settings, engine, agents, delivery, log, closing: closing.signal };
+  const deps = { settings, engine, agents, mcpServers, mcpBoard, delivery, log, closing: closing.signal };
   const server = new HttpServer(createListener(deps), createUpgrade(deps));
   const port = await server.listen(settings.host, settings.port);
   const probe = new HealthProbe((socket) => server.adopt(socket));
@@ -28,6 +31,7 @@ async function start(): Promise<Service> {
     port,
     inFlight: () => server.inFlight,
     gauges: () => ({ ...probe.read(), ...delivery.meter.read() }),
+    onNotes: (processes) => mcpBoard.take(processes),
     onSnapshot: (snapshot) => delivery.feeds.processes.take(snapshot),
     drain: async () => {
       probe.stop();

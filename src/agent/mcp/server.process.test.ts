@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
-import { defineMcpServers, type McpServerConfig, type McpServerReport } from "../../core/mcp-servers.ts";
+import type { McpReport } from "../../api/mcp.ts";
+import { defineMcpServers, type McpServerConfig } from "../../core/mcp-servers.ts";
 import { programEnv } from "../../settings.ts";
 import { aliveOf } from "../../testing/processes.ts";
 import { failure, type CallContext } from "../tools/invoke.ts";
@@ -25,7 +26,7 @@ function start(config: Partial<McpServerConfig> & { readonly mode?: string } = {
     const tool = tools.get(`it__${name}`);
     return tool ? tool.invoke(input, { signal, ...context } as CallContext) : failure(`no it__${name}`);
   };
-  const report = () => servers.report()[0] as McpServerReport;
+  const report = () => servers.report()[0] as McpReport;
   return { servers, call, report, signal, [Symbol.asyncDispose]: () => servers.stop() };
 }
 

@@ -12,7 +12,8 @@
  */
 import type { CallToolResult, Progress, Tool as McpTool } from "@modelcontextprotocol/client";
 import { backoffMs } from "../../core/backoff.ts";
-import type { McpServer, McpServerReport } from "../../core/mcp-servers.ts";
+import type { McpReport } from "../../api/mcp.ts";
+import type { McpServer } from "../../core/mcp-servers.ts";
 import type { Log } from "../../observe/log.ts";
 import { CallMeter } from "./call-meter.ts";
 import { Connection, isServersAnswer, isTimeout } from "./connection.ts";
@@ -109,16 +110,18 @@ export class ManagedServer {
     await Promise.all(this.#closing);
   }
 
-  report(): McpServerReport {
+  report(): McpReport {
     const { server } = this.#options;
     const state = this.#state;
     const connection = state.is === "ready" ? state.connection : undefined;
+    const tools = connection ? this.#allowed(connection.tools) : [];
     return {
       server: this.name,
       kind: server.kind,
       state: state.is,
       pid: connection?.pid ?? null,
-      tools: connection ? this.#allowed(connection.tools).length : 0,
+      tools: tools.map(({ name }) => name),
+      tool_count: tools.length,
       calls: this.#meter.calls,
       failed_calls: this.#meter.failed,
       in_flight: this.#meter.inFlight,

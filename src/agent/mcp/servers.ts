@@ -1,9 +1,17 @@
 /** All MCP servers of this agent process. Made in `main.ts`; a run asks it for the tools of the servers its agent names. */
-import type { McpServerReport, McpServers } from "../../core/mcp-servers.ts";
+import type { McpReport } from "../../api/mcp.ts";
+import type { McpServers } from "../../core/mcp-servers.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Tool } from "../tools/invoke.ts";
 import { ManagedServer } from "./server.ts";
 import { toolsFrom } from "./tools.ts";
+
+// Of all servers together, so that a note of theirs keeps below what a process may note (`MAX_NOTES_CHARACTERS`).
+const STDERR_CHARACTERS = 6_000;
+const SHOWN_TOOLS = 100;
+const NAME_CHARACTERS = 60;
+const REASON_CHARACTERS = 200;
+const NOTE_CHARACTERS = 23 * 1024;
 
 export interface McpOffer {
   readonly tools: ReadonlyMap<string, Tool>;
@@ -46,12 +54,31 @@ export class ManagedServers {
     return server !== undefined;
   }
 
-  report(): McpServerReport[] {
+  report(): McpReport[] {
     return [...this.#byName.values()].map((server) => server.report());
+  }
+
+  /** `report()` as JSON that fits into a note of this process, however much its servers say. */
+  note(): string {
+    const reports = this.report();
+    const full = reports.map((report) => shortened(report, reports.length));
+    const json = JSON.stringify(full);
+    if (json.length <= NOTE_CHARACTERS) return json;
+    return JSON.stringify(full.map((report) => ({ ...report, stderr: "", tools: [] })));
   }
 
   /** No process of theirs is left when this resolves. */
   async stop(): Promise<void> {
     await Promise.all([...this.#byName.values()].map((server) => server.stop()));
   }
+}
+
+/** @param servers how many share the room */
+function shortened({ stderr, tools, reason, ...rest }: McpReport, servers: number): McpReport {
+  return {
+    ...rest,
+    reason: reason?.slice(0, REASON_CHARACTERS) ?? null,
+    tools: tools.slice(0, Math.floor(SHOWN_TOOLS / servers)).map((name) => name.slice(0, NAME_CHARACTERS)),
+    stderr: stderr.slice(-Math.floor(STDERR_CHARACTERS / servers)),
+  };
 }

@@ -5,6 +5,10 @@ const MAX_CHARACTERS = 4_096;
 /** Shorter values would hide ordinary words. */
 const MIN_SECRET_CHARACTERS = 8;
 
+/** All but tab and newline: colours and cursor movements of a terminal. */
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /\u001b\[[\d;?]*[a-zA-Z]|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+
 export class Tail {
   readonly #decoder = new StringDecoder("utf8");
   #text = "";
@@ -16,7 +20,7 @@ export class Tail {
   }
 
   get text(): string {
-    return this.#text.toWellFormed();
+    return this.#text.replaceAll(CONTROL, "").toWellFormed();
   }
 }
 

@@ -11,12 +11,14 @@ import { defineConfig, type Plugin } from "vite";
 const OUTPUT = join(import.meta.dirname, "dist/dashboard");
 /** All there is, gzipped: what a first visit that opens every page loads. */
 const MAX_GZIP_BYTES = 120_000;
+/** From the weakest to the strongest. */
+const LAYERS = "@layer tokens,base,components,pages;";
 const TEXT = /\.(html|js|css|svg)$/;
 
 export default defineConfig(({ mode }) => ({
   root: join(import.meta.dirname, "src/dashboard"),
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  plugins: [compress()],
+  plugins: [orderLayers(), compress()],
   worker: { format: "es" },
   build: {
     outDir: OUTPUT,
@@ -30,6 +32,25 @@ export default defineConfig(({ mode }) => ({
     assetsInlineLimit: 0,
   },
 }));
+
+/**
+ * Every sheet begins with the order of the layers. Sheets come with the code of pages, and shared ones before the main
+ * one: the first that names a layer would decide its rank.
+ */
+function orderLayers(): Plugin {
+  return {
+    name: "evenkeel-order-layers",
+    apply: "build",
+    generateBundle: {
+      order: "post",
+      handler(_options, bundle) {
+        for (const file of Object.values(bundle)) {
+          if (file.type === "asset" && file.fileName.endsWith(".css")) file.source = LAYERS + String(file.source);
+        }
+      },
+    },
+  };
+}
 
 function compress(): Plugin {
   let failed = false;

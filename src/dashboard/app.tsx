@@ -9,6 +9,7 @@ import { route } from "./router.ts";
 import { useTab } from "./shell/disconnected.tsx";
 import { KeyForm } from "./shell/key-form.tsx";
 import { Shell } from "./shell/shell.tsx";
+import { leftAt } from "./store/places.ts";
 import { pageTitle } from "./store/title.ts";
 import { Empty } from "./ui/empty.tsx";
 import { ErrorNote } from "./ui/error-note.tsx";
@@ -53,13 +54,13 @@ function Page() {
   );
 }
 
-/** Elsewhere begins at the top, and a keyboard or a screen reader goes on from there. Not at the first page. */
+/** Another page begins at its top, or where it was left, and a keyboard or a screen reader goes on from there. */
 function useArrival(place: string): void {
   const before = useRef(place);
   useEffect(() => {
     if (before.current === place) return;
     before.current = place;
-    scrollTo({ top: 0, behavior: "instant" });
+    scrollTo({ top: leftAt(), behavior: "instant" });
     const main = document.getElementById("main");
     // A page that has taken the focus knows better.
     if (!main?.contains(document.activeElement)) main?.focus({ preventScroll: true });

@@ -1,6 +1,7 @@
 /**
  * Where in the page we are, kept in the URL's hash: the server needs no fallback route, a reload stays where
- * it was, and a link can be sent to somebody.
+ * it was, and a link can be sent to somebody. Each entry of the browser's history has a name, by which a page
+ * finds again what it showed there.
  */
 import { signal, type ReadonlySignal } from "@preact/signals";
 import type { PageName } from "./pages/registry.ts";
@@ -10,8 +11,13 @@ export interface Route {
   readonly page: string;
   readonly id: string | undefined;
   readonly query: URLSearchParams;
+  /** Names this entry of the browser's history. */
+  readonly entry: string;
+  /** Reached by back or forward, or by a reload: it was seen before. */
+  readonly isReturn: boolean;
 }
 
+let entries = 0;
 const current = signal(parse(location.hash));
 
 export const route: ReadonlySignal<Route> = current;
@@ -33,7 +39,19 @@ export function navigate(to: string): void {
 function parse(hash: string): Route {
   const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const [page = "", id] = path.split("/");
-  return { page: page || "overview", id: id ? decode(id) : undefined, query: new URLSearchParams(search) };
+  const where = { page: page || "overview", id: id ? decode(id) : undefined, query: new URLSearchParams(search) };
+  return { ...where, ...arrive() };
+}
+
+/** An entry that has a name already was seen before. */
+function arrive(): Pick<Route, "entry" | "isReturn"> {
+  const { entry: known } = (history.state ?? {}) as { entry?: unknown };
+  if (typeof known === "string") return { entry: known, isReturn: true };
+  entries += 1;
+  // The time tells entries before a reload from those after it.
+  const entry = `${Date.now()}.${entries}`;
+  history.replaceState({ entry }, "");
+  return { entry, isReturn: false };
 }
 
 /** A hand-made URL may hold a stray "%". */

@@ -1,25 +1,28 @@
 /**
- * The runs that the page shows, kept current: activities say which run changed, and at most one request a second
- * fetches what is new: that run, or, when several changed, all that is shown. Bounded by what one request gives.
- * Requests come one after the other, so that no older answer is shown over a newer one.
+ * The runs that the page shows, newest first. Activities say at once how a shown run stands, and at most one request a
+ * second fetches what changed. A list that is held stays as it is, row by row: new runs wait, and one that does not fit
+ * the filter any more keeps its place, until nobody is at work in the list.
  */
-import { signal } from "@preact/signals";
-import type { Activity } from "../../../core/activity.ts";
+import { signal, type Signal } from "@preact/signals";
+import type { Activity, ActivityType } from "../../../core/activity.ts";
 import { isOver, type Run } from "../../../core/run.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
+import { OneAtATime } from "../../live/one-at-a-time.ts";
 import { RefreshSoon } from "../../live/refresh-soon.ts";
 import type { Services } from "../../live/services.ts";
+import { OncePerFrame } from "../../ui/next-frame.ts";
+import { mayConcern, toQuery, withNews, type RunFilter } from "./run-filter.ts";
 
-export interface RunFilter {
-  readonly status: string;
-  readonly agent: string;
-  readonly thread: string;
-}
-
-const PAGE_ROWS = 50;
-/** The most that the server gives at once, and so the most that the page keeps current. */
-export const MAX_ROWS = 500;
+/** Rows of one window. At the bound a link goes on from there with an empty one, so that paging has no end. */
+export const MAX_ROWS = 1_000;
+export const PAGE_ROWS = 50;
+/** What the server gives at once. */
+const MAX_REQUEST_ROWS = 500;
+/** So many runs are fetched one by one in a second; what else changed waits for the next. */
+const MAX_SINGLES = 8;
+/** These say nothing about a row but how many steps the run has made. */
+const SILENT: ReadonlySet<ActivityType> = new Set(["notice", "tool.called", "tool.finished"]);
 
 interface Page {
   readonly runs: readonly Run[];
@@ -27,32 +30,45 @@ interface Page {
 }
 
 export class RunList {
+  readonly filter: RunFilter;
   readonly rows = signal<readonly Run[] | null>(null);
-  /** Null when there are no older ones, or no more can be shown. */
+  /** How many new ones wait. Above PAGE_ROWS it is not known how many more. */
+  readonly held = signal(0);
+  /** Cursor of the next page; null at the end. */
   readonly next = signal<number | null>(null);
+  readonly isLoadingOlder = signal(false);
   readonly error = signal<Problem | null>(null);
-  readonly isLoadingMore = signal(false);
+  /** Why the last page back did not come; what is shown is whole without it. */
+  readonly olderError = signal<Problem | null>(null);
   readonly watch: ActivityWatch;
-  readonly #services: Services;
-  readonly #filter: RunFilter;
-  /** Runs that changed since they were fetched; two are as many as all. */
-  readonly #changed = new Set<string | null>();
-  readonly #soon = new RefreshSoon(() => void this.#request(() => this.#fetchChanged()));
+  readonly #api: Services["api"];
+  /** As it is to be shown at the next frame. */
+  #shown: readonly Run[] = [];
+  /** The newest page, while something of it is not shown. */
+  #head: Page | null = null;
+  #isHolding = false;
+  /** Ids of shown runs that changed since they were fetched. */
+  readonly #changed = new Set<string>();
+  /** A run that is not shown changed: it may belong here. */
+  #isHeadStale = false;
   #abort = new AbortController();
-  /** Requests under way or waiting for their turn; each click or reason adds one at most. */
-  #pending = 0;
-  #last: Promise<void> = Promise.resolve();
+  readonly #requests = new OneAtATime(() => this.#fetchNews());
+  readonly #soon = new RefreshSoon(() => this.#requests.request());
+  readonly #frame = new OncePerFrame(() => (this.rows.value = this.#shown));
 
-  constructor(services: Services, filter: RunFilter) {
-    this.#services = services;
-    this.watch = new ActivityWatch(services.live, {
+  constructor({ api, live }: Services, filter: RunFilter) {
+    this.#api = api;
+    this.filter = filter;
+    this.watch = new ActivityWatch(live, {
       onActivity: (activity) => this.#onActivity(activity),
-      onMissed: () => this.reload(),
+      onMissed: () => this.#onMissed(),
+      onRestarted: () => this.#clear(),
     });
-    this.#filter = filter;
   }
 
+  /** Goes on with what it has when it was stopped before. */
   start(): void {
+    if (this.#abort.signal.aborted) this.#abort = new AbortController();
     this.watch.start();
   }
 
@@ -60,6 +76,8 @@ export class RunList {
     this.watch.stop();
     this.#abort.abort();
     this.#soon.stop();
+    this.#frame.stop();
+    this.isLoadingOlder.value = false;
   }
 
   retry(): void {
@@ -67,122 +85,183 @@ export class RunList {
     this.start();
   }
 
-  /** Anew, whatever is under way. */
-  reload(): void {
+  /** Held: nothing may move, because somebody is at work in the list. */
+  hold(isHolding: boolean): void {
+    this.#isHolding = isHolding;
+    if (!isHolding) this.release();
+  }
+
+  /** Shows what waits, whether the list is held or not. */
+  release(): void {
+    if (this.rows.value === null) return;
+    const fitting = this.#shown.filter((run) => this.#fits(run));
+    const head = this.#head;
+    this.#head = null;
+    this.held.value = 0;
+    if (!head) return this.#show(fitting);
+    const merged = merge(head.runs, fitting);
+    if (merged && merged.length <= MAX_ROWS) return this.#show(merged);
+    this.next.value = head.next;
+    this.#show(head.runs);
+  }
+
+  loadOlder(): void {
+    const before = this.next.value;
+    if (before === null || this.isLoadingOlder.value || this.isFull) return;
+    this.isLoadingOlder.value = true;
+    this.olderError.value = null;
+    void this.#request(this.olderError, async () => {
+      const { runs, next } = await this.#get({ limit: PAGE_ROWS, before });
+      const known = idsOf(this.#shown);
+      this.next.value = next;
+      this.#show([...this.#shown, ...runs.filter(({ run_id: id }) => !known.has(id))]);
+    }).finally(() => (this.isLoadingOlder.value = false));
+  }
+
+  get isFull(): boolean {
+    return (this.rows.value?.length ?? 0) >= MAX_ROWS;
+  }
+
+  /** The runs were asked to end: fetch how they stand. */
+  refresh(runIds: readonly string[]): void {
+    const shown = idsOf(this.#shown);
+    for (const id of runIds) if (shown.has(id)) this.#changed.add(id);
+    this.#soon.request();
+  }
+
+  #onActivity(activity: Activity): void {
+    const { type, run_id: runId, detail } = activity;
+    if (type === "thread.deleted")
+      return this.#show(this.#shown.filter((run) => run.thread_id !== detail["thread_id"]));
+    if (SILENT.has(type) || !runId || !mayConcern(this.filter, activity)) return;
+    const row = this.#shown.find((run) => run.run_id === runId);
+    if (row) this.#change(row, withNews(row, activity));
+    else this.#isHeadStale = true;
+    this.#soon.request();
+  }
+
+  #onMissed(): void {
+    for (const run of this.#shown) if (!isOver(run.status)) this.#changed.add(run.run_id);
+    this.#isHeadStale = true;
+    this.#requests.request();
+  }
+
+  #change(row: Run, run: Run): void {
+    this.#changed.add(row.run_id);
+    this.#replace(new Map([[run.run_id, run]]));
+  }
+
+  /** Each in its place; one that does not fit any more goes, unless the list is held. */
+  #replace(news: ReadonlyMap<string, Run>): void {
+    const rows = this.#shown.map((run) => newer(run, news.get(run.run_id)));
+    this.#show(this.#isHolding ? rows : rows.filter((run) => this.#fits(run)));
+  }
+
+  #show(rows: readonly Run[]): void {
+    this.#shown = rows;
+    if (this.rows.value === null) this.rows.value = rows;
+    else this.#frame.request();
+  }
+
+  /** Agent and thread never change. */
+  #fits({ status }: Run): boolean {
+    return this.filter.status === "" || status === this.filter.status;
+  }
+
+  #clear(): void {
     this.#abort.abort();
     this.#abort = new AbortController();
-    void this.#request(() => this.#fetchShown());
+    this.#changed.clear();
+    this.#head = null;
+    this.#shown = [];
+    this.held.value = 0;
+    this.rows.value = null;
   }
 
-  loadMore(): void {
-    const before = this.next.value;
-    if (before === null || this.isLoadingMore.value) return;
-    this.isLoadingMore.value = true;
-    void this.#request(async () => {
-      const { runs, next } = await this.#get({ limit: PAGE_ROWS, before });
-      const known = new Set(this.rows.value?.map(({ run_id: id }) => id));
-      this.#show([...(this.rows.value ?? []), ...runs.filter(({ run_id: id }) => !known.has(id))], next);
-    }).finally(() => (this.isLoadingMore.value = false));
-  }
-
-  /** @throws ApiError of the first that was refused; the others were asked for as well */
-  async cancel(runIds: readonly string[]): Promise<void> {
-    const answers = await Promise.allSettled(
-      runIds.map((runId) => this.#services.live.call({ op: "cancel", run_id: runId })),
-    );
-    this.#noteChange(null);
-    const refused = answers.find(({ status }) => status === "rejected");
-    if (refused?.status === "rejected") throw refused.reason;
-  }
-
-  #onActivity({ type, run_id: runId, agent_id: agentId, thread_id: threadId }: Activity): void {
-    if (type === "notice") return;
-    const { agent, thread } = this.#filter;
-    if (agent !== "" && agentId && agentId !== agent) return;
-    if (thread !== "" && threadId && threadId !== thread) return;
-    // A deleted thread may change any.
-    this.#noteChange(runId ?? null);
-  }
-
-  #noteChange(runId: string | null): void {
-    if (this.#changed.size < 2) this.#changed.add(runId);
-    this.#fetchSoon();
-  }
-
-  #fetchSoon(): void {
-    // The end of the last request comes here again.
-    if (this.#changed.size > 0 && this.#pending === 0 && !this.#abort.signal.aborted) this.#soon.request();
-  }
-
-  #request(work: () => Promise<void>): Promise<void> {
-    const { signal: aborted } = this.#abort;
-    this.#pending += 1;
-    this.#last = this.#last.then(async () => {
-      if (!aborted.aborted) await this.#perform(work, aborted);
-      this.#pending -= 1;
-      this.#fetchSoon();
-    });
-    return this.#last;
-  }
-
-  async #perform(work: () => Promise<void>, aborted: AbortSignal): Promise<void> {
+  async #fetchNews(): Promise<void> {
     this.#soon.noteRequest();
-    try {
-      await work();
-      this.error.value = null;
-    } catch (error) {
-      if (!aborted.aborted) this.error.value = problemOf(error);
+    await this.#request(this.error, async () => {
+      if (this.rows.value === null) await this.#fetchFirst();
+      else {
+        if (this.#isHeadStale || this.#changed.size > MAX_SINGLES) await this.#fetchHead();
+        await this.#fetchSingles();
+      }
+    });
+    if (this.#changed.size > 0 && !this.error.value && !this.#abort.signal.aborted) this.#soon.request();
+  }
+
+  async #fetchFirst(): Promise<void> {
+    this.#isHeadStale = false;
+    this.#changed.clear();
+    const { runs, next } = await this.#get({ limit: PAGE_ROWS, before: this.filter.before ?? undefined });
+    this.next.value = next;
+    this.#show(runs);
+  }
+
+  async #fetchHead(): Promise<void> {
+    this.#isHeadStale = false;
+    // With a filter by status an old run can become one of these; without one, new runs are the newest.
+    const isDeep = this.filter.status !== "" || this.#changed.size > MAX_SINGLES;
+    const limit = isDeep ? Math.min(MAX_REQUEST_ROWS, Math.max(PAGE_ROWS, this.#shown.length)) : PAGE_ROWS;
+    const { runs, next } = await this.#get({ limit, before: this.filter.before ?? undefined });
+    for (const { run_id: id } of runs) this.#changed.delete(id);
+    this.#replace(new Map(runs.map((run) => [run.run_id, run])));
+    if (this.filter.before !== null) return;
+    const known = idsOf(this.#shown);
+    const fresh = runs.filter(({ run_id: id }) => !known.has(id));
+    this.#head = fresh.length > 0 ? { runs, next } : null;
+    if (this.#isHolding) this.held.value = fresh.length;
+    else this.release();
+  }
+
+  async #fetchSingles(): Promise<void> {
+    const ids = [...this.#changed].slice(0, MAX_SINGLES);
+    const { signal: aborted } = this.#abort;
+    for (const id of ids) {
+      this.#changed.delete(id);
+      const run = await this.#api.get<Run>(`/api/runs/${encodeURIComponent(id)}`, { signal: aborted }).catch(gone);
+      aborted.throwIfAborted();
+      if (run) this.#replace(new Map([[id, run]]));
+      else this.#show(this.#shown.filter((row) => row.run_id !== id));
     }
   }
 
-  #fetchChanged(): Promise<void> {
-    const [only] = this.#changed.size === 1 ? this.#changed : [null];
-    const isShown = this.rows.value?.some(({ run_id: id }) => id === only) === true;
-    return only && isShown ? this.#fetchOne(only) : this.#fetchShown();
-  }
-
-  async #fetchOne(runId: string): Promise<void> {
-    this.#changed.clear();
-    const { signal } = this.#abort;
-    const run = await this.#services.api.get<Run>(`/api/runs/${encodeURIComponent(runId)}`, { signal }).catch(gone);
-    signal.throwIfAborted();
-    const rows = this.rows.value ?? [];
-    this.rows.value = rows.flatMap((row) => {
-      if (row.run_id !== runId) return [row];
-      return run && (this.#filter.status === "" || run.status === this.#filter.status) ? [run] : [];
-    });
-  }
-
-  async #fetchShown(): Promise<void> {
-    this.#changed.clear();
-    const limit = Math.min(MAX_ROWS, Math.max(PAGE_ROWS, this.rows.value?.length ?? 0));
-    const { runs, next } = await this.#get({ limit });
-    this.#show(runs, next);
-  }
-
-  #show(rows: readonly Run[], next: number | null): void {
-    this.rows.value = keepOver(rows.slice(0, MAX_ROWS), this.rows.value ?? []);
-    this.next.value = rows.length < MAX_ROWS ? next : null;
-  }
-
-  async #get(page: { limit: number; before?: number }): Promise<Page> {
-    const { status, agent, thread } = this.#filter;
-    const query = new URLSearchParams({ limit: String(page.limit) });
-    if (page.before !== undefined) query.set("before", String(page.before));
-    if (status !== "") query.set("status", status);
-    if (agent !== "") query.set("agent_id", agent);
-    if (thread !== "") query.set("thread_id", thread);
-    const { signal } = this.#abort;
-    const answer = await this.#services.api.get<Page>(`/api/runs?${query}`, { signal });
-    signal.throwIfAborted();
+  async #get(page: { readonly limit: number; readonly before?: number | undefined }): Promise<Page> {
+    const { signal: aborted } = this.#abort;
+    const answer = await this.#api.get<Page>(`/api/runs?${toQuery(this.filter, page)}`, { signal: aborted });
+    aborted.throwIfAborted();
     return answer;
+  }
+
+  async #request(error: Signal<Problem | null>, work: () => Promise<void>): Promise<void> {
+    const { signal: aborted } = this.#abort;
+    try {
+      await work();
+      error.value = null;
+    } catch (failed) {
+      if (!aborted.aborted) error.value = problemOf(failed);
+    }
   }
 }
 
-/** A run that is over never changes: as the same object it is not drawn again. */
-function keepOver(rows: readonly Run[], before: readonly Run[]): Run[] {
-  const over = new Map(before.filter(({ status }) => isOver(status)).map((run) => [run.run_id, run]));
-  return rows.map((run) => over.get(run.run_id) ?? run);
+/** @returns undefined when nothing of the newest page was shown: there may be a hole below it */
+function merge(head: readonly Run[], rows: readonly Run[]): readonly Run[] | undefined {
+  const shown = new Map(rows.map((run) => [run.run_id, run]));
+  if (rows.length > 0 && !head.some(({ run_id: id }) => shown.has(id))) return undefined;
+  const inHead = idsOf(head);
+  // A shown row may have heard more since the page was fetched.
+  return [...head.map((run) => shown.get(run.run_id) ?? run), ...rows.filter(({ run_id: id }) => !inHead.has(id))];
+}
+
+/** A row that would look the same stays the same object, and is not drawn again. */
+function newer(row: Run, run: Run | undefined): Run {
+  if (!run || run.status !== row.status || run.cancel_requested !== row.cancel_requested) return run ?? row;
+  const isSame = run.finished_at === row.finished_at && run.usage.output_tokens === row.usage.output_tokens;
+  return isSame && run.started_at === row.started_at ? row : run;
+}
+
+function idsOf(runs: readonly Run[]): Set<string> {
+  return new Set(runs.map(({ run_id: id }) => id));
 }
 
 /** Deleted with its thread. */

@@ -1,5 +1,5 @@
 /** The table of runs: one row a run, with a box for those that can be canceled. */
-import { useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { isOver, type Run } from "../../../core/run.ts";
 import { serverNow } from "../../store/clock.ts";
 import { shortId } from "../../ui/format.ts";
@@ -11,38 +11,30 @@ import { Ago } from "../../ui/ago.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Duration } from "../../ui/duration.tsx";
 import { StatusBadge } from "../../ui/status-badge.tsx";
-import type { RunList } from "./run-list.ts";
+import type { Cancels } from "./cancels.ts";
+import type { RunsModel } from "./runs-model.ts";
 
 interface Props {
   readonly rows: readonly Run[];
-  readonly cancelable: readonly string[];
-  readonly selected: ReadonlySet<string>;
-  /** By the choice before, like a state's setter: rows keep what they got when they were made. */
-  readonly onSelect: (change: (selected: ReadonlySet<string>) => ReadonlySet<string>) => void;
-  readonly list: RunList;
+  readonly model: RunsModel;
 }
 
-export function RunTable({ rows, cancelable, selected, onSelect, list }: Props) {
-  const canCancel = new Set(cancelable);
-  const toggle = (runId: string) =>
-    onSelect((before) => {
-      const next = new Set(before);
-      if (!next.delete(runId)) next.add(runId);
-      return next;
-    });
+export function RunTable({ rows, model }: Props) {
+  const { selection, cancels } = model;
+  const chosen = selection.chosen.value;
+  const pending = cancels.pending.value;
   return (
     <div class="card runs-card">
       <table class="table runs-table">
-        <Head cancelable={cancelable} selected={selected} onSelect={onSelect} />
+        <Head rows={rows} model={model} />
         <tbody>
           {rows.map((run) => (
             <Row
               key={run.run_id}
               run={run}
-              canCancel={canCancel.has(run.run_id)}
-              isSelected={selected.has(run.run_id)}
-              onToggle={() => toggle(run.run_id)}
-              list={list}
+              isSelected={chosen.has(run.run_id)}
+              isPending={pending.has(run.run_id)}
+              model={model}
             />
           ))}
         </tbody>
@@ -51,19 +43,25 @@ export function RunTable({ rows, cancelable, selected, onSelect, list }: Props) 
   );
 }
 
-function Head({ cancelable, selected, onSelect }: Pick<Props, "cancelable" | "selected" | "onSelect">) {
-  const isAll = cancelable.length > 0 && selected.size === cancelable.length;
+function canCancel(run: Run): boolean {
+  return !isOver(run.status) && !run.cancel_requested;
+}
+
+function Head({ rows, model: { selection } }: Props) {
+  const chosen = selection.chosen.value;
+  const cancelable = rows.filter(canCancel).map(({ run_id: id }) => id);
+  const isAll = cancelable.length > 0 && cancelable.every((id) => chosen.has(id));
   return (
     <thead>
       <tr>
         <th scope="col" class="runs-box">
           <input
             type="checkbox"
-            aria-label="Select all that can be canceled"
+            aria-label="Select all shown that can be canceled"
             checked={isAll}
-            indeterminate={selected.size > 0 && !isAll}
+            indeterminate={chosen.size > 0 && !isAll}
             disabled={cancelable.length === 0}
-            onChange={() => onSelect(() => new Set(isAll ? [] : cancelable))}
+            onChange={() => (isAll ? selection.clear() : selection.chooseShown(cancelable))}
           />
           <span class="runs-all" aria-hidden="true">
             Select all
@@ -92,48 +90,35 @@ function Head({ cancelable, selected, onSelect }: Pick<Props, "cancelable" | "se
 
 interface RowProps {
   readonly run: Run;
-  readonly canCancel: boolean;
   readonly isSelected: boolean;
-  readonly onToggle: () => void;
-  readonly list: RunList;
+  readonly isPending: boolean;
+  readonly model: RunsModel;
 }
 
-/** A run that is over stays the same object (run-list.ts): its row is made once, however often the others are. */
+/** A run that looks the same is the same object (run-list.ts): its row is made once, however often the others are. */
 function Row(props: RowProps) {
-  const { run, canCancel, isSelected } = props;
-  return useMemo(() => <Cells {...props} />, [run, canCancel, isSelected]);
+  const { run, isSelected, isPending, model } = props;
+  return useMemo(() => <Cells {...props} />, [run, isSelected, isPending, model]);
 }
 
-function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
+function Cells({ run, isSelected, isPending, model: { selection, cancels } }: RowProps) {
   const usage = knownUsage(run.status, run.usage);
   return (
     <tr {...(isSelected && { "data-selected": "" })}>
       <td class="runs-box">
-        {canCancel && (
-          <input type="checkbox" aria-label={`Select run ${run.run_id}`} checked={isSelected} onChange={onToggle} />
+        {canCancel(run) && (
+          <input
+            type="checkbox"
+            aria-label={`Select run ${run.run_id}`}
+            checked={isSelected}
+            onChange={() => selection.toggle(run.run_id)}
+          />
         )}
       </td>
       <td class="runs-status">
-        <StatusBadge status={run.cancel_requested && !isOver(run.status) ? "canceling" : run.status} />
+        <StatusBadge status={(run.cancel_requested || isPending) && !isOver(run.status) ? "canceling" : run.status} />
       </td>
-      <td class="runs-id">
-        <a class="runs-title" dir="auto" href={href("runs", run.run_id)} title={run.run_id}>
-          {run.title || "Run"}
-        </a>
-        <span class="runs-about">
-          <span class="mono">{shortId(run.run_id)}</span>
-          {run.parent_run_id && (
-            <a class="runs-by" href={href("runs", run.parent_run_id)} title={`Delegated by run ${run.parent_run_id}`}>
-              delegated
-            </a>
-          )}
-          {run.error && (
-            <span class="runs-error" title={run.error.detail}>
-              {run.error.code}
-            </span>
-          )}
-        </span>
-      </td>
+      <Title run={run} />
       <td class="runs-agent">{run.agent_id}</td>
       <td class="runs-came">
         <Ago at={run.created_at} />
@@ -147,8 +132,33 @@ function Cells({ run, canCancel, isSelected, onToggle, list }: RowProps) {
       <td class="right runs-cost">
         <Cost agentId={run.agent_id} usage={usage} />
       </td>
-      <td class="right runs-act">{canCancel && <CancelOne runId={run.run_id} list={list} />}</td>
+      <td class="right runs-act">
+        {canCancel(run) && <CancelOne runId={run.run_id} isPending={isPending} cancels={cancels} />}
+      </td>
     </tr>
+  );
+}
+
+function Title({ run }: { run: Run }) {
+  return (
+    <td class="runs-id">
+      <a class="runs-title" dir="auto" href={href("runs", run.run_id)} title={run.run_id}>
+        {run.title || "Run"}
+      </a>
+      <span class="runs-about">
+        <span class="mono">{shortId(run.run_id)}</span>
+        {run.parent_run_id && (
+          <a class="runs-by" href={href("runs", run.parent_run_id)} title={`Delegated by run ${run.parent_run_id}`}>
+            delegated
+          </a>
+        )}
+        {run.error && (
+          <span class="runs-error" title={run.error.detail}>
+            {run.error.code}
+          </span>
+        )}
+      </span>
+    </td>
   );
 }
 
@@ -156,15 +166,22 @@ function Took({ run }: { run: Run }) {
   return <Duration ms={durationOf(run, isOver(run.status) ? 0 : serverNow.value)} />;
 }
 
-function CancelOne({ runId, list }: { runId: string; list: RunList }) {
-  const [isBusy, setBusy] = useState(false);
-  const cancel = () => {
-    setBusy(true);
-    // A refusal means that it is over already; the list is on its way to show that.
-    list.cancel([runId]).catch(() => setBusy(false));
-  };
+interface CancelProps {
+  readonly runId: string;
+  readonly isPending: boolean;
+  readonly cancels: Cancels;
+}
+
+function CancelOne({ runId, isPending, cancels }: CancelProps) {
+  if (isPending) {
+    return (
+      <Button onClick={() => cancels.undo(runId)} label={`Do not cancel run ${runId}`}>
+        Undo
+      </Button>
+    );
+  }
   return (
-    <Button kind="quiet" busy={isBusy} onClick={cancel} label={`Cancel run ${runId}`}>
+    <Button kind="quiet" onClick={() => cancels.soon(runId)} label={`Cancel run ${runId}`}>
       Cancel
     </Button>
   );

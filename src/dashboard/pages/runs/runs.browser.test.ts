@@ -9,7 +9,7 @@ const { client } = server;
 
 const SLOW = "/sim tokens=4000 rate=20";
 
-test("one run is canceled by its button, several after a question", async () => {
+test("one run is canceled by its button, after a while in which that can be undone, several after a question", async () => {
   await using visitor = await browser.visitor(client.url);
   const [first = "", ...others] = await Promise.all(
     ["1", "2", "3"].map((n) => client.begin(SLOW, { thread_id: `cancel-${n}` })),
@@ -21,6 +21,8 @@ test("one run is canceled by its button, several after a question", async () => 
       .filter({ has: page.locator(`a[title="${runId}"]`) })
       .locator(".badge");
 
+  await page.getByRole("button", { name: `Cancel run ${first}` }).click();
+  await page.getByRole("button", { name: `Do not cancel run ${first}` }).click();
   await page.getByRole("button", { name: `Cancel run ${first}` }).click();
 
   await eventually(async () => expect(await statusOf(first).innerText()).toBe("canceled"));
@@ -51,6 +53,63 @@ test("a new run comes into the list, and its end shows, without a reload", async
   expect(visitor.problems).toEqual([]);
 });
 
+test("new runs wait while a row is ticked, and the row keeps its place and its tick", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const mine = await client.begin(SLOW, { thread_id: "ticked" });
+  const page = await visitor.open("#/runs");
+  const box = page.getByRole("checkbox", { name: `Select run ${mine}` });
+  await box.check();
+  // Neither pointer nor focus: the tick alone holds the list.
+  await page.mouse.move(5, 400);
+  await page.getByRole("link", { name: "evenkeel, overview" }).focus();
+  const top = async () => (await box.boundingBox())?.y;
+  const before = await top();
+
+  await Promise.all(["a", "b", "c"].map((id) => client.chat("/sim tokens=1", { thread_id: `later-${id}` })));
+
+  const pill = page.getByRole("button", { name: "3 new" });
+  await pill.waitFor();
+  expect([await top(), await box.isChecked()]).toEqual([before, true]);
+  await picture(page, "runs-held");
+  await pill.click();
+  await eventually(async () => expect(await top()).toBeGreaterThan(before ?? 0));
+  expect(await box.isChecked()).toBe(true);
+  expect(visitor.problems).toEqual([]);
+});
+
+test("back from a run returns to the place in the list, however many pages were loaded", async () => {
+  await using visitor = await browser.visitor(client.url);
+  await Promise.all(Array.from({ length: 70 }, () => client.chat("/sim tokens=1", { agent_id: "greeter" })));
+  const page = await visitor.open("#/runs?agent=greeter");
+  const rows = page.locator("tbody tr");
+  await eventually(async () => {
+    await page.mouse.wheel(0, 4_000);
+    expect(await rows.count()).toBeGreaterThan(60);
+  });
+  await rows.nth(55).locator(".runs-title").scrollIntoViewIfNeeded();
+  const place = await page.evaluate(() => scrollY);
+  expect(place).toBeGreaterThan(500);
+
+  await rows.nth(55).locator(".runs-title").click();
+  await page.getByText("Where the time went").or(page.locator(".fall-answer")).waitFor();
+  expect(await page.evaluate(() => scrollY)).toBe(0);
+  await page.goBack();
+
+  await eventually(async () => expect(await page.evaluate(() => scrollY)).toBe(place));
+  expect(await rows.count()).toBeGreaterThan(60);
+  expect(visitor.problems).toEqual([]);
+});
+
+test("the head of the table stays in sight", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/runs?agent=greeter");
+  await page.locator("tbody tr").nth(40).scrollIntoViewIfNeeded();
+
+  const head = await page.getByRole("columnheader", { name: "Status" }).boundingBox();
+
+  expect(head?.y).toBe(0);
+});
+
 test("what a run becomes moves no column", async () => {
   await using visitor = await browser.visitor(client.url);
   await client.begin("/sim tokens=40 rate=20", { thread_id: "still" });
@@ -63,7 +122,8 @@ test("what a run becomes moves no column", async () => {
 
   await badge.filter({ hasText: "completed" }).waitFor();
 
-  expect(await page.locator("tbody .runs-cost").innerText()).toContain("$");
+  // The activity says that it is over; what it used comes with the run, a moment later.
+  await page.locator("tbody .runs-cost").filter({ hasText: "$" }).waitFor();
   expect(await lefts()).toEqual(before);
 });
 

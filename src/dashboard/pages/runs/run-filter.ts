@@ -1,0 +1,78 @@
+/** Which runs the list shows. It lives in the URL, so that a list can be linked, and the server filters by it. */
+import type { Activity } from "../../../core/activity.ts";
+import type { Run } from "../../../core/run.ts";
+
+export interface RunFilter {
+  /** Empty: any. */
+  readonly status: string;
+  readonly agent: string;
+  readonly thread: string;
+  /** Delegated runs too. */
+  readonly delegated: boolean;
+  /** Only what is older than this cursor: a window into the past, to which nothing new comes. */
+  readonly before: number | null;
+}
+
+export function readFilter(query: URLSearchParams): RunFilter {
+  const before = query.get("before") ?? "";
+  return {
+    status: query.get("status") ?? "",
+    agent: query.get("agent") ?? "",
+    thread: query.get("thread") ?? "",
+    delegated: query.get("delegated") === "true",
+    before: /^\d{1,15}$/.test(before) ? Number(before) : null,
+  };
+}
+
+/** For the page's own URL. */
+export function writeFilter({ status, agent, thread, delegated, before }: RunFilter): Record<string, string> {
+  const entries = { status, agent, thread, delegated: delegated ? "true" : "", before: String(before ?? "") };
+  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== ""));
+}
+
+export function isFiltered(filter: RunFilter): boolean {
+  const { delegated: _, ...rest } = writeFilter(filter);
+  return Object.keys(rest).length > 0;
+}
+
+/** For `GET /api/runs`. @param page `before` undefined for the newest */
+export function toQuery(
+  { status, agent, thread, delegated }: RunFilter,
+  page: { readonly limit: number; readonly before?: number | undefined },
+): string {
+  const query = new URLSearchParams({ limit: String(page.limit) });
+  if (page.before !== undefined) query.set("before", String(page.before));
+  if (status !== "") query.set("status", status);
+  if (agent !== "") query.set("agent_id", agent);
+  if (thread !== "") query.set("thread_id", thread);
+  // The runs of one thread are few, and one that was asked for by a link is to be seen.
+  if (!delegated && thread === "") query.set("top_level", "true");
+  return query.toString();
+}
+
+/** Whether an activity may be about a run that the filter lets through. */
+export function mayConcern({ agent, thread }: RunFilter, activity: Activity): boolean {
+  if (agent !== "" && activity.agent_id && activity.agent_id !== agent) return false;
+  return thread === "" || !activity.thread_id || activity.thread_id === thread;
+}
+
+/** What an activity says of a run that is shown, so that it is seen before the run is fetched. */
+export function withNews(run: Run, { type, at, detail }: Activity): Run {
+  switch (type) {
+    case "run.started":
+      return { ...run, status: "running", started_at: run.started_at ?? at };
+    case "run.completed":
+      return { ...run, status: "completed", finished_at: at };
+    case "run.canceled":
+      return { ...run, status: "canceled", finished_at: at };
+    case "run.failed":
+      return { ...run, status: "failed", finished_at: at, error: errorOf(detail) ?? run.error };
+    default:
+      return run;
+  }
+}
+
+function errorOf({ code, message }: Activity["detail"]): Run["error"] | undefined {
+  if (typeof code !== "string") return undefined;
+  return { code, detail: typeof message === "string" ? message : "" } as Run["error"];
+}

@@ -1,0 +1,112 @@
+/**
+ * The runs that a person has ticked, by id: the choice outlives the rows that are shown. A run leaves it when it ends.
+ * "All that match" is a second step, because it reaches runs that nobody has looked at.
+ */
+import { signal } from "@preact/signals";
+import type { Activity, ActivityType } from "../../../core/activity.ts";
+import type { Run } from "../../../core/run.ts";
+import { ActivityWatch } from "../../live/activity-watch.ts";
+import type { Services } from "../../live/services.ts";
+import { toQuery, type RunFilter } from "./run-filter.ts";
+
+/** The most that one choice holds; what matches beyond it is said to be more, and is not chosen. */
+export const MAX_CHOSEN = 5_000;
+const REQUEST_ROWS = 500;
+const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", "run.canceled"]);
+const UNDER_WAY = ["running", "queued"] as const;
+
+export class RunSelection {
+  readonly chosen = signal<ReadonlySet<string>>(new Set());
+  /** All that match the filter and are under way; null until it was asked for. */
+  readonly matching = signal<readonly string[] | null>(null);
+  readonly #services: Services;
+  readonly #filter: RunFilter;
+  readonly #watch: ActivityWatch;
+  /** Counts choices, so that a late answer does not offer what belongs to an earlier one. */
+  #round = 0;
+
+  constructor(services: Services, filter: RunFilter) {
+    this.#services = services;
+    this.#filter = filter;
+    this.#watch = new ActivityWatch(services.live, {
+      onActivity: (activity) => this.#onActivity(activity),
+      onMissed: () => {},
+    });
+  }
+
+  start(): void {
+    this.#watch.start();
+  }
+
+  stop(): void {
+    this.#watch.stop();
+  }
+
+  toggle(runId: string): void {
+    const next = new Set(this.chosen.value);
+    if (!next.delete(runId) && next.size < MAX_CHOSEN) next.add(runId);
+    this.#choose(next);
+  }
+
+  /** The rows that are shown; then what else matches is looked up, to be offered. */
+  chooseShown(runIds: readonly string[]): void {
+    this.#choose(new Set(runIds.slice(0, MAX_CHOSEN)));
+    const round = this.#round;
+    void this.#findMatching().then(
+      (ids) => {
+        if (round === this.#round) this.matching.value = ids;
+      },
+      // Nothing is offered then: what is shown is chosen all the same.
+      () => {},
+    );
+  }
+
+  chooseMatching(): void {
+    const ids = this.matching.value;
+    if (ids) this.#choose(new Set(ids));
+  }
+
+  clear(): void {
+    this.#choose(new Set());
+  }
+
+  #choose(chosen: ReadonlySet<string>): void {
+    this.#round += 1;
+    this.matching.value = null;
+    this.chosen.value = chosen;
+  }
+
+  #onActivity({ type, run_id: runId }: Activity): void {
+    if (!runId || !ENDS.has(type) || !this.chosen.value.has(runId)) return;
+    const rest = new Set(this.chosen.value);
+    rest.delete(runId);
+    this.chosen.value = rest;
+  }
+
+  async #findMatching(): Promise<readonly string[]> {
+    const { status } = this.#filter;
+    const ids: string[] = [];
+    for (const each of UNDER_WAY) {
+      if (status !== "" && status !== each) continue;
+      ids.push(...(await this.#idsWith({ ...this.#filter, status: each }, MAX_CHOSEN - ids.length)));
+    }
+    return ids;
+  }
+
+  async #idsWith(filter: RunFilter, most: number): Promise<string[]> {
+    const ids: string[] = [];
+    let before: number | null | undefined = filter.before ?? undefined;
+    while (before !== null && ids.length < most) {
+      const query = toQuery(filter, { limit: Math.min(REQUEST_ROWS, most - ids.length), before });
+      const page: Page = await this.#services.api.get<Page>(`/api/runs?${query}`);
+      ids.push(...page.runs.filter((run) => !run.cancel_requested).map(({ run_id: id }) => id));
+      before = page.next;
+    }
+    return ids;
+  }
+}
+
+interface Page {
+  readonly runs: readonly Run[];
+  readonly next: number | null;
+}

@@ -1,0 +1,42 @@
+/** Whether a reader is at work in a list, so that its rows have to stay where they are. */
+import { useEffect, useRef } from "preact/hooks";
+import { useVisible } from "./use-visible.ts";
+
+interface Hold {
+  /** For an element right above the list: the list is held while that is out of view. */
+  readonly top: ReturnType<typeof useVisible<HTMLDivElement>>;
+  /** For the list itself. */
+  readonly area: {
+    readonly onPointerEnter: () => void;
+    readonly onPointerLeave: () => void;
+    readonly onFocusIn: () => void;
+    readonly onFocusOut: (event: FocusEvent) => void;
+  };
+}
+
+/** What is told at first, and at each change. */
+interface Holdable {
+  hold(isHolding: boolean): void;
+}
+
+/** @param also another reason to hold */
+export function useHold(list: Holdable, also: boolean): Hold {
+  // Held until the observer has looked: a reader who comes back is further down.
+  const reasons = useRef({ pointer: false, focus: false, isBelow: true, also });
+  const set = (part: Partial<typeof reasons.current>) => {
+    Object.assign(reasons.current, part);
+    list.hold(Object.values(reasons.current).some(Boolean));
+  };
+  useEffect(() => set({ also }), [also, list]);
+  const top = useVisible<HTMLDivElement>((isVisible) => set({ isBelow: !isVisible }));
+  return {
+    top,
+    area: {
+      onPointerEnter: () => set({ pointer: true }),
+      onPointerLeave: () => set({ pointer: false }),
+      onFocusIn: () => set({ focus: true }),
+      onFocusOut: ({ currentTarget, relatedTarget }) =>
+        set({ focus: (currentTarget as Element).contains(relatedTarget as Node | null) }),
+    },
+  };
+}

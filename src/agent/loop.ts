@@ -11,6 +11,8 @@ import { MODEL_STEP } from "../core/event.ts";
 import { textOf, toolUsesOf, type Message, type ToolUseBlock } from "../core/message.ts";
 import { addUsage, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Audience, ModelMessage } from "./history/model-message.ts";
+import { Transcript } from "./history/transcript.ts";
 import type { Breaker } from "./breaker.ts";
 import { callModel } from "./model.ts";
 import type { RefreshTools } from "./mcp/live-tools.ts";
@@ -21,6 +23,9 @@ import { outlastTrouble } from "./retry-storage.ts";
 import { runTools, type ToolRound } from "./tools/execute.ts";
 import type { Tools } from "./tools/invoke.ts";
 import { describeTools } from "./tools/registry.ts";
+
+/** All results of one round of tool calls together, as the model gets them. */
+const MAX_RESULT_CHARACTERS = 512 * 1024;
 
 export interface LoopOptions {
   readonly run: Run;
@@ -41,7 +46,8 @@ export interface LoopOptions {
 
 /** What is known after the last step. */
 interface Progress {
-  readonly messages: readonly Message[];
+  /** The last message of the run: it says whether a model or a tool step comes next. */
+  readonly last: Message | undefined;
   readonly usage: Usage;
   readonly steps: number;
   /** No step was made yet under this claim. */
@@ -51,37 +57,47 @@ interface Progress {
 /** Runs to the end and settles the run as completed. @throws AppError why it failed; the signal's reason */
 export async function runLoop(options: LoopOptions): Promise<void> {
   const { engine, run } = options;
+  const turns = await outlastTrouble(() => engine.history(run.run_id), options.signal);
+  const transcript = new Transcript(audienceOf(options));
+  for (const turn of turns) transcript.add(turn);
   let progress: Progress = {
-    messages: await outlastTrouble(() => engine.history(run.run_id), options.signal),
+    last: turns.at(-1)?.messages.at(-1),
     usage: run.usage,
     steps: run.steps,
     resumed: true,
   };
   for (;;) {
-    const uses = toolUsesOf(progress.messages.at(-1) ?? { role: "user", content: "" });
-    const next = uses.length > 0 ? await toolStep(options, progress, uses) : await modelStep(options, progress);
+    const uses = progress.last ? toolUsesOf(progress.last) : [];
+    const next =
+      uses.length > 0
+        ? await toolStep(options, progress, uses)
+        : await modelStep(options, progress, transcript.messages);
     if (!next) return;
     progress = next;
+    if (next.last) transcript.push(next.last);
   }
 }
 
 /** @returns undefined when that was the last word, which is settled already */
-async function modelStep(options: LoopOptions, progress: Progress): Promise<Progress | undefined> {
+async function modelStep(
+  options: LoopOptions,
+  progress: Progress,
+  said: readonly ModelMessage[],
+): Promise<Progress | undefined> {
   const { agent, journal, client, meter, breaker, modelIdleMs: idleMs, signal } = options;
   assertStepsLeft(agent, progress.steps + 1);
   const missing = await options.refreshTools(signal);
-  const params = paramsOf(options, progress.messages, missing);
+  const params = paramsOf(options, said, missing);
   const { content, usage } = await callModel({ client, params, journal, meter, breaker, idleMs, signal });
-  const message: Message = { role: "assistant", content };
+  const message: Message = { role: "assistant", content, model: params.model };
   const step = { usage: addUsage(progress.usage, usage), steps: progress.steps + 1 };
-  // The API refuses empty messages in a history, so an empty answer is not kept.
   const messages = content.length > 0 ? [message] : [];
   if (toolUsesOf(message).length === 0) {
     await journal.settle({ ...step, messages }, { status: "completed", reply: textOf(message) });
     return undefined;
   }
   await journal.checkpoint({ ...step, messages }, [{ type: "STEP_FINISHED", stepName: MODEL_STEP }]);
-  return { ...step, messages: [...progress.messages, message], resumed: false };
+  return { ...step, last: message, resumed: false };
 }
 
 async function toolStep(options: LoopOptions, progress: Progress, uses: readonly ToolUseBlock[]): Promise<Progress> {
@@ -94,7 +110,7 @@ async function toolStep(options: LoopOptions, progress: Progress, uses: readonly
   const results = await runTools({ uses, ledger, tools, journal, steps: progress.steps, parking, takeTurn, context });
   const message: Message = { role: "user", content: results };
   await journal.checkpoint({ messages: [message], steps });
-  return { ...progress, steps, messages: [...progress.messages, message], resumed: false };
+  return { ...progress, steps, last: message, resumed: false };
 }
 
 function assertStepsLeft({ agentId, limits }: Agent, steps: number): void {
@@ -105,9 +121,13 @@ function assertStepsLeft({ agentId, limits }: Agent, steps: number): void {
   );
 }
 
+function audienceOf({ agent, tools }: LoopOptions): Audience {
+  return { model: agent.model, hasTools: tools.size > 0, maxResultCharacters: MAX_RESULT_CHARACTERS };
+}
+
 function paramsOf(
   { agent, tools }: LoopOptions,
-  messages: readonly Message[],
+  messages: readonly ModelMessage[],
   missingTools: readonly string[],
 ): MessageCreateParamsStreaming {
   const { model, maxTokens, thinking } = agent;
@@ -117,7 +137,7 @@ function paramsOf(
     model,
     max_tokens: maxTokens,
     stream: true,
-    // Stored content is what the API sent or what it documents as input; its types are a subset of theirs.
+    // `Transcript` renders what the API takes; blocks of a type that the SDK does not know go back as they came.
     messages: messages as unknown as MessageParam[],
     ...(system !== "" && { system }),
     ...(described.length > 0 && { tools: described }),

@@ -1,7 +1,7 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
 import { z } from "zod";
 import { MAX_TIMEOUT_MS } from "../core/limits.ts";
-import { MULTITASK_STRATEGIES, RUN_STATUSES } from "../core/run.ts";
+import { FINISH_REASONS, MULTITASK_STRATEGIES, RUN_STATUSES } from "../core/run.ts";
 import { isUiChat, UI_CHAT } from "./ai-sdk.ts";
 import { chosenId, expecting, metadata, orNull, wholeNumber } from "./fields.ts";
 import { ERROR_INFO } from "./problem.ts";
@@ -34,6 +34,7 @@ export const REPLY = z
     agent_id: z.string(),
     status: z.enum(RUN_STATUSES),
     reply: z.string().nullable(),
+    finish_reason: z.enum(FINISH_REASONS).nullable().describe("Why the run ended."),
     usage: USAGE,
     steps: z.int(),
     duration_ms: z.int(),
@@ -48,6 +49,7 @@ export const TASK = z
   .object({
     task_id: z.string(),
     status: z.enum(TASK_STATUSES),
+    finish_reason: z.enum(FINISH_REASONS).exactOptional().describe("Once it is over."),
     result: REPLY.exactOptional().describe("Once it is completed."),
     error: ERROR_INFO.exactOptional().describe("Once it failed."),
   })
@@ -101,7 +103,9 @@ export const POST_CHAT = route({
     ...errors,
     "MODEL_UNAVAILABLE",
     "MODEL_REJECTED",
+    "MODEL_REFUSED",
     "MODEL_UNAUTHORIZED",
+    "CONTEXT_TOO_LARGE",
     "STEP_LIMIT",
     "RUN_TIMEOUT",
     "POISONED",

@@ -1,6 +1,6 @@
 /** Runs: what one looks like, and the routes that list, show, follow and cancel them. */
 import { z } from "zod";
-import { RUN_STATUSES } from "../core/run.ts";
+import { FINISH_REASONS, RUN_STATUSES } from "../core/run.ts";
 import { EPOCH_MS, NEXT, PAGE, position } from "./fields.ts";
 import { ERROR_INFO } from "./problem.ts";
 import { empty, json, jsonOrEvents, route } from "./route.ts";
@@ -30,6 +30,7 @@ const STORED_RUN = z.object({
   steps: z.int().describe("Model calls and tool calls."),
   usage: USAGE,
   reply: z.string().nullable(),
+  finish_reason: z.enum(FINISH_REASONS).nullable().describe("Why it ended; null until it is over."),
   error: ERROR_INFO.nullable(),
   timeout_ms: z.int().nullable(),
   cancel_requested: z.boolean(),

@@ -1,5 +1,6 @@
 /** Threads: list, one with its messages, delete. */
 import { z } from "zod";
+import { FINISH_REASONS } from "../core/run.ts";
 import { EPOCH_MS, NEXT, PAGE } from "./fields.ts";
 import { empty, json, route } from "./route.ts";
 
@@ -34,9 +35,24 @@ const CONTENT_BLOCK = z
 const MESSAGE = z.object({
   role: z.enum(["user", "assistant"]),
   content: z.union([z.string(), z.array(CONTENT_BLOCK).readonly()]),
+  model: z.string().exactOptional().describe("The model that wrote it. Messages of older versions do not say."),
+  cut: z.enum(FINISH_REASONS).exactOptional().describe("The answer ends before its end: why its run did."),
+  note: z.string().exactOptional().describe("What the server tells the model behind this message: no person said it."),
 });
 
-const STORED_MESSAGE = MESSAGE.extend({ run_id: z.string(), at: EPOCH_MS }).meta({ id: "Message" });
+const UNSENT_REASON = z
+  .enum(["withdrawn", "refused", "rejected", "too_large", "repeated"])
+  .describe(
+    "withdrawn: canceled before it began. refused: by the model. rejected: the API took the request for invalid. " +
+      "too_large: for the model's window. repeated: the message before it is the same, and failed.",
+  );
+
+const STORED_MESSAGE = MESSAGE.extend({
+  run_id: z.string(),
+  at: EPOCH_MS,
+  sent: z.literal(false).exactOptional().describe("Only there when the model does not get to see it."),
+  why: UNSENT_REASON.exactOptional(),
+}).meta({ id: "Message" });
 
 const THREAD = THREAD_SUMMARY.extend({ messages: z.array(STORED_MESSAGE).readonly() }).meta({ id: "Thread" });
 
@@ -46,6 +62,8 @@ export type ToolUseBlock = Readonly<z.output<typeof TOOL_USE>>;
 export type ToolResultBlock = Readonly<z.output<typeof TOOL_RESULT>>;
 export type ContentBlock = Readonly<z.output<typeof CONTENT_BLOCK>>;
 export type Message = Readonly<z.output<typeof MESSAGE>>;
+/** Why the model does not get to see a message (`engine/rules/unsent.ts`). */
+export type UnsentReason = z.output<typeof UNSENT_REASON>;
 export type StoredMessage = Readonly<z.output<typeof STORED_MESSAGE>>;
 
 export const LIST_THREADS = route({

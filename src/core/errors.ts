@@ -21,6 +21,7 @@ const ERROR_TABLE = {
   RUN_ID_TAKEN: { status: 409, title: "Run id is taken" },
   RUN_CANCELED: { status: 409, title: "Run was canceled" },
   THREAD_BUSY: { status: 409, title: "Thread is busy" },
+  CONTEXT_TOO_LARGE: { status: 413, title: "Message too large for the model" },
   BODY_TOO_LARGE: { status: 413, title: "Body too large" },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: "Unsupported media type" },
   IDEMPOTENCY_MISMATCH: { status: 422, title: "Idempotency-Key was used for another request" },
@@ -35,6 +36,7 @@ const ERROR_TABLE = {
   // How a run failed.
   MODEL_UNAVAILABLE: { status: 502, title: "Model unavailable" },
   MODEL_REJECTED: { status: 502, title: "Model refused the request" },
+  MODEL_REFUSED: { status: 422, title: "Model refused to answer" },
   MODEL_UNAUTHORIZED: { status: 502, title: "Model refused the API key" },
   // A limit that the operator set and this request met: no alert for a broken server.
   STEP_LIMIT: { status: 422, title: "Step limit reached" },

@@ -90,7 +90,7 @@ describe("terminalEvent", () => {
       threadId: "thread_1",
       runId: "run_1",
       outcome: { type: "success" },
-      result: { reply: "" },
+      result: { reply: "", finish_reason: "stop" },
     });
   });
 
@@ -109,6 +109,20 @@ describe("terminalEvent", () => {
       code: "STEP_LIMIT",
       message: "It took 40 steps.",
     });
+  });
+
+  test.each<[Outcome, string]>([
+    [{ status: "completed", reply: "" }, "stop"],
+    [{ status: "completed", reply: "half", finishReason: "max_tokens" }, "max_tokens"],
+    [{ status: "canceled" }, "canceled"],
+    [{ status: "failed", error: { code: "MODEL_UNAVAILABLE", detail: "" } }, "error"],
+    [{ status: "failed", error: { code: "STEP_LIMIT", detail: "" } }, "step_limit"],
+    [{ status: "failed", error: { code: "RUN_TIMEOUT", detail: "" } }, "time_limit"],
+    [{ status: "failed", error: { code: "MODEL_REFUSED", detail: "" } }, "refusal"],
+  ])("the terminal event of %o says why the run ended", (outcome, reason) => {
+    const event = terminalEvent(RUN, outcome, USAGE);
+
+    expect(event).toMatchObject({ finish_reason: reason });
   });
 
   test("tokens are counted as AG-UI counts them: what the cache took or gave is a part of the input", () => {

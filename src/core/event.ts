@@ -24,15 +24,15 @@ import type {
   ToolCallResultEvent,
   ToolCallStartEvent,
 } from "@ag-ui/core";
-import type { Outcome, Run, Usage } from "./run.ts";
+import { finishReasonOf, type FinishReason, type Outcome, type Run, type Usage } from "./run.ts";
 
 // AG-UI types `type` as a TypeScript enum; on the wire, and here, it is the plain string.
 type Wire<E> = E extends { type: string } ? Omit<E, "type" | "rawEvent"> & { type: `${E["type"]}` } : never;
 
 export type RunEvent = Wire<
   | RunStartedEvent
-  | RunFinishedEvent
-  | RunErrorEvent
+  | Ended<RunFinishedEvent>
+  | Ended<RunErrorEvent>
   | StepStartedEvent
   | StepFinishedEvent
   | TextMessageStartEvent
@@ -52,6 +52,9 @@ export type RunEvent = Wire<
 
 /** AG-UI has no field for a tool that failed, and lets events carry more than it names. */
 type ToolResultEvent = ToolCallResultEvent & { isError?: true };
+
+/** Nor has it one for why a run ended. */
+type Ended<E> = E & { finish_reason?: FinishReason };
 
 export type RunEventType = RunEvent["type"];
 
@@ -97,12 +100,21 @@ export function terminalEvent(run: Pick<Run, "run_id" | "thread_id">, outcome: O
       cacheWriteInputTokens: usage.cache_creation_input_tokens,
     },
   ];
+  const finish_reason = finishReasonOf(outcome);
   if (outcome.status === "failed") {
-    return { type: "RUN_ERROR", code: outcome.error.code, message: outcome.error.detail, usage: tokens };
+    const { code, detail } = outcome.error;
+    return { type: "RUN_ERROR", code, message: detail, usage: tokens, finish_reason };
   }
-  const finished = { type: "RUN_FINISHED", threadId: run.thread_id, runId: run.run_id, usage: tokens } as const;
+  const finished = {
+    type: "RUN_FINISHED",
+    threadId: run.thread_id,
+    runId: run.run_id,
+    usage: tokens,
+    finish_reason,
+  } as const;
   if (outcome.status === "canceled") return { ...finished, outcome: { type: "cancelled" } };
-  return { ...finished, outcome: { type: "success" }, result: { reply: outcome.reply } };
+  // In `result` as well: AG-UI's own clients drop fields that they do not know.
+  return { ...finished, outcome: { type: "success" }, result: { reply: outcome.reply, finish_reason } };
 }
 
 /** True for the event after which a journal takes no more. */

@@ -1,6 +1,6 @@
 /** What a run is: its states, what a client asks for, what it ends in. Pure nouns, shared by every process. */
 import type { StoredRun, Usage } from "../api/runs.ts";
-import type { ErrorInfo } from "./errors.ts";
+import type { ErrorCode, ErrorInfo } from "./errors.ts";
 import { TITLE_CHARACTERS } from "./limits.ts";
 import type { Message } from "./message.ts";
 
@@ -10,6 +10,22 @@ export type RunStatus = (typeof RUN_STATUSES)[number];
 export function isOver(status: RunStatus): boolean {
   return status === "completed" || status === "failed" || status === "canceled";
 }
+
+/**
+ * Why a run ended: the model had said all, its answer was cut at its token limit, it refused, the run met its step or
+ * time limit or its budget, somebody canceled it, or it failed.
+ */
+export const FINISH_REASONS = [
+  "stop",
+  "max_tokens",
+  "refusal",
+  "step_limit",
+  "time_limit",
+  "budget",
+  "canceled",
+  "error",
+] as const;
+export type FinishReason = (typeof FINISH_REASONS)[number];
 
 /** What to do when a thread already has a run under way: wait behind it, refuse, or cancel it first. */
 export const MULTITASK_STRATEGIES = ["enqueue", "reject", "interrupt"] as const;
@@ -86,6 +102,19 @@ export function ownerName(agent: number, pid: number): string {
 
 /** How a run ends. */
 export type Outcome =
-  | { readonly status: "completed"; readonly reply: string }
+  /** Without a reason the model had said all: "stop". */
+  | { readonly status: "completed"; readonly reply: string; readonly finishReason?: FinishReason }
   | { readonly status: "failed"; readonly error: ErrorInfo }
   | { readonly status: "canceled" };
+
+/** The limits that fail a run, rather than end it with a last word of the model. */
+const REASON_OF_ERROR: Readonly<Partial<Record<ErrorCode, FinishReason>>> = {
+  STEP_LIMIT: "step_limit",
+  RUN_TIMEOUT: "time_limit",
+  MODEL_REFUSED: "refusal",
+};
+
+export function finishReasonOf(outcome: Outcome): FinishReason {
+  if (outcome.status === "completed") return outcome.finishReason ?? "stop";
+  return outcome.status === "canceled" ? "canceled" : (REASON_OF_ERROR[outcome.error.code] ?? "error");
+}

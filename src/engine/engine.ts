@@ -8,9 +8,10 @@
  */
 import type { Thread, ThreadSummary } from "../api/threads.ts";
 import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
+import type { ErrorCode } from "../core/errors.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
 import type { Message } from "../core/message.ts";
-import type { NewRun, Outcome, Run, RunStatus, Usage } from "../core/run.ts";
+import type { FinishReason, NewRun, Outcome, Run, RunStatus, Usage } from "../core/run.ts";
 import type { OwnerEnd } from "./rules/blame.ts";
 
 export interface Engine {
@@ -78,8 +79,11 @@ export interface Engine {
    */
   release(request: { readonly owner?: string; readonly end: OwnerEnd }): Promise<number>;
 
-  /** What the run's next model call starts from: its thread up to and with this run, oldest first. */
-  history(runId: string): Promise<Message[]>;
+  /**
+   * What the run's next model call starts from: its thread up to and with this run, oldest first, as it is stored.
+   * What of it goes to the model is decided by `agent/history/`. Empty when there is no such run.
+   */
+  history(runId: string): Promise<Turn[]>;
 
   /** The tool ledger of the run. */
   toolCalls(runId: string): Promise<ToolCall[]>;
@@ -175,6 +179,21 @@ export interface ToolCall {
   readonly contained?: boolean;
   /** Null from its start until it finished. */
   readonly result: { readonly content: string; readonly isError: boolean } | null;
+}
+
+/** One run of a thread with its messages, and what decides how they go to the model. */
+export interface Turn {
+  readonly runId: string;
+  readonly agentId: string;
+  readonly status: RunStatus;
+  readonly finishReason: FinishReason | null;
+  readonly errorCode: ErrorCode | null;
+  /** How many processes have owned it. */
+  readonly attempts: number;
+  readonly steps: number;
+  readonly messages: readonly Message[];
+  /** Its ledger, when it failed or was canceled: calls whose result is in no message. */
+  readonly toolCalls: readonly ToolCall[];
 }
 
 export interface Page<T> {

@@ -19,6 +19,7 @@ test("a chat waits for the reply and answers with everything about its run", asy
     agent_id: "assistant",
     status: "completed",
     reply: "tok1 tok2 tok3",
+    finish_reason: "stop",
     usage: expect.objectContaining({ output_tokens: 3 }),
     steps: 1,
     duration_ms: expect.any(Number),

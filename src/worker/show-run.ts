@@ -29,6 +29,7 @@ export function showReply(run: Run): Reply {
     agent_id: run.agent_id,
     status: run.status,
     reply: run.reply,
+    finish_reason: run.finish_reason,
     usage: run.usage,
     steps: run.steps,
     duration_ms: (run.finished_at ?? Date.now()) - run.created_at,
@@ -41,6 +42,7 @@ export function showTask(run: Run): Task {
     task_id: run.run_id,
     status: run.status === "queued" || run.status === "waiting" ? "pending" : run.status,
     ...(run.status === "completed" && { result: showReply(run) }),
+    ...(run.finish_reason && { finish_reason: run.finish_reason }),
     ...(run.error && { error: run.error }),
   };
 }

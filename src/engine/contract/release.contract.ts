@@ -60,7 +60,9 @@ function testHandBack(open: OpenEngine): void {
     expect(second.run.started_at).toBe(first.run.started_at);
     expect(await data.engine.run(first.run.run_id)).toEqual(second.run);
     expect(second.fence).toBeGreaterThan(first.fence);
-    expect(await data.engine.history(second.run.run_id)).toMatchObject([{ content: "hello" }, { content: "half" }]);
+    expect(await data.engine.history(second.run.run_id)).toMatchObject([
+      { messages: [{ content: "hello" }, { content: "half" }] },
+    ]);
   });
 
   test("a released run keeps its place at the head of its thread", async () => {

@@ -239,7 +239,7 @@ function testEnd(open: OpenEngine): void {
       const claim = await start(data.engine, { message: reply });
       await complete(data.engine, claim, reply);
       expect((await data.engine.run(claim.run.run_id))?.reply).toBe(reply);
-      expect((await data.engine.history(claim.run.run_id))[0]?.content).toBe(reply);
+      expect((await data.engine.history(claim.run.run_id))[0]?.messages[0]?.content).toBe(reply);
     }
   });
 

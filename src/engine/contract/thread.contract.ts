@@ -1,6 +1,8 @@
 /** Threads: what a model call starts from, what a reader sees, and their removal. */
 import { expect, onTestFinished, test, vi } from "vitest";
+import type { ErrorCode } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
+import type { Claim, Engine, ToolCall } from "../engine.ts";
 import { claimNext, complete, delta, enqueue, journalOf, newRun, start, stepOf, type OpenEngine } from "./setup.ts";
 
 export function testThread(open: OpenEngine): void {
@@ -34,27 +36,62 @@ function testHistory(open: OpenEngine): void {
       reply: "noon",
     });
 
-    const conversation = [user("one"), USE, RESULT, { role: "assistant", content: "noon" }, user("two")];
-    expect(await data.engine.history(second.run_id)).toEqual(conversation);
-    expect(await data.engine.history(third.run_id)).toEqual([...conversation, user("three")]);
-    expect(await data.engine.history(first.run.run_id)).toEqual(conversation.slice(0, -1));
+    const one = [user("one"), USE, RESULT, { role: "assistant", content: "noon" }];
+    expect(await messagesOf(data.engine, second.run_id)).toEqual([one, [user("two")]]);
+    expect(await messagesOf(data.engine, third.run_id)).toEqual([one, [user("two")], [user("three")]]);
+    expect(await messagesOf(data.engine, first.run.run_id)).toEqual([one]);
   });
 
-  test("a tool call that an earlier run left without a result is answered in the history", async () => {
+  test("each turn of a history says how its run stands", async () => {
     await using data = await open();
-    const first = await start(data.engine, { threadId: "thread", message: "one" });
-    await data.engine.settle(stepOf(first, { messages: [USE] }), { status: "canceled" });
-    const second = await enqueue(data.engine, { threadId: "thread", message: "two" });
+    const first = await start(data.engine, { threadId: "thread", agentId: "helper" });
+    const error = { code: "MODEL_UNAVAILABLE", detail: "no answer" } as const;
+    await data.engine.settle(stepOf(first, { steps: 3 }), { status: "failed", error });
+    const second = await start(data.engine, { threadId: "thread" });
 
-    expect(await data.engine.history(second.run_id)).toEqual([
-      user("one"),
-      USE,
-      { role: "user", content: [expect.objectContaining({ tool_use_id: "call_1", is_error: true })] },
-      user("two"),
+    expect(await data.engine.history(second.run.run_id)).toMatchObject([
+      {
+        runId: first.run.run_id,
+        agentId: "helper",
+        status: "failed",
+        finishReason: "error",
+        errorCode: "MODEL_UNAVAILABLE",
+        attempts: 1,
+        steps: 3,
+      },
+      { runId: second.run.run_id, status: "running", finishReason: null, errorCode: null, steps: 0, toolCalls: [] },
     ]);
   });
 
-  test("a tool call that the run itself has not finished stays open at the end of its history", async () => {
+  test("what a message says of itself comes back with it", async () => {
+    await using data = await open();
+    const claim = await start(data.engine, { threadId: "thread", message: "one" });
+    const cut: Message = { role: "assistant", content: "no", model: "claude-test", cut: "canceled", note: "stopped" };
+    await data.engine.append(stepOf(claim, { messages: [cut] }));
+
+    expect(await messagesOf(data.engine, claim.run.run_id)).toEqual([[user("one"), cut]]);
+    expect((await data.engine.thread("thread"))?.messages[1]).toMatchObject(cut);
+  });
+
+  test.each([{ status: "canceled" }, { status: "failed", error: { code: "POISONED", detail: "again" } }] as const)(
+    "a turn that is $status has its ledger, which knows of calls without a result",
+    async (outcome) => {
+      await using data = await open();
+      const first = await start(data.engine, { threadId: "thread", message: "one" });
+      const call = { stepsBefore: 1, toolCallId: "call_1", name: "clock", effects: "pure" } as const;
+      const finished: ToolCall = { ...call, result: { content: "noon", isError: false } };
+      await data.engine.append(stepOf(first, { messages: [USE], steps: 1, toolCalls: [finished] }));
+      await data.engine.settle(stepOf(first), outcome);
+      const second = await enqueue(data.engine, { threadId: "thread", message: "two" });
+
+      expect(await data.engine.history(second.run_id)).toMatchObject([
+        { messages: [user("one"), USE], steps: 1, toolCalls: [finished] },
+        { messages: [user("two")], toolCalls: [] },
+      ]);
+    },
+  );
+
+  test("a run that goes on elsewhere has its messages up to its last checkpoint", async () => {
     await using data = await open();
     const claim = await start(data.engine, { message: "one" });
     await data.engine.append(stepOf(claim, { messages: [USE] }));
@@ -62,7 +99,7 @@ function testHistory(open: OpenEngine): void {
 
     const next = await claimNext(data.engine, { owner: "owner 2" });
 
-    expect(await data.engine.history(next.run.run_id)).toEqual([user("one"), USE]);
+    expect(await messagesOf(data.engine, next.run.run_id)).toEqual([[user("one"), USE]]);
   });
 
   test("the history of a run that does not exist is empty", async () => {
@@ -72,6 +109,25 @@ function testHistory(open: OpenEngine): void {
 }
 
 function testReading(open: OpenEngine): void {
+  test("a message that the model does not get to see is marked, with the reason", async () => {
+    await using data = await open();
+    const threadId = "thread";
+    await data.engine.cancel((await enqueue(data.engine, { threadId, message: "delete everything" })).run_id);
+    const rejected = await start(data.engine, { threadId, message: "too odd" });
+    await fail(data.engine, rejected, "MODEL_REJECTED");
+    await fail(data.engine, await start(data.engine, { threadId, message: "hello" }), "MODEL_UNAVAILABLE");
+    await complete(data.engine, await start(data.engine, { threadId, message: "hello" }));
+
+    const messages = (await data.engine.thread(threadId))?.messages ?? [];
+
+    expect(messages.map(({ content, sent, why }) => [content, sent, why])).toEqual([
+      ["delete everything", false, "withdrawn"],
+      ["too odd", false, "rejected"],
+      ["hello", undefined, undefined],
+      ["hello", false, "repeated"],
+    ]);
+  });
+
   test("a thread shows its messages, each with its run and time", async () => {
     await using data = await open();
     const claim = await start(data.engine, { threadId: "thread", message: "one" });
@@ -186,7 +242,7 @@ function testDelete(open: OpenEngine): void {
     const again = await data.engine.enqueue({ ...request, fingerprint: "body 2" });
 
     expect(again).toMatchObject({ created: true, run: { run_id: "my-run", status: "queued" } });
-    expect(await data.engine.history("my-run")).toEqual([user("hello")]);
+    expect(await messagesOf(data.engine, "my-run")).toEqual([[user("hello")]]);
   });
 
   test("the feed tells that a thread was deleted, so that lastActivity moves", async () => {
@@ -219,7 +275,7 @@ function testEphemeral(open: OpenEngine): void {
   test("what was said before a run's message comes before it in its history", async () => {
     await using data = await open();
     const { run_id: runId } = await enqueue(data.engine, { before, message: "three" });
-    expect(await data.engine.history(runId)).toEqual([...before, user("three")]);
+    expect(await messagesOf(data.engine, runId)).toEqual([[...before, user("three")]]);
   });
 
   test("the thread of an ephemeral run is in no list, and is gone a minute after the run's end", async () => {
@@ -251,4 +307,13 @@ function testEphemeral(open: OpenEngine): void {
 
 function user(content: string): Message {
   return { role: "user", content };
+}
+
+/** The messages of each turn. */
+async function messagesOf(engine: Engine, runId: string): Promise<(readonly Message[])[]> {
+  return (await engine.history(runId)).map(({ messages }) => messages);
+}
+
+async function fail(engine: Engine, claim: Claim, code: ErrorCode): Promise<void> {
+  await engine.settle(stepOf(claim), { status: "failed", error: { code, detail: "a fault" } });
 }

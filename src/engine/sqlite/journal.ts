@@ -8,7 +8,7 @@ import { activityOf, type Activity, type NewActivity } from "../../core/activity
 import { AppError } from "../../core/errors.ts";
 import { OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
 import type { Message } from "../../core/message.ts";
-import type { Outcome } from "../../core/run.ts";
+import { finishReasonOf, type Outcome } from "../../core/run.ts";
 import type { Step, ToolCall } from "../engine.ts";
 import { usageOf, type RunRow } from "./rows.ts";
 
@@ -62,9 +62,10 @@ export class Journal {
   appendMessages(run: RunRef, messages: readonly Message[]): void {
     const last = this.#sql.lastMessage.get(run.n) as { idx: number | null };
     let idx = last.idx ?? -1;
-    for (const { role, content } of messages) {
+    for (const { role, content, ...about } of messages) {
       idx += 1;
-      this.#sql.insertMessage.run(run.n, idx, run.thread_id, role, JSON.stringify(content), Date.now());
+      const more = Object.keys(about).length > 0 ? JSON.stringify(about) : null;
+      this.#sql.insertMessage.run(run.n, idx, run.thread_id, role, JSON.stringify(content), more, Date.now());
     }
   }
 
@@ -88,6 +89,7 @@ export class Journal {
       status: outcome.status,
       at: Date.now(),
       reply: outcome.status === "completed" ? outcome.reply : null,
+      reason: finishReasonOf(outcome),
       error: outcome.status === "failed" ? JSON.stringify(outcome.error) : null,
     });
     this.appendEvents(run, [terminalEvent({ run_id: run.id, thread_id: run.thread_id }, outcome, usageOf(run))]);
@@ -137,7 +139,7 @@ function statements(db: DatabaseSync) {
     ),
     lastMessage: db.prepare("SELECT max(idx) AS idx FROM messages WHERE run_n = ?"),
     insertMessage: db.prepare(
-      "INSERT INTO messages (run_n, idx, thread_id, role, content, at) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT INTO messages (run_n, idx, thread_id, role, content, about, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
     ),
     insertActivity: db.prepare(
       "INSERT INTO activities (at, type, agent_id, thread_id, run_id, detail) VALUES (?, ?, ?, ?, ?, ?)",
@@ -154,7 +156,7 @@ function statements(db: DatabaseSync) {
     ),
     end: db.prepare(
       "UPDATE runs SET status = :status, finished_at = :at, owner = NULL, lease_until = NULL, head = 0, " +
-        "reply = :reply, error = :error WHERE n = :n",
+        "reply = :reply, finish_reason = :reason, error = :error WHERE n = :n",
     ),
     promote: db.prepare(
       "UPDATE runs SET head = 1 WHERE n = (SELECT n FROM runs WHERE thread_id = ? " +

@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { enqueue, newRun, start, stepOf } from "../contract/setup.ts";
+import { complete, enqueue, newRun, start, stepOf } from "../contract/setup.ts";
 import type { ToolCall } from "../engine.ts";
 import { makeFolder, openAt, openTemporary } from "./test-data.ts";
 
@@ -105,6 +105,32 @@ test("tool calls of before they had a step belong to the newest answer, the one 
   expect(await engine.toolCalls(claim.run.run_id)).toEqual([call]);
 });
 
+test("runs of before they said why they ended say it, as far as it is known", async () => {
+  await using folder = await makeFolder();
+  await using written = await openAt(folder.path);
+  await complete(written, await start(written, { runId: "done" }));
+  await written.cancel((await enqueue(written, { runId: "canceled" })).run_id);
+  for (const code of ["STEP_LIMIT", "RUN_TIMEOUT", "POISONED"] as const) {
+    const claim = await start(written, { runId: code });
+    await written.settle(stepOf(claim), { status: "failed", error: { code, detail: "" } });
+  }
+  await start(written, { runId: "running" });
+  await written.close();
+  goBackTo(folder.dbPath, 6);
+
+  await using engine = await openAt(folder.path);
+
+  const reasons = (await engine.runs({ limit: 10 })).items.map((run) => [run.run_id, run.finish_reason]);
+  expect(reasons.toReversed()).toEqual([
+    ["done", "stop"],
+    ["canceled", "canceled"],
+    ["STEP_LIMIT", "step_limit"],
+    ["RUN_TIMEOUT", "time_limit"],
+    ["POISONED", "error"],
+    ["running", null],
+  ]);
+});
+
 test("data of a newer evenkeel is refused, and says which schema it has", async () => {
   await using folder = await makeFolder();
   await makeDatabase(folder.path);
@@ -186,6 +212,7 @@ const UNDO = [
    ALTER TABLE old RENAME TO tool_calls`,
   "ALTER TABLE runs DROP COLUMN losses; ALTER TABLE tool_calls DROP COLUMN fence",
   "DROP INDEX runs_ephemeral; ALTER TABLE runs DROP COLUMN ephemeral",
+  "ALTER TABLE runs DROP COLUMN finish_reason; ALTER TABLE messages DROP COLUMN about",
 ];
 
 function goBackTo(path: string, schema: number): void {

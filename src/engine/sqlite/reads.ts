@@ -3,10 +3,10 @@ import type { Thread, ThreadSummary } from "../../api/threads.ts";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
-import { repairHistory, type Message, type StoredMessage } from "../../core/message.ts";
 import type { Run } from "../../core/run.ts";
-import type { ActivityCounts, ActivityFilter, Effects, EventPage, Page, RunFilter, ToolCall } from "../engine.ts";
+import type { ActivityCounts, ActivityFilter, EventPage, Page, RunFilter, ToolCall, Turn } from "../engine.ts";
 import { LIMIT, toActivity, toRun, type ActivityRow, type RunRow } from "./rows.ts";
+import { toMessages, toToolCall, toTurns, TURN, type ToolCallRow, type TurnRow } from "./turns.ts";
 
 export class Reads {
   readonly #db: DatabaseSync;
@@ -60,8 +60,7 @@ export class Reads {
   thread(threadId: string): Thread | undefined {
     const row = this.#sql.thread.get(threadId) as ThreadRow | undefined;
     if (!row) return undefined;
-    const messages = this.#sql.messages.all(threadId) as unknown as MessageRow[];
-    return { ...toSummary(row), messages: messages.map(toMessage) };
+    return { ...toSummary(row), messages: toMessages(this.#sql.messages.all(threadId) as unknown as TurnRow[]) };
   }
 
   events(runId: string, after: number, { limit, characters = Infinity }: EventPage): JournalEvent[] {
@@ -81,28 +80,13 @@ export class Reads {
     return (this.#sql.lastEvent.get(runId) as { seq: number | null }).seq ?? 0;
   }
 
-  history(runId: string): Message[] {
-    const rows = this.#sql.history.all(runId) as unknown as MessageRow[];
-    return repairHistory(
-      rows.map((row) => ({ role: row.role, content: JSON.parse(row.content) as Message["content"] })),
-    );
+  history(runId: string): Turn[] {
+    const ledger = this.#sql.threadToolCalls.all(runId) as unknown as ToolCallRow[];
+    return toTurns(this.#sql.history.all(runId) as unknown as TurnRow[], ledger);
   }
 
   toolCalls(runId: string): ToolCall[] {
-    const rows = this.#sql.toolCalls.all(runId) as unknown as {
-      step: number;
-      id: string;
-      name: string;
-      effects: Effects;
-      result: string | null;
-    }[];
-    return rows.map(({ step, id, name, effects, result }) => ({
-      stepsBefore: step,
-      toolCallId: id,
-      name,
-      effects,
-      result: result === null ? null : (JSON.parse(result) as ToolCall["result"]),
-    }));
+    return (this.#sql.toolCalls.all(runId) as unknown as ToolCallRow[]).map(toToolCall);
   }
 
   cancelRequests(owner: string): string[] {
@@ -154,17 +138,6 @@ function toSummary({ thread_id, title, created_at, updated_at, runs }: ThreadRow
   return { thread_id, title, created_at, updated_at, runs };
 }
 
-interface MessageRow {
-  readonly role: Message["role"];
-  readonly content: string;
-  readonly run_id: string;
-  readonly at: number;
-}
-
-function toMessage({ role, content, run_id, at }: MessageRow): StoredMessage {
-  return { role, content: JSON.parse(content) as Message["content"], run_id, at };
-}
-
 /** A full page may have a next one; a short page is the last. */
 function page<T>(items: readonly T[], limit: number, lastKey: number | undefined): Page<T> {
   return { items, next: items.length === limit && lastKey !== undefined ? lastKey : null };
@@ -186,13 +159,19 @@ function statements(db: DatabaseSync) {
     threads: db.prepare(`${THREAD} WHERE t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC ${LIMIT}`),
     thread: db.prepare(`${THREAD} WHERE t.id = ?`),
     messages: db.prepare(
-      "SELECT m.role, m.content, m.at, r.id AS run_id FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = ? ORDER BY m.run_n, m.idx",
+      `SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = ? ORDER BY m.run_n, m.idx`,
     ),
     history: db.prepare(
-      "SELECT m.role, m.content FROM runs r JOIN messages m ON m.thread_id = r.thread_id AND m.run_n <= r.n WHERE r.id = ? ORDER BY m.run_n, m.idx",
+      `SELECT ${TURN} FROM runs last JOIN messages m ON m.thread_id = last.thread_id AND m.run_n <= last.n ` +
+        "JOIN runs r ON r.n = m.run_n WHERE last.id = ? ORDER BY m.run_n, m.idx",
     ),
     toolCalls: db.prepare(
-      "SELECT step, id, name, effects, result FROM tool_calls WHERE run_n = (SELECT n FROM runs WHERE id = ?)",
+      "SELECT run_n, step, id, name, effects, result FROM tool_calls WHERE run_n = (SELECT n FROM runs WHERE id = ?)",
+    ),
+    threadToolCalls: db.prepare(
+      "SELECT c.run_n, c.step, c.id, c.name, c.effects, c.result FROM runs last " +
+        "CROSS JOIN runs r ON r.thread_id = last.thread_id AND r.n < last.n AND r.status IN ('failed', 'canceled') " +
+        "CROSS JOIN tool_calls c ON c.run_n = r.n WHERE last.id = ?",
     ),
     cancelRequests: db.prepare("SELECT id FROM runs WHERE owner = ? AND cancel_requested = 1 AND status = 'running'"),
     claimable: db.prepare(

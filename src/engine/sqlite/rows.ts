@@ -1,7 +1,7 @@
 /** Rows as SQLite returns them, turned into our nouns. Called by the other files of this driver. */
 import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { ErrorInfo } from "../../core/errors.ts";
-import { NO_USAGE, type Run, type RunStatus, type Usage } from "../../core/run.ts";
+import { NO_USAGE, type FinishReason, type Run, type RunStatus, type Usage } from "../../core/run.ts";
 
 /**
  * How many rows at most, bound last. As a bare `LIMIT ?` the planner wants to know the value, and SQLite compiles the
@@ -28,6 +28,7 @@ export interface RunRow {
   readonly steps: number;
   readonly usage: string | null;
   readonly reply: string | null;
+  readonly finish_reason: FinishReason | null;
   readonly error: string | null;
   readonly timeout_ms: number | null;
   readonly metadata: string;
@@ -50,6 +51,7 @@ export function toRun(row: RunRow): Run {
     steps: row.steps,
     usage: usageOf(row),
     reply: row.reply,
+    finish_reason: row.finish_reason,
     error: row.error === null ? null : (JSON.parse(row.error) as ErrorInfo),
     timeout_ms: row.timeout_ms,
     cancel_requested: row.cancel_requested === 1,

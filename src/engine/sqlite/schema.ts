@@ -141,6 +141,17 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN ephemeral INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX runs_ephemeral ON runs (finished_at) WHERE ephemeral = 1;
   `,
+  // 7: why a run ended; what a message says of itself beside its content (its model, where it was cut, a note).
+  `
+  ALTER TABLE runs ADD COLUMN finish_reason TEXT;
+  UPDATE runs SET finish_reason = CASE
+    WHEN status = 'completed' THEN 'stop'
+    WHEN status = 'canceled' THEN 'canceled'
+    WHEN error ->> 'code' = 'STEP_LIMIT' THEN 'step_limit'
+    WHEN error ->> 'code' = 'RUN_TIMEOUT' THEN 'time_limit'
+    ELSE 'error' END WHERE status IN ('completed', 'failed', 'canceled');
+  ALTER TABLE messages ADD COLUMN about TEXT;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -63,7 +63,8 @@ test("the conversation that the client sends is what the model reads, and no thr
   const { items } = await cluster.engine.threads({ limit: 10 });
   expect(items).toEqual([]);
   const [run] = (await cluster.engine.runs({ limit: 1 })).items;
-  const said = (await cluster.engine.history(run?.run_id ?? "")).map(({ content }) => content);
+  const turns = await cluster.engine.history(run?.run_id ?? "");
+  const said = turns.flatMap(({ messages }) => messages.map(({ content }) => content));
   expect(said.slice(0, 3)).toEqual(["Be short.\n\nMy name is Ana.", "Hello Ana.", "Who am I?"]);
 });
 

@@ -42,6 +42,7 @@ function run(n: number, status: RunStatus = "running"): Run {
     steps: 0,
     usage: NO_USAGE,
     reply: null,
+    finish_reason: null,
     error: null,
     timeout_ms: null,
     cancel_requested: false,

@@ -1,0 +1,24 @@
+/** What goes to the model: messages of blocks only, never a bare string, so that a block more changes no block before. */
+
+export interface ModelBlock {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+export interface ModelMessage {
+  readonly role: "user" | "assistant";
+  readonly content: readonly ModelBlock[];
+}
+
+/** For whom a thread is rendered. */
+export interface Audience {
+  readonly model: string;
+  /** False: the API would refuse tool blocks, so they become text. */
+  readonly hasTools: boolean;
+  /** All results of one round of tool calls together. */
+  readonly maxResultCharacters: number;
+}
+
+export function textBlock(text: string): ModelBlock {
+  return { type: "text", text };
+}

@@ -1,0 +1,134 @@
+/**
+ * What the model is told of tool calls: results as the API takes them, and the truth about calls that have none. Pure.
+ */
+import type { ToolCall, Turn } from "../../engine/engine.ts";
+import { textBlock, type ModelBlock } from "./model-message.ts";
+import { cutText, isBlank, toJson, wellFormed } from "./well-formed.ts";
+
+/** The API refuses blank text, in a result too. */
+const EMPTY = "(empty)";
+
+/** Blocks that the API takes in a message only. */
+const NO_PARTS: ReadonlySet<string> = new Set([
+  "tool_use",
+  "tool_result",
+  "thinking",
+  "redacted_thinking",
+  "server_tool_use",
+]);
+
+/** A call that the last assistant message made. */
+export interface OpenCall {
+  /** As the thread has it; a broken one may be anything. */
+  readonly storedId: unknown;
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Text, or a list of text and other parts. */
+export type ResultContent = string | readonly ModelBlock[];
+
+export interface Result {
+  readonly content: ResultContent;
+  readonly isError: boolean;
+}
+
+/** @param block a stored `tool_result`; that of an older version, or a broken one, may lack any field */
+export function resultOf(block: { readonly [field: string]: unknown }): Result {
+  return { content: contentOf(block["content"]), isError: block["is_error"] === true };
+}
+
+export function noResultOf({ name }: OpenCall): Result {
+  return { content: `There is no result of ${name}.`, isError: true };
+}
+
+/**
+ * A call whose turn is over without a result in the thread: the ledger knows whether it finished, never began, or may
+ * have had effects.
+ */
+export function truthOf(open: OpenCall, { status, steps, toolCalls }: Turn): Result {
+  const { storedId, name } = open;
+  const isOurs = (call: ToolCall) => call.stepsBefore === steps && call.toolCallId === storedId;
+  const known = toolCalls.find(isOurs);
+  if (known?.result) return resultOf({ content: known.result.content, is_error: known.result.isError });
+  if (status !== "failed" && status !== "canceled") return noResultOf(open);
+  return { content: sentence(name, known), isError: true };
+}
+
+function sentence(name: string, known: ToolCall | undefined): string {
+  if (!known) return `The run ended before ${name} began: it did not run.`;
+  if (known.effects === "pure") return `The run ended before ${name} finished. It changes nothing.`;
+  return `The run ended while ${name} ran. Its outcome is unknown: it may or may not have taken effect.`;
+}
+
+/** Results of one round, each cut to a fair share when all together are above `characters`. */
+export function bounded(results: readonly Result[], characters: number): Result[] {
+  const share = fairShare(
+    results.map(({ content }) => lengthOf(content)),
+    characters,
+  );
+  return results.map((result) => ({ ...result, content: cutContent(result.content, share) }));
+}
+
+/** The largest share that keeps the sum within `total`: what is below it is kept whole. */
+function fairShare(lengths: readonly number[], total: number): number {
+  let left = total;
+  const sorted = lengths.toSorted((a, b) => a - b);
+  for (const [index, length] of sorted.entries()) {
+    const share = Math.floor(left / (sorted.length - index));
+    if (length > share) return share;
+    left -= length;
+  }
+  return Infinity;
+}
+
+function lengthOf(content: ResultContent): number {
+  if (typeof content === "string") return content.length;
+  return content.reduce((sum, { text }) => sum + (typeof text === "string" ? text.length : 0), 0);
+}
+
+function cutContent(content: ResultContent, characters: number): ResultContent {
+  if (lengthOf(content) <= characters) return content;
+  if (typeof content === "string") return cutText(content, characters);
+  let left = characters;
+  return content.map((part) => {
+    if (typeof part["text"] !== "string") return part;
+    const text = cutText(part["text"], Math.max(1, left));
+    left -= part["text"].length;
+    return { ...part, text };
+  });
+}
+
+/** @param content of a stored result; that of a broken one may be anything */
+function contentOf(content: unknown): ResultContent {
+  if (typeof content === "string") return isBlank(content) ? EMPTY : content.toWellFormed();
+  if (!Array.isArray(content)) return content === undefined || content === null ? EMPTY : asText(content);
+  const parts = content.flatMap((part: unknown) => partOf(part));
+  return parts.length > 0 ? parts : EMPTY;
+}
+
+function partOf(part: unknown): ModelBlock[] {
+  if (typeof part === "string") return isBlank(part) ? [] : [textBlock(part.toWellFormed())];
+  if (typeof part !== "object" || part === null || !("type" in part) || typeof part.type !== "string") return [];
+  if (NO_PARTS.has(part.type)) return [textBlock(`[${toJson(part) ?? part.type}]`.toWellFormed())];
+  if (part.type !== "text") return [mediaOr(part as ModelBlock)];
+  return "text" in part && typeof part.text === "string" ? partOf(part.text) : [];
+}
+
+function asText(value: unknown): string {
+  const json = JSON.stringify(wellFormed(value)) ?? "";
+  return json === "" ? EMPTY : json;
+}
+
+/** A result in words, for an agent without tools. */
+export function resultAsText(name: string, { content, isError }: Result): ModelBlock[] {
+  const parts = typeof content === "string" ? [textBlock(content)] : content;
+  return [textBlock(`[${name} ${isError ? "failed" : "answered"}:]`), ...parts];
+}
+
+/** A picture, a document, or a block of any other type as it came; one without data would be refused for ever. */
+export function mediaOr(block: ModelBlock): ModelBlock {
+  const isMedia = block.type === "image" || block.type === "document";
+  const hasData = typeof block["source"] === "object" && block["source"] !== null;
+  return isMedia && !hasData ? textBlock(`[${block.type} without data]`) : wellFormed(block);
+}

@@ -1,0 +1,223 @@
+/**
+ * A thread as the model gets it, grown turn by turn. What is rendered once is never changed: a longer thread begins with
+ * the bytes of the shorter one, which the model's prompt cache lives on, and a further step costs only what is new.
+ * `toModel` is the whole of it in one call; the loop keeps one per run.
+ */
+import type { FinishReason } from "../../core/run.ts";
+import type { Message } from "../../core/message.ts";
+import type { Turn } from "../../engine/engine.ts";
+import { repeats, unsentTurn } from "../../engine/rules/unsent.ts";
+import {
+  asWords,
+  isPaused,
+  renderAnswer,
+  serverCalls,
+  storedBlocks,
+  textOf,
+  unavailable,
+  type ServerCall,
+  type StoredBlock,
+} from "./assistant-blocks.ts";
+import { CallNames } from "./call-names.ts";
+import { textBlock, type Audience, type ModelBlock, type ModelMessage } from "./model-message.ts";
+import {
+  bounded,
+  mediaOr,
+  noResultOf,
+  resultAsText,
+  resultOf,
+  truthOf,
+  type OpenCall,
+  type Result,
+  type ResultContent,
+} from "./tool-results.ts";
+
+const BEGINNING_MISSING = "(The beginning of this conversation is missing.)";
+const GO_ON = "Go on.";
+
+/** The pure form: any stored thread as a request that the API accepts. */
+export function toModel(turns: readonly Turn[], audience: Audience): readonly ModelMessage[] {
+  const transcript = new Transcript(audience);
+  for (const turn of turns) transcript.add(turn);
+  return transcript.messages;
+}
+
+export class Transcript {
+  readonly #audience: Audience;
+  readonly #messages: { role: ModelMessage["role"]; content: ModelBlock[] }[] = [];
+  readonly #names = new CallNames();
+  // Calls of the last message that have no result yet, and whose turn they are.
+  #open: { readonly calls: readonly OpenCall[]; readonly turn: Turn } | undefined;
+  // Server tools that the last message called, and that it does not answer.
+  #serverCalls: ServerCall[] = [];
+  // Told to the model with the next thing that a user says.
+  #notes: string[] = [];
+  #turn: Turn | undefined;
+  #sentTurn: Turn | undefined;
+  // The last message is an answer that waits to be sent back as it is.
+  #paused = false;
+
+  constructor(audience: Audience) {
+    this.#audience = audience;
+  }
+
+  /** A turn behind all others, with the messages that it has so far. */
+  add(turn: Turn): void {
+    const isRepeat = repeats(turn, this.#turn);
+    const before = this.#sentTurn;
+    this.#turn = turn;
+    this.#paused = false;
+    if (unsentTurn(turn)) return;
+    this.#sentTurn = turn;
+    // The message sent again is left out, and yet it asks for an answer.
+    if (isRepeat) this.#append("user", this.#takeClosing());
+    // Otherwise the model would take two messages, one of them given up, for a single one.
+    else if (before && this.#messages.at(-1)?.role === "user") this.#append("assistant", [unanswered(before)]);
+    for (const message of isRepeat ? turn.messages.slice(1) : turn.messages) this.push(message);
+  }
+
+  /** A message more of the last turn. */
+  push(message: Message): void {
+    if (message.role === "assistant") this.#pushAnswer(message);
+    else this.#pushUser(message);
+  }
+
+  /** What to send now. Calls without a result are answered, and it ends with the user unless an answer is paused. */
+  get messages(): readonly ModelMessage[] {
+    const closing = this.#closing();
+    if (closing.length === 0) return this.#messages;
+    const before = this.#messages.slice(0, -1);
+    const last = this.#messages.at(-1);
+    if (!last) return [{ role: "user", content: closing }];
+    if (last.role === "user") return [...before, { ...last, content: [...last.content, ...closing] }];
+    const answer = { ...last, content: [...last.content, ...this.#serverCalls.map(unavailable)] };
+    return [...before, answer, { role: "user", content: closing }];
+  }
+
+  #pushAnswer(message: Message): void {
+    const { blocks, calls } = renderAnswer(message, this.#audience, this.#names);
+    if (blocks.length > 0) {
+      this.#append("user", this.#takeClosing());
+      this.#append("assistant", blocks);
+      if (calls.length > 0 && this.#turn) this.#open = { calls, turn: this.#turn };
+      this.#paused = isPaused(message);
+    }
+    if (message.cut) this.#notes.push(cutNote(message.cut));
+    if (message.note) this.#notes.push(message.note);
+  }
+
+  #pushUser({ content, note }: Message): void {
+    const stored = storedBlocks(content);
+    const { answers, rest } = this.#answers(stored);
+    const said = [...this.#notesAsBlocks(), ...rest.flatMap(userBlock)];
+    this.#notes = [];
+    this.#open = undefined;
+    if (note === undefined) this.#append("user", [...answers, ...said]);
+    // Behind results alone, text of its own would look like a person's.
+    else if (said.length === 0) this.#append("user", withNote(answers, note));
+    else this.#append("user", [...answers, ...said, noteBlock(note)]);
+  }
+
+  /** The results of all open calls, first in the message as the API wants it, and the blocks that are none of them. */
+  #answers(stored: readonly StoredBlock[]): { answers: ModelBlock[]; rest: StoredBlock[] } {
+    if (!this.#open) return { answers: [], rest: [...stored] };
+    const { calls, turn } = this.#open;
+    const rest = [...stored];
+    const results = calls.map((call) => {
+      const at = rest.findIndex(({ type, tool_use_id: id }) => type === "tool_result" && id === call.storedId);
+      const [result] = at < 0 ? [] : rest.splice(at, 1);
+      if (result) return resultOf(result);
+      // What a ledger says is final once its turn is over, so the rendering stays the same from then on.
+      return turn === this.#turn ? noResultOf(call) : truthOf(call, turn);
+    });
+    return { answers: this.#answerBlocks(calls, results), rest };
+  }
+
+  #answerBlocks(calls: readonly OpenCall[], results: readonly Result[]): ModelBlock[] {
+    const { hasTools, maxResultCharacters } = this.#audience;
+    return bounded(results, maxResultCharacters).flatMap((result, index) => {
+      const { id, name } = calls[index] as OpenCall;
+      if (!hasTools) return resultAsText(name, result);
+      const { content, isError } = result;
+      return [{ type: "tool_result", tool_use_id: id, content, ...(isError && { is_error: true }) }];
+    });
+  }
+
+  /** What has to stand between the last message and an answer. */
+  #closing(): ModelBlock[] {
+    const said = [...this.#answers([]).answers, ...this.#notesAsBlocks()];
+    const last = this.#messages.at(-1);
+    if (said.length > 0) return said;
+    if (!last) return [textBlock(BEGINNING_MISSING)];
+    return last.role === "assistant" && !this.#paused ? [textBlock(GO_ON)] : [];
+  }
+
+  #takeClosing(): ModelBlock[] {
+    const closing = this.#closing();
+    this.#open = undefined;
+    this.#notes = [];
+    return closing;
+  }
+
+  #notesAsBlocks(): ModelBlock[] {
+    return this.#notes.map(noteBlock);
+  }
+
+  #append(role: ModelMessage["role"], blocks: readonly ModelBlock[]): void {
+    if (blocks.length === 0) return;
+    if (role === "assistant") this.#serverCalls = serverCalls(this.#serverCalls, blocks);
+    else this.#messages.at(-1)?.content.push(...this.#serverCalls.splice(0).map(unavailable));
+    const last = this.#messages.at(-1);
+    if (last?.role === role) last.content.push(...blocks);
+    else this.#messages.push({ role, content: [...blocks] });
+  }
+}
+
+/** A block of a user's message that answers no call. Pictures, documents and blocks of any other type go as they came. */
+function userBlock(block: StoredBlock): ModelBlock[] {
+  switch (block.type) {
+    case "text":
+      return textOf(block);
+    case "tool_result":
+      return asWords("a tool answered", block["content"]);
+    case "tool_use":
+      return asWords("a tool was called", block["input"]);
+    case "server_tool_use":
+      return asWords("a tool was called", block["input"]);
+    case "thinking":
+    case "redacted_thinking":
+      return [];
+    default:
+      return [mediaOr(block)];
+  }
+}
+
+function withNote(answers: readonly ModelBlock[], note: string): ModelBlock[] {
+  const last = answers.at(-1);
+  if (last?.type !== "tool_result") return [...answers, noteBlock(note)];
+  const content = last["content"] as ResultContent;
+  const parts = typeof content === "string" ? [textBlock(content)] : content;
+  return [...answers.slice(0, -1), { ...last, content: [...parts, noteBlock(note)] }];
+}
+
+function unanswered({ status }: Turn): ModelBlock {
+  const why = status === "canceled" ? "the run was canceled" : status === "failed" ? "the run failed" : "it was empty";
+  return textBlock(`[No answer: ${why}.]`);
+}
+
+function noteBlock(note: string): ModelBlock {
+  return textBlock(`[${note}]`.toWellFormed());
+}
+
+function cutNote(reason: FinishReason): string {
+  switch (reason) {
+    case "max_tokens":
+      return "The answer above was cut off at its token limit.";
+    case "canceled":
+      return "The answer above was stopped before its end.";
+    case "time_limit":
+      return "The answer above was cut off: the time was up.";
+    default:
+      return "The answer above was cut off before its end.";
+  }
+}

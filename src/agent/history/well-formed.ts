@@ -1,0 +1,41 @@
+/** Text and JSON as the API takes them: no half of a surrogate pair, and no text that is blank. Pure. */
+
+/** An escape in JSON text. `JSON.stringify` writes a surrogate as an escape only when its other half is missing. */
+const ESCAPES = /\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)/g;
+const HAS_SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+/** Neither white space nor a control character: Python trims more than JavaScript does. */
+const VISIBLE = /[^\s\p{Cc}]/u;
+
+export function isBlank(text: string): boolean {
+  return !VISIBLE.test(text);
+}
+
+/**
+ * The value with U+FFFD for every lone surrogate, in keys and values at any depth. The same value comes back when there
+ * is none.
+ * @param value that JSON can say
+ */
+export function wellFormed<T>(value: T): T {
+  const json = toJson(value) ?? "";
+  if (!HAS_SURROGATE_ESCAPE.test(json)) return value;
+  const mended = json.replace(ESCAPES, (escape) => (HAS_SURROGATE_ESCAPE.test(escape) ? "\\ufffd" : escape));
+  return JSON.parse(mended) as T;
+}
+
+/** Undefined for what JSON cannot say, and for what is nested too deep for it. */
+export function toJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The beginning of a text, never half of a character, with a mark that says how much is missing. */
+export function cutText(text: string, characters: number): string {
+  if (text.length <= characters) return text;
+  const isHalf = /[\ud800-\udbff]/.test(text.charAt(characters - 1));
+  const kept = text.slice(0, isHalf ? characters - 1 : characters);
+  return `${kept}\n[cut: ${text.length - kept.length} more characters]`;
+}

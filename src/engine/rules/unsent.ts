@@ -1,0 +1,28 @@
+/**
+ * Which messages of a thread the model does not get to see again. Readers see all of them: the thread of the API marks
+ * what is unsent, and `agent/history/` leaves it out. Pure; one rule for both.
+ */
+import type { Message, UnsentReason } from "../../core/message.ts";
+import type { Turn } from "../engine.ts";
+
+/** What of a turn decides. */
+export type Judged = Pick<Turn, "status" | "finishReason" | "errorCode" | "attempts" | "messages">;
+
+/** Why all of a turn stays out: the model would refuse the thread for ever, or act on what was taken back. */
+export function unsentTurn({ status, finishReason, errorCode, attempts }: Judged): UnsentReason | undefined {
+  if (status === "canceled" && attempts === 0) return "withdrawn";
+  if (finishReason === "refusal") return "refused";
+  if (errorCode === "MODEL_REJECTED") return "rejected";
+  return errorCode === "CONTEXT_TOO_LARGE" ? "too_large" : undefined;
+}
+
+/** Whether the turn begins with the message of the turn before, which failed: somebody sent it again. */
+export function repeats(turn: Judged, before: Judged | undefined): boolean {
+  if (before?.status !== "failed" || unsentTurn(before)) return false;
+  const [again, first] = [turn.messages[0], before.messages[0]];
+  return again !== undefined && first !== undefined && isSame(again, first);
+}
+
+function isSame(a: Message, b: Message): boolean {
+  return a.role === "user" && b.role === "user" && JSON.stringify(a.content) === JSON.stringify(b.content);
+}

@@ -69,6 +69,66 @@ test("several parts are worked on side by side, and one slot is enough for all o
   for (const child of children) expect(await childrenOf(cluster, child.run_id)).toHaveLength(2);
 });
 
+const tasksOf = (...works: readonly [agentId: string, message: string][]) =>
+  `/sim tool=delegate input=${JSON.stringify({ tasks: works.map(([agent_id, message]) => ({ agent_id, message })) })}`;
+
+async function resultOf(cluster: Cluster, runId: string) {
+  const events = await cluster.client.events(runId);
+  expect(problemsOf(events)).toEqual([]);
+  return events.find(({ type }) => type === "TOOL_CALL_RESULT");
+}
+
+test("several tasks of one call run side by side in one slot, and their results come in order", async () => {
+  await using cluster = await startCluster({ agents, settings: { agentConcurrency: 1 } });
+  const tasks = tasksOf(["helper", "/sim tokens=3"], ["helper", "/sim status=400"], ["helper", "/sim tokens=1"]);
+
+  const { body } = await cluster.client.chat(tasks, { agent_id: "lead" });
+
+  expect(body.status).toBe("completed");
+  const result = await resultOf(cluster, body.run_id);
+  expect(JSON.parse(result?.content ?? "")).toEqual([
+    { agent_id: "helper", status: "completed", reply: "tok1 tok2 tok3" },
+    { agent_id: "helper", status: "failed", error: expect.stringContaining("400") },
+    { agent_id: "helper", status: "completed", reply: "tok1" },
+  ]);
+  const children = await childrenOf(cluster, body.run_id);
+  const events = await cluster.client.events(body.run_id);
+  const waiting = events.filter(({ name }) => name === "evenkeel.waiting").map(({ value }) => value?.["run_id"]);
+  expect(waiting).toEqual(children.map(({ run_id: id }) => id).toReversed());
+});
+
+test("a run with several tasks that is taken over begins none of them again", async () => {
+  await using cluster = await startCluster({ agents, runner: false });
+  const first = await cluster.startRunner();
+  const work = tasksOf(["helper", "/sim tokens=30 rate=30"], ["helper", "/sim tokens=2"]);
+  const runId = await cluster.client.begin(work, { agent_id: "lead" });
+  await vi.waitFor(async () => expect(await childrenOf(cluster, runId)).toHaveLength(2), { timeout: 5_000 });
+
+  await first.drain(0);
+  await cluster.startRunner();
+
+  expect(await ended(cluster, runId)).toMatchObject({ status: "completed", attempts: 2 });
+  expect(await childrenOf(cluster, runId)).toHaveLength(2);
+});
+
+test.each([
+  ["neither form", {}],
+  ["both forms", { agent_id: "helper", message: "a", tasks: [{ agent_id: "helper", message: "b" }] }],
+  ["half a form", { agent_id: "helper" }],
+  ["no task", { tasks: [] }],
+  ["too many tasks", { tasks: Array.from({ length: 17 }, () => ({ agent_id: "helper", message: "a" })) }],
+])("%s is refused with a sentence, and nothing is begun", async (_what, input) => {
+  await using cluster = await startCluster({ agents });
+
+  const { body } = await cluster.client.chat(`/sim tool=delegate input=${JSON.stringify(input)}`, { agent_id: "lead" });
+
+  expect(await resultOf(cluster, body.run_id)).toMatchObject({
+    content: expect.stringContaining("arguments do not fit"),
+    isError: true,
+  });
+  expect(await childrenOf(cluster, body.run_id)).toEqual([]);
+});
+
 test("a cancel ends the run and what it delegated", async () => {
   await using cluster = await startCluster({ agents });
   const { runId, child } = await beginLong(cluster, "lead");

@@ -1,7 +1,7 @@
 /**
- * The tool `delegate`: hands work to another agent as a run of its own, waits for its end, and answers with its
- * reply. Made for each run by `work.ts`. The child's id follows from the call, so that a parent that was taken
- * over from a dead process finds the child that it has already, and never begins a second one.
+ * The tool `delegate`: hands work to other agents, each task as a run of its own, waits for their ends, and answers with
+ * their replies. Made for each run by `work.ts`. A child's id follows from the call, so that a parent that was taken over
+ * from a dead process finds the children that it has already, and never begins a second one.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -15,6 +15,7 @@ import type { RunJournal } from "../run-journal.ts";
 import { outlastTrouble } from "../retry-storage.ts";
 import { inlineTool } from "./inline.ts";
 import type { Tool } from "./invoke.ts";
+import { reasonOf } from "./text.ts";
 import { defineTool, type ToolContext } from "./tool.ts";
 
 export const DELEGATE = "delegate";
@@ -30,10 +31,18 @@ export interface DelegateOptions {
   readonly parking: Parking;
 }
 
-interface Work {
+/** More are refused with a sentence: each is a run, and one client's run may lead to MAX_DELEGATED_RUNS. */
+const MAX_TASKS = 16;
+
+interface Task {
   readonly agent_id: string;
   readonly message: string;
 }
+
+/** What became of one task, for the model to read. */
+type TaskResult =
+  | { readonly agent_id: string; readonly status: "completed"; readonly reply: string }
+  | { readonly agent_id: string; readonly status: "failed" | "canceled"; readonly error: string };
 
 export function delegateTool(options: DelegateOptions): Tool {
   const { agent, agents } = options;
@@ -41,40 +50,86 @@ export function delegateTool(options: DelegateOptions): Tool {
   const defined = defineTool({
     description:
       "Hands work to another agent, which knows nothing of this conversation but the message, and returns its reply. " +
-      `Several calls at once run side by side.\n${each.join("\n")}`,
-    input: z.object({
-      agent_id: z.enum(agent.delegates).describe("Who does it."),
-      message: z.string().min(1).describe("All that it has to know."),
-    }),
+      `Send one task as agent_id and message, or several as tasks: they run side by side, and the results come ` +
+      `in their order, whichever failed.\n${each.join("\n")}`,
+    input: inputOf(agent.delegates),
     // Repeated after a crash, it waits for the same child.
     effects: "idempotent",
     // The child has a time limit, and so has this run: no third one between them.
     timeoutMs: agent.limits.timeoutMs,
-    run: (work, context) => delegate(work, context, options),
+    run: ({ agent_id, message, tasks }, context) => {
+      if (tasks) return delegateAll(tasks, context, options);
+      return delegate({ agent_id: agent_id ?? "", message: message ?? "" }, context, options);
+    },
   });
   return { ...inlineTool(defined), contained: true };
 }
 
-/**
- * When this run ends before it, the child is canceled with that end, by the engine.
- * @returns the child's reply. @throws Error for the model to read, when the child came to nothing
- */
-async function delegate(
-  work: Work,
-  context: ToolContext,
-  { engine, journal, parking }: DelegateOptions,
-): Promise<string> {
-  const { signal, toolCallId } = context;
-  const { run } = await outlastTrouble(() => engine.enqueue(childOf(work, context)), signal);
-  // Ended while the child was being stored: this run's journal is closed.
-  signal.throwIfAborted();
-  const value = { tool_call_id: toolCallId, run_id: run.run_id, agent_id: work.agent_id };
-  journal.emit(customEvent("evenkeel.waiting", { reason: `delegated to ${work.agent_id}`, ...value }));
-  return replyOf(await parking.wait(endOf(engine, run.run_id, signal)));
+/** One shape of two: JSON Schema for a model knows no choice between objects. */
+function inputOf(delegates: readonly string[]) {
+  const agentId = z.enum(delegates).describe("Who does it.");
+  const message = z.string().min(1).describe("All that it has to know.");
+  return z
+    .object({
+      agent_id: agentId.optional(),
+      message: message.optional(),
+      tasks: z
+        .array(z.object({ agent_id: agentId, message }))
+        .min(1)
+        .max(MAX_TASKS)
+        .optional(),
+    })
+    .refine(
+      ({ agent_id, message: text, tasks }) =>
+        tasks ? agent_id === undefined && text === undefined : agent_id !== undefined && text !== undefined,
+      { error: "expected either agent_id and message, or tasks" },
+    );
 }
 
-function childOf({ agent_id: agentId, message }: Work, { runId, idempotencyKey }: ToolContext): NewRun {
-  const id = digestOf([idempotencyKey]).slice(0, 20);
+/** @returns the child's reply. @throws Error for the model to read, when the child came to nothing */
+async function delegate(task: Task, context: ToolContext, options: DelegateOptions): Promise<string> {
+  const runId = await begin(task, { context, key: [context.idempotencyKey], options });
+  return replyOf(await options.parking.wait(endOf(options.engine, runId, context.signal)));
+}
+
+/** @returns what became of each, in order. @throws AppError when the run may delegate no more, and then begins no other */
+async function delegateAll(
+  tasks: readonly Task[],
+  context: ToolContext,
+  options: DelegateOptions,
+): Promise<readonly TaskResult[]> {
+  const { engine, parking } = options;
+  const runIds: string[] = [];
+  // One after the other, so that the journal names them in order, and the first refusal is the last try.
+  for (const [index, task] of tasks.entries())
+    runIds.push(await begin(task, { context, key: [context.idempotencyKey, String(index)], options }));
+  // One wait for all: the run is parked while its calls do nothing else.
+  const ends = parking.wait(Promise.allSettled(runIds.map((runId) => endOf(engine, runId, context.signal))));
+  const results = await ends;
+  context.signal.throwIfAborted();
+  return results.map((end, index) => resultOf(tasks[index]?.agent_id ?? "", end));
+}
+
+interface Beginning {
+  readonly context: ToolContext;
+  /** Of the call and the task in it: the child's id is made of it. */
+  readonly key: readonly string[];
+  readonly options: DelegateOptions;
+}
+
+/** When this run ends before the child, the engine cancels the child in the same transaction. @returns the child's id */
+async function begin(task: Task, { context, key, options }: Beginning): Promise<string> {
+  const { signal, toolCallId } = context;
+  const { run } = await outlastTrouble(() => options.engine.enqueue(childOf(task, context, key)), signal);
+  // Ended while the child was being stored: this run's journal is closed.
+  signal.throwIfAborted();
+  const value = { tool_call_id: toolCallId, run_id: run.run_id, agent_id: task.agent_id };
+  options.journal.emit(customEvent("evenkeel.waiting", { reason: `delegated to ${task.agent_id}`, ...value }));
+  return run.run_id;
+}
+
+function childOf({ agent_id: agentId, message }: Task, { runId }: ToolContext, key: readonly string[]): NewRun {
+  const id = digestOf(key).slice(0, 20);
   return {
     runId: `run_${id}`,
     runIdChosen: true,
@@ -88,7 +143,7 @@ function childOf({ agent_id: agentId, message }: Work, { runId, idempotencyKey }
     metadata: {},
     principal: "",
     idempotencyKey: null,
-    fingerprint: digestOf([idempotencyKey, agentId, message]),
+    fingerprint: digestOf([...key, agentId, message]),
   };
 }
 
@@ -116,6 +171,14 @@ async function endOf(engine: Engine, runId: string, signal: AbortSignal): Promis
     follower.stop();
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+function resultOf(agentId: string, end: PromiseSettledResult<Run>): TaskResult {
+  if (end.status === "rejected") return { agent_id: agentId, status: "failed", error: reasonOf(end.reason) };
+  const { status, reply, error } = end.value;
+  if (status === "completed") return { agent_id: agentId, status, reply: reply ?? "" };
+  if (status === "canceled") return { agent_id: agentId, status, error: "It was canceled." };
+  return { agent_id: agentId, status: "failed", error: error?.detail ?? "It failed." };
 }
 
 function replyOf({ agent_id: agentId, status, reply, error }: Run): string {

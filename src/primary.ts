@@ -4,14 +4,13 @@
  */
 import { join, sep } from "node:path";
 import { loadAgents, loadMcpServers } from "./config.ts";
-import { ownerName } from "./core/run.ts";
+import { agentName, type Owner } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
-import { openEngine } from "./engine/open.ts";
+import { lockStorage, openEngine, type Lock } from "./engine/open.ts";
 import { banner } from "./observe/banner.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { PageBuilder } from "./page-builder.ts";
 import { forkPlain, forkWorker } from "./process/fork.ts";
-import { lockFolder, type Lock } from "./process/lock.ts";
 import { assertPortFree } from "./process/port.ts";
 import { EXIT, type ChildKind } from "./process/protocol.ts";
 import { isCode, ReloadWatcher } from "./process/reload.ts";
@@ -43,7 +42,7 @@ async function checkSurroundings({ host, port, dataDir, configDir }: Settings): 
   await assertPortFree(host, port).catch((error: unknown) => {
     throw unusable({ host, port }, error);
   });
-  const lock = lockFolder(dataDir);
+  const lock = await lockStorage({ dataDir });
   if (!lock) throw new Error(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
   await loadMcpServers(configDir, await loadAgents(configDir));
   return lock;
@@ -62,8 +61,9 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
   const storage = { dataDir, durability, limits: { queued: maxQueued } };
   const engine = await openEngine(storage);
   const lastActivity = await engine.lastActivity();
-  // Whoever owned a run is gone: we hold the folder's lock.
-  const released = await engine.release({ end: "gone" });
+  const { machine, boot } = settings;
+  // Earlier lives of this server are over: it holds the storage's lock.
+  const released = await engine.release({ machine, exceptBoot: boot }, "gone");
   if (released > 0) log.info({ runs: released }, "unfinished runs are resumed");
 
   const upkeep = new Upkeep({ storage, lastActivity }, log);
@@ -108,13 +108,14 @@ interface Tree {
 
 /** What happens to the processes is logged, and the runs of a dead agent are handed back. */
 function supervise({ settings, log, engine, upkeep }: Tree): Supervisor {
+  const { machine, boot } = settings;
   const supervisor = new Supervisor({
     stallMs: settings.stallMs,
     drainMs: settings.drainMs,
     gauges: () => upkeep.gauges,
     onDeath: ({ kind, id, pid, exit, verdict }) => {
       log.error({ kind, id, pid, ...exit }, `${kind} ${id} ${verdict}`);
-      if (kind === "agent") handBack(engine, log, ownerName(id, pid));
+      if (kind === "agent") handBack(engine, log, { machine, boot, process: agentName(id, pid) });
     },
     onSlow: ({ kind, id, pid, waitedMs }) =>
       log.warn({ kind, id, pid }, `${kind} ${id} is not ready after ${waitedMs} ms`),
@@ -184,8 +185,8 @@ function isOurCode(file: string): boolean {
   return isCode(file) && !file.startsWith(`dashboard${sep}`);
 }
 
-function handBack(engine: Engine, log: Log, owner: string): void {
-  engine.release({ owner, end: "crashed" }).then(
+function handBack(engine: Engine, log: Log, owner: Owner): void {
+  engine.release({ owner }, "crashed").then(
     (runs) => runs > 0 && log.warn({ runs, owner }, "its runs go on elsewhere"),
     (error: unknown) => log.error({ err: error, owner }, "runs cannot be handed back; their leases will run out"),
   );

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { getCompileCacheDir } from "node:module";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
+import { newId } from "./core/id.ts";
 
 export type Mode = "dev" | "production";
 
@@ -23,6 +24,9 @@ export interface Settings {
   readonly maxQueued: number;
   /** Empty: protected mode, only loopback peers are served. */
   readonly apiKeys: readonly ApiKey[];
+  /** See `Owner` in core/run.ts. */
+  readonly machine: string;
+  readonly boot: string;
   readonly dataDir: string;
   readonly configDir: string;
   readonly durability: "normal" | "full";
@@ -116,6 +120,9 @@ export function parseSettings(mode: Mode, env: Env): Settings {
     agentConcurrency: read.count("AGENT_CONCURRENCY", { fallback: 100, max: 100_000 }),
     maxQueued: read.count("MAX_QUEUED", { fallback: 10_000, max: 10_000_000 }),
     apiKeys: read.apiKeys("API_KEYS"),
+    // One server holds the lock of its DATA_DIR, so that it needs no other name there.
+    machine: "local",
+    boot: newId("boot"),
     dataDir: resolve(read.text("DATA_DIR", "./data")),
     configDir: resolve(read.text("CONFIG_DIR", join(ROOT, "config"))),
     durability: read.choice("DURABILITY", ["normal", "full"], "normal"),

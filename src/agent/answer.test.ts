@@ -18,7 +18,7 @@ const paramsOf = (content = "hello"): MessageCreateParamsStreaming => ({
 async function answerTo(client: Anthropic, content?: string): Promise<Answer> {
   const engine = { append: async () => {} } as unknown as Engine;
   const signal = new AbortController().signal;
-  const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
+  const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onCanceled: () => {}, onLost: () => {} });
   const reader = new AnswerReader(journal);
   const response = await client.messages.create(paramsOf(content)).asResponse();
   await readEvents(response, (event) => reader.see(event)).finally(() => journal.stop());

@@ -1,8 +1,9 @@
 /** Entry of an agent process: claims runs and works on them. Never serves HTTP. */
 import Anthropic from "@anthropic-ai/sdk";
 import { loadAgents, loadMcpServers } from "../config.ts";
+import { GAUGE } from "../core/gauges.ts";
 import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
-import { ownerName } from "../core/run.ts";
+import { agentName } from "../core/run.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
@@ -30,7 +31,7 @@ async function start(): Promise<Service> {
   // One owner of retries, and that is model.ts.
   const client = new Anthropic({ apiKey, baseURL: baseUrl, maxRetries: 0 });
   const { agentConcurrency: concurrency, modelIdleMs, drainMs } = settings;
-  const owner = ownerName(id, process.pid);
+  const owner = { machine: settings.machine, boot: settings.boot, process: agentName(id, process.pid) };
   const meter = new ModelMeter();
   const breakers = new Breakers();
   const mcp = new ManagedServers({ servers, env: programEnv(), log });
@@ -47,10 +48,10 @@ async function start(): Promise<Service> {
     concurrency,
     modelIdleMs,
   });
-  runner.start();
+  await runner.start();
   return {
     inFlight: () => runner.inFlight,
-    gauges: () => ({ ...meter.read(), ...breakers.read() }),
+    gauges: () => ({ ...meter.read(), ...breakers.read(), [GAUGE.runsParked]: runner.parked }),
     notes: () => ({ [MCP_NOTE]: mcp.note() }),
     onRequest: ({ name, about }) => {
       if (name === MCP_RESTART) void mcp.restart(about);

@@ -14,7 +14,7 @@ const NEVER = new AbortController().signal;
 function call(breaker: Breaker, asResponse: () => Promise<never>, signal = NEVER): Promise<unknown> {
   const client = { messages: { create: () => ({ asResponse }) } } as unknown as Anthropic;
   const engine = { append: async () => {} } as unknown as Engine;
-  const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
+  const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onCanceled: () => {}, onLost: () => {} });
   const params = { model: "m", max_tokens: 1, messages: [], stream: true as const };
   const meter = new ModelMeter();
   return callModel({ client, params, journal, meter, breaker, idleMs: 60_000, signal }).catch(

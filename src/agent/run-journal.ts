@@ -20,6 +20,8 @@ export interface RunJournalOptions {
   readonly fence: number;
   /** Ends the waiting for a disk that is full. */
   readonly signal: AbortSignal;
+  /** A write was answered with a cancel request. */
+  readonly onCanceled: () => void;
   /** The run has passed to another owner, or cannot be written: stop working on it. */
   readonly onLost: (error: unknown) => void;
 }
@@ -83,7 +85,7 @@ export class RunJournal {
   /** Commits a step, its last events with it: either all of it happened, or none. */
   checkpoint(step: Checkpoint, events: readonly RunEvent[] = []): Promise<void> {
     for (const event of events) this.#add(event);
-    return this.#commit((events) => this.#options.engine.append({ ...this.#ref, events, ...step }));
+    return this.#commit((events) => this.#append({ ...this.#ref, events, ...step }));
   }
 
   /** The last word: closes what is open and ends the run. */
@@ -118,7 +120,12 @@ export class RunJournal {
 
   #flush(): void {
     // A failure reaches the loop through `onLost`; nobody awaits a frame of text.
-    this.#commit((events) => this.#options.engine.append({ ...this.#ref, events })).catch(() => {});
+    this.#commit((events) => this.#append({ ...this.#ref, events })).catch(() => {});
+  }
+
+  async #append(step: Step): Promise<void> {
+    const { cancelRequested } = await this.#options.engine.append(step);
+    if (cancelRequested) this.#options.onCanceled();
   }
 
   /** Appends what is pending at the time of its turn. */
@@ -134,7 +141,7 @@ export class RunJournal {
       try {
         await this.#persist(() => write(events));
       } catch (error) {
-        // Not written, but said: what a later settle closes must have been opened before.
+        // Keep events whose write failed. A later `settle` appends what closes them, and that must have been opened before.
         if (isStorageTrouble(error)) this.#pending = [...events, ...this.#pending];
         throw error;
       }

@@ -2,8 +2,9 @@
  * Claims runs and works on many at once (they wait for the model, not for the CPU), keeps their leases, and
  * passes cancel requests on. Owned by `main.ts`.
  */
+import type { Owner } from "../core/run.ts";
 import type { Claim, Engine, Follower } from "../engine/engine.ts";
-import { Interrupted } from "./abort-reason.ts";
+import { Interrupted, type Interruption } from "./abort-reason.ts";
 import { Parking } from "./parking.ts";
 import { Trials } from "./tools/trials.ts";
 import { work, type RunHandles, type WorkDeps } from "./work.ts";
@@ -15,7 +16,7 @@ const CLAIM_BATCH = 8;
 
 export interface RunnerOptions extends WorkDeps {
   /** Under which name it holds its leases. */
-  readonly owner: string;
+  readonly owner: Owner;
   readonly concurrency: number;
 }
 
@@ -26,10 +27,9 @@ interface Job extends RunHandles {
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #engine: Engine;
-  readonly #owner: string;
-  // No more are claimed while `concurrency` are not parked. A parked one that wakes goes on at once, beyond that bound
-  // if need be: it waited for a run that was claimed before any other, so there are not many more than `concurrency`
-  // times the depth of delegation.
+  readonly #owner: Owner;
+  // `claim` is called only while fewer than `concurrency` jobs are unparked. A parked job that resumes may exceed that;
+  // the excess is bounded by the depth of delegation, because delegated runs are claimed first.
   readonly #jobs = new Map<string, Job>();
   readonly #trials = new Trials();
   #follower: Follower | undefined;
@@ -48,29 +48,35 @@ export class Runner {
     return this.#jobs.size;
   }
 
-  start(): void {
-    this.#follower = this.#engine.onChange(
-      () => this.#look(),
-      () => this.#jobs.size === 0,
-    );
+  /** Jobs that only wait for runs that they delegated. */
+  get parked(): number {
+    return [...this.#jobs.values()].filter(({ parking }) => parking.isParked).length;
+  }
+
+  /** @throws AppError STORAGE_UNAVAILABLE */
+  async start(): Promise<void> {
+    this.#follower = await this.#engine.watch(this.#owner, {
+      onWork: () => this.#look(),
+      onCancel: (runIds) => this.#interrupt(runIds, "canceled"),
+      isEager: () => this.#jobs.size === 0,
+    });
     this.#extendTimer = setInterval(() => this.#keepLeases(), EXTEND_MS);
-    this.#look();
   }
 
   /** Claims nothing more, lets runs finish for `ms`, then gives back what is left for another to go on with. */
   async drain(ms: number): Promise<void> {
     this.#draining = true;
-    const deadline = setTimeout(() => this.#interruptAll("stopped"), ms);
+    const deadline = setTimeout(() => this.#interrupt(this.#jobs.keys(), "stopped"), ms);
     while (this.#jobs.size > 0) await Promise.all([...this.#jobs.values()].map(({ done }) => done));
     clearTimeout(deadline);
     clearInterval(this.#extendTimer);
     this.#follower?.stop();
     // A claim may have been under way: what it brought is given back too.
     await this.#looking;
-    await this.#engine.release({ owner: this.#owner, end: "stopped" });
+    await this.#engine.release({ owner: this.#owner }, "stopped");
   }
 
-  /** Looks for work and for cancel requests; a call that comes meanwhile makes it look once more. */
+  /** Looks for work; a call that comes meanwhile makes it look once more. */
   #look(): void {
     this.#again = true;
     this.#looking ??= this.#lookUntilQuiet().catch((error: unknown) =>
@@ -85,15 +91,13 @@ export class Runner {
         await this.#lookOnce();
       }
     } finally {
-      // In the same breath as the last test of #again: a call in between would be lost.
+      // Clear `#looking` in the same tick as the last test of `#again`; a `#look()` between the two would be lost.
       this.#looking = undefined;
     }
   }
 
   async #lookOnce(): Promise<void> {
-    if (this.#jobs.size > 0) await this.#passOnCancels();
-    const working = [...this.#jobs.values()].filter(({ parking }) => !parking.isParked).length;
-    const free = this.#options.concurrency - working;
+    const free = this.#options.concurrency - (this.#jobs.size - this.parked);
     if (this.#draining || free <= 0) return;
     const limit = Math.min(free, CLAIM_BATCH);
     const claims = await this.#engine.claim({ owner: this.#owner, limit, leaseMs: LEASE_MS });
@@ -105,14 +109,14 @@ export class Runner {
 
   #begin(claim: Claim): void {
     const runId = claim.run.run_id;
-    // A slot is free: the run that it waits for may be the one that takes it.
+    // When this run parks it frees a slot. Look for work at once: the child that it waits for may be next in the queue.
     const handles: RunHandles = {
       abort: new AbortController(),
       parking: new Parking(() => this.#look()),
       trials: this.#trials,
     };
-    // Our own lease ran out while the machine slept, and we were the first to look: the old job is not the owner.
-    this.#jobs.get(runId)?.abort.abort(new Interrupted("lost"));
+    // Our lease on this run ran out and we have just claimed it again. Abort the old job: its fence is stale.
+    this.#interrupt([runId], "lost");
     const job: Job = {
       ...handles,
       done: work(claim, this.#options, handles).then(() => {
@@ -123,26 +127,23 @@ export class Runner {
     this.#jobs.set(runId, job);
   }
 
-  async #passOnCancels(): Promise<void> {
-    for (const runId of await this.#engine.cancelRequests(this.#owner)) {
-      this.#jobs.get(runId)?.abort.abort(new Interrupted("canceled"));
-    }
-  }
-
   #keepLeases(): void {
     // Only what is really worked on: a run that nobody settles any more must be free for another owner.
     const asked = [...this.#jobs.keys()];
     this.#engine.extend({ owner: this.#owner, runIds: asked, leaseMs: LEASE_MS }).then(
       (owned) => {
-        for (const runId of asked) if (!owned.has(runId)) this.#jobs.get(runId)?.abort.abort(new Interrupted("lost"));
+        const lost = asked.filter((runId) => !owned.has(runId));
+        const canceled = asked.filter((runId) => owned.get(runId)?.cancelRequested);
+        this.#interrupt(lost, "lost");
+        this.#interrupt(canceled, "canceled");
       },
       (error: unknown) => this.#options.log.error({ err: error }, "cannot extend leases"),
     );
-    // Leases of a hung owner run out without anybody committing: that makes no wake-up of its own.
+    // A look that failed for a storage in trouble is repeated here.
     this.#look();
   }
 
-  #interruptAll(why: "stopped"): void {
-    for (const { abort } of this.#jobs.values()) abort.abort(new Interrupted(why));
+  #interrupt(runIds: Iterable<string>, why: Interruption): void {
+    for (const runId of runIds) this.#jobs.get(runId)?.abort.abort(new Interrupted(why));
   }
 }

@@ -51,6 +51,7 @@ export async function work(claim: Claim, deps: WorkDeps, handles: RunHandles): P
     runId: run.run_id,
     fence,
     signal: abort.signal,
+    onCanceled: () => abort.abort(new Interrupted("canceled")),
     onLost: (error) => {
       if (!hasCode(error, "LEASE_LOST")) log.error({ err: error, run_id: run.run_id }, "journal cannot be written");
       abort.abort(new Interrupted("lost"));

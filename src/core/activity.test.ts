@@ -13,12 +13,17 @@ test.each<[string, RunEvent, NewActivity]>([
   ],
   [
     "a claimed run",
-    customEvent("evenkeel.claimed", { owner: "owner_1", attempt: 2 }),
+    customEvent("evenkeel.claimed", { owner: "owner_1", machine: "local", attempt: 2 }),
     { type: "run.started", detail: { attempt: 2 } },
   ],
   [
     "a run that is tried again",
-    customEvent("evenkeel.attempt", { of: "run", attempt: 2, reason: "its process died", void: ["msg_1"] }),
+    customEvent("evenkeel.attempt", {
+      of: "run",
+      attempt: 2,
+      reason: "its process died",
+      void: ["msg_1"],
+    }),
     { type: "run.retried", detail: { attempt: 2, reason: "its process died" } },
   ],
   ["a completed run", ended({ status: "completed", reply: "long text" }), { type: "run.completed", detail: {} }],

@@ -60,7 +60,7 @@ describe("AG-UI's own schema", () => {
 
   test.each([
     customEvent("evenkeel.queued", { agent_id: "assistant", ahead: 0 }),
-    customEvent("evenkeel.claimed", { owner: "owner_1", attempt: 1 }),
+    customEvent("evenkeel.claimed", { owner: "owner_1", machine: "local", attempt: 1 }),
     customEvent("evenkeel.attempt", { of: "model_call", attempt: 2, reason: "529", void: ["msg_1"], wait_ms: 5 }),
   ])("accepts our custom event %#", (event) => {
     expect(problemOf(event)).toBeUndefined();

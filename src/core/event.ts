@@ -67,16 +67,23 @@ export interface JournalEvent {
 
 const TIMESTAMP = '"timestamp":';
 
+/** The row as every driver stores it: `seq` and `timestamp` come first, so that `timestampOf` finds its own. */
+export function journalRow(event: RunEvent, seq: number, at: number): JournalEvent {
+  const data = `{"seq":${seq},${TIMESTAMP}${at},${JSON.stringify(event).slice(1)}`;
+  return { seq, type: event.type, data };
+}
+
 /** When the row was appended, in milliseconds since the epoch; found without parsing the whole of it. */
 export function timestampOf({ data }: JournalEvent): number {
-  // Right behind `seq`, by the contract of the engine.
+  // Right behind `seq`: see `journalRow`.
   return Number.parseInt(data.slice(data.indexOf(TIMESTAMP) + TIMESTAMP.length), 10);
 }
 
 /** Names of our CUSTOM events; `value` is what each type below says. */
 export interface CustomValues {
   "evenkeel.queued": { agent_id: string; ahead: number };
-  "evenkeel.claimed": { owner: string; attempt: number };
+  /** `owner` names the process, `machine` the server that it belongs to. */
+  "evenkeel.claimed": { owner: string; machine: string; attempt: number };
   /** A new try at a step. What the messages and tool calls in `void` showed so far does not count. */
   "evenkeel.attempt": { of: "run" | "model_call"; attempt: number; reason: string; void: string[]; wait_ms?: number };
   /** The run is parked: this tool call waits for the run that it delegated, and holds no slot meanwhile. */

@@ -6,13 +6,13 @@ export const GAUGE = {
   // The primary's, counted by its upkeep thread.
   runsQueued: "runs_queued",
   runsRunning: "runs_running",
-  runsWaiting: "runs_waiting",
   // A worker's.
   viewers: "viewers",
   queuedBytes: "queued_bytes",
   slowestBehindEvents: "slowest_behind_events",
   closedAsSlow: "closed_as_slow",
   // An agent's.
+  runsParked: "runs_parked",
   outputTokens: "output_tokens",
   modelCalls: "model_calls",
   modelWaiting: "model_waiting",

@@ -4,10 +4,13 @@ import type { ErrorCode, ErrorInfo } from "./errors.ts";
 import { TITLE_CHARACTERS } from "./limits.ts";
 import type { Message } from "./message.ts";
 
-export const RUN_STATUSES = ["queued", "running", "waiting", "completed", "failed", "canceled"] as const;
+export const RUN_STATUSES = ["queued", "running", "completed", "failed", "canceled"] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
-export function isOver(status: RunStatus): boolean {
+/** As a person sees it: of a parked run, which is stored as running, only the journal says that it waits. */
+export type ShownStatus = RunStatus | "waiting";
+
+export function isOver(status: ShownStatus): boolean {
   return status === "completed" || status === "failed" || status === "canceled";
 }
 
@@ -95,8 +98,18 @@ export interface NewRun {
   readonly fingerprint: string;
 }
 
-/** The name under which an agent process owns runs: its parent can tell it from the pid of the dead. */
-export function ownerName(agent: number, pid: number): string {
+/** The process that holds the lease of a run. */
+export interface Owner {
+  /** One server: a primary and its children. It keeps its name when it is started again. */
+  readonly machine: string;
+  /** One life of that server: a new id at each start. */
+  readonly boot: string;
+  /** See `agentName`. */
+  readonly process: string;
+}
+
+/** What an owner calls its process: the primary can tell it from the pid of a dead child. */
+export function agentName(agent: number, pid: number): string {
   return `agent-${agent}-${pid}`;
 }
 

@@ -1,20 +1,25 @@
 /**
- * The engine: run queue, journal and threads behind one interface. Workers enqueue, cancel, read and
- * follow; agents claim, append and settle; the primary releases and maintains. A driver lives in a
- * folder beside this file, `open.ts` chooses it, and `engine.contract.ts` says what each must do.
+ * The engine: run queue, journal and threads behind one interface. Workers enqueue, cancel, read and follow; agents claim,
+ * append and settle; the primary releases what dead owners held; the upkeep thread maintains. A driver lives in a folder
+ * beside this file, `open.ts` chooses it, and `engine.contract.ts` says what each must do. What all drivers decide alike
+ * is pure code in `rules/`: a driver stores, claims and follows.
  *
- * Every method but the followers is async. Storage failures reject with (followers throw) STORAGE_UNAVAILABLE or
- * STORAGE_FULL.
+ * Every method is async and may be slow. Storage failures reject with STORAGE_UNAVAILABLE or STORAGE_FULL. Writes that
+ * several callers of a process have under way at the same time share one commit and one round trip: the driver gathers
+ * them, whatever runs they belong to. One that is refused takes no other with it.
  */
 import type { Thread, ThreadSummary } from "../api/threads.ts";
 import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
 import type { Message } from "../core/message.ts";
-import type { FinishReason, NewRun, Outcome, Run, RunStatus, Usage } from "../core/run.ts";
+import type { FinishReason, NewRun, Outcome, Owner, Run, RunStatus, Usage } from "../core/run.ts";
 import type { OwnerEnd } from "./rules/blame.ts";
 
 export interface Engine {
+  /** The driver's name, for `/info`. */
+  readonly driver: string;
+
   // ── Producers ────────────────────────────────────────────────────────────────────────────────
 
   /**
@@ -24,7 +29,7 @@ export interface Engine {
    * Rejects with OVERLOADED when `limits.queued` runs wait, THREAD_BUSY under strategy "reject"; a delegated run
    * never with OVERLOADED, but with RUN_NOT_FOUND when its parent is not there, and INVALID_REQUEST when its parent
    * is over or to be canceled, or when it is too deep (MAX_DELEGATION_DEPTH) or one too many (MAX_DELEGATED_RUNS).
-   * A repeat is answered before all that.
+   * A repeat is answered before all that. See `rules/enqueue.ts`.
    */
   enqueue(run: NewRun): Promise<{ readonly run: Run; readonly created: boolean }>;
 
@@ -48,23 +53,24 @@ export interface Engine {
    * lease ran out. Delegated ones come first, as somebody who has begun waits for them. Atomic: no run is ever
    * claimed twice under one fence. Empty when there is nothing.
    */
-  claim(request: { readonly owner: string; readonly limit: number; readonly leaseMs: number }): Promise<Claim[]>;
+  claim(request: { readonly owner: Owner; readonly limit: number; readonly leaseMs: number }): Promise<Claim[]>;
 
-  /** Renews the leases of these runs. Returns the ids of those that `owner` still owns. */
+  /**
+   * Renews the leases of these runs. Answers for those that `owner` still owns; an agent stops working on the others.
+   * A lease runs out by the storage's own clock, which goes on only while the storage can be written (see `maintain`):
+   * neither a clock that is set, nor a machine that slept, nor a disk that was full makes an owner lose a run.
+   */
   extend(request: {
-    readonly owner: string;
+    readonly owner: Owner;
     readonly runIds: readonly string[];
     readonly leaseMs: number;
-  }): Promise<ReadonlySet<string>>;
-
-  /** Which runs of `owner` somebody asked to cancel. */
-  cancelRequests(owner: string): Promise<string[]>;
+  }): Promise<ReadonlyMap<string, OwnedRun>>;
 
   /**
    * Commits one step: events, thread messages, tool ledger and progress, all or nothing.
    * Rejects with LEASE_LOST when the run has passed on (or is over): the caller must stop working on it.
    */
-  append(step: Step): Promise<void>;
+  append(step: Step): Promise<OwnedRun>;
 
   /**
    * `append`, and the run's end in the same transaction. The driver adds the terminal event. What is under way of
@@ -73,11 +79,16 @@ export interface Engine {
   settle(step: Step, outcome: Outcome): Promise<void>;
 
   /**
-   * Puts runs back into the queue, to go on from their last checkpoint: those of `owner`, or without
-   * one all that are running. `end` says what became of their owners. A run that may have caused the end too often is
-   * failed as POISONED instead: `rules/blame.ts`. Returns how many runs it touched.
+   * Puts runs whose owner has ended back into the queue, to go on from their last checkpoint. `end` says how it ended. A
+   * run that may have caused that too often is failed as POISONED instead: `rules/blame.ts`. Returns how many it touched.
    */
-  release(request: { readonly owner?: string; readonly end: OwnerEnd }): Promise<number>;
+  release(left: Left, end: OwnerEnd): Promise<number>;
+
+  /**
+   * Tells an owner what there is for it. Resolves once nothing committed later can be missed; both signals are first
+   * given for what is there already, may come again, and come within milliseconds while the owner listens.
+   */
+  watch(owner: Owner, signals: OwnerSignals): Promise<Follower>;
 
   /**
    * What the run's next model call starts from: its thread up to and with this run, oldest first, as it is stored.
@@ -102,16 +113,18 @@ export interface Engine {
   lastEvent(runId: string): Promise<number>;
 
   /**
-   * Calls `onEvents` with rows appended from about now on, in order, until stopped. It may begin a few
-   * rows before or after the call: callers close the gap with `events()` and drop what they know.
+   * Calls `onEvents` with the rows of the run's journal, in order, until stopped. Resolves once nothing committed later
+   * can be missed, the last event included: callers then read `events()` and drop what they know, as it may begin a few
+   * rows earlier. Calls may come before it resolves.
    */
-  follow(runId: string, onEvents: (events: readonly JournalEvent[]) => void): Follower;
+  follow(runId: string, listener: RunListener): Promise<Follower>;
 
   /** Newest first. */
   activities(filter: ActivityFilter): Promise<Page<Activity>>;
   /** Up to `limit` activities with seq above `after`, oldest first: what a cursor reads. */
   activitiesAfter(after: number, limit: number): Promise<Activity[]>;
-  followActivities(onActivities: (activities: readonly Activity[]) => void): Follower;
+  /** Like `follow`, for the feed of all activities. */
+  followActivities(onActivities: (activities: readonly Activity[]) => void): Promise<Follower>;
   /** Position of the newest activity: cheap enough to ask on every request. */
   lastActivity(): Promise<number>;
   /** How many of each type there are with seq above `after`, and the seq of the newest. */
@@ -121,23 +134,41 @@ export interface Engine {
   threads(filter: { readonly limit: number; readonly before?: number }): Promise<Page<ThreadSummary>>;
   thread(threadId: string): Promise<Thread | undefined>;
 
-  // ── Owners' wake-up and upkeep ───────────────────────────────────────────────────────────────
+  // ── Upkeep ───────────────────────────────────────────────────────────────────────────────────
+
+  counts(): Promise<Record<"queued" | "running", number>>;
 
   /**
-   * Calls `onChange` soon after anybody committed anything: look for work, or for cancel requests. Sooner while
-   * `isEager` says so, which costs CPU: for one that has nothing else to do.
-   */
-  onChange(onChange: () => void, isEager?: () => boolean): Follower;
-
-  counts(): Promise<Record<"queued" | "running" | "waiting", number>>;
-
-  /**
-   * Upkeep of the storage, the removal of ephemeral threads among it. Called every second by the upkeep thread, and by
-   * nobody else.
+   * Upkeep of the storage, the removal of ephemeral threads among it, and what lets leases run out. Called every second by
+   * the upkeep thread, and by nobody else.
    */
   maintain(): Promise<void>;
 
+  /** Commits what waits; no follower is called after this. */
   close(): Promise<void>;
+}
+
+/** Whose runs `release` puts back: one owner's, or those of all earlier lives of a server that has just been started. */
+export type Left = { readonly owner: Owner } | { readonly machine: string; readonly exceptBoot: string };
+
+/** What a write under a claim answers, so that an agent learns of a cancel by what it does anyway. */
+export interface OwnedRun {
+  readonly cancelRequested: boolean;
+}
+
+export interface OwnerSignals {
+  /** There are runs to claim. */
+  readonly onWork: () => void;
+  /** These runs of the owner are to be canceled. */
+  readonly onCancel: (runIds: readonly string[]) => void;
+  /** True while the owner has nothing else to do: then it hears of work sooner, which costs CPU. */
+  readonly isEager?: () => boolean;
+}
+
+export interface RunListener {
+  readonly onEvents: (events: readonly JournalEvent[]) => void;
+  /** The run was deleted, or is not there: no event will come. Called at most once. */
+  readonly onDeleted?: () => void;
 }
 
 export interface ActivityCounts {

@@ -45,7 +45,7 @@ test("every process has its samples, in base units, under its kind and id", asyn
 });
 
 test("gauges of the services are metrics of their own", async () => {
-  const primary = { runs_queued: 1, runs_running: 2, runs_waiting: 3, "run.failed": 4 };
+  const primary = { runs_queued: 1, runs_running: 2, runs_parked: 3, "run.failed": 4 };
   const worker = {
     health_p50_ms: 0.5,
     health_p99_ms: 4,
@@ -75,7 +75,7 @@ test("gauges of the services are metrics of their own", async () => {
   expect(samples.filter((sample) => !/^evenkeel_(process|event_loop)_/.test(sample))).toEqual([
     'evenkeel_runs{kind="primary",id="1",status="queued"} 1',
     'evenkeel_runs{kind="primary",id="1",status="running"} 2',
-    'evenkeel_runs{kind="primary",id="1",status="waiting"} 3',
+    'evenkeel_runs{kind="primary",id="1",status="parked"} 3',
     'evenkeel_activities_total{kind="primary",id="1",type="run.failed"} 4',
     'evenkeel_health_seconds{kind="worker",id="1",quantile="0.5"} 0.0005',
     'evenkeel_health_seconds{kind="worker",id="1",quantile="0.99"} 0.004',

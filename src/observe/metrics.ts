@@ -72,13 +72,13 @@ const METRICS: readonly Metric[] = [
   },
   {
     name: "evenkeel_runs",
-    help: "Runs under way by status. Told by the primary.",
+    help: "Runs under way by status, told by the primary; parked, told by each agent, are those of the running ones that only wait.",
     type: "gauge",
     by: "status",
     from: ({ gauges }) => ({
       queued: gauges[GAUGE.runsQueued],
       running: gauges[GAUGE.runsRunning],
-      waiting: gauges[GAUGE.runsWaiting],
+      parked: gauges[GAUGE.runsParked],
     }),
   },
   {

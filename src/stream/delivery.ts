@@ -39,7 +39,6 @@ export class Delivery {
     return stream;
   }
 
-  /** @throws AppError STORAGE_UNAVAILABLE when the feed cannot be followed */
   watch(watch: Watch): Viewer {
     return new Viewer({ ...watch, meter: this.meter, turns: this.#turns });
   }

@@ -16,7 +16,7 @@ export interface Feed {
   recent(after: number): readonly Frame[] | undefined;
   /** Frames above `after` in order. Rejects when the source cannot be read, or is gone. */
   read(after: number): Promise<Reading>;
-  /** Calls `onFrames` whenever there is more. */
+  /** Calls `onFrames` whenever there is more that `read` did not bring. */
   listen(onFrames: () => void): void;
   unlisten(onFrames: () => void): void;
 }
@@ -32,7 +32,7 @@ export interface Source {
   /** How many frames are kept at hand for several viewers. One that is further behind reads the source. */
   readonly keep: number;
   /** @param onGone there is nothing to follow any more: `read` will say why */
-  follow(onFrames: (frames: readonly Frame[]) => void, onGone: () => void): Follower;
+  follow(onFrames: (frames: readonly Frame[]) => void, onGone: () => void): Promise<Follower>;
   read(after: number): Promise<Reading>;
 }
 
@@ -41,7 +41,7 @@ export class LiveFeed implements Feed {
   readonly #source: Source;
   readonly #onIdle: () => void;
   readonly #listeners = new FanOut();
-  #follower: Follower | undefined;
+  #following: Promise<Follower> | undefined;
   #recent: readonly Frame[] = [];
   #newest = 0;
   #ended = false;
@@ -65,25 +65,29 @@ export class LiveFeed implements Feed {
     return this.#ended;
   }
 
-  /** @throws AppError STORAGE_UNAVAILABLE; then nobody listens */
   listen(onFrames: () => void): void {
-    try {
-      this.#follower ??= this.#source.follow(
-        (frames) => this.#take(frames),
-        () => this.#lose(),
-      );
-    } catch (error) {
-      this.#onIdle();
-      throw error;
-    }
     this.#listeners.add(onFrames);
   }
 
   unlisten(onFrames: () => void): void {
     if (!this.#listeners.delete(onFrames) || this.#listeners.size > 0) return;
-    this.#follower?.stop();
-    this.#follower = undefined;
+    const following = this.#following;
+    this.#following = undefined;
+    following?.then(
+      (follower) => follower.stop(),
+      () => {},
+    );
     this.#onIdle();
+  }
+
+  /**
+   * Resolves once a listener misses nothing that is committed later. Rejects when the source cannot be followed; the
+   * next call tries again.
+   */
+  async joined(): Promise<void> {
+    if (this.#listeners.size === 0) return;
+    this.#following ??= this.#follow();
+    await this.#following;
   }
 
   recent(after: number): readonly Frame[] | undefined {
@@ -92,8 +96,21 @@ export class LiveFeed implements Feed {
     return isUpToDate ? [] : framesAbove(this.#recent, after);
   }
 
-  read(after: number): Promise<Reading> {
+  async read(after: number): Promise<Reading> {
+    // First joined, then read: what is committed between the two is seen twice rather than never.
+    await this.joined();
     return this.#source.read(after);
+  }
+
+  #follow(): Promise<Follower> {
+    const following = this.#source.follow(
+      (frames) => this.#take(frames),
+      () => this.#lose(),
+    );
+    following.catch(() => {
+      if (this.#following === following) this.#following = undefined;
+    });
+    return following;
   }
 
   /** With nothing at hand, whoever is told reads the source. */

@@ -1,5 +1,5 @@
 /** All feeds of one worker. A run's feed lives while somebody watches it. Handed to routes and sockets. */
-import { AppError, hasCode } from "../core/errors.ts";
+import { AppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LiveFeed, type Reading, type Source } from "./feed.ts";
@@ -13,7 +13,6 @@ const PAGE = { limit: 128, characters: 64 * 1024 };
 // [A thousand such runs that say a few words 50 times a second: 20 MB over one of the ways, 30 MB over both.]
 const RUN_FRAMES = 32;
 const ACTIVITY_FRAMES = 500;
-const CHECK_MS = 15_000;
 
 const ACTIVITIES = Symbol("activities");
 
@@ -78,18 +77,8 @@ function runSource(engine: Engine, pages: Pages, run: RunKey): Source {
   return {
     dense: true,
     keep: RUN_FRAMES,
-    follow: (onFrames, onGone) => {
-      const follower = engine.follow(runId, (events) => onFrames(events.map(runFrame)));
-      // A journal that was deleted, perhaps right behind its end, says nothing.
-      const check = () => runNow(engine, run).catch((error: unknown) => hasCode(error, "RUN_NOT_FOUND") && onGone());
-      const timer = setInterval(() => void check(), CHECK_MS);
-      return {
-        stop: () => {
-          clearInterval(timer);
-          follower.stop();
-        },
-      };
-    },
+    follow: (onFrames, onGone) =>
+      engine.follow(runId, { onEvents: (events) => onFrames(events.map(runFrame)), onDeleted: onGone }),
     read: (after) => pages.get(nameOf(run), after, read),
   };
 }

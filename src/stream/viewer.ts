@@ -50,7 +50,6 @@ export class Viewer {
   #isCurrent = false;
   #retry: NodeJS.Timeout | undefined;
 
-  /** @throws AppError STORAGE_UNAVAILABLE when the feed cannot be followed; then nothing is left of the viewer */
   constructor(options: ViewerOptions) {
     this.#options = options;
     this.#feed = options.feed;

@@ -15,6 +15,7 @@ import { Runner } from "../agent/runner.ts";
 import { loadAgents } from "../config.ts";
 import type { Agent } from "../core/agent.ts";
 import type { McpServers } from "../core/mcp-servers.ts";
+import { agentName } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, type Log } from "../observe/log.ts";
@@ -136,7 +137,7 @@ async function openAgent({ settings, agents, log, tools, mcpServers, meter, mode
   const breakers = new Breakers();
   const mcp = new ManagedServers({ servers: mcpServers, env: programEnv(), log });
   const runner = new Runner({
-    owner: "agent-1-1",
+    owner: { machine: settings.machine, boot: settings.boot, process: agentName(1, 1) },
     engine,
     agents,
     tools,
@@ -148,7 +149,7 @@ async function openAgent({ settings, agents, log, tools, mcpServers, meter, mode
     concurrency,
     modelIdleMs,
   });
-  runner.start();
+  await runner.start();
   const dispose = async () => {
     await runner.drain(0);
     breakers.stop();

@@ -2,7 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
-import { enqueue, LEASE_MS } from "../engine/contract/setup.ts";
+import { enqueue, LEASE_MS, ownerOf } from "../engine/contract/setup.ts";
 import { openTemporary } from "../engine/sqlite/test-data.ts";
 import type { OpenOptions } from "../engine/open.ts";
 import type { Log } from "../observe/log.ts";
@@ -31,7 +31,7 @@ test("it tells how many runs there are, and counts the activities since the star
 
   await enqueue(data.engine);
   await enqueue(data.engine);
-  await data.engine.claim({ owner: "owner 1", limit: 1, leaseMs: LEASE_MS });
+  await data.engine.claim({ owner: ownerOf("owner 1"), limit: 1, leaseMs: LEASE_MS });
 
   const expected = { runs_queued: 2, runs_running: 1, "run.queued": 2, "run.started": 1, "run.failed": 0 };
   await vi.waitFor(() => expect(upkeep.gauges).toMatchObject(expected), PATIENCE);

@@ -96,12 +96,6 @@ export class Upkeep {
     const { runs, activities } = news;
     this.#lastActivity = activities.last;
     for (const type of ACTIVITY_TYPES) this.#totals[type] += activities.byType[type] ?? 0;
-    const { queued, running, waiting } = runs;
-    this.#gauges = {
-      [GAUGE.runsQueued]: queued,
-      [GAUGE.runsRunning]: running,
-      [GAUGE.runsWaiting]: waiting,
-      ...this.#totals,
-    };
+    this.#gauges = { [GAUGE.runsQueued]: runs.queued, [GAUGE.runsRunning]: runs.running, ...this.#totals };
   }
 }

@@ -61,7 +61,8 @@ export async function waitForEnd(
   const onAbort = () => resolve();
   for (const source of [signal, closing]) source.addEventListener("abort", onAbort);
   try {
-    // Joined first, asked second: an end between the two is seen by one of them.
+    // First joined, then asked: an end between the two is seen by one of them.
+    await feed.joined();
     const before = await runNow(engine, run);
     if (!isOver(before.status) && !signal.aborted && !closing.aborted) await ended;
     const now = await runNow(engine, run);

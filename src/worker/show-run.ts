@@ -40,7 +40,7 @@ export function showReply(run: Run): Reply {
 export function showTask(run: Run): Task {
   return {
     task_id: run.run_id,
-    status: run.status === "queued" || run.status === "waiting" ? "pending" : run.status,
+    status: run.status === "queued" ? "pending" : run.status,
     ...(run.status === "completed" && { result: showReply(run) }),
     ...(run.finish_reason && { finish_reason: run.finish_reason }),
     ...(run.error && { error: run.error }),

@@ -40,7 +40,7 @@ test("info tells version, mode, engine and agents, and no secret", async () => {
   expect(body).toMatchObject({
     name: "evenkeel",
     mode: "production",
-    engine: { driver: "sqlite", runs: { queued: 0, running: 0, waiting: 0 } },
+    engine: { driver: "sqlite", runs: { queued: 0, running: 0 } },
     agents: ["assistant", "analyst", "planner", "greeter"],
   });
   expect(JSON.stringify(body)).not.toContain(secret);

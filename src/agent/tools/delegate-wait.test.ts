@@ -16,7 +16,14 @@ async function delegated(engine: Engine, seenBy = engine) {
   const parent = await start(engine);
   const { signal } = new AbortController();
   const runId = parent.run.run_id;
-  const journal = new RunJournal({ engine, runId, fence: parent.fence, signal, onLost: () => {} });
+  const journal = new RunJournal({
+    engine,
+    runId,
+    fence: parent.fence,
+    signal,
+    onCanceled: () => {},
+    onLost: () => {},
+  });
   onTestFinished(() => journal.stop());
   const agent = agents.get("lead");
   if (!agent) throw new Error("no lead");

@@ -9,7 +9,7 @@ import type { Agent } from "../../core/agent.ts";
 import { AppError } from "../../core/errors.ts";
 import { customEvent, isTerminal } from "../../core/event.ts";
 import { isOver, type NewRun, type Run } from "../../core/run.ts";
-import type { Engine } from "../../engine/engine.ts";
+import type { Engine, RunListener } from "../../engine/engine.ts";
 import type { Parking } from "../parking.ts";
 import type { RunJournal } from "../run-journal.ts";
 import { outlastTrouble } from "../retry-storage.ts";
@@ -19,8 +19,6 @@ import { reasonOf } from "./text.ts";
 import { defineTool, type ToolContext } from "./tool.ts";
 
 export const DELEGATE = "delegate";
-
-const LOOK_AGAIN_MS = 5_000;
 
 export interface DelegateOptions {
   /** Whose tool it is. */
@@ -154,21 +152,23 @@ async function endOf(engine: Engine, runId: string, signal: AbortSignal): Promis
     if (!run) reject(new AppError("RUN_NOT_FOUND", `Run ${runId}, which did the work, was deleted.`));
     else if (isOver(run.status)) resolve(run);
   };
-  // With a disk in trouble the next look comes.
-  const look = () => void engine.run(runId).then(see, () => {});
+  const look = () => {
+    outlastTrouble(() => engine.run(runId), signal).then(see, reject);
+  };
   const onAbort = () => reject(signal.reason);
   signal.addEventListener("abort", onAbort);
-  const follower = engine.follow(runId, (events) => {
-    if (events.some(({ type }) => isTerminal(type))) look();
-  });
-  // A journal does not tell that it was deleted, nor what came before it was followed.
-  const timer = setInterval(look, LOOK_AGAIN_MS);
+  const listener: RunListener = {
+    onEvents: (events) => {
+      if (events.some(({ type }) => isTerminal(type))) look();
+    },
+    onDeleted: look,
+  };
   try {
+    const follower = await outlastTrouble(() => engine.follow(runId, listener), signal);
+    // The end may have come before the run was followed.
     look();
-    return await ended;
+    return await ended.finally(() => follower.stop());
   } finally {
-    clearInterval(timer);
-    follower.stop();
     signal.removeEventListener("abort", onAbort);
   }
 }

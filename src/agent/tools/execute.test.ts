@@ -17,8 +17,13 @@ interface Round {
 
 /** One call of the tool "it" against a journal that only takes. */
 function runIt({ tool, ledger = [], signal = new AbortController().signal, onAppend }: Round) {
-  const engine = { append: async (step: Step) => onAppend?.(step) } as unknown as Engine;
-  const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onLost: () => {} });
+  const engine = {
+    append: async (step: Step) => {
+      onAppend?.(step);
+      return { cancelRequested: false };
+    },
+  } as unknown as Engine;
+  const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onCanceled: () => {}, onLost: () => {} });
   return runTools({
     uses: [{ type: "tool_use", id: "call_1", name: "it", input: {} }],
     ledger,

@@ -1,6 +1,6 @@
 /** What a run cost, by the price that `config/agents.ts` may give an agent. */
 import type { Price } from "../../core/agent.ts";
-import { isOver, type RunStatus, type Usage } from "../../core/run.ts";
+import { isOver, type ShownStatus, type Usage } from "../../core/run.ts";
 import type { AgentInfo } from "../store/agents.ts";
 
 /** In US dollars; undefined without a price. */
@@ -30,7 +30,7 @@ export function dollars(cost: number): string {
 }
 
 /** Null while it is not known: a run tells its usage at its end, and one that was cut short may never. */
-export function knownUsage(status: RunStatus, usage: Usage): Usage | null {
+export function knownUsage(status: ShownStatus, usage: Usage): Usage | null {
   const { input, output } = tokensOf(usage);
   return isOver(status) && input + output > 0 ? usage : null;
 }

@@ -4,7 +4,7 @@
  * which the server bounds (steps, tokens of an answer, characters of a tool's result).
  */
 import { MODEL_STEP } from "../../core/event.ts";
-import { NO_USAGE, type RunStatus, type Usage } from "../../core/run.ts";
+import { NO_USAGE, type ShownStatus, type Usage } from "../../core/run.ts";
 import type { Problem } from "../live/api-error.ts";
 import type {
   AttemptItem,
@@ -36,7 +36,7 @@ export class RunView {
   readonly items: Item[] = [];
   /** One for each process that owned the run. */
   readonly claims: Claimed[] = [];
-  status: RunStatus = "queued";
+  status: ShownStatus = "queued";
   agentId: string | null = null;
   /** How many runs waited before this one when it came. */
   ahead = 0;

@@ -1,6 +1,18 @@
 /** Asking for a run's end, in each state that it can be in. */
 import { expect, test, vi } from "vitest";
-import { claimNext, complete, enqueue, journalOf, LEASE_MS, start, stepOf, typesOf, type OpenEngine } from "./setup.ts";
+import {
+  claimNext,
+  complete,
+  enqueue,
+  journalOf,
+  LEASE_MS,
+  start,
+  stepOf,
+  typesOf,
+  type OpenEngine,
+  ownerOf,
+  canceledOf,
+} from "./setup.ts";
 
 export function testCancel(open: OpenEngine): void {
   testAtOnce(open);
@@ -21,7 +33,7 @@ function testAtOnce(open: OpenEngine): void {
       type: "RUN_FINISHED",
       outcome: { type: "cancelled" },
     });
-    expect(await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
+    expect(await data.engine.claim({ owner: ownerOf("owner 1"), limit: 10, leaseMs: LEASE_MS })).toEqual([]);
   });
 
   test("the next of a thread follows a queued run that was canceled", async () => {
@@ -37,10 +49,10 @@ function testAtOnce(open: OpenEngine): void {
   test("a run that waits for its next attempt is canceled on return", async () => {
     await using data = await open();
     const { run } = await start(data.engine);
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
 
     expect(await data.engine.cancel(run.run_id)).toMatchObject({ status: "canceled", attempts: 1 });
-    expect(await data.engine.claim({ owner: "owner 2", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
+    expect(await data.engine.claim({ owner: ownerOf("owner 2"), limit: 10, leaseMs: LEASE_MS })).toEqual([]);
   });
 
   test("a run that is over is returned as it is", async () => {
@@ -78,12 +90,12 @@ function testRunning(open: OpenEngine): void {
     await using data = await open();
     const other = await data.another();
     const claim = await start(data.engine);
-    expect(await data.engine.cancelRequests("owner 1")).toEqual([]);
+    expect(await canceledOf(data.engine, "owner 1")).toEqual([]);
 
     const asked = await other.cancel(claim.run.run_id);
 
     expect(asked).toMatchObject({ status: "running", cancel_requested: true, finished_at: null });
-    expect(await data.engine.cancelRequests("owner 1")).toEqual([claim.run.run_id]);
+    expect(await canceledOf(data.engine, "owner 1")).toEqual([claim.run.run_id]);
     await data.engine.settle(stepOf(claim), { status: "canceled" });
     expect(await other.run(claim.run.run_id)).toMatchObject({ status: "canceled" });
   });
@@ -95,9 +107,9 @@ function testRunning(open: OpenEngine): void {
     await data.engine.cancel(mine.run.run_id);
     await data.engine.cancel(other.run.run_id);
 
-    expect(await data.engine.cancelRequests("owner 1")).toEqual([mine.run.run_id]);
+    expect(await canceledOf(data.engine, "owner 1")).toEqual([mine.run.run_id]);
     await data.engine.settle(stepOf(mine), { status: "canceled" });
-    expect(await data.engine.cancelRequests("owner 1")).toEqual([]);
+    expect(await canceledOf(data.engine, "owner 1")).toEqual([]);
   });
 
   test("asking twice for the end of a running run is asking once", async () => {
@@ -108,7 +120,7 @@ function testRunning(open: OpenEngine): void {
     const second = await data.engine.cancel(run.run_id);
 
     expect(second).toEqual(first);
-    expect(await data.engine.cancelRequests("owner 1")).toEqual([run.run_id]);
+    expect(await canceledOf(data.engine, "owner 1")).toEqual([run.run_id]);
     expect(await typesOf(data.engine, run.run_id)).not.toContain("RUN_FINISHED");
   });
 
@@ -132,7 +144,7 @@ function testOwnerGone(open: OpenEngine): void {
       const next = await enqueue(data.engine, { threadId: "thread" });
       await data.engine.cancel(run.run_id);
 
-      await data.engine.release({ owner: "owner 1", end });
+      await data.engine.release({ owner: ownerOf("owner 1") }, end);
 
       expect(await data.engine.run(run.run_id)).toMatchObject({ status: "canceled" });
       expect(await typesOf(data.engine, run.run_id)).not.toContain("evenkeel.attempt");
@@ -149,7 +161,7 @@ function testOwnerGone(open: OpenEngine): void {
 
     await vi.waitFor(
       async () => {
-        expect(await data.engine.claim({ owner: "owner 2", limit: 1, leaseMs: 1 })).toEqual([]);
+        expect(await data.engine.claim({ owner: ownerOf("owner 2"), limit: 1, leaseMs: 1 })).toEqual([]);
         expect(await data.engine.run(run.run_id)).toMatchObject({ status: "canceled" });
       },
       { interval: 5 },

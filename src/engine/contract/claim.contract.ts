@@ -2,7 +2,7 @@
 import { expect, test, vi } from "vitest";
 import type { Outcome } from "../../core/run.ts";
 import type { Claim, Engine } from "../engine.ts";
-import { claimNext, complete, enqueue, journalOf, LEASE_MS, start, stepOf, type OpenEngine } from "./setup.ts";
+import { claimNext, complete, enqueue, journalOf, LEASE_MS, start, stepOf, type OpenEngine, ownerOf } from "./setup.ts";
 
 export function testClaim(open: OpenEngine): void {
   testTaking(open);
@@ -13,14 +13,14 @@ export function testClaim(open: OpenEngine): void {
 function testTaking(open: OpenEngine): void {
   test("a claim on an empty queue is empty", async () => {
     await using data = await open();
-    expect(await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
+    expect(await data.engine.claim({ owner: ownerOf("owner 1"), limit: 10, leaseMs: LEASE_MS })).toEqual([]);
   });
 
   test("a claim takes the oldest runs first, and not more than its limit", async () => {
     await using data = await open();
     const runs = [await enqueue(data.engine), await enqueue(data.engine), await enqueue(data.engine)];
 
-    const claims = await data.engine.claim({ owner: "owner 1", limit: 2, leaseMs: LEASE_MS });
+    const claims = await data.engine.claim({ owner: ownerOf("owner 1"), limit: 2, leaseMs: LEASE_MS });
 
     expect(idsOf(claims)).toEqual(runs.slice(0, 2).map(({ run_id }) => run_id));
     expect(await data.engine.run(runs[2]?.run_id ?? "")).toMatchObject({ status: "queued" });
@@ -62,14 +62,14 @@ function testTaking(open: OpenEngine): void {
     await enqueue(data.engine);
     await enqueue(data.engine);
 
-    expect(await data.engine.counts()).toEqual({ queued: 2, running: 1, waiting: 0 });
+    expect(await data.engine.counts()).toEqual({ queued: 2, running: 1 });
   });
 
   test("counts forget runs that are over", async () => {
     await using data = await open();
     await complete(data.engine, await start(data.engine));
 
-    expect(await data.engine.counts()).toEqual({ queued: 0, running: 0, waiting: 0 });
+    expect(await data.engine.counts()).toEqual({ queued: 0, running: 0 });
   });
 }
 
@@ -144,8 +144,8 @@ function testLeases(open: OpenEngine): void {
 
     expect(second.run).toMatchObject({ run_id: run.run_id, status: "running", attempts: 2 });
     expect(second.fence).toBeGreaterThan(first.fence);
-    const late = { owner: "owner 1", runIds: [run.run_id], leaseMs: LEASE_MS };
-    expect(await data.engine.extend(late)).toEqual(new Set());
+    const late = { owner: ownerOf("owner 1"), runIds: [run.run_id], leaseMs: LEASE_MS };
+    expect(await data.engine.extend(late)).toEqual(new Map());
   });
 
   test("a run whose lease holds is claimed by nobody else", async () => {
@@ -161,8 +161,8 @@ function testLeases(open: OpenEngine): void {
     await claimNext(data.engine, { owner: "owner 1", leaseMs: 1 });
     const left = await enqueue(data.engine);
     await claimNext(data.engine, { owner: "owner 1", leaseMs: 1 });
-    const asked = { owner: "owner 1", runIds: [kept.run_id], leaseMs: LEASE_MS };
-    expect(await data.engine.extend(asked)).toEqual(new Set([kept.run_id]));
+    const asked = { owner: ownerOf("owner 1"), runIds: [kept.run_id], leaseMs: LEASE_MS };
+    expect(await data.engine.extend(asked)).toEqual(new Map([[kept.run_id, { cancelRequested: false }]]));
 
     // Nobody asked for the second one: it runs out.
     const taken = await vi.waitFor(() => claimNext(data.engine, { owner: "owner 3" }), { interval: 5 });
@@ -178,15 +178,16 @@ function testLeases(open: OpenEngine): void {
 
     const runIds = idsOf([ended, ...owned]);
 
-    expect(await data.engine.extend({ owner: "owner 1", runIds, leaseMs: LEASE_MS })).toEqual(new Set(idsOf(owned)));
-    expect(await data.engine.extend({ owner: "nobody", runIds, leaseMs: LEASE_MS })).toEqual(new Set());
+    const mine = await data.engine.extend({ owner: ownerOf("owner 1"), runIds, leaseMs: LEASE_MS });
+    expect([...mine.keys()].toSorted()).toEqual(idsOf(owned).toSorted());
+    expect(await data.engine.extend({ owner: ownerOf("nobody"), runIds, leaseMs: LEASE_MS })).toEqual(new Map());
   });
 }
 
 async function claimAll(engine: Engine, owner: string): Promise<Claim[]> {
   const all: Claim[] = [];
   for (;;) {
-    const claims = await engine.claim({ owner, limit: 7, leaseMs: LEASE_MS });
+    const claims = await engine.claim({ owner: ownerOf(owner), limit: 7, leaseMs: LEASE_MS });
     if (claims.length === 0) return all;
     all.push(...claims);
   }

@@ -2,7 +2,19 @@
 import { expect, test } from "vitest";
 import { MAX_DELEGATED_RUNS, MAX_DELEGATION_DEPTH, type NewRun, type Outcome, type Run } from "../../core/run.ts";
 import type { Engine } from "../engine.ts";
-import { claimNext, complete, enqueue, journalOf, LEASE_MS, newRun, start, stepOf, type OpenEngine } from "./setup.ts";
+import {
+  claimNext,
+  complete,
+  enqueue,
+  journalOf,
+  LEASE_MS,
+  newRun,
+  start,
+  stepOf,
+  type OpenEngine,
+  ownerOf,
+  canceledOf,
+} from "./setup.ts";
 
 const ENDS: readonly Outcome[] = [
   { status: "completed", reply: "done" },
@@ -171,7 +183,7 @@ function testClaimedFirst(open: OpenEngine): void {
     const own = [await enqueue(data.engine), await enqueue(data.engine)];
     const delegated = [await delegate(data.engine, parent.run), await delegate(data.engine, parent.run)];
 
-    const claims = await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS });
+    const claims = await data.engine.claim({ owner: ownerOf("owner 1"), limit: 10, leaseMs: LEASE_MS });
 
     expect(claims.map(({ run }) => run.run_id)).toEqual(idsOf([...delegated, ...own]));
   });
@@ -182,7 +194,7 @@ function testClaimedFirst(open: OpenEngine): void {
     const own = [await enqueue(data.engine), await enqueue(data.engine)];
     const delegated = [await delegate(data.engine, parent.run), await delegate(data.engine, parent.run)];
 
-    const claims = await data.engine.claim({ owner: "owner 1", limit, leaseMs: LEASE_MS });
+    const claims = await data.engine.claim({ owner: ownerOf("owner 1"), limit, leaseMs: LEASE_MS });
 
     expect(claims.map(({ run }) => run.run_id)).toEqual(idsOf([...delegated, ...own]).slice(0, limit));
   });
@@ -193,7 +205,7 @@ function testClaimedFirst(open: OpenEngine): void {
     const first = await start(data.engine, { threadId: "thread" });
     const child = await delegate(data.engine, parent.run, { threadId: "thread" });
 
-    expect(await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
+    expect(await data.engine.claim({ owner: ownerOf("owner 1"), limit: 10, leaseMs: LEASE_MS })).toEqual([]);
     await complete(data.engine, first);
     expect((await claimNext(data.engine)).run.run_id).toBe(child.run_id);
   });
@@ -207,7 +219,7 @@ function testCanceledTogether(open: OpenEngine): void {
 
     expect(await data.engine.cancel(top?.run_id ?? "")).toMatchObject({ status: "running", cancel_requested: true });
 
-    expect(new Set(await data.engine.cancelRequests("owner 1"))).toEqual(new Set(idsOf([top, child, grandchild])));
+    expect(new Set(await canceledOf(data.engine, "owner 1"))).toEqual(new Set(idsOf([top, child, grandchild])));
     expect(await data.engine.run(queued.run_id)).toMatchObject({ status: "canceled" });
   });
 
@@ -232,7 +244,7 @@ function testCanceledTogether(open: OpenEngine): void {
 
     await data.engine.settle(stepOf(top), outcome);
 
-    expect(await data.engine.cancelRequests("owner 1")).toEqual([running.run.run_id]);
+    expect(await canceledOf(data.engine, "owner 1")).toEqual([running.run.run_id]);
     expect(await data.engine.run(queued.run_id)).toMatchObject({ status: "canceled" });
     expect(await data.engine.run(over.items[0]?.run_id ?? "")).toEqual(over.items[0]);
   });
@@ -254,7 +266,7 @@ function testCanceledTogether(open: OpenEngine): void {
     const [top, child] = await lineOf(data.engine, 1);
     await data.engine.cancel(top?.run_id ?? "");
 
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
 
     for (const run of [top, child])
       expect(await data.engine.run(run?.run_id ?? "")).toMatchObject({ status: "canceled" });
@@ -270,8 +282,8 @@ function testCanceledTogether(open: OpenEngine): void {
         const toolCalls = [{ ...call, name, contained: name === "delegate" }];
         await data.engine.append({ runId: run?.run_id ?? "", fence: crashes, events: [], toolCalls });
       }
-      await data.engine.release({ owner: "owner 1", end: "crashed" });
-      await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS });
+      await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
+      await data.engine.claim({ owner: ownerOf("owner 1"), limit: 10, leaseMs: LEASE_MS });
     }
 
     expect(await data.engine.run(child?.run_id ?? "")).toMatchObject({ status: "failed", error: { code: "POISONED" } });

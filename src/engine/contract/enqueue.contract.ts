@@ -2,7 +2,19 @@
 import { expect, test } from "vitest";
 import type { NewRun } from "../../core/run.ts";
 import type { Engine } from "../engine.ts";
-import { claimNext, complete, enqueue, journalOf, LEASE_MS, newRun, start, stepOf, type OpenEngine } from "./setup.ts";
+import {
+  claimNext,
+  complete,
+  enqueue,
+  journalOf,
+  LEASE_MS,
+  newRun,
+  start,
+  stepOf,
+  type OpenEngine,
+  ownerOf,
+  canceledOf,
+} from "./setup.ts";
 
 export function testEnqueue(open: OpenEngine): void {
   testStored(open);
@@ -205,7 +217,7 @@ function testStrategies(open: OpenEngine): void {
     const third = await enqueue(data.engine, { threadId: "thread", strategy: "interrupt" });
 
     expect(await data.engine.run(queued.run_id)).toMatchObject({ status: "canceled" });
-    expect(await data.engine.cancelRequests("owner 1")).toEqual([running.run.run_id]);
+    expect(await canceledOf(data.engine, "owner 1")).toEqual([running.run.run_id]);
     expect(await claimable(data.engine)).toEqual([]);
     await data.engine.settle(stepOf(running), { status: "canceled" });
     expect(await claimable(data.engine)).toEqual([third.run_id]);
@@ -223,6 +235,6 @@ function testStrategies(open: OpenEngine): void {
 
 /** Claims everything there is. */
 async function claimable(engine: Engine): Promise<string[]> {
-  const claims = await engine.claim({ owner: "owner 2", limit: 100, leaseMs: LEASE_MS });
+  const claims = await engine.claim({ owner: ownerOf("owner 2"), limit: 100, leaseMs: LEASE_MS });
   return claims.map(({ run }) => run.run_id);
 }

@@ -4,7 +4,18 @@ import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import type { Claim, Engine, Follower } from "../engine.ts";
 import { Collector, Viewer } from "./collector.ts";
-import { complete, delta, enqueue, LEASE_MS, newRun, numbersTo, start, stepOf, type OpenEngine } from "./setup.ts";
+import {
+  claimNext,
+  complete,
+  delta,
+  enqueue,
+  LEASE_MS,
+  numbersTo,
+  start,
+  stepOf,
+  type OpenEngine,
+  ownerOf,
+} from "./setup.ts";
 
 const TRIALS = 150;
 const EVENTS_PER_TRIAL = 6;
@@ -16,7 +27,8 @@ export function testFollow(open: OpenEngine): void {
   testAttach(open);
   testStop(open);
   testFeed(open);
-  testChange(open);
+  testSignals(open);
+  testDeleted(open);
 }
 
 function testLive(open: OpenEngine): void {
@@ -25,7 +37,7 @@ function testLive(open: OpenEngine): void {
     const writing = await data.another();
     const claim = await start(data.engine);
     const live = new Collector<JournalEvent>();
-    data.engine.follow(claim.run.run_id, live.push);
+    await data.engine.follow(claim.run.run_id, { onEvents: live.push });
 
     for (const text of ["a", "b", "c"]) await writing.append(stepOf(claim, { events: [delta(text)] }));
     await complete(writing, claim);
@@ -40,7 +52,7 @@ function testLive(open: OpenEngine): void {
     await using data = await open();
     const claim = await start(data.engine);
     const live = new Collector<JournalEvent>();
-    data.engine.follow(claim.run.run_id, live.push);
+    await data.engine.follow(claim.run.run_id, { onEvents: live.push });
 
     await data.engine.append(stepOf(claim, { events: [delta("mine")] }));
 
@@ -53,7 +65,7 @@ function testLive(open: OpenEngine): void {
     const claim = await start(data.engine);
     await complete(data.engine, await start(data.engine, { threadId: "thread" }));
     const live = new Collector<JournalEvent>();
-    data.engine.follow(claim.run.run_id, live.push);
+    await data.engine.follow(claim.run.run_id, { onEvents: live.push });
 
     await data.engine.deleteThread("thread");
     await append(data.engine, claim, "a");
@@ -66,7 +78,7 @@ function testLive(open: OpenEngine): void {
     await using data = await open();
     const claim = await start(data.engine);
     const live = new Collector<JournalEvent>();
-    data.engine.follow(claim.run.run_id, live.push);
+    await data.engine.follow(claim.run.run_id, { onEvents: live.push });
 
     await data.engine.append(stepOf(claim, { events: numbersTo(3_500).map((number) => delta(String(number))) }));
 
@@ -79,9 +91,9 @@ function testLive(open: OpenEngine): void {
     await using data = await open();
     const [mine, other] = [await start(data.engine), await start(data.engine)];
     const [live, twin, elsewhere] = [new Collector<JournalEvent>(), new Collector<JournalEvent>(), new Collector()];
-    data.engine.follow(mine.run.run_id, live.push);
-    data.engine.follow(mine.run.run_id, twin.push);
-    data.engine.follow(other.run.run_id, elsewhere.push);
+    await data.engine.follow(mine.run.run_id, { onEvents: live.push });
+    await data.engine.follow(mine.run.run_id, { onEvents: twin.push });
+    await data.engine.follow(other.run.run_id, { onEvents: elsewhere.push });
 
     await data.engine.append(stepOf(other, { events: [delta("not mine")] }));
     await complete(data.engine, mine);
@@ -127,8 +139,8 @@ function testStop(open: OpenEngine): void {
     await using data = await open();
     const claim = await start(data.engine);
     const [stopped, other] = [new Collector<JournalEvent>(), new Collector<JournalEvent>()];
-    const follower = data.engine.follow(claim.run.run_id, stopped.push);
-    data.engine.follow(claim.run.run_id, other.push);
+    const follower = await data.engine.follow(claim.run.run_id, { onEvents: stopped.push });
+    await data.engine.follow(claim.run.run_id, { onEvents: other.push });
     await append(data.engine, claim, "a");
     await stopped.until((items) => items.at(-1)?.seq === 4);
 
@@ -145,11 +157,13 @@ function testStop(open: OpenEngine): void {
     await using data = await open();
     const claim = await start(data.engine);
     const [seen, other] = [new Collector<JournalEvent>(), new Collector<JournalEvent>()];
-    const follower = data.engine.follow(claim.run.run_id, (events) => {
-      follower.stop();
-      seen.push(events);
+    const follower = await data.engine.follow(claim.run.run_id, {
+      onEvents: (events) => {
+        follower.stop();
+        seen.push(events);
+      },
     });
-    data.engine.follow(claim.run.run_id, other.push);
+    await data.engine.follow(claim.run.run_id, { onEvents: other.push });
 
     await append(data.engine, claim, "a");
     await seen.until((items) => items.length > 0);
@@ -163,10 +177,10 @@ function testStop(open: OpenEngine): void {
   test("stopping twice does not silence whoever follows the same run since", async () => {
     await using data = await open();
     const claim = await start(data.engine);
-    const first = data.engine.follow(claim.run.run_id, () => {});
+    const first = await data.engine.follow(claim.run.run_id, { onEvents: () => {} });
     first.stop();
     const later = new Collector<JournalEvent>();
-    data.engine.follow(claim.run.run_id, later.push);
+    await data.engine.follow(claim.run.run_id, { onEvents: later.push });
 
     first.stop();
     await append(data.engine, claim, "a");
@@ -179,8 +193,8 @@ function testStop(open: OpenEngine): void {
     await using data = await open();
     const claim = await start(data.engine);
     const live = new Collector<JournalEvent>();
-    const first = data.engine.follow(claim.run.run_id, live.push);
-    data.engine.follow(claim.run.run_id, live.push);
+    const first = await data.engine.follow(claim.run.run_id, { onEvents: live.push });
+    await data.engine.follow(claim.run.run_id, { onEvents: live.push });
 
     first.stop();
     await append(data.engine, claim, "a");
@@ -194,8 +208,8 @@ function testStop(open: OpenEngine): void {
     const other = await data.another();
     const claim = await start(data.engine);
     const [closed, live] = [new Collector<JournalEvent>(), new Collector<JournalEvent>()];
-    other.follow(claim.run.run_id, closed.push);
-    data.engine.follow(claim.run.run_id, live.push);
+    await other.follow(claim.run.run_id, { onEvents: closed.push });
+    await data.engine.follow(claim.run.run_id, { onEvents: live.push });
 
     await other.close();
     await append(data.engine, claim, "a");
@@ -213,7 +227,7 @@ function testFeed(open: OpenEngine): void {
     await enqueue(writing);
     const before = await data.engine.lastActivity();
     const live = new Collector<Activity>();
-    data.engine.followActivities(live.push);
+    await data.engine.followActivities(live.push);
 
     await Promise.all(numbersTo(30).map((number) => post([data.engine, writing][number % 2] ?? writing, number)));
 
@@ -226,7 +240,7 @@ function testFeed(open: OpenEngine): void {
     await using data = await open();
     await complete(data.engine, await start(data.engine, { threadId: "thread" }));
     const live = new Collector<Activity>();
-    data.engine.followActivities(live.push);
+    await data.engine.followActivities(live.push);
 
     await data.engine.deleteThread("thread");
     const { seq } = await post(data.engine, 1);
@@ -238,8 +252,8 @@ function testFeed(open: OpenEngine): void {
   test("a stopped follower of the feed is never called again", async () => {
     await using data = await open();
     const [stopped, other] = [new Collector<Activity>(), new Collector<Activity>()];
-    const follower = data.engine.followActivities(stopped.push);
-    data.engine.followActivities(other.push);
+    const follower = await data.engine.followActivities(stopped.push);
+    await data.engine.followActivities(other.push);
     follower.stop();
     follower.stop();
 
@@ -250,57 +264,116 @@ function testFeed(open: OpenEngine): void {
   });
 }
 
-function testChange(open: OpenEngine): void {
-  const commits: [string, (engine: Engine, claim: Claim, owner: string) => Promise<unknown>][] = [
-    ["an enqueue", (engine) => engine.enqueue(newRun())],
-    ["a cancel request", (engine, claim) => engine.cancel(claim.run.run_id)],
-    ["an append", (engine, claim) => append(engine, claim, "a")],
-    ["a settle", (engine, claim) => complete(engine, claim)],
-    ["a release", (engine, _claim, owner) => engine.release({ owner, end: "stopped" })],
-    ["a notice", (engine) => post(engine, 1)],
-  ];
-  test.each(commits)("onChange is called after %s of another handle", async (_name, commit) => {
+function testSignals(open: OpenEngine): void {
+  test("an owner hears of work that is there already, and of each that comes, from every handle", async () => {
     await using data = await open();
     const other = await data.another();
-    const claims = new Map<string, Claim>();
-    for (const owner of ["1", "2", "3", "4"]) claims.set(owner, await start(data.engine, { owner }));
-    const calls = new Collector<number>();
-    data.engine.onChange(() => calls.push([1]));
+    await enqueue(data.engine);
+    const work = new Collector<number>();
+    await data.engine.watch(ownerOf("owner 1"), { onWork: () => work.push([1]), onCancel: () => {} });
+    await work.until((items) => items.length > 0);
+    await claimNext(data.engine);
 
-    // Several, because the first call may be about what was committed before.
-    for (const [owner, claim] of claims) {
-      const before = calls.items.length;
-      await commit(other, claim, owner);
-      await calls.until((items) => items.length > before);
+    for (const engine of [other, data.engine, other]) {
+      const before = work.items.length;
+      await enqueue(engine);
+      await work.until((items) => items.length > before);
+      await claimNext(engine);
     }
-
-    expect(calls.items.length).toBeGreaterThanOrEqual(4);
+    expect(work.items.length).toBeGreaterThanOrEqual(4);
   });
 
-  test("onChange is called for the commits of its own handle too", async () => {
+  test("an owner hears of a run that is handed back, and of the next of a thread", async () => {
     await using data = await open();
-    const calls = new Collector<number>();
-    data.engine.onChange(() => calls.push([1]));
+    const first = await start(data.engine, { threadId: "thread" });
+    await enqueue(data.engine, { threadId: "thread" });
+    const work = new Collector<number>();
+    await data.engine.watch(ownerOf("owner 2"), { onWork: () => work.push([1]), onCancel: () => {} });
 
-    for (let commits = 1; commits <= 3; commits += 1) {
-      const before = calls.items.length;
-      await enqueue(data.engine);
-      await calls.until((items) => items.length > before);
-    }
-
-    expect(calls.items.length).toBeGreaterThanOrEqual(3);
+    await data.engine.release({ owner: ownerOf("owner 1") }, "stopped");
+    await work.until((items) => items.length > 0);
+    const again = await claimNext(data.engine);
+    expect(again.run.run_id).toBe(first.run.run_id);
+    const before = work.items.length;
+    await complete(data.engine, again);
+    await work.until((items) => items.length > before);
   });
 
-  test("onChange is never called after it was stopped", async () => {
+  test("an owner hears of cancels of its runs, also of one from before it listened, and of no others", async () => {
+    await using data = await open();
+    const other = await data.another();
+    const [early, late] = [await start(data.engine), await start(data.engine)];
+    const foreign = await start(data.engine, { owner: "owner 2" });
+    await data.engine.cancel(early.run.run_id);
+    const canceled = new Collector<string>();
+    await data.engine.watch(ownerOf("owner 1"), { onWork: () => {}, onCancel: canceled.push });
+    await canceled.until((items) => items.includes(early.run.run_id));
+
+    await other.cancel(foreign.run.run_id);
+    await other.cancel(late.run.run_id);
+
+    const seen = await canceled.until((items) => items.includes(late.run.run_id));
+    expect(new Set(seen)).toEqual(new Set([early.run.run_id, late.run.run_id]));
+  });
+
+  test("an owner without work or cancels hears nothing, whatever others commit", async () => {
+    await using data = await open();
+    const claim = await start(data.engine, { owner: "owner 2" });
+    const heard = new Collector<string>();
+    const onWork = () => heard.push(["work"]);
+    await data.engine.watch(ownerOf("owner 1"), { onWork, onCancel: heard.push });
+    const activities = new Collector<Activity>();
+    await data.engine.followActivities(activities.push);
+
+    await append(data.engine, claim, "a");
+    const { seq } = await post(data.engine, 1);
+
+    await activities.until((items) => items.at(-1)?.seq === seq);
+    expect(heard.items).toEqual([]);
+  });
+
+  test("an owner that stopped listening hears nothing any more", async () => {
     await using data = await open();
     const [stopped, other] = [new Collector<number>(), new Collector<number>()];
-    const follower = data.engine.onChange(() => stopped.push([1]));
-    data.engine.onChange(() => other.push([1]));
+    const watch = (collector: Collector<number>) =>
+      data.engine.watch(ownerOf("owner 1"), { onWork: () => collector.push([1]), onCancel: () => {} });
+    const follower = await watch(stopped);
+    await watch(other);
     follower.stop();
 
     await enqueue(data.engine);
 
     await other.until((items) => items.length > 0);
+    expect(stopped.items).toEqual([]);
+  });
+}
+
+function testDeleted(open: OpenEngine): void {
+  test("a follower is told once that its run was deleted, even in the same moment as its end", async () => {
+    await using data = await open();
+    const other = await data.another();
+    const claim = await start(data.engine, { threadId: "thread" });
+    const deleted = new Collector<string>();
+    await data.engine.follow(claim.run.run_id, { onEvents: () => {}, onDeleted: () => deleted.push(["deleted"]) });
+
+    await Promise.all([complete(other, claim), other.deleteThread("thread")]);
+
+    await deleted.until((items) => items.length > 0);
+    await append(data.engine, await start(data.engine), "later");
+    expect(deleted.items).toEqual(["deleted"]);
+  });
+
+  test("a follower of a run that is not there is told so, unless it was stopped", async () => {
+    await using data = await open();
+    const [told, stopped] = [new Collector<string>(), new Collector<string>()];
+    const follower = await data.engine.follow("nobody", {
+      onEvents: () => {},
+      onDeleted: () => stopped.push(["deleted"]),
+    });
+    follower.stop();
+    await data.engine.follow("nobody", { onEvents: () => {}, onDeleted: () => told.push(["deleted"]) });
+
+    await told.until((items) => items.length > 0);
     expect(stopped.items).toEqual([]);
   });
 }
@@ -314,7 +387,7 @@ async function attachWhileAppending({ reading, writing, claim, attachAt }: Attac
   for (let number = 0; number < EVENTS_PER_TRIAL; number += 1) {
     appends.push(append(writing, claim, String(number)));
     if (number === attachAt) {
-      follower = reading.follow(runId, viewer.onEvents);
+      follower = await reading.follow(runId, { onEvents: viewer.onEvents });
       viewer.caughtUp(await reading.events(runId, 0, { limit: 1_000 }));
     }
     // Some of the appends are committed together, some one by one.
@@ -340,11 +413,11 @@ function isFinished(events: readonly JournalEvent[]): boolean {
 
 async function claimNew(engine: Engine, count: number): Promise<Claim[]> {
   await Promise.all(Array.from({ length: count }, () => enqueue(engine)));
-  return engine.claim({ owner: "owner 1", limit: count, leaseMs: LEASE_MS });
+  return engine.claim({ owner: ownerOf("owner 1"), limit: count, leaseMs: LEASE_MS });
 }
 
-function append(engine: Engine, claim: Claim, text: string): Promise<void> {
-  return engine.append(stepOf(claim, { events: [delta(text)] }));
+async function append(engine: Engine, claim: Claim, text: string): Promise<void> {
+  await engine.append(stepOf(claim, { events: [delta(text)] }));
 }
 
 function post(engine: Engine, number: number): Promise<Activity> {

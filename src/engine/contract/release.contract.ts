@@ -14,6 +14,7 @@ import {
   typesOf,
   type OpenEngine,
   type ReadEvent,
+  ownerOf,
 } from "./setup.ts";
 
 export function testRelease(open: OpenEngine): void {
@@ -28,22 +29,29 @@ function testHandBack(open: OpenEngine): void {
     const mine = [await start(data.engine, { owner: "owner 1" }), await start(data.engine, { owner: "owner 1" })];
     const other = await start(data.engine, { owner: "owner 2" });
 
-    expect(await data.engine.release({ owner: "owner 1", end: "stopped" })).toBe(2);
+    expect(await data.engine.release({ owner: ownerOf("owner 1") }, "stopped")).toBe(2);
 
     for (const { run } of mine) expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
     expect(await data.engine.run(other.run.run_id)).toEqual(other.run);
-    expect(await data.engine.release({ owner: "owner 1", end: "stopped" })).toBe(0);
+    expect(await data.engine.release({ owner: ownerOf("owner 1") }, "stopped")).toBe(0);
   });
 
-  test("release without an owner hands back every run that is under way, and leaves queued ones alone", async () => {
+  test("a new boot gets back what earlier ones of its server held, not its own runs, nor another server's", async () => {
     await using data = await open();
-    await start(data.engine, { owner: "owner 1" });
-    await start(data.engine, { owner: "owner 2" });
+    const before = [await start(data.engine, { owner: "owner 1" }), await start(data.engine, { owner: "owner 2" })];
+    const [mine, foreign] = [await enqueue(data.engine), await enqueue(data.engine)];
+    for (const owner of [
+      { ...ownerOf("owner 1"), boot: "boot 2" },
+      { ...ownerOf("owner 1"), machine: "machine 11" },
+    ])
+      await data.engine.claim({ owner, limit: 1, leaseMs: LEASE_MS });
     const queued = await enqueue(data.engine);
 
-    expect(await data.engine.release({ end: "crashed" })).toBe(2);
+    expect(await data.engine.release({ machine: "machine 1", exceptBoot: "boot 2" }, "gone")).toBe(2);
 
-    expect(await data.engine.counts()).toEqual({ queued: 3, running: 0, waiting: 0 });
+    for (const { run } of before) expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
+    for (const run of [mine, foreign])
+      expect(await data.engine.run(run.run_id)).toMatchObject({ status: "running", attempts: 1 });
     expect(await typesOf(data.engine, queued.run_id)).toEqual(["RUN_STARTED", "evenkeel.queued"]);
   });
 
@@ -52,7 +60,7 @@ function testHandBack(open: OpenEngine): void {
     const first = await start(data.engine);
     await enqueue(data.engine);
     await data.engine.append(stepOf(first, { messages: [{ role: "assistant", content: "half" }], steps: 1 }));
-    await data.engine.release({ owner: "owner 1", end: "stopped" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "stopped");
 
     const second = await claimNext(data.engine, { owner: "owner 2" });
 
@@ -69,9 +77,9 @@ function testHandBack(open: OpenEngine): void {
     await using data = await open();
     const first = await start(data.engine, { threadId: "thread" });
     await enqueue(data.engine, { threadId: "thread" });
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
 
-    const claims = await data.engine.claim({ owner: "owner 2", limit: 10, leaseMs: LEASE_MS });
+    const claims = await data.engine.claim({ owner: ownerOf("owner 2"), limit: 10, leaseMs: LEASE_MS });
 
     expect(claims.map(({ run }) => run.run_id)).toEqual([first.run.run_id]);
   });
@@ -104,7 +112,7 @@ function testOpenEvents(open: OpenEngine): void {
     const claim = await start(data.engine);
     await data.engine.append(stepOf(claim, { events: opened }));
 
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
 
     const tail = (await journalOf(data.engine, claim.run.run_id)).slice(-6);
     expect(tail.slice(0, -1)).toMatchObject(closed);
@@ -132,11 +140,11 @@ function testOpenEvents(open: OpenEngine): void {
   test("a second crash voids only what the second owner left open", async () => {
     await using data = await open();
     await data.engine.append(stepOf(await start(data.engine), { events: opened }));
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
     const second = await claimNext(data.engine, { owner: "owner 2" });
     await data.engine.append(stepOf(second, { events: [{ type: "TEXT_MESSAGE_START", messageId: "msg_new" }] }));
 
-    await data.engine.release({ owner: "owner 2", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 2") }, "crashed");
 
     const tail = (await journalOf(data.engine, second.run.run_id)).slice(-2);
     expect(tail).toMatchObject([{ type: "TEXT_MESSAGE_END", messageId: "msg_new" }, { name: "evenkeel.attempt" }]);
@@ -147,7 +155,7 @@ function testOpenEvents(open: OpenEngine): void {
     await using data = await open();
     const { run } = await start(data.engine);
 
-    await data.engine.release({ owner: "owner 1", end: "stopped" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "stopped");
 
     expect(voidOf((await journalOf(data.engine, run.run_id)).at(-1))).toEqual([]);
   });
@@ -160,7 +168,7 @@ function testOpenEvents(open: OpenEngine): void {
     const events: RunEvent[] = [{ type: "TEXT_MESSAGE_START", messageId: "msg_half" }];
     await data.engine.append(stepOf(last, { events, toolCalls: [CALL] }));
 
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
 
     const tail = (await journalOf(data.engine, last.run.run_id)).slice(-2);
     expect(tail).toMatchObject([{ type: "TEXT_MESSAGE_END", messageId: "msg_half" }, { type: "RUN_ERROR" }]);
@@ -178,7 +186,7 @@ function testPoison(open: OpenEngine): void {
 
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "failed", error: { code: "POISONED" } });
     expect((await journalOf(data.engine, run.run_id)).at(-1)).toMatchObject({ type: "RUN_ERROR", code: "POISONED" });
-    expect(await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS })).toEqual([]);
+    expect(await data.engine.claim({ owner: ownerOf("owner 1"), limit: 10, leaseMs: LEASE_MS })).toEqual([]);
   });
 
   test.each([
@@ -191,7 +199,7 @@ function testPoison(open: OpenEngine): void {
 
     for (let deaths = 0; deaths < 12; deaths += 1) {
       await data.engine.append(stepOf(await claimNext(data.engine), { toolCalls }));
-      await data.engine.release({ owner: "owner 1", end: deaths % 2 === 0 ? "crashed" : "gone" });
+      await data.engine.release({ owner: ownerOf("owner 1") }, deaths % 2 === 0 ? "crashed" : "gone");
     }
 
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
@@ -204,7 +212,7 @@ function testPoison(open: OpenEngine): void {
     await crash(data.engine, 2);
 
     await claimNext(data.engine);
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
 
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
   });
@@ -216,7 +224,7 @@ function testPoison(open: OpenEngine): void {
     const claim = await claimNext(data.engine);
     expect(claim.trialMs).toBeGreaterThan(0);
     await data.engine.append(stepOf(claim, { steps: 1 }));
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
 
     await crash(data.engine, 2);
 
@@ -227,9 +235,9 @@ function testPoison(open: OpenEngine): void {
     await using data = await open();
     const [killer, neighbour] = [await enqueue(data.engine), await enqueue(data.engine)];
     for (let crashes = 0; crashes < 5; crashes += 1) {
-      const claims = await data.engine.claim({ owner: "owner 1", limit: 10, leaseMs: LEASE_MS });
+      const claims = await data.engine.claim({ owner: ownerOf("owner 1"), limit: 10, leaseMs: LEASE_MS });
       for (const claim of claims) await data.engine.append(stepOf(claim, { toolCalls: [CALL] }));
-      await data.engine.release({ owner: "owner 1", end: "crashed" });
+      await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
     }
     const both = [killer, neighbour].map(({ run_id }) => data.engine.run(run_id));
     expect(await Promise.all(both)).toMatchObject([{ status: "queued" }, { status: "queued" }]);
@@ -251,7 +259,7 @@ function testPoison(open: OpenEngine): void {
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "running", attempts: 10 });
     await data.engine.append({ runId: run.run_id, fence: 10, events: [], toolCalls: [CALL] });
 
-    await data.engine.release({ end: "gone" });
+    await data.engine.release({ machine: "machine 1", exceptBoot: "boot 2" }, "gone");
 
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "failed", error: { code: "POISONED" } });
   });
@@ -262,7 +270,7 @@ function testPoison(open: OpenEngine): void {
     await crash(data.engine, 2);
     for (let drains = 0; drains < 5; drains += 1) {
       await data.engine.append(stepOf(await claimNext(data.engine), { toolCalls: [CALL] }));
-      await data.engine.release({ owner: "owner 1", end: "stopped" });
+      await data.engine.release({ owner: ownerOf("owner 1") }, "stopped");
     }
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
 
@@ -291,7 +299,7 @@ const CALL: ToolCall = { stepsBefore: 0, toolCallId: "call_1", name: "killer", e
 async function crash(engine: Engine, times: number): Promise<void> {
   for (let crashes = 0; crashes < times; crashes += 1) {
     await engine.append(stepOf(await claimNext(engine, { owner: "owner 1" }), { toolCalls: [CALL] }));
-    await engine.release({ owner: "owner 1", end: "crashed" });
+    await engine.release({ owner: ownerOf("owner 1") }, "crashed");
   }
 }
 

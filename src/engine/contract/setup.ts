@@ -4,7 +4,7 @@
  */
 import type { RunEvent } from "../../core/event.ts";
 import { newId } from "../../core/id.ts";
-import type { NewRun, Run } from "../../core/run.ts";
+import type { NewRun, Owner, Run } from "../../core/run.ts";
 import type { Claim, Engine, EngineLimits, Step } from "../engine.ts";
 
 export interface OpenedEngine extends AsyncDisposable {
@@ -42,9 +42,22 @@ export async function enqueue(engine: Engine, overrides: Partial<NewRun> = {}): 
   return run;
 }
 
+/** An agent process of the one server that the contract has, in its first life. */
+export function ownerOf(process: string): Owner {
+  return { machine: "machine 1", boot: "boot 1", process };
+}
+
+/** The runs of the owner that are to be canceled, the newest first. */
+export async function canceledOf(engine: Engine, process: string): Promise<string[]> {
+  const { items } = await engine.runs({ limit: 100, status: "running" });
+  const runIds = items.map(({ run_id }) => run_id);
+  const owned = await engine.extend({ owner: ownerOf(process), runIds, leaseMs: LEASE_MS });
+  return runIds.filter((runId) => owned.get(runId)?.cancelRequested);
+}
+
 /** Takes the next run in line. */
 export async function claimNext(engine: Engine, { owner = "owner 1", leaseMs = LEASE_MS } = {}): Promise<Claim> {
-  const [claim] = await engine.claim({ owner, limit: 1, leaseMs });
+  const [claim] = await engine.claim({ owner: ownerOf(owner), limit: 1, leaseMs });
   if (!claim) throw new Error("There was nothing to claim.");
   return claim;
 }

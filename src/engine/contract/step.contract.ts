@@ -14,6 +14,7 @@ import {
   stepOf,
   typesOf,
   type OpenEngine,
+  ownerOf,
 } from "./setup.ts";
 
 const USAGE: Usage = {
@@ -34,6 +35,7 @@ const ENDS: Outcome[] = [
 
 export function testStep(open: OpenEngine): void {
   testWhole(open);
+  testCancelAnswer(open);
   testNumbers(open);
   testFence(open);
   testEnd(open);
@@ -120,6 +122,24 @@ function testWhole(open: OpenEngine): void {
   });
 }
 
+function testCancelAnswer(open: OpenEngine): void {
+  test("an append and an extend answer whether the run is to be canceled", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    const ask = async () => [
+      await data.engine.append(stepOf(claim, { events: [delta("a")] })),
+      (await data.engine.extend({ owner: ownerOf("owner 1"), runIds: [claim.run.run_id], leaseMs: 60_000 })).get(
+        claim.run.run_id,
+      ),
+    ];
+
+    expect(await ask()).toEqual([{ cancelRequested: false }, { cancelRequested: false }]);
+    await data.engine.cancel(claim.run.run_id);
+
+    expect(await ask()).toEqual([{ cancelRequested: true }, { cancelRequested: true }]);
+  });
+}
+
 function testNumbers(open: OpenEngine): void {
   test("a journal is numbered 1 to n without a hole, over steps, owners and handles", async () => {
     await using data = await open();
@@ -127,7 +147,7 @@ function testNumbers(open: OpenEngine): void {
     const first = await start(data.engine);
     for (const size of [1, 0, 3, 2]) await data.engine.append(stepOf(first, { events: deltas(size) }));
     await Promise.all([1, 4, 2].map((size) => data.engine.append(stepOf(first, { events: deltas(size) }))));
-    await other.release({ owner: "owner 1", end: "crashed" });
+    await other.release({ owner: ownerOf("owner 1") }, "crashed");
     const second = await claimNext(other, { owner: "owner 2" });
     await Promise.all([3, 1].map((size) => other.append(stepOf(second, { events: deltas(size) }))));
     await complete(other, second);
@@ -170,7 +190,7 @@ function testFence(open: OpenEngine): void {
   test("an owner whose run was released writes nothing more: LEASE_LOST", async () => {
     await using data = await open();
     const claim = await start(data.engine);
-    await data.engine.release({ owner: "owner 1", end: "stopped" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "stopped");
 
     expect(await writeLate(data.engine, claim)).toEqual(REFUSED);
   });
@@ -178,7 +198,7 @@ function testFence(open: OpenEngine): void {
   test("an owner whose run was released and claimed again writes nothing more, even under its own name", async () => {
     await using data = await open();
     const claim = await start(data.engine);
-    await data.engine.release({ owner: "owner 1", end: "stopped" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "stopped");
     await claimNext(data.engine, { owner: "owner 1" });
 
     expect(await writeLate(data.engine, claim)).toEqual(REFUSED);
@@ -265,8 +285,8 @@ function testEnd(open: OpenEngine): void {
     const run = await data.engine.run(claim.run.run_id);
 
     await data.engine.cancel(claim.run.run_id);
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
-    await data.engine.release({ end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
+    await data.engine.release({ machine: "machine 1", exceptBoot: "boot 2" }, "crashed");
 
     expect(await journalOf(data.engine, claim.run.run_id)).toEqual(journal);
     expect(await data.engine.run(claim.run.run_id)).toEqual(run);
@@ -309,7 +329,7 @@ function testLedger(open: OpenEngine): void {
     await using data = await open();
     const claim = await start(data.engine);
     await data.engine.append(stepOf(claim, { toolCalls: [started, { ...started, toolCallId: "call_2" }] }));
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
     const next = await claimNext(await data.another(), { owner: "owner 2" });
     const stranger = await start(data.engine);
 
@@ -335,7 +355,7 @@ async function writeLate(engine: Engine, claim: Claim): Promise<typeof REFUSED> 
   return { append, settle, changed: (await everythingOf(engine, claim)) !== before };
 }
 
-async function codeOf(write: Promise<void>): Promise<unknown> {
+async function codeOf(write: Promise<unknown>): Promise<unknown> {
   try {
     await write;
     return "written";

@@ -3,7 +3,18 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import type { ErrorCode } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import type { Claim, Engine, ToolCall } from "../engine.ts";
-import { claimNext, complete, delta, enqueue, journalOf, newRun, start, stepOf, type OpenEngine } from "./setup.ts";
+import {
+  claimNext,
+  complete,
+  delta,
+  enqueue,
+  journalOf,
+  newRun,
+  ownerOf,
+  start,
+  stepOf,
+  type OpenEngine,
+} from "./setup.ts";
 
 export function testThread(open: OpenEngine): void {
   testHistory(open);
@@ -95,7 +106,7 @@ function testHistory(open: OpenEngine): void {
     await using data = await open();
     const claim = await start(data.engine, { message: "one" });
     await data.engine.append(stepOf(claim, { messages: [USE] }));
-    await data.engine.release({ owner: "owner 1", end: "crashed" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
 
     const next = await claimNext(data.engine, { owner: "owner 2" });
 

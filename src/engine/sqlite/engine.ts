@@ -4,9 +4,18 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Activity, NewActivity } from "../../core/activity.ts";
-import type { JournalEvent } from "../../core/event.ts";
-import type { NewRun, Outcome } from "../../core/run.ts";
-import type { ActivityFilter, Engine, EngineLimits, EventPage, Follower, RunFilter, Step } from "../engine.ts";
+import type { NewRun, Outcome, Owner } from "../../core/run.ts";
+import type {
+  ActivityFilter,
+  Engine,
+  EngineLimits,
+  EventPage,
+  Left,
+  OwnerSignals,
+  RunFilter,
+  RunListener,
+  Step,
+} from "../engine.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { storageError } from "./connection.ts";
@@ -14,6 +23,7 @@ import { Followers } from "./followers.ts";
 import { Journal } from "./journal.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
+import { ownerKey } from "./rows.ts";
 import { deleteThread, endedEphemeral } from "./thread.ts";
 import { Writer } from "./writer.ts";
 
@@ -24,6 +34,7 @@ export interface SqliteConnections {
 }
 
 export class SqliteEngine implements Engine {
+  readonly driver = "sqlite";
   readonly #connections: SqliteConnections;
   readonly #writer: Writer;
   readonly #journal: Journal;
@@ -65,30 +76,29 @@ export class SqliteEngine implements Engine {
     });
   }
 
-  async claim(request: { owner: string; limit: number; leaseMs: number }) {
+  async claim(request: { owner: Owner; limit: number; leaseMs: number }) {
     // Looking is a read; only when there is something does it cost the write lock.
     if (!(await this.#read(() => this.#reads.claimable()))) return [];
     return this.#writer.run(() => this.#queue.claim(request));
   }
 
-  extend(request: { owner: string; runIds: readonly string[]; leaseMs: number }) {
+  extend(request: { owner: Owner; runIds: readonly string[]; leaseMs: number }) {
     return this.#writer.run(() => this.#queue.extend(request));
   }
 
-  cancelRequests(owner: string) {
-    return this.#read(() => this.#reads.cancelRequests(owner));
-  }
-
   append(step: Step) {
-    return this.#writer.run(() => void this.#journal.writeStep(step));
+    return this.#writer.run(() => {
+      const { cancel_requested: requested } = this.#journal.writeStep(step);
+      return { cancelRequested: requested === 1 };
+    });
   }
 
   settle(step: Step, outcome: Outcome) {
     return this.#writer.run(() => this.#queue.end(this.#journal.writeStep(step), outcome));
   }
 
-  release({ owner, end }: { owner?: string; end: OwnerEnd }) {
-    return this.#writer.run(() => this.#queue.release(owner, end));
+  release(left: Left, end: OwnerEnd) {
+    return this.#writer.run(() => this.#queue.release(left, end));
   }
 
   history(runId: string) {
@@ -147,16 +157,16 @@ export class SqliteEngine implements Engine {
     return this.#read(() => this.#reads.counts());
   }
 
-  follow(runId: string, onEvents: (events: readonly JournalEvent[]) => void): Follower {
-    return inStorageTerms(() => this.#followers.run(runId, onEvents));
+  watch(owner: Owner, signals: OwnerSignals) {
+    return this.#read(() => this.#followers.owner(ownerKey(owner), signals));
   }
 
-  followActivities(onActivities: (activities: readonly Activity[]) => void): Follower {
-    return inStorageTerms(() => this.#followers.activities(onActivities));
+  follow(runId: string, listener: RunListener) {
+    return this.#read(() => this.#followers.run(runId, listener));
   }
 
-  onChange(onChange: () => void, isEager = () => false): Follower {
-    return inStorageTerms(() => this.#followers.changes({ onChange, isEager }));
+  followActivities(onActivities: (activities: readonly Activity[]) => void) {
+    return this.#read(() => this.#followers.activities(onActivities));
   }
 
   async maintain() {

@@ -1,10 +1,10 @@
 /**
- * Who delegated what: whether a run may delegate one more, and all that is under way below it. Called by
+ * Which run delegated which: where one more would stand, and all that is under way below a run. Called by
  * `queue.ts` inside of its transactions; it only reads.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { AppError } from "../../core/errors.ts";
-import { isOver, MAX_DELEGATED_RUNS, MAX_DELEGATION_DEPTH } from "../../core/run.ts";
+import { MAX_DELEGATED_RUNS, MAX_DELEGATION_DEPTH } from "../../core/run.ts";
+import type { Place } from "../rules/enqueue.ts";
 import type { RunRow } from "./rows.ts";
 
 export class Family {
@@ -14,25 +14,13 @@ export class Family {
     this.#sql = statements(db);
   }
 
-  /** @throws AppError RUN_NOT_FOUND, INVALID_REQUEST */
-  assertMayDelegate(parentId: string, parent: RunRow | undefined): void {
-    if (!parent) {
-      throw new AppError("RUN_NOT_FOUND", `There is no run ${parentId} that could delegate; its thread was deleted.`);
-    }
-    // Nobody would wait for the new run, and the cancel that has passed here would not reach it.
-    if (isOver(parent.status) || parent.cancel_requested) {
-      const state = isOver(parent.status) ? parent.status : "being canceled";
-      throw new AppError("INVALID_REQUEST", `Run ${parentId} is ${state}; it can delegate nothing more.`);
-    }
-    const { depth, runs } = this.#sql.sizeOf.get({
+  /** Where a run that this one delegates would stand, both counted a little beyond their limits. */
+  placeBelow(parentId: string): Place {
+    return this.#sql.sizeOf.get({
       parent: parentId,
       depth: MAX_DELEGATION_DEPTH,
       runs: MAX_DELEGATED_RUNS + 1,
-    }) as { depth: number; runs: number };
-    const refuse = (limit: string) =>
-      new AppError("INVALID_REQUEST", `${limit}; run ${parentId} has to do the work itself.`);
-    if (depth > MAX_DELEGATION_DEPTH) throw refuse(`Runs may be delegated ${MAX_DELEGATION_DEPTH} deep`);
-    if (runs > MAX_DELEGATED_RUNS) throw refuse(`One run may lead to ${MAX_DELEGATED_RUNS} delegated ones`);
+    }) as unknown as Place;
   }
 
   /** The run and all below it that are not over, the oldest first. */
@@ -58,7 +46,7 @@ function statements(db: DatabaseSync) {
       "WITH RECURSIVE family (id) AS (SELECT ? UNION " +
         "SELECT r.id FROM family CROSS JOIN runs r ON r.parent_id = family.id) " +
         "SELECT r.* FROM family CROSS JOIN runs r ON r.id = family.id " +
-        "WHERE r.status IN ('queued', 'running', 'waiting') ORDER BY r.n",
+        "WHERE r.status IN ('queued', 'running') ORDER BY r.n",
     ),
   } satisfies Record<string, StatementSync>;
 }

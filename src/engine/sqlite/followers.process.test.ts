@@ -49,7 +49,7 @@ async function attachOften(engine: Engine, runId: string): Promise<(readonly num
   const seen: (readonly number[])[] = [];
   while (seen.length < TRIALS_PER_HANDLE) {
     const viewer = new Viewer<JournalEvent>();
-    const follower = engine.follow(runId, viewer.onEvents);
+    const follower = await engine.follow(runId, { onEvents: viewer.onEvents });
     const events = await engine.events(runId, 0, { limit: 100_000 });
     viewer.caughtUp(events);
     seen.push(await viewer.until(events.length + LIVE_EVENTS));

@@ -1,11 +1,11 @@
 /**
- * Readers without a bus: each process reads all new rows of the runs it follows in one statement, and hands
- * them to whoever follows. `PRAGMA data_version` says whether anything else changed. Called by `engine.ts`.
+ * Readers without a bus: each process reads all new rows of the runs that it follows in one statement, and hands them
+ * to their followers. `PRAGMA data_version` says whether anything else changed. Called by `engine.ts`.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent, RunEventType } from "../../core/event.ts";
-import type { Follower } from "../engine.ts";
+import type { Follower, OwnerSignals, RunListener } from "../engine.ts";
 import { isSqliteError } from "./connection.ts";
 import { Pulse, type LookResult } from "./pulse.ts";
 import { LIMIT, toActivity, type ActivityRow } from "./rows.ts";
@@ -16,24 +16,23 @@ const FEW_RUNS = 4;
 const EAGER_MS = 3;
 const BUSY_MS = 10;
 
-type OnEvents = (events: readonly JournalEvent[]) => void;
 type OnActivities = (activities: readonly Activity[]) => void;
 
-interface Changes {
-  readonly onChange: () => void;
-  readonly isEager: () => boolean;
+interface WatchingOwner extends OwnerSignals {
+  readonly key: string;
 }
 
-/** The database handle must see other connections' commits only: data_version does not move for its own. */
+/** Pass a connection that never writes: `PRAGMA data_version` changes only after commits of other connections. */
 export class Followers {
   readonly #sql: ReturnType<typeof statements>;
   // Bounded by the viewers of a worker, and by the delegated runs that an agent process waits for.
-  readonly #byRun = new Map<number, Set<OnEvents>>();
+  readonly #byRun = new Map<number, Set<RunListener>>();
   readonly #onActivities = new Set<OnActivities>();
-  readonly #changes = new Set<Changes>();
+  readonly #owners = new Set<WatchingOwner>();
   readonly #pulse: Pulse;
   #version = -1;
   #eventPos = 0;
+  #removal = 0;
   #activitySeq = 0;
 
   constructor(db: DatabaseSync, walPath: string) {
@@ -41,22 +40,21 @@ export class Followers {
     this.#pulse = new Pulse(walPath, { look: () => this.#look(), pollMs: () => this.#pollMs() });
   }
 
-  run(runId: string, onEvents: OnEvents): Follower {
+  run(runId: string, listener: RunListener): Follower {
     const row = this.#sql.runNumber.get(runId) as { n: number } | undefined;
-    if (!row) return { stop: () => {} };
-    if (this.#byRun.size === 0) this.#eventPos = this.#lastOf(this.#sql.lastEvent);
+    if (!row) return tellDeleted(listener);
+    if (this.#byRun.size === 0) {
+      this.#eventPos = this.#lastOf(this.#sql.lastEvent);
+      this.#removal = this.#lastOf(this.#sql.lastRemoval);
+    }
     const listeners = this.#byRun.get(row.n) ?? new Set();
     this.#byRun.set(row.n, listeners);
     this.#sql.addFollowed.run(row.n);
-    return this.#add(
-      listeners,
-      (events) => onEvents(events),
-      () => {
-        if (listeners.size > 0) return;
-        this.#byRun.delete(row.n);
-        this.#sql.removeFollowed.run(row.n);
-      },
-    );
+    return this.#add(listeners, { ...listener }, () => {
+      if (listeners.size > 0) return;
+      this.#byRun.delete(row.n);
+      this.#sql.removeFollowed.run(row.n);
+    });
   }
 
   activities(onActivities: OnActivities): Follower {
@@ -64,8 +62,10 @@ export class Followers {
     return this.#add(this.#onActivities, (activities) => onActivities(activities));
   }
 
-  changes(changes: Changes): Follower {
-    return this.#add(this.#changes, { ...changes });
+  owner(key: string, signals: OwnerSignals): Follower {
+    // What is there already is signalled by the next look.
+    this.#version = -1;
+    return this.#add(this.#owners, { ...signals, key });
   }
 
   /** True when anybody committed since this was last asked. */
@@ -78,11 +78,11 @@ export class Followers {
 
   stop(): void {
     this.#pulse.stop();
-    // Followers that are stopped later find themselves gone, and touch a closed database no more.
+    // `stop` of a single follower then finds it gone, and touches the closed database no more.
     for (const listeners of this.#byRun.values()) listeners.clear();
     this.#byRun.clear();
     this.#onActivities.clear();
-    this.#changes.clear();
+    this.#owners.clear();
   }
 
   /** Each follower has a listener of its own, so that stopping one twice, or one of two alike, stops no other. */
@@ -99,27 +99,27 @@ export class Followers {
   }
 
   #idle(): boolean {
-    return this.#byRun.size + this.#onActivities.size + this.#changes.size === 0;
+    return this.#byRun.size + this.#onActivities.size + this.#owners.size === 0;
   }
 
   /**
-   * A look costs about as much as handing on three frames, so who has much to do looks less often and finds more at
-   * once. [With 10 ms always, requests that came one after the other waited 5 ms more for their first token; with
+   * A look costs about as much as handing on three frames, so a process with much to do looks less often and finds more
+   * at once. [With 10 ms always, requests that came one after the other waited 5 ms more for their first token; with
    * 12 ms instead of 6 for many runs, workers took a fifth less CPU, and were no later with /health.]
    */
   #pollMs(): number {
     const runs = this.#byRun.size;
     if (runs > 0 && runs <= FEW_RUNS) return EAGER_MS;
-    for (const { isEager } of this.#changes) if (isEager()) return EAGER_MS;
+    for (const { isEager } of this.#owners) if (isEager?.()) return EAGER_MS;
     return BUSY_MS;
   }
 
   #look(): LookResult {
     try {
-      // Every statement takes and drops SQLite's read lock, which costs more than the reading: one says it all.
+      // Read everything in one statement: SQLite takes its read lock once per statement, and that costs more than the rows.
       const events = this.#byRun.size > 0 ? this.#deliverEvents() : "quiet";
-      const others = this.#onActivities.size + this.#changes.size > 0 ? this.#deliverOthers() : "quiet";
-      return SIGHTS.find((sight) => sight === events || sight === others) ?? "quiet";
+      const others = this.#onActivities.size + this.#owners.size > 0 ? this.#deliverOthers() : "quiet";
+      return MOST_URGENT_FIRST.find((result) => result === events || result === others) ?? "quiet";
     } catch (error) {
       // A disk in trouble must not end the process: what was not read now is read when it is well again.
       if (!isSqliteError(error)) throw error;
@@ -132,26 +132,40 @@ export class Followers {
     const from = this.#eventPos;
     const rows = this.#sql.events.all(from, from + BATCH_ROWS) as unknown as EventTuple[];
     const batches = new Map<number, JournalEvent[]>();
-    let last = from;
+    let [last, removal] = [from, this.#removal];
     for (const [run, seq, type, data] of rows) {
-      if (run === LAST_POSITION) last = seq;
+      if (run === NEWEST) [last, removal] = [seq, Number(type)];
       else if (batches.has(run)) batches.get(run)?.push({ seq, type, data });
       else batches.set(run, [{ seq, type, data }]);
     }
     this.#eventPos = Math.min(last, from + BATCH_ROWS);
-    for (const [run, batch] of batches) for (const onEvents of this.#byRun.get(run) ?? []) onEvents(batch);
+    for (const [run, batch] of batches) for (const { onEvents } of this.#byRun.get(run) ?? []) onEvents(batch);
+    if (removal > this.#removal) this.#tellDeleted(removal);
     if (last > this.#eventPos) return "more";
     return last > from ? "changed" : "quiet";
+  }
+
+  #tellDeleted(newest: number): void {
+    const rows = this.#sql.removedAmongFollowed.all(this.#removal) as { run_n: number }[];
+    this.#removal = newest;
+    for (const { run_n: run } of rows) for (const { onDeleted } of this.#byRun.get(run) ?? []) onDeleted?.();
   }
 
   #deliverOthers(): LookResult {
     if (!this.#changed()) return "quiet";
     const more = this.#onActivities.size > 0 && this.#deliverActivities();
-    for (const { onChange } of this.#changes) onChange();
+    for (const owner of this.#owners) this.#signal(owner);
     if (!more) return "changed";
     // A full batch: there is more to read although nobody commits any more.
     this.#version = -1;
     return "more";
+  }
+
+  #signal({ key, onWork, onCancel }: WatchingOwner): void {
+    const rows = this.#sql.signals.all({ owner: key, now: Date.now() }) as { id: string | null }[];
+    const canceled = rows.flatMap(({ id }) => id ?? []);
+    if (canceled.length > 0) onCancel(canceled);
+    if (canceled.length < rows.length) onWork();
   }
 
   #deliverActivities(): boolean {
@@ -169,11 +183,17 @@ export class Followers {
   }
 }
 
-// Most urgent first: what either look found decides when the next one comes.
-const SIGHTS: readonly LookResult[] = ["more", "changed"];
+/** What either look found decides when the next one comes. */
+const MOST_URGENT_FIRST: readonly LookResult[] = ["more", "changed"];
 
-/** In place of a run's number: this row's seq is the newest position in the journal. No run has number 0. */
-const LAST_POSITION = 0;
+/** A run that is not there. The caller gets its follower first. */
+function tellDeleted({ onDeleted }: RunListener): Follower {
+  const telling = setImmediate(() => onDeleted?.());
+  return { stop: () => clearImmediate(telling) };
+}
+
+/** In place of a run's number, which is never 0: then `seq` is the journal's newest position, `type` that of `removals`. */
+const NEWEST = 0;
 
 type EventTuple = [run: number, seq: number, type: RunEventType, data: string];
 
@@ -184,13 +204,23 @@ function statements(db: DatabaseSync) {
     // The + keeps the planner on the range of new rows, instead of searching every followed run's journal.
     "SELECT * FROM (SELECT run_n, seq, type, data FROM events WHERE pos > ? AND pos <= ? " +
       "AND +run_n IN (SELECT run_n FROM temp.followed) ORDER BY pos) " +
-      `UNION ALL SELECT ${LAST_POSITION}, coalesce(max(pos), 0), '', '' FROM events`,
+      `UNION ALL SELECT ${NEWEST}, coalesce(max(pos), 0), (SELECT coalesce(max(n), 0) FROM removals), '' FROM events`,
   );
   events.setReturnArrays(true);
   return {
     events,
     addFollowed: db.prepare("INSERT OR IGNORE INTO temp.followed (run_n) VALUES (?)"),
     removeFollowed: db.prepare("DELETE FROM temp.followed WHERE run_n = ?"),
+    removedAmongFollowed: db.prepare(
+      "SELECT run_n FROM removals WHERE n > ? AND run_n IN (SELECT run_n FROM temp.followed)",
+    ),
+    lastRemoval: db.prepare("SELECT max(n) AS last FROM removals"),
+    // One row for each run to cancel, and one without an id when there is something to claim.
+    signals: db.prepare(
+      "SELECT id FROM runs WHERE owner = :owner AND cancel_requested = 1 AND status = 'running' UNION ALL SELECT NULL WHERE " +
+        "EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND head = 1) OR " +
+        "EXISTS (SELECT 1 FROM runs WHERE status = 'running' AND lease_until < :now)",
+    ),
     dataVersion: db.prepare("PRAGMA data_version"),
     activities: db.prepare(`SELECT * FROM activities WHERE seq > ? ORDER BY seq ${LIMIT}`),
     lastEvent: db.prepare("SELECT max(pos) AS last FROM events"),

@@ -6,16 +6,18 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { activityOf, type Activity, type NewActivity } from "../../core/activity.ts";
 import { AppError } from "../../core/errors.ts";
-import { OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
+import { journalRow, OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
 import type { Message } from "../../core/message.ts";
 import { finishReasonOf, type Outcome } from "../../core/run.ts";
 import type { Step, ToolCall } from "../engine.ts";
+import { ledgerActivity } from "../rules/told.ts";
 import { usageOf, type RunRow } from "./rows.ts";
 
 /** The run that rows belong to. */
 type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id">;
 /** What a write under a fence has to know of its run: little, because every frame of text asks. */
-type OwnedRun = RunRef & Pick<RunRow, "status" | "fence" | "usage"> & { readonly last_seq: number | null };
+type OwnedRun = RunRef &
+  Pick<RunRow, "status" | "fence" | "usage" | "cancel_requested"> & { readonly last_seq: number | null };
 export type EndingRun = RunRef & Pick<RunRow, "usage">;
 
 export class Journal {
@@ -49,11 +51,11 @@ export class Journal {
 
   #appendBehind(lastSeq: number, run: RunRef, events: readonly RunEvent[]): void {
     const at = Date.now();
-    let seq = lastSeq;
+    let last = lastSeq;
     for (const event of events) {
-      seq += 1;
-      const data = `{"seq":${seq},"timestamp":${at},${JSON.stringify(event).slice(1)}`;
-      this.#sql.insertEvent.run(run.n, seq, event.type, data);
+      last += 1;
+      const { seq, type, data } = journalRow(event, last, at);
+      this.#sql.insertEvent.run(run.n, seq, type, data);
       const activity = activityOf(event);
       if (activity) this.insertActivity(activity, run, at);
     }
@@ -109,7 +111,8 @@ export class Journal {
   }
 
   #writeToolCalls(run: OwnedRun, calls: readonly ToolCall[]): void {
-    for (const { stepsBefore, toolCallId, name, effects, contained, result } of calls) {
+    for (const call of calls) {
+      const { stepsBefore, toolCallId, name, effects, contained, result } = call;
       this.#sql.upsertToolCall.run({
         run: run.n,
         step: stepsBefore,
@@ -119,8 +122,7 @@ export class Journal {
         fence: contained ? null : run.fence,
         result: result && JSON.stringify(result),
       });
-      const detail = { tool: name, tool_call_id: toolCallId, ...(result && { is_error: result.isError }) };
-      this.insertActivity({ type: result ? "tool.finished" : "tool.called", detail }, run);
+      this.insertActivity(ledgerActivity(call), run);
     }
   }
 }
@@ -128,7 +130,7 @@ export class Journal {
 function statements(db: DatabaseSync) {
   return {
     ownedRun: db.prepare(
-      "SELECT n, id, thread_id, agent_id, status, fence, usage, " +
+      "SELECT n, id, thread_id, agent_id, status, fence, usage, cancel_requested, " +
         "(SELECT max(seq) FROM events WHERE run_n = runs.n) AS last_seq FROM runs WHERE id = ?",
     ),
     lastSeq: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = ?"),
@@ -160,7 +162,7 @@ function statements(db: DatabaseSync) {
     ),
     promote: db.prepare(
       "UPDATE runs SET head = 1 WHERE n = (SELECT n FROM runs WHERE thread_id = ? " +
-        "AND status IN ('queued', 'running', 'waiting') ORDER BY n LIMIT 1)",
+        "AND status IN ('queued', 'running') ORDER BY n LIMIT 1)",
     ),
     touchThread: db.prepare("UPDATE threads SET updated_at = ? WHERE id = ?"),
   } satisfies Record<string, StatementSync>;

@@ -3,14 +3,14 @@
  * release. Called by `engine.ts`; it never begins or commits.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { AppError, type ErrorCode } from "../../core/errors.ts";
-import { customEvent, type RunEvent } from "../../core/event.ts";
-import { isOver, titleOf, type NewRun, type Outcome, type Run } from "../../core/run.ts";
-import type { Claim, EngineLimits } from "../engine.ts";
+import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run } from "../../core/run.ts";
+import type { Claim, EngineLimits, Left } from "../engine.ts";
+import { assertAdmitted, assertMayDelegate, interruptedBy, repeatOf } from "../rules/enqueue.ts";
+import { claimedEvent, handedBackEvent, queuedEvents } from "../rules/told.ts";
 import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
 import { Family } from "./family.ts";
 import type { EndingRun, Journal } from "./journal.ts";
-import { LIMIT, toRun, type RunRow } from "./rows.ts";
+import { LIMIT, ownerKey, toRun, type RunRow } from "./rows.ts";
 
 /** Why a run has a new owner, for its readers. */
 const REASONS: Readonly<Record<OwnerEnd, string>> = {
@@ -39,18 +39,16 @@ export class Queue {
   enqueue(asked: NewRun): { run: Run; created: boolean } {
     const parent = asked.parentRunId === null ? undefined : this.#get(asked.parentRunId);
     const request = parent ? { ...asked, principal: parent.principal } : asked;
-    // Before the checks: after a crash an agent asks again for what it delegated, whatever became of the parent.
-    const first = this.#repeatOf(request);
+    const first = repeatOf(request, this.#byKey(request), this.#get(request.runId));
     if (first) return { run: toRun(first), created: false };
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
-    this.#applyStrategy(request);
-    const run = this.#insert(request);
-    this.#journal.appendMessages(run, [...(request.before ?? []), { role: "user", content: request.message }]);
-    this.#journal.appendEvents(run, [
-      { type: "RUN_STARTED", threadId: run.thread_id, runId: run.id },
-      customEvent("evenkeel.queued", { agent_id: run.agent_id, ahead }),
-    ]);
-    return { run: toRun(run), created: true };
+    const underWay = (this.#sql.underWay.all(request.threadId) as { id: string }[]).map(({ id }) => id);
+    for (const id of interruptedBy(request.strategy, request.threadId, underWay)) this.#cancelFamily(id);
+    const row = this.#insert(request);
+    const run = toRun(row);
+    this.#journal.appendMessages(row, [...(request.before ?? []), { role: "user", content: request.message }]);
+    this.#journal.appendEvents(row, queuedEvents(run, ahead));
+    return { run, created: true };
   }
 
   cancel(runId: string): Run | undefined {
@@ -67,76 +65,52 @@ export class Queue {
     this.#cancelFamily(run.id);
   }
 
-  claim({ owner, limit, leaseMs }: { owner: string; limit: number; leaseMs: number }): Claim[] {
+  claim({ owner, limit, leaseMs }: { owner: Owner; limit: number; leaseMs: number }): Claim[] {
     const now = Date.now();
     this.#requeueAll(this.#sql.expired.all(now), "gone", "its lease ran out");
     return this.#claimable(limit).map((row) => {
-      const fence = row.fence + 1;
-      this.#sql.claim.run({ n: row.n, owner, fence, until: now + leaseMs, now });
-      this.#journal.appendEvents(row, [customEvent("evenkeel.claimed", { owner, attempt: fence })]);
-      const run = toRun({ ...row, status: "running", owner, fence, started_at: row.started_at ?? now });
-      return { run, fence, trialMs: trialMs(row) };
+      const claimed = this.#sql.claim.get({ n: row.n, owner: ownerKey(owner), until: now + leaseMs, now });
+      const { fence, ...run } = claimed as unknown as RunRow;
+      this.#journal.appendEvents(row, [claimedEvent(owner, run.attempts)]);
+      return { run: toRun({ ...run, fence }), fence, trialMs: trialMs(row) };
     });
   }
 
-  extend({
-    owner,
-    runIds,
-    leaseMs,
-  }: {
-    owner: string;
-    runIds: readonly string[];
-    leaseMs: number;
-  }): ReadonlySet<string> {
-    const rows = this.#sql.extend.all(Date.now() + leaseMs, owner, JSON.stringify(runIds)) as { id: string }[];
-    return new Set(rows.map(({ id }) => id));
+  extend({ owner, runIds, leaseMs }: { owner: Owner; runIds: readonly string[]; leaseMs: number }) {
+    const rows = this.#sql.extend.all(Date.now() + leaseMs, ownerKey(owner), JSON.stringify(runIds));
+    return new Map(
+      (rows as { id: string; cancel_requested: 0 | 1 }[]).map((row) => [
+        row.id,
+        { cancelRequested: row.cancel_requested === 1 },
+      ]),
+    );
   }
 
-  release(owner: string | undefined, end: OwnerEnd): number {
-    const rows = owner === undefined ? this.#sql.running.all() : this.#sql.ownedBy.all(owner);
+  release(left: Left, end: OwnerEnd): number {
+    const rows =
+      "owner" in left
+        ? this.#sql.ownedBy.all(ownerKey(left.owner))
+        : this.#sql.ofOtherBoots.all({ machine: `${left.machine}/`, boot: `${left.machine}/${left.exceptBoot}/` });
     this.#requeueAll(rows, end, REASONS[end]);
     return rows.length;
   }
 
-  /** The run that this request already made, if it is a repeat. */
-  #repeatOf({ runId, runIdChosen, principal, idempotencyKey, fingerprint }: NewRun): RunRow | undefined {
-    const check = (row: RunRow | undefined, code: ErrorCode, what: string) => {
-      if (row && row.fingerprint !== fingerprint) {
-        throw new AppError(code, `${what} was used for a different request; send a new one, or the same body.`);
-      }
-      return row;
-    };
-    if (idempotencyKey !== null) {
-      const row = this.#sql.byKey.get(principal, idempotencyKey) as RunRow | undefined;
-      if (row) return check(row, "IDEMPOTENCY_MISMATCH", `Idempotency-Key "${idempotencyKey}"`);
-    }
-    return runIdChosen ? check(this.#get(runId), "RUN_ID_TAKEN", `run_id "${runId}"`) : undefined;
+  #byKey({ principal, idempotencyKey }: NewRun): RunRow | undefined {
+    if (idempotencyKey === null) return undefined;
+    return this.#sql.byKey.get(principal, idempotencyKey) as RunRow | undefined;
   }
 
+  /** @returns how many runs wait before this one */
   #admit(): number {
     const { queued } = this.#sql.countQueued.get() as { queued: number };
-    if (queued < this.#limits.queued) return queued;
-    throw new AppError("OVERLOADED", `${queued} runs are waiting already; try again in a few seconds.`, {
-      retryAfterS: 5,
-    });
+    assertAdmitted(queued, this.#limits.queued);
+    return queued;
   }
 
-  /** A delegated run is not refused for a full queue: its parent was admitted, and waits for it. */
+  /** @returns how many delegated runs wait before this one: they are claimed before all others */
   #admitChild(parentId: string, parent: RunRow | undefined): number {
-    this.#family.assertMayDelegate(parentId, parent);
+    assertMayDelegate(parentId, parent && toRun(parent), () => this.#family.placeBelow(parentId));
     return (this.#sql.countDelegated.get() as { queued: number }).queued;
-  }
-
-  #applyStrategy({ threadId, strategy }: NewRun): void {
-    if (strategy === "enqueue") return;
-    const busy = this.#sql.underWay.all(threadId) as unknown as RunRow[];
-    if (strategy === "reject" && busy[0]) {
-      throw new AppError(
-        "THREAD_BUSY",
-        `Thread ${threadId} has run ${busy[0].id} under way; wait for it or cancel it.`,
-      );
-    }
-    for (const run of busy) this.#cancelFamily(run.id);
   }
 
   #insert(request: NewRun): RunRow {
@@ -198,13 +172,7 @@ export class Queue {
 
   #requeue(run: RunRow, { reason, voided, crashes, losses }: Suspicion & { reason: string; voided: string[] }): void {
     this.#sql.requeue.run(crashes, losses, run.n);
-    const attempt: RunEvent = customEvent("evenkeel.attempt", {
-      of: "run",
-      attempt: run.fence + 1,
-      reason,
-      void: voided,
-    });
-    this.#journal.appendEvents(run, [attempt]);
+    this.#journal.appendEvents(run, [handedBackEvent(run, reason, voided)]);
   }
 
   #get(runId: string): RunRow | undefined {
@@ -217,9 +185,7 @@ function statements(db: DatabaseSync) {
     byId: db.prepare("SELECT * FROM runs WHERE id = ?"),
     byKey: db.prepare("SELECT * FROM runs WHERE principal = ? AND idempotency_key = ?"),
     countQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE status = 'queued'"),
-    underWay: db.prepare(
-      "SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running', 'waiting') ORDER BY n",
-    ),
+    underWay: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running') ORDER BY n"),
     upsertThread: db.prepare(
       "INSERT INTO threads (id, created_at, updated_at) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
     ),
@@ -242,14 +208,15 @@ function statements(db: DatabaseSync) {
       `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running' AND lease_until < ? ORDER BY n`,
     ),
     claim: db.prepare(
-      "UPDATE runs SET status = 'running', owner = :owner, fence = :fence, lease_until = :until, " +
-        "started_at = coalesce(started_at, :now) WHERE n = :n",
+      "UPDATE runs SET status = 'running', owner = :owner, fence = fence + 1, attempts = attempts + 1, " +
+        "lease_until = :until, started_at = coalesce(started_at, :now) WHERE n = :n RETURNING *",
     ),
     extend: db.prepare(
-      "UPDATE runs SET lease_until = ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id",
+      "UPDATE runs SET lease_until = ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id, cancel_requested",
     ),
-    running: db.prepare(
-      `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running' ORDER BY n`,
+    ofOtherBoots: db.prepare(
+      `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running' ` +
+        "AND substr(owner, 1, length(:machine)) = :machine AND substr(owner, 1, length(:boot)) <> :boot ORDER BY n",
     ),
     ownedBy: db.prepare(
       `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE owner = ? AND status = 'running' ORDER BY n`,

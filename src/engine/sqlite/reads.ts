@@ -89,10 +89,6 @@ export class Reads {
     return (this.#sql.toolCalls.all(runId) as unknown as ToolCallRow[]).map(toToolCall);
   }
 
-  cancelRequests(owner: string): string[] {
-    return (this.#sql.cancelRequests.all(owner) as { id: string }[]).map(({ id }) => id);
-  }
-
   /** Whether a claim would find anything, so that looking costs no write transaction. */
   claimable(): boolean {
     return this.#sql.claimable.get(Date.now()) !== undefined;
@@ -110,8 +106,8 @@ export class Reads {
     };
   }
 
-  counts(): Record<"queued" | "running" | "waiting", number> {
-    const counts = { queued: 0, running: 0, waiting: 0 };
+  counts(): Record<"queued" | "running", number> {
+    const counts = { queued: 0, running: 0 };
     for (const row of this.#sql.counts.all() as { status: keyof typeof counts; runs: number }[])
       counts[row.status] = row.runs;
     return counts;
@@ -173,7 +169,6 @@ function statements(db: DatabaseSync) {
         "CROSS JOIN runs r ON r.thread_id = last.thread_id AND r.n < last.n AND r.status IN ('failed', 'canceled') " +
         "CROSS JOIN tool_calls c ON c.run_n = r.n WHERE last.id = ?",
     ),
-    cancelRequests: db.prepare("SELECT id FROM runs WHERE owner = ? AND cancel_requested = 1 AND status = 'running'"),
     claimable: db.prepare(
       "SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 UNION ALL SELECT 1 FROM runs WHERE status = 'running' AND lease_until < ? LIMIT 1",
     ),
@@ -184,7 +179,7 @@ function statements(db: DatabaseSync) {
       "SELECT type, count(*) AS many, max(seq) AS last FROM activities WHERE seq > ? GROUP BY +type",
     ),
     counts: db.prepare(
-      "SELECT status, count(*) AS runs FROM runs WHERE status IN ('queued', 'running', 'waiting') GROUP BY status",
+      "SELECT status, count(*) AS runs FROM runs WHERE status IN ('queued', 'running') GROUP BY status",
     ),
   } satisfies Record<string, StatementSync>;
 }

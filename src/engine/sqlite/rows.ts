@@ -1,7 +1,7 @@
 /** Rows as SQLite returns them, turned into our nouns. Called by the other files of this driver. */
 import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { ErrorInfo } from "../../core/errors.ts";
-import { NO_USAGE, type FinishReason, type Run, type RunStatus, type Usage } from "../../core/run.ts";
+import { NO_USAGE, type FinishReason, type Owner, type Run, type RunStatus, type Usage } from "../../core/run.ts";
 
 /**
  * How many rows at most, bound last. As a bare `LIMIT ?` the planner wants to know the value, and SQLite compiles the
@@ -22,6 +22,7 @@ export interface RunRow {
   readonly finished_at: number | null;
   readonly owner: string | null;
   readonly fence: number;
+  readonly attempts: number;
   readonly crashes: number;
   readonly losses: number;
   readonly cancel_requested: 0 | 1;
@@ -47,7 +48,7 @@ export function toRun(row: RunRow): Run {
     created_at: row.created_at,
     started_at: row.started_at,
     finished_at: row.finished_at,
-    attempts: row.fence,
+    attempts: row.attempts,
     steps: row.steps,
     usage: usageOf(row),
     reply: row.reply,
@@ -57,6 +58,11 @@ export function toRun(row: RunRow): Run {
     cancel_requested: row.cancel_requested === 1,
     metadata: JSON.parse(row.metadata) as Record<string, unknown>,
   };
+}
+
+/** An owner as one column, so that all of a machine, or of its boot, begin alike. */
+export function ownerKey({ machine, boot, process }: Owner): string {
+  return `${machine}/${boot}/${process}`;
 }
 
 export function usageOf(row: Pick<RunRow, "usage">): Usage {

@@ -152,6 +152,21 @@ const MIGRATIONS: readonly string[] = [
     ELSE 'error' END WHERE status IN ('completed', 'failed', 'canceled');
   ALTER TABLE messages ADD COLUMN about TEXT;
   `,
+  // 8: attempts apart from the fence; no status "waiting"; which runs were deleted, for those that follow them.
+  // Owners are named anew: what ran before is nobody's.
+  `
+  ALTER TABLE runs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+  UPDATE runs SET attempts = fence;
+  UPDATE runs SET status = 'running' WHERE status = 'waiting';
+  UPDATE runs SET owner = 'local/before/' || owner WHERE owner IS NOT NULL;
+  DROP INDEX runs_under_way;
+  CREATE INDEX runs_under_way ON runs (thread_id, n) WHERE status IN ('queued', 'running');
+  CREATE TABLE removals (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_n INTEGER NOT NULL,
+    at INTEGER NOT NULL
+  );
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -10,12 +10,14 @@ test("a deleted thread leaves no row behind, in any table", async () => {
   const call = { stepsBefore: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null } as const;
   await data.engine.append(stepOf(claim, { events: [delta("secret")], toolCalls: [call] }));
   await complete(data.engine, claim);
-  expect(Object.values(rowsOf(data.folder.dbPath))).not.toContain(0);
+  const { removals, ...filled } = rowsOf(data.folder.dbPath);
+  expect(Object.values(filled)).not.toContain(0);
+  expect(removals).toBe(0);
 
   await data.engine.deleteThread("thread");
 
-  // One activity tells that it was deleted.
-  expect(rowsOf(data.folder.dbPath)).toEqual({ ...before, activities: 1 });
+  // One activity tells that it was deleted, and one row tells those who follow its run.
+  expect(rowsOf(data.folder.dbPath)).toEqual({ ...before, activities: 1, removals: 1 });
 });
 
 /** How many rows each table has. */

@@ -4,13 +4,12 @@ import { AppError } from "../../core/errors.ts";
 
 /** @returns false when there is no such thread. @throws AppError THREAD_BUSY before anything is removed */
 export function deleteThread(db: DatabaseSync, threadId: string): boolean {
-  const busy = db
-    .prepare("SELECT id FROM runs WHERE thread_id = ? AND status IN ('queued', 'running', 'waiting')")
-    .get(threadId);
+  const busy = db.prepare("SELECT id FROM runs WHERE thread_id = ? AND status IN ('queued', 'running')").get(threadId);
   if (busy) {
     const runId = String(busy["id"]);
     throw new AppError("THREAD_BUSY", `Run ${runId} of thread ${threadId} is under way; cancel it first.`, { runId });
   }
+  db.prepare("INSERT INTO removals (run_n, at) SELECT n, ? FROM runs WHERE thread_id = ?").run(Date.now(), threadId);
   for (const table of ["events", "tool_calls"]) {
     db.prepare(`DELETE FROM ${table} WHERE run_n IN (SELECT n FROM runs WHERE thread_id = ?)`).run(threadId);
   }
@@ -30,7 +29,7 @@ export function endedEphemeral(db: DatabaseSync, now: number): string[] {
   const rows = db
     .prepare(
       "SELECT thread_id FROM runs r WHERE ephemeral = 1 AND finished_at < ? AND NOT EXISTS (SELECT 1 FROM runs o " +
-        "WHERE o.thread_id = r.thread_id AND o.status IN ('queued', 'running', 'waiting')) ORDER BY finished_at LIMIT ?",
+        "WHERE o.thread_id = r.thread_id AND o.status IN ('queued', 'running')) ORDER BY finished_at LIMIT ?",
     )
     .all(now - EPHEMERAL_MS, EPHEMERAL_BATCH) as { thread_id: string }[];
   return rows.map(({ thread_id: threadId }) => threadId);

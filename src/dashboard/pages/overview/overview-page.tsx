@@ -107,7 +107,7 @@ function Tiles() {
       <Tile
         label="Runs in flight"
         value={shown(gauge("runs_running"))}
-        detail={waitingRuns(gauge("runs_waiting"))}
+        detail={parkedRuns(snapshot && sumOf(snapshot, "agent", "runs_parked"))}
         href={href("runs", undefined, { status: "running" })}
       />
       <Tile
@@ -132,8 +132,8 @@ function Tiles() {
   );
 }
 
-function waitingRuns(waiting: number | null): string {
-  return waiting ? `${count(waiting)} parked` : "working now";
+function parkedRuns(parked: number | null): string {
+  return parked ? `${count(parked)} parked` : "working now";
 }
 
 function queuedBytes(waiting: number): string {

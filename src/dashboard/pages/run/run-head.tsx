@@ -1,6 +1,6 @@
 /** The head of a run's page: whose it is, how it stands, what it used, and the button that ends it. */
 import type { ComponentChildren } from "preact";
-import { isOver, type Run, type RunStatus } from "../../../core/run.ts";
+import { isOver, type Run, type ShownStatus } from "../../../core/run.ts";
 import { clockTime, shortId } from "../../ui/format.ts";
 import { info } from "../../store/info.ts";
 import { href } from "../../router.ts";
@@ -52,7 +52,7 @@ export function RunHead({ run, view, details }: Props) {
   );
 }
 
-function Facts({ run, view, status }: { run: Run; view: RunView; status: RunStatus }) {
+function Facts({ run, view, status }: { run: Run; view: RunView; status: ShownStatus }) {
   const usage = knownUsage(status, view.end ? view.usage : run.usage);
   return (
     <dl class="facts">

@@ -24,9 +24,6 @@ import { MAX_ROWS, PAGE_ROWS } from "./run-list.ts";
 import { RunTable } from "./run-table.tsx";
 import { RunsModel } from "./runs-model.ts";
 
-/** No run is stored as waiting: one that is parked stays running, and only its journal says so. */
-const FILTERS = RUN_STATUSES.filter((status) => status !== "waiting");
-
 export function RunsPage({ query = new URLSearchParams() }: Partial<PageProps>) {
   const model = useStarted(() => recall(() => new RunsModel(services, readFilter(query))), [query.toString()]);
   const { list, selection } = model;
@@ -70,7 +67,12 @@ function Head({ filter, onChange }: HeadProps) {
         )}
       </header>
       <FilterBar filter={filter} onChange={onChange}>
-        <Select label="Status" value={filter.status} options={FILTERS} onChange={(status) => onChange({ status })} />
+        <Select
+          label="Status"
+          value={filter.status}
+          options={RUN_STATUSES}
+          onChange={(status) => onChange({ status })}
+        />
         <label class="filter">
           <input
             type="checkbox"

@@ -5,10 +5,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-
-export interface Lock {
-  release(): void;
-}
+import type { Lock } from "../open.ts";
 
 /** @returns undefined when another process holds it. @throws Error that names DATA_DIR when it cannot be used */
 export function lockFolder(folder: string): Lock | undefined {

@@ -1,0 +1,74 @@
+import { expect, test } from "vitest";
+import { MAX_DELEGATED_RUNS, MAX_DELEGATION_DEPTH, type NewRun } from "../../core/run.ts";
+import { newRun } from "../contract/setup.ts";
+import { assertAdmitted, assertMayDelegate, interruptedBy, repeatOf } from "./enqueue.ts";
+
+const FIRST = { fingerprint: "body 1", name: "first" };
+const OTHER = { fingerprint: "body 2", name: "other" };
+
+interface RepeatCase {
+  readonly what: string;
+  readonly request?: Partial<NewRun>;
+  readonly byKey?: typeof FIRST;
+  readonly byId?: typeof FIRST;
+  readonly expected: string;
+}
+
+const REPEATS: RepeatCase[] = [
+  { what: "a request under no name that is taken", expected: "new" },
+  { what: "the same body under a known key", byKey: FIRST, expected: "first" },
+  { what: "another body under a known key", byKey: OTHER, expected: "IDEMPOTENCY_MISMATCH" },
+  { what: "the same body under a chosen id", request: { runIdChosen: true }, byId: FIRST, expected: "first" },
+  { what: "another body under a chosen id", request: { runIdChosen: true }, byId: OTHER, expected: "RUN_ID_TAKEN" },
+  { what: "an id that nobody chose and another run has", byId: OTHER, expected: "new" },
+  { what: "a known key before an id", request: { runIdChosen: true }, byKey: FIRST, byId: OTHER, expected: "first" },
+];
+
+test.each(REPEATS)("$what: $expected", ({ request, byKey, byId, expected }) => {
+  expect(outcomeOf(() => repeatOf(newRun(request), byKey, byId)?.name ?? "new")).toBe(expected);
+});
+
+test.each([
+  [0, 1, "admitted"],
+  [9, 10, "admitted"],
+  [10, 10, "OVERLOADED"],
+  [11, 10, "OVERLOADED"],
+])("with %i runs waiting of %i that may: %s", (queued, limit, expected) => {
+  expect(outcomeOf(() => assertAdmitted(queued, limit) ?? "admitted")).toBe(expected);
+});
+
+test.each([
+  ["enqueue", ["a"], ""],
+  ["reject", [], ""],
+  ["reject", ["a"], "THREAD_BUSY"],
+  ["interrupt", [], ""],
+  ["interrupt", ["a", "b"], "a b"],
+] as const)("strategy %s with %j under way cancels or says: %s", (strategy, underWay, expected) => {
+  expect(outcomeOf(() => interruptedBy(strategy, "thread", underWay).join(" "))).toBe(expected);
+});
+
+const ROOM = { depth: 1, runs: 1 };
+const RUNNING = { status: "running", cancel_requested: false } as const;
+
+test.each([
+  ["a running parent", RUNNING, ROOM, "allowed"],
+  ["a queued parent, whose agent was just released", { ...RUNNING, status: "queued" }, ROOM, "allowed"],
+  ["no parent", undefined, ROOM, "RUN_NOT_FOUND"],
+  ["a parent that is over", { ...RUNNING, status: "failed" }, ROOM, "INVALID_REQUEST"],
+  ["a parent that is to be canceled", { ...RUNNING, cancel_requested: true }, ROOM, "INVALID_REQUEST"],
+  ["the greatest depth", RUNNING, { ...ROOM, depth: MAX_DELEGATION_DEPTH }, "allowed"],
+  ["one deeper", RUNNING, { ...ROOM, depth: MAX_DELEGATION_DEPTH + 1 }, "INVALID_REQUEST"],
+  ["the last of a family", RUNNING, { ...ROOM, runs: MAX_DELEGATED_RUNS }, "allowed"],
+  ["one more", RUNNING, { ...ROOM, runs: MAX_DELEGATED_RUNS + 1 }, "INVALID_REQUEST"],
+] as const)("delegation, %s: it is %j at %j: %s", (...[, parent, place, expected]) => {
+  expect(outcomeOf(() => assertMayDelegate("parent", parent, () => place) ?? "allowed")).toBe(expected);
+});
+
+/** What it returned, or the code that it threw. */
+function outcomeOf(rule: () => string): unknown {
+  try {
+    return rule();
+  } catch (error) {
+    return (error as { readonly code: string }).code;
+  }
+}

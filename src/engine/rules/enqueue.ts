@@ -1,0 +1,90 @@
+/**
+ * What becomes of a request for a run: a repeat of an earlier one, a refusal, or a new run, and whom that one interrupts.
+ * The drivers look up what the rules ask for, inside the transaction that stores the run.
+ */
+import { AppError, type ErrorCode } from "../../core/errors.ts";
+import {
+  isOver,
+  MAX_DELEGATED_RUNS,
+  MAX_DELEGATION_DEPTH,
+  type MultitaskStrategy,
+  type NewRun,
+  type Run,
+} from "../../core/run.ts";
+
+/** A stored run, as far as a repeat of its request is concerned. */
+interface Asked {
+  readonly fingerprint: string;
+}
+
+/**
+ * The run that this request already made, if it is a repeat. Ask before everything else: after a crash an agent sends a
+ * delegation again, and must get the child that exists, even if the parent has been canceled since.
+ * @param byKey the run stored under its principal and Idempotency-Key. @param byId the run of its chosen id
+ * @throws AppError IDEMPOTENCY_MISMATCH, RUN_ID_TAKEN
+ */
+export function repeatOf<T extends Asked>(request: NewRun, byKey: T | undefined, byId: T | undefined): T | undefined {
+  if (byKey) return same(request, byKey, ["IDEMPOTENCY_MISMATCH", `Idempotency-Key "${request.idempotencyKey}"`]);
+  if (byId && request.runIdChosen) return same(request, byId, ["RUN_ID_TAKEN", `run_id "${request.runId}"`]);
+  return undefined;
+}
+
+function same<T extends Asked>({ fingerprint }: NewRun, first: T, [code, what]: [ErrorCode, string]): T {
+  if (first.fingerprint === fingerprint) return first;
+  throw new AppError(code, `${what} was used for a different request; send a new one, or the same body.`);
+}
+
+/** @param queued how many runs wait already. @throws AppError OVERLOADED */
+export function assertAdmitted(queued: number, limit: number): void {
+  if (queued < limit) return;
+  throw new AppError("OVERLOADED", `${queued} runs are waiting already; try again in a few seconds.`, {
+    retryAfterS: 5,
+  });
+}
+
+/**
+ * @param underWay the runs of the thread that are not over, the oldest first
+ * @returns those of them to cancel, with all that they delegated. @throws AppError THREAD_BUSY
+ */
+export function interruptedBy(
+  strategy: MultitaskStrategy,
+  threadId: string,
+  underWay: readonly string[],
+): readonly string[] {
+  const [first] = underWay;
+  if (strategy === "enqueue" || first === undefined) return [];
+  if (strategy === "interrupt") return underWay;
+  throw new AppError("THREAD_BUSY", `Thread ${threadId} has run ${first} under way; wait for it or cancel it.`);
+}
+
+/** Where a delegated run would stand. */
+export interface Place {
+  /** Below the run that a client asked for: its own children have depth 1. */
+  readonly depth: number;
+  /** How many runs that one would lead to, this one included. */
+  readonly runs: number;
+}
+
+/**
+ * A delegated run is never refused for a full queue: its parent was admitted, and waits for it.
+ * @throws AppError RUN_NOT_FOUND, INVALID_REQUEST
+ */
+export function assertMayDelegate(
+  parentId: string,
+  parent: Pick<Run, "status" | "cancel_requested"> | undefined,
+  place: () => Place,
+): void {
+  if (!parent) {
+    throw new AppError("RUN_NOT_FOUND", `There is no run ${parentId} that could delegate; its thread was deleted.`);
+  }
+  // No run would wait for the child, and the cancel that has walked this family already would miss it.
+  if (isOver(parent.status) || parent.cancel_requested) {
+    const state = isOver(parent.status) ? parent.status : "being canceled";
+    throw new AppError("INVALID_REQUEST", `Run ${parentId} is ${state}; it can delegate nothing more.`);
+  }
+  const { depth, runs } = place();
+  const refuse = (limit: string) =>
+    new AppError("INVALID_REQUEST", `${limit}; run ${parentId} has to do the work itself.`);
+  if (depth > MAX_DELEGATION_DEPTH) throw refuse(`Runs may be delegated ${MAX_DELEGATION_DEPTH} deep`);
+  if (runs > MAX_DELEGATED_RUNS) throw refuse(`One run may lead to ${MAX_DELEGATED_RUNS} delegated ones`);
+}

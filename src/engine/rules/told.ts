@@ -1,0 +1,27 @@
+/** What the engine itself tells readers: the events that it appends for a run, and the activities of the tool ledger. */
+import type { NewActivity } from "../../core/activity.ts";
+import { customEvent, type RunEvent } from "../../core/event.ts";
+import type { Owner, Run } from "../../core/run.ts";
+import type { ToolCall } from "../engine.ts";
+
+/** A new run's first events. @param ahead how many runs wait before it */
+export function queuedEvents(run: Pick<Run, "run_id" | "thread_id" | "agent_id">, ahead: number): RunEvent[] {
+  return [
+    { type: "RUN_STARTED", threadId: run.thread_id, runId: run.run_id },
+    customEvent("evenkeel.queued", { agent_id: run.agent_id, ahead }),
+  ];
+}
+
+export function claimedEvent({ process, machine }: Owner, attempt: number): RunEvent {
+  return customEvent("evenkeel.claimed", { owner: process, machine, attempt });
+}
+
+/** Behind the events that close what the last owner left open. @param voided the ids of what it showed in vain */
+export function handedBackEvent(run: Pick<Run, "attempts">, reason: string, voided: string[]): RunEvent {
+  return customEvent("evenkeel.attempt", { of: "run", attempt: run.attempts + 1, reason, void: voided });
+}
+
+export function ledgerActivity({ name, toolCallId, result }: ToolCall): NewActivity {
+  const detail = { tool: name, tool_call_id: toolCallId, ...(result && { is_error: result.isError }) };
+  return { type: result ? "tool.finished" : "tool.called", detail };
+}

@@ -1,0 +1,9 @@
+/** What `engine/open.ts` loads of this driver. */
+import type { Driver } from "../open.ts";
+import { lockFolder } from "./lock.ts";
+import { openSqliteEngine } from "./open.ts";
+
+export const sqlite: Driver = {
+  open: openSqliteEngine,
+  lock: ({ dataDir }) => lockFolder(dataDir),
+};

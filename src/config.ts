@@ -46,6 +46,31 @@ async function readMcpServers(file: string): Promise<McpServers> {
   );
 }
 
+/** `export const tools = { … }` of `config/agents.ts`: what holds for all tools. */
+export interface ToolsConfig {
+  /** Names of environment variables that tools see besides the usual ones (PATH, HOME, LANG …). */
+  readonly env: readonly string[];
+}
+
+/** No tool may see these, whatever the operator lists. */
+const OURS = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "API_KEYS", "DATABASE_URL", "REDIS_URL", "EVENKEEL_SETTINGS"];
+
+/** @throws ConfigError */
+export async function loadToolsConfig(configDir: string): Promise<ToolsConfig> {
+  const file = join(configDir, "agents.ts");
+  const { tools = {} } = (await importConfig(file)) as { tools?: unknown };
+  const refuse = (what: string) => new ConfigError(`Expected \`tools\` of ${file} ${what}.`);
+  if (typeof tools !== "object" || tools === null) throw refuse('to be an object: { env: ["NAME"] }');
+  const unknown = Object.keys(tools).filter((key) => key !== "env");
+  if (unknown.length > 0) throw refuse(`to have no \`${unknown.join("`, `")}\`; it knows env`);
+  const { env = [] } = tools as { env?: unknown };
+  if (!Array.isArray(env) || !env.every((name) => typeof name === "string"))
+    throw refuse("to have in `env` a list of names of environment variables");
+  const secret = env.find((name) => OURS.includes(name));
+  if (secret !== undefined) throw refuse(`to have no ${secret} in \`env\`: it is a secret of the server`);
+  return { env };
+}
+
 /** @throws ConfigError that names the file, and the line when it is known, with the reason */
 export async function importConfig(file: string): Promise<unknown> {
   try {

@@ -90,9 +90,12 @@ export function childSettings(): Settings {
   return JSON.parse(json) as Settings;
 }
 
-/** What a program that an agent starts may see of our environment, unless its config names more. No secret is among it. */
-export function programEnv(): Record<string, string> {
-  const names = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+/**
+ * What a tool, or a program that an agent starts, may see of our environment. No secret is among it.
+ * @param more names that the operator's config adds
+ */
+export function programEnv(more: readonly string[] = []): Record<string, string> {
+  const names = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LC_ALL", "TZ", "TMPDIR", ...more];
   return Object.fromEntries(
     names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );

@@ -1,6 +1,6 @@
 /** Entry of an agent process: claims runs and works on them. Never serves HTTP. */
 import Anthropic from "@anthropic-ai/sdk";
-import { loadAgents, loadMcpServers } from "../config.ts";
+import { loadAgents, loadMcpServers, loadToolsConfig } from "../config.ts";
 import { GAUGE } from "../core/gauges.ts";
 import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
 import { agentName } from "../core/run.ts";
@@ -13,6 +13,8 @@ import { Breakers } from "./breakers.ts";
 import { ManagedServers } from "./mcp/servers.ts";
 import { ModelMeter } from "./model-meter.ts";
 import { Runner } from "./runner.ts";
+import { killLeftoversOfTheDead } from "./leftovers.ts";
+import { Hosts } from "./tools/hosts/hosts.ts";
 import { assertToolsExist, loadTools } from "./tools/registry.ts";
 
 const settings = childSettings();
@@ -23,7 +25,9 @@ const log = await createLog(settings, name);
 async function start(): Promise<Service> {
   lowerPriority();
   const { configDir } = settings;
-  const [agents, tools] = await Promise.all([loadAgents(configDir), loadTools(configDir)]);
+  const hosts = new Hosts(log);
+  const [agents, { env }] = await Promise.all([loadAgents(configDir), loadToolsConfig(configDir)]);
+  const tools = await loadTools(configDir, hosts, programEnv(env));
   assertToolsExist(agents.values(), tools);
   const servers = await loadMcpServers(configDir, agents);
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
@@ -49,9 +53,11 @@ async function start(): Promise<Service> {
     modelIdleMs,
   });
   await runner.start();
+  // Of an agent process that was killed: it could not do so itself.
+  void killLeftoversOfTheDead();
   return {
     inFlight: () => runner.inFlight,
-    gauges: () => ({ ...meter.read(), ...breakers.read(), [GAUGE.runsParked]: runner.parked }),
+    gauges: () => ({ ...meter.read(), ...breakers.read(), ...hosts.read(), [GAUGE.runsParked]: runner.parked }),
     notes: () => ({ [MCP_NOTE]: mcp.note() }),
     onRequest: ({ name, about }) => {
       if (name === MCP_RESTART) void mcp.restart(about);
@@ -59,7 +65,7 @@ async function start(): Promise<Service> {
     drain: async () => {
       await runner.drain(drainMs);
       breakers.stop();
-      await mcp.stop();
+      await Promise.all([mcp.stop(), hosts.stop()]);
       await engine.close();
     },
   };

@@ -21,6 +21,11 @@ export const GAUGE = {
   modelFailures: "model_failures",
   modelBreakerOpen: "model_breaker_open",
   modelBreakerMs: "model_breaker_ms",
+  toolCalls: "tool_calls",
+  toolCallsWaiting: "tool_calls_waiting",
+  toolCallsGivenUp: "tool_calls_given_up",
+  toolThreads: "tool_threads",
+  toolProcesses: "tool_processes",
 } as const;
 
 /** Latencies that a worker measures; each has three gauges, see below. */

@@ -127,6 +127,36 @@ const METRICS: readonly Metric[] = [
     from: ({ gauges }) => gauges[GAUGE.closedAsSlow],
   },
   {
+    name: "evenkeel_tool_calls",
+    help: "Tool calls that a thread or process has.",
+    type: "gauge",
+    from: ({ gauges }) => gauges[GAUGE.toolCalls],
+  },
+  {
+    name: "evenkeel_tool_calls_waiting",
+    help: "Tool calls that wait until there may be one more thread or process.",
+    type: "gauge",
+    from: ({ gauges }) => gauges[GAUGE.toolCallsWaiting],
+  },
+  {
+    name: "evenkeel_tool_calls_given_up",
+    help: "Tool calls that were given up and have not ended yet.",
+    type: "gauge",
+    from: ({ gauges }) => gauges[GAUGE.toolCallsGivenUp],
+  },
+  {
+    name: "evenkeel_tool_threads",
+    help: "Threads for tools.",
+    type: "gauge",
+    from: ({ gauges }) => gauges[GAUGE.toolThreads],
+  },
+  {
+    name: "evenkeel_tool_processes",
+    help: "Processes for tools.",
+    type: "gauge",
+    from: ({ gauges }) => gauges[GAUGE.toolProcesses],
+  },
+  {
     name: "evenkeel_model_calls",
     help: "Model calls in flight; those that wait for their next attempt are not among them.",
     type: "gauge",

@@ -8,16 +8,19 @@ import { Worker } from "node:worker_threads";
 const CHECK_MS = 500;
 
 // Plain source, not a file: a thread that loads no module starts in a few milliseconds.
-const THREAD = `
+const threadThatKills = (target: number) => `
   const { ppid } = process;
   setInterval(() => {
-    if (process.ppid !== ppid) process.kill(process.pid, "SIGKILL");
+    if (process.ppid !== ppid) process.kill(${target}, "SIGKILL");
   }, ${CHECK_MS});
 `;
 
-/** The thread does not keep the process alive. */
-export function startWatchdog(): void {
-  const thread = new Worker(THREAD, {
+/**
+ * The thread does not keep the process alive.
+ * @param target what is killed: this process, or the negative pid of its group
+ */
+export function startWatchdog(target = process.pid): void {
+  const thread = new Worker(threadThatKills(target), {
     eval: true,
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
   });

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { ManagedServers } from "../agent/mcp/servers.ts";
 import { ModelMeter } from "../agent/model-meter.ts";
 import type { Tools } from "../agent/tools/invoke.ts";
+import { Hosts } from "../agent/tools/hosts/hosts.ts";
 import { loadTools } from "../agent/tools/registry.ts";
 import { Breakers } from "../agent/breakers.ts";
 import { Runner } from "../agent/runner.ts";
@@ -83,7 +84,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const runners = starting.use(new AsyncDisposableStack());
   const meter = new ModelMeter();
   const startRunner = async () => {
-    const tools = options.tools ?? (await loadTools(settings.configDir));
+    const hosts = new Hosts(log);
+    runners.defer(() => hosts.stop());
+    const tools = options.tools ?? (await loadTools(settings.configDir, hosts, {}));
     const modelUrl = options.modelUrl ?? simulator.url;
     const agent = await openAgent({ settings, agents, tools, mcpServers, log, meter, modelUrl });
     return runners.use(agent).runner;

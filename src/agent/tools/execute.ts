@@ -8,6 +8,7 @@ import type { Effects, ToolCall } from "../../engine/engine.ts";
 import type { Parking } from "../parking.ts";
 import type { RunJournal } from "../run-journal.ts";
 import { failure, type CallContext, type ToolResult, type Tools } from "./invoke.ts";
+import { unknownOutcome } from "./outcome.ts";
 
 export interface ToolRound {
   readonly uses: readonly ToolUseBlock[];
@@ -46,7 +47,7 @@ async function runTool(use: ToolUseBlock, round: ToolRound): Promise<ToolResult>
   const call = { stepsBefore: steps, toolCallId: use.id, name: use.name, effects, contained };
   const carryOut = () =>
     inLedger(call, round, async (context) => {
-      if (isUnknown) return unknownOutcome(use.name);
+      if (isUnknown) return unknownOutcome(`The server stopped while ${use.name} ran.`);
       if (!tool) return failure(`There is no tool ${use.name}.`);
       return round.parking.call(() => tool.invoke(use.input, context));
     });
@@ -81,8 +82,4 @@ async function inLedger(
   journal.emit({ type: "STEP_FINISHED", stepName });
   await journal.checkpoint({ toolCalls: [{ ...call, result }] });
   return result;
-}
-
-function unknownOutcome(name: string): ToolResult {
-  return failure(`The server stopped while ${name} ran. Its outcome is unknown: it may or may not have taken effect.`);
 }

@@ -1,7 +1,7 @@
 /** Runs a tool on this event loop: parse, run, text, within its time. What a thread and a process do starts here too. */
 import { z } from "zod";
 import { failure, type CallContext, type Tool, type ToolResult } from "./invoke.ts";
-import { schemaOf } from "./schema.ts";
+import { schemaOf } from "./check-tool.ts";
 import { asText, reasonOf } from "./text.ts";
 import type { DefinedTool, ToolContext } from "./tool.ts";
 

@@ -25,10 +25,14 @@ export type Tools = ReadonlyMap<string, Tool>;
  */
 export type Invoke = (input: unknown, context: CallContext) => Promise<ToolResult>;
 
-/** What an implementation learns about the call. All but `signal` is data, so that it can cross into a thread or process. */
-export interface CallContext {
+/** What an implementation learns about the call. */
+export interface CallContext extends CallData {
   /** Aborted when the run ends before the call does. */
   readonly signal: AbortSignal;
+}
+
+/** What can cross into a thread or process. */
+export interface CallData {
   readonly runId: string;
   readonly threadId: string;
   readonly toolCallId: string;
@@ -39,6 +43,8 @@ export interface CallContext {
 export interface ToolResult {
   readonly content: string;
   readonly isError: boolean;
+  /** The end of what the call wrote to stdout and stderr, for people; the model does not see it. */
+  readonly output?: string;
 }
 
 export function failure(content: string): ToolResult {

@@ -1,27 +1,43 @@
-/** Loads `config/tools/*.ts` at boot and shows the tools to the model. The file's name is the tool's. */
+/** The tools of this agent process: made at boot of `config/tools/*`, given to each run by its agent's list. */
 import type { Tool as ModelTool } from "@anthropic-ai/sdk/resources/messages";
-import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { ConfigError, importConfig } from "../../config.ts";
 import type { Agent } from "../../core/agent.ts";
 import { DELEGATE } from "./delegate.ts";
+import { describeFiles, type DescribedTool } from "./describe.ts";
+import type { Hosts } from "./hosts/hosts.ts";
 import { inlineTool } from "./inline.ts";
 import type { Tool, Tools } from "./invoke.ts";
 import type { DefinedTool } from "./tool.ts";
 
-/** @throws ConfigError that names the file and what it should export */
-export async function loadTools(configDir: string): Promise<Tools> {
-  const folder = join(configDir, "tools");
-  const files = (await readdir(folder)).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
-  const entries = files.map(async (file): Promise<[string, Tool]> => {
-    const path = join(folder, file);
-    const module = (await importConfig(path)) as { tool?: DefinedTool };
-    if (module.tool === undefined) {
-      throw new ConfigError(`Expected ${path} to export \`tool\`: export const tool = defineTool({ … }).`);
-    }
-    return [basename(file, ".ts"), inlineTool(module.tool)];
-  });
-  return new Map(await Promise.all(entries));
+/**
+ * The file's name is the tool's.
+ * @param env what tools see of the environment
+ * @throws ConfigError that names each file that cannot be used, and why
+ */
+export async function loadTools(
+  configDir: string,
+  hosts: Hosts,
+  env: Readonly<Record<string, string>>,
+): Promise<Tools> {
+  const described = await describeFiles(join(configDir, "tools"), env);
+  const tools = described.map(async (tool): Promise<[string, Tool]> => [
+    tool.file.name,
+    await toolOf(tool, hosts, env),
+  ]);
+  return new Map(await Promise.all(tools));
+}
+
+async function toolOf(tool: DescribedTool, hosts: Hosts, env: Readonly<Record<string, string>>): Promise<Tool> {
+  const { file, description, inputSchema, effects, isolation, timeoutMs, memoryMb } = tool;
+  if (isolation === "inline") {
+    const module = (await importConfig(file.path)) as { tool: DefinedTool };
+    return inlineTool(module.tool);
+  }
+  const { name, source } = file;
+  const invoke = hosts.add({ name, source, effects, isolation, timeoutMs, memoryMb, env });
+  // A thread shares its process, which native code and V8 itself can end.
+  return { description, inputSchema, effects, contained: isolation === "process", invoke };
 }
 
 /** @throws ConfigError that lists every tool an agent names and nobody wrote, and one whose name is taken */

@@ -12,18 +12,30 @@ export interface ToolContext {
   readonly idempotencyKey: string;
 }
 
+/**
+ * Where a tool runs. `thread`: one thread per tool, which its calls share while it answers. `process`: one call at a
+ * time in a process of its own, for native and for untrusted code. `inline`: on the event loop of the agent process,
+ * for what only waits; what it blocks or kills is the agent process.
+ */
+export const ISOLATIONS = ["thread", "process", "inline"] as const;
+export type Isolation = (typeof ISOLATIONS)[number];
+
 export interface ToolDefinition<Schema extends z.ZodType> {
   /** For the model: what it does and when to use it. */
   readonly description: string;
   /** What the model has to send. Arguments that do not fit go back to it as an error. */
   readonly input: Schema;
   /**
-   * May it run again when the process died in the middle of it? `pure` and `idempotent` ones do; an
+   * May it run again when its process died in the middle of it? `pure` and `idempotent` ones do; an
    * `unsafe` one (the default) is reported to the model as "outcome unknown" instead.
    */
   readonly effects?: Effects;
-  /** Default 60 s. */
+  /** Default "thread". */
+  readonly isolation?: Isolation;
+  /** Of one call. Default 60 s. */
   readonly timeoutMs?: number;
+  /** Of its thread or process. Default 256. */
+  readonly memoryMb?: number;
   /** Returns text, or anything JSON can say. Throwing tells the model why. */
   readonly run: (input: z.output<Schema>, context: ToolContext) => unknown;
 }
@@ -33,8 +45,10 @@ export interface DefinedTool extends Required<Omit<ToolDefinition<z.ZodType>, "r
   readonly run: (input: unknown, context: ToolContext) => unknown;
 }
 
+const DEFAULTS = { effects: "unsafe", isolation: "thread", timeoutMs: 60_000, memoryMb: 256 } as const;
+
+/** Checked at boot by `describe.ts`, which knows the file to name. */
 export function defineTool<Schema extends z.ZodType>(definition: ToolDefinition<Schema>): DefinedTool {
-  const { description, input, effects = "unsafe", timeoutMs = 60_000, run } = definition;
   // `runDefined` parses with `input` before it calls `run`, which is what makes this narrowing true.
-  return { description, input, effects, timeoutMs, run: run as DefinedTool["run"] };
+  return { ...DEFAULTS, ...(definition as unknown as DefinedTool) };
 }

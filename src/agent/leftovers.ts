@@ -1,0 +1,93 @@
+/**
+ * Finds and kills the processes that a tool or an MCP server left behind, detached ones too. Every process that we
+ * start for them has MARKER_VARIABLE in its environment, and so has whatever it starts in turn. `/proc` shows it, on
+ * Linux; elsewhere only process groups are killed. A process that cleared its environment *and* lost its parent is
+ * not found.
+ */
+import { readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+
+export const MARKER_VARIABLE = "EVENKEEL_STARTED_BY";
+
+// A process may fork between our look and our kill; more rounds than this means that it does nothing else.
+const MAX_ROUNDS = 10;
+
+let lastNumber = 0;
+
+/** A value of MARKER_VARIABLE for one host, thread or server. No other owner of any agent process has the same. */
+export function newMarker(): string {
+  lastNumber += 1;
+  return `${process.pid}.${lastNumber}`;
+}
+
+/**
+ * Kills the processes whose marker begins with `marker`, and the child processes of the thread `threadId`, which may
+ * have been started without one. Never rejects.
+ */
+export async function killLeftovers(marker: string, threadId: number | null = null): Promise<void> {
+  const children = threadId === null ? [] : await childrenOfThread(threadId);
+  for (const pid of children) kill(pid);
+  await killWhere((value) => value === marker || value.startsWith(`${marker}:`));
+}
+
+/** Kills what was started for agent processes that are dead now. Called by each agent at its start. */
+export async function killLeftoversOfTheDead(): Promise<void> {
+  await killWhere((value) => {
+    const pid = Number(value.split(".")[0]);
+    return Number.isInteger(pid) && pid > 0 && !isAlive(pid);
+  });
+}
+
+async function killWhere(matches: (marker: string) => boolean): Promise<void> {
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    const found = await Promise.all(processIds().map(async (pid) => ((await isMarked(pid, matches)) ? pid : 0)));
+    const pids = found.filter((pid) => pid > 0);
+    if (pids.length === 0) return;
+    for (const pid of pids) kill(pid);
+  }
+}
+
+async function isMarked(pid: number, matches: (marker: string) => boolean): Promise<boolean> {
+  // Of other users we may read nothing, and of the dead there is nothing to read.
+  const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
+  const start = `\0${environment}`.indexOf(`\0${MARKER_VARIABLE}=`);
+  if (start < 0) return false;
+  const [value = ""] = environment.slice(start + MARKER_VARIABLE.length + 1).split("\0");
+  return matches(value);
+}
+
+async function childrenOfThread(threadId: number): Promise<number[]> {
+  const list = await readFile(`/proc/self/task/${threadId}/children`, "latin1").catch(() => "");
+  return list
+    .split(" ")
+    .map(Number)
+    .filter((pid) => pid > 0);
+}
+
+function processIds(): number[] {
+  try {
+    return readdirSync("/proc")
+      .map(Number)
+      .filter((pid) => pid > 0 && pid !== process.pid);
+  } catch {
+    return [];
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives, and belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended meanwhile.
+  }
+}

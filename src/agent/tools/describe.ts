@@ -1,0 +1,118 @@
+/**
+ * Reads what each file of `config/tools/` says of its tool: in a thread that ends with that, because a file may do
+ * anything when it is loaded, and the agent's own loop must not wait for it. Called once at boot.
+ */
+import { readdir } from "node:fs/promises";
+import { basename, extname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+import { ConfigError } from "../../config.ts";
+import { killLeftovers, newMarker } from "../leftovers.ts";
+import { TOOL_NAME } from "./check-tool.ts";
+import { guestEnv } from "./hosts/guest-env.ts";
+import type { Tool } from "./invoke.ts";
+import type { DefinedTool } from "./tool.ts";
+
+/** For each file. */
+const LOAD_MS = 10_000;
+
+export interface ToolFile {
+  readonly name: string;
+  readonly path: string;
+  /** URL of the file. */
+  readonly source: string;
+}
+
+/** A tool as its file describes it: all but its code. */
+export interface DescribedTool
+  extends Pick<Tool, "inputSchema">, Omit<DefinedTool, "input" | "run" | "timeoutMs" | "memoryMb"> {
+  readonly file: ToolFile;
+  readonly timeoutMs: number;
+  readonly memoryMb: number;
+}
+
+/** What the thread says. */
+export type DescribeNews =
+  | { readonly type: "loading"; readonly file: ToolFile }
+  | { readonly type: "described"; readonly tool: DescribedTool }
+  | { readonly type: "refused"; readonly file: ToolFile; readonly reason: string }
+  | { readonly type: "done" };
+
+/** @throws ConfigError that lists every file that cannot be used, and why */
+export async function describeFiles(
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): Promise<readonly DescribedTool[]> {
+  const files = await filesIn(folder);
+  const problems = problemsOfNames(files);
+  const { described, refused } = files.length > 0 ? await inThread(files, env) : { described: [], refused: [] };
+  const all = [...problems, ...refused];
+  if (all.length > 0) throw new ConfigError(all.join("\n"));
+  return described;
+}
+
+async function filesIn(folder: string): Promise<ToolFile[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    // No tools at all is a choice.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw new ConfigError(`${folder} cannot be read: ${(error as Error).message}`, error);
+  });
+  return names.filter(isTool).map((file) => {
+    const path = join(folder, file);
+    return { name: basename(file, extname(file)), path, source: pathToFileURL(path).href };
+  });
+}
+
+function problemsOfNames(files: readonly ToolFile[]): string[] {
+  const misnamed = files.filter(({ name }) => !TOOL_NAME.test(name));
+  const twice = files.filter(({ name }, index) => files.findIndex((other) => other.name === name) < index);
+  return [
+    ...misnamed.map(({ path }) => `${path}: a tool is named like its file, in letters, digits, _ and -, 128 at most.`),
+    ...twice.map(({ path, name }) => `${path}: there is another file for a tool ${name}; rename one of them.`),
+  ];
+}
+
+function isTool(file: string): boolean {
+  return /\.[jt]s$/.test(file) && !/(\.test|\.d)\.[jt]s$/.test(file);
+}
+
+interface Described {
+  readonly described: readonly DescribedTool[];
+  readonly refused: readonly string[];
+}
+
+function inThread(files: readonly ToolFile[], env: Readonly<Record<string, string>>): Promise<Described> {
+  const { promise, resolve } = Promise.withResolvers<Described>();
+  const marker = newMarker();
+  const described: DescribedTool[] = [];
+  const refused: string[] = [];
+  let loading = files[0]?.path ?? "";
+  const thread = new Worker(new URL("describe-thread.ts", import.meta.url), {
+    name: "describe tools",
+    workerData: files,
+    env: guestEnv(env, marker),
+    stdout: true,
+    stderr: true,
+  });
+  const end = (problem?: string) => {
+    clearTimeout(timer);
+    if (problem !== undefined) refused.push(`${loading}: ${problem}`);
+    void thread.terminate();
+    void killLeftovers(marker);
+    resolve({ described, refused });
+  };
+  const tooLong = () => end(`it did not load within ${LOAD_MS} ms.`);
+  let timer = setTimeout(tooLong, LOAD_MS);
+  thread.on("message", (news: DescribeNews) => {
+    if (news.type === "described") described.push(news.tool);
+    if (news.type === "refused") refused.push(`${news.file.path}: ${news.reason}`);
+    if (news.type === "done") return end();
+    if (news.type !== "loading") return;
+    loading = news.file.path;
+    clearTimeout(timer);
+    timer = setTimeout(tooLong, LOAD_MS);
+  });
+  thread.on("error", (error) => end(error instanceof Error ? error.message : String(error)));
+  thread.on("exit", () => end("it ended the thread that loaded it (process.exit?)."));
+  return promise;
+}

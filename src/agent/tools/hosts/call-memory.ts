@@ -1,0 +1,68 @@
+/**
+ * Memory that a host and a thread share for one call. It says who has the call, so that the host can withdraw one that
+ * a blocked thread has not begun; and it holds the end of what the call printed, which survives a thread that is
+ * terminated in the middle of a loop. A call that prints for ever costs the agent nothing.
+ */
+export const OUTPUT_BYTES = 16 * 1024;
+
+const STATE = 0;
+const WRITTEN = 1;
+const HEADER_BYTES = 8;
+
+const OFFERED = 0;
+const TAKEN = 1;
+const WITHDRAWN = 2;
+
+export class CallMemory {
+  readonly shared: SharedArrayBuffer;
+  readonly #header: Int32Array;
+  readonly #ring: Uint8Array;
+
+  constructor(shared = new SharedArrayBuffer(HEADER_BYTES + OUTPUT_BYTES)) {
+    this.shared = shared;
+    this.#header = new Int32Array(shared, 0, 2);
+    this.#ring = new Uint8Array(shared, HEADER_BYTES);
+  }
+
+  /** By the thread. False: the call is the host's again. */
+  take(): boolean {
+    return Atomics.compareExchange(this.#header, STATE, OFFERED, TAKEN) === OFFERED;
+  }
+
+  /** By the host. False: the thread has begun. */
+  withdraw(): boolean {
+    return Atomics.compareExchange(this.#header, STATE, OFFERED, WITHDRAWN) === OFFERED;
+  }
+
+  /** By the thread: more that the call printed. */
+  print(bytes: Uint8Array): void {
+    const tail = bytes.subarray(Math.max(0, bytes.length - OUTPUT_BYTES));
+    const written = Atomics.load(this.#header, WRITTEN);
+    const at = written % OUTPUT_BYTES;
+    const first = tail.subarray(0, OUTPUT_BYTES - at);
+    this.#ring.set(first, at);
+    this.#ring.set(tail.subarray(first.length), 0);
+    // Stays below 2 × OUTPUT_BYTES: it only has to say where the ring begins and whether it is full.
+    const next = written + tail.length;
+    Atomics.store(this.#header, WRITTEN, next < 2 * OUTPUT_BYTES ? next : OUTPUT_BYTES + (next % OUTPUT_BYTES));
+  }
+
+  /** By the host: the last OUTPUT_BYTES of what was printed. */
+  text(): string {
+    const written = Atomics.load(this.#header, WRITTEN);
+    // A copy: decoders take no shared memory.
+    const ring = Buffer.from(this.#ring);
+    if (written <= OUTPUT_BYTES) return textOfTail(ring.subarray(0, written), false);
+    const at = written % OUTPUT_BYTES;
+    return textOfTail(Buffer.concat([ring.subarray(at), ring.subarray(0, at)]), true);
+  }
+}
+
+/** Of output whose beginning may be cut off, and so may its first character. */
+export function textOfTail(bytes: Buffer, isCut: boolean): string {
+  if (!isCut) return bytes.toString("utf8");
+  let start = 0;
+  // The bytes of a UTF-8 character behind its first one begin with the bits 10; there are at most three.
+  while (start < 3 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start += 1;
+  return bytes.toString("utf8", start);
+}

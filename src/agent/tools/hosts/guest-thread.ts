@@ -1,0 +1,18 @@
+/** Entry of a tool's thread. */
+import { workerData, type MessagePort } from "node:worker_threads";
+import { Guest } from "./guest.ts";
+import { catchOutput } from "./guest-realm.ts";
+import type { GuestTask, ToGuest } from "./protocol.ts";
+
+const { port, ...task } = workerData as GuestTask & { readonly port: MessagePort };
+
+const guest = new Guest(
+  {
+    // The empty list says that this is no window, whose postMessage must name an origin (unicorn's rule).
+    send: (message) => port.postMessage(message, []),
+    listen: (onMessage) => port.on("message", (message: ToGuest) => onMessage(message)),
+  },
+  task,
+);
+catchOutput(guest.print);
+await guest.start();

@@ -1,0 +1,115 @@
+/**
+ * Runs the calls of one tool where its code is loaded: a thread or a process of its own. Started by `guest-thread.ts`
+ * and `guest-process.ts`, told what to do by a host. What a tool throws too late, or never catches, fails the call that
+ * did it, and no other.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { readlinkSync } from "node:fs";
+import { setPriority } from "node:os";
+import { isMainThread } from "node:worker_threads";
+import { runDefined } from "../inline.ts";
+import { reasonOf } from "../text.ts";
+import type { DefinedTool } from "../tool.ts";
+import { CallMemory } from "./call-memory.ts";
+import { prepareRealm } from "./guest-realm.ts";
+import { GUEST_NICE, type FromGuest, type GuestTask, type ToGuest } from "./protocol.ts";
+
+export interface GuestPort {
+  send(message: FromGuest): void;
+  listen(onMessage: (message: ToGuest) => void): void;
+}
+
+interface Call {
+  readonly id: number;
+  readonly abort: AbortController;
+  readonly memory: CallMemory | undefined;
+}
+
+export class Guest {
+  readonly #port: GuestPort;
+  readonly #task: GuestTask;
+  readonly #current = new AsyncLocalStorage<Call>();
+  // Bounded by the host: the calls that share this guest.
+  readonly #calls = new Map<number, Call>();
+  #tool: DefinedTool | undefined;
+  #atRest: readonly string[] = [];
+
+  constructor(port: GuestPort, task: GuestTask) {
+    this.#port = port;
+    this.#task = task;
+  }
+
+  async start(): Promise<void> {
+    process.on("uncaughtException", (error) => this.#blame(error));
+    process.on("unhandledRejection", (reason) => this.#blame(reason));
+    prepareRealm(() => `${this.#task.marker}:${this.#current.getStore()?.id ?? ""}`);
+    try {
+      const module = (await import(this.#task.source)) as { tool?: DefinedTool };
+      if (!module.tool) throw new Error("The file does not export `tool` any more.");
+      this.#tool = module.tool;
+    } catch (error) {
+      this.#port.send({ type: "failed", reason: reasonOf(error) });
+      return;
+    }
+    // After the loading, which a caller waits for.
+    lowerToolPriority();
+    this.#port.listen((message) => this.#hear(message));
+    this.#atRest = process.getActiveResourcesInfo();
+    this.#port.send({ type: "ready", threadId: kernelThreadId() });
+  }
+
+  /** What the call under way printed. */
+  readonly print = (bytes: Uint8Array): void => this.#current.getStore()?.memory?.print(bytes);
+
+  #hear(message: ToGuest): void {
+    if (message.type === "ping") this.#port.send({ type: "pong" });
+    else if (message.type === "abort") this.#calls.get(message.id)?.abort.abort(new Error(message.reason));
+    else this.#begin(message);
+  }
+
+  #begin({ id, input, context, memory: shared }: ToGuest & { type: "call" }): void {
+    const tool = this.#tool;
+    const memory = shared && new CallMemory(shared);
+    // Withdrawn while this loop was blocked: it runs elsewhere.
+    if (!tool || (memory && !memory.take())) return;
+    const call: Call = { id, abort: new AbortController(), memory };
+    this.#calls.set(id, call);
+    const ended = this.#current.run(call, () => runDefined(tool, input, { ...context, signal: call.abort.signal }));
+    // `runDefined` never rejects.
+    void ended.then(({ content, isError }) => {
+      if (!this.#calls.delete(id)) return;
+      this.#port.send({ type: "settled", id, content, isError, isClean: this.#isClean() });
+    });
+  }
+
+  /** For an error without an owner: its async context says which call it came from. */
+  #blame(thrown: unknown): void {
+    const call = this.#current.getStore();
+    const isUnderWay = call !== undefined && this.#calls.delete(call.id);
+    this.#port.send({ type: "fault", id: isUnderWay ? call.id : null, reason: reasonOf(thrown) });
+  }
+
+  #isClean(): boolean {
+    if (this.#calls.size > 0) return false;
+    const left = [...process.getActiveResourcesInfo()];
+    for (const resource of this.#atRest) {
+      const index = left.indexOf(resource);
+      if (index >= 0) left.splice(index, 1);
+    }
+    return left.length === 0;
+  }
+}
+
+/** In a thread only on Linux: elsewhere it would be the priority of the whole agent process. */
+function lowerToolPriority(): void {
+  if (isMainThread || process.platform === "linux") setPriority(GUEST_NICE);
+}
+
+/** On Linux: /proc lists the child processes of each thread. */
+function kernelThreadId(): number | null {
+  try {
+    return Number(readlinkSync("/proc/thread-self").split("/").at(-1));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * One guest, seen from the agent process: the calls that it has, whether its loop answers, and its end.
+ *
+ *   starting   jobs wait until the tool's file is loaded            → serving, gone
+ *   serving    takes jobs; ends after IDLE_MS without any           → retired, gone
+ *   retired    takes no more; ends with its last job                → gone
+ *   gone       killed, or ended by itself; jobs left are orphans
+ *
+ * A call that is given up (its time, its run's end) is answered at once. Its guest has GIVE_UP_MS to show that the call
+ * has ended and left nothing. A guest that cannot is retired, and one whose loop does not even answer is killed.
+ */
+import type { Job } from "./job.ts";
+import type { FromGuest } from "./protocol.ts";
+import type { HostedTool, OpenVessel, Vessel } from "./vessel.ts";
+
+const START_MS = 10_000;
+const IDLE_MS = 30_000;
+/** A loop that takes no call for so long counts as blocked, and new calls go elsewhere. */
+const TAKE_MS = 100;
+const GIVE_UP_MS = 1_000;
+/** One that has not ended by then is inside native code, and may stay there. */
+const END_MS = 1_000;
+
+export interface HostEvents {
+  /** A job that the guest has not begun comes back: its loop is blocked. */
+  readonly onRefused: (job: Job) => void;
+  /** There may be room again. */
+  readonly onRoom: () => void;
+  /** @param orphans jobs that are not settled. `isBlamed`: the guest ended by itself, so one of them did it */
+  readonly onGone: (end: {
+    readonly orphans: readonly Job[];
+    readonly reason: string;
+    readonly isBlamed: boolean;
+  }) => void;
+  /** It has really ended, and its memory is free. */
+  readonly onEnded: () => void;
+  /** It was killed and has not ended within END_MS. */
+  readonly onStuck: () => void;
+  /** An error that belongs to no call under way. */
+  readonly onStray: (reason: string) => void;
+}
+
+export class Host {
+  readonly #tool: HostedTool;
+  readonly #events: HostEvents;
+  readonly #vessel: Vessel;
+  // Bounded by the calls of the runs under way.
+  readonly #jobs = new Map<number, Job>();
+  /** Ids of jobs that were given up and whose calls have not ended. */
+  readonly #givenUp = new Set<number>();
+  #state: "starting" | "serving" | "retired" | "gone" = "starting";
+  /** It did not take a call within TAKE_MS, and has not answered since. */
+  #isBlocked = false;
+  /** It was asked for a sign of life, and has not answered since. */
+  #isSilent = false;
+  /** Runs out when the guest does not start, has nothing to do, or does not end. */
+  #timer: NodeJS.Timeout;
+  #judging: NodeJS.Timeout | undefined;
+  readonly #takeTimers = new Map<number, NodeJS.Timeout>();
+  readonly #ended = Promise.withResolvers<void>();
+
+  constructor(tool: HostedTool, open: OpenVessel, events: HostEvents) {
+    this.#tool = tool;
+    this.#events = events;
+    this.#timer = setTimeout(() => this.#fail(`Its file did not load within ${START_MS} ms.`), START_MS);
+    this.#vessel = open(tool, {
+      onMessage: (message) => this.#hear(message),
+      onExit: (reason) => this.#exited(reason),
+    });
+  }
+
+  get isProcess(): boolean {
+    return !this.#vessel.isShared;
+  }
+
+  /** Calls that were given up and have not ended. */
+  get givenUp(): number {
+    return this.#givenUp.size;
+  }
+
+  canTake(job: Job): boolean {
+    if (this.#state === "gone" || this.#state === "retired" || this.#isBlocked) return false;
+    // Until they have ended, nobody knows what the calls that were given up do to the next ones.
+    if (this.#givenUp.size > 0) return false;
+    if (job.isAlone || !this.#vessel.isShared) return this.#jobs.size === 0;
+    return ![...this.#jobs.values()].some(({ isAlone }) => isAlone);
+  }
+
+  take(job: Job): void {
+    this.#jobs.set(job.id, job);
+    if (this.#state !== "serving") return;
+    clearTimeout(this.#timer);
+    this.#send(job);
+  }
+
+  /** The job is answered now; its guest is told, and watched. */
+  giveUp(job: Job, reason: string): void {
+    if (!this.#jobs.delete(job.id)) return;
+    this.#clearTake(job.id);
+    job.fail(reason);
+    if (this.#state === "starting") return;
+    this.#givenUp.add(job.id);
+    this.#vessel.send({ type: "abort", id: job.id, reason });
+    this.#vessel.killChildrenOf(job.id);
+    this.#probe();
+  }
+
+  /** Ends the guest now: its jobs are orphans without a culprit. Resolves when it has ended, or cannot be ended. */
+  stop(reason: string): Promise<void> {
+    this.#end(reason, false);
+    return this.#ended.promise;
+  }
+
+  #send(job: Job): void {
+    const { id, input, context } = job;
+    const output = this.#vessel.openOutput();
+    job.output = output;
+    job.startClock(this.#tool.timeoutMs, () =>
+      this.giveUp(job, `The tool took longer than ${this.#tool.timeoutMs} ms.`),
+    );
+    this.#vessel.send({ type: "call", id, input, context, ...(output.shared && { memory: output.shared }) });
+    if (!output.withdraw) return;
+    const untaken = setTimeout(() => {
+      this.#takeTimers.delete(id);
+      if (output.withdraw?.()) this.#refuse(job);
+    }, TAKE_MS);
+    this.#takeTimers.set(id, untaken);
+  }
+
+  #refuse(job: Job): void {
+    this.#jobs.delete(job.id);
+    job.stopClock();
+    this.#isBlocked = true;
+    this.#probe();
+    this.#events.onRefused(job);
+  }
+
+  /** Asks for a sign of life, and judges in a while. */
+  #probe(): void {
+    this.#vessel.send({ type: "ping" });
+    this.#isSilent = true;
+    this.#judging ??= setTimeout(() => this.#judge(), GIVE_UP_MS);
+  }
+
+  #judge(): void {
+    this.#judging = undefined;
+    const isIdle = this.#jobs.size === 0;
+    // While it is blocked by a job that is within its time, that job's clock decides.
+    if (this.#isSilent && (isIdle || this.#givenUp.size > 0))
+      this.#end("The loop of its thread was blocked, and the thread was ended.", false);
+    else if (this.#givenUp.size > 0) this.#retire();
+  }
+
+  #hear(message: FromGuest): void {
+    // Whatever it says, its loop turns.
+    this.#isBlocked = false;
+    this.#isSilent = false;
+    switch (message.type) {
+      case "ready":
+        return this.#serve();
+      case "failed":
+        return this.#fail(`The tool's file could not be loaded: ${message.reason}`);
+      case "pong":
+        return this.#events.onRoom();
+      case "settled":
+        return this.#settled(message);
+      case "fault":
+        return this.#faulted(message.id, message.reason);
+    }
+  }
+
+  #serve(): void {
+    if (this.#state !== "starting") return;
+    this.#state = "serving";
+    clearTimeout(this.#timer);
+    for (const job of this.#jobs.values()) this.#send(job);
+    this.#rest();
+  }
+
+  #settled({ id, content, isError, isClean }: FromGuest & { type: "settled" }): void {
+    if (this.#givenUp.delete(id)) {
+      // A call that ended when it was told to, and left nothing behind, is no reason to start anew.
+      if (!isClean) this.#retire();
+      return this.#rest();
+    }
+    const job = this.#jobs.get(id);
+    if (!job) return;
+    this.#jobs.delete(id);
+    this.#clearTake(id);
+    job.settle({ content, isError });
+    // A process is for one call at a time, and the next one shall find it as if it were new.
+    if (!isClean && !this.#vessel.isShared) this.#retire();
+    this.#rest();
+  }
+
+  #faulted(id: number | null, reason: string): void {
+    const job = id === null ? undefined : this.#jobs.get(id);
+    if (!job) this.#events.onStray(reason);
+    else {
+      this.#jobs.delete(job.id);
+      this.#clearTake(job.id);
+      job.fail(reason);
+    }
+    // What was interrupted by the error, nobody knows.
+    this.#retire();
+  }
+
+  #retire(): void {
+    if (this.#state === "serving") this.#state = "retired";
+    this.#rest();
+    this.#events.onRoom();
+  }
+
+  /** After each job: is there anything left to do? */
+  #rest(): void {
+    if (this.#jobs.size > 0) return;
+    if (this.#state === "retired") this.#end("It was retired.", false);
+    if (this.#state !== "serving") return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#end("It was idle.", false), IDLE_MS);
+    this.#events.onRoom();
+  }
+
+  #fail(reason: string): void {
+    for (const job of this.#jobs.values()) job.fail(reason);
+    this.#jobs.clear();
+    this.#end(reason, false);
+  }
+
+  #end(reason: string, isBlamed: boolean): void {
+    if (this.#state === "gone") return;
+    this.#state = "gone";
+    this.#givenUp.clear();
+    clearTimeout(this.#judging);
+    for (const timer of this.#takeTimers.values()) clearTimeout(timer);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#ended.resolve();
+      this.#events.onStuck();
+    }, END_MS);
+    this.#vessel.kill();
+    const orphans = [...this.#jobs.values()];
+    this.#jobs.clear();
+    for (const job of orphans) job.stopClock();
+    this.#events.onGone({ orphans, reason, isBlamed });
+  }
+
+  #exited(reason: string): void {
+    this.#end(reason, true);
+    clearTimeout(this.#timer);
+    this.#ended.resolve();
+    this.#events.onEnded();
+  }
+
+  #clearTake(id: number): void {
+    clearTimeout(this.#takeTimers.get(id));
+    this.#takeTimers.delete(id);
+  }
+}

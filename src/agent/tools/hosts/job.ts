@@ -1,0 +1,68 @@
+/** One call on its way through the hosts of its tool: its result, its clock, and what its run's end means for it. */
+import { failure, type CallContext, type CallData, type ToolResult } from "../invoke.ts";
+
+/** Where a call's printed output is kept. */
+export interface CallOutput {
+  text(): string;
+}
+
+export class Job {
+  readonly id: number;
+  readonly input: unknown;
+  readonly context: CallData;
+  readonly result: Promise<ToolResult>;
+  readonly aborted: AbortSignal;
+  /** Repeated, because its host ended under several calls: nobody knows whose fault it was, so it runs by itself. */
+  isAlone = false;
+  output: CallOutput | undefined;
+  readonly #resolve: (result: ToolResult) => void;
+  readonly #onAbort: () => void;
+  #clock: NodeJS.Timeout | undefined;
+  #isSettled = false;
+
+  /** @param onAbort the run has ended before the call: called once, unless the job is settled by then */
+  constructor(
+    id: number,
+    call: { readonly input: unknown; readonly context: CallContext },
+    onAbort: (job: Job) => void,
+  ) {
+    const { signal, runId, threadId, toolCallId, idempotencyKey } = call.context;
+    this.id = id;
+    this.input = call.input;
+    this.context = { runId, threadId, toolCallId, idempotencyKey };
+    this.aborted = signal;
+    const { promise, resolve } = Promise.withResolvers<ToolResult>();
+    this.result = promise;
+    this.#resolve = resolve;
+    this.#onAbort = () => onAbort(this);
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Starts its time anew. */
+  startClock(ms: number, onEnd: () => void): void {
+    clearTimeout(this.#clock);
+    this.#clock = setTimeout(onEnd, ms);
+  }
+
+  /** It waits for a host again, and that does not count as its time. */
+  stopClock(): void {
+    clearTimeout(this.#clock);
+  }
+
+  settle(result: ToolResult): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    clearTimeout(this.#clock);
+    this.aborted.removeEventListener("abort", this.#onAbort);
+    const output = this.output?.text();
+    this.#resolve(output ? { ...result, output } : result);
+  }
+
+  fail(reason: string): void {
+    this.settle(failure(reason));
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * A process for one call of a tool at a time: for native and untrusted code. Whatever it does to its memory, its file
+ * descriptors and itself stays there. It leads a process group of its own, which is killed with it.
+ */
+import { fork } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { killLeftovers, newMarker } from "../../leftovers.ts";
+import { guestEnv } from "./guest-env.ts";
+import { usedTooMuch, watchMemory } from "./memory-watch.ts";
+import { OutputTail } from "./output-tail.ts";
+import { readFromGuest, type GuestTask } from "./protocol.ts";
+import type { OpenVessel } from "./vessel.ts";
+
+const ENTRY = fileURLToPath(new URL("guest-process.ts", import.meta.url));
+
+/** What Node and zod take for themselves, above the tool's own. */
+const BASE_MB = 80;
+
+export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
+  const marker = newMarker();
+  const task: GuestTask = { source: tool.source, marker };
+  const child = fork(ENTRY, [JSON.stringify(task)], {
+    env: guestEnv(tool.env, marker),
+    execArgv: [`--max-old-space-size=${tool.memoryMb}`],
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  const { pid } = child;
+  let reason: string | undefined;
+  let tail = new OutputTail();
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk: Buffer) => {
+      // Reading a flood at full speed would be all that this process does.
+      if (tail.take(chunk)) pauseBriefly(stream);
+    });
+  const kill = () => {
+    if (pid === undefined) return;
+    killGroup(pid);
+    void killLeftovers(marker);
+  };
+  const watch = watchMemory(
+    tool.memoryMb + BASE_MB,
+    () => residentMb(pid),
+    () => {
+      reason ??= usedTooMuch(tool.memoryMb);
+      kill();
+    },
+  );
+  child.on("message", (data: unknown) => {
+    const message = readFromGuest(data);
+    // What the call printed before is in its pipe by now, and is read in this turn of the loop.
+    if (message) setImmediate(() => onMessage(message));
+  });
+  const gone = (why: string) => {
+    watch.stop();
+    // Those that it left behind, in its group and out of it.
+    kill();
+    onExit(reason ?? why);
+  };
+  child.once("exit", (code, signal) => gone(`The tool's process ended (${signal ?? `exit code ${code}`}).`));
+  // Without a pid there will be no exit event.
+  child.on("error", (error) => pid === undefined && gone(`The tool's process did not start: ${error.message}`));
+  if (pid !== undefined) void preferForOutOfMemory(pid);
+  return {
+    isShared: false,
+    send: (message) => void (child.connected && child.send(message, () => {})),
+    openOutput: () => (tail = new OutputTail()),
+    killChildrenOf: (callId) => void killLeftovers(`${marker}:${callId}`),
+    kill,
+  };
+};
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // Nobody is left in it.
+  }
+}
+
+const PAUSE_MS = 50;
+
+/** The stream ends with its process, and the timer with the pause: neither outlives the child for long. */
+function pauseBriefly(stream: NodeJS.ReadableStream): void {
+  stream.pause();
+  setTimeout(() => stream.resume(), PAUSE_MS);
+}
+
+const PAGE_BYTES = 4096;
+
+/** 0 where /proc does not say. */
+async function residentMb(pid: number | undefined): Promise<number> {
+  const [, pages = "0"] = (await readFile(`/proc/${pid}/statm`, "latin1").catch(() => "")).split(" ");
+  return (Number(pages) * PAGE_BYTES) / 2 ** 20;
+}
+
+/** When the machine has no memory left, the kernel shall take this process and not one of the server's. */
+async function preferForOutOfMemory(pid: number): Promise<void> {
+  await writeFile(`/proc/${pid}/oom_score_adj`, "1000").catch(() => {});
+}

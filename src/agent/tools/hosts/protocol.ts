@@ -1,0 +1,50 @@
+/**
+ * What a host (in the agent process) and its guest (the thread or process in which a tool's code runs) say to each other.
+ * Only data crosses. The host checks whatever comes from a guest: a tool may have got hold of its channel.
+ */
+import { z } from "zod";
+import type { CallData } from "../invoke.ts";
+
+export type ToGuest =
+  | {
+      readonly type: "call";
+      readonly id: number;
+      readonly input: unknown;
+      readonly context: CallData;
+      /** Of a thread: see `call-memory.ts`. */
+      readonly memory?: SharedArrayBuffer;
+    }
+  | { readonly type: "abort"; readonly id: number; readonly reason: string }
+  /** Answered by `pong` as soon as the guest's event loop turns. */
+  | { readonly type: "ping" };
+
+const id = z.int();
+
+const fromGuest = z.discriminatedUnion("type", [
+  /** The tool's file is loaded. `threadId` is the kernel's number of the thread, where there is one. */
+  z.object({ type: z.literal("ready"), threadId: id.nullable() }),
+  z.object({ type: z.literal("failed"), reason: z.string() }),
+  z.object({ type: z.literal("pong") }),
+  /** `isClean`: no other call is under way, and no timer, socket or child process is left. */
+  z.object({ type: z.literal("settled"), id, content: z.string(), isError: z.boolean(), isClean: z.boolean() }),
+  /** Something was thrown that nobody caught: by call `id`, if that call is under way. */
+  z.object({ type: z.literal("fault"), id: id.nullable(), reason: z.string() }),
+]);
+
+export type FromGuest = z.infer<typeof fromGuest>;
+
+/** Undefined for what is no message of ours. */
+export function readFromGuest(message: unknown): FromGuest | undefined {
+  return fromGuest.safeParse(message).data;
+}
+
+/** The lowest there is: a tool that computes stands behind the agent's own loop, which stands behind the workers. */
+export const GUEST_NICE = 19;
+
+/** What a guest is started with. */
+export interface GuestTask {
+  /** URL of the tool's file. */
+  readonly source: string;
+  /** Of this host: see `leftovers.ts`. */
+  readonly marker: string;
+}

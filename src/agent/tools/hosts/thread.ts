@@ -1,0 +1,82 @@
+/** A thread for the calls of one tool. It ends with `process.exit`, a full heap and `terminate()`, and only it. */
+import { MessageChannel, Worker } from "node:worker_threads";
+import { killLeftovers, newMarker } from "../../leftovers.ts";
+import { CallMemory } from "./call-memory.ts";
+import { guestEnv } from "./guest-env.ts";
+import { readFromGuest, type GuestTask } from "./protocol.ts";
+import { usedTooMuch, watchMemory } from "./memory-watch.ts";
+import type { OpenVessel } from "./vessel.ts";
+
+/**
+ * V8's own limit is only the second one: where a single allocation passes it by more than 16 MB, V8 ends the whole
+ * process. [An array of 400 MB did so at a limit of 256 MB.] So we look how much there is, and leave V8 room.
+ */
+const ROOM_MB = 1024;
+
+export const openThread: OpenVessel = (tool, { onMessage, onExit }) => {
+  const { port1: port, port2 } = new MessageChannel();
+  const marker = newMarker();
+  const task: GuestTask = { source: tool.source, marker };
+  let reason: string | undefined;
+  let threadId: number | null = null;
+  const thread = new Worker(new URL("guest-thread.ts", import.meta.url), {
+    name: `tool ${tool.name}`,
+    workerData: { ...task, port: port2 },
+    transferList: [port2],
+    env: guestEnv(tool.env, marker),
+    stdout: true,
+    stderr: true,
+    resourceLimits: { maxOldGenerationSizeMb: tool.memoryMb + ROOM_MB, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 },
+  });
+  const kill = () => {
+    // While the thread lives: with it goes the list of its children.
+    void killLeftovers(marker, threadId).then(() => killLeftovers(marker));
+    void thread.terminate();
+  };
+  const watch = watchMemory(
+    tool.memoryMb,
+    () => usedMb(thread),
+    () => {
+      reason ??= usedTooMuch(tool.memoryMb);
+      kill();
+    },
+  );
+  port.on("message", (data: unknown) => {
+    const message = readFromGuest(data);
+    if (message?.type === "ready") ({ threadId } = message);
+    if (message) onMessage(message);
+  });
+  thread.on("error", (error) => (reason ??= whyEnded(error)));
+  thread.on("exit", (code) => {
+    watch.stop();
+    port.close();
+    void killLeftovers(marker);
+    onExit(reason ?? `The tool ended its thread (exit code ${code}).`);
+  });
+  return {
+    isShared: true,
+    send: (message) => port.postMessage(message, []),
+    openOutput: () => {
+      const memory = new CallMemory();
+      return { text: () => memory.text(), withdraw: () => memory.withdraw(), shared: memory.shared };
+    },
+    killChildrenOf: (callId) => void killLeftovers(`${marker}:${callId}`),
+    kill,
+  };
+};
+
+function whyEnded(error: unknown): string {
+  const { code, message } = error as Partial<NodeJS.ErrnoException>;
+  if (code === "ERR_WORKER_OUT_OF_MEMORY") return "The tool ran out of memory.";
+  return `The tool ended its thread: ${message ?? String(error)}`;
+}
+
+/** Zero when the thread cannot say: it has ended, or is inside native code. */
+async function usedMb(thread: Worker): Promise<number> {
+  try {
+    const { used_heap_size: heap, external_memory: external } = await thread.getHeapStatistics();
+    return (heap + external) / 2 ** 20;
+  } catch {
+    return 0;
+  }
+}

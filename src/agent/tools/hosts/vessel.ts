@@ -1,0 +1,37 @@
+/** What carries a guest: a thread (`thread.ts`) or a process (`process.ts`), as `host.ts` sees it. */
+import type { Effects } from "../../../engine/engine.ts";
+import type { CallOutput } from "./job.ts";
+import type { FromGuest, ToGuest } from "./protocol.ts";
+
+/** A tool as its hosts know it: all that `describe.ts` found in its file but the schema. */
+export interface HostedTool {
+  /** What it sees of the environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly name: string;
+  /** URL of its file. */
+  readonly source: string;
+  readonly effects: Effects;
+  readonly timeoutMs: number;
+  readonly isolation: "thread" | "process";
+  readonly memoryMb: number;
+}
+
+export interface Vessel {
+  /** Several calls at once share it. */
+  readonly isShared: boolean;
+  send(message: ToGuest): void;
+  /** @returns where the output of the next call will be, and what goes with its message */
+  openOutput(): CallOutput & { readonly withdraw?: () => boolean; readonly shared?: SharedArrayBuffer };
+  /** Kills the child processes of one call. */
+  killChildrenOf(callId: number): void;
+  /** Ends it, with all that it started. Idempotent; `onExit` says when it is gone. */
+  kill(): void;
+}
+
+export interface VesselEvents {
+  readonly onMessage: (message: FromGuest) => void;
+  /** It is gone, or could not be started. Called once. @param reason for the model to read */
+  readonly onExit: (reason: string) => void;
+}
+
+export type OpenVessel = (tool: HostedTool, events: VesselEvents) => Vessel;

@@ -169,7 +169,7 @@ async function startSimulator(supervisor: Supervisor, settings: Settings): Promi
   const fork = () => forkPlain({ entry, args: [...given, "--port", String(port)], env: childEnv(settings) });
   const [first = 0] = await supervisor.start({ kind: "simulator", count: 1, fork });
   port = first;
-  return { simulated: true, apiKey: "simulated", baseUrl: `http://127.0.0.1:${port}` };
+  return { simulated: true, apiKey: "simulated", baseUrl: `http://127.0.0.1:${port}`, proxy: {} };
 }
 
 function watchCode(settings: Settings, log: Log, restart: () => void): ReloadWatcher[] {

@@ -113,8 +113,17 @@ test("API keys are read with blanks around them, and none means protected mode",
   expect(parseSettings("production", { API_KEYS: " " }).apiKeys).toEqual([]);
 });
 
+test("proxies are taken from the environment, in small letters first", () => {
+  const env = { https_proxy: "http://small:1", HTTPS_PROXY: "http://large:1", NO_PROXY: "localhost", HTTP_PROXY: "" };
+
+  expect(modelOf(env).proxy).toEqual({ HTTPS_PROXY: "http://small:1", NO_PROXY: "localhost" });
+  expect(() => modelOf({ HTTP_PROXY: "user:secret@proxy:1" })).toThrow(
+    'Expected `HTTP_PROXY` to be an http(s) URL such as "http://proxy.example.org:3128".',
+  );
+});
+
 test("an Anthropic key or an endpoint of one's own means the real model", () => {
-  expect(modelOf({ ANTHROPIC_API_KEY: "sk-1" })).toEqual({ simulated: false, apiKey: "sk-1", baseUrl: null });
+  expect(modelOf({ ANTHROPIC_API_KEY: "sk-1" })).toMatchObject({ simulated: false, apiKey: "sk-1", baseUrl: null });
   expect(modelOf({ ANTHROPIC_BASE_URL: "http://localhost:1234" })).toMatchObject({ simulated: false });
   expect(modelOf({ ANTHROPIC_API_KEY: "", ANTHROPIC_BASE_URL: "" })).toMatchObject({ simulated: true });
 });

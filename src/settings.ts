@@ -40,6 +40,8 @@ export interface Settings {
   readonly slowClientMs: number;
   /** A model stream silent for longer is given up and tried again. */
   readonly modelIdleMs: number;
+  /** A model that sends nothing but pings for longer is given up and tried again. */
+  readonly modelWordlessMs: number;
   /** The window of the simulated model. */
   readonly simContextTokens: number;
 }
@@ -54,15 +56,20 @@ export interface ModelSettings {
   readonly apiKey: string;
   /** Null: the SDK's own default, the Anthropic API. */
   readonly baseUrl: string | null;
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY in capital letters, as far as they are set. */
+  readonly proxy: Readonly<Record<string, string>>;
 }
+
+/** Variables that say which proxy to use; in small letters too, as curl has them. */
+const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] as const;
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** fetch() itself ends a response that is silent for five minutes; a longer patience would be promised in vain. */
-const MAX_MODEL_IDLE_MS = 290_000;
+/** A day: longer than any answer. */
+const MAX_PATIENCE_MS = 86_400_000;
 
 const ROOT = resolve(import.meta.dirname, "..");
 const CHILD_VARIABLE = "EVENKEEL_SETTINGS";
@@ -134,7 +141,8 @@ export function parseSettings(mode: Mode, env: Env): Settings {
     stallMs: read.count("STALL_MS", { fallback: 5_000, min: 2_000, max: 600_000 }),
     drainMs: read.count("DRAIN_MS", { fallback: 20_000, min: 0, max: 600_000 }),
     slowClientMs: read.count("SLOW_CLIENT_MS", { fallback: 10_000, min: 100, max: 600_000 }),
-    modelIdleMs: read.count("MODEL_IDLE_MS", { fallback: 60_000, min: 100, max: MAX_MODEL_IDLE_MS }),
+    modelIdleMs: read.count("MODEL_IDLE_MS", { fallback: 60_000, min: 100, max: MAX_PATIENCE_MS }),
+    modelWordlessMs: read.count("MODEL_WORDLESS_MS", { fallback: 300_000, min: 100, max: MAX_PATIENCE_MS }),
     simContextTokens: read.count("SIM_CONTEXT_TOKENS", { fallback: 200_000, max: 100_000_000 }),
   };
   if (read.problems.length > 0) throw new SettingsError(read.problems);
@@ -210,7 +218,21 @@ class Reader {
     const baseUrl = this.#env["ANTHROPIC_BASE_URL"]?.trim() ?? "";
     if (baseUrl && !/^https?:\/\/\S+$/.test(baseUrl)) this.#expected("ANTHROPIC_BASE_URL", "to be an http(s) URL");
     // A URL without a key is somebody's own endpoint that needs none; the SDK insists on sending one.
-    return { simulated: !apiKey && !baseUrl, apiKey: apiKey || "not-needed", baseUrl: baseUrl || null };
+    const proxy = this.#proxy();
+    return { simulated: !apiKey && !baseUrl, apiKey: apiKey || "not-needed", baseUrl: baseUrl || null, proxy };
+  }
+
+  #proxy(): Record<string, string> {
+    const proxy: Record<string, string> = {};
+    for (const name of PROXY_VARIABLES) {
+      const value = (this.#env[name.toLowerCase()] ?? this.#env[name])?.trim();
+      if (!value) continue;
+      proxy[name] = value;
+      // It may hold a password: the message must not repeat it.
+      if (name !== "NO_PROXY" && !/^https?:\/\/[^/]/.test(value))
+        this.problems.push(`Expected \`${name}\` to be an http(s) URL such as "http://proxy.example.org:3128".`);
+    }
+    return proxy;
   }
 
   #expected(name: string, what: string): void {

@@ -1,9 +1,10 @@
 /** What is kept of a streamed answer, compared with what the SDK's own reader makes of the same bytes. */
 import Anthropic from "@anthropic-ai/sdk";
-import type { MessageCreateParamsStreaming } from "@anthropic-ai/sdk/resources/messages";
+import type { MessageCreateParamsStreaming, RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages";
 import { expect, test } from "vitest";
 import type { Engine } from "../engine/engine.ts";
 import { openFixture } from "../simulator/fixture.ts";
+import { streamed } from "../testing/streamed.ts";
 import { AnswerReader, type Answer } from "./answer.ts";
 import { readEvents } from "./event-stream.ts";
 import { RunJournal } from "./run-journal.ts";
@@ -21,7 +22,8 @@ async function answerTo(client: Anthropic, content?: string): Promise<Answer> {
   const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onCanceled: () => {}, onLost: () => {} });
   const reader = new AnswerReader(journal);
   const response = await client.messages.create(paramsOf(content)).asResponse();
-  await readEvents(response, (event) => reader.see(event)).finally(() => journal.stop());
+  const listener = { onSign: () => {}, onEvent: (event: RawMessageStreamEvent) => reader.see(event) };
+  await readEvents(streamed(response), listener).finally(() => journal.stop());
   return reader.whole();
 }
 

@@ -162,14 +162,14 @@ test("many runs of a model that is down send it few requests, each ends, and one
   vi.useRealTimers();
   await using cluster = await startCluster();
 
-  const runs = Array.from({ length: 30 }, () => cluster.client.begin("/sim status=500"));
+  const runs = Array.from({ length: 30 }, () => cluster.client.begin("/sim status=500", { timeout_ms: 8_000 }));
   const runIds = await Promise.all(runs);
   await Promise.all(runIds.map(async (runId) => (await cluster.client.follow(runId)).text()));
 
   const journals = await Promise.all(runIds.map((runId) => cluster.client.events(runId)));
   expect(journals.map((events) => events.at(-1)?.["code"])).toEqual(runIds.map(() => "MODEL_UNAVAILABLE"));
   const { requests } = cluster.simulator.stats();
-  // Without it: 4 attempts of each, 120.
+  // Without it: 4 or 5 attempts of each, 120 at least.
   expect(requests).toBeLessThan(60);
   expect(journals.reduce((total, events) => total + modelCallsIn(events), 0)).toBe(requests);
   expect((await cluster.client.chat("/sim tokens=2")).body.reply).toBe("tok1 tok2");

@@ -1,11 +1,18 @@
 import { APIError } from "@anthropic-ai/sdk";
 import { expect, test } from "vitest";
 import { openFixture } from "../simulator/fixture.ts";
-import { readEvents } from "./event-stream.ts";
-import { modelFailure } from "./model-error.ts";
+import { streamed } from "../testing/streamed.ts";
+import { readEvents, type Listener } from "./event-stream.ts";
+import { modelFailure, WrongEndpoint } from "./model-error.ts";
 
-async function failureOf(body: string): Promise<unknown> {
-  return readEvents(new Response(body), () => {}).catch((error: unknown) => error);
+const STREAM = { headers: { "content-type": "text/event-stream; charset=utf-8" } };
+
+function read(response: Response, listener: Partial<Listener> = {}): Promise<void> {
+  return readEvents(streamed(response), { onSign: () => {}, onEvent: () => {}, ...listener });
+}
+
+async function failureOf(body: string, init: ResponseInit = STREAM): Promise<unknown> {
+  return read(new Response(body, init)).catch((error: unknown) => error);
 }
 
 test("what the API says in an error event is an API error of that type", async () => {
@@ -32,9 +39,50 @@ test("what a gateway says on its own is no event of the API", async () => {
   const body =
     'data: {"type":"alive"}\n\nevent: ping\ndata: {"type":"ping"}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n';
 
-  await readEvents(new Response(`${body}event: message_stop\n\ndata: [DONE]\n\n`), (event) => seen.push(event));
+  await read(new Response(`${body}event: message_stop\n\ndata: [DONE]\n\n`, STREAM), {
+    onEvent: (event) => seen.push(event),
+  });
 
   expect(seen).toEqual([{ type: "message_stop" }]);
+});
+
+test("a ping, or half an event, is a sign of life and no event", async () => {
+  const seen: string[] = [];
+
+  await read(new Response('event: ping\ndata: {"type":"ping"}\n\nevent: mess', STREAM), {
+    onSign: () => seen.push("sign"),
+    onEvent: () => seen.push("event"),
+  });
+
+  expect(seen).toEqual(["sign"]);
+});
+
+const HTML = { "content-type": "text/html" };
+const JSON_TYPE = { "content-type": "application/json" };
+
+test.each([
+  { what: "a web page", body: "<!doctype html><title>Sign in</title>", headers: HTML, words: "a web page (“Sign in”)" },
+  { what: "JSON", body: '{"id":"msg_1"}', headers: JSON_TYPE, words: 'JSON (“{"id":"msg_1"}”)' },
+  { what: "nothing", body: "", headers: JSON_TYPE, words: "nothing" },
+  { what: "a web page without a type", body: "\n <html>", headers: {}, words: "a web page" },
+  { what: "JSON as text", body: '{"ok":true}', headers: { "content-type": "text/plain" }, words: "JSON" },
+])("$what where a stream was due is named, and not asked for again", async ({ body, headers, words }) => {
+  const failure = await failureOf(body, { headers });
+
+  expect(failure).toBeInstanceOf(WrongEndpoint);
+  expect(modelFailure(failure)).toMatchObject({ code: "MODEL_REJECTED", retryable: false });
+  expect(modelFailure(failure)?.reason).toContain(`an event stream was due, and what came is ${words}`);
+});
+
+test("a stream is read whatever type a gateway gives it", async () => {
+  const seen: unknown[] = [];
+  const body = 'event: message_stop\ndata: {"type":"message_stop"}\n\n';
+
+  await read(new Response(body, { headers: { "content-type": "application/octet-stream" } }), {
+    onEvent: (event) => seen.push(event),
+  });
+
+  expect(seen).toHaveLength(1);
 });
 
 test("an event that never ends is given up, not kept", async () => {
@@ -48,7 +96,7 @@ test("an event that never ends is given up, not kept", async () => {
     },
   });
 
-  await expect(readEvents(new Response(endless), () => {})).rejects.toThrow("an event of more than");
+  await expect(read(new Response(endless, STREAM))).rejects.toThrow("an event of more than");
 
   expect(sent).toBeLessThan(20 * 1024 * 1024);
 });
@@ -58,8 +106,10 @@ test("whoever throws at an event closes the connection", async () => {
   const response = await fixture.post({ messages: [{ role: "user", content: "/sim tokens=100000 rate=100" }] });
   const trouble = new Error("trouble");
 
-  const reading = readEvents(response, () => {
-    throw trouble;
+  const reading = read(response, {
+    onEvent: () => {
+      throw trouble;
+    },
   });
 
   await expect(reading).rejects.toBe(trouble);

@@ -3,7 +3,6 @@
  * Each step ends in a checkpoint, and the loop always starts from the last one: a run that was taken over
  * from a dead process goes the same way as a new one.
  */
-import type Anthropic from "@anthropic-ai/sdk";
 import type { MessageCreateParamsStreaming, MessageParam } from "@anthropic-ai/sdk/resources/messages";
 import type { Agent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
@@ -13,10 +12,8 @@ import { addUsage, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Audience, ModelMessage } from "./history/model-message.ts";
 import { Transcript } from "./history/transcript.ts";
-import type { Breaker } from "./breaker.ts";
-import { callModel } from "./model.ts";
+import { callModel, type ModelAccess } from "./model.ts";
 import type { RefreshTools } from "./mcp/live-tools.ts";
-import type { ModelMeter } from "./model-meter.ts";
 import type { Parking } from "./parking.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { outlastTrouble } from "./retry-storage.ts";
@@ -31,16 +28,13 @@ export interface LoopOptions {
   readonly run: Run;
   readonly agent: Agent;
   readonly engine: Engine;
-  readonly client: Anthropic;
   /** Those of this run. */
   readonly tools: Tools;
   readonly refreshTools: RefreshTools;
   readonly parking: Parking;
   readonly takeTurn: ToolRound["takeTurn"];
-  readonly meter: ModelMeter;
-  readonly breaker: Breaker;
+  readonly model: ModelAccess;
   readonly journal: RunJournal;
-  readonly modelIdleMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -84,11 +78,11 @@ async function modelStep(
   progress: Progress,
   said: readonly ModelMessage[],
 ): Promise<Progress | undefined> {
-  const { agent, journal, client, meter, breaker, modelIdleMs: idleMs, signal } = options;
+  const { agent, journal, model, signal } = options;
   assertStepsLeft(agent, progress.steps + 1);
   const missing = await options.refreshTools(signal);
   const params = paramsOf(options, said, missing);
-  const { content, usage } = await callModel({ client, params, journal, meter, breaker, idleMs, signal });
+  const { content, usage } = await callModel({ ...model, params, journal, signal });
   const message: Message = { role: "assistant", content, model: params.model };
   const step = { usage: addUsage(progress.usage, usage), steps: progress.steps + 1 };
   const messages = content.length > 0 ? [message] : [];

@@ -1,5 +1,4 @@
 /** Entry of an agent process: claims runs and works on them. Never serves HTTP. */
-import Anthropic from "@anthropic-ai/sdk";
 import { loadAgents, loadMcpServers, loadToolsConfig } from "../config.ts";
 import { GAUGE } from "../core/gauges.ts";
 import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
@@ -11,6 +10,7 @@ import { lowerPriority } from "../process/priority.ts";
 import { childSettings, programEnv } from "../settings.ts";
 import { Breakers } from "./breakers.ts";
 import { ManagedServers } from "./mcp/servers.ts";
+import { openModelClient } from "./model-client.ts";
 import { ModelMeter } from "./model-meter.ts";
 import { Runner } from "./runner.ts";
 import { killLeftoversOfTheDead } from "./leftovers.ts";
@@ -31,10 +31,8 @@ async function start(): Promise<Service> {
   assertToolsExist(agents.values(), tools);
   const servers = await loadMcpServers(configDir, agents);
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
-  const { apiKey, baseUrl } = settings.model;
-  // One owner of retries, and that is model.ts.
-  const client = new Anthropic({ apiKey, baseURL: baseUrl, maxRetries: 0 });
-  const { agentConcurrency: concurrency, modelIdleMs, drainMs } = settings;
+  const model = openModelClient(settings.model);
+  const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs, drainMs } = settings;
   const owner = { machine: settings.machine, boot: settings.boot, process: agentName(id, process.pid) };
   const meter = new ModelMeter();
   const breakers = new Breakers();
@@ -44,13 +42,13 @@ async function start(): Promise<Service> {
     engine,
     agents,
     tools,
-    client,
+    client: model.client,
     meter,
     breakers,
     mcp,
     log,
     concurrency,
-    modelIdleMs,
+    patience: { idleMs, wordlessMs },
   });
   await runner.start();
   // Of an agent process that was killed: it could not do so itself.
@@ -65,6 +63,7 @@ async function start(): Promise<Service> {
     drain: async () => {
       await runner.drain(drainMs);
       breakers.stop();
+      model[Symbol.dispose]();
       await Promise.all([mcp.stop(), hosts.stop()]);
       await engine.close();
     },

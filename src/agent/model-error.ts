@@ -7,7 +7,9 @@ export interface ModelFailure {
   /** For people: what happened and, when there is something, what to do. */
   readonly reason: string;
   readonly retryable: boolean;
-  /** What the server asked us to wait (Retry-After), a minute at most: a waiting client has no more patience. */
+  /** The model had begun to answer, so that the attempt is paid for. */
+  readonly answered?: boolean;
+  /** What the server asked us to wait (Retry-After). */
   readonly retryAfterMs?: number;
   /** The model wants fewer requests of us: status 429, or the same said inside a stream. (529: of everybody.) */
   readonly rateLimited?: boolean;
@@ -15,26 +17,38 @@ export interface ModelFailure {
 
 /** The stream came to nothing: silence, an end before its time, or tool arguments that are no JSON. */
 export class BrokenAnswer extends Error {
-  constructor(message: string) {
+  /** False when it had not begun. */
+  readonly answered: boolean;
+
+  constructor(message: string, answered = true) {
     super(message);
     this.name = "BrokenAnswer";
+    this.answered = answered;
+  }
+}
+
+/** What answers is not the Messages API: a redirect, a web page, plain JSON. Asking again would not change it. */
+export class WrongEndpoint extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "WrongEndpoint";
   }
 }
 
 // Error types of the Messages API that come inside a stream, after status 200.
 const TRANSIENT_TYPES = new Set(["overloaded_error", "api_error", "rate_limit_error", "timeout_error"]);
 
-const MAX_RETRY_AFTER_MS = 60_000;
-
 /** Undefined: not the model's doing (our own abort, a bug): let it pass. */
 export function modelFailure(error: unknown): ModelFailure | undefined {
   if (error instanceof APIUserAbortError) return undefined;
-  if (error instanceof BrokenAnswer) return unavailable(error.message);
+  const wrong = error instanceof APIConnectionError ? error.cause : error;
+  if (wrong instanceof WrongEndpoint) return wrongEndpoint(wrong);
+  if (error instanceof BrokenAnswer) return { ...unavailable(error.message), answered: error.answered };
   if (error instanceof APIConnectionError) return unavailable(`no connection: ${rootMessage(error)}`);
   if (error instanceof APIError) return error.status === undefined ? ofStream(error) : ofStatus(error, error.status);
-  // undici's "terminated": the socket closed in the middle of the body.
-  if (error instanceof TypeError || error instanceof SyntaxError)
-    return unavailable(`the answer broke off: ${rootMessage(error)}`);
+  // An event that is no JSON.
+  if (error instanceof SyntaxError)
+    return { ...unavailable(`the answer broke off: ${rootMessage(error)}`), answered: true };
   return undefined;
 }
 
@@ -60,6 +74,14 @@ function ofStatus(error: APIError, status: number): ModelFailure {
   return { ...unavailable(reason), rateLimited, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
+function wrongEndpoint({ message }: WrongEndpoint): ModelFailure {
+  return {
+    code: "MODEL_REJECTED",
+    reason: `the model's endpoint is not the Messages API: ${message}; check ANTHROPIC_BASE_URL`,
+    retryable: false,
+  };
+}
+
 function unavailable(reason: string): ModelFailure {
   return { code: "MODEL_UNAVAILABLE", reason, retryable: true };
 }
@@ -69,7 +91,7 @@ function retryAfterOf({ headers }: APIError): number | undefined {
   const value = headers?.get("retry-after");
   if (!value) return undefined;
   const ms = /^[\d.]+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.min(MAX_RETRY_AFTER_MS, Math.max(0, ms)) : undefined;
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
 interface ErrorBody {

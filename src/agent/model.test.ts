@@ -1,34 +1,196 @@
-/** What a model call tells the breaker. A stub in place of the SDK: its failures have to come at an exact moment. */
+/** How long a model call goes on, and what it tells the breaker. A stub in place of the SDK: its failures come at an exact moment. */
 import { APIConnectionError, APIError } from "@anthropic-ai/sdk";
 import type Anthropic from "@anthropic-ai/sdk";
-import { expect, test } from "vitest";
+import { Readable } from "node:stream";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Engine } from "../engine/engine.ts";
 import { Breaker } from "./breaker.ts";
+import { StreamedResponse } from "./model-http.ts";
 import { ModelMeter } from "./model-meter.ts";
 import { callModel } from "./model.ts";
 import { RunJournal } from "./run-journal.ts";
 
 const NEVER = new AbortController().signal;
+const SECOND_MS = 1_000;
 
-/** The failure of a call of a model that answers like this. */
-function call(breaker: Breaker, asResponse: () => Promise<never>, signal = NEVER): Promise<unknown> {
-  const client = { messages: { create: () => ({ asResponse }) } } as unknown as Anthropic;
+// Streams go on in turns of the real event loop: these stay as they are.
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
+afterEach(() => void vi.useRealTimers());
+
+type Answering = (signal: AbortSignal) => Promise<Response>;
+
+interface CallOptions {
+  readonly breaker?: Breaker;
+  readonly signal?: AbortSignal;
+  /** Of the run. */
+  readonly leftMs?: number;
+}
+
+/** Time for what follows from a timer: promises, and streams that say what they have. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What becomes of a call of a model that answers like this. */
+async function call(answering: Answering, options: CallOptions = {}) {
+  const { signal = NEVER, leftMs = 600 * SECOND_MS } = options;
+  using stack = new DisposableStack();
+  const breaker = options.breaker ?? stack.adopt(new Breaker(), (own) => own.stop());
+  let attempts = 0;
+  const create = (_params: unknown, request: { signal: AbortSignal }) => ({
+    asResponse: () => {
+      attempts += 1;
+      return answering(request.signal);
+    },
+  });
+  const client = { messages: { create } } as unknown as Anthropic;
   const engine = { append: async () => {} } as unknown as Engine;
   const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onCanceled: () => {}, onLost: () => {} });
   const params = { model: "m", max_tokens: 1, messages: [], stream: true as const };
-  const meter = new ModelMeter();
-  return callModel({ client, params, journal, meter, breaker, idleMs: 60_000, signal }).catch(
-    (failure: unknown) => failure,
-  );
+  const began = performance.now();
+  const patience = { idleMs: 60 * SECOND_MS, wordlessMs: 200 * SECOND_MS };
+  const access = { client, meter: new ModelMeter(), breaker, patience, deadline: began + leftMs };
+  const ended = callModel({ ...access, params, journal, signal }).catch((failure: unknown) => failure);
+  const progress = { isOver: false };
+  void ended.then(() => (progress.isOver = true));
+  while (!progress.isOver) {
+    vi.advanceTimersByTime(100);
+    await turns();
+  }
+  journal.stop();
+  return { result: await ended, attempts, ms: performance.now() - began };
 }
+
+const status = (code: number, headers: Record<string, string> = {}): Error =>
+  APIError.generate(code, { error: { type: "overloaded_error" } }, "no", new Headers(headers));
+
+const event = (type: string, fields: object = {}): string =>
+  `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
+
+const BEGIN = event("message_start", { message: { usage: {} } });
+const WHOLE = `${BEGIN}${event("message_delta", { delta: { stop_reason: "end_turn" }, usage: {} })}${event("message_stop")}`;
+
+/** An answer in pieces, each so long after the one before. It ends with the last one, or when it is aborted. */
+function answerOf(pieces: readonly (readonly [afterMs: number, text: string])[], signal?: AbortSignal): Response {
+  const stream = new Readable({ read: () => {} });
+  const say = ([piece, ...more]: typeof pieces): void => {
+    if (!piece) return void stream.push(null);
+    setTimeout(() => {
+      if (stream.destroyed) return;
+      stream.push(piece[1]);
+      say(more);
+    }, piece[0]);
+  };
+  say(pieces);
+  signal?.addEventListener("abort", () => stream.destroy(new Error("aborted")));
+  const headers = new Headers({ "content-type": "text/event-stream" });
+  return new StreamedResponse(stream, { status: 200, headers, url: "http://model", redact: (text) => text });
+}
+
+const whole = (): Response => answerOf([[0, WHOLE]]);
 
 async function halfOpen(): Promise<Breaker> {
   const breaker = new Breaker();
   while (!breaker.isOpen) (await breaker.enter(NEVER)).failed(new Error("down"));
-  // Resolves with the one that may try; it leaves without a verdict, so that the next one may.
-  (await breaker.enter(NEVER)).leave();
+  const trial = breaker.enter(NEVER);
+  vi.advanceTimersByTime(breaker.waitMs + 1);
+  // It leaves without a verdict, so that the next one may try.
+  (await trial).leave();
   return breaker;
 }
+
+test.each([60, 500])("%i s of 529 cost that time, and no run", async (seconds) => {
+  const began = performance.now();
+  const isDown = () => performance.now() - began < seconds * SECOND_MS;
+
+  const { result, attempts, ms } = await call(async () => {
+    if (isDown()) throw status(529);
+    return whole();
+  });
+
+  expect(result).toMatchObject({ content: [] });
+  expect(ms).toBeLessThan((seconds + 35) * SECOND_MS);
+  expect(attempts).toBeLessThan(40);
+});
+
+test("Retry-After is honoured in full", async () => {
+  let refusals = 0;
+
+  const { result, attempts, ms } = await call(async () => {
+    if (refusals++ === 0) throw status(429, { "retry-after": "240" });
+    return whole();
+  });
+
+  expect(result).toMatchObject({ content: [] });
+  expect(attempts).toBe(2);
+  expect(ms).toBeGreaterThanOrEqual(240 * SECOND_MS);
+});
+
+test("a wait that is longer than the run's time ends it at once, with the reason", async () => {
+  const { result, attempts, ms } = await call(async () => {
+    throw status(429, { "retry-after": "3600" });
+  });
+
+  expect(result).toMatchObject({
+    code: "MODEL_UNAVAILABLE",
+    message: expect.stringMatching(
+      /^After 1 attempt, the model answered 429.*no time left for another one in 360\d s\.$/,
+    ),
+  });
+  expect(attempts).toBe(1);
+  expect(ms).toBeLessThan(SECOND_MS);
+});
+
+test("a model that is down for good is asked until the run's time is over, less and less often", async () => {
+  const { result, attempts, ms } = await call(() => Promise.reject(new APIConnectionError({})), {
+    leftMs: 120 * SECOND_MS,
+  });
+
+  expect(result).toMatchObject({ code: "MODEL_UNAVAILABLE" });
+  expect(ms).toBeGreaterThan(60 * SECOND_MS);
+  expect(ms).toBeLessThanOrEqual(120 * SECOND_MS);
+  expect(attempts).toBeLessThan(15);
+});
+
+test("an answer that breaks off every time is paid for every time: four are enough", async () => {
+  const { result, attempts } = await call(async () => answerOf([[0, BEGIN]]));
+
+  expect(result).toMatchObject({
+    code: "MODEL_UNAVAILABLE",
+    message: "After 4 attempts, the answer broke off: it ended before message_stop.",
+  });
+  expect(attempts).toBe(4);
+});
+
+test("pings are signs of life: an answer that takes three minutes is waited for", async () => {
+  const pings = Array.from({ length: 9 }, () => [20 * SECOND_MS, event("ping")] as const);
+
+  const { result, attempts } = await call(async () => answerOf([...pings, [0, WHOLE]]));
+
+  expect(result).toMatchObject({ content: [] });
+  expect(attempts).toBe(1);
+});
+
+test("pings alone are no answer: after the longer limit it is tried again", async () => {
+  const pings = Array.from({ length: 100 }, () => [20 * SECOND_MS, event("ping")] as const);
+  let asked = 0;
+
+  const { result, ms } = await call(async (signal) => (asked++ === 0 ? answerOf(pings, signal) : whole()));
+
+  expect(result).toMatchObject({ content: [] });
+  expect(asked).toBe(2);
+  expect(ms).toBeGreaterThanOrEqual(200 * SECOND_MS);
+  expect(ms).toBeLessThan(202 * SECOND_MS);
+});
+
+test("without a byte it is given up after the shorter limit", async () => {
+  let asked = 0;
+
+  const { result, ms } = await call(async (signal) => (asked++ === 0 ? answerOf([[1e9, ""]], signal) : whole()));
+
+  expect(result).toMatchObject({ content: [] });
+  expect(ms).toBeLessThan(62 * SECOND_MS);
+});
 
 test("a call that fails while its run is canceled says nothing of the model", async () => {
   const breaker = await halfOpen();
@@ -39,9 +201,9 @@ test("a call that fails while its run is canceled says nothing of the model", as
     cancel.abort(canceled);
     throw new APIConnectionError({});
   };
-  const failure = await call(breaker, fail, cancel.signal);
+  const { result } = await call(fail, { breaker, signal: cancel.signal });
 
-  expect(failure).toBe(canceled);
+  expect(result).toBe(canceled);
   // The next one may try at once.
   expect(breaker).toMatchObject({ isOpen: true, waitMs: 0 });
   breaker.stop();
@@ -51,8 +213,8 @@ test("a model that refuses what it is asked for is well", async () => {
   const breaker = await halfOpen();
   const refusal = APIError.generate(400, { error: { type: "invalid_request_error" } }, "no", new Headers());
 
-  const failure = await call(breaker, () => Promise.reject(refusal));
+  const { result } = await call(() => Promise.reject(refusal), { breaker });
 
-  expect(failure).toMatchObject({ code: "MODEL_REJECTED" });
+  expect(result).toMatchObject({ code: "MODEL_REJECTED" });
   expect(breaker.isOpen).toBe(false);
 });

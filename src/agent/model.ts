@@ -1,7 +1,6 @@
 /**
- * One model call over the Anthropic SDK, journalled as it streams, tried again when that makes sense. This is
- * the only owner of retries: the SDK's own are off, so every attempt shows in the journal.
- * [SDK 1.11: its `timeout` covers the headers only, hence the idle watchdog.]
+ * One model call over the Anthropic SDK, journalled as it streams, tried again for as long as that makes sense and the
+ * run has time. This is the only owner of retries: the SDK's own are off, so every attempt shows in the journal.
  */
 import type Anthropic from "@anthropic-ai/sdk";
 import type { MessageCreateParamsStreaming, RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages";
@@ -12,20 +11,36 @@ import { AnswerReader, type Answer } from "./answer.ts";
 import type { Breaker, Passage } from "./breaker.ts";
 import { readEvents } from "./event-stream.ts";
 import { BrokenAnswer, modelFailure, type ModelFailure } from "./model-error.ts";
+import { StreamedResponse } from "./model-http.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { sleep } from "./sleep.ts";
 
-const MAX_ATTEMPTS = 4;
-const BACKOFF = { firstMs: 500, maxMs: 8_000 };
+const BACKOFF = { firstMs: 500, maxMs: 30_000 };
+/** An answer that breaks off is paid for. One that is refused, or never comes, costs nothing and is asked for on and on. */
+const MAX_BROKEN_ANSWERS = 4;
 
-export interface ModelCall {
+/** How long a model may be silent before an attempt is given up. */
+export interface Patience {
+  /** Without a single byte. */
+  readonly idleMs: number;
+  /** With pings, but without a word. */
+  readonly wordlessMs: number;
+}
+
+/** What all model calls of one run share. */
+export interface ModelAccess {
   readonly client: Anthropic;
-  readonly params: MessageCreateParamsStreaming;
-  readonly journal: RunJournal;
   readonly meter: ModelMeter;
   readonly breaker: Breaker;
-  readonly idleMs: number;
+  readonly patience: Patience;
+  /** When the run's time is over, by `performance.now()`. */
+  readonly deadline: number;
+}
+
+export interface ModelCall extends ModelAccess {
+  readonly params: MessageCreateParamsStreaming;
+  readonly journal: RunJournal;
   /** The run's: aborting it closes the model's socket at once. */
   readonly signal: AbortSignal;
 }
@@ -36,6 +51,7 @@ export interface ModelCall {
  */
 export async function callModel(call: ModelCall): Promise<Answer> {
   const { meter } = call;
+  let brokenAnswers = 0;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await callOnce(call);
@@ -44,18 +60,22 @@ export async function callModel(call: ModelCall): Promise<Answer> {
       const failure = modelFailure(error);
       if (!failure) throw error;
       meter.failed();
+      if (failure.answered) brokenAnswers += 1;
       if (!failure.retryable) throw new AppError(failure.code, sentence(failure.reason), { cause: error });
-      if (attempt === MAX_ATTEMPTS) {
-        throw new AppError(failure.code, sentence(`after ${attempt} attempts, ${failure.reason}`), { cause: error });
-      }
       const waitMs = waitBefore(attempt, failure);
+      const isLate = waitMs >= call.deadline - performance.now();
+      if (isLate || brokenAnswers === MAX_BROKEN_ANSWERS) {
+        const late = isLate ? `; the run has no time left for another one in ${Math.ceil(waitMs / 1000)} s` : "";
+        const attempts = `after ${attempt} attempt${attempt === 1 ? "" : "s"}`;
+        throw new AppError(failure.code, sentence(`${attempts}, ${failure.reason}${late}`), { cause: error });
+      }
       call.journal.retry({ attempt: attempt + 1, reason: failure.reason, wait_ms: waitMs });
       await meter.waiting({ ms: waitMs, rateLimited: failure.rateLimited ?? false }, sleep(waitMs, call.signal));
     }
   }
 }
 
-/** One attempt, as soon as the breaker lets it through; or the failure of the one that tried for it. */
+/** One attempt, as soon as the breaker lets it through; or the failure of the call that tried for it. */
 async function callOnce(call: ModelCall): Promise<Answer> {
   const { breaker, meter, signal } = call;
   const entering = breaker.enter(signal);
@@ -66,10 +86,10 @@ async function callOnce(call: ModelCall): Promise<Answer> {
     passage.succeeded();
     return answer;
   } catch (error) {
-    // What fails while we end it ourselves says nothing of the model.
+    // A call that we end ourselves says nothing about the model.
     const failure = signal.aborted ? undefined : modelFailure(error);
     if (failure?.retryable) passage.failed(error, failure.retryAfterMs);
-    // It refuses what we ask for, so it is well.
+    // A model that refuses what we ask for is well.
     else if (failure) passage.heard();
     throw error;
   } finally {
@@ -78,34 +98,80 @@ async function callOnce(call: ModelCall): Promise<Answer> {
 }
 
 async function streamOnce(call: ModelCall, passage: Passage): Promise<Answer> {
-  const { client, params, journal, meter, idleMs, signal } = call;
-  const abort = new AbortController();
-  const follow = () => abort.abort();
-  signal.addEventListener("abort", follow);
-  let silent = false;
-  const idle = setTimeout(() => {
-    silent = true;
-    abort.abort();
-  }, idleMs);
+  const { client, params, journal, meter, patience, signal } = call;
+  using watchdog = new Watchdog(patience, signal);
   try {
     signal.throwIfAborted();
     journal.emit({ type: "STEP_STARTED", stepName: MODEL_STEP });
     const answer = new AnswerReader(journal);
-    const response = await client.messages.create(params, { signal: abort.signal, timeout: idleMs }).asResponse();
-    await readEvents(response, (event) => {
-      idle.refresh();
-      meter.heard(charactersIn(event));
-      passage.heard();
-      answer.see(event);
+    // The SDK's own time limit would cover the headers only; the watchdog covers all of it.
+    const request = client.messages.create(params, { signal: watchdog.signal, timeout: NO_LIMIT_MS });
+    await readEvents(streamed(await request.asResponse()), {
+      onSign: () => watchdog.sign(),
+      onEvent: (event) => {
+        watchdog.word();
+        meter.heard(charactersIn(event));
+        passage.heard();
+        answer.see(event);
+      },
     });
     return answer.whole();
   } catch (error) {
-    if (silent) throw new BrokenAnswer(`the model was silent for ${idleMs} ms`);
-    throw error;
-  } finally {
-    clearTimeout(idle);
-    signal.removeEventListener("abort", follow);
+    throw watchdog.verdict ?? error;
   }
+}
+
+/** The longest that a timer can be set for. */
+const NO_LIMIT_MS = 2 ** 31 - 1;
+
+/** Ends an attempt that says nothing for too long. */
+class Watchdog implements Disposable {
+  readonly #abort = new AbortController();
+  readonly #run: AbortSignal;
+  readonly #idle: NodeJS.Timeout;
+  readonly #wordless: NodeJS.Timeout;
+  readonly #follow = () => this.#abort.abort();
+  #hasWord = false;
+  /** Why it ended the attempt, if it did. */
+  verdict: BrokenAnswer | undefined;
+
+  constructor({ idleMs, wordlessMs }: Patience, run: AbortSignal) {
+    this.#run = run;
+    run.addEventListener("abort", this.#follow);
+    this.#idle = setTimeout(() => this.#bite(`the model was silent for ${idleMs} ms`), idleMs);
+    this.#wordless = setTimeout(() => this.#bite(`the model said nothing but pings for ${wordlessMs} ms`), wordlessMs);
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** A byte came. */
+  sign(): void {
+    this.#idle.refresh();
+  }
+
+  /** An event came that is no ping. */
+  word(): void {
+    this.#hasWord = true;
+    this.#wordless.refresh();
+  }
+
+  #bite(reason: string): void {
+    this.verdict = new BrokenAnswer(reason, this.#hasWord);
+    this.#abort.abort();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#idle);
+    clearTimeout(this.#wordless);
+    this.#run.removeEventListener("abort", this.#follow);
+  }
+}
+
+function streamed(response: Response): StreamedResponse {
+  if (response instanceof StreamedResponse) return response;
+  throw new Error("The SDK's client has to be made with `ModelHttp.fetch`.");
 }
 
 function charactersIn(event: RawMessageStreamEvent): number {
@@ -129,6 +195,6 @@ function waitBefore(attempt: number, { retryAfterMs }: ModelFailure): number {
   return Math.round(retryAfterMs + Math.random() * 250);
 }
 
-function sentence(reason: string): string {
-  return `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`.replace(/\.\.$/, ".");
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`.replace(/\.\.$/, ".");
 }

@@ -1,11 +1,17 @@
 /** A wait that an AbortSignal ends. Called wherever the agent waits on purpose. */
-import { setTimeout as delay } from "node:timers/promises";
 
 /** Rejects with the signal's reason when it is aborted, before or meanwhile. */
 export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = () => reject(signal.reason);
+  // The timer of `node:timers/promises` would do, but tests cannot move its clock.
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener("abort", onAbort);
   try {
-    await delay(ms, undefined, { signal });
-  } catch {
-    throw signal.reason;
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
   }
 }

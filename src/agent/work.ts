@@ -12,6 +12,7 @@ import type { Breakers } from "./breakers.ts";
 import { Interrupted } from "./abort-reason.ts";
 import { runLoop } from "./loop.ts";
 import type { ModelMeter } from "./model-meter.ts";
+import type { Patience } from "./model.ts";
 import type { Parking } from "./parking.ts";
 import { liveTools } from "./mcp/live-tools.ts";
 import type { ManagedServers } from "./mcp/servers.ts";
@@ -30,7 +31,7 @@ export interface WorkDeps {
   readonly breakers: Breakers;
   readonly mcp: ManagedServers;
   readonly log: Log;
-  readonly modelIdleMs: number;
+  readonly patience: Patience;
 }
 
 /** What the runner holds of a run that is worked on. */
@@ -77,7 +78,7 @@ async function runWithinTime(
   deps: WorkDeps,
   { journal, abort, parking, trials }: RunHandles & { readonly journal: RunJournal },
 ): Promise<void> {
-  const { engine, agents, client, meter, breakers, modelIdleMs } = deps;
+  const { engine, agents, client, meter, breakers, patience } = deps;
   const agent = agents.get(run.agent_id);
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
   const tools = toolsOf(agent, deps.tools);
@@ -87,6 +88,7 @@ async function runWithinTime(
   // Counted from the first claim: a run that was taken over does not get its time anew.
   const leftMs = timeoutMs - (Date.now() - (run.started_at ?? Date.now()));
   if (leftMs <= 0) throw timedOut;
+  const deadline = performance.now() + leftMs;
   const timer = setTimeout(() => abort.abort(timedOut), leftMs);
   try {
     const { signal } = abort;
@@ -99,15 +101,12 @@ async function runWithinTime(
       run,
       agent,
       engine,
-      client,
       tools,
       refreshTools,
       parking,
       takeTurn,
-      meter,
-      breaker,
+      model: { client, meter, breaker, patience, deadline },
       journal,
-      modelIdleMs,
       signal,
     });
   } finally {

@@ -2,11 +2,11 @@
  * A whole cluster in one process, without a primary: real SQLite, a real simulated model, a real HTTP server
  * and a real runner with the real SDK, all over loopback. Nothing is mocked; only the processes are missing.
  */
-import Anthropic from "@anthropic-ai/sdk";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ManagedServers } from "../agent/mcp/servers.ts";
+import { openModelClient } from "../agent/model-client.ts";
 import { ModelMeter } from "../agent/model-meter.ts";
 import type { Tools } from "../agent/tools/invoke.ts";
 import { Hosts } from "../agent/tools/hosts/hosts.ts";
@@ -135,8 +135,8 @@ interface AgentParts extends Shared {
 
 async function openAgent({ settings, agents, log, tools, mcpServers, meter, modelUrl }: AgentParts) {
   const engine = await openOn(settings);
-  const client = new Anthropic({ apiKey: "simulated", baseURL: modelUrl, maxRetries: 0 });
-  const { agentConcurrency: concurrency, modelIdleMs } = settings;
+  const model = openModelClient({ ...settings.model, apiKey: "simulated", baseUrl: modelUrl });
+  const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
   const breakers = new Breakers();
   const mcp = new ManagedServers({ servers: mcpServers, env: programEnv(), log });
   const runner = new Runner({
@@ -144,18 +144,19 @@ async function openAgent({ settings, agents, log, tools, mcpServers, meter, mode
     engine,
     agents,
     tools,
-    client,
+    client: model.client,
     meter,
     breakers,
     mcp,
     log,
     concurrency,
-    modelIdleMs,
+    patience: { idleMs, wordlessMs },
   });
   await runner.start();
   const dispose = async () => {
     await runner.drain(0);
     breakers.stop();
+    model[Symbol.dispose]();
     await mcp.stop();
     await engine.close();
   };

@@ -1,0 +1,43 @@
+/** The Anthropic client of one agent process, and the connections that it uses. Made in `main.ts`, which closes it. */
+import Anthropic from "@anthropic-ai/sdk";
+import type { ModelSettings } from "../settings.ts";
+import { ModelHttp } from "./model-http.ts";
+import { redactor } from "./secrets.ts";
+
+export interface ModelClient extends Disposable {
+  readonly client: Anthropic;
+}
+
+export function openModelClient({ simulated, apiKey, baseUrl, proxy }: ModelSettings): ModelClient {
+  const http = new ModelHttp({
+    // The simulated model is on this machine.
+    proxy: simulated ? undefined : proxy,
+    redact: redactor([apiKey, ...passwordsIn(proxy)]),
+  });
+  const client = new Anthropic({
+    apiKey,
+    baseURL: baseUrl,
+    // One owner of retries, and that is model.ts.
+    maxRetries: 0,
+    // What goes wrong reaches our own log, once.
+    logLevel: "off",
+    fetch: http.fetch,
+  });
+  return { client, [Symbol.dispose]: () => http.close() };
+}
+
+/** Of a proxy's URL. */
+function passwordsIn(proxy: ModelSettings["proxy"]): (string | undefined)[] {
+  return Object.values(proxy).map((url) => {
+    const password = URL.parse(url)?.password;
+    return password && decoded(password);
+  });
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -10,8 +10,18 @@ export type ChannelRequest =
   | { channel: "run"; run_id: string; after?: number }
   | { channel: "processes"; after?: number };
 
+/** What becomes of a run that the thread has under way: it goes on first, or it ends. */
+export type Strategy = "enqueue" | "interrupt";
+
 export type CallOp =
-  | { op: "chat"; agent_id: string; message: string; thread_id?: string; run_id?: string }
+  | {
+      op: "chat";
+      agent_id: string;
+      message: string;
+      thread_id?: string;
+      run_id?: string;
+      multitask_strategy?: Strategy;
+    }
   | { op: "cancel"; run_id: string };
 
 export type ToHub =

@@ -1,12 +1,13 @@
 /**
  * The run that a tool call was delegated to, beneath that call: live while it lasts, with its own calls and what
- * they delegated. What is folded away is not drawn, and one that is over is subscribed to only when it is opened:
- * all tabs share a socket, which takes 256 subscriptions.
+ * they delegated. It is followed while it is unfolded and near the window, as all tabs share a socket, which takes
+ * 256 subscriptions. While it is not followed, it says nothing of its state: the call above says how that stands.
  */
 import "./delegated-run.css";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { href } from "../router.ts";
+import { useVisible } from "../ui/use-visible.ts";
 import { Duration } from "../ui/duration.tsx";
 import { ErrorNote } from "../ui/error-note.tsx";
 import { Loading } from "../ui/loading.tsx";
@@ -17,21 +18,25 @@ import { useLiveRun } from "./use-live-run.ts";
 
 interface Props {
   readonly to: Delegated;
-  /** The call still waits for it. */
-  readonly isPending: boolean;
   readonly isOpenAtFirst: boolean;
   /** run-items.tsx, which imports this file. */
   readonly show: (items: readonly Item[]) => ComponentChildren;
 }
 
-export function DelegatedRun({ to: { runId, agentId }, isPending, isOpenAtFirst, show }: Props) {
+/** Well outside of the window: what is scrolled to is there already. */
+const NEAR_PX = 800;
+
+export function DelegatedRun({ to: { runId, agentId }, isOpenAtFirst, show }: Props) {
   const [isOpen, setOpen] = useState(isOpenAtFirst);
-  const live = useLiveRun(runId, isOpen || isPending);
+  const [isNear, setNear] = useState(false);
+  const element = useVisible<HTMLDetailsElement>(setNear, { marginPx: NEAR_PX });
+  const isFollowed = isOpen && isNear;
+  const live = useLiveRun(runId, isFollowed);
   void live.revision.value;
   const { view, waterfall } = live;
-  const status = statusOf(live);
+  const status = isFollowed || view.end ? statusOf(live) : null;
   return (
-    <details class="delegated" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
+    <details ref={element} class="delegated" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         <span class="delegated-to">
           Delegated to <strong>{agentId}</strong>
@@ -78,7 +83,7 @@ function Trouble({ live }: { live: LiveRun }) {
 function statusOf(live: LiveRun): string | null {
   if (isDeleted(live)) return "deleted";
   if (live.error.value) return "unknown";
-  return live.view.lastSeq > 0 ? live.view.status : null;
+  return live.view.status;
 }
 
 function isDeleted(live: LiveRun): boolean {

@@ -76,7 +76,7 @@ function show({ item, isDetailed, isOpen, depth }: RowProps) {
 }
 
 function Tool({ tool, isOpen, depth }: { tool: ToolItem } & Pick<RowProps, "isOpen" | "depth">) {
-  const { delegated, state } = tool;
+  const { delegated } = tool;
   return (
     <>
       {/* Of a delegated call the run says what came of it. */}
@@ -84,7 +84,6 @@ function Tool({ tool, isOpen, depth }: { tool: ToolItem } & Pick<RowProps, "isOp
       {delegated && depth < MAX_DELEGATION_DEPTH && (
         <DelegatedRun
           to={delegated}
-          isPending={state === "waiting"}
           isOpenAtFirst={isOpen}
           show={(items) => <RunItems items={items} isDetailed={false} depth={depth + 1} />}
         />

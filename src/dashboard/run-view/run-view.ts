@@ -36,7 +36,8 @@ export class RunView {
   readonly items: Item[] = [];
   /** One for each process that owned the run. */
   readonly claims: Claimed[] = [];
-  status: ShownStatus = "queued";
+  /** Null before the first event: then nobody knows. */
+  status: ShownStatus | null = null;
   agentId: string | null = null;
   /** How many runs waited before this one when it came. */
   ahead = 0;
@@ -63,10 +64,15 @@ export class RunView {
     if (seq !== undefined) this.lastSeq = seq;
     this.lastAt = timestamp;
     this.#see(event, timestamp);
+    // Behind a gap the events that said so are gone; whatever follows them is of a run that was claimed.
+    if (seq !== undefined) this.status ??= "running";
   }
 
   #see(event: WireEvent, at: number): void {
     switch (event.type) {
+      case "RUN_STARTED":
+        this.status = "queued";
+        break;
       case "CUSTOM":
         this.#custom(event.name, new CustomValue(event.value), at);
         break;

@@ -1,9 +1,9 @@
 /** Talking with an agent. The conversation is in the URL from the first message on: a reload finds it, mid-answer too. */
 import "./chat.css";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { isOver } from "../../../core/run.ts";
 import { agents } from "../../store/agents.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
+import type { Strategy } from "../../live/messages.ts";
 import { services } from "../../live/services.ts";
 import { href, navigate } from "../../router.ts";
 import { useTitle } from "../../store/title.ts";
@@ -17,7 +17,7 @@ import { Composer, type TakenBack } from "./composer.tsx";
 import { ThreadNav } from "./thread-nav.tsx";
 import { ChatThread } from "./thread.ts";
 import { TurnView } from "./turn-view.tsx";
-import { growthOf, type Turn } from "./turn.ts";
+import { answeringOf, growthOf, isBehind, type Turn } from "./turn.ts";
 import type { PageProps } from "../registry.ts";
 
 export function ChatPage({ id, query = new URLSearchParams() }: Partial<PageProps>) {
@@ -61,8 +61,8 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
   useTitle(thread.title.value || null);
   const turns = thread.turns.value;
   const error = thread.watch.error.value ?? thread.error.value;
-  const send = (agentId: string, message: string) => {
-    thread.send(agentId, message);
+  const send = (agentId: string, message: string, strategy?: Strategy) => {
+    thread.send(agentId, message, strategy);
     // At once, before any answer: from here on a reload comes back to this conversation.
     if (!isNamed) navigate(href("chat", thread.threadId));
     toEnd();
@@ -93,6 +93,7 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
               thread={thread}
               onAgain={turn === turns.at(-1) ? again : null}
               onEdit={edit}
+              isBehind={isBehind(turns, turn)}
             />
           ))}
         </ol>
@@ -114,18 +115,20 @@ function Gone({ title, why }: { title: string; why?: string }) {
 
 interface WriteProps extends ConversationProps {
   readonly taken: TakenBack | null;
-  readonly onSend: (agentId: string, message: string) => void;
+  readonly onSend: (agentId: string, message: string, strategy?: Strategy) => void;
 }
 
 function Write({ thread, isNamed, wishedAgent, taken, onSend }: WriteProps) {
   const [stopping, setStopping] = useState<string | null>(null);
-  const last = thread.turns.value?.at(-1);
-  const isRunning = runsNow(last);
+  const turns = thread.turns.value;
+  for (const { live } of turns ?? []) void live?.revision.value;
+  const answering = answeringOf(turns);
+  const last = turns?.at(-1);
   const stop = () => {
-    if (!last) return;
-    setStopping(last.runId);
+    if (!answering) return;
+    setStopping(answering.runId);
     // Refused means that it is over; the journal says so in a moment.
-    thread.cancel(last.runId).catch(() => setStopping(null));
+    thread.cancel(answering.runId).catch(() => setStopping(null));
   };
   return (
     <Composer
@@ -133,18 +136,12 @@ function Write({ thread, isNamed, wishedAgent, taken, onSend }: WriteProps) {
       draft={isNamed ? thread.threadId : "new"}
       preferredAgent={last?.agentId ?? last?.live?.view.agentId ?? taken?.agentId ?? wishedAgent}
       taken={taken}
-      isRunning={isRunning}
-      isStopping={isRunning && stopping === last?.runId}
+      isRunning={answering !== undefined}
+      isStopping={answering !== undefined && stopping === answering.runId}
       onSend={onSend}
       onStop={stop}
     />
   );
-}
-
-/** Renders its caller again when the run has news. */
-function runsNow(turn: Turn | undefined): boolean {
-  void turn?.live?.revision.value;
-  return turn?.sending === "sending" || (turn?.live ? !isOver(turn.live.view.status) : false);
 }
 
 function TalkHead({ thread, isNamed }: { thread: ChatThread; isNamed: boolean }) {

@@ -67,6 +67,61 @@ test("Stop ends the answer, what was said so far stays, and the conversation goe
   expect(visitor.problems).toEqual([]);
 });
 
+test("Stop ends the answer that one sees, not the message that another client has queued behind it", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/chat");
+  await say(page, "/sim tokens=4000 rate=30");
+  await page.getByText("tok5").waitFor();
+  const runId = await runIdOf(page);
+  const queued = await client.begin("/sim tokens=3", { thread_id: threadOf(page) });
+  await page.getByText("Waits for the answer above").waitFor();
+  await picture(page, "chat-queued");
+
+  await page.getByRole("button", { name: "Stop" }).click();
+
+  await page.getByText("tok1 tok2 tok3", { exact: true }).waitFor();
+  const statusOf = async (id: string) => (await client.get(`/api/runs/${id}`)).body.status;
+  expect([await statusOf(runId), await statusOf(queued)]).toEqual(["canceled", "completed"]);
+  expect(visitor.problems).toEqual([]);
+});
+
+test("Enter while an answer is being written asks whether to queue the message or to interrupt", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/chat");
+  await say(page, "/sim tokens=4000 rate=30");
+  await page.getByText("tok5").waitFor();
+
+  await say(page, "/sim tokens=2");
+  const question = page.getByRole("group", { name: "An answer is still being written" });
+  await picture(page, "chat-question");
+  await question.getByRole("button", { name: "Queue it" }).click();
+  await page.getByText("Waits for the answer above").waitFor();
+  await page.getByRole("button", { name: "Take out of the queue" }).click();
+  await page.getByText("Stopped.").waitFor();
+  await say(page, "/sim tokens=3");
+  await question.getByRole("button", { name: "Interrupt" }).click();
+
+  await page.getByText("tok1 tok2 tok3", { exact: true }).waitFor();
+  const foots = page.locator(".turn-answer").first().locator(".turn-foot");
+  expect(await foots.innerText()).toContain("Stopped.");
+  expect(visitor.problems).toEqual([]);
+});
+
+test("beneath an answer stand its time, tokens and cost, and it can be copied", async () => {
+  await using visitor = await browser.visitor(client.url, { permissions: ["clipboard-read", "clipboard-write"] });
+  const page = await visitor.open("#/chat?agent=assistant");
+  await say(page, "/sim tokens=3");
+  const foot = page.locator(".turn-answer .turn-foot");
+  await foot.getByText("Run details").waitFor();
+
+  await eventually(async () => expect(await foot.innerText()).toMatch(/\d\d:\d\d:\d\d[^]*m?s[^]*· 3 tokens[^]*\$/));
+  await foot.getByRole("button", { name: "Copy" }).click();
+
+  await foot.getByText("Copied").waitFor();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("tok1 tok2 tok3");
+  expect(visitor.problems).toEqual([]);
+});
+
 test("a run that failed says why, and can be tried again", async () => {
   await using visitor = await browser.visitor(client.url);
   const page = await visitor.open("#/chat");
@@ -215,6 +270,10 @@ function belowPx(page: Page): Promise<number> {
 /** Then whatever follows a change of size has happened. */
 async function twoFrames(page: Page): Promise<void> {
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
+function threadOf(page: Page): string {
+  return new URL(page.url()).hash.split("/").at(-1) ?? "";
 }
 
 async function say(page: Page, message: string): Promise<void> {

@@ -1,6 +1,11 @@
-/** Where a message is written: Enter sends, Shift+Enter begins a new line, Stop ends the answer that runs. */
+/**
+ * Where a message is written: Enter sends, Shift+Enter begins a new line, Stop ends the answer that is being written.
+ * Enter while an answer is being written asks whether the message shall wait for it or end it.
+ */
 import "./composer.css";
+import "../../ui/select.css";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Strategy } from "../../live/messages.ts";
 import { agents } from "../../store/agents.ts";
 import { Button } from "../../ui/button.tsx";
 import { keepDraft, readDraft } from "./unsent.ts";
@@ -21,7 +26,7 @@ interface Props {
   readonly taken: TakenBack | null;
   readonly isRunning: boolean;
   readonly isStopping: boolean;
-  readonly onSend: (agentId: string, message: string) => void;
+  readonly onSend: (agentId: string, message: string, strategy?: Strategy) => void;
   readonly onStop: () => void;
 }
 
@@ -36,7 +41,10 @@ export function Composer({ threadId, draft, preferredAgent, taken, isRunning, is
   const [agentId, chooseAgent] = useAgent(preferredAgent);
   const field = useRef<HTMLTextAreaElement>(null);
   const sentAt = useRef(-Infinity);
-  const canSend = text.trim() !== "" && agentId !== undefined && !isRunning;
+  const [isAsking, setAsking] = useState(false);
+  const canSend = text.trim() !== "" && agentId !== undefined;
+  // An answer that ends meanwhile answers the question.
+  const asks = isAsking && isRunning && canSend;
   useEffect(() => focus(field.current), [threadId]);
   useEffect(() => {
     if (!taken) return;
@@ -45,11 +53,12 @@ export function Composer({ threadId, draft, preferredAgent, taken, isRunning, is
   }, [taken]);
   useEffect(() => fit(field.current), [text]);
 
-  const send = () => {
+  const send = (strategy?: Strategy) => {
+    setAsking(false);
     if (!canSend) return;
     sentAt.current = performance.now();
     setText("");
-    onSend(agentId, text);
+    onSend(agentId, text, strategy);
     // The button that had it is gone.
     focus(field.current);
   };
@@ -59,7 +68,12 @@ export function Composer({ threadId, draft, preferredAgent, taken, isRunning, is
   };
   const onSubmit = (event: Event) => {
     event.preventDefault();
-    send();
+    if (isRunning && canSend) setAsking(true);
+    else send();
+  };
+  const back = () => {
+    setAsking(false);
+    focus(field.current);
   };
   return (
     <form class="composer" aria-label="Message" onSubmit={onSubmit}>
@@ -67,13 +81,14 @@ export function Composer({ threadId, draft, preferredAgent, taken, isRunning, is
         ref={field}
         class="composer-text"
         rows={1}
-        dir="auto"
+        dir={directionOf(text)}
         aria-label="Your message"
         placeholder="Ask something"
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => isSendKey(event) && onSubmit(event)}
       />
+      {asks && <QueueOrInterrupt onSend={send} onBack={back} />}
       <div class="composer-bar">
         <AgentChoice agentId={agentId} onChange={chooseAgent} />
         <Hint />
@@ -88,18 +103,55 @@ interface ButtonProps extends Pick<Props, "isRunning" | "isStopping" | "onStop">
 }
 
 function SendOrStop({ canSend, isRunning, isStopping, onStop }: ButtonProps) {
-  if (isRunning) {
-    return (
-      <Button key="stop" onClick={onStop} busy={isStopping}>
-        {isStopping ? "Stopping…" : "Stop"}
-      </Button>
-    );
-  }
   return (
-    <Button key="send" kind="primary" type="submit" disabled={!canSend}>
-      Send
-    </Button>
+    <>
+      {isRunning && (
+        <Button key="stop" onClick={onStop} busy={isStopping}>
+          {isStopping ? "Stopping…" : "Stop"}
+        </Button>
+      )}
+      {(!isRunning || canSend) && (
+        <Button key="send" kind="primary" type="submit" disabled={!canSend}>
+          Send
+        </Button>
+      )}
+    </>
   );
+}
+
+interface QuestionProps {
+  readonly onSend: (strategy: Strategy) => void;
+  readonly onBack: () => void;
+}
+
+function QueueOrInterrupt({ onSend, onBack }: QuestionProps) {
+  const first = useRef<HTMLDivElement>(null);
+  useEffect(() => first.current?.querySelector("button")?.focus(), []);
+  return (
+    <div
+      ref={first}
+      class="composer-question"
+      role="group"
+      aria-label="An answer is still being written"
+      onKeyDown={({ key }) => key === "Escape" && onBack()}
+    >
+      <p>An answer is still being written.</p>
+      <Button kind="primary" onClick={() => onSend("enqueue")} title="Your message waits until the answer is there">
+        Queue it
+      </Button>
+      <Button onClick={() => onSend("interrupt")} title="The answer ends here, and your message is next">
+        Interrupt
+      </Button>
+      <Button kind="quiet" onClick={onBack}>
+        Back
+      </Button>
+    </div>
+  );
+}
+
+/** Of the first letter. [dir="auto" on a field that takes a megabyte blocked the page for over 15 s.] */
+function directionOf(text: string): "ltr" | "rtl" {
+  return /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u.test(text.slice(0, 200)) ? "rtl" : "ltr";
 }
 
 /** While an input method composes, Enter chooses a character. */

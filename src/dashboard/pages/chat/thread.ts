@@ -11,6 +11,7 @@ import { isOver, titleOf, type Run } from "../../../core/run.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
+import type { Strategy } from "../../live/messages.ts";
 import type { Services } from "../../live/services.ts";
 import { LiveRun } from "../../run-view/live-run.ts";
 import { turnsOf, type Turn } from "./turn.ts";
@@ -90,18 +91,18 @@ export class ChatThread {
     this.#requests.request();
   }
 
-  send(agentId: string, message: string): void {
-    const unsent = { runId: newId("run"), agentId, message, problem: null };
+  send(agentId: string, message: string, strategy: Strategy = "enqueue"): void {
+    const unsent = { runId: newId("run"), agentId, message, strategy, problem: null };
     this.title.value ??= titleOf(message);
     this.turns.value = [...(this.turns.value ?? []), turnOf(unsent)];
     this.#send(unsent);
   }
 
   /** The same message under the same run id: if the server had it after all, it makes no second run. */
-  resend({ runId, agentId, asked: message }: Turn): void {
+  resend({ runId, agentId, asked: message, strategy }: Turn): void {
     if (agentId === null || message === null || this.#sends.has(runId)) return;
     this.#change(runId, { sending: "sending" });
-    this.#send({ runId, agentId, message, problem: null });
+    this.#send({ runId, agentId, message, strategy, problem: null });
   }
 
   /** One that was refused leaves the conversation: it is to be written anew. */
@@ -135,15 +136,10 @@ export class ChatThread {
   }
 
   /** Never rejects: the turn says what was wrong. */
-  async #ask({ runId, agentId, message }: Unsent): Promise<void> {
+  async #ask({ runId, agentId, message, strategy }: Unsent): Promise<void> {
+    const ids = { run_id: runId, thread_id: this.threadId, agent_id: agentId };
     try {
-      await this.#services.live.call({
-        op: "chat",
-        run_id: runId,
-        thread_id: this.threadId,
-        agent_id: agentId,
-        message,
-      });
+      await this.#services.live.call({ op: "chat", ...ids, message, multitask_strategy: strategy });
       this.#isKnown = true;
       this.#change(runId, { sending: null, live: this.#liveOf(runId) });
       this.#followNext();
@@ -154,11 +150,11 @@ export class ChatThread {
 
   #keepUnsent(): void {
     const turns = this.turns.value ?? [];
-    const unsent = turns.flatMap(({ sending, runId, agentId, asked: message }, index): Unsent[] => {
+    const unsent = turns.flatMap(({ sending, runId, agentId, asked: message, strategy }, index): Unsent[] => {
       if (sending === null || agentId === null || message === null) return [];
-      if (sending === "sending") return [{ runId, agentId, message, problem: null }];
+      if (sending === "sending") return [{ runId, agentId, message, strategy, problem: null }];
       // Once another is sent after it, it was given up.
-      return index === turns.length - 1 ? [{ runId, agentId, message, problem: sending }] : [];
+      return index === turns.length - 1 ? [{ runId, agentId, message, strategy, problem: sending }] : [];
     });
     keepUnsent(this.threadId, unsent);
   }
@@ -195,7 +191,8 @@ export class ChatThread {
     const merged = loaded.map((turn): Turn => {
       const mine = own.get(turn.runId);
       own.delete(turn.runId);
-      if (mine?.live || mine?.sending) return { ...mine, asked: mine.asked ?? turn.asked, end: turn.end };
+      if (mine?.live || mine?.sending)
+        return { ...mine, asked: mine.asked ?? turn.asked, end: turn.end, row: turn.row };
       return isLive(turn.runId) ? { ...turn, stored: [], live: this.#liveOf(turn.runId) } : turn;
     });
     // What is on its way is not stored yet.
@@ -240,8 +237,9 @@ export class ChatThread {
   }
 }
 
-function turnOf({ runId, agentId, message, problem }: Unsent): Turn {
-  return { runId, agentId, asked: message, live: null, stored: [], end: null, sending: problem ?? "sending" };
+function turnOf({ runId, agentId, message, strategy, problem }: Unsent): Turn {
+  const blank = { live: null, stored: [], end: null, row: null };
+  return { ...blank, runId, agentId, asked: message, strategy, sending: problem ?? "sending" };
 }
 
 /** What runs; and what ended early, because half an answer is in the journal only. */

@@ -1,15 +1,13 @@
 /** One turn: the question, then the answer, as it streams or as it is stored, and what went wrong. */
 import "./turn-view.css";
-import { useMemo } from "preact/hooks";
-import { isOver } from "../../../core/run.ts";
-import type { Problem } from "../../live/api-error.ts";
+import { useMemo, useState } from "preact/hooks";
 import { Markdown } from "../../markdown/markdown.tsx";
-import { href } from "../../router.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
 import { wereAhead } from "../../run-view/ahead.ts";
 import { RunItems } from "../../run-view/run-items.tsx";
 import { ToolCall } from "../../run-view/tool-call.tsx";
 import { Button } from "../../ui/button.tsx";
+import { AnswerFoot, factsOf, storedFacts } from "./answer-foot.tsx";
 import { ErrorNote } from "../../ui/error-note.tsx";
 import type { ChatThread } from "./thread.ts";
 import type { AnswerPart, Turn } from "./turn.ts";
@@ -21,6 +19,8 @@ interface Props {
   readonly onAgain: ((turn: Turn) => void) | null;
   /** Takes a refused message back, to be changed. */
   readonly onEdit: (turn: Turn) => void;
+  /** Another turn before this one is not over: this one waits for it. */
+  readonly isBehind: boolean;
 }
 
 export function TurnView(props: Props) {
@@ -36,24 +36,37 @@ export function TurnView(props: Props) {
   );
 }
 
-function LiveAnswer({ turn, live, onAgain }: Props & { live: LiveRun }) {
+function LiveAnswer({ turn, live, thread, onAgain, isBehind }: Props & { live: LiveRun }) {
   void live.revision.value;
   const { view } = live;
-  const isDone = isOver(view.status);
+  const isDone = view.end !== null;
   return (
     <div class="turn-answer" aria-live="polite" aria-busy={!isDone}>
       <h2 class="visually-hidden">{view.agentId ?? "The agent"} answered</h2>
       <RunItems items={view.items} isDetailed={false} />
-      {!isDone && <Progress live={live} />}
+      {!isDone && <Progress live={live} isBehind={isBehind} />}
+      {!isDone && isBehind && <Withdraw thread={thread} runId={turn.runId} />}
       {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.retry()} />}
-      <AnswerFoot turn={turn} status={view.status} error={view.end?.error ?? null} onAgain={isDone ? onAgain : null} />
+      <AnswerFoot
+        turn={turn}
+        status={view.status}
+        error={view.end?.error ?? null}
+        facts={factsOf(live)}
+        onAgain={isDone ? onAgain : null}
+      />
     </div>
   );
 }
 
 /** Said only while nothing else moves. */
-function Progress({ live: { view } }: { live: LiveRun }) {
+function Progress({ live, isBehind }: { live: LiveRun; isBehind: boolean }) {
+  void live.revision.value;
+  const { view, error } = live;
   const last = view.items.at(-1);
+  // Nobody knows how it stands while nothing of it has come.
+  if (view.status === null && error.value) return null;
+  if (view.status === null || isBehind)
+    return <p class="turn-wait">{isBehind ? "Waits for the answer above" : "Loading"}…</p>;
   if (last && "isOpen" in last && last.isOpen && last.text !== "") return null;
   if (view.status === "queued") {
     return <p class="turn-wait">{view.ahead > 0 ? `In the queue: ${wereAhead(view.ahead)}` : "In the queue"}…</p>;
@@ -89,6 +102,7 @@ function StoredAnswer({ turn, thread, onAgain, onEdit }: Props) {
           turn={turn}
           status={turn.end?.status ?? "completed"}
           error={turn.end?.error ?? null}
+          facts={storedFacts(turn)}
           onAgain={onAgain}
         />
       )}
@@ -111,27 +125,19 @@ function showPart(part: AnswerPart, index: number) {
   );
 }
 
-interface FootProps extends Pick<Props, "turn" | "onAgain"> {
-  readonly status: string;
-  readonly error: Problem | null;
-}
-
-function AnswerFoot({ turn, status, error, onAgain }: FootProps) {
-  const { agentId, runId } = turn;
-  const canRepeat = onAgain !== null && agentId !== null;
+/** Another client may have queued it; whoever sees it may take it out. */
+function Withdraw({ thread, runId }: { thread: ChatThread; runId: string }) {
+  const [isBusy, setBusy] = useState(false);
+  const cancel = () => {
+    setBusy(true);
+    // Refused means that its turn has come.
+    thread.cancel(runId).catch(() => setBusy(false));
+  };
   return (
-    <>
-      {error && <ErrorNote error={error} {...(canRepeat && { onRetry: () => onAgain(turn) })} />}
-      <p class="turn-foot">
-        {status === "canceled" && <span>Stopped.</span>}
-        {agentId !== null && <span>{agentId}</span>}
-        <a href={href("runs", runId)}>Run details</a>
-        {status === "canceled" && canRepeat && (
-          <Button kind="quiet" onClick={() => onAgain(turn)}>
-            Ask again
-          </Button>
-        )}
-      </p>
-    </>
+    <p class="turn-foot">
+      <Button kind="quiet" busy={isBusy} onClick={cancel}>
+        Take out of the queue
+      </Button>
+    </p>
   );
 }

@@ -3,6 +3,7 @@ import { toolUsesOf, textOf, type StoredMessage } from "../../../core/message.ts
 import type { ErrorInfo } from "../../../core/errors.ts";
 import { isOver, type Run } from "../../../core/run.ts";
 import type { Problem } from "../../live/api-error.ts";
+import type { Strategy } from "../../live/messages.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
 import type { ShownTool } from "../../run-view/tool-call.tsx";
 
@@ -18,6 +19,10 @@ export interface Turn {
   readonly end: { readonly status: Run["status"]; readonly error: ErrorInfo | null } | null;
   /** Set until the server has the run: on its way, or why it was refused. */
   readonly sending: "sending" | Problem | null;
+  /** As it is, or was, sent from here. */
+  readonly strategy: Strategy;
+  /** As it is stored; null for one that began while the page was open. */
+  readonly row: Pick<Run, "finished_at" | "created_at" | "usage"> | null;
 }
 
 export type AnswerPart =
@@ -30,6 +35,22 @@ export function growthOf(turns: readonly Turn[] | null): "empty" | "growing" | "
   if (!turns || turns.length === 0) return "empty";
   const last = turns.at(-1)?.live?.view.items.at(-1);
   return last && "isOpen" in last && last.isOpen ? "growing" : "still";
+}
+
+/** The turn that is being answered: a thread's runs come one after the other, so it is the oldest that is not over. */
+export function answeringOf(turns: readonly Turn[] | null): Turn | undefined {
+  return turns?.find(isUnderWay);
+}
+
+/** A turn that waits for the answer to an earlier one. */
+export function isBehind(turns: readonly Turn[], turn: Turn): boolean {
+  const first = answeringOf(turns);
+  return first !== undefined && first !== turn && isUnderWay(turn);
+}
+
+function isUnderWay({ sending, live, end }: Turn): boolean {
+  if (sending === "sending") return true;
+  return live !== null && end === null && live.view.end === null && live.error.value?.code !== "RUN_NOT_FOUND";
 }
 
 /** The turns of a stored thread, oldest first; `runs` says how each stands, as far as it is known. */
@@ -47,6 +68,8 @@ export function turnsOf(messages: readonly StoredMessage[], runs: readonly Run[]
       stored: partsOf(own.slice(1)),
       end: row && isOver(row.status) ? { status: row.status, error: row.error } : null,
       sending: null,
+      strategy: "enqueue",
+      row: row ?? null,
     };
   });
 }

@@ -4,12 +4,14 @@
  * has none left, forgets them.
  */
 import type { Problem } from "../../live/api-error.ts";
+import type { Strategy } from "../../live/messages.ts";
 
 /** A message with the ids it was sent under: sent again it makes no second run. */
 export interface Unsent {
   readonly runId: string;
   readonly agentId: string;
   readonly message: string;
+  readonly strategy: Strategy;
   /** Why it was refused; null while it is on its way. */
   readonly problem: Problem | null;
 }

@@ -20,7 +20,9 @@ test("the chat shows the delegated run folded beneath its call, and opens it by 
   const nested = page.locator(".turn-answer .delegated");
   await nested.locator("summary", { hasText: "Delegated to assistant" }).waitFor();
   expect(await nested.locator(".delegated-body").count()).toBe(0);
-  await badge(nested, "running").waitFor();
+  // While it is folded nobody follows it, so it says nothing of its state; the call says that it waits.
+  await badge(page.locator(".turn-answer .tool"), "parked").waitFor();
+  expect(await nested.locator(".badge").count()).toBe(0);
   await nested.locator("summary").first().focus();
   await page.keyboard.press("Enter");
   await nested.getByText("tok3").waitFor();
@@ -41,7 +43,7 @@ test("the page of a run shows the delegated run as it works, and the wait for it
 
   await nested.getByText("tok3").waitFor();
   expect(await nested.innerText()).not.toContain("tok80");
-  await badge(page.locator(".run-head"), "waiting").waitFor();
+  await badge(page.locator(".run-head"), "parked").waitFor();
   await picture(page, "run-delegated");
   await nested.getByText("tok80").waitFor();
   await badge(nested, "completed").waitFor();
@@ -49,7 +51,7 @@ test("the page of a run shows the delegated run as it works, and the wait for it
   const row = page.locator(".fall-row", { hasText: "Delegated to assistant" });
   expect(await row.locator(".fall-parked").count()).toBe(1);
   expect(await page.locator(".fall-row .fall-tool").count()).toBe(0);
-  expect(await page.locator(".fall-answer").innerText()).toMatch(/\d s waiting for delegated runs/);
+  expect(await page.locator(".fall-answer").innerText()).toMatch(/\d s parked for delegated runs/);
 
   await nested.getByRole("link", { name: "Open the run of assistant" }).click();
 
@@ -93,11 +95,29 @@ test("whoever leaves the page follows neither the run nor what it delegated any 
   expect(visitor.problems).toEqual([]);
 });
 
+test("of many delegated runs those near the window are followed, and no more", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/");
+  await eventually(async () => expect(await viewers()).toBe(1));
+  const asks = Array.from({ length: 12 }, () => "/sim tokens=4000 rate=20");
+  const calls = asks.map((message) => `tool=delegate input=${JSON.stringify({ agent_id: "assistant", message })}`);
+  const runId = await client.begin(`/sim ${calls.join(" ")}`, { agent_id: "planner" });
+  await page.goto(`${client.url}/#/runs/${runId}`);
+  const nested = page.locator(".run-flow .delegated");
+  await eventually(async () => expect(await nested.count()).toBe(12));
+
+  // The processes, the run, and the first three, which are unfolded.
+  await eventually(async () => expect(await viewers()).toBe(5));
+
+  await client.post(`/api/runs/${runId}/cancel`);
+  expect(visitor.problems).toEqual([]);
+});
+
 test("the list of runs marks those that were delegated, with a link to the run that did", async () => {
   await using visitor = await browser.visitor(client.url);
   const { body } = await client.chat(delegating("assistant", "/sim tokens=2"), { agent_id: "planner" });
   const children = (await client.get(`/api/runs?parent_run_id=${body.run_id}`)).body["runs"] as { run_id: string }[];
-  const page = await visitor.open("#/runs");
+  const page = await visitor.open("#/runs?delegated=true");
   const mark = rowOf(page, children[0]?.run_id ?? "").getByRole("link", { name: "delegated" });
 
   await eventually(async () => expect(await mark.getAttribute("href")).toBe(`#/runs/${body.run_id}`));

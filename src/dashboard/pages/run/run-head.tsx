@@ -21,7 +21,7 @@ interface Props {
 
 export function RunHead({ run, view, details }: Props) {
   // The journal is ahead of the stored row, until the row is final.
-  const status = isOver(run.status) || view.lastSeq === 0 ? run.status : view.status;
+  const status = isOver(run.status) ? run.status : (view.status ?? run.status);
   const isCanceling = details.isCanceling.value || run.cancel_requested;
   return (
     <header class="run-head">

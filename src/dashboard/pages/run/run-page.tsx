@@ -1,7 +1,6 @@
 /** One run: what was asked, what came of it, and where its time went. Live while it lasts. */
 import "./run.css";
 import { useEffect, useMemo } from "preact/hooks";
-import { isOver } from "../../../core/run.ts";
 import { services } from "../../live/services.ts";
 import { serverNow } from "../../store/clock.ts";
 import { shortId } from "../../ui/format.ts";
@@ -42,14 +41,14 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
       {/* First of all: below the tool calls of a long run nobody finds it. */}
       {failure && <ErrorNote error={failure} />}
       <section class="card run-time" aria-label="Where the time went">
-        <WaterfallChart waterfall={waterfall} now={isOver(view.status) ? 0 : serverNow.value} />
+        <WaterfallChart waterfall={waterfall} now={view.end ? 0 : serverNow.value} />
       </section>
       <Asked details={details} />
-      <section class="run-flow" aria-label="What happened" aria-busy={!isOver(view.status)}>
+      <section class="run-flow" aria-label="What happened" aria-busy={!view.end}>
         {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.retry()} />}
         <RunItems items={view.items} isDetailed />
         {view.end?.status === "canceled" && <p class="item-event">Canceled.</p>}
-        {view.items.length === 0 && !view.end && <Waiting ahead={view.ahead} status={view.status} />}
+        {view.status && view.items.length === 0 && !view.end && <Waiting ahead={view.ahead} status={view.status} />}
       </section>
       {/* Only the end: to hear each word of the model read out helps nobody. */}
       <p class="visually-hidden" role="status">

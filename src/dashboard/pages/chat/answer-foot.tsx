@@ -1,0 +1,88 @@
+/** Beneath an answer: what went wrong, who wrote it, when, how long it took, what it used, and its text to copy. */
+import type { Usage } from "../../../core/run.ts";
+import type { Problem } from "../../live/api-error.ts";
+import { href } from "../../router.ts";
+import { Cost, Tokens } from "../../run-view/cost-cell.tsx";
+import { tokensOf } from "../../run-view/cost.ts";
+import type { LiveRun } from "../../run-view/live-run.ts";
+import { Button } from "../../ui/button.tsx";
+import { CopyButton } from "../../ui/copy-button.tsx";
+import { Duration } from "../../ui/duration.tsx";
+import { ErrorNote } from "../../ui/error-note.tsx";
+import { clockTime } from "../../ui/format.ts";
+import type { Turn } from "./turn.ts";
+
+/** Of an answer that is over; null where it is not known. */
+interface Facts {
+  readonly endedAt: number;
+  readonly tookMs: number | null;
+  readonly usage: Usage | null;
+  readonly text: string;
+}
+
+interface Props {
+  readonly turn: Turn;
+  readonly status: string | null;
+  readonly error: Problem | null;
+  readonly facts: Facts | null;
+  /** Asks the same once more; null where another turn has followed. */
+  readonly onAgain: ((turn: Turn) => void) | null;
+}
+
+export function factsOf({ view, waterfall }: LiveRun): Facts | null {
+  if (!view.end) return null;
+  const said = view.items.flatMap((item) => (item.kind === "text" && !item.isVoid ? [item.text] : []));
+  const facts = { endedAt: view.end.at, tookMs: waterfall.totalMs(0), usage: known(view.usage) };
+  return { ...facts, text: said.join("\n\n") };
+}
+
+export function storedFacts({ row, stored }: Turn): Facts | null {
+  if (row?.finished_at == null) return null;
+  const said = stored.flatMap((part) => (part.kind === "text" ? [part.text] : []));
+  const facts = { endedAt: row.finished_at, tookMs: row.finished_at - row.created_at, usage: known(row.usage) };
+  return { ...facts, text: said.join("\n\n") };
+}
+
+export function AnswerFoot({ turn, status, error, facts, onAgain }: Props) {
+  const { agentId, runId } = turn;
+  const canRepeat = onAgain !== null && agentId !== null;
+  return (
+    <>
+      {error && <ErrorNote error={error} {...(canRepeat && { onRetry: () => onAgain(turn) })} />}
+      <p class="turn-foot">
+        {status === "canceled" && <span>Stopped.</span>}
+        {agentId !== null && <span>{agentId}</span>}
+        {facts && <Used facts={facts} agentId={agentId} />}
+        <a href={href("runs", runId)}>Run details</a>
+        {facts?.text && <CopyButton text={facts.text} />}
+        {status === "canceled" && canRepeat && (
+          <Button kind="quiet" onClick={() => onAgain(turn)}>
+            Ask again
+          </Button>
+        )}
+      </p>
+    </>
+  );
+}
+
+function Used({ facts: { endedAt, tookMs, usage }, agentId }: { facts: Facts; agentId: string | null }) {
+  return (
+    <>
+      <time class="num" dateTime={new Date(endedAt).toISOString()}>
+        {clockTime(endedAt)}
+      </time>
+      {tookMs !== null && <Duration ms={tookMs} />}
+      {usage && (
+        <span title="Tokens in and out">
+          <Tokens usage={usage} /> tokens
+        </span>
+      )}
+      {usage && agentId !== null && <Cost agentId={agentId} usage={usage} />}
+    </>
+  );
+}
+
+function known(usage: Usage): Usage | null {
+  const { input, output } = tokensOf(usage);
+  return input + output > 0 ? usage : null;
+}

@@ -37,7 +37,7 @@ export function factsOf({ view, waterfall }: LiveRun): Facts | null {
 }
 
 export function storedFacts({ row, stored }: Turn): Facts | null {
-  if (row?.finished_at == null) return null;
+  if (!row || row.finished_at === null) return null;
   const said = stored.flatMap((part) => (part.kind === "text" ? [part.text] : []));
   const facts = { endedAt: row.finished_at, tookMs: row.finished_at - row.created_at, usage: known(row.usage) };
   return { ...facts, text: said.join("\n\n") };

@@ -85,21 +85,34 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
         {error !== null && <ErrorNote error={error} onRetry={() => thread.retry()} />}
         {turns === null && error === null && <Loading what="Loading the conversation" />}
         {turns?.length === 0 && <Welcome />}
-        <ol class="turns">
-          {turns?.map((turn) => (
-            <TurnView
-              key={turn.runId}
-              turn={turn}
-              thread={thread}
-              onAgain={turn === turns.at(-1) ? again : null}
-              onEdit={edit}
-              isBehind={isBehind(turns, turn)}
-            />
-          ))}
-        </ol>
+        {turns && <Turns turns={turns} thread={thread} onAgain={again} onEdit={edit} />}
       </div>
       <Write thread={thread} isNamed={isNamed} wishedAgent={wishedAgent} taken={taken} onSend={send} />
     </section>
+  );
+}
+
+interface TurnsProps {
+  readonly turns: readonly Turn[];
+  readonly thread: ChatThread;
+  readonly onAgain: (turn: Turn) => void;
+  readonly onEdit: (turn: Turn) => void;
+}
+
+function Turns({ turns, thread, onAgain, onEdit }: TurnsProps) {
+  return (
+    <ol class="turns">
+      {turns.map((turn) => (
+        <TurnView
+          key={turn.runId}
+          turn={turn}
+          thread={thread}
+          onAgain={turn === turns.at(-1) ? onAgain : null}
+          onEdit={onEdit}
+          isBehind={isBehind(turns, turn)}
+        />
+      ))}
+    </ol>
   );
 }
 

@@ -4,6 +4,7 @@
  */
 import "./composer.css";
 import "../../ui/select.css";
+import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Strategy } from "../../live/messages.ts";
 import { agents } from "../../store/agents.ts";
@@ -77,17 +78,7 @@ export function Composer({ threadId, draft, preferredAgent, taken, isRunning, is
   };
   return (
     <form class="composer" aria-label="Message" onSubmit={onSubmit}>
-      <textarea
-        ref={field}
-        class="composer-text"
-        rows={1}
-        dir={directionOf(text)}
-        aria-label="Your message"
-        placeholder="Ask something"
-        value={text}
-        onInput={(event) => setText(event.currentTarget.value)}
-        onKeyDown={(event) => isSendKey(event) && onSubmit(event)}
-      />
+      <MessageField field={field} text={text} onInput={setText} onEnter={onSubmit} />
       {asks && <QueueOrInterrupt onSend={send} onBack={back} />}
       <div class="composer-bar">
         <AgentChoice agentId={agentId} onChange={chooseAgent} />
@@ -95,6 +86,29 @@ export function Composer({ threadId, draft, preferredAgent, taken, isRunning, is
         <SendOrStop canSend={canSend} isRunning={isRunning} isStopping={isStopping} onStop={stop} />
       </div>
     </form>
+  );
+}
+
+interface FieldProps {
+  readonly field: RefObject<HTMLTextAreaElement | null>;
+  readonly text: string;
+  readonly onInput: (text: string) => void;
+  readonly onEnter: (event: Event) => void;
+}
+
+function MessageField({ field, text, onInput, onEnter }: FieldProps) {
+  return (
+    <textarea
+      ref={field}
+      class="composer-text"
+      rows={1}
+      dir={directionOf(text)}
+      aria-label="Your message"
+      placeholder="Ask something"
+      value={text}
+      onInput={(event) => onInput(event.currentTarget.value)}
+      onKeyDown={(event) => isSendKey(event) && onEnter(event)}
+    />
   );
 }
 

@@ -8,6 +8,8 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { newId } from "./core/id.ts";
 
+import { ROLES, type Role } from "./core/principal.ts";
+
 export type Mode = "dev" | "production";
 
 export interface Settings {
@@ -49,6 +51,8 @@ export interface Settings {
 export interface ApiKey {
   readonly name: string;
   readonly secret: string;
+  /** Admin when left out. */
+  readonly role?: Role;
 }
 
 export interface ModelSettings {
@@ -62,6 +66,8 @@ export interface ModelSettings {
 
 /** Variables that say which proxy to use; in small letters too, as curl has them. */
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] as const;
+/** A secret may have colons; its last part is a role only when it is the name of one. */
+const API_KEY = new RegExp(`^\\s*([A-Za-z0-9_-]{1,64}):(\\S{8,}?)(?::(${ROLES.join("|")}))?\\s*$`);
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
@@ -203,14 +209,20 @@ class Reader {
   apiKeys(name: string): ApiKey[] {
     const value = this.#env[name]?.trim();
     if (!value) return [];
-    const keys = value.split(",").map((entry) => /^\s*([A-Za-z0-9_-]{1,64}):(\S{8,})\s*$/.exec(entry));
+    const keys = value.split(",").map((entry) => API_KEY.exec(entry));
     // The value is a secret: the message must not repeat it.
     if (keys.includes(null)) {
       this.problems.push(
-        `Expected \`${name}\` to be "name:secret,…", each secret at least 8 characters without spaces or commas.`,
+        `Expected \`${name}\` to be "name:secret[:role],…", the role one of ${ROLES.join(", ")}, each secret at least 8 characters without spaces or commas.`,
       );
     }
-    return keys.filter((key) => key !== null).map(([, keyName = "", secret = ""]) => ({ name: keyName, secret }));
+    return keys
+      .filter((key) => key !== null)
+      .map(([, keyName = "", secret = "", role]) => ({
+        name: keyName,
+        secret,
+        ...(role !== undefined && { role: role as Role }),
+      }));
   }
 
   model(): ModelSettings {

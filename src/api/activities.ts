@@ -49,7 +49,7 @@ export const READ_ACTIVITIES = route({
 export const POST_NOTICE = route({
   method: "POST",
   path: "/api/activities",
-  access: "client",
+  access: "admin",
   summary: "Post a notice to the feed and to every dashboard",
   query: z.strictObject({}),
   body: NOTICE,

@@ -34,7 +34,7 @@ const MCP_SERVER = MCP_REPORT.extend({
 export const LIST_MCP_SERVERS = route({
   method: "GET",
   path: "/api/mcp",
-  access: "viewer",
+  access: "operator",
   summary: "The MCP servers of every agent process",
   query: z.strictObject({}),
   answers: {

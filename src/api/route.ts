@@ -4,10 +4,7 @@
  */
 import type { z } from "zod";
 import type { ErrorCode } from "../core/errors.ts";
-
-/** Who may ask, from least to most: `anyone` without a key, and then the three roles. */
-export const ACCESS = ["anyone", "viewer", "client", "admin"] as const;
-export type Access = (typeof ACCESS)[number];
+import type { Access } from "../core/principal.ts";
 
 export interface Route {
   readonly method: "GET" | "POST" | "DELETE";

@@ -96,7 +96,7 @@ export const READ_INFO = route({
 export const LIST_PROCESSES = route({
   method: "GET",
   path: "/api/workers",
-  access: "viewer",
+  access: "operator",
   summary: "All processes, as they were a moment ago",
   query: z.strictObject({}),
   answers: {
@@ -110,7 +110,7 @@ export const LIST_PROCESSES = route({
 export const READ_METRICS = route({
   method: "GET",
   path: "/metrics",
-  access: "viewer",
+  access: "operator",
   summary: "Figures of all processes for Prometheus",
   answers: { 200: media("text/plain", "Prometheus' text format.") },
 });

@@ -12,6 +12,7 @@ const ERROR_TABLE = {
   PROTECTED_MODE: { status: 403, title: "Only loopback clients are served" },
   FOREIGN_HOST: { status: 403, title: "Host not allowed" },
   FOREIGN_ORIGIN: { status: 403, title: "Origin not allowed" },
+  FORBIDDEN: { status: 403, title: "Role not allowed" },
   NOT_FOUND: { status: 404, title: "Not found" },
   AGENT_NOT_FOUND: { status: 404, title: "No such agent" },
   RUN_NOT_FOUND: { status: 404, title: "No such run" },

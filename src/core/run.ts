@@ -89,7 +89,9 @@ export interface NewRun {
   readonly strategy: MultitaskStrategy;
   readonly timeoutMs: number | null;
   readonly metadata: Record<string, unknown>;
-  /** Who asks; an Idempotency-Key is unique within one principal. */
+  /** Refuse a thread that belongs to another principal, with THREAD_NOT_FOUND. */
+  readonly onlyOwnThread?: boolean;
+  /** Who asks, and whose the run and a new thread are; an Idempotency-Key is unique within one principal. */
   readonly principal: string;
   readonly idempotencyKey: string | null;
   /** True when the client chose `runId`: then it too makes a repeated POST return the first run. */

@@ -9,6 +9,7 @@ import { testClaim } from "./contract/claim.contract.ts";
 import { testDelegate } from "./contract/delegate.contract.ts";
 import { testEnqueue } from "./contract/enqueue.contract.ts";
 import { testFollow } from "./contract/follow.contract.ts";
+import { testPrincipal } from "./contract/principal.contract.ts";
 import { testRead } from "./contract/read.contract.ts";
 import { testRelease } from "./contract/release.contract.ts";
 import type { OpenEngine } from "./contract/setup.ts";
@@ -43,6 +44,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("following", () => {
       testFollow(open);
+    });
+    describe("principal", () => {
+      testPrincipal(open);
     });
   });
 }

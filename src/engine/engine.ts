@@ -29,7 +29,8 @@ export interface Engine {
    * Rejects with OVERLOADED when `limits.queued` runs wait, THREAD_BUSY under strategy "reject"; a delegated run
    * never with OVERLOADED, but with RUN_NOT_FOUND when its parent is not there, and INVALID_REQUEST when its parent
    * is over or to be canceled, or when it is too deep (MAX_DELEGATION_DEPTH) or one too many (MAX_DELEGATED_RUNS).
-   * A repeat is answered before all that. See `rules/enqueue.ts`.
+   * A repeat is answered before all that. THREAD_NOT_FOUND when `onlyOwnThread`, and the thread is another principal's.
+   * See `rules/enqueue.ts`.
    */
   enqueue(run: NewRun): Promise<{ readonly run: Run; readonly created: boolean }>;
 
@@ -122,17 +123,20 @@ export interface Engine {
   /** Newest first. */
   activities(filter: ActivityFilter): Promise<Page<Activity>>;
   /** Up to `limit` activities with seq above `after`, oldest first: what a cursor reads. */
-  activitiesAfter(after: number, limit: number): Promise<Activity[]>;
+  activitiesAfter(after: number, limit: number, principal?: string): Promise<AttributedActivity[]>;
   /** Like `follow`, for the feed of all activities. */
-  followActivities(onActivities: (activities: readonly Activity[]) => void): Promise<Follower>;
+  followActivities(onActivities: (activities: readonly AttributedActivity[]) => void): Promise<Follower>;
   /** Position of the newest activity: cheap enough to ask on every request. */
   lastActivity(): Promise<number>;
   /** How many of each type there are with seq above `after`, and the seq of the newest. */
   countActivities(after: number): Promise<ActivityCounts>;
 
   /** Those with the newest runs first, without those of delegated runs, which are found through their parent. */
-  threads(filter: { readonly limit: number; readonly before?: number }): Promise<Page<ThreadSummary>>;
+  threads(filter: ThreadFilter): Promise<Page<ThreadSummary>>;
   thread(threadId: string): Promise<Thread | undefined>;
+
+  /** The principal whose it is; undefined when there is no such run or thread. */
+  principalOf(of: RunOrThread): Promise<string | undefined>;
 
   // ── Upkeep ───────────────────────────────────────────────────────────────────────────────────
 
@@ -238,9 +242,26 @@ export interface EventPage {
   readonly characters?: number;
 }
 
+export type RunOrThread =
+  | { readonly runId: string; readonly threadId?: never }
+  | { readonly threadId: string; readonly runId?: never };
+
+/** An activity, and whose run or thread it is of; a notice is nobody's. */
+export interface AttributedActivity {
+  readonly principal: string | null;
+  readonly activity: Activity;
+}
+
+export interface ThreadFilter {
+  readonly limit: number;
+  readonly before?: number;
+  readonly principal?: string;
+}
+
 export interface RunFilter {
   readonly limit: number;
   readonly before?: number;
+  readonly principal?: string;
   readonly status?: RunStatus;
   readonly agentId?: string;
   readonly threadId?: string;
@@ -251,6 +272,7 @@ export interface RunFilter {
 
 export interface ActivityFilter {
   readonly limit: number;
+  readonly principal?: string;
   /** Only seq below this. */
   readonly before?: number;
   /** Only seq above this. */

@@ -2,8 +2,9 @@
 import { AppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
-import { LiveFeed, type Reading, type Source } from "./feed.ts";
+import { LiveFeed, type Feed, type Reading, type Source } from "./feed.ts";
 import { activityFrame, runFrame } from "./frame.ts";
+import { OwnFeed } from "./own-feed.ts";
 import { Pages } from "./pages.ts";
 import { SnapshotFeed } from "./snapshots.ts";
 
@@ -39,6 +40,15 @@ export class Feeds {
     return this.#get(ACTIVITIES, () => activitySource(this.#engine, this.#pages));
   }
 
+  /** Those of one principal, for one viewer. */
+  activitiesOf(principal: string): Feed {
+    const read = async (after: number): Promise<Reading> => {
+      const own = await this.#engine.activitiesAfter(after, PAGE.limit, principal);
+      return { frames: own.map(activityFrame), over: false };
+    };
+    return new OwnFeed(this.activities(), principal, read);
+  }
+
   #get(key: string | typeof ACTIVITIES, source: () => Source): LiveFeed {
     const known = this.#live.get(key);
     if (known) return known;
@@ -52,7 +62,10 @@ export class Feeds {
  * The run as it is now.
  * @throws AppError RUN_NOT_FOUND when it was deleted, also when another one has its id by now
  */
-export async function runNow(engine: Engine, { run_id: runId, created_at: createdAt }: RunKey): Promise<Run> {
+export async function runNow(
+  engine: Pick<Engine, "run">,
+  { run_id: runId, created_at: createdAt }: RunKey,
+): Promise<Run> {
   const run = await engine.run(runId);
   if (run?.created_at === createdAt) return run;
   throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });

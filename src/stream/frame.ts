@@ -2,8 +2,8 @@
  * One event on its way to its viewers: made once per worker, and put into bytes once for each way out, however
  * many watch. What waits in the sockets of slow clients are these same bytes. Made by feeds, read by the sinks.
  */
-import type { Activity } from "../core/activity.ts";
 import { isTerminal, timestampOf, type JournalEvent } from "../core/event.ts";
+import type { AttributedActivity } from "../engine/engine.ts";
 import type { Snapshot } from "../process/protocol.ts";
 
 /** RFC 6455 § 5.2: a whole text message, from a server, so not masked. */
@@ -14,6 +14,7 @@ interface Content {
   readonly at: number;
   readonly last: boolean;
   readonly json: string;
+  readonly owner?: string | null;
 }
 
 export class Frame implements Content {
@@ -24,14 +25,17 @@ export class Frame implements Content {
   /** Nothing comes after it. */
   readonly last: boolean;
   readonly json: string;
+  /** The principal whose it is; null when it is nobody's, or of a feed that has one owner. */
+  readonly owner: string | null;
   #serverSentEvent: Buffer | undefined;
   #textMessage: { readonly head: string; readonly bytes: Buffer } | undefined;
 
-  constructor({ seq, at, last, json }: Content) {
+  constructor({ seq, at, last, json, owner = null }: Content) {
     this.seq = seq;
     this.at = at;
     this.last = last;
     this.json = json;
+    this.owner = owner;
   }
 
   /** WHATWG HTML § 9.2.6, with the seq as its id. */
@@ -55,8 +59,9 @@ export function runFrame(event: JournalEvent): Frame {
   return new Frame({ seq: event.seq, at: timestampOf(event), last: isTerminal(event.type), json: event.data });
 }
 
-export function activityFrame(activity: Activity): Frame {
-  return new Frame({ seq: activity.seq, at: activity.at, last: false, json: JSON.stringify(activity) });
+export function activityFrame({ activity, principal }: AttributedActivity): Frame {
+  const { seq, at } = activity;
+  return new Frame({ seq, at, last: false, json: JSON.stringify(activity), owner: principal });
 }
 
 export function snapshotFrame(snapshot: Snapshot): Frame {

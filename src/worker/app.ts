@@ -3,8 +3,8 @@ import { Router } from "@koa/router";
 import Koa, { type Middleware } from "koa";
 import type { IncomingMessage } from "node:http";
 import { AppError } from "../core/errors.ts";
-import type { RequestState, WorkerDeps } from "./context.ts";
-import type { Principal } from "./guard.ts";
+import type { Principal } from "../core/principal.ts";
+import type { RequestState, RouteDeps, WorkerDeps } from "./context.ts";
 import { answerErrors, logLateErrors } from "./middleware/errors.ts";
 import { identify } from "./middleware/identify.ts";
 import { activityRoutes } from "./routes/activities.ts";
@@ -46,7 +46,7 @@ const GROUPS = [
 export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessage) => Principal): Koa<RequestState> {
   const app = new Koa<RequestState>();
   const router = createRouter(deps);
-  app.use(identify(principalOf));
+  app.use(identify(deps, principalOf));
   app.use(answerErrors(deps.log));
   app.use(refuseUnserved);
   app.use(router.routes());
@@ -56,7 +56,7 @@ export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessa
   return app;
 }
 
-export function createRouter(deps: WorkerDeps): AppRouter {
+export function createRouter(deps: RouteDeps): AppRouter {
   const router: AppRouter = new Router<RequestState>();
   for (const addRoutes of GROUPS) addRoutes(router, deps);
   return router;

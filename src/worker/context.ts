@@ -1,12 +1,14 @@
 /** What the routes of a worker work with. Made once in `main.ts`, handed down by argument. */
 import type { Agent } from "../core/agent.ts";
 import type { McpServers } from "../core/mcp-servers.ts";
+import type { Principal } from "../core/principal.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import type { Settings } from "../settings.ts";
 import type { Delivery } from "../stream/delivery.ts";
 import type { Bodies } from "./body.ts";
 import type { McpBoard } from "./mcp-board.ts";
+import type { OwnEngine } from "./own-engine.ts";
 
 export interface WorkerDeps {
   readonly settings: Settings;
@@ -20,9 +22,18 @@ export interface WorkerDeps {
   readonly closing: AbortSignal;
 }
 
+/** What a route may have before anybody asks: all but the engine, which knows what belongs to whom. */
+export type RouteDeps = Omit<WorkerDeps, "engine">;
+
+/** The same for one request: its engine knows nothing that belongs to others. */
+export interface OwnDeps extends RouteDeps {
+  readonly engine: OwnEngine;
+}
+
 /** What Koa's `ctx.state` holds. */
 export interface RequestState {
-  principal: string;
+  principal: Principal;
+  own: OwnDeps;
   requestId: string;
   /** Reads request bodies. */
   bodies: Bodies;

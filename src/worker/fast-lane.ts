@@ -6,9 +6,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { READ_ACTIVITIES } from "../api/activities.ts";
 import { READ_HEALTH } from "../api/system.ts";
+import { onlyOwner, type Principal } from "../core/principal.ts";
 import type { ActivityFilter, Engine } from "../engine/engine.ts";
 import { ANSWER_HEADERS } from "./answer-headers.ts";
 import { readQuery } from "./input.ts";
+import { assertMay } from "./serve.ts";
 import { assertResumable } from "./position.ts";
 
 const HEALTH = Buffer.from('{"status":"ok"}');
@@ -24,7 +26,7 @@ const HEALTH_HEADERS = [
 /** The feed may be kept by its reader alone, who asks each time whether it changed: that is what the ETag is for. */
 const REVALIDATED = Object.entries({ ...ANSWER_HEADERS, "Cache-Control": "private, no-cache" }).flat();
 
-/** Bodies kept, one per query string, none larger than this; at the bound all are dropped. */
+/** Bodies kept, one per query string and owner, none larger than this; at the bound all are dropped. */
 const MAX_CACHED = 200;
 const MAX_CACHED_BYTES = 64 * 1024;
 
@@ -44,7 +46,7 @@ export class FastLane {
   }
 
   /** @returns a promise of the answer, true when it was answered at once, or false: not ours */
-  answer(request: IncomingMessage, response: ServerResponse): Promise<void> | boolean {
+  answer(request: IncomingMessage, response: ServerResponse, principal: Principal): Promise<void> | boolean {
     const { url = "", method } = request;
     if (method !== "GET" && method !== "HEAD") return false;
     if (isAt(READ_HEALTH.path, url)) {
@@ -52,12 +54,17 @@ export class FastLane {
       response.end(HEALTH);
       return true;
     }
-    if (isAt(READ_ACTIVITIES.path, url)) return this.#answerActivities(request, response);
+    if (isAt(READ_ACTIVITIES.path, url)) return this.#answerActivities(request, response, principal);
     return false;
   }
 
-  async #answerActivities({ url = "", headers }: IncomingMessage, response: ServerResponse): Promise<void> {
-    const rendered = await this.#render(url);
+  async #answerActivities(
+    { url = "", headers }: IncomingMessage,
+    response: ServerResponse,
+    principal: Principal,
+  ): Promise<void> {
+    assertMay(principal, READ_ACTIVITIES);
+    const rendered = await this.#render(url, onlyOwner(principal));
     if (headers["if-none-match"]?.includes(rendered.etag)) {
       response.writeHead(304, ["ETag", rendered.etag, ...REVALIDATED]);
       response.end();
@@ -67,19 +74,24 @@ export class FastLane {
     response.end(rendered.body);
   }
 
-  async #render(url: string): Promise<Rendered> {
+  /** @param owner whose activities alone are shown; undefined for all */
+  async #render(url: string, owner: string | undefined): Promise<Rendered> {
     const position = await this.#engine.lastActivity();
     if (position !== this.#position || this.#activities.size >= MAX_CACHED) this.#activities.clear();
     this.#position = position;
-    const cached = this.#activities.get(url);
+    const key = owner === undefined ? url : `${url} ${owner}`;
+    const cached = this.#activities.get(key);
     if (cached) return cached;
     const filter = filterOf(new URL(url, "http://localhost"));
     assertResumable({ name: "after", after: filter.after ?? 0, newest: position, of: "the activities" });
-    const { items, next } = await this.#engine.activities(filter);
+    const { items, next } = await this.#engine.activities({
+      ...filter,
+      ...(owner !== undefined && { principal: owner }),
+    });
     const rendered = render(Buffer.from(JSON.stringify({ activities: items, next })), position);
     // Someone may have appended between the two reads: then the body is newer than its name, so do not keep it.
     const current = (items[0]?.seq ?? 0) <= position && position === this.#position;
-    if (current && rendered.body.length <= MAX_CACHED_BYTES) this.#activities.set(url, rendered);
+    if (current && rendered.body.length <= MAX_CACHED_BYTES) this.#activities.set(key, rendered);
     return rendered;
   }
 }

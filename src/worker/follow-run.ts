@@ -5,7 +5,7 @@ import { isOver, type Run } from "../core/run.ts";
 import type { StreamEncoder } from "../protocols/encoder.ts";
 import { EncodedStream } from "../stream/encoded.ts";
 import { runNow, type RunKey } from "../stream/feeds.ts";
-import type { WorkerDeps } from "./context.ts";
+import type { OwnDeps } from "./context.ts";
 import { reportFailure } from "./report-failure.ts";
 
 export interface StreamOptions {
@@ -19,7 +19,7 @@ export interface StreamOptions {
 }
 
 /** Streams the run's events as SSE from `after` on, and ends with the run's last event. */
-export function streamRun({ delivery, log }: WorkerDeps, options: StreamOptions): void {
+export function streamRun({ delivery, log }: OwnDeps, options: StreamOptions): void {
   const { response, run, after, onAbandon, encoder } = options;
   // Gone while its run was being stored: there will be no close event to wait for.
   if (response.destroyed) return onAbandon?.();
@@ -50,7 +50,7 @@ export function streamRun({ delivery, log }: WorkerDeps, options: StreamOptions)
  *   RUN_NOT_FOUND when it was deleted
  */
 export async function waitForEnd(
-  { engine, delivery, closing }: WorkerDeps,
+  { engine, delivery, closing }: OwnDeps,
   run: RunKey,
   signal: AbortSignal,
 ): Promise<Run> {

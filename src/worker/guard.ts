@@ -10,17 +10,14 @@ import { matcherOf } from "../api/match.ts";
 import { ROUTES } from "../api/routes.ts";
 import { READ_HEALTH } from "../api/system.ts";
 import { AppError } from "../core/errors.ts";
+import { ANONYMOUS, LOCAL, type Principal } from "../core/principal.ts";
 import type { ApiKey } from "../settings.ts";
-
-/** Who asks, for idempotency and logs: the key's name, or "local". */
-export type Principal = string;
 
 const isHealth = matcherOf(READ_HEALTH);
 /** Routes that need no key: a browser that opens the page has none to send, and its files hold no data. */
 const OPEN = ROUTES.filter(({ access }) => access === "anyone").map(matcherOf);
 
-/** Whoever asks without a key for what needs none. */
-export const ANONYMOUS: Principal = "anonymous";
+export const HOW_TO_AUTHORIZE = "Send one of the server's API keys as `Authorization: Bearer <secret>`.";
 
 const LOOPBACK_HOST = /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 const LOOPBACK_PEER = /^(127\.|::1$|::ffff:127\.)/;
@@ -33,10 +30,13 @@ const PROXY_HEADER =
   /^(via|forwarded|cdn-loop|true-client-ip|client-ip|x-(forwarded(-\w+)?|real-ip|client-ip|cluster-client-ip|original-(for|host|forwarded-for)|amzn-trace-id|cloud-trace-context|arr-log-id)|(cf|fly|tailscale|fastly|ngrok|x-envoy|x-vercel|x-azure|x-appengine|x-amz-cf)-[\w-]+)$/;
 
 export class Guard {
-  readonly #keys: readonly { readonly name: string; readonly digest: Buffer }[];
+  readonly #keys: readonly { readonly principal: Principal; readonly digest: Buffer }[];
 
   constructor(apiKeys: readonly ApiKey[]) {
-    this.#keys = apiKeys.map(({ name, secret }) => ({ name, digest: digestOf(secret) }));
+    this.#keys = apiKeys.map(({ name, secret, role = "admin" }) => ({
+      principal: { id: name, role, via: name },
+      digest: digestOf(secret),
+    }));
   }
 
   /** @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED */
@@ -91,8 +91,8 @@ export class Guard {
     // Digests have one length, which is what a comparison in constant time needs.
     const digest = digestOf(secret ?? "");
     const key = this.#keys.find((candidate) => timingSafeEqual(candidate.digest, digest));
-    if (secret !== undefined && key) return key.name;
-    throw new AppError("UNAUTHORIZED", "Send one of the server's API keys as `Authorization: Bearer <secret>`.");
+    if (secret !== undefined && key) return key.principal;
+    throw new AppError("UNAUTHORIZED", HOW_TO_AUTHORIZE);
   }
 }
 
@@ -119,7 +119,7 @@ function byLoopback({ socket, headers }: IncomingMessage): Principal {
         "or start evenkeel with API_KEYS=name:secret to serve other names.",
     );
   }
-  return "local";
+  return LOCAL;
 }
 
 function bearerOf({ headers }: IncomingMessage): string | undefined {

@@ -1,10 +1,11 @@
 /** The life of a request: guard, then the fast lane, then Koa. Called by node:http for every request. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { AppError } from "../core/errors.ts";
+import { ANONYMOUS, type Principal } from "../core/principal.ts";
 import { createApp } from "./app.ts";
 import type { WorkerDeps } from "./context.ts";
 import { FastLane } from "./fast-lane.ts";
-import { Guard, type Principal } from "./guard.ts";
+import { Guard } from "./guard.ts";
 import { requestIdOf, sendProblem } from "./problem.ts";
 import { assertShortBody } from "./refused-body.ts";
 import { reportFailure } from "./report-failure.ts";
@@ -13,7 +14,7 @@ export function createListener(deps: WorkerDeps): RequestListener {
   const guard = new Guard(deps.settings.apiKeys);
   const fastLane = new FastLane(deps.engine);
   const principals = new WeakMap<IncomingMessage, Principal>();
-  const app = createApp(deps, (request) => principals.get(request) ?? "").callback();
+  const app = createApp(deps, (request) => principals.get(request) ?? ANONYMOUS).callback();
 
   const fail = (request: IncomingMessage, response: ServerResponse, error: unknown) => {
     const requestId = requestIdOf(request);
@@ -27,7 +28,7 @@ export function createListener(deps: WorkerDeps): RequestListener {
       const principal = guard.admit(request);
       if (!request.url?.startsWith("/")) throw new AppError("INVALID_REQUEST", "Expected a path that starts with /.");
       if (request.method === "GET" || request.method === "HEAD") assertShortBody(request);
-      const answer = fastLane.answer(request, response);
+      const answer = fastLane.answer(request, response, principal);
       if (answer === true) return;
       if (answer !== false) {
         answer.catch((error: unknown) => fail(request, response, error));

@@ -1,7 +1,7 @@
 /** Waits for the end of a run and answers with what it came to: the reply of a chat, in whichever protocol. */
 import type { ServerResponse } from "node:http";
 import type { Run } from "../core/run.ts";
-import type { WorkerDeps } from "./context.ts";
+import type { OwnDeps } from "./context.ts";
 import { waitForEnd } from "./follow-run.ts";
 import { PatientReply } from "./keep-alive-reply.ts";
 import { errorBodyOf } from "./problem.ts";
@@ -18,7 +18,7 @@ export interface ReplyOptions {
 }
 
 /** Never rejects: what goes wrong is answered. */
-export async function replyWhenOver(deps: WorkerDeps, options: ReplyOptions): Promise<void> {
+export async function replyWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void> {
   const { response, requestId, run, onAbandon, show } = options;
   // Gone while its run was being stored: there will be no close event to free what is made below.
   if (response.destroyed) return onAbandon?.();

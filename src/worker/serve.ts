@@ -6,8 +6,11 @@ import type { RouterContext } from "@koa/router";
 import type { z } from "zod";
 import { check } from "../api/check.ts";
 import type { Answer, Foreign, ParamNames, Route } from "../api/route.ts";
+import { AppError } from "../core/errors.ts";
+import { may, type Access, type Principal } from "../core/principal.ts";
 import type { AppRouter } from "./app.ts";
-import type { RequestState } from "./context.ts";
+import { HOW_TO_AUTHORIZE } from "./guard.ts";
+import type { OwnDeps, RequestState } from "./context.ts";
 import { readHeaders, readJson, readQuery } from "./input.ts";
 import { assertShortBody } from "./refused-body.ts";
 
@@ -56,11 +59,14 @@ type Output<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 export type Handler<R extends Route> = (
   asked: Asked<R>,
   ctx: Context,
+  deps: OwnDeps,
 ) => Answered<R> | typeof TAKEN | Promise<Answered<R> | typeof TAKEN>;
 
 export function serve<R extends Route>(router: AppRouter, route: R, handler: Handler<R>): void {
   router.register(koaPath(route.path), [route.method], async (ctx: Context) => {
-    const answered = await handler(await read(route, ctx), ctx);
+    const { principal, own } = ctx.state;
+    assertMay(principal, route);
+    const answered = await handler(await read(route, ctx), ctx, own);
     if (answered === TAKEN) return;
     const { status, headers, body } = answered as ReturnType<typeof answer>;
     ctx.status = status;
@@ -68,6 +74,21 @@ export function serve<R extends Route>(router: AppRouter, route: R, handler: Han
     if (body !== undefined) ctx.body = body;
   });
 }
+
+/** @throws AppError UNAUTHORIZED, FORBIDDEN */
+export function assertMay(principal: Principal, { access }: Pick<Route, "access">): void {
+  if (may(principal, access)) return;
+  if (principal.role === "none") throw new AppError("UNAUTHORIZED", HOW_TO_AUTHORIZE);
+  throw new AppError("FORBIDDEN", `This needs ${NEEDED[access]}; yours has the role ${principal.role}.`);
+}
+
+const NEEDED: Readonly<Record<Access, string>> = {
+  anyone: "nothing",
+  viewer: "a key",
+  operator: "a key with the role viewer or admin",
+  client: "a key with the role client or admin",
+  admin: "a key with the role admin",
+};
 
 /** `/api/runs/{run_id}` → `/api/runs/:run_id` */
 export function koaPath(path: string): string {

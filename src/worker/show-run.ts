@@ -2,11 +2,11 @@
 import type { Reply, Task } from "../api/chat.ts";
 import type { Run as ShownRun } from "../api/runs.ts";
 import { AppError } from "../core/errors.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { OwnEngine } from "./own-engine.ts";
 import { isOver, type Run } from "../core/run.ts";
 
 /** @throws AppError RUN_NOT_FOUND */
-export async function findRun(engine: Engine, runId: string): Promise<Run> {
+export async function findRun(engine: OwnEngine, runId: string): Promise<Run> {
   const run = await engine.run(runId);
   if (run) return run;
   throw new AppError(

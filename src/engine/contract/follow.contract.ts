@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
-import type { Claim, Engine, Follower } from "../engine.ts";
+import type { Claim, Engine, Follower, AttributedActivity } from "../engine.ts";
 import { Collector, Viewer } from "./collector.ts";
 import {
   claimNext,
@@ -226,32 +226,32 @@ function testFeed(open: OpenEngine): void {
     const writing = await data.another();
     await enqueue(writing);
     const before = await data.engine.lastActivity();
-    const live = new Collector<Activity>();
+    const live = new Collector<AttributedActivity>();
     await data.engine.followActivities(live.push);
 
     await Promise.all(numbersTo(30).map((number) => post([data.engine, writing][number % 2] ?? writing, number)));
 
-    await live.until((items) => items.filter(({ seq }) => seq > before).length >= 30);
+    await live.until((items) => items.filter(({ activity: { seq } }) => seq > before).length >= 30);
     const { items } = await data.engine.activities({ limit: 30 });
-    expect(live.items.slice(-30)).toEqual(items.toReversed());
+    expect(live.items.slice(-30).map(({ activity }) => activity)).toEqual(items.toReversed());
   });
 
   test("a follower of the feed misses nothing when a thread is deleted meanwhile", async () => {
     await using data = await open();
     await complete(data.engine, await start(data.engine, { threadId: "thread" }));
-    const live = new Collector<Activity>();
+    const live = new Collector<AttributedActivity>();
     await data.engine.followActivities(live.push);
 
     await data.engine.deleteThread("thread");
     const { seq } = await post(data.engine, 1);
 
-    const seen = await live.until((items) => items.at(-1)?.seq === seq);
-    expect(seen.map((activity) => activity.seq)).toEqual(seen.map((_, index) => seq - seen.length + 1 + index));
+    const seen = await live.until((items) => items.at(-1)?.activity.seq === seq);
+    expect(seen.map(({ activity }) => activity.seq)).toEqual(seen.map((_, index) => seq - seen.length + 1 + index));
   });
 
   test("a stopped follower of the feed is never called again", async () => {
     await using data = await open();
-    const [stopped, other] = [new Collector<Activity>(), new Collector<Activity>()];
+    const [stopped, other] = [new Collector<AttributedActivity>(), new Collector<AttributedActivity>()];
     const follower = await data.engine.followActivities(stopped.push);
     await data.engine.followActivities(other.push);
     follower.stop();
@@ -259,7 +259,7 @@ function testFeed(open: OpenEngine): void {
 
     const { seq } = await post(data.engine, 1);
 
-    await other.until((items) => items.at(-1)?.seq === seq);
+    await other.until((items) => items.at(-1)?.activity.seq === seq);
     expect(stopped.items).toEqual([]);
   });
 }
@@ -322,13 +322,13 @@ function testSignals(open: OpenEngine): void {
     const heard = new Collector<string>();
     const onWork = () => heard.push(["work"]);
     await data.engine.watch(ownerOf("owner 1"), { onWork, onCancel: heard.push });
-    const activities = new Collector<Activity>();
+    const activities = new Collector<AttributedActivity>();
     await data.engine.followActivities(activities.push);
 
     await append(data.engine, claim, "a");
     const { seq } = await post(data.engine, 1);
 
-    await activities.until((items) => items.at(-1)?.seq === seq);
+    await activities.until((items) => items.at(-1)?.activity.seq === seq);
     expect(heard.items).toEqual([]);
   });
 

@@ -57,6 +57,16 @@ export function interruptedBy(
   throw new AppError("THREAD_BUSY", `Thread ${threadId} has run ${first} under way; wait for it or cancel it.`);
 }
 
+/**
+ * Says no more than of a thread that is not there: ids are the client's choice, and may be guessed.
+ * @param principal whose the thread is; undefined when it is new. @throws AppError THREAD_NOT_FOUND
+ */
+export function assertOwnThread(request: NewRun, principal: string | undefined): void {
+  if (!request.onlyOwnThread || principal === undefined || principal === request.principal) return;
+  const shown = JSON.stringify(request.threadId);
+  throw new AppError("THREAD_NOT_FOUND", `There is no thread ${shown} of yours; leave it out to begin a new one.`);
+}
+
 /** Where a delegated run would stand. */
 export interface Place {
   /** Below the run that a client asked for: its own children have depth 1. */

@@ -3,7 +3,7 @@
  * which connection does what: writes go through the group commit, reads and followers use their own.
  */
 import type { DatabaseSync } from "node:sqlite";
-import type { Activity, NewActivity } from "../../core/activity.ts";
+import type { NewActivity } from "../../core/activity.ts";
 import type { NewRun, Outcome, Owner } from "../../core/run.ts";
 import type {
   ActivityFilter,
@@ -11,10 +11,13 @@ import type {
   EngineLimits,
   EventPage,
   Left,
+  AttributedActivity,
+  RunOrThread,
   OwnerSignals,
   RunFilter,
   RunListener,
   Step,
+  ThreadFilter,
 } from "../engine.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import { Checkpointer } from "./checkpoint.ts";
@@ -64,15 +67,16 @@ export class SqliteEngine implements Engine {
   }
 
   post(activity: NewActivity) {
-    return this.#writer.run(() => this.#journal.insertActivity(activity, undefined));
+    return this.#writer.run(() => this.#journal.insertActivity(activity, {}));
   }
 
   deleteThread(threadId: string) {
     return this.#writer.run(() => {
-      const deleted = deleteThread(this.#connections.writing, threadId);
+      const owner = deleteThread(this.#connections.writing, threadId);
+      if (owner === undefined) return false;
       // Also what tells those who cache the feed that it has changed.
-      if (deleted) this.#journal.insertActivity({ type: "thread.deleted", detail: { thread_id: threadId } }, undefined);
-      return deleted;
+      this.#journal.insertActivity({ type: "thread.deleted", detail: { thread_id: threadId } }, { principal: owner });
+      return true;
     });
   }
 
@@ -129,8 +133,8 @@ export class SqliteEngine implements Engine {
     return this.#read(() => this.#reads.activities(filter));
   }
 
-  activitiesAfter(after: number, limit: number) {
-    return this.#read(() => this.#reads.activitiesAfter(after, limit));
+  activitiesAfter(after: number, limit: number, principal?: string) {
+    return this.#read(() => this.#reads.activitiesAfter(after, limit, principal));
   }
 
   /** Asked once per turn of the event loop, however many requests that turn answers. */
@@ -145,8 +149,12 @@ export class SqliteEngine implements Engine {
     return this.#read(() => this.#reads.countActivities(after));
   }
 
-  threads({ limit, before }: { limit: number; before?: number }) {
-    return this.#read(() => this.#reads.threads(limit, before));
+  threads(filter: ThreadFilter) {
+    return this.#read(() => this.#reads.threads(filter));
+  }
+
+  principalOf(of: RunOrThread) {
+    return this.#read(() => this.#reads.principalOf(of));
   }
 
   thread(threadId: string) {
@@ -165,7 +173,7 @@ export class SqliteEngine implements Engine {
     return this.#read(() => this.#followers.run(runId, listener));
   }
 
-  followActivities(onActivities: (activities: readonly Activity[]) => void) {
+  followActivities(onActivities: (activities: readonly AttributedActivity[]) => void) {
     return this.#read(() => this.#followers.activities(onActivities));
   }
 

@@ -3,12 +3,11 @@
  * to their followers. `PRAGMA data_version` says whether anything else changed. Called by `engine.ts`.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent, RunEventType } from "../../core/event.ts";
-import type { Follower, OwnerSignals, RunListener } from "../engine.ts";
+import type { Follower, AttributedActivity, OwnerSignals, RunListener } from "../engine.ts";
 import { isSqliteError } from "./connection.ts";
 import { Pulse, type LookResult } from "./pulse.ts";
-import { LIMIT, toActivity, type ActivityRow } from "./rows.ts";
+import { LIMIT, toAttributed, type ActivityRow } from "./rows.ts";
 
 // Rows looked at in one go. What is left waits for the next turn of the loop, so that a burst stalls nobody.
 const BATCH_ROWS = 1_000;
@@ -16,7 +15,7 @@ const FEW_RUNS = 4;
 const EAGER_MS = 3;
 const BUSY_MS = 10;
 
-type OnActivities = (activities: readonly Activity[]) => void;
+type OnActivities = (activities: readonly AttributedActivity[]) => void;
 
 interface WatchingOwner extends OwnerSignals {
   readonly key: string;
@@ -173,7 +172,7 @@ export class Followers {
     const last = rows.at(-1);
     if (!last) return false;
     this.#activitySeq = last.seq;
-    const activities = rows.map(toActivity);
+    const activities = rows.map(toAttributed);
     for (const onActivities of this.#onActivities) onActivities(activities);
     return rows.length === BATCH_ROWS;
   }

@@ -14,7 +14,7 @@ import { ledgerActivity } from "../rules/told.ts";
 import { usageOf, type RunRow } from "./rows.ts";
 
 /** The run that rows belong to. */
-type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id">;
+type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id" | "principal">;
 /** What a write under a fence has to know of its run: little, because every frame of text asks. */
 type OwnedRun = RunRef &
   Pick<RunRow, "status" | "fence" | "usage" | "cancel_requested"> & { readonly last_seq: number | null };
@@ -71,17 +71,20 @@ export class Journal {
     }
   }
 
-  insertActivity({ type, detail }: NewActivity, run: RunRef | undefined, at = Date.now()): Activity {
-    const [agentId, threadId, runId] = run ? [run.agent_id, run.thread_id, run.id] : [null, null, null];
-    const { lastInsertRowid } = this.#sql.insertActivity.run(
+  /** @param of the run that it is of; of a thread that is gone its owner alone; of nobody nothing */
+  insertActivity({ type, detail }: NewActivity, of: Partial<RunRef>, at = Date.now()): Activity {
+    const { agent_id = null, thread_id = null, id: run_id = null, principal = null } = of;
+    const text = JSON.stringify(detail);
+    const { lastInsertRowid } = this.#sql.insertActivity.run({
       at,
       type,
-      agentId,
-      threadId,
-      runId,
-      JSON.stringify(detail),
-    );
-    return { seq: Number(lastInsertRowid), at, type, agent_id: agentId, thread_id: threadId, run_id: runId, detail };
+      agent_id,
+      thread_id,
+      run_id,
+      principal,
+      text,
+    });
+    return { seq: Number(lastInsertRowid), at, type, agent_id, thread_id, run_id, detail };
   }
 
   /** Ends the run: its status, its terminal event, and the next of its thread may be claimed. */
@@ -130,7 +133,7 @@ export class Journal {
 function statements(db: DatabaseSync) {
   return {
     ownedRun: db.prepare(
-      "SELECT n, id, thread_id, agent_id, status, fence, usage, cancel_requested, " +
+      "SELECT n, id, thread_id, agent_id, principal, status, fence, usage, cancel_requested, " +
         "(SELECT max(seq) FROM events WHERE run_n = runs.n) AS last_seq FROM runs WHERE id = ?",
     ),
     lastSeq: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = ?"),
@@ -144,7 +147,8 @@ function statements(db: DatabaseSync) {
       "INSERT INTO messages (run_n, idx, thread_id, role, content, about, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
     ),
     insertActivity: db.prepare(
-      "INSERT INTO activities (at, type, agent_id, thread_id, run_id, detail) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT INTO activities (at, type, agent_id, thread_id, run_id, principal, detail) " +
+        "VALUES (:at, :type, :agent_id, :thread_id, :run_id, :principal, :text)",
     ),
     // A step that is finished clears the run of what happened to its processes before.
     progress: db.prepare(

@@ -214,6 +214,8 @@ const UNDO = [
   "DROP INDEX runs_ephemeral; ALTER TABLE runs DROP COLUMN ephemeral",
   "ALTER TABLE runs DROP COLUMN finish_reason; ALTER TABLE messages DROP COLUMN about",
   "ALTER TABLE runs DROP COLUMN attempts; DROP TABLE removals",
+  `DROP INDEX threads_by_principal; DROP INDEX activities_by_principal; DROP INDEX runs_by_principal;
+   ALTER TABLE threads DROP COLUMN principal; ALTER TABLE activities DROP COLUMN principal`,
 ];
 
 function goBackTo(path: string, schema: number): void {

@@ -5,7 +5,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run } from "../../core/run.ts";
 import type { Claim, EngineLimits, Left } from "../engine.ts";
-import { assertAdmitted, assertMayDelegate, interruptedBy, repeatOf } from "../rules/enqueue.ts";
+import { assertAdmitted, assertMayDelegate, assertOwnThread, interruptedBy, repeatOf } from "../rules/enqueue.ts";
 import { claimedEvent, handedBackEvent, queuedEvents } from "../rules/told.ts";
 import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
 import { Family } from "./family.ts";
@@ -41,6 +41,8 @@ export class Queue {
     const request = parent ? { ...asked, principal: parent.principal } : asked;
     const first = repeatOf(request, this.#byKey(request), this.#get(request.runId));
     if (first) return { run: toRun(first), created: false };
+    const thread = this.#sql.threadPrincipal.get(request.threadId) as { principal: string } | undefined;
+    assertOwnThread(request, thread?.principal);
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
     const underWay = (this.#sql.underWay.all(request.threadId) as { id: string }[]).map(({ id }) => id);
     for (const id of interruptedBy(request.strategy, request.threadId, underWay)) this.#cancelFamily(id);
@@ -115,7 +117,7 @@ export class Queue {
 
   #insert(request: NewRun): RunRow {
     const now = Date.now();
-    this.#sql.upsertThread.run(request.threadId, now, now);
+    this.#sql.upsertThread.run(request.threadId, request.principal, now, now);
     const head = this.#sql.underWay.get(request.threadId) === undefined ? 1 : 0;
     const row = this.#sql.insert.get({
       id: request.runId,
@@ -186,8 +188,10 @@ function statements(db: DatabaseSync) {
     byKey: db.prepare("SELECT * FROM runs WHERE principal = ? AND idempotency_key = ?"),
     countQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE status = 'queued'"),
     underWay: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running') ORDER BY n"),
+    threadPrincipal: db.prepare("SELECT principal FROM threads WHERE id = ?"),
     upsertThread: db.prepare(
-      "INSERT INTO threads (id, created_at, updated_at) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
+      "INSERT INTO threads (id, principal, created_at, updated_at) VALUES (?, ?, ?, ?) " +
+        "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
     ),
     insert: db.prepare(
       "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral) " +

@@ -4,8 +4,19 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import type { Run } from "../../core/run.ts";
-import type { ActivityCounts, ActivityFilter, EventPage, Page, RunFilter, ToolCall, Turn } from "../engine.ts";
-import { LIMIT, toActivity, toRun, type ActivityRow, type RunRow } from "./rows.ts";
+import type {
+  ActivityCounts,
+  ActivityFilter,
+  EventPage,
+  AttributedActivity,
+  RunOrThread,
+  Page,
+  RunFilter,
+  ThreadFilter,
+  ToolCall,
+  Turn,
+} from "../engine.ts";
+import { LIMIT, toActivity, toAttributed, toRun, type ActivityRow, type RunRow } from "./rows.ts";
 import { toMessages, toToolCall, toTurns, TURN, type ToolCallRow, type TurnRow } from "./turns.ts";
 
 export class Reads {
@@ -24,9 +35,10 @@ export class Reads {
     return row && toRun(row);
   }
 
-  runs({ limit, before, status, agentId, threadId, parentRunId, topLevel }: RunFilter): Page<Run> {
+  runs({ limit, before, status, agentId, threadId, parentRunId, topLevel, principal }: RunFilter): Page<Run> {
     const rows = this.#newest<RunRow>("runs", "n", {
       "n < ?": before,
+      "principal = ?": principal,
       "status = ?": status,
       "agent_id = ?": agentId,
       "thread_id = ?": threadId,
@@ -36,9 +48,10 @@ export class Reads {
     return page(rows.map(toRun), limit, rows.at(-1)?.n);
   }
 
-  activities({ limit, before, after, agentId, threadId, runId, type }: ActivityFilter): Page<Activity> {
+  activities({ limit, before, after, agentId, threadId, runId, type, principal }: ActivityFilter): Page<Activity> {
     const rows = this.#newest<ActivityRow>("activities", "seq", {
       "seq < ?": before,
+      "principal = ?": principal,
       "seq > ?": after,
       "agent_id = ?": agentId,
       "thread_id = ?": threadId,
@@ -48,13 +61,23 @@ export class Reads {
     return page(rows.map(toActivity), limit, rows.at(-1)?.seq);
   }
 
-  activitiesAfter(after: number, limit: number): Activity[] {
-    return (this.#sql.activitiesAfter.all(after, limit) as unknown as ActivityRow[]).map(toActivity);
+  activitiesAfter(after: number, limit: number, principal?: string): AttributedActivity[] {
+    const { activitiesAfter, ownActivitiesAfter } = this.#sql;
+    const rows =
+      principal === undefined ? activitiesAfter.all(after, limit) : ownActivitiesAfter.all(principal, after, limit);
+    return (rows as unknown as ActivityRow[]).map(toAttributed);
   }
 
-  threads(limit: number, before: number | undefined): Page<ThreadSummary> {
-    const rows = this.#sql.threads.all(before ?? Number.MAX_SAFE_INTEGER, limit) as unknown as ThreadRow[];
+  threads({ limit, before = Number.MAX_SAFE_INTEGER, principal }: ThreadFilter): Page<ThreadSummary> {
+    const { threads, ownThreads } = this.#sql;
+    const found = principal === undefined ? threads.all(before, limit) : ownThreads.all(principal, before, limit);
+    const rows = found as unknown as ThreadRow[];
     return page(rows.map(toSummary), limit, rows.at(-1)?.last_run);
+  }
+
+  principalOf({ runId, threadId }: RunOrThread): string | undefined {
+    const row = runId === undefined ? this.#sql.threadOwner.get(threadId) : this.#sql.runOwner.get(runId);
+    return row && String(row["principal"]);
   }
 
   thread(threadId: string): Thread | undefined {
@@ -153,6 +176,11 @@ function statements(db: DatabaseSync) {
     ),
     lastEvent: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?)"),
     threads: db.prepare(`${THREAD} WHERE t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC ${LIMIT}`),
+    ownThreads: db.prepare(
+      `${THREAD} WHERE t.principal = ? AND t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC ${LIMIT}`,
+    ),
+    threadOwner: db.prepare("SELECT principal FROM threads WHERE id = ?"),
+    runOwner: db.prepare("SELECT principal FROM runs WHERE id = ?"),
     thread: db.prepare(`${THREAD} WHERE t.id = ?`),
     messages: db.prepare(
       `SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = ? ORDER BY m.run_n, m.idx`,
@@ -172,6 +200,7 @@ function statements(db: DatabaseSync) {
     claimable: db.prepare(
       "SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 UNION ALL SELECT 1 FROM runs WHERE status = 'running' AND lease_until < ? LIMIT 1",
     ),
+    ownActivitiesAfter: db.prepare(`SELECT * FROM activities WHERE principal = ? AND seq > ? ORDER BY seq ${LIMIT}`),
     activitiesAfter: db.prepare(`SELECT * FROM activities WHERE seq > ? ORDER BY seq ${LIMIT}`),
     lastActivity: db.prepare("SELECT max(seq) AS seq FROM activities"),
     // The + keeps the planner on the range of new rows, instead of reading all activities by type.

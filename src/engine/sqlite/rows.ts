@@ -1,6 +1,7 @@
 /** Rows as SQLite returns them, turned into our nouns. Called by the other files of this driver. */
 import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { ErrorInfo } from "../../core/errors.ts";
+import type { AttributedActivity } from "../engine.ts";
 import { NO_USAGE, type FinishReason, type Owner, type Run, type RunStatus, type Usage } from "../../core/run.ts";
 
 /**
@@ -76,9 +77,15 @@ export interface ActivityRow {
   readonly agent_id: string | null;
   readonly thread_id: string | null;
   readonly run_id: string | null;
+  readonly principal: string | null;
   readonly detail: string;
 }
 
 export function toActivity(row: ActivityRow): Activity {
-  return { ...row, detail: JSON.parse(row.detail) as Activity["detail"] };
+  const { seq, at, type, agent_id, thread_id, run_id, detail } = row;
+  return { seq, at, type, agent_id, thread_id, run_id, detail: JSON.parse(detail) as Activity["detail"] };
+}
+
+export function toAttributed(row: ActivityRow): AttributedActivity {
+  return { principal: row.principal, activity: toActivity(row) };
 }

@@ -167,6 +167,18 @@ const MIGRATIONS: readonly string[] = [
     at INTEGER NOT NULL
   );
   `,
+  // 9: whose a thread and an activity is: lists and the feed are read by owner
+  `
+  ALTER TABLE threads ADD COLUMN principal TEXT NOT NULL DEFAULT '';
+  UPDATE threads SET principal = coalesce(
+    (SELECT r.principal FROM runs r WHERE r.thread_id = threads.id ORDER BY r.n LIMIT 1), '');
+  CREATE INDEX threads_by_principal ON threads (principal, last_run);
+  ALTER TABLE activities ADD COLUMN principal TEXT;
+  UPDATE activities SET principal = (SELECT r.principal FROM runs r WHERE r.id = activities.run_id)
+    WHERE run_id IS NOT NULL;
+  CREATE INDEX activities_by_principal ON activities (principal, seq) WHERE principal IS NOT NULL;
+  CREATE INDEX runs_by_principal ON runs (principal, n);
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

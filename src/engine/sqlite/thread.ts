@@ -2,8 +2,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 
-/** @returns false when there is no such thread. @throws AppError THREAD_BUSY before anything is removed */
-export function deleteThread(db: DatabaseSync, threadId: string): boolean {
+/** @returns whose it was; undefined when there is no such thread. @throws AppError THREAD_BUSY before anything is removed */
+export function deleteThread(db: DatabaseSync, threadId: string): string | undefined {
   const busy = db.prepare("SELECT id FROM runs WHERE thread_id = ? AND status IN ('queued', 'running')").get(threadId);
   if (busy) {
     const runId = String(busy["id"]);
@@ -16,7 +16,8 @@ export function deleteThread(db: DatabaseSync, threadId: string): boolean {
   for (const table of ["messages", "activities", "runs"]) {
     db.prepare(`DELETE FROM ${table} WHERE thread_id = ?`).run(threadId);
   }
-  return db.prepare("DELETE FROM threads WHERE id = ?").run(threadId).changes > 0;
+  const row = db.prepare("DELETE FROM threads WHERE id = ? RETURNING principal").get(threadId);
+  return row && String(row["principal"]);
 }
 
 /** A client that waits for the end of its run, or reads its events, has this long. */

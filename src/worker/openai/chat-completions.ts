@@ -7,7 +7,7 @@ import { AppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
 import { chatCompletionOf, ChatCompletionStream } from "../../protocols/openai-chat-stream.ts";
 import type { AppRouter } from "../app.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { replyWhenOver } from "../reply.ts";
 import { serve, TAKEN } from "../serve.ts";
@@ -15,9 +15,9 @@ import { failureOf } from "../show-run.ts";
 import { conversationOf } from "./conversation.ts";
 import { agentOf, newRunOf, readJournal } from "./run.ts";
 
-export function chatCompletionRoutes(router: AppRouter, deps: WorkerDeps): void {
-  serve(router, COMPLETE_CHAT, async ({ body }, ctx) => {
-    const run = await enqueue(body, ctx.state.principal, deps);
+export function chatCompletionRoutes(router: AppRouter): void {
+  serve(router, COMPLETE_CHAT, async ({ body }, ctx, deps) => {
+    const run = await enqueue(body, ctx.state.principal.id, deps);
     const onAbandon = body.thread_id ? () => {} : () => cancel(run, deps);
     const { res: response, state } = ctx;
     ctx.respond = false;
@@ -33,7 +33,7 @@ export function chatCompletionRoutes(router: AppRouter, deps: WorkerDeps): void 
   });
 }
 
-async function enqueue(body: CompletionRequest, principal: string, { engine, agents }: WorkerDeps): Promise<Run> {
+async function enqueue(body: CompletionRequest, principal: string, { engine, agents }: OwnDeps): Promise<Run> {
   const { agentId } = agentOf(body.model, agents);
   const threadId = body.thread_id ?? undefined;
   const conversation = conversationOf("messages", body.messages, null);
@@ -42,12 +42,12 @@ async function enqueue(body: CompletionRequest, principal: string, { engine, age
   return run;
 }
 
-function cancel({ run_id: runId }: Run, { engine, log }: WorkerDeps): void {
+function cancel({ run_id: runId }: Run, { engine, log }: OwnDeps): void {
   engine.cancel(runId).catch((error: unknown) => log.error({ err: error, run_id: runId }, "cancel failed"));
 }
 
 /** @throws AppError why the run came to nothing */
-async function completionOf(run: Run, { engine }: WorkerDeps): Promise<object> {
+async function completionOf(run: Run, { engine }: OwnDeps): Promise<object> {
   const { run_id: runId, status } = run;
   const failure = failureOf(run);
   if (failure) throw failure;

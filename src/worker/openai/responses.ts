@@ -9,7 +9,7 @@ import { OpenAiResponse, runIdOf, type ResponseOptions } from "../../protocols/o
 import { ResponseStream } from "../../protocols/openai-response-stream.ts";
 import type { CustomValues } from "../../core/event.ts";
 import type { AppRouter } from "../app.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { replyWhenOver } from "../reply.ts";
 import { answer, serve, TAKEN, type Context } from "../serve.ts";
@@ -19,11 +19,9 @@ import { agentOf, newRunOf, readJournal } from "./run.ts";
 /** What a response says of its request, kept in the run's metadata beside the client's own. */
 const OURS = { previous: "evenkeel.previous_response_id", background: "evenkeel.background" } as const;
 
-export function responseRoutes(router: AppRouter, deps: WorkerDeps): void {
-  const { engine } = deps;
-
-  serve(router, CREATE_RESPONSE, async ({ body }, ctx) => {
-    const run = await enqueue(body, ctx.state.principal, deps);
+export function responseRoutes(router: AppRouter): void {
+  serve(router, CREATE_RESPONSE, async ({ body }, ctx, deps) => {
+    const run = await enqueue(body, ctx.state.principal.id, deps);
     if (body.stream) return stream(ctx, deps, { run, startingAfter: -1 });
     if (body.background) return answer(200, await show(run, deps));
     ctx.respond = false;
@@ -33,21 +31,21 @@ export function responseRoutes(router: AppRouter, deps: WorkerDeps): void {
     return TAKEN;
   });
 
-  serve(router, SHOW_RESPONSE, async ({ params, query }, ctx) => {
+  serve(router, SHOW_RESPONSE, async ({ params, query }, ctx, deps) => {
     const run = await findResponse(params.response_id, deps);
     if (query.stream) return stream(ctx, deps, { run, startingAfter: query.starting_after ?? -1 });
     return answer(200, await show(run, deps));
   });
 
-  serve(router, CANCEL_RESPONSE, async ({ params }) => {
+  serve(router, CANCEL_RESPONSE, async ({ params }, _ctx, deps) => {
     const { run_id: runId } = await findResponse(params.response_id, deps);
-    const run = await engine.cancel(runId);
+    const run = await deps.engine.cancel(runId);
     if (!run) throw notFound(params.response_id);
     return answer(200, await show(run, deps));
   });
 }
 
-async function enqueue(body: ResponseRequest, principal: string, deps: WorkerDeps): Promise<Run> {
+async function enqueue(body: ResponseRequest, principal: string, deps: OwnDeps): Promise<Run> {
   const { previous_response_id: previousId, background, metadata, store } = body;
   const previous = previousId ? await findResponse(previousId, deps) : undefined;
   const { agentId } = agentOf(body.model, deps.agents);
@@ -67,7 +65,7 @@ async function enqueue(body: ResponseRequest, principal: string, deps: WorkerDep
   return run;
 }
 
-function stream(ctx: Context, deps: WorkerDeps, { run, startingAfter }: { run: Run; startingAfter: number }) {
+function stream(ctx: Context, deps: OwnDeps, { run, startingAfter }: { run: Run; startingAfter: number }) {
   ctx.respond = false;
   const encoder = new ResponseStream({ ...optionsOf(run), startingAfter });
   streamRun(deps, { response: ctx.res, run, after: 0, encoder });
@@ -75,7 +73,7 @@ function stream(ctx: Context, deps: WorkerDeps, { run, startingAfter }: { run: R
 }
 
 /** The response as the journal has it so far. */
-async function show(run: Run, { engine }: WorkerDeps) {
+async function show(run: Run, { engine }: OwnDeps) {
   const response = new OpenAiResponse(optionsOf(run));
   for (const event of await readJournal(engine, run.run_id)) {
     response.see(event);
@@ -95,7 +93,7 @@ function optionsOf({ agent_id: model, metadata: all }: Run): ResponseOptions {
   };
 }
 
-async function findResponse(responseId: string, { engine }: WorkerDeps): Promise<Run> {
+async function findResponse(responseId: string, { engine }: OwnDeps): Promise<Run> {
   const runId = runIdOf(responseId);
   const run = runId === undefined ? undefined : await engine.run(runId);
   if (run) return run;

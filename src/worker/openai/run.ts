@@ -4,7 +4,7 @@ import type { Agent } from "../../core/agent.ts";
 import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
 import type { NewRun } from "../../core/run.ts";
-import type { Engine } from "../../engine/engine.ts";
+import type { OwnEngine } from "../own-engine.ts";
 import type { StoredEvent } from "../../protocols/encoder.ts";
 import type { Conversation } from "./conversation.ts";
 
@@ -50,7 +50,7 @@ export function newRunOf({ threadId, before, message, ...asked }: AskedRun): New
 }
 
 /** All events of a run so far. */
-export async function readJournal(engine: Engine, runId: string): Promise<StoredEvent[]> {
+export async function readJournal(engine: OwnEngine, runId: string): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
   for (;;) {
     const rows = await engine.events(runId, events.at(-1)?.seq ?? 0, PAGE);

@@ -1,11 +1,10 @@
 /** Posting a notice to the activity feed. Reading it is in the fast lane. */
 import { POST_NOTICE } from "../../api/activities.ts";
 import type { AppRouter } from "../app.ts";
-import type { WorkerDeps } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
-export function activityRoutes(router: AppRouter, { engine }: WorkerDeps): void {
-  serve(router, POST_NOTICE, async ({ body: { role, content } }) => {
+export function activityRoutes(router: AppRouter): void {
+  serve(router, POST_NOTICE, async ({ body: { role, content } }, _ctx, { engine }) => {
     return answer(201, await engine.post({ type: "notice", detail: { role, content } }));
   });
 }

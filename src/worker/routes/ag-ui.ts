@@ -2,21 +2,20 @@
 import { RUN_AGENT, type RunAgentInput } from "../../api/ag-ui.ts";
 import { invalid } from "../../api/check.ts";
 import type { Message } from "../../core/message.ts";
-import type { Engine } from "../../engine/engine.ts";
 import { AgUiStream } from "../../protocols/ag-ui-stream.ts";
 import type { AppRouter } from "../app.ts";
 import { newRunOf } from "../chat-request.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { OwnEngine } from "../own-engine.ts";
 import { streamRun } from "../follow-run.ts";
 import { serve, TAKEN } from "../serve.ts";
 
-export function agUiRoutes(router: AppRouter, deps: WorkerDeps): void {
-  const { engine, agents } = deps;
-  serve(router, RUN_AGENT, async ({ params, body, headers }, ctx) => {
+export function agUiRoutes(router: AppRouter): void {
+  serve(router, RUN_AGENT, async ({ params, body, headers }, ctx, deps) => {
+    const { engine, agents } = deps;
     const { threadId, runId, messages } = body;
     const message = newestOf(body);
     const chat = { agent_id: params.agent_id, message, thread_id: threadId, run_id: runId };
-    const { principal } = ctx.state;
+    const principal = ctx.state.principal.id;
     const asked = newRunOf(chat, { agents, principal, idempotencyKey: null, given: chat });
     const { run } = await engine.enqueue({ ...asked, before: await saidBefore(body, engine) });
     ctx.respond = false;
@@ -35,7 +34,7 @@ function newestOf({ messages }: RunAgentInput): string {
 }
 
 /** A thread that is new here may be an old one of the client's. */
-async function saidBefore({ threadId, messages }: RunAgentInput, engine: Engine): Promise<Message[]> {
+async function saidBefore({ threadId, messages }: RunAgentInput, engine: OwnEngine): Promise<Message[]> {
   const known = await engine.runs({ threadId, limit: 1 });
   if (known.items.length > 0) return [];
   return messages.slice(0, -1).flatMap(({ role, content }): Message[] => {

@@ -2,10 +2,10 @@
 import { LIST_AGENTS, type AgentInfo } from "../../api/agents.ts";
 import type { Agent } from "../../core/agent.ts";
 import type { AppRouter } from "../app.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { RouteDeps } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
-export function agentRoutes(router: AppRouter, { agents }: WorkerDeps): void {
+export function agentRoutes(router: AppRouter, { agents }: RouteDeps): void {
   // The configuration does not change while this process lives.
   const body = { agents: [...agents.values()].map(show) };
   serve(router, LIST_AGENTS, () => answer(200, body));

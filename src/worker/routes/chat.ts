@@ -7,7 +7,7 @@ import type { StreamEncoder } from "../../protocols/encoder.ts";
 import { chatOf, idempotencyKeyOf } from "../ai-sdk.ts";
 import type { AppRouter } from "../app.ts";
 import { newRunOf } from "../chat-request.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { replyWhenOver } from "../reply.ts";
 import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
@@ -24,8 +24,8 @@ interface Started {
   readonly encoder?: StreamEncoder;
 }
 
-export function chatRoutes(router: AppRouter, deps: WorkerDeps): void {
-  serve(router, POST_CHAT, async (asked, ctx) => {
+export function chatRoutes(router: AppRouter): void {
+  serve(router, POST_CHAT, async (asked, ctx, deps) => {
     if (asked.foreign) {
       const started = await enqueue(askedByUi(asked.foreign, asked, deps), ctx, deps);
       return stream(ctx, deps, { ...started, encoder: new AiSdkStream() });
@@ -36,32 +36,32 @@ export function chatRoutes(router: AppRouter, deps: WorkerDeps): void {
     return reply(ctx, deps, chat);
   });
 
-  serve(router, STREAM_CHAT, async (asked, ctx) => stream(ctx, deps, await enqueue(asked, ctx, deps)));
+  serve(router, STREAM_CHAT, async (asked, ctx, deps) => stream(ctx, deps, await enqueue(asked, ctx, deps)));
 
-  serve(router, BEGIN_CHAT, async (asked, ctx) => {
+  serve(router, BEGIN_CHAT, async (asked, ctx, deps) => {
     const { run } = await enqueue(asked, ctx, deps);
     return accepted(run, prefersAsync(asked) ? { "Preference-Applied": "respond-async" } : {});
   });
 
-  serve(router, RESUME_UI_CHAT, async ({ params }, ctx) => {
+  serve(router, RESUME_UI_CHAT, async ({ params }, ctx, deps) => {
     const run = await runUnderWay(deps, params.thread_id);
     if (!run) return answer(204, undefined);
     return stream(ctx, deps, { run, onAbandon: () => {}, encoder: new AiSdkStream() });
   });
 
-  serve(router, STOP_UI_CHAT, async ({ params }) => {
+  serve(router, STOP_UI_CHAT, async ({ params }, _ctx, deps) => {
     const run = await runUnderWay(deps, params.thread_id);
     if (run) await deps.engine.cancel(run.run_id);
     return answer(204, undefined);
   });
 
-  serve(router, SHOW_TASK, async ({ params }) => {
+  serve(router, SHOW_TASK, async ({ params }, _ctx, deps) => {
     return answer(200, showTask(await findRun(deps.engine, params.task_id)));
   });
 }
 
 /** The request of the AI SDK in our words. */
-function askedByUi(ui: UiChat, { query, given, headers }: Asked<typeof POST_CHAT>, { agents }: WorkerDeps): AskedChat {
+function askedByUi(ui: UiChat, { query, given, headers }: Asked<typeof POST_CHAT>, { agents }: OwnDeps): AskedChat {
   const key = idempotencyKeyOf(ui);
   return {
     body: chatOf(ui, query.agent, agents),
@@ -71,10 +71,10 @@ function askedByUi(ui: UiChat, { query, given, headers }: Asked<typeof POST_CHAT
   };
 }
 
-async function enqueue({ body, given, headers }: AskedChat, ctx: Context, deps: WorkerDeps): Promise<Started> {
+async function enqueue({ body, given, headers }: AskedChat, ctx: Context, deps: OwnDeps): Promise<Started> {
   const { engine, agents, log } = deps;
   const idempotencyKey = headers["idempotency-key"] ?? null;
-  const { principal } = ctx.state;
+  const principal = ctx.state.principal.id;
   const { run, created } = await engine.enqueue(newRunOf(body, { agents, principal, idempotencyKey, given }));
   if (!created) ctx.set("Idempotent-Replayed", "true");
   const cancel = () => {
@@ -85,7 +85,7 @@ async function enqueue({ body, given, headers }: AskedChat, ctx: Context, deps: 
 }
 
 /** The newest run of the thread, unless it is over. */
-async function runUnderWay({ engine }: WorkerDeps, threadId: string): Promise<Run | undefined> {
+async function runUnderWay({ engine }: OwnDeps, threadId: string): Promise<Run | undefined> {
   const { items } = await engine.runs({ threadId, limit: 1 });
   return items.find(({ status }) => !isOver(status));
 }
@@ -95,7 +95,7 @@ function prefersAsync({ headers }: AskedChat): boolean {
   return /\brespond-async\b/i.test(headers.prefer ?? "");
 }
 
-function stream(ctx: Context, deps: WorkerDeps, { run, ...options }: Started): typeof TAKEN {
+function stream(ctx: Context, deps: OwnDeps, { run, ...options }: Started): typeof TAKEN {
   ctx.respond = false;
   ctx.set("Content-Location", `/api/runs/${run.run_id}`);
   streamRun(deps, { response: ctx.res, run, after: 0, ...options });
@@ -108,7 +108,7 @@ function accepted(run: Run, headers: Readonly<Record<string, string>>) {
   return answer(202, body, { Location: `/api/chat/task/${run_id}`, ...headers });
 }
 
-async function reply(ctx: Context, deps: WorkerDeps, { run, onAbandon }: Started): Promise<typeof TAKEN> {
+async function reply(ctx: Context, deps: OwnDeps, { run, onAbandon }: Started): Promise<typeof TAKEN> {
   ctx.respond = false;
   await replyWhenOver(deps, { response: ctx.res, requestId: ctx.state.requestId, run, onAbandon, show: replyOf });
   return TAKEN;

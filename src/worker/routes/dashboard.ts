@@ -8,10 +8,9 @@ import { ROUTES } from "../../api/routes.ts";
 import { AppError } from "../../core/errors.ts";
 import { VERSION } from "../../version.ts";
 import type { AppRouter } from "../app.ts";
-import type { WorkerDeps } from "../context.ts";
-import { ANONYMOUS } from "../guard.ts";
+import type { RouteDeps } from "../context.ts";
 import { PageFiles, type PageFile } from "../page-files.ts";
-import { serve, TAKEN, type Context } from "../serve.ts";
+import { assertMay, serve, TAKEN, type Context } from "../serve.ts";
 
 const OUTPUT = join(import.meta.dirname, "../../../dist/dashboard");
 
@@ -41,7 +40,7 @@ const ASK_FIRST = "no-cache";
 
 export function dashboardRoutes(
   router: AppRouter,
-  { settings }: WorkerDeps,
+  { settings }: RouteDeps,
   files = new PageFiles(OUTPUT, { live: settings.reload }),
 ): void {
   serve(router, OPEN_DASHBOARD, async (_asked, ctx) => {
@@ -62,8 +61,7 @@ export function dashboardRoutes(
 
 /** What programs see that ask for JSON at the door. */
 function answerIndex(ctx: Context): typeof TAKEN {
-  if (ctx.state["principal"] === ANONYMOUS)
-    throw new AppError("UNAUTHORIZED", "Send one of the server's API keys as `Authorization: Bearer <secret>`.");
+  assertMay(ctx.state.principal, { access: "viewer" });
   ctx.body = {
     name: "evenkeel",
     version: VERSION,

@@ -2,10 +2,10 @@
 import { LIST_MCP_SERVERS, RESTART_MCP_SERVER } from "../../api/mcp.ts";
 import { AppError } from "../../core/errors.ts";
 import type { AppRouter } from "../app.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { RouteDeps } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
-export function mcpRoutes(router: AppRouter, { mcpServers, mcpBoard }: WorkerDeps): void {
+export function mcpRoutes(router: AppRouter, { mcpServers, mcpBoard }: RouteDeps): void {
   serve(router, LIST_MCP_SERVERS, () => answer(200, { servers: mcpBoard.list() }));
 
   serve(router, RESTART_MCP_SERVER, ({ params }) => {

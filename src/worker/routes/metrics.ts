@@ -2,10 +2,10 @@
 import { READ_METRICS } from "../../api/system.ts";
 import { renderMetrics } from "../../observe/metrics.ts";
 import type { AppRouter } from "../app.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { RouteDeps } from "../context.ts";
 import { serve, TAKEN } from "../serve.ts";
 
-export function metricsRoutes(router: AppRouter, { delivery }: WorkerDeps): void {
+export function metricsRoutes(router: AppRouter, { delivery }: RouteDeps): void {
   serve(router, READ_METRICS, async (_asked, ctx) => {
     const { contentType, text } = await renderMetrics(delivery.feeds.processes.processes);
     ctx.set("Content-Type", contentType);

@@ -4,23 +4,24 @@ import { AppError } from "../../core/errors.ts";
 import { isOver, type Run } from "../../core/run.ts";
 import type { RunFilter } from "../../engine/engine.ts";
 import type { AppRouter } from "../app.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { assertResumable } from "../position.ts";
 import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
 import { findRun, showRun } from "../show-run.ts";
 
-export function runRoutes(router: AppRouter, deps: WorkerDeps): void {
-  const { engine } = deps;
-
-  serve(router, LIST_RUNS, async ({ query }) => {
+export function runRoutes(router: AppRouter): void {
+  serve(router, LIST_RUNS, async ({ query }, _ctx, { engine }) => {
     const { items, next } = await engine.runs(filterOf(query));
     return answer(200, { runs: items.map(showRun), next });
   });
 
-  serve(router, SHOW_RUN, async ({ params }) => answer(200, showRun(await findRun(engine, params.run_id))));
+  serve(router, SHOW_RUN, async ({ params }, _ctx, { engine }) =>
+    answer(200, showRun(await findRun(engine, params.run_id))),
+  );
 
-  serve(router, READ_EVENTS, async (asked, ctx) => {
+  serve(router, READ_EVENTS, async (asked, ctx, deps) => {
+    const { engine } = deps;
     const run = await findRun(engine, asked.params.run_id);
     const { name, after } = startOf(asked);
     assertResumable({ name, after, newest: await engine.lastEvent(run.run_id), of: `run ${run.run_id}` });
@@ -33,7 +34,7 @@ export function runRoutes(router: AppRouter, deps: WorkerDeps): void {
     return TAKEN;
   });
 
-  serve(router, CANCEL_RUN, async ({ params }) => {
+  serve(router, CANCEL_RUN, async ({ params }, _ctx, { engine }) => {
     const { run_id: runId } = await findRun(engine, params.run_id);
     const run = await engine.cancel(runId);
     if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`);
@@ -41,7 +42,7 @@ export function runRoutes(router: AppRouter, deps: WorkerDeps): void {
   });
 }
 
-async function stream(ctx: Context, deps: WorkerDeps, { run, after }: { run: Run; after: number }) {
+async function stream(ctx: Context, deps: OwnDeps, { run, after }: { run: Run; after: number }) {
   // 204 is how a server tells an EventSource that has everything not to reconnect (WHATWG HTML § 9.2.3).
   if (isOver(run.status) && (await deps.engine.events(run.run_id, after, { limit: 1 })).length === 0)
     return answer(204, undefined);

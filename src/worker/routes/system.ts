@@ -3,21 +3,21 @@ import { LIST_PROCESSES, READ_INFO, READ_READY } from "../../api/system.ts";
 import type { ChildKind } from "../../process/protocol.ts";
 import { VERSION } from "../../version.ts";
 import type { AppRouter } from "../app.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { OwnDeps, RouteDeps } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
-export function systemRoutes(router: AppRouter, deps: WorkerDeps): void {
+export function systemRoutes(router: AppRouter, deps: RouteDeps): void {
   const { delivery, settings, agents } = deps;
 
   serve(router, LIST_PROCESSES, () => answer(200, { processes: delivery.feeds.processes.processes }));
 
-  serve(router, READ_READY, async () => {
-    const checks = await readiness(deps);
+  serve(router, READ_READY, async (_asked, _ctx, own) => {
+    const checks = await readiness(own);
     const isReady = Object.values(checks).every((check) => check === "ok");
     return isReady ? answer(200, { status: "ready", checks }) : answer(503, { status: "not_ready", checks });
   });
 
-  serve(router, READ_INFO, async () => {
+  serve(router, READ_INFO, async (_asked, _ctx, { engine }) => {
     const { mode, environment, workers, reload, model } = settings;
     const body = {
       name: "evenkeel",
@@ -26,7 +26,7 @@ export function systemRoutes(router: AppRouter, deps: WorkerDeps): void {
       environment,
       reload,
       node: process.version,
-      engine: { driver: "sqlite", runs: await deps.engine.counts() },
+      engine: { driver: "sqlite", runs: await engine.counts() },
       processes: { workers, agents: settings.agents },
       model: { simulated: model.simulated },
       agents: [...agents.keys()],
@@ -35,7 +35,7 @@ export function systemRoutes(router: AppRouter, deps: WorkerDeps): void {
   });
 }
 
-async function readiness({ engine, delivery, settings, closing }: WorkerDeps): Promise<Record<string, string>> {
+async function readiness({ engine, delivery, settings, closing }: OwnDeps): Promise<Record<string, string>> {
   const { processes } = delivery.feeds.processes;
   const serving = (kind: ChildKind) =>
     processes.some((process) => process.kind === kind && process.state === "ready") ? "ok" : `no ${kind} is ready`;

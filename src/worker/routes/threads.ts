@@ -2,22 +2,21 @@
 import { DELETE_THREAD, LIST_THREADS, SHOW_THREAD } from "../../api/threads.ts";
 import { AppError } from "../../core/errors.ts";
 import type { AppRouter } from "../app.ts";
-import type { WorkerDeps } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
-export function threadRoutes(router: AppRouter, { engine }: WorkerDeps): void {
-  serve(router, LIST_THREADS, async ({ query: { limit, before } }) => {
+export function threadRoutes(router: AppRouter): void {
+  serve(router, LIST_THREADS, async ({ query: { limit, before } }, _ctx, { engine }) => {
     const { items, next } = await engine.threads({ limit, ...(before !== undefined && { before }) });
     return answer(200, { threads: [...items], next });
   });
 
-  serve(router, SHOW_THREAD, async ({ params: { thread_id: threadId } }) => {
+  serve(router, SHOW_THREAD, async ({ params: { thread_id: threadId } }, _ctx, { engine }) => {
     const thread = await engine.thread(threadId);
     if (!thread) throw notFound(threadId);
     return answer(200, thread);
   });
 
-  serve(router, DELETE_THREAD, async ({ params: { thread_id: threadId } }) => {
+  serve(router, DELETE_THREAD, async ({ params: { thread_id: threadId } }, _ctx, { engine }) => {
     if (!(await engine.deleteThread(threadId))) throw notFound(threadId);
     return answer(204, undefined);
   });

@@ -2,12 +2,16 @@
  * One client on `/ws`: takes its requests one after the other and answers each under the request's own id. What
  * is wrong with one never touches the others. Made by `upgrade.ts`.
  */
+import { BEGIN_CHAT } from "../../api/chat.ts";
+import { CANCEL_RUN } from "../../api/runs.ts";
 import type { ClientFrame, ServerFrame } from "../../api/socket.ts";
 import { AppError } from "../../core/errors.ts";
+import type { Principal } from "../../core/principal.ts";
 import type { SocketStream } from "../../stream/socket.ts";
 import { newRunOf } from "../chat-request.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { OwnDeps } from "../context.ts";
 import { reportFailure } from "../report-failure.ts";
+import { assertMay } from "../serve.ts";
 import { findRun } from "../show-run.ts";
 import { idOf, parseFrame, readRequest } from "./request.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -17,9 +21,9 @@ const MAX_WAITING = 64;
 const MAX_WAITING_CHARACTERS = 1024 * 1024;
 
 export interface SessionOptions {
-  readonly deps: WorkerDeps;
+  readonly deps: OwnDeps;
   readonly stream: SocketStream;
-  readonly principal: string;
+  readonly principal: Principal;
   /** Reads nothing more from the client, or reads on. */
   readonly hold: (held: boolean) => void;
 }
@@ -36,8 +40,8 @@ export class SocketSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    const { deps, stream } = options;
-    this.#subscriptions = new Subscriptions({ deps, stream, onError: (id, error) => this.#fail(id, error) });
+    const { deps, stream, principal } = options;
+    this.#subscriptions = new Subscriptions({ deps, stream, principal, onError: (id, error) => this.#fail(id, error) });
   }
 
   /** One text frame of the client. */
@@ -100,16 +104,19 @@ export class SocketSession {
 
   async #chat({ op: _op, id, ...chat }: Extract<ClientFrame, { op: "chat" }>, given: object): Promise<void> {
     const { deps, principal } = this.#options;
+    assertMay(principal, BEGIN_CHAT);
     // As over HTTP, where the body has neither: the same chat is a repeat, whichever way it comes.
     const { op: _, id: __, ...body } = given as Record<string, unknown>;
-    const newRun = newRunOf(chat, { agents: deps.agents, principal, idempotencyKey: null, given: body });
+    const newRun = newRunOf(chat, { agents: deps.agents, principal: principal.id, idempotencyKey: null, given: body });
     const { run, created } = await deps.engine.enqueue(newRun);
     const { run_id, thread_id, agent_id, status } = run;
     this.#send({ id, ok: true, run_id, thread_id, agent_id, status, created });
   }
 
   async #cancel(id: string, runId: string): Promise<void> {
-    const { engine } = this.#options.deps;
+    const { deps, principal } = this.#options;
+    assertMay(principal, CANCEL_RUN);
+    const { engine } = deps;
     await findRun(engine, runId);
     const run = await engine.cancel(runId);
     if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`);

@@ -1,12 +1,15 @@
 /** The subscriptions of one socket: which feeds its client watches, each under an id of its own. */
+import { LIST_PROCESSES } from "../../api/system.ts";
 import type { Channel } from "../../api/socket.ts";
 import { AppError, toAppError } from "../../core/errors.ts";
+import { onlyOwner, type Principal } from "../../core/principal.ts";
 import { MAX_SUBSCRIPTIONS } from "../../core/limits.ts";
 import type { Feed } from "../../stream/feed.ts";
 import type { SocketStream } from "../../stream/socket.ts";
 import type { Viewer } from "../../stream/viewer.ts";
-import type { WorkerDeps } from "../context.ts";
+import type { OwnDeps } from "../context.ts";
 import { assertResumable } from "../position.ts";
+import { assertMay } from "../serve.ts";
 import { findRun } from "../show-run.ts";
 
 /** Where a subscription begins. */
@@ -18,7 +21,8 @@ interface Start {
 }
 
 export interface SubscriptionsOptions {
-  readonly deps: Pick<WorkerDeps, "engine" | "delivery">;
+  readonly deps: Pick<OwnDeps, "engine" | "delivery">;
+  readonly principal: Principal;
   readonly stream: SocketStream;
   /** A subscription broke off. */
   readonly onError: (id: string, error: unknown) => void;
@@ -79,7 +83,8 @@ export class Subscriptions {
   }
 
   async #startOf(channel: Channel): Promise<Start> {
-    const { engine, delivery } = this.#options.deps;
+    const { deps, principal } = this.#options;
+    const { engine, delivery } = deps;
     const { feeds } = delivery;
     if (channel.channel === "run") {
       const run = await findRun(engine, channel.run_id);
@@ -92,8 +97,11 @@ export class Subscriptions {
       const newest = await engine.lastActivity();
       const after = channel.after ?? newest;
       assertResumable({ name: "after", after, newest, of: "the activities" });
-      return { feed: () => feeds.activities(), after, newest };
+      const owner = onlyOwner(principal);
+      const feed = () => (owner === undefined ? feeds.activities() : feeds.activitiesOf(owner));
+      return { feed, after, newest };
     }
+    assertMay(principal, LIST_PROCESSES);
     const { newest } = feeds.processes;
     // Another worker may be a snapshot ahead of us, and a server that was started anew counts from 1.
     const after = Math.min(channel.after ?? newest - 1, newest);

@@ -5,11 +5,13 @@ import type { Socket } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
 import { AppError, toAppError } from "../../core/errors.ts";
 import { MAX_FRAME_BYTES } from "../../core/limits.ts";
+import type { Principal } from "../../core/principal.ts";
 import { CLOSE } from "../../stream/socket.ts";
 import type { WorkerDeps } from "../context.ts";
-import { Guard, SOCKET_PROTOCOL, type Principal } from "../guard.ts";
+import { Guard, SOCKET_PROTOCOL } from "../guard.ts";
 import { assertHost } from "../listener.ts";
 import { requestIdOf, sendProblem } from "../problem.ts";
+import { ownEngine } from "../own-engine.ts";
 import type { OnUpgrade } from "../server.ts";
 import { SocketSession } from "./session.ts";
 
@@ -55,7 +57,12 @@ export function createUpgrade(deps: WorkerDeps): OnUpgrade {
 function serve(deps: WorkerDeps, { ws, tcp, principal }: { ws: WebSocket; tcp: Socket; principal: Principal }): void {
   const stream = deps.delivery.openSocket(ws, tcp);
   const hold = (held: boolean) => (held ? ws.pause() : ws.resume());
-  const session = new SocketSession({ deps, stream, principal, hold });
+  const session = new SocketSession({
+    deps: { ...deps, engine: ownEngine(deps.engine, principal) },
+    stream,
+    principal,
+    hold,
+  });
   stream.onClose(() => session.close());
   ws.on("message", (data, isBinary) => {
     if (isBinary) return stream.close(CLOSE.notText, "send JSON as text");

@@ -1,0 +1,50 @@
+/**
+ * The frames of one principal, out of a feed that all share. Made for one viewer, as it remembers how far that one has
+ * looked in vain: a viewer's cursor moves with what it writes, and most of the feed is not for it.
+ */
+import type { Feed, LiveFeed, Reading } from "./feed.ts";
+import type { Frame } from "./frame.ts";
+
+export class OwnFeed implements Feed {
+  /** Positions of others stand between its own. */
+  readonly dense = false;
+  readonly #all: LiveFeed;
+  readonly #owner: string;
+  readonly #read: (after: number) => Promise<Reading>;
+  /** Up to here, above the viewer's cursor, there was nothing of the owner's. */
+  #vain = 0;
+
+  /** @param read the owner's frames above a position, from the source */
+  constructor(all: LiveFeed, owner: string, read: (after: number) => Promise<Reading>) {
+    this.#all = all;
+    this.#owner = owner;
+    this.#read = read;
+  }
+
+  get newest(): number {
+    return this.#all.newest;
+  }
+
+  recent(after: number): readonly Frame[] | undefined {
+    const frames = this.#all.recent(Math.max(after, this.#vain));
+    const own = frames?.filter(({ owner }) => owner === this.#owner);
+    if (own?.length === 0) this.#vain = frames?.at(-1)?.seq ?? this.#vain;
+    return own;
+  }
+
+  async read(after: number): Promise<Reading> {
+    // What came by before the source is asked is in it.
+    const { newest } = this.#all;
+    const reading = await this.#read(after);
+    if (reading.frames.length === 0) this.#vain = Math.max(this.#vain, newest);
+    return reading;
+  }
+
+  listen(onFrames: () => void): void {
+    this.#all.listen(onFrames);
+  }
+
+  unlisten(onFrames: () => void): void {
+    this.#all.unlisten(onFrames);
+  }
+}

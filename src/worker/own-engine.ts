@@ -1,0 +1,49 @@
+/**
+ * The engine as one principal sees it: what belongs to others does not exist. Routes and sockets ask this one, so that
+ * no route has to think of ownership.
+ */
+import type { Engine } from "../engine/engine.ts";
+import { onlyOwner, type Principal } from "../core/principal.ts";
+
+/** What clients ask of the engine. */
+export type OwnEngine = Pick<
+  Engine,
+  | "enqueue"
+  | "cancel"
+  | "post"
+  | "deleteThread"
+  | "run"
+  | "runs"
+  | "events"
+  | "lastEvent"
+  | "activities"
+  | "lastActivity"
+  | "threads"
+  | "thread"
+  | "counts"
+>;
+
+export function ownEngine(engine: Engine, asking: Principal): OwnEngine {
+  const principal = onlyOwner(asking);
+  return principal === undefined ? engine : engineOf(engine, principal);
+}
+
+function engineOf(engine: Engine, principal: string): OwnEngine {
+  const ownsRun = async (runId: string) => (await engine.principalOf({ runId })) === principal;
+  const ownsThread = async (threadId: string) => (await engine.principalOf({ threadId })) === principal;
+  return {
+    enqueue: (run) => engine.enqueue({ ...run, onlyOwnThread: true }),
+    cancel: async (runId) => ((await ownsRun(runId)) ? engine.cancel(runId) : undefined),
+    post: (activity) => engine.post(activity),
+    deleteThread: async (threadId) => (await ownsThread(threadId)) && engine.deleteThread(threadId),
+    run: async (runId) => ((await ownsRun(runId)) ? engine.run(runId) : undefined),
+    runs: (filter) => engine.runs({ ...filter, principal }),
+    events: async (runId, after, page) => ((await ownsRun(runId)) ? engine.events(runId, after, page) : []),
+    lastEvent: async (runId) => ((await ownsRun(runId)) ? engine.lastEvent(runId) : 0),
+    activities: (filter) => engine.activities({ ...filter, principal }),
+    lastActivity: () => engine.lastActivity(),
+    threads: (filter) => engine.threads({ ...filter, principal }),
+    thread: async (threadId) => ((await ownsThread(threadId)) ? engine.thread(threadId) : undefined),
+    counts: () => engine.counts(),
+  };
+}

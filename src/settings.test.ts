@@ -99,7 +99,7 @@ test.each(["ana", "ana:short", ":12345678", "ana:12345678,", "an a:12345678", "a
     const [problem, ...more] = problemsOf({ API_KEYS: value });
 
     expect(more).toEqual([]);
-    expect(problem).toMatch(/^Expected `API_KEYS` to be "name:secret,…"/);
+    expect(problem).toMatch(/^Expected `API_KEYS` to be "name:secret\[:role\],…"/);
     expect(problem).not.toContain("canary-9a1");
     expect(problem).not.toContain("1234");
   },

@@ -40,12 +40,15 @@ export function isUiChat({ id, messages, message }: Readonly<Record<string, unkn
   return id !== undefined && (messages !== undefined || typeof message === "object");
 }
 
+/** The transport adds the query of its `api` to every request. */
+const AGENT = z.strictObject({ agent: z.string().optional().describe("Without effect: the chat has its agent.") });
+
 export const RESUME_UI_CHAT = route({
   method: "GET",
   path: "/api/chat/{thread_id}/stream",
   access: "viewer",
   summary: "The reply that is under way in a chat, for the AI SDK",
-  query: z.strictObject({}),
+  query: AGENT,
   answers: {
     200: events("A UI message stream from the reply's beginning."),
     204: empty("Nothing is under way."),
@@ -57,6 +60,6 @@ export const STOP_UI_CHAT = route({
   path: "/api/chat/{thread_id}/stream",
   access: "client",
   summary: "Cancel the reply that is under way in a chat",
-  query: z.strictObject({}),
+  query: AGENT,
   answers: { 204: empty("It is canceled, or nothing was under way.") },
 });

@@ -49,6 +49,13 @@ test("`?agent=` chooses the agent", async () => {
   expect(body["runs"]).toMatchObject([{ agent_id: "greeter" }]);
 });
 
+test("the query that the transport adds to every request is no reason to refuse one", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster, { query: "?agent=greeter" });
+  await chat.resumeStream();
+  expect({ status: chat.status, error: chat.error }).toEqual({ status: "ready", error: undefined });
+});
+
 test("a page that is opened again gets the reply that is under way from its beginning, and then 204", async () => {
   await using cluster = await startCluster();
   const first = chatOn(cluster);

@@ -1,0 +1,38 @@
+/**
+ * A page without any library: POST begins a run, EventSource watches it. The browser reconnects by itself and sends
+ * `Last-Event-ID`, so nothing is lost when a connection breaks or a worker dies.
+ */
+const answer = /** @type {HTMLElement} */ (document.querySelector("#answer"));
+const form = /** @type {HTMLFormElement} */ (document.querySelector("form"));
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  answer.textContent = "";
+  const { value: message } = /** @type {HTMLInputElement} */ (form.elements.namedItem("message"));
+  begin(message).then(watch, (error) => (answer.textContent = String(error)));
+});
+
+/** @param {string} message */
+async function begin(message) {
+  const response = await fetch("/api/chat/async", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    // An id of our own: if this request is sent again, it does not begin a second run.
+    body: JSON.stringify({ agent_id: "assistant", message, run_id: `run_${crypto.randomUUID()}` }),
+  });
+  const { run_id: runId, detail } = await response.json();
+  if (!response.ok) throw new Error(detail);
+  return runId;
+}
+
+/** @param {string} runId */
+function watch(runId) {
+  const source = new EventSource(`/api/runs/${runId}/events`);
+  source.addEventListener("message", ({ data }) => {
+    const said = JSON.parse(data);
+    if (said.type === "TEXT_MESSAGE_CONTENT") answer.textContent += said.delta;
+    // An answer that broke off is made again: what it showed does not count.
+    if (said.type === "CUSTOM" && said.name === "evenkeel.attempt") answer.textContent = "";
+    if (said.type === "RUN_FINISHED" || said.type === "RUN_ERROR") source.close();
+  });
+}

@@ -1,0 +1,101 @@
+/** The examples that are pages, in a real Chromium, before a real server. */
+import { join, resolve } from "node:path";
+import type { Page } from "playwright-core";
+import { createServer, type ViteDevServer } from "vite";
+import { afterAll, expect, test } from "vitest";
+import { eventually, openSite } from "./testing/browser.ts";
+
+const EXAMPLES = resolve(import.meta.dirname, "../examples");
+
+const site = await openSite();
+afterAll(() => site[Symbol.asyncDispose]());
+const { server, browser } = site;
+
+/** The page as `npx vite` serves it with the examples' own configuration. */
+async function serve(example: string): Promise<ViteDevServer & AsyncDisposable> {
+  process.env["EVENKEEL"] = `http://127.0.0.1:${server.port}`;
+  const vite = await createServer({
+    root: join(EXAMPLES, example),
+    configFile: join(EXAMPLES, "vite.config.ts"),
+    logLevel: "silent",
+    cacheDir: resolve(EXAMPLES, "../node_modules/.cache/examples", example),
+    server: { host: "127.0.0.1", port: 0, hmr: false },
+  });
+  await vite.listen();
+  return Object.assign(vite, { [Symbol.asyncDispose]: () => vite.close() });
+}
+
+function urlOf({ resolvedUrls }: ViteDevServer): string {
+  return resolvedUrls?.local[0] ?? "";
+}
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.getByLabel("Message").fill(text);
+  await page.getByRole("button", { name: "Send" }).click();
+}
+
+/** One after the other, so that there always is one to reconnect to: EventSource gives up on a proxy's 500. */
+async function killWorkers(): Promise<void> {
+  const before = await server.processes("worker");
+  for (const { id, pid } of before) {
+    if (pid) process.kill(pid, "SIGKILL");
+    await eventually(async () => {
+      const next = (await server.processes("worker")).find((worker) => worker.id === id);
+      expect(next?.state).toBe("ready");
+      expect(next?.pid).not.toBe(pid);
+    });
+  }
+}
+
+test("useChat shows the answer with its tool call, and a page that is opened again shows the one under way", async () => {
+  await using vite = await serve("react-use-chat");
+  await using visitor = await browser.visitor(urlOf(vite));
+  const page = await visitor.context.newPage();
+  await page.goto(urlOf(vite));
+  await say(page, "calculate 6 * 7");
+  await page.getByText("The tool calculate answered: 42").waitFor();
+  expect(await page.locator("pre").innerText()).toContain("output-available");
+
+  await say(page, "/sim tokens=200 rate=50");
+  await page.getByText("tok9").waitFor();
+  const again = await visitor.context.newPage();
+  await again.goto(page.url());
+  await again.getByText("tok200").waitFor();
+});
+
+test("useChat has the whole answer, although the worker that streamed it was killed in the middle", async () => {
+  await using vite = await serve("react-use-chat");
+  await using visitor = await browser.visitor(urlOf(vite));
+  const page = await visitor.context.newPage();
+  await page.goto(urlOf(vite));
+  await say(page, "/sim tokens=120 rate=40");
+  await page.getByText("tok9").waitFor();
+  await killWorkers();
+  // The transport reports the break; a page that is opened again resumes.
+  await eventually(async () => {
+    await page.reload();
+    await page.getByText("tok120").waitFor({ timeout: 4_000 });
+    expect(await page.locator("article p").innerText()).toBe(tokens(120));
+  });
+});
+
+test("EventSource goes on by itself after its worker was killed", async () => {
+  const origin = `http://127.0.0.1:${server.port}`;
+  await using visitor = await browser.visitor(origin);
+  const page = await visitor.context.newPage();
+  // Files of the example under the server's own origin. Vite's proxy keeps a response open whose server died.
+  await page.route(`${origin}/example/*`, (route) => {
+    const file = new URL(route.request().url()).pathname.slice("/example/".length);
+    return route.fulfill({ path: join(EXAMPLES, "event-source", file) });
+  });
+  await page.goto(`${origin}/example/index.html`);
+  await say(page, "/sim tokens=120 rate=40");
+  await page.getByText("tok9").waitFor();
+  await killWorkers();
+  await eventually(async () => expect(await page.locator("#answer").textContent()).toBe(tokens(120)));
+});
+
+/** What `/sim tokens=N` answers. */
+function tokens(count: number): string {
+  return Array.from({ length: count }, (_, index) => `tok${index + 1}`).join(" ");
+}

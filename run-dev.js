@@ -1,4 +1,4 @@
-// Development: one watched worker, reloaded on change; RELOAD=false makes it behave like production.
-import { runEntry } from "./src/entry.js";
+// Makes `node run-dev` work as typed, and on any Node ≥ 20. The entry is run-dev.ts.
+import { run } from "./src/hand-over.js";
 
-await runEntry("dev");
+await run("run-dev.ts");

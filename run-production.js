@@ -1,4 +1,4 @@
-// Production: WORKERS Koa processes, no file watching. Plain JavaScript, because Node < 24 must be able to read it.
-import { runEntry } from "./src/entry.js";
+// Makes `node run-production` work as typed, and on any Node ≥ 20. The entry is run-production.ts.
+import { run } from "./src/hand-over.js";
 
-await runEntry("production");
+await run("run-production.ts");

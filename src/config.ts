@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Agent } from "./core/agent.ts";
 import type { McpServers } from "./core/mcp-servers.ts";
+import { withVariables } from "./environment.ts";
+import type { Settings } from "./settings.ts";
 
 /** A mistake in `config/`: no restart mends it, and its message says what does. */
 export class ConfigError extends Error {
@@ -13,6 +15,19 @@ export class ConfigError extends Error {
     super(message, { cause });
     this.name = "ConfigError";
   }
+}
+
+interface Config {
+  readonly agents: ReadonlyMap<string, Agent>;
+  readonly mcpServers: McpServers;
+}
+
+/** Both files, with the operator's variables in sight. @throws ConfigError */
+export function loadConfig({ configDir, toolEnv }: Pick<Settings, "configDir" | "toolEnv">): Promise<Config> {
+  return withVariables(toolEnv, async () => {
+    const agents = await loadAgents(configDir);
+    return { agents, mcpServers: await loadMcpServers(configDir, agents) };
+  });
 }
 
 /** @throws ConfigError that names the file and says what it should export */
@@ -53,7 +68,7 @@ export interface ToolsConfig {
 }
 
 /** No tool may see these, whatever the operator lists. */
-const OURS = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "API_KEYS", "DATABASE_URL", "REDIS_URL", "EVENKEEL_SETTINGS"];
+const OURS = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "API_KEYS", "DATABASE_URL", "REDIS_URL"];
 
 /** @throws ConfigError */
 export async function loadToolsConfig(configDir: string): Promise<ToolsConfig> {

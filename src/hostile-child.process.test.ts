@@ -1,11 +1,7 @@
 /** What a child says or does to the primary. Real processes, which run code that the test hands them. */
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
 import { expect, test, vi } from "vitest";
+import { makePuppets } from "./testing/puppets.ts";
 import { startServer, type Server } from "./testing/server.ts";
-
-const ROOT = resolve(import.meta.dirname, "..");
 
 /** Lines for the channel that are none of ours, or not true. */
 const NONSENSE = [
@@ -68,34 +64,4 @@ type Pids = readonly (number | null)[];
 async function pidsOf(server: Server): Promise<Pids> {
   const all = await Promise.all((["primary", "worker", "agent"] as const).map((kind) => server.processes(kind)));
   return all.flat().map(({ pid }) => pid);
-}
-
-/** A configuration whose children look for code in a file, and run it once. */
-async function makePuppets() {
-  const parent = join(ROOT, "data");
-  await mkdir(parent, { recursive: true });
-  const configDir = await mkdtemp(join(parent, "test-puppets-"));
-  await mkdir(join(configDir, "tools"));
-  await writeFile(
-    join(configDir, "agents.ts"),
-    `import fs from "node:fs";
-     import { defineAgents } from "${ROOT}/src/core/agent.ts";
-     export const agents = defineAgents({ assistant: { model: "m" } });
-     const kind = process.title.split(" ")[1];
-     const file = ${JSON.stringify(configDir)} + "/" + kind;
-     const look = () => {
-       try {
-         const code = fs.readFileSync(file, "utf8");
-         fs.renameSync(file, file + ".taken");
-         new Function("fs", code)(fs);
-       } catch {}
-     };
-     if (kind !== "primary") setInterval(look, 20);`,
-  );
-  const run = async (kind: "agent" | "worker", code: string) => {
-    await writeFile(join(configDir, `${kind}.new`), code);
-    await rename(join(configDir, `${kind}.new`), join(configDir, kind));
-    await vi.waitUntil(async () => existsSync(join(configDir, `${kind}.taken`)));
-  };
-  return { configDir, run, [Symbol.asyncDispose]: () => rm(configDir, { recursive: true }) };
 }

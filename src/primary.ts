@@ -3,10 +3,11 @@
  * settings → data → simulated model → workers and agents → banner → upkeep, signals, reload.
  */
 import { join, sep } from "node:path";
-import { loadAgents, loadMcpServers } from "./config.ts";
+import { loadConfig } from "./config.ts";
 import { agentName, type Owner } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
 import { lockStorage, openEngine, type Lock } from "./engine/open.ts";
+import type { Surroundings } from "./environment.ts";
 import { banner } from "./observe/banner.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { PageBuilder } from "./page-builder.ts";
@@ -16,7 +17,7 @@ import { EXIT, type ChildKind } from "./process/protocol.ts";
 import { isCode, ReloadWatcher } from "./process/reload.ts";
 import { onSignals } from "./process/signals.ts";
 import { Supervisor } from "./process/supervisor.ts";
-import { childEnv, loadSettings, type Mode, type Settings } from "./settings.ts";
+import { parseSettings, settingsForAgent, settingsForWorker, type Mode, type Settings } from "./settings.ts";
 import { Upkeep } from "./upkeep/upkeep.ts";
 
 const SOURCE = import.meta.dirname;
@@ -24,27 +25,28 @@ const SOURCE = import.meta.dirname;
 /** What a reload or a rolling restart replaces. Agents first: a new worker may accept what only new agents know. */
 const ROLLING: readonly ChildKind[] = ["agent", "worker"];
 
-export async function runPrimary(mode: Mode): Promise<void> {
+export async function runPrimary(mode: Mode, surroundings: Surroundings): Promise<void> {
   process.title = "evenkeel primary";
   // A closed terminal takes our words, not the server.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   try {
-    const settings = loadSettings(mode);
+    const settings = parseSettings(mode, surroundings.env);
     const lock = await checkSurroundings(settings);
-    await serve(settings, await createLog(settings, "primary"), lock);
+    await serve({ settings, surroundings, log: await createLog(settings, "primary"), lock });
   } catch (error) {
     refuse(error);
   }
 }
 
 /** What would fail in every child alike is found here, once and in one line. */
-async function checkSurroundings({ host, port, dataDir, configDir }: Settings): Promise<Lock> {
+async function checkSurroundings(settings: Settings): Promise<Lock> {
+  const { host, port, dataDir } = settings;
   await assertPortFree(host, port).catch((error: unknown) => {
     throw unusable({ host, port }, error);
   });
   const lock = await lockStorage({ dataDir });
   if (!lock) throw new Error(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
-  await loadMcpServers(configDir, await loadAgents(configDir));
+  await loadConfig(settings);
   return lock;
 }
 
@@ -55,8 +57,15 @@ function unusable({ host, port }: { host: string; port: number }, error: unknown
   return new Error(`HOST ${host} cannot be used (${message}). Name an address of this machine, or 0.0.0.0 for all.`);
 }
 
+interface Start {
+  readonly settings: Settings;
+  readonly surroundings: Surroundings;
+  readonly log: Log;
+  readonly lock: Lock;
+}
+
 /** Keeps the lock: one that nobody refers to is collected as garbage, and with it the lock is gone. */
-async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
+async function serve({ settings, surroundings, log, lock }: Start): Promise<void> {
   const { dataDir, durability, maxQueued } = settings;
   const storage = { dataDir, durability, limits: { queued: maxQueued } };
   const engine = await openEngine(storage);
@@ -73,6 +82,7 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
   const restart = () => void serving.then(() => rollOut(supervisor, log));
   const watchers: { stop(): void }[] = settings.reload ? watchCode(settings, log, restart) : [];
   onSignals({
+    isTerminal: surroundings.isTerminal,
     restart,
     quit: () => {
       log.warn("not waiting any longer");
@@ -95,7 +105,7 @@ async function serve(settings: Settings, log: Log, lock: Lock): Promise<void> {
 
   const serving = startAll(supervisor, settings);
   const port = await serving;
-  process.stdout.write(`${banner({ ...settings, port }, Math.round(performance.now()))}\n`);
+  process.stdout.write(`${banner({ ...settings, port }, Date.now() - surroundings.startedAt)}\n`);
   if (settings.reload) watchers.push(new PageBuilder(log));
 }
 
@@ -144,14 +154,14 @@ async function rollOut(supervisor: Supervisor, log: Log): Promise<void> {
  * @returns the port that is served: the system's choice when PORT is 0
  */
 async function startAll(supervisor: Supervisor, settings: Settings): Promise<number> {
-  const worker = { entry: join(SOURCE, "worker/main.ts"), env: childEnv(settings) };
+  const worker = { entry: join(SOURCE, "worker/main.ts"), settings: settingsForWorker(settings) };
   const workers = supervisor.start({
     kind: "worker",
     count: settings.workers,
     fork: (id) => forkWorker({ ...worker, args: [String(id)] }),
   });
   const model = settings.model.simulated ? await startSimulator(supervisor, settings) : settings.model;
-  const agent = { entry: join(SOURCE, "agent/main.ts"), env: childEnv({ ...settings, model }) };
+  const agent = { entry: join(SOURCE, "agent/main.ts"), settings: settingsForAgent({ ...settings, model }) };
   const agents = supervisor.start({
     kind: "agent",
     count: settings.agents,
@@ -166,10 +176,10 @@ async function startSimulator(supervisor: Supervisor, settings: Settings): Promi
   let port = 0;
   const entry = join(SOURCE, "simulator/main.ts");
   const given = ["--host", "127.0.0.1", "--context-tokens", String(settings.simContextTokens)];
-  const fork = () => forkPlain({ entry, args: [...given, "--port", String(port)], env: childEnv(settings) });
+  const fork = () => forkPlain({ entry, args: [...given, "--port", String(port)], settings: {} });
   const [first = 0] = await supervisor.start({ kind: "simulator", count: 1, fork });
   port = first;
-  return { simulated: true, apiKey: "simulated", baseUrl: `http://127.0.0.1:${port}`, proxy: {} };
+  return { simulated: true, apiKey: "simulated", baseUrl: `http://127.0.0.1:${port}`, authorization: null, proxy: {} };
 }
 
 function watchCode(settings: Settings, log: Log, restart: () => void): ReloadWatcher[] {

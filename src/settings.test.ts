@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseSettings, SettingsError } from "./settings.ts";
+import { parseSettings, settingsForAgent, settingsForWorker, SettingsError } from "./settings.ts";
 
 type Env = Record<string, string>;
 
@@ -126,4 +126,81 @@ test("an Anthropic key or an endpoint of one's own means the real model", () => 
   expect(modelOf({ ANTHROPIC_API_KEY: "sk-1" })).toMatchObject({ simulated: false, apiKey: "sk-1", baseUrl: null });
   expect(modelOf({ ANTHROPIC_BASE_URL: "http://localhost:1234" })).toMatchObject({ simulated: false });
   expect(modelOf({ ANTHROPIC_API_KEY: "", ANTHROPIC_BASE_URL: "" })).toMatchObject({ simulated: true });
+});
+
+test.each([
+  ["http://localhost:1234/v1", "http://localhost:1234"],
+  ["http://localhost:1234/v1/", "http://localhost:1234"],
+  ["https://host/anthropic/", "https://host/anthropic"],
+  ["https://host/anthropic/v1", "https://host/anthropic"],
+])("a base URL %s asks at %s/v1/messages", (url, expected) => {
+  expect(modelOf({ ANTHROPIC_BASE_URL: url }).baseUrl).toBe(expected);
+});
+
+test("user and password of a base URL become a header, and are nowhere else", () => {
+  const { model, ...others } = parseSettings("production", { ANTHROPIC_BASE_URL: "http://ana:p%40ss@host:1/v1" });
+
+  expect(model).toMatchObject({ baseUrl: "http://host:1", authorization: `Basic ${btoa("ana:p@ss")}` });
+  expect(JSON.stringify(others)).not.toMatch(/p@ss|p%40ss/);
+});
+
+test.each(["ftp://ana:canary@host", "http://ana:canary@ho st", "http://ana:canary@host/ü", "ana:canary@host"])(
+  "a base URL %s that cannot work is refused without its password",
+  (url) => {
+    const [problem = ""] = problemsOf({ ANTHROPIC_BASE_URL: url });
+
+    expect(problem).toContain("Expected `ANTHROPIC_BASE_URL` to be an http(s) URL");
+    expect(problem).not.toContain("canary");
+  },
+);
+
+test.each([
+  ["sk-ant-…", "has characters that no header can carry"],
+  ["sk ant", "has characters that no header can carry"],
+  ["sk-a\nnt", "has characters that no header can carry"],
+  ['"sk-ant-1"', "is in quotes"],
+  ["'sk-ant-1", "is in quotes"],
+  ["undefined", "is a placeholder"],
+  ["null", "is a placeholder"],
+  ["${ANTHROPIC_API_KEY}", "is a placeholder"],
+  ["$KEY", "is a placeholder"],
+  ["<your key>", "is a placeholder"],
+])("ANTHROPIC_API_KEY=%s is refused by name and reason, and not repeated", (value, reason) => {
+  const problems = problemsOf({ ANTHROPIC_API_KEY: value });
+
+  expect(problems).toEqual([expect.stringContaining(`Expected \`ANTHROPIC_API_KEY\` to be a key, but it ${reason}`)]);
+  expect(problems.join()).not.toContain(value);
+});
+
+test.each([
+  ["ana:pässword-1", 'that of "ana" has characters that no header can carry'],
+  ['ana:"secret-1"', 'that of "ana" is in quotes'],
+  ["ana:undefined", 'that of "ana" is a placeholder'],
+  ["ana:${SECRET}", 'that of "ana" is a placeholder'],
+  ["ana:secret-01,bob:secret-01", '"ana" and "bob" share one'],
+  ["ana:secret-01,ana:secret-02", 'to name each key once, got "ana" twice'],
+  ["local:secret-01", '"local" is reserved'],
+  ["ana:short", "at least 8 characters"],
+  ["undefined", "at least 8 characters"],
+])("API_KEYS=%s is refused", (value, reason) => {
+  const problems = problemsOf({ API_KEYS: value });
+
+  expect(problems).toEqual([expect.stringContaining(reason)]);
+  expect(problems.join()).not.toMatch(/secret-0|pässword/);
+});
+
+test("variables that only the SDK knows have no effect, and reach nobody but tools that are allowed to see them", () => {
+  const env = { ANTHROPIC_AUTH_TOKEN: "token", ANTHROPIC_LOG: "debug", STRIPE_KEY: "sk", PATH: "/bin", PORT: "1" };
+  const { toolEnv, model } = parseSettings("production", env);
+
+  expect(model).toMatchObject({ simulated: true });
+  expect(toolEnv).toEqual({ ANTHROPIC_AUTH_TOKEN: "token", ANTHROPIC_LOG: "debug", STRIPE_KEY: "sk" });
+});
+
+test("a worker gets no key of the model, and an agent none of our clients' keys", () => {
+  const env = { API_KEYS: "ana:client-key", ANTHROPIC_API_KEY: "model-key" };
+  const settings = parseSettings("production", env);
+
+  expect(JSON.stringify(settingsForWorker(settings))).not.toContain("model-key");
+  expect(JSON.stringify(settingsForAgent(settings))).not.toContain("client-key");
 });

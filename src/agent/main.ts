@@ -1,13 +1,15 @@
 /** Entry of an agent process: claims runs and works on them. Never serves HTTP. */
-import { loadAgents, loadMcpServers, loadToolsConfig } from "../config.ts";
+import { loadConfig, loadToolsConfig } from "../config.ts";
 import { GAUGE } from "../core/gauges.ts";
 import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
 import { agentName } from "../core/run.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
+import { connectParent } from "../process/parent.ts";
 import { lowerPriority } from "../process/priority.ts";
-import { childSettings, programEnv } from "../settings.ts";
+import { programEnv } from "../environment.ts";
+import type { Settings } from "../settings.ts";
 import { Breakers } from "./breakers.ts";
 import { ManagedServers } from "./mcp/servers.ts";
 import { openModelClient } from "./model-client.ts";
@@ -17,19 +19,18 @@ import { killLeftoversOfTheDead } from "./leftovers.ts";
 import { Hosts } from "./tools/hosts/hosts.ts";
 import { assertToolsExist, loadTools } from "./tools/registry.ts";
 
-const settings = childSettings();
+const { parent, settings } = await connectParent<Settings>();
 const id = Number(process.argv[2]);
 const name = `agent ${id}`;
 const log = await createLog(settings, name);
 
 async function start(): Promise<Service> {
   lowerPriority();
-  const { configDir } = settings;
   const hosts = new Hosts(log);
-  const [agents, { env }] = await Promise.all([loadAgents(configDir), loadToolsConfig(configDir)]);
-  const tools = await loadTools(configDir, hosts, programEnv(env));
+  const { agents, mcpServers: servers } = await loadConfig(settings);
+  const { env } = await loadToolsConfig(settings.configDir);
+  const tools = await loadTools(settings.configDir, hosts, programEnv(env, settings.toolEnv));
   assertToolsExist(agents.values(), tools);
-  const servers = await loadMcpServers(configDir, agents);
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
   const model = openModelClient(settings.model);
   const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs, drainMs } = settings;
@@ -70,4 +71,4 @@ async function start(): Promise<Service> {
   };
 }
 
-await runService({ title: `evenkeel ${name}`, start, onFatal: (error) => logFatal(log, error) });
+await runService({ parent, title: `evenkeel ${name}`, start, onFatal: (error) => logFatal(log, error) });

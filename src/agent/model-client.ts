@@ -8,15 +8,16 @@ export interface ModelClient extends Disposable {
   readonly client: Anthropic;
 }
 
-export function openModelClient({ simulated, apiKey, baseUrl, proxy }: ModelSettings): ModelClient {
+export function openModelClient({ simulated, apiKey, baseUrl, authorization, proxy }: ModelSettings): ModelClient {
   const http = new ModelHttp({
     // The simulated model is on this machine.
     proxy: simulated ? undefined : proxy,
-    redact: redactor([apiKey, ...passwordsIn(proxy)]),
+    redact: redactor([apiKey, authorization ?? undefined, ...passwordsIn(proxy)]),
   });
   const client = new Anthropic({
     apiKey,
     baseURL: baseUrl,
+    ...(authorization !== null && { defaultHeaders: { authorization } }),
     // One owner of retries, and that is model.ts.
     maxRetries: 0,
     // What goes wrong reaches our own log, once.

@@ -27,7 +27,7 @@ export interface ChannelEvents {
 
 /** What `Child` needs of a channel. */
 export interface Channel {
-  /** Called once. Until then nothing is read. */
+  /** Nothing is read before the first call; a later one replaces the listener. */
   listen(events: ChannelEvents): void;
   /** Resolves when the message is written, or cannot be any more. */
   send(message: unknown): Promise<void>;
@@ -47,6 +47,7 @@ export class SocketChannel implements Channel {
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
   #thisSecond = { startedAt: performance.now(), bytes: 0, messages: 0 };
+  #isListening = false;
   #events: ChannelEvents | undefined;
 
   constructor(socket: Duplex, { isBounded }: ChannelOptions) {
@@ -57,7 +58,10 @@ export class SocketChannel implements Channel {
   }
 
   listen(events: ChannelEvents): void {
+    const isFirst = !this.#isListening;
+    this.#isListening = true;
     this.#events = events;
+    if (!isFirst) return;
     this.#socket.on("data", (chunk: Buffer) => this.#read(chunk));
     this.#socket.on("end", () => this.#finish(undefined));
     this.#socket.on("close", () => this.#finish(undefined));

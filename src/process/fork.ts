@@ -12,7 +12,8 @@ export interface ForkOptions {
   /** Path of its `main.ts`. */
   readonly entry: string;
   readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What the child must know. Sent over its channel: an environment can be read by every process of the same user. */
+  readonly settings: unknown;
 }
 
 /**
@@ -32,24 +33,26 @@ const MAX_IPC_MESSAGES = 1_000;
  * SCHED_NONE: each worker accepts for itself. [With round-robin every `kill -9` of a worker left 0.4–0.7
  * connections hanging for good; with SCHED_NONE none.]
  */
-export function forkWorker({ entry, args, env }: ForkOptions): Child {
+export function forkWorker({ entry, args, settings }: ForkOptions): Child {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   const execArgv = [...process.execArgv, YOUNG_GENERATION];
   cluster.setupPrimary({ exec: entry, args: [...args], execArgv, stdio: [...STDIO, "ipc"] });
-  const { process: worker } = cluster.fork(env);
-  const child = childOf(worker);
+  const { process: worker } = cluster.fork();
+  const child = childOf(worker, settings);
   guardIpc(worker, (reason) => child.kill(reason));
   return child;
 }
 
-export function forkPlain({ entry, args, env }: ForkOptions): Child {
-  return childOf(spawn(process.execPath, [...process.execArgv, entry, ...args], { env, stdio: [...STDIO] }));
+export function forkPlain({ entry, args, settings }: ForkOptions): Child {
+  return childOf(spawn(process.execPath, [...process.execArgv, entry, ...args], { stdio: [...STDIO] }), settings);
 }
 
-function childOf(process: ChildProcess): Child {
+function childOf(process: ChildProcess, settings: unknown): Child {
   // A fork that failed has no streams: its channel is a socket that is closed.
   const end = process.stdio?.[3] ?? new Socket().destroy();
-  return new Child(process, new SocketChannel(end as Socket, { isBounded: true }));
+  const child = new Child(process, new SocketChannel(end as Socket, { isBounded: true }));
+  child.send({ type: "settings", settings });
+  return child;
 }
 
 /**

@@ -2,9 +2,7 @@
  * The life of a child process: boot, ready, heartbeats, drain, exit. Each `main.ts` hands its service to
  * `runService` and does nothing else with signals, the channel or exit codes.
  */
-import { fstatSync } from "node:fs";
-import { Socket } from "node:net";
-import { CHANNEL_FD, SocketChannel, type Channel } from "./channel.ts";
+import type { Channel } from "./channel.ts";
 import {
   EXIT,
   HEARTBEAT_MS,
@@ -17,7 +15,6 @@ import {
   type ToChild,
 } from "./protocol.ts";
 import { VitalsMeter } from "./vitals.ts";
-import { startWatchdog } from "./watchdog.ts";
 
 export interface Service {
   /** Where it listens, when the parent has to know. */
@@ -43,6 +40,7 @@ export interface Outside {
 }
 
 export interface ServiceOptions {
+  readonly parent: Channel;
   /** Shown by ps and htop. */
   readonly title: string;
   readonly start: (outside: Outside) => Promise<Service>;
@@ -55,10 +53,9 @@ export interface ServiceOptions {
   readonly onSigterm?: "drain" | "ignore";
 }
 
-export async function runService({ title, start, onFatal, onSigterm = "drain" }: ServiceOptions): Promise<void> {
+export async function runService(options: ServiceOptions): Promise<void> {
+  const { parent, title, start, onFatal, onSigterm = "drain" } = options;
   process.title = title;
-  startWatchdog();
-  const parent = connectParent();
   // Ctrl-C and a closed terminal reach the whole process group; only the primary decides what they mean.
   for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
   const crash = (error: unknown) => {
@@ -81,21 +78,6 @@ export async function runService({ title, start, onFatal, onSigterm = "drain" }:
     await parent.send({ type: "failed", detail } satisfies FromChild);
     process.exit(isHopeless(error) ? EXIT.config : EXIT.crashed);
   }
-}
-
-/** Whether the primary started this process, and not somebody by hand. */
-export function hasParent(): boolean {
-  try {
-    return fstatSync(CHANNEL_FD).isSocket();
-  } catch {
-    return false;
-  }
-}
-
-function connectParent(): Channel {
-  if (!hasParent()) throw new Error("This file is started by the primary; run `node run-production` instead.");
-  const socket = new Socket({ fd: CHANNEL_FD, readable: true, writable: true });
-  return new SocketChannel(socket, { isBounded: false });
 }
 
 /** @returns what drains the service and ends the process */
@@ -142,8 +124,6 @@ function attach(service: Service, parent: Channel): () => void {
           break;
       }
     },
-    // If the primary died while this process booted, the end of the channel is read here. The watchdog cannot help
-    // then: it took the wrong process for the parent.
     onClose: () => process.exit(EXIT.crashed),
   });
   return drain;

@@ -35,6 +35,8 @@ export type FromChild =
   | { readonly type: "request"; readonly request: ServiceRequest };
 
 export type ToChild =
+  /** The first message. The settings are opaque here. */
+  | { readonly type: "settings"; readonly settings: unknown }
   | { readonly type: "drain" }
   | { readonly type: "snapshot"; readonly snapshot: Snapshot }
   | { readonly type: "notes"; readonly processes: readonly ProcessNotes[] }

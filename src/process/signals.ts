@@ -7,6 +7,8 @@
 const SAME_PRESS_MS = 200;
 
 export interface SignalActions {
+  /** Whether the server was started from a terminal. SIGHUP means then that the terminal is gone. */
+  readonly isTerminal: boolean;
   /** SIGTERM, the first SIGINT, or a closed terminal. Called once. */
   readonly drain: (signal: string) => void;
   /** A second SIGINT: somebody will not wait. */
@@ -15,7 +17,7 @@ export interface SignalActions {
   readonly restart: () => void;
 }
 
-export function onSignals({ drain, quit, restart }: SignalActions): void {
+export function onSignals({ isTerminal, drain, quit, restart }: SignalActions): void {
   let drainingSince: number | undefined;
   const begin = (signal: string) => {
     drainingSince = performance.now();
@@ -28,8 +30,6 @@ export function onSignals({ drain, quit, restart }: SignalActions): void {
     if (drainingSince === undefined) begin("SIGINT");
     else if (performance.now() - drainingSince > SAME_PRESS_MS) quit();
   });
-  // From a terminal it means that the terminal is gone, and so is whoever watched.
-  const isTerminal = process.stdin.isTTY;
   process.on("SIGHUP", () => {
     if (drainingSince !== undefined) return;
     if (isTerminal) begin("SIGHUP");

@@ -22,6 +22,7 @@ async function forkSimulator(): Promise<Simulator> {
   const channel = new SocketChannel(child.stdio[CHANNEL_FD] as Socket, { isBounded: true });
   const first = Promise.withResolvers<unknown>();
   channel.listen({ onMessage: first.resolve, onClose: () => {} });
+  await channel.send({ type: "settings", settings: {} });
   const message = (await first.promise) as { type: string; port: number };
   expect(message.type).toBe("ready");
   const dispose = async (): Promise<void> => {

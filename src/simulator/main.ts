@@ -2,7 +2,8 @@
  * Entry of the simulator process. Forked by the primary it lives like any other child; run by hand
  * (`node src/simulator/main.ts --port 8100`) it prints where it listens and ends on SIGTERM or Ctrl-C.
  */
-import { hasParent, runService, type Service } from "../process/lifecycle.ts";
+import { runService, type Service } from "../process/lifecycle.ts";
+import { connectParent, hasParent } from "../process/parent.ts";
 import { readArguments } from "./arguments.ts";
 import { startSimulator, type SimulatorOptions } from "./server.ts";
 
@@ -14,7 +15,9 @@ if (!("options" in parsed)) {
   process.exit(EX_CONFIG);
 } else if (hasParent()) {
   const { options } = parsed;
+  const { parent } = await connectParent();
   await runService({
+    parent,
     title: "evenkeel simulator",
     start: () => start(options),
     onFatal: complain,

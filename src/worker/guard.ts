@@ -11,7 +11,7 @@ import { ROUTES } from "../api/routes.ts";
 import { READ_HEALTH } from "../api/system.ts";
 import { AppError } from "../core/errors.ts";
 import { ANONYMOUS, LOCAL, type Principal } from "../core/principal.ts";
-import type { ApiKey } from "../settings.ts";
+import type { ApiKey } from "../settings-reader.ts";
 
 const isHealth = matcherOf(READ_HEALTH);
 /** Routes that need no key: a browser that opens the page has none to send, and its files hold no data. */

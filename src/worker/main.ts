@@ -1,9 +1,10 @@
 /** Entry of a worker process: serves HTTP from the shared port, and nothing else. */
-import { loadAgents, loadMcpServers } from "../config.ts";
+import { loadConfig } from "../config.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
 import { runService, type Outside, type Service } from "../process/lifecycle.ts";
-import { childSettings } from "../settings.ts";
+import { connectParent } from "../process/parent.ts";
+import type { Settings } from "../settings.ts";
 import { Delivery } from "../stream/delivery.ts";
 import { HealthProbe } from "./health-probe.ts";
 import { createListener } from "./listener.ts";
@@ -11,14 +12,13 @@ import { McpBoard } from "./mcp-board.ts";
 import { HttpServer } from "./server.ts";
 import { createUpgrade } from "./socket/upgrade.ts";
 
-const settings = childSettings();
+const { parent, settings } = await connectParent<Settings>();
 const name = `worker ${process.argv[2] ?? ""}`;
 const log = await createLog(settings, name);
 
 async function start(outside: Outside): Promise<Service> {
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
-  const agents = await loadAgents(settings.configDir);
-  const mcpServers = await loadMcpServers(settings.configDir, agents);
+  const { agents, mcpServers } = await loadConfig(settings);
   const mcpBoard = new McpBoard(outside.request);
   const delivery = new Delivery(engine, settings.slowClientMs);
   const closing = new AbortController();
@@ -50,4 +50,4 @@ async function start(outside: Outside): Promise<Service> {
   };
 }
 
-await runService({ title: `evenkeel ${name}`, start, onFatal: (error) => logFatal(log, error) });
+await runService({ parent, title: `evenkeel ${name}`, start, onFatal: (error) => logFatal(log, error) });

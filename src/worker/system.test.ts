@@ -31,7 +31,7 @@ test("ready says what is missing, each by its name", async () => {
 
 test("info tells version, mode, engine and agents, and no secret", async () => {
   const secret = "canary-5f2e";
-  const model = { simulated: false, apiKey: secret, baseUrl: null, proxy: {} };
+  const model = { simulated: false, apiKey: secret, baseUrl: null, authorization: null, proxy: {} };
   const apiKeys = [{ name: "ana", secret: `${secret}-key` }];
   await using cluster = await startCluster({ runner: false, settings: { model, apiKeys } });
 

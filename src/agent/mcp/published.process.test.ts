@@ -9,7 +9,7 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import { defineAgents } from "../../core/agent.ts";
 import { defineMcpServers, type McpServerConfig } from "../../core/mcp-servers.ts";
-import { programEnv } from "../../settings.ts";
+import { programEnv } from "../../environment.ts";
 import { startCluster } from "../../testing/cluster.ts";
 import { freePort } from "../../testing/free-port.ts";
 import type { ReadEvent } from "../../testing/journal.ts";

@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { expect, test, vi } from "vitest";
 import type { McpReport } from "../../api/mcp.ts";
 import { defineMcpServers, type McpServerConfig } from "../../core/mcp-servers.ts";
-import { programEnv } from "../../settings.ts";
+import { programEnv } from "../../environment.ts";
 import { aliveOf } from "../../testing/processes.ts";
 import { failure, type CallContext } from "../tools/invoke.ts";
 import { ManagedServers } from "./servers.ts";

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
-import { programEnv } from "../../../settings.ts";
+import { programEnv } from "../../../environment.ts";
 import type { CallContext, ToolResult } from "../invoke.ts";
 import { Hosts } from "./hosts.ts";
 import type { HostedTool } from "./vessel.ts";

@@ -1,0 +1,199 @@
+/** Reads one variable at a time and collects what is wrong, so that `parseSettings` reports all of it at once. */
+import { ROLES, type Role } from "./core/principal.ts";
+import type { Env } from "./environment.ts";
+
+export interface CountOptions {
+  readonly fallback: number;
+  readonly min?: number;
+  readonly max: number;
+  /** What "auto" stands for, where it is allowed. */
+  readonly auto?: number;
+}
+
+export interface ApiKey {
+  readonly name: string;
+  readonly secret: string;
+  /** Admin when left out. */
+  readonly role?: Role;
+}
+
+/** A secret may have colons; its last part is a role only when it is the name of one. */
+const API_KEY = new RegExp(`^\\s*([A-Za-z0-9_-]{1,64}):(\\S{8,}?)(?::(${ROLES.join("|")}))?\\s*$`);
+
+/** What a variable holds when somebody's script or template did not fill it in. */
+const PLACEHOLDER = /^(undefined|null|none|changeme|\$\{.*\}|\$[A-Z_]+|<.*>)$/i;
+const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
+
+export class SettingsReader {
+  readonly problems: string[] = [];
+  /** Every name that was asked for. */
+  readonly names = new Set<string>();
+  /** Those of them whose value is a secret, or may contain one. */
+  readonly secretNames = new Set<string>();
+  readonly #env: Env;
+
+  constructor(env: Env) {
+    this.#env = env;
+  }
+
+  text(name: string, fallback: string): string {
+    const value = this.#value(name);
+    if (value === "") this.#expected(name, "not to be empty");
+    return value ?? fallback;
+  }
+
+  count(name: string, { fallback, min = 1, max, auto }: CountOptions): number {
+    const value = this.#value(name);
+    if (value === undefined) return fallback;
+    if (value === "auto" && auto !== undefined) return auto;
+    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= min && number <= max) return number;
+    this.#expected(name, `to be a whole number from ${min} to ${max}${auto === undefined ? "" : ' or "auto"'}`);
+    return fallback;
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    const value = this.#value(name);
+    if (value === undefined) return fallback;
+    if (/^(true|1|yes|on)$/i.test(value)) return true;
+    if (/^(false|0|no|off)$/i.test(value)) return false;
+    this.#expected(name, 'to be "true" or "false"');
+    return fallback;
+  }
+
+  choice<const T extends string>(name: string, choices: readonly T[], fallback: NoInfer<T>): T {
+    const value = this.#value(name);
+    if (value === undefined) return fallback;
+    const chosen = choices.find((choice) => choice === value);
+    if (chosen === undefined) this.#expected(name, `to be one of ${choices.map((choice) => `"${choice}"`).join(", ")}`);
+    return chosen ?? fallback;
+  }
+
+  /** A secret that is sent as a header; "" when it is unset. A message about it never repeats it. */
+  secret(name: string): string {
+    const value = this.#secretValue(name);
+    const problem = value === "" ? undefined : problemOfSecret(value);
+    if (problem !== undefined) this.problems.push(`Expected \`${name}\` to be a key, but it ${problem}.`);
+    return value;
+  }
+
+  /** `name:secret[:role],…`; unset or empty means none. */
+  apiKeys(name: string): ApiKey[] {
+    const value = this.#secretValue(name);
+    if (value === "") return [];
+    const keys = value.split(",").map((entry) => API_KEY.exec(entry));
+    if (keys.includes(null)) {
+      this.problems.push(
+        `Expected \`${name}\` to be "name:secret[:role],…", the role one of ${ROLES.join(", ")}, ` +
+          "each secret at least 8 characters without spaces or commas.",
+      );
+    }
+    const found = keys
+      .filter((key) => key !== null)
+      .map(([, keyName = "", secret = "", role]) => ({
+        name: keyName,
+        secret,
+        ...(role !== undefined && { role: role as Role }),
+      }));
+    this.#checkKeys(name, found);
+    return found;
+  }
+
+  /** An http(s) URL without its user and password; "" when it is unset. Neither of the two is ever shown. */
+  url(name: string): { readonly url: string; readonly authorization: string | null } {
+    const value = this.#secretValue(name);
+    if (value === "") return { url: "", authorization: null };
+    const url = URL.parse(value);
+    if (!url || !/^https?:$/.test(url.protocol) || !VISIBLE_ASCII.test(value)) {
+      this.problems.push(`Expected \`${name}\` to be an http(s) URL, got ${JSON.stringify(hideUserInfo(value))}.`);
+      return { url: "", authorization: null };
+    }
+    const { username, password } = url;
+    const userInfo = `${decode(username)}:${decode(password)}`;
+    url.username = "";
+    url.password = "";
+    const authorization = username || password ? `Basic ${Buffer.from(userInfo).toString("base64")}` : null;
+    return { url: url.href.replace(/\/+$/, ""), authorization };
+  }
+
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as far as they are set. Everybody's variables: a tool may be given them too. */
+  proxy(): Record<string, string> {
+    const proxy: Record<string, string> = {};
+    for (const name of PROXY_VARIABLES) {
+      const value = (this.#env[name.toLowerCase()] ?? this.#env[name])?.trim();
+      if (!value) continue;
+      proxy[name] = value;
+      // It may hold a password: the message must not repeat it.
+      if (name !== "NO_PROXY" && !/^https?:\/\/[^/]/.test(value))
+        this.problems.push(`Expected \`${name}\` to be an http(s) URL such as "http://proxy.example.org:3128".`);
+    }
+    return proxy;
+  }
+
+  #checkKeys(name: string, keys: readonly ApiKey[]): void {
+    for (const key of keys) {
+      const problem = problemOfSecret(key.secret);
+      if (problem) this.problems.push(`Expected \`${name}\` to hold secrets, but that of "${key.name}" ${problem}.`);
+      if (RESERVED_NAMES.has(key.name.toLowerCase())) {
+        this.problems.push(
+          `Expected \`${name}\` to name who asks, but "${key.name}" is reserved. Choose another name.`,
+        );
+      }
+    }
+    for (const twice of repeated(keys.map((key) => key.name))) {
+      this.problems.push(`Expected \`${name}\` to name each key once, got "${twice}" twice.`);
+    }
+    const [secret] = repeated(keys.map((key) => key.secret));
+    if (secret !== undefined) {
+      const sharing = keys.filter((key) => key.secret === secret).map((key) => `"${key.name}"`);
+      this.problems.push(
+        `Expected \`${name}\` to hold a secret of its own for each name, but ${sharing.join(" and ")} share one.`,
+      );
+    }
+  }
+
+  #secretValue(name: string): string {
+    this.secretNames.add(name);
+    return this.#value(name)?.trim() ?? "";
+  }
+
+  #value(name: string): string | undefined {
+    this.names.add(name);
+    return this.#env[name];
+  }
+
+  #expected(name: string, what: string): void {
+    this.problems.push(`Expected \`${name}\` ${what}, got ${JSON.stringify(this.#env[name] ?? "")}.`);
+  }
+}
+
+/** Variables that say which proxy to use; in small letters too, as curl has them. */
+const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] as const;
+
+/** Names that logs and the API use for somebody without a key. */
+const RESERVED_NAMES: ReadonlySet<string> = new Set(["anonymous", "local", "system", "evenkeel"]);
+
+/** @returns the end of a sentence that begins with the secret, or undefined when it can work */
+function problemOfSecret(secret: string): string | undefined {
+  if (PLACEHOLDER.test(secret)) return "is a placeholder that was never filled in";
+  if (/^["'`]|["'`]$/.test(secret)) return "is in quotes, which become part of it. Remove them";
+  if (!VISIBLE_ASCII.test(secret)) return "has characters that no header can carry (beyond visible ASCII)";
+  return undefined;
+}
+
+function repeated(values: readonly string[]): string[] {
+  return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
+}
+
+/** As typed when it is not percent-encoded. */
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+function hideUserInfo(url: string): string {
+  return url.replace(/^.*@/s, "…@");
+}

@@ -86,14 +86,14 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
     restart,
     quit: () => {
       log.warn("not waiting any longer");
-      supervisor.killAll();
+      supervisor.kill();
       process.exit(EXIT.interrupted);
     },
     drain: (signal) => {
       log.info(`${signal}: draining, ${settings.drainMs} ms at most`);
       for (const watcher of watchers) watcher.stop();
       // Those who serve users first, together with those whose answers they wait for; then the model.
-      void supervisor.stop([["worker", "agent"], ["simulator"]]).then(async () => {
+      void supervisor.drain([["worker", "agent"], ["simulator"]]).then(async () => {
         await upkeep.stop();
         await engine.close();
         lock.release();
@@ -122,6 +122,7 @@ function supervise({ settings, log, engine, upkeep }: Tree): Supervisor {
   const supervisor = new Supervisor({
     stallMs: settings.stallMs,
     drainMs: settings.drainMs,
+    leaveMs: (kind) => (kind === "agent" ? settings.agentDrainMs : settings.drainMs),
     gauges: () => upkeep.gauges,
     onDeath: ({ kind, id, pid, exit, verdict }) => {
       log.error({ kind, id, pid, ...exit }, `${kind} ${id} ${verdict}`);
@@ -132,7 +133,7 @@ function supervise({ settings, log, engine, upkeep }: Tree): Supervisor {
     onReturn: ({ kind, id, pid }) => log.info({ kind, id, pid }, `${kind} ${id} is up again`),
     onHopeless: (reason) => {
       log.fatal(reason);
-      supervisor.killAll();
+      supervisor.kill();
       process.exit(EXIT.config);
     },
   });

@@ -111,7 +111,7 @@ async function copyConfig() {
     const text = await readFile(join(path, file), "utf8");
     await writeFile(join(path, file), change(text));
   };
-  for (const file of ["agents.ts", "tools/calculate.ts", "tools/current_time.ts"]) {
+  for (const file of ["agents.ts", "mcp.ts", "tools/calculate.ts", "tools/current_time.ts"]) {
     await edit(file, (text) => text.replaceAll(/"(?:\.\.\/)+src\//g, `"${ROOT}/src/`));
   }
   return { path, edit, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };

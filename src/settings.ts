@@ -34,8 +34,10 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** A child silent for longer is killed and replaced. */
   readonly stallMs: number;
-  /** How long draining may take before what is left is cut off. */
+  /** How long draining may take, when the server stops, before what is left is cut off or given back. */
   readonly drainMs: number;
+  /** How long an agent that was replaced (SIGHUP, a saved file) may go on with its runs. */
+  readonly agentDrainMs: number;
   /** A viewer whose socket takes nothing for longer is closed. */
   readonly slowClientMs: number;
   /**
@@ -111,6 +113,7 @@ function readAll(mode: Mode, read: SettingsReader): Omit<Settings, "toolEnv"> {
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
     stallMs: read.count("STALL_MS", { fallback: 5_000, min: 2_000, max: 600_000 }),
     drainMs: read.count("DRAIN_MS", { fallback: 20_000, min: 0, max: 600_000 }),
+    agentDrainMs: read.count("AGENT_DRAIN_MS", { fallback: 600_000, min: 0, max: 86_400_000 }),
     slowClientMs: read.count("SLOW_CLIENT_MS", { fallback: 10_000, min: 100, max: 600_000 }),
     modelIdleMs: read.count("MODEL_IDLE_MS", { fallback: 60_000, min: 100, max: MAX_PATIENCE_MS }),
     modelWordlessMs: read.count("MODEL_WORDLESS_MS", { fallback: 300_000, min: 100, max: MAX_PATIENCE_MS }),

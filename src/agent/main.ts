@@ -33,7 +33,7 @@ async function start(): Promise<Service> {
   assertToolsExist(agents.values(), tools);
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
   const model = openModelClient(settings.model);
-  const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs, drainMs } = settings;
+  const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
   const owner = { machine: settings.machine, boot: settings.boot, process: agentName(id, process.pid) };
   const meter = new ModelMeter();
   const breakers = new Breakers();
@@ -61,8 +61,8 @@ async function start(): Promise<Service> {
     onRequest: ({ name, about }) => {
       if (name === MCP_RESTART) void mcp.restart(about);
     },
-    drain: async () => {
-      await runner.drain(drainMs);
+    drain: async (withinMs) => {
+      await runner.drain(withinMs);
       breakers.stop();
       model[Symbol.dispose]();
       await Promise.all([mcp.stop(), hosts.stop()]);
@@ -71,4 +71,10 @@ async function start(): Promise<Service> {
   };
 }
 
-await runService({ parent, title: `evenkeel ${name}`, start, onFatal: (error) => logFatal(log, error) });
+await runService({
+  parent,
+  title: `evenkeel ${name}`,
+  start,
+  onFatal: (error) => logFatal(log, error),
+  sigtermDrainMs: settings.drainMs,
+});

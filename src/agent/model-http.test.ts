@@ -12,7 +12,7 @@ import type { StreamedResponse } from "./model-http.ts";
 const KEY = "sk-ant-a-long-secret-key";
 
 const open = (baseUrl: string, fields: object = {}): ModelClient =>
-  openModelClient({ simulated: false, apiKey: KEY, baseUrl, proxy: {}, ...fields });
+  openModelClient({ simulated: false, apiKey: KEY, baseUrl, authorization: null, proxy: {}, ...fields });
 
 const ask = (client: Anthropic, signal?: AbortSignal): Promise<Response> =>
   client.messages

@@ -37,6 +37,8 @@ export class Runner {
   #looking: Promise<void> | undefined;
   #again = false;
   #draining = false;
+  #deadline: NodeJS.Timeout | undefined;
+  #drained: Promise<void> | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -63,12 +65,21 @@ export class Runner {
     this.#extendTimer = setInterval(() => this.#keepLeases(), EXTEND_MS);
   }
 
-  /** Claims nothing more, lets runs finish for `ms`, then gives back what is left for another to go on with. */
-  async drain(ms: number): Promise<void> {
+  /**
+   * Claims nothing more, lets runs finish for `ms`, then gives back what is left for another to go on with. A later call
+   * sets a new time from then on.
+   */
+  drain(ms: number): Promise<void> {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#interrupt(this.#jobs.keys(), "stopped"), ms);
+    this.#drained ??= this.#finishRuns();
+    return this.#drained;
+  }
+
+  async #finishRuns(): Promise<void> {
     this.#draining = true;
-    const deadline = setTimeout(() => this.#interrupt(this.#jobs.keys(), "stopped"), ms);
     while (this.#jobs.size > 0) await Promise.all([...this.#jobs.values()].map(({ done }) => done));
-    clearTimeout(deadline);
+    clearTimeout(this.#deadline);
     clearInterval(this.#extendTimer);
     this.#follower?.stop();
     // A claim may have been under way: what it brought is given back too.

@@ -28,7 +28,20 @@ const PROCESS = VITALS.extend({
     .object({ at: z.number(), reason: z.string() })
     .nullable()
     .describe("Why the last child of this place died; null while none has. `at` in epoch ms."),
+  leaving: z.int().describe("Replaced children of this place that still finish their work."),
 }).meta({ id: "Process" });
+
+export const MARK_TYPES = ["death", "stall", "reload", "scale"] as const;
+
+const MARK = z
+  .object({
+    id: z.int().describe("Counts up from 1 in the primary."),
+    at: z.number().describe("Epoch ms, by the primary's clock."),
+    type: z.enum(MARK_TYPES),
+    process: z.string().nullable().describe('For example "worker 2"; null when it concerns all.'),
+    detail: z.string().describe("What happened, in words."),
+  })
+  .meta({ id: "Mark" });
 
 /** All processes at one moment. */
 export const SNAPSHOT = z
@@ -36,12 +49,17 @@ export const SNAPSHOT = z
     seq: z.int().describe("Counts up from 1 in the primary; only grows while it lives."),
     at: z.number().describe("Epoch ms, by the primary's clock."),
     processes: z.array(PROCESS).readonly(),
+    marks: z
+      .array(MARK)
+      .readonly()
+      .describe("What happened to the processes in the last five minutes, oldest first; the newest 64."),
   })
   .meta({ id: "Snapshot" });
 
 export type Vitals = Readonly<z.output<typeof VITALS>>;
 export type Gauges = Readonly<z.output<typeof GAUGES>>;
 export type ProcessInfo = Readonly<z.output<typeof PROCESS>>;
+export type Mark = Readonly<z.output<typeof MARK>>;
 export type Snapshot = Readonly<z.output<typeof SNAPSHOT>>;
 
 export const HEALTH = z.object({ status: z.literal("ok") });

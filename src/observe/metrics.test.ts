@@ -16,6 +16,7 @@ function makeProcess(over: Partial<ProcessInfo>): ProcessInfo {
     restarts: 2,
     gauges: {},
     last_exit: null,
+    leaving: 0,
     ...over,
   };
 }

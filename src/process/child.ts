@@ -9,6 +9,8 @@ import type { Gauges, Notes, ServiceRequest, ToChild, Vitals } from "./protocol.
 
 /** A child whose channel is gone exits by itself within this time. */
 const EXIT_MS = 1_000;
+/** A child bounds its own drain. It is killed when it takes this much longer. */
+const DRAIN_SLACK_MS = 3_000;
 
 export interface ChildExit {
   readonly code: number | null;
@@ -42,6 +44,7 @@ export class Child {
   #lastSignAt = performance.now();
   #state: "starting" | "ready" | "draining" | "gone" = "starting";
   #killTimer: NodeJS.Timeout | undefined;
+  #drainEndsAt = Infinity;
 
   constructor(process: ChildProcess, channel: Channel) {
     this.#process = process;
@@ -99,13 +102,18 @@ export class Child {
     void this.#channel.send(message);
   }
 
-  /** Asks it to finish and exit, and kills it after `graceMs`. A child that is not ready has nothing to finish. Idempotent. */
-  drain(graceMs: number): Promise<ChildExit> {
+  /**
+   * Asks it to finish within `withinMs` and exit; kills it when it does not. A child that is not ready has nothing to
+   * finish and is killed at once. A later call can only shorten the time.
+   */
+  drain(withinMs: number): Promise<ChildExit> {
     if (this.#state === "starting") this.kill();
-    if (this.#state === "ready") {
+    const endsAt = performance.now() + withinMs;
+    if (this.#state === "ready" || (this.#state === "draining" && endsAt < this.#drainEndsAt)) {
       this.#state = "draining";
-      this.send({ type: "drain" });
-      this.#killIn(graceMs, `did not drain within ${graceMs} ms, killed`);
+      this.#drainEndsAt = endsAt;
+      this.send({ type: "drain", within_ms: withinMs });
+      this.#killIn(withinMs + DRAIN_SLACK_MS, `did not drain within ${withinMs} ms, killed`);
     }
     return this.exited;
   }

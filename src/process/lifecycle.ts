@@ -28,10 +28,16 @@ export interface Service {
   onNotes?(processes: readonly ProcessNotes[]): void;
   /** A worker asks something of this kind of process. */
   onRequest?(request: ServiceRequest): void;
-  /** The latest snapshot of all processes, about once a second and whenever one came or went. */
+  /**
+   * The latest snapshot of all processes, about once a second and whenever one came or went. A worker that has just
+   * become ready is first given those of the last five minutes, oldest first.
+   */
   onSnapshot?(snapshot: Snapshot): void;
-  /** Take nothing new, finish what is under way within the time the service was given, free everything. */
-  drain(): Promise<void>;
+  /**
+   * Take nothing new, finish what is under way within `withinMs`, give back or cut off the rest, free everything.
+   * Called again when there is less time than was said before.
+   */
+  drain(withinMs: number): Promise<void>;
 }
 
 /** What a service may say to other processes, through the primary. */
@@ -48,13 +54,13 @@ export interface ServiceOptions {
   readonly onFatal: (error: unknown) => void;
   /**
    * systemd and `timeout` send SIGTERM to every process at once. Workers and agents drain on it. The simulator
-   * ignores it and waits for the primary's word, because agents need it while they drain. Default "drain".
+   * ignores it and waits for the primary's word, because agents need it while they drain: it gives no time here.
    */
-  readonly onSigterm?: "drain" | "ignore";
+  readonly sigtermDrainMs?: number;
 }
 
 export async function runService(options: ServiceOptions): Promise<void> {
-  const { parent, title, start, onFatal, onSigterm = "drain" } = options;
+  const { parent, title, start, onFatal, sigtermDrainMs } = options;
   process.title = title;
   // Ctrl-C and a closed terminal reach the whole process group; only the primary decides what they mean.
   for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
@@ -69,7 +75,9 @@ export async function runService(options: ServiceOptions): Promise<void> {
       void parent.send({ type: "request", request: asked } satisfies FromChild);
     const service = await start({ request });
     const drain = attach(service, parent);
-    process.on("SIGTERM", () => onSigterm === "drain" && drain());
+    process.on("SIGTERM", () => {
+      if (sigtermDrainMs !== undefined) drain(sigtermDrainMs);
+    });
     // Last: once it is ready the primary may send snapshots, or the word to drain.
     await parent.send({ type: "ready", ...(service.port !== undefined && { port: service.port }) } satisfies FromChild);
   } catch (error) {
@@ -81,10 +89,53 @@ export async function runService(options: ServiceOptions): Promise<void> {
 }
 
 /** @returns what drains the service and ends the process */
-function attach(service: Service, parent: Channel): () => void {
+function attach(service: Service, parent: Channel): (withinMs: number) => void {
+  setInterval(heartbeatOf(service, parent), HEARTBEAT_MS);
+  let endsAt = Infinity;
+  const drain = (withinMs: number) => {
+    const isFirst = endsAt === Infinity;
+    if (performance.now() + withinMs >= endsAt) return;
+    endsAt = performance.now() + withinMs;
+    const drained = service.drain(withinMs);
+    // A rejection is a crash like any other: the handler of `unhandledRejection` logs it and exits.
+    if (isFirst) void drained.then(() => process.exit(EXIT.drained));
+  };
+  parent.listen({
+    onMessage: (message) => {
+      const told = message as ToChild;
+      if (told.type === "drain") drain(told.within_ms);
+      else tell(service, told);
+    },
+    onClose: () => process.exit(EXIT.crashed),
+  });
+  return drain;
+}
+
+function tell(service: Service, told: ToChild): void {
+  switch (told.type) {
+    case "history":
+      for (const snapshot of told.snapshots) service.onSnapshot?.(snapshot);
+      break;
+    case "snapshot":
+      service.onSnapshot?.(told.snapshot);
+      break;
+    case "notes":
+      service.onNotes?.(told.processes);
+      break;
+    case "request":
+      service.onRequest?.(told.request);
+      break;
+    case "settings":
+    case "drain":
+      break;
+  }
+}
+
+/** @returns what sends one heartbeat, and the notes if they have changed */
+function heartbeatOf(service: Service, parent: Channel): () => void {
   const meter = new VitalsMeter();
   let noted = "{}";
-  const beat = () => {
+  return () => {
     const heartbeat: FromChild = {
       type: "heartbeat",
       vitals: meter.read(service.inFlight()),
@@ -97,36 +148,6 @@ function attach(service: Service, parent: Channel): () => void {
     noted = json;
     void parent.send({ type: "notes", notes } satisfies FromChild);
   };
-  setInterval(beat, HEARTBEAT_MS);
-
-  let isDraining = false;
-  const drain = () => {
-    if (isDraining) return;
-    isDraining = true;
-    // A rejection is a crash like any other: the handler of `unhandledRejection` logs it and exits.
-    void service.drain().then(() => process.exit(EXIT.drained));
-  };
-  parent.listen({
-    onMessage: (message) => {
-      const told = message as ToChild;
-      switch (told.type) {
-        case "drain":
-          drain();
-          break;
-        case "snapshot":
-          service.onSnapshot?.(told.snapshot);
-          break;
-        case "notes":
-          service.onNotes?.(told.processes);
-          break;
-        case "request":
-          service.onRequest?.(told.request);
-          break;
-      }
-    },
-    onClose: () => process.exit(EXIT.crashed),
-  });
-  return drain;
 }
 
 const HOPELESS: ReadonlySet<unknown> = new Set(["CONFIG", "EADDRINUSE", "EACCES", "EADDRNOTAVAIL"]);

@@ -1,9 +1,9 @@
 /** What the primary and its children say to each other over their channel. Nothing here knows of runs. */
 
-import type { CHILD_KINDS, CHILD_STATES, Gauges, ProcessInfo, Snapshot, Vitals } from "../api/system.ts";
+import type { CHILD_KINDS, CHILD_STATES, Gauges, Mark, ProcessInfo, Snapshot, Vitals } from "../api/system.ts";
 
 /** As every client sees them: `GET /api/workers`, and the channel `processes`. */
-export type { Gauges, ProcessInfo, Snapshot, Vitals };
+export type { Gauges, Mark, ProcessInfo, Snapshot, Vitals };
 
 /** worker: serves HTTP · agent: runs LLM loops · simulator: stands in for the model. */
 export type ChildKind = (typeof CHILD_KINDS)[number];
@@ -37,7 +37,10 @@ export type FromChild =
 export type ToChild =
   /** The first message. The settings are opaque here. */
   | { readonly type: "settings"; readonly settings: unknown }
-  | { readonly type: "drain" }
+  /** May come again with less time. */
+  | { readonly type: "drain"; readonly within_ms: number }
+  /** The last five minutes, oldest first: to a worker that has just become ready. */
+  | { readonly type: "history"; readonly snapshots: readonly Snapshot[] }
   | { readonly type: "snapshot"; readonly snapshot: Snapshot }
   | { readonly type: "notes"; readonly processes: readonly ProcessNotes[] }
   | { readonly type: "request"; readonly request: ServiceRequest };

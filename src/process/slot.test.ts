@@ -157,7 +157,7 @@ test("a replacement serves before the old child drains, whose end then restarts 
   const drained = commit(1_000);
 
   expect(slot.info().pid).toBe(2);
-  expect(forked[0]?.sent).toEqual([{ type: "drain" }]);
+  expect(forked[0]?.sent).toEqual([{ type: "drain", within_ms: 1_000 }]);
   forked[0]?.exit(0);
   await drained;
   await vi.advanceTimersByTimeAsync(60_000);
@@ -203,7 +203,7 @@ test("a child that does not drain in time is killed", async () => {
   const stopped = slot.drain(1_000);
   expect(slot.info().state).toBe("draining");
 
-  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.advanceTimersByTimeAsync(4_000);
   await stopped;
 
   expect(slot.child?.state).toBe("gone");
@@ -347,4 +347,57 @@ test("a child that was replaced and dies on its way out is told as that", async 
     expect.objectContaining({ pid: 1, verdict: "died on its way out; its successor serves" }),
   );
   expect(slot.info()).toMatchObject({ pid: 2, last_exit: { reason: "SIGKILL" } });
+});
+
+async function replaced({ slot, forked }: ReturnType<typeof makeSlot>, withinMs: number): Promise<void> {
+  const preparing = slot.prepare();
+  forked.at(-1)?.say({ type: "ready" });
+  void (await preparing).commit(withinMs);
+}
+
+test("an old child that still works is counted as leaving, and killed when it falls silent", async () => {
+  const made = makeSlot();
+  void made.slot.start();
+  made.newest().say({ type: "ready" });
+  await settle();
+
+  await replaced(made, 600_000);
+  expect(made.slot.info()).toMatchObject({ pid: 2, leaving: 1 });
+  await vi.advanceTimersByTimeAsync(5_001);
+  made.newest().say({ type: "failed", detail: "a sign of life" });
+  made.slot.checkPulse();
+  await settle();
+
+  expect(made.slot.info()).toMatchObject({ pid: 2, leaving: 0, last_exit: { reason: "silent for 5000 ms, killed" } });
+});
+
+test("a slot that drains gives those on their way out no more time than its child", async () => {
+  const made = makeSlot();
+  void made.slot.start();
+  made.newest().say({ type: "ready" });
+  await settle();
+  await replaced(made, 600_000);
+
+  const drained = made.slot.drain(1_000);
+  expect(made.forked.map(({ sent }) => sent.at(-1))).toEqual([
+    { type: "drain", within_ms: 1_000 },
+    { type: "drain", within_ms: 1_000 },
+  ]);
+  for (const process of made.forked) process.exit(0);
+  await drained;
+});
+
+test("a fourth child on its way out has the oldest give back its work", async () => {
+  const made = makeSlot();
+  void made.slot.start();
+  made.newest().say({ type: "ready" });
+  await settle();
+
+  for (let reload = 1; reload <= 4; reload += 1) await replaced(made, 600_000);
+
+  expect(made.forked.map(({ sent }) => sent.at(-1))).toEqual([
+    { type: "drain", within_ms: 0 },
+    ...Array.from({ length: 3 }, () => ({ type: "drain", within_ms: 600_000 })),
+    undefined,
+  ]);
 });

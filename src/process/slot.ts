@@ -27,6 +27,8 @@ const SLOW_MS = 5_000;
 const BOOT_MS = 30_000;
 /** Two missed heartbeats: worth showing long before it is worth killing. */
 const SHOWN_AS_STALLED_MS = 2_500;
+/** Children of one place that finish their work while a newer one serves. When there are more, the oldest gives back its. */
+const MAX_LEAVING = 3;
 
 export interface Death {
   readonly pid: number;
@@ -54,8 +56,8 @@ export interface SlotEvents {
 
 /** A child that is ready and waits to take its slot. */
 export interface Prepared {
-  /** The new child serves from now on. Resolves when the old one is gone. */
-  readonly commit: (graceMs: number) => Promise<void>;
+  /** The new child serves from now on. Resolves when the old one is gone, `withinMs` from now at most. */
+  readonly commit: (withinMs: number) => Promise<void>;
   readonly kill: () => void;
 }
 
@@ -88,6 +90,8 @@ export class Slot {
   readonly #options: SlotOptions;
   readonly #firstReady = Promise.withResolvers<number | undefined>();
   #state: State = { is: "new" };
+  // Children that were replaced and still finish their work, oldest first. At most MAX_LEAVING.
+  readonly #leaving: Child[] = [];
   #restarts = 0;
   #lastExit: ProcessInfo["last_exit"] = null;
 
@@ -109,26 +113,27 @@ export class Slot {
     const boot = new BootTimers(next, (slow) => this.#options.onSlow(this, slow));
     await next.ready.finally(() => boot.stop());
     return {
-      commit: (graceMs) => {
+      commit: (withinMs) => {
         const old = this.child;
         this.#serve(next);
         this.#watchExit(next);
-        return this.#drainOld(old, graceMs);
+        return this.#drainOld(old, withinMs);
       },
       kill: () => next.kill(),
     };
   }
 
-  /** Called every second: kills a serving child that gave no sign of life. */
+  /** Called every second: kills a serving or leaving child that gave no sign of life. */
   checkPulse(): void {
-    if (this.#state.is !== "serving") return;
-    const { child } = this.#state;
     const { stallMs } = this.#options;
-    if (child.state === "ready" && child.silentMs() >= stallMs) child.kill(`silent for ${stallMs} ms, killed`);
+    const served = this.#state.is === "serving" ? [this.#state.child, ...this.#leaving] : this.#leaving;
+    for (const child of served) {
+      if (child.silentMs() >= stallMs) child.kill(`silent for ${stallMs} ms, killed`);
+    }
   }
 
   forgiveSilence(): void {
-    this.child?.forgiveSilence();
+    for (const child of this.#children()) child.forgiveSilence();
   }
 
   /** From here on nothing is restarted. Idempotent. */
@@ -136,15 +141,15 @@ export class Slot {
     if (this.#state.is !== "retired") this.#become({ is: "retired", child: this.child });
   }
 
-  /** Resolves when the child is gone. */
-  async drain(graceMs: number): Promise<void> {
+  /** Resolves when the child is gone, and all that were on their way out: they have no more time than it has. */
+  async drain(withinMs: number): Promise<void> {
     this.retire();
-    await this.child?.drain(graceMs);
+    await Promise.all(this.#children().map((child) => child.drain(withinMs)));
   }
 
   kill(): void {
     this.retire();
-    this.child?.kill();
+    for (const child of this.#children()) child.kill();
   }
 
   get child(): Child | undefined {
@@ -164,7 +169,12 @@ export class Slot {
       restarts: this.#restarts,
       gauges: child?.gauges ?? {},
       last_exit: this.#lastExit,
+      leaving: this.#leaving.length,
     };
+  }
+
+  #children(): Child[] {
+    return this.child ? [this.child, ...this.#leaving] : [...this.#leaving];
   }
 
   #boot(past: Past): void {
@@ -225,9 +235,14 @@ export class Slot {
   }
 
   /** A child that was replaced may still die on its way out; then somebody has to take over what it held. */
-  async #drainOld(old: Child | undefined, graceMs: number): Promise<void> {
+  async #drainOld(old: Child | undefined, withinMs: number): Promise<void> {
     if (!old || old.state === "gone") return;
-    const exit = await old.drain(graceMs);
+    this.#leaving.push(old);
+    const tooMany = this.#leaving.length - MAX_LEAVING;
+    for (const oldest of this.#leaving.slice(0, Math.max(0, tooMany))) void oldest.drain(0);
+    const exit = await old.drain(withinMs);
+    this.#leaving.splice(this.#leaving.indexOf(old), 1);
+    this.#options.onChange();
     if (exit.code === EXIT.drained) return;
     this.#noteExit(exit);
     this.#options.onDeath(this, { pid: old.pid, exit, verdict: "died on its way out; its successor serves" });
@@ -269,6 +284,7 @@ function shownState(child: Child): ChildState {
   return child.state === "ready" && child.silentMs() > SHOWN_AS_STALLED_MS ? "stalled" : child.state;
 }
 
-function reasonOf({ code, signal, detail }: ChildExit): string {
+/** Why a child is gone, in a few words. */
+export function reasonOf({ code, signal, detail }: ChildExit): string {
   return detail ?? signal ?? `exited with code ${code}`;
 }

@@ -52,6 +52,7 @@ async function startTwo(count = 2) {
   const supervisor = new Supervisor({
     stallMs: 5_000,
     drainMs: 1_000,
+    leaveMs: () => 60_000,
     gauges: () => ({ runs_running: 3 }),
     onDeath: () => {},
     onReturn: () => {},
@@ -62,8 +63,8 @@ async function startTwo(count = 2) {
   for (const process of forked) process.say({ type: "ready" });
   await started;
   const dispose = async () => {
-    supervisor.killAll();
-    await supervisor.stop([]);
+    supervisor.kill();
+    supervisor.stop();
   };
   return { supervisor, forked, [Symbol.asyncDispose]: dispose };
 }
@@ -189,4 +190,50 @@ test("only a worker may make a request", async () => {
   agent.say({ type: "request", request: { to: "worker", name: "mcp.restart", about: "files" } });
 
   for (const { sent } of tree.forked) expect(sent).not.toContainEqual(expect.objectContaining({ type: "request" }));
+});
+
+test("a worker that takes over is handed the same past as the others have, with a mark for the death", async () => {
+  await using tree = await startTwo();
+  await vi.advanceTimersByTimeAsync(2_000);
+  tree.forked[0]?.exit(null, "SIGKILL");
+  await vi.advanceTimersByTimeAsync(50);
+
+  tree.forked[2]?.say({ type: "ready" });
+  await vi.advanceTimersByTimeAsync(50);
+
+  const [history] = (tree.forked[2]?.sent ?? []).flatMap((message) =>
+    message.type === "history" ? [message.snapshots] : [],
+  );
+  const seen = snapshotsOf(tree.forked[1]);
+  expect(history?.length).toBeGreaterThanOrEqual(2);
+  expect(history).toEqual(seen.filter(({ seq }) => history?.some((past) => past.seq === seq)));
+  expect(snapshotsOf(tree.forked[2]).at(-1)?.marks).toMatchObject([
+    { type: "death", process: "worker 1", detail: "died; it is replaced (SIGKILL)" },
+  ]);
+});
+
+test("a child that stalls is one mark, however long it does", async () => {
+  await using tree = await startTwo();
+  const beat = () => tree.forked[1]?.say({ type: "heartbeat", vitals: VITALS, gauges: {} });
+
+  for (let second = 0; second < 4; second += 1) {
+    beat();
+    await vi.advanceTimersByTimeAsync(1_000);
+  }
+
+  expect(snapshotsOf(tree.forked[1]).at(-1)?.marks).toMatchObject([{ type: "stall", process: "worker 1" }]);
+});
+
+test("a reload is a mark", async () => {
+  await using tree = await startTwo();
+
+  const replaced = tree.supervisor.replace(["worker"]);
+  await vi.advanceTimersByTimeAsync(0);
+  for (const process of tree.forked.slice(2)) process.say({ type: "ready" });
+  await replaced;
+  await vi.advanceTimersByTimeAsync(50);
+
+  expect(snapshotsOf(tree.forked[3]).at(-1)?.marks).toMatchObject([
+    { type: "reload", process: null, detail: "new workers serve" },
+  ]);
 });

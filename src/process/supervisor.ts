@@ -3,21 +3,20 @@
  * in one snapshot a second. Owned by the primary. Knows processes, not runs.
  */
 import { NO_VITALS, type Child } from "./child.ts";
+import { History } from "./history.ts";
 import {
   HEARTBEAT_MS,
   type ChildKind,
   type Gauges,
   type ProcessInfo,
   type ProcessNotes,
-  type Snapshot,
   type Vitals,
 } from "./protocol.ts";
-import { Slot, type Death } from "./slot.ts";
+import { reasonOf, Slot, type Death } from "./slot.ts";
 import { VitalsMeter } from "./vitals.ts";
 
 // With the backoff, four tries take about two seconds plus their boots.
 const MAX_BOOT_FAILURES = 4;
-const DRAIN_SLACK_MS = 3_000;
 // What changes within this time is one snapshot: many processes that boot at once are not as many snapshots.
 const GATHER_MS = 50;
 
@@ -34,7 +33,10 @@ interface Place {
 
 export interface SupervisorOptions {
   readonly stallMs: number;
+  /** How long a child may take to finish when the server stops. */
   readonly drainMs: number;
+  /** How long a child that was replaced may take to finish, while its successor serves. */
+  readonly leaveMs: (kind: ChildKind) => number;
   /** The primary's own figures, read once a second. */
   readonly gauges: () => Gauges;
   readonly onDeath: (death: Death & Place) => void;
@@ -51,6 +53,9 @@ export class Supervisor {
   readonly #meter = new VitalsMeter();
   readonly #startedAt = performance.now();
   readonly #slots: Slot[] = [];
+  readonly #history = new History();
+  /** Slots that the last tick found stalled. */
+  readonly #stalled = new Set<Slot>();
   readonly #ticker: NodeJS.Timeout;
   #tickedAt = performance.now();
   #seq = 0;
@@ -58,9 +63,7 @@ export class Supervisor {
   #self: Vitals & { readonly gauges: Gauges } = { ...NO_VITALS, gauges: {} };
   #replacing: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
-  // Old children on their way out. Bounded by the replacements within one drain time.
-  readonly #leaving = new Set<Promise<void>>();
-  #stopping = false;
+  #isDraining = false;
   #noted: readonly ProcessNotes[] = [];
   /** The workers that have `#noted`. */
   #knowNotes = new WeakSet<Child>();
@@ -72,7 +75,7 @@ export class Supervisor {
 
   /** Forks `count` children of a kind and waits until each is ready. Resolves with their ports. */
   async start({ kind, count, fork }: RoleOptions): Promise<(number | undefined)[]> {
-    const { stallMs, onDeath, onReturn, onSlow, onHopeless } = this.#options;
+    const { stallMs, onReturn, onSlow, onHopeless } = this.#options;
     const slots = Array.from({ length: count }, (_, index) => {
       const id = index + 1;
       return new Slot({
@@ -80,8 +83,8 @@ export class Supervisor {
         id,
         stallMs,
         maxBootFailures: MAX_BOOT_FAILURES,
-        fork: () => this.#hearRequests(kind, fork(id)),
-        onDeath: (_slot, death) => onDeath({ kind, id, ...death }),
+        fork: () => this.#connect(kind, fork(id)),
+        onDeath: (_slot, death) => this.#onDeath({ kind, id, ...death }),
         onReturn: (_slot, pid) => onReturn({ kind, id, pid }),
         onSlow: (_slot, slow) => onSlow({ kind, id, ...slow }),
         onChange: () => this.#shareSoon(),
@@ -108,42 +111,67 @@ export class Supervisor {
     return this.#queued;
   }
 
-  /** Drains phase by phase: those that serve users first, then those that they need. Ends the supervisor. */
-  async stop(phases: readonly (readonly ChildKind[])[]): Promise<void> {
-    this.#stopping = true;
+  /** Phase by phase: the kinds that serve users first, then those that they need. Ends the supervisor. */
+  async drain(phases: readonly (readonly ChildKind[])[]): Promise<void> {
+    this.#isDraining = true;
     for (const slot of this.#slots) slot.retire();
     for (const kinds of phases) {
-      await Promise.all(this.#of(...kinds).map((slot) => slot.drain(this.#graceMs)));
-      // Those that a reload has just replaced drain too, and need the next phase as much.
+      // Nothing new is prepared from here on, and what a replacement has just put on its way out drains too.
       await this.#replacing;
-      await Promise.all(this.#leaving);
+      await Promise.all(this.#of(...kinds).map((slot) => slot.drain(this.#options.drainMs)));
     }
+    this.stop();
+  }
+
+  /** Ends the supervisor's own timers. */
+  stop(): void {
     clearInterval(this.#ticker);
     clearTimeout(this.#gathering);
     this.#meter.stop();
   }
 
-  killAll(): void {
+  /** All children at once, and nothing is restarted. */
+  kill(): void {
     for (const slot of this.#slots) slot.kill();
   }
 
   /** Kind after kind: the old ones of the first have stopped taking work before the next can hand them any. */
   async #replaceNow(kinds: readonly ChildKind[]): Promise<void> {
     for (const kind of kinds) await this.#replaceKind(kind);
+    this.#history.mark({ type: "reload", process: null, detail: `new ${kinds.join("s and ")}s serve` });
   }
 
   async #replaceKind(kind: ChildKind): Promise<void> {
     const results = await Promise.allSettled(this.#of(kind).map((slot) => slot.prepare()));
     const ready = results.filter((result) => result.status === "fulfilled").map((result) => result.value);
     const failed = results.find((result) => result.status === "rejected");
-    if (failed || this.#stopping) {
+    if (failed || this.#isDraining) {
       for (const next of ready) next.kill();
       throw failed ? failed.reason : new Error("the server is draining");
     }
-    for (const next of ready) {
-      const left = next.commit(this.#graceMs).finally(() => this.#leaving.delete(left));
-      this.#leaving.add(left);
-    }
+    for (const next of ready) void next.commit(this.#options.leaveMs(kind));
+  }
+
+  /**
+   * A worker answers for all processes and for their past. Only workers may ask: whatever runs in an agent, a tool
+   * included, can write into its channel.
+   */
+  #connect(kind: ChildKind, child: Child): Child {
+    if (kind !== "worker") return child;
+    child.onRequest = (request) => {
+      for (const slot of this.#of(request.to)) slot.child?.send({ type: "request", request });
+    };
+    child.ready.then(
+      () => child.send({ type: "history", snapshots: this.#history.snapshots }),
+      () => {},
+    );
+    return child;
+  }
+
+  #onDeath(death: Death & Place): void {
+    const { kind, id, exit, verdict } = death;
+    this.#history.mark({ type: "death", process: `${kind} ${id}`, detail: `${verdict} (${reasonOf(exit)})` });
+    this.#options.onDeath(death);
   }
 
   #tick(): void {
@@ -154,20 +182,30 @@ export class Supervisor {
     for (const slot of this.#slots) {
       if (weSlept) slot.forgiveSilence();
       else slot.checkPulse();
+      this.#markStall(slot);
     }
     // Once a second only: vitals are what happened since they were read last.
     this.#self = { ...this.#meter.read(0), gauges: this.#options.gauges() };
     this.#share();
   }
 
-  /** The snapshot goes to the workers: any of them answers for all processes. */
+  #markStall(slot: Slot): void {
+    const isStalled = slot.info().state === "stalled";
+    if (isStalled && !this.#stalled.has(slot)) {
+      const detail = "its event loop is blocked, or it was stopped";
+      this.#history.mark({ type: "stall", process: `${slot.kind} ${slot.id}`, detail });
+    }
+    if (isStalled) this.#stalled.add(slot);
+    else this.#stalled.delete(slot);
+  }
+
   #share(): void {
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
     this.#seq += 1;
     const processes = [this.#info(), ...this.#slots.map((slot) => slot.info())];
-    const snapshot: Snapshot = { seq: this.#seq, at: Date.now(), processes };
-    const workers = this.#of("worker").flatMap(({ child }) => child ?? []);
+    const snapshot = this.#history.add({ seq: this.#seq, at: Date.now(), processes });
+    const workers = this.#of("worker").flatMap(({ child }) => (child?.state === "ready" ? [child] : []));
     for (const worker of workers) worker.send({ type: "snapshot", snapshot });
     this.#shareNotes(workers);
   }
@@ -182,19 +220,10 @@ export class Supervisor {
       this.#knowNotes = new WeakSet();
     }
     for (const worker of workers) {
-      if (this.#knowNotes.has(worker) || worker.state === "starting") continue;
+      if (this.#knowNotes.has(worker)) continue;
       this.#knowNotes.add(worker);
       worker.send({ type: "notes", processes });
     }
-  }
-
-  /** Only workers may ask: whatever runs in an agent, a tool included, can write into its channel. */
-  #hearRequests(kind: ChildKind, child: Child): Child {
-    if (kind !== "worker") return child;
-    child.onRequest = (request) => {
-      for (const slot of this.#of(request.to)) slot.child?.send({ type: "request", request });
-    };
-    return child;
   }
 
   #shareSoon(): void {
@@ -211,12 +240,8 @@ export class Supervisor {
       ...this.#self,
       restarts: 0,
       last_exit: null,
+      leaving: 0,
     };
-  }
-
-  /** A child bounds its own drain; a little later it is killed. */
-  get #graceMs(): number {
-    return this.#options.drainMs + DRAIN_SLACK_MS;
   }
 
   #of(...kinds: readonly ChildKind[]): Slot[] {

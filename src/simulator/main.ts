@@ -21,7 +21,6 @@ if (!("options" in parsed)) {
     title: "evenkeel simulator",
     start: () => start(options),
     onFatal: complain,
-    onSigterm: "ignore",
   });
 } else {
   const { url } = await startSimulator(parsed.options);

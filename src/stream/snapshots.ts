@@ -1,6 +1,6 @@
 /**
- * The primary's snapshots of all processes, one a second, as a feed. They are stored nowhere: what a new
- * viewer can see of the past is what this worker still has in memory. Fed by `worker/main.ts`.
+ * The primary's snapshots of all processes, one a second, as a feed. They are stored nowhere. The primary hands the last
+ * five minutes to each new worker (`process/history.ts`), so all workers show the same past. Fed by `worker/main.ts`.
  */
 import type { ProcessInfo, Snapshot } from "../process/protocol.ts";
 import { FanOut } from "./fan-out.ts";
@@ -31,7 +31,8 @@ export class SnapshotFeed implements Feed {
   }
 
   take(snapshot: Snapshot): void {
-    // A primary that was started anew counts from 1 again, but its workers are new as well.
+    // The history and the first snapshots after it may overlap. A primary that was started anew counts from 1 again, but
+    // its workers are new as well.
     if (snapshot.seq <= this.newest) return;
     this.#processes = snapshot.processes;
     const frame = snapshotFrame(snapshot);

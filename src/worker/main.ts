@@ -33,16 +33,16 @@ async function start(outside: Outside): Promise<Service> {
     gauges: () => ({ ...probe.read(), ...delivery.meter.read() }),
     onNotes: (processes) => mcpBoard.take(processes),
     onSnapshot: (snapshot) => delivery.feeds.processes.take(snapshot),
-    drain: async () => {
+    drain: async (withinMs) => {
       probe.stop();
       // Requests and streams get the time to end by themselves; then waiters are told, streams resume elsewhere.
       const letGo = setTimeout(() => {
         closing.abort();
         delivery.stop();
-      }, settings.drainMs);
+      }, withinMs);
       // A socket has no end of its own to wait for: its client goes on at another process at once.
       delivery.sockets.stop();
-      await server.drain(settings.drainMs + 1_000);
+      await server.drain(withinMs + 1_000);
       clearTimeout(letGo);
       delivery.stop();
       await engine.close();
@@ -50,4 +50,10 @@ async function start(outside: Outside): Promise<Service> {
   };
 }
 
-await runService({ parent, title: `evenkeel ${name}`, start, onFatal: (error) => logFatal(log, error) });
+await runService({
+  parent,
+  title: `evenkeel ${name}`,
+  start,
+  onFatal: (error) => logFatal(log, error),
+  sigtermDrainMs: settings.drainMs,
+});

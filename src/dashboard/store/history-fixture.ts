@@ -17,13 +17,14 @@ export function process(fields: Partial<ProcessInfo> = {}): ProcessInfo {
     in_flight: 0,
     gauges: {},
     last_exit: null,
+    leaving: 0,
     ...fields,
   };
 }
 
 /** The n-th second of a server's life. */
 export function snapshot(n: number, processes: ProcessInfo[] = [process()], fields: Partial<Snapshot> = {}): Snapshot {
-  return { seq: n, at: START + n * 1_000, processes, ...fields };
+  return { seq: n, at: START + n * 1_000, processes, marks: [], ...fields };
 }
 
 export function historyOf(...snapshots: Snapshot[]): History {

@@ -12,6 +12,7 @@ import { addUsage, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Audience, ModelMessage } from "./history/model-message.ts";
 import { Transcript } from "./history/transcript.ts";
+import type { Log } from "../observe/log.ts";
 import { callModel, type ModelAccess } from "./model.ts";
 import type { RefreshTools } from "./mcp/live-tools.ts";
 import type { Parking } from "./parking.ts";
@@ -35,6 +36,7 @@ export interface LoopOptions {
   readonly takeTurn: ToolRound["takeTurn"];
   readonly model: ModelAccess;
   readonly journal: RunJournal;
+  readonly log: Log;
   readonly signal: AbortSignal;
 }
 
@@ -95,13 +97,30 @@ async function modelStep(
 }
 
 async function toolStep(options: LoopOptions, progress: Progress, uses: readonly ToolUseBlock[]): Promise<Progress> {
-  const { run, engine, agent, journal, tools, parking, takeTurn, signal } = options;
+  const { run, engine, agent, journal, tools, parking, takeTurn, log, signal } = options;
   const steps = progress.steps + uses.length;
   assertStepsLeft(agent, steps);
   // Only the first step after a claim can find calls of a dead owner.
   const ledger = progress.resumed ? await outlastTrouble(() => engine.toolCalls(run.run_id), signal) : [];
-  const context = { signal, runId: run.run_id, threadId: run.thread_id };
-  const results = await runTools({ uses, ledger, tools, journal, steps: progress.steps, parking, takeTurn, context });
+  const context = {
+    signal,
+    runId: run.run_id,
+    threadId: run.thread_id,
+    agentId: agent.agentId,
+    principal: run.principal,
+    metadata: run.metadata,
+  };
+  const results = await runTools({
+    uses,
+    ledger,
+    tools,
+    journal,
+    steps: progress.steps,
+    parking,
+    takeTurn,
+    log,
+    context,
+  });
   const message: Message = { role: "user", content: results };
   await journal.checkpoint({ messages: [message], steps });
   return { ...progress, steps, last: message, resumed: false };

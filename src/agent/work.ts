@@ -78,7 +78,7 @@ async function runWithinTime(
   deps: WorkDeps,
   { journal, abort, parking, trials }: RunHandles & { readonly journal: RunJournal },
 ): Promise<void> {
-  const { engine, agents, client, meter, breakers, patience } = deps;
+  const { engine, agents, client, meter, breakers, patience, log } = deps;
   const agent = agents.get(run.agent_id);
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
   const tools = toolsOf(agent, deps.tools);
@@ -107,6 +107,7 @@ async function runWithinTime(
       takeTurn,
       model: { client, meter, breaker, patience, deadline },
       journal,
+      log,
       signal,
     });
   } finally {

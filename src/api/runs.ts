@@ -35,6 +35,7 @@ const STORED_RUN = z.object({
   timeout_ms: z.int().nullable(),
   cancel_requested: z.boolean(),
   metadata: z.record(z.string(), z.unknown()),
+  principal: z.string().describe("Who asked for it: the name of an API key."),
 });
 
 export const RUN = STORED_RUN.extend({

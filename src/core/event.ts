@@ -88,6 +88,10 @@ export interface CustomValues {
   "evenkeel.attempt": { of: "run" | "model_call"; attempt: number; reason: string; void: string[]; wait_ms?: number };
   /** The run is parked: this tool call waits for the run that it delegated, and holds no slot meanwhile. */
   "evenkeel.waiting": { reason: string; tool_call_id: string; run_id: string; agent_id: string };
+  /** How far a tool is, in its own words or as a part of 1. */
+  "evenkeel.progress": { tool_call_id: string; text: string } | { tool_call_id: string; fraction: number };
+  /** The end of what a tool call wrote to stdout and stderr. */
+  "evenkeel.tool_output": { tool_call_id: string; text: string };
   /** What stood between seq `after` and seq `next` is not stored any more. Told to readers; never in a journal. */
   "evenkeel.gap": { after: number; next: number };
 }

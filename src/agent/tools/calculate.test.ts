@@ -1,16 +1,12 @@
 import { expect, test } from "vitest";
 import { tool } from "../../../config/tools/calculate.ts";
-import type { ToolContext } from "./tool.ts";
+import { callContext } from "../../testing/call-context.ts";
+import { contextFor } from "./context.ts";
 
-const CONTEXT: ToolContext = {
-  signal: new AbortController().signal,
-  runId: "run",
-  threadId: "thread",
-  toolCallId: "call",
-  idempotencyKey: "run:1:call",
-};
+const { signal, report, ...data } = callContext();
+const { context } = contextFor({ data, signal, report });
 
-const calculate = (expression: string): unknown => tool.run(tool.input.parse({ expression }), CONTEXT);
+const calculate = (expression: string): unknown => tool.run(tool.input.parse({ expression }), context);
 
 test.each([
   ["2 * (3 + 4)", "14"],

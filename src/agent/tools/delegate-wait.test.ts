@@ -5,6 +5,7 @@ import { AppError } from "../../core/errors.ts";
 import { claimNext, complete, start } from "../../engine/contract/setup.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openTemporary } from "../../engine/sqlite/test-data.ts";
+import { callContext } from "../../testing/call-context.ts";
 import { Parking } from "../parking.ts";
 import { RunJournal } from "../run-journal.ts";
 import { delegateTool } from "./delegate.ts";
@@ -28,7 +29,7 @@ async function delegated(engine: Engine, seenBy = engine) {
   const agent = agents.get("lead");
   if (!agent) throw new Error("no lead");
   const tool = delegateTool({ agent, agents, engine: seenBy, journal, parking: new Parking(() => {}) });
-  const context = { signal, runId, threadId: parent.run.thread_id, toolCallId: "call_1", idempotencyKey: "key" };
+  const context = callContext({ signal, runId, threadId: parent.run.thread_id });
   const reply = tool.invoke({ agent_id: "helper", message: "hello" }, context);
   const child = await vi.waitUntil(() => claimNext(engine).catch(() => undefined));
   return { reply, child };

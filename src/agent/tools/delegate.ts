@@ -126,7 +126,11 @@ async function begin(task: Task, { context, key, options }: Beginning): Promise<
   return run.run_id;
 }
 
-function childOf({ agent_id: agentId, message }: Task, { runId }: ToolContext, key: readonly string[]): NewRun {
+function childOf(
+  { agent_id: agentId, message }: Task,
+  { runId, metadata }: ToolContext,
+  key: readonly string[],
+): NewRun {
   const id = digestOf(key).slice(0, 20);
   return {
     runId: `run_${id}`,
@@ -138,7 +142,7 @@ function childOf({ agent_id: agentId, message }: Task, { runId }: ToolContext, k
     message,
     strategy: "enqueue",
     timeoutMs: null,
-    metadata: {},
+    metadata,
     principal: "",
     idempotencyKey: null,
     fingerprint: digestOf([...key, agentId, message]),

@@ -1,6 +1,8 @@
+import { pino } from "pino";
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import type { ToolCall } from "../../engine/engine.ts";
+import { callContext } from "../../testing/call-context.ts";
 import { Parking } from "../parking.ts";
 import { RunJournal } from "../run-journal.ts";
 import { runTools } from "./execute.ts";
@@ -32,7 +34,8 @@ function runIt({ tool, ledger = [], signal = new AbortController().signal, onApp
     steps: 1,
     parking: new Parking(() => {}),
     takeTurn: (work) => work(),
-    context: { signal, runId: "run", threadId: "thread" },
+    log: pino({ enabled: false }),
+    context: callContext({ signal }),
   });
 }
 

@@ -3,11 +3,13 @@
  * ledger says which are done, which may run again, and of which nobody can know. Called by the loop.
  */
 import type { ToolResultBlock, ToolUseBlock } from "../../core/message.ts";
+import { customEvent } from "../../core/event.ts";
 import { newId } from "../../core/id.ts";
 import type { Effects, ToolCall } from "../../engine/engine.ts";
+import type { Log } from "../../observe/log.ts";
 import type { Parking } from "../parking.ts";
 import type { RunJournal } from "../run-journal.ts";
-import { failure, type CallContext, type ToolResult, type Tools } from "./invoke.ts";
+import { failure, type CallContext, type CallReport, type ToolResult, type Tools } from "./invoke.ts";
 import { unknownOutcome } from "./outcome.ts";
 
 export interface ToolRound {
@@ -21,7 +23,8 @@ export interface ToolRound {
   readonly parking: Parking;
   /** Waits until the call may begin, then does the work: see `trials.ts`. */
   readonly takeTurn: <T>(work: () => Promise<T>) => Promise<T>;
-  readonly context: Pick<CallContext, "signal" | "runId" | "threadId">;
+  readonly log: Pick<Log, "info" | "warn" | "error">;
+  readonly context: Omit<CallContext, "toolCallId" | "idempotencyKey" | "report">;
 }
 
 /** @returns one result per call, in order. @throws only what ends the run: an abort, a lost lease */
@@ -61,14 +64,15 @@ async function inLedger(
   work: (context: CallContext) => Promise<ToolResult>,
 ): Promise<ToolResult> {
   const { journal } = round;
+  const reports = new Reports(call, round);
   const { toolCallId, stepsBefore, name } = call;
   const idempotencyKey = `${round.context.runId}:${stepsBefore}:${toolCallId}`;
-  const context: CallContext = { ...round.context, toolCallId, idempotencyKey };
+  const context: CallContext = { ...round.context, toolCallId, idempotencyKey, report: reports.take };
   const stepName = `tool:${name}:${toolCallId}`;
   await journal.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
   // Canceled while that was written: nothing may start any more.
   context.signal.throwIfAborted();
-  const result = await work(context);
+  const result = await work(context).finally(() => reports.end());
   // Canceled meanwhile: the run is over, and a result that nobody waits for must not look like one.
   context.signal.throwIfAborted();
   journal.emit({
@@ -79,7 +83,40 @@ async function inLedger(
     role: "tool",
     ...(result.isError && { isError: true }),
   });
+  if (result.output)
+    journal.emit(customEvent("evenkeel.tool_output", { tool_call_id: toolCallId, text: result.output }));
   journal.emit({ type: "STEP_FINISHED", stepName });
-  await journal.checkpoint({ toolCalls: [{ ...call, result }] });
+  const { content, isError } = result;
+  await journal.checkpoint({ toolCalls: [{ ...call, result: { content, isError } }] });
   return result;
+}
+
+/** Passes on what a call says while it runs: progress to the journal, lines to the log. */
+class Reports {
+  readonly #toolCallId: string;
+  readonly #tool: string;
+  readonly #round: ToolRound;
+  #isOver = false;
+
+  constructor({ toolCallId, name }: Omit<ToolCall, "result">, round: ToolRound) {
+    this.#toolCallId = toolCallId;
+    this.#tool = name;
+    this.#round = round;
+  }
+
+  readonly take = (report: CallReport): void => {
+    const { journal, log, context } = this.#round;
+    // A run that has ended has a last event, and nothing may follow it.
+    if (this.#isOver || context.signal.aborted) return;
+    const tool_call_id = this.#toolCallId;
+    if (report.type === "log")
+      log[report.level]({ run_id: context.runId, tool: this.#tool, tool_call_id }, report.text);
+    else if (typeof report.progress === "number")
+      journal.emit(customEvent("evenkeel.progress", { tool_call_id, fraction: report.progress }));
+    else journal.emit(customEvent("evenkeel.progress", { tool_call_id, text: report.progress }));
+  };
+
+  end(): void {
+    this.#isOver = true;
+  }
 }

@@ -1,9 +1,10 @@
 /** Runs a tool on this event loop: parse, run, text, within its time. What a thread and a process do starts here too. */
 import { z } from "zod";
-import { failure, type CallContext, type Tool, type ToolResult } from "./invoke.ts";
+import { contextFor, type CallContextParts } from "./context.ts";
+import { failure, type Tool, type ToolResult } from "./invoke.ts";
 import { schemaOf } from "./check-tool.ts";
 import { asText, reasonOf } from "./text.ts";
-import type { DefinedTool, ToolContext } from "./tool.ts";
+import type { DefinedTool } from "./tool.ts";
 
 export function inlineTool(defined: DefinedTool): Tool {
   const { description, effects, timeoutMs } = defined;
@@ -11,26 +12,29 @@ export function inlineTool(defined: DefinedTool): Tool {
     description,
     inputSchema: schemaOf(defined),
     effects,
-    invoke: (input, context) =>
-      withinTime(timeoutMs, context, (signal) => runDefined(defined, input, { ...context, signal })),
+    invoke: (input, { report, signal: runSignal, ...data }) =>
+      withinTime(timeoutMs, runSignal, (signal) => runDefined(defined, input, { data, signal, report })),
   };
 }
 
 /** One call of a tool where its code is loaded. Never rejects. */
-export async function runDefined(tool: DefinedTool, input: unknown, context: ToolContext): Promise<ToolResult> {
+export async function runDefined(tool: DefinedTool, input: unknown, parts: CallContextParts): Promise<ToolResult> {
+  const { context, end } = contextFor(parts);
   try {
     const parsed = await tool.input.safeParseAsync(input);
     if (!parsed.success) return failure(asText(`The arguments do not fit: ${z.prettifyError(parsed.error)}`));
     return { content: asText(await tool.run(parsed.data, context)), isError: false };
   } catch (thrown) {
     return failure(reasonOf(thrown));
+  } finally {
+    end();
   }
 }
 
 /** `signal` ends with the run's or with the tool's time. A tool that ignores it is not waited for. */
 async function withinTime(
   timeoutMs: number,
-  { signal }: CallContext,
+  signal: AbortSignal,
   call: (signal: AbortSignal) => Promise<ToolResult>,
 ): Promise<ToolResult> {
   const end = new AbortController();

@@ -29,11 +29,23 @@ export type Invoke = (input: unknown, context: CallContext) => Promise<ToolResul
 export interface CallContext extends CallData {
   /** Aborted when the run ends before the call does. */
   readonly signal: AbortSignal;
+  /** Takes what the call has to say while it runs. Ignored once it has ended. */
+  readonly report: (report: CallReport) => void;
 }
+
+/** `log`: a line for the server's log. `progress`: for those who watch the run; a number is a part of 1. */
+export type CallReport =
+  | { readonly type: "log"; readonly level: "info" | "warn" | "error"; readonly text: string }
+  | { readonly type: "progress"; readonly progress: string | number };
 
 /** What can cross into a thread or process. */
 export interface CallData {
   readonly runId: string;
+  readonly agentId: string;
+  /** Who asked for the run: the name of an API key. */
+  readonly principal: string;
+  /** What the client sent with the run. */
+  readonly metadata: Readonly<Record<string, unknown>>;
   readonly threadId: string;
   readonly toolCallId: string;
   /** No other call has it, and this one has it again when it is repeated after a crash. */

@@ -1,15 +1,18 @@
 /** What the author of a tool writes. Every file in `config/tools/` exports one: `export const tool = defineTool({ … })`. */
 import type { z } from "zod";
 import type { Effects } from "../../engine/engine.ts";
+import type { CallData } from "./invoke.ts";
 
-export interface ToolContext {
+/** What a call learns of itself. A delegated run has the principal and the metadata of the run that delegated it. */
+export interface ToolContext extends CallData {
   /** Aborted when the run is canceled or the tool's time is up: pass it on to whatever waits. */
   readonly signal: AbortSignal;
-  readonly runId: string;
-  readonly threadId: string;
-  readonly toolCallId: string;
-  /** No other call has it, and this one has it again when it is repeated after a crash. */
-  readonly idempotencyKey: string;
+  /** Ends with `signal`, so that a request does not outlive its call. */
+  readonly fetch: typeof fetch;
+  /** Lines in the server's log, with the ids of the run and the call. More than 100 a call are dropped. */
+  readonly log: Readonly<Record<"info" | "warn" | "error", (text: string) => void>>;
+  /** Shown to those who watch the run: words, or a part of 1. Ten times a second at most; the newest counts. */
+  readonly progress: (progress: string | number) => void;
 }
 
 /**

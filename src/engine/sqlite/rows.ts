@@ -58,6 +58,7 @@ export function toRun(row: RunRow): Run {
     timeout_ms: row.timeout_ms,
     cancel_requested: row.cancel_requested === 1,
     metadata: JSON.parse(row.metadata) as Record<string, unknown>,
+    principal: row.principal,
   };
 }
 

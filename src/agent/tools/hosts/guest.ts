@@ -9,6 +9,7 @@ import { setPriority } from "node:os";
 import { isMainThread } from "node:worker_threads";
 import { runDefined } from "../inline.ts";
 import { reasonOf } from "../text.ts";
+import type { CallReport } from "../invoke.ts";
 import type { DefinedTool } from "../tool.ts";
 import { CallMemory } from "./call-memory.ts";
 import { prepareRealm } from "./guest-realm.ts";
@@ -74,7 +75,9 @@ export class Guest {
     if (!tool || (memory && !memory.take())) return;
     const call: Call = { id, abort: new AbortController(), memory };
     this.#calls.set(id, call);
-    const ended = this.#current.run(call, () => runDefined(tool, input, { ...context, signal: call.abort.signal }));
+    const { signal } = call.abort;
+    const report = (report: CallReport) => this.#calls.has(id) && this.#port.send({ type: "report", id, report });
+    const ended = this.#current.run(call, () => runDefined(tool, input, { data: context, signal, report }));
     // `runDefined` never rejects.
     void ended.then(({ content, isError }) => {
       if (!this.#calls.delete(id)) return;

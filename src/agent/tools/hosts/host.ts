@@ -164,6 +164,8 @@ export class Host {
         return this.#events.onRoom();
       case "settled":
         return this.#settled(message);
+      case "report":
+        return this.#jobs.get(message.id)?.report(message.report);
       case "fault":
         return this.#faulted(message.id, message.reason);
     }

@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
 import { programEnv } from "../../../environment.ts";
-import type { CallContext, ToolResult } from "../invoke.ts";
+import { callContext } from "../../../testing/call-context.ts";
+import type { CallContext, CallReport, ToolResult } from "../invoke.ts";
 import { Hosts } from "./hosts.ts";
 import type { HostedTool } from "./vessel.ts";
 
@@ -12,7 +13,7 @@ const source = new URL("../fixtures/naughty.ts", import.meta.url).href;
 interface Naughty extends AsyncDisposable {
   readonly hosts: Hosts;
   readonly lines: readonly string[];
-  call(deed: string, argument?: string, signal?: AbortSignal): Promise<ToolResult>;
+  call(deed: string, argument?: string, over?: Partial<CallContext>): Promise<ToolResult>;
 }
 
 function open(options: Partial<HostedTool> = {}): Naughty {
@@ -32,13 +33,10 @@ function open(options: Partial<HostedTool> = {}): Naughty {
   return {
     hosts,
     lines,
-    call: (deed, argument = "", signal = never) => invoke({ deed, argument }, contextWith(signal)),
+    call: (deed, argument = "", { signal = never, report = (() => {}) as CallContext["report"] } = {}) =>
+      invoke({ deed, argument }, callContext({ signal, report })),
     [Symbol.asyncDispose]: () => hosts.stop(),
   };
-}
-
-function contextWith(signal: AbortSignal): CallContext {
-  return { signal, runId: "run", threadId: "thread", toolCallId: "call", idempotencyKey: "run:1:call" };
 }
 
 const WITHIN = { timeout: 5_000, interval: 20 };
@@ -166,7 +164,7 @@ test("a call whose run ends is answered at once, and its thread is kept if the c
   await using naughty = open({ timeoutMs: 60_000 });
   await naughty.call("echo");
   const cancel = new AbortController();
-  const call = naughty.call("sleep until aborted", "60000", cancel.signal);
+  const call = naughty.call("sleep until aborted", "60000", { signal: cancel.signal });
 
   cancel.abort(new Error("The run was canceled."));
 
@@ -182,7 +180,7 @@ test.each(["thread", "process"] as const)(
     await using naughty = open({ isolation, timeoutMs: 60_000 });
     for (const deed of ["leave a child", "wait for a child"]) {
       const cancel = new AbortController();
-      const call = naughty.call(deed, "", cancel.signal);
+      const call = naughty.call(deed, "", { signal: cancel.signal });
       await vi.waitFor(() => expect(sleepers()).toHaveLength(1), WITHIN);
 
       cancel.abort(new Error("canceled"));
@@ -200,7 +198,7 @@ test.each(["thread", "process"] as const)(
 test("a thread in which a given-up call left a timer is ended soon", async () => {
   await using naughty = open({ timeoutMs: 60_000 });
   const cancel = new AbortController();
-  const call = naughty.call("leave a timer", "", cancel.signal);
+  const call = naughty.call("leave a timer", "", { signal: cancel.signal });
   await naughty.call("sleep", "50");
 
   cancel.abort(new Error("canceled"));
@@ -239,6 +237,31 @@ test.each(["thread", "process"] as const)(
     expect(content).not.toContain("canary");
     expect(JSON.parse(content)).toMatchObject({ PATH: process.env["PATH"], ALLOWED_TOKEN: "yes" });
     vi.unstubAllEnvs();
+  },
+);
+
+test.each(["thread", "process"] as const)(
+  "a call in a %s knows for whom it works, and what it says is passed on",
+  async (isolation) => {
+    await using naughty = open({ isolation });
+    const reports: CallReport[] = [];
+
+    const { content } = await naughty.call("report", "half way", { report: (report) => void reports.push(report) });
+
+    expect(JSON.parse(content)).toEqual({
+      runId: "run",
+      threadId: "thread",
+      agentId: "agent",
+      principal: "somebody",
+      metadata: {},
+      toolCallId: "call",
+      idempotencyKey: "run:1:call",
+    });
+    expect(reports[0]).toEqual({ type: "progress", progress: 0.5 });
+    expect(reports).toContainEqual({ type: "log", level: "warn", text: "half way" });
+    // A thousand more were said at once: the newest counts, once its time has come.
+    expect(reports.filter(({ type }) => type === "progress").length).toBeLessThan(5);
+    expect(reports).toContainEqual({ type: "progress", progress: "999" });
   },
 );
 

@@ -10,6 +10,7 @@ export class Job {
   readonly id: number;
   readonly input: unknown;
   readonly context: CallData;
+  readonly report: CallContext["report"];
   readonly result: Promise<ToolResult>;
   readonly aborted: AbortSignal;
   /** Repeated, because its host ended under several calls: nobody knows whose fault it was, so it runs by itself. */
@@ -26,10 +27,11 @@ export class Job {
     call: { readonly input: unknown; readonly context: CallContext },
     onAbort: (job: Job) => void,
   ) {
-    const { signal, runId, threadId, toolCallId, idempotencyKey } = call.context;
+    const { signal, report, ...context } = call.context;
     this.id = id;
     this.input = call.input;
-    this.context = { runId, threadId, toolCallId, idempotencyKey };
+    this.context = context;
+    this.report = report;
     this.aborted = signal;
     const { promise, resolve } = Promise.withResolvers<ToolResult>();
     this.result = promise;

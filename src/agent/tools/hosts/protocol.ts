@@ -20,6 +20,11 @@ export type ToGuest =
 
 const id = z.int();
 
+const report = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("log"), level: z.enum(["info", "warn", "error"]), text: z.string() }),
+  z.object({ type: z.literal("progress"), progress: z.union([z.string(), z.number()]) }),
+]);
+
 const fromGuest = z.discriminatedUnion("type", [
   /** The tool's file is loaded. `threadId` is the kernel's number of the thread, where there is one. */
   z.object({ type: z.literal("ready"), threadId: id.nullable() }),
@@ -27,6 +32,7 @@ const fromGuest = z.discriminatedUnion("type", [
   z.object({ type: z.literal("pong") }),
   /** `isClean`: no other call is under way, and no timer, socket or child process is left. */
   z.object({ type: z.literal("settled"), id, content: z.string(), isError: z.boolean(), isClean: z.boolean() }),
+  z.object({ type: z.literal("report"), id, report }),
   /** Something was thrown that nobody caught: by call `id`, if that call is under way. */
   z.object({ type: z.literal("fault"), id: id.nullable(), reason: z.string() }),
 ]);

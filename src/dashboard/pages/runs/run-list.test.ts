@@ -46,6 +46,7 @@ function run(n: number, status: RunStatus = "running"): Run {
     error: null,
     timeout_ms: null,
     cancel_requested: false,
+    principal: "local",
     metadata: {},
     title: "",
   };

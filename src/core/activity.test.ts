@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { ACTIVITY_TYPES, activityOf, type NewActivity } from "./activity.ts";
+import { describe, expect, test } from "vitest";
+import { ACTIVITY_TYPES, activityOf, withRun, type NewActivity } from "./activity.ts";
 import { customEvent, terminalEvent, type RunEvent } from "./event.ts";
 import { NO_USAGE, type Outcome } from "./run.ts";
 
@@ -36,6 +36,37 @@ test.each<[string, RunEvent, NewActivity]>([
 ])("%s is in the feed", (_name, event, activity) => {
   expect(activityOf(event)).toEqual(activity);
   expect(ACTIVITY_TYPES).toContain(activityOf(event)?.type);
+});
+
+describe("an activity of a run says of it", () => {
+  const usage = { input_tokens: 10, output_tokens: 7, cache_read_input_tokens: 5, cache_creation_input_tokens: 0 };
+  const run = { title: "Sum up", created_at: 1_000, usage };
+
+  test("its title when it is queued", () => {
+    expect(withRun({ type: "run.queued", detail: {} }, run, 1_000).detail).toEqual({ title: "Sum up" });
+  });
+
+  test("how long it took and what it used when it ends", () => {
+    const { detail } = withRun({ type: "run.failed", detail: { code: "INTERNAL" } }, run, 3_500);
+
+    expect(detail).toEqual({
+      code: "INTERNAL",
+      title: "Sum up",
+      duration_ms: 2_500,
+      input_tokens: 15,
+      output_tokens: 7,
+    });
+  });
+
+  test("no tokens when the model has told none, and no time below zero", () => {
+    const { detail } = withRun({ type: "run.canceled", detail: {} }, { ...run, usage: NO_USAGE }, 900);
+
+    expect(detail).toEqual({ title: "Sum up", duration_ms: 0 });
+  });
+
+  test("nothing when it is started", () => {
+    expect(withRun({ type: "run.started", detail: { attempt: 1 } }, run, 1_000).detail).toEqual({ attempt: 1 });
+  });
 });
 
 test.each<RunEvent>([

@@ -1,6 +1,7 @@
 /** Activities: the few events of each run that a person wants in a feed. Never a text delta. */
 import type { Activity } from "../api/activities.ts";
 import type { RunEvent } from "./event.ts";
+import type { Run } from "./run.ts";
 
 export const ACTIVITY_TYPES = [
   "run.queued",
@@ -41,3 +42,24 @@ function ofCustom(name: string, value: Record<string, unknown>): NewActivity | u
     return { type: "run.retried", detail: { attempt: value["attempt"], reason: value["reason"] } };
   return undefined;
 }
+
+/** What of its run a person wants to read beside an activity: its title, and at its end how long it took and what it used. */
+export function withRun(
+  { type, detail }: NewActivity,
+  run: Pick<Run, "title" | "created_at" | "usage">,
+  at: number,
+): NewActivity {
+  if (type !== "run.queued" && !ENDS.has(type)) return { type, detail };
+  const said = { ...detail, ...(run.title !== "" && { title: run.title }) };
+  if (type === "run.queued") return { type, detail: said };
+  const { input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens } = run.usage;
+  const input = input_tokens + cache_read_input_tokens + cache_creation_input_tokens;
+  // The clock may have been set back meanwhile.
+  const duration_ms = Math.max(0, at - run.created_at);
+  return {
+    type,
+    detail: { ...said, duration_ms, ...(input + output_tokens > 0 && { input_tokens: input, output_tokens }) },
+  };
+}
+
+const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", "run.canceled"]);

@@ -4,7 +4,7 @@
  * `engine.ts`; it never begins or commits.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { activityOf, type Activity, type NewActivity } from "../../core/activity.ts";
+import { activityOf, withRun, type Activity, type NewActivity } from "../../core/activity.ts";
 import { AppError } from "../../core/errors.ts";
 import { journalRow, OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
 import type { Message } from "../../core/message.ts";
@@ -57,8 +57,13 @@ export class Journal {
       const { seq, type, data } = journalRow(event, last, at);
       this.#sql.insertEvent.run(run.n, seq, type, data);
       const activity = activityOf(event);
-      if (activity) this.insertActivity(activity, run, at);
+      if (activity) this.insertActivity(this.#withRun(activity, run, at), run, at);
     }
+  }
+
+  #withRun(activity: NewActivity, { n }: RunRef, at: number): NewActivity {
+    const row = this.#sql.aboutRun.get(n) as Pick<RunRow, "title" | "created_at" | "usage"> | undefined;
+    return row ? withRun(activity, { ...row, usage: usageOf(row) }, at) : activity;
   }
 
   appendMessages(run: RunRef, messages: readonly Message[]): void {
@@ -136,6 +141,7 @@ function statements(db: DatabaseSync) {
       "SELECT n, id, thread_id, agent_id, principal, status, fence, usage, cancel_requested, " +
         "(SELECT max(seq) FROM events WHERE run_n = runs.n) AS last_seq FROM runs WHERE id = ?",
     ),
+    aboutRun: db.prepare("SELECT title, created_at, usage FROM runs WHERE n = ?"),
     lastSeq: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = ?"),
     insertEvent: db.prepare("INSERT INTO events (run_n, seq, type, data) VALUES (?, ?, ?, ?)"),
     // Deltas open and close nothing: leave them out, they are nearly all of a journal.

@@ -1,11 +1,14 @@
 /** The live feed of what happens on the server. It never moves what is being read: new ones wait for a click. */
 import "./activities.css";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { ACTIVITY_TYPES } from "../../../core/activity.ts";
 import { services } from "../../live/services.ts";
 import { useStarted } from "../../live/use-started.ts";
 import { href, navigate } from "../../router.ts";
 import { Select } from "../../ui/select.tsx";
+import { recall } from "../../store/places.ts";
+import { HeldPill } from "../../ui/held-pill.tsx";
+import { useHold } from "../../ui/use-hold.ts";
 import { useVisible } from "../../ui/use-visible.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty } from "../../ui/empty.tsx";
@@ -19,14 +22,9 @@ import type { PageProps } from "../registry.ts";
 
 export function ActivitiesPage({ query = new URLSearchParams() }: Partial<PageProps>) {
   const search = query.toString();
-  const feed = useStarted(() => new ActivityFeed(services, readFilter(query)), [search]);
+  const feed = useStarted(() => recall(() => new ActivityFeed(services, readFilter(query))), [search]);
   const [isPaused, setPaused] = useState(false);
-  const isAtTop = useRef(true);
-  useEffect(() => feed.hold(isPaused || !isAtTop.current), [feed, isPaused]);
-  const top = useVisible((isVisible) => {
-    isAtTop.current = isVisible;
-    feed.hold(isPaused || !isVisible);
-  });
+  const { top, area } = useHold(feed, isPaused);
   const change = (part: Partial<FeedFilter>) => go({ ...feed.filter, before: null, ...part });
   const error = feed.watch.error.value ?? feed.error.value;
   const isPast = feed.filter.before !== null;
@@ -46,10 +44,13 @@ export function ActivitiesPage({ query = new URLSearchParams() }: Partial<PagePr
       <FilterBar filter={feed.filter} onChange={change}>
         <Select label="Type" value={feed.filter.type} options={ACTIVITY_TYPES} onChange={(type) => change({ type })} />
       </FilterBar>
-      <div ref={top} class="feed-top" aria-hidden="true" />
-      <HeldPill feed={feed} />
+      <div ref={top} class="held-top" aria-hidden="true" />
+      <HeldPill held={feed.held.value} most={MAX_ROWS} what="activities" onShow={() => feed.release()} />
       {error !== null && <ErrorNote error={error} onRetry={() => feed.retry()} />}
-      <Rows feed={feed} />
+      <div {...area}>
+        <Rows feed={feed} />
+      </div>
+      <Older feed={feed} />
     </>
   );
 }
@@ -58,40 +59,16 @@ function go(filter: FeedFilter): void {
   navigate(href("activities", undefined, writeFilter(filter)));
 }
 
-function HeldPill({ feed }: { feed: ActivityFeed }) {
-  const held = feed.held.value;
-  const show = () => {
-    feed.release();
-    scrollTo({ top: 0 });
-  };
-  return (
-    <div class="feed-pill">
-      {/* The number changes too often to be read out. */}
-      <span class="visually-hidden" role="status">
-        {held > 0 && "New activities wait"}
-      </span>
-      {held > 0 && (
-        <Button kind="primary" onClick={show}>
-          {held >= MAX_ROWS ? `${MAX_ROWS} or more` : held} new
-        </Button>
-      )}
-    </div>
-  );
-}
-
 function Rows({ feed }: { feed: ActivityFeed }) {
   const rows = feed.rows.value;
   if (!rows) return feed.error.value === null ? <Loading what="Loading the feed" /> : null;
   if (rows.length === 0) return <Nothing filter={feed.filter} />;
   return (
-    <>
-      <ol class="card" aria-label="Activities, newest first">
-        {rows.map((activity) => (
-          <ActivityRow key={activity.seq} activity={activity} />
-        ))}
-      </ol>
-      <Older feed={feed} oldest={rows.at(-1)?.seq ?? 0} />
-    </>
+    <ol class="card" aria-label="Activities, newest first">
+      {rows.map((activity) => (
+        <ActivityRow key={activity.seq} activity={activity} />
+      ))}
+    </ol>
   );
 }
 
@@ -106,9 +83,11 @@ function Nothing({ filter }: { filter: FeedFilter }) {
   );
 }
 
-function Older({ feed, oldest }: { feed: ActivityFeed; oldest: number }) {
+function Older({ feed }: { feed: ActivityFeed }) {
+  const oldest = feed.rows.value?.at(-1)?.seq ?? 0;
   // Again for each page: one that is shorter than the window leaves the end in sight.
   const end = useVisible((isVisible) => isVisible && feed.loadOlder(), { marginPx: 400, again: oldest });
+  if (oldest === 0) return null;
   if (!feed.hasOlder.value) return <p class="feed-end">That is all.</p>;
   if (feed.olderError.value) return <ErrorNote error={feed.olderError.value} onRetry={() => feed.loadOlder()} />;
   if (!feed.isFull.value) {

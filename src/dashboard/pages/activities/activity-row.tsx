@@ -11,7 +11,7 @@ export function ActivityRow({ activity }: { activity: Activity }) {
 }
 
 function Cells({ activity }: { activity: Activity }) {
-  const { tone, title, detail } = describeActivity(activity);
+  const { tone, title, detail, about } = describeActivity(activity);
   const { at, agent_id: agentId, run_id: runId, thread_id: threadId } = activity;
   return (
     <li class="feed-row">
@@ -20,7 +20,14 @@ function Cells({ activity }: { activity: Activity }) {
       </time>
       <span class="feed-what">
         <span class={`badge tone-${tone} feed-title`}>{title}</span>
-        <span class="feed-detail">{detail}</span>
+        <span class="feed-detail">
+          {about !== "" && (
+            <span class="feed-about" dir="auto">
+              {about}
+            </span>
+          )}
+          {detail}
+        </span>
       </span>
       <span class="feed-agent">{agentId}</span>
       <span class="feed-links">

@@ -21,6 +21,12 @@ test("failures say their code and reason, retries their number", () => {
   expect(of("tool.finished", { tool: "calc", is_error: true })).toMatchObject({ tone: "bad", detail: "failed" });
 });
 
+test("an end says what the run was about, how long it took and what it used", () => {
+  const detail = { title: "Sum up", duration_ms: 2_100, input_tokens: 349, output_tokens: 61 };
+
+  expect(of("run.completed", detail)).toMatchObject({ about: "Sum up", detail: "2.1 s · 349 → 61 tokens" });
+});
+
 test("a filter goes through the URL and back; what is no position is left out", () => {
   const filter = { agent: "a", thread: "", type: "notice", before: 7 };
   expect(readFilter(new URLSearchParams(writeFilter(filter)))).toEqual(filter);

@@ -1,15 +1,22 @@
 /** An activity in a few words, and how it is to be colored. */
 import type { Activity } from "../../../core/activity.ts";
+import { count, duration } from "../../ui/format.ts";
 import { CustomValue } from "../../run-view/wire-event.ts";
 
 export interface Description {
   readonly tone: "idle" | "busy" | "ok" | "bad" | "warn" | "mute";
   readonly title: string;
   readonly detail: string;
+  /** How the run's message begins; empty where the activity does not say. */
+  readonly about: string;
 }
 
-export function describeActivity({ type, detail }: Activity): Description {
-  const value = new CustomValue(detail);
+export function describeActivity(activity: Activity): Description {
+  const value = new CustomValue(activity.detail);
+  return { about: value.text("title") ?? "", ...wordsFor(activity, value) };
+}
+
+function wordsFor({ type, detail }: Activity, value: CustomValue): Omit<Description, "about"> {
   switch (type) {
     case "run.queued":
       return { tone: "idle", title: "Run queued", detail: "" };
@@ -18,11 +25,11 @@ export function describeActivity({ type, detail }: Activity): Description {
     case "run.retried":
       return { tone: "warn", title: "Retry", detail: joined(attempt(value), value.text("reason")) };
     case "run.completed":
-      return { tone: "ok", title: "Run completed", detail: "" };
+      return { tone: "ok", title: "Run completed", detail: used(value) };
     case "run.failed":
       return { tone: "bad", title: "Run failed", detail: joined(value.text("code"), value.text("message")) };
     case "run.canceled":
-      return { tone: "mute", title: "Run canceled", detail: "" };
+      return { tone: "mute", title: "Run canceled", detail: used(value) };
     case "tool.called":
       return { tone: "busy", title: `Tool ${value.text("tool") ?? ""}`, detail: "called" };
     case "tool.finished":
@@ -36,7 +43,15 @@ export function describeActivity({ type, detail }: Activity): Description {
   }
 }
 
-function toolFinished(value: CustomValue, isError: boolean): Description {
+/** "2.1 s · 349 → 61 tokens" */
+function used(value: CustomValue): string {
+  const took = value.number("duration_ms");
+  const [input, output] = [value.number("input_tokens"), value.number("output_tokens")];
+  const tokens = input === undefined || output === undefined ? "" : `${count(input)} → ${count(output)} tokens`;
+  return [took === undefined ? "" : duration(took), tokens].filter(Boolean).join(" · ");
+}
+
+function toolFinished(value: CustomValue, isError: boolean): Omit<Description, "about"> {
   const title = `Tool ${value.text("tool") ?? ""}`;
   return isError ? { tone: "bad", title, detail: "failed" } : { tone: "ok", title, detail: "finished" };
 }

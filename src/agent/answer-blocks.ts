@@ -2,8 +2,8 @@
 import type { RawContentBlockDelta, RawContentBlockStartEvent } from "@anthropic-ai/sdk/resources/messages";
 import { newId } from "../core/id.ts";
 import type { ContentBlock } from "../core/message.ts";
+import type { AnswerJournal } from "./answer.ts";
 import { BrokenAnswer } from "./model-error.ts";
-import type { RunJournal } from "./run-journal.ts";
 
 export interface Block {
   delta(delta: RawContentBlockDelta): void;
@@ -14,49 +14,57 @@ export interface Block {
    * @throws BrokenAnswer
    */
   content(isCut: boolean): ContentBlock | undefined;
+  /** What the thread keeps when the answer broke off. */
+  said(): ContentBlock | undefined;
 }
 
 type Begun = RawContentBlockStartEvent["content_block"];
 type BegunAs<T extends Begun["type"]> = Extract<Begun, { type: T }>;
 
-/** Undefined for kinds that only server tools make. */
-export function beginBlock(begun: Begun, journal: RunJournal): Block | undefined {
+/** @param ids of the answer's tool calls so far; that of a further one is added */
+export function beginBlock(begun: Begun, journal: AnswerJournal, ids: Set<string>): Block {
   switch (begun.type) {
     case "text":
       return textBlock(begun, journal);
     case "thinking":
       return thinkingBlock(begun, journal);
-    case "redacted_thinking":
-      return { delta: () => {}, stop: () => {}, content: () => ({ type: begun.type, data: begun.data }) };
     case "tool_use":
-      return toolUseBlock(begun, journal);
+      return toolUseBlock({ ...begun, id: ownId(begun.id, ids) }, journal);
+    case "server_tool_use":
+      return serverToolBlock(begun, journal);
     default:
-      return undefined;
+      return asItCame(begun);
   }
 }
 
-function textBlock({ type, text: first }: BegunAs<"text">, journal: RunJournal): Block {
+function textBlock({ type, text: first }: BegunAs<"text">, journal: AnswerJournal): Block {
   const messageId = newId("msg");
   let text = "";
   const say = (more: string) => {
     text += more;
     journal.text("TEXT_MESSAGE_CONTENT", messageId, more);
   };
+  const content = () => (text === "" ? undefined : { type, text });
   journal.emit({ type: "TEXT_MESSAGE_START", messageId, role: "assistant" });
   // Not every endpoint sends this field, which the API leaves empty.
   say(first ?? "");
   return {
-    delta: (delta) => delta.type === "text_delta" && say(delta.text),
+    delta: (delta) => {
+      if (delta.type === "text_delta") say(delta.text);
+    },
     stop: () => journal.emit({ type: "TEXT_MESSAGE_END", messageId }),
-    // The API refuses empty text in a history.
-    content: () => (text === "" ? undefined : { type, text }),
+    content,
+    said: content,
   };
 }
 
-function thinkingBlock({ type, thinking: first, signature: signed }: BegunAs<"thinking">, journal: RunJournal): Block {
+function thinkingBlock(
+  { type, thinking: first, signature: signed }: BegunAs<"thinking">,
+  journal: AnswerJournal,
+): Block {
   const messageId = newId("msg");
   let thinking = "";
-  let signature = signed;
+  let signature = signed ?? "";
   const think = (more: string) => {
     thinking += more;
     journal.text("REASONING_MESSAGE_CONTENT", messageId, more);
@@ -74,28 +82,83 @@ function thinkingBlock({ type, thinking: first, signature: signed }: BegunAs<"th
       journal.emit({ type: "REASONING_END", messageId });
     },
     content: () => ({ type, thinking, signature }),
+    said: () => undefined,
   };
 }
 
-function toolUseBlock({ type, id, name, input }: BegunAs<"tool_use">, journal: RunJournal): Block {
+function toolUseBlock({ type, id, name, input }: BegunAs<"tool_use">, journal: AnswerJournal): Block {
+  const args = toolArguments({ id, name, input }, journal);
+  return {
+    ...args,
+    content: (isCut) => {
+      const whole = args.whole(isCut);
+      // A tool must never run on half its arguments: the model is told that this call was cut.
+      return whole ? { type, id, name, input: whole.input } : { type, id, name, input: {}, cut: true };
+    },
+    said: () => undefined,
+  };
+}
+
+/** The tool runs at the API, which sends its result in a block of its own. */
+function serverToolBlock(begun: BegunAs<"server_tool_use">, journal: AnswerJournal): Block {
+  const args = toolArguments(begun, journal);
+  return {
+    ...args,
+    content: (isCut) => {
+      const whole = args.whole(isCut);
+      return whole && ({ ...begun, input: whole.input } as unknown as ContentBlock);
+    },
+    said: () => undefined,
+  };
+}
+
+/** Results of server tools, and blocks of types that are newer than this file: they go back exactly as they came. */
+function asItCame(begun: Begun): Block {
+  return {
+    delta: () => {},
+    stop: () => {},
+    content: () => begun as unknown as ContentBlock,
+    said: () => undefined,
+  };
+}
+
+interface Call {
+  readonly id: string;
+  readonly name: string;
+  readonly input: unknown;
+}
+
+function toolArguments({ id, name, input }: Call, journal: AnswerJournal) {
   let json = "";
   journal.emit({ type: "TOOL_CALL_START", toolCallId: id, toolCallName: name });
   return {
-    delta: (delta) => {
+    delta: (delta: RawContentBlockDelta) => {
       if (delta.type !== "input_json_delta") return;
       json += delta.partial_json;
       journal.args(id, delta.partial_json);
     },
     stop: () => journal.emit({ type: "TOOL_CALL_END", toolCallId: id }),
-    // A tool must never run on half its arguments: cut off, the call is no fault and left out.
-    content: (isCut) => (isCut ? undefined : { type, id, name, input: json === "" ? input : argumentsOf(name, json) }),
+    /** Undefined: cut off. @throws BrokenAnswer when the arguments are not JSON, and nothing explains it */
+    whole: (isCut: boolean): { input: unknown } | undefined => {
+      if (json === "") return isCut ? undefined : { input: input ?? {} };
+      const parsed = parse(json);
+      if (!parsed && !isCut) throw new BrokenAnswer(`the arguments of tool ${name} are not JSON`);
+      return parsed && { input: parsed.value ?? {} };
+    },
   };
 }
 
-function argumentsOf(tool: string, json: string): unknown {
+function parse(json: string): { readonly value: unknown } | undefined {
   try {
-    return JSON.parse(json);
+    return { value: JSON.parse(json) as unknown };
   } catch {
-    throw new BrokenAnswer(`the arguments of tool ${tool} are not JSON`);
+    return undefined;
   }
+}
+
+/** The journal, the ledger and the model tell calls apart by their ids, so no two calls of an answer have the same. */
+function ownId(given: string | undefined, ids: Set<string>): string {
+  const id = given && !ids.has(given) ? given : newId("toolu");
+  ids.add(id);
+  return id;
 }

@@ -17,23 +17,40 @@ const paramsOf = (content = "hello"): MessageCreateParamsStreaming => ({
 });
 
 async function answerTo(client: Anthropic, content?: string): Promise<Answer> {
+  const { reader, reading } = read(client, content);
+  await reading;
+  return reader.whole();
+}
+
+function read(client: Anthropic, content?: string): { reader: AnswerReader; reading: Promise<void> } {
   const engine = { append: async () => {} } as unknown as Engine;
   const signal = new AbortController().signal;
   const journal = new RunJournal({ engine, runId: "run", fence: 1, signal, onCanceled: () => {}, onLost: () => {} });
   const reader = new AnswerReader(journal);
-  const response = await client.messages.create(paramsOf(content)).asResponse();
   const listener = { onSign: () => {}, onEvent: (event: RawMessageStreamEvent) => reader.see(event) };
-  await readEvents(streamed(response), listener).finally(() => journal.stop());
-  return reader.whole();
+  const events = async () => {
+    const response = await client.messages.create(paramsOf(content)).asResponse();
+    await readEvents(streamed(response), listener).finally(() => journal.stop());
+  };
+  return { reader, reading: events() };
 }
 
 /** What the SDK reads, as far as we keep it, and what we do. */
 async function bothRead(client: Anthropic, content?: string): Promise<{ theirs: unknown; ours: unknown }> {
-  const { content: blocks, usage } = await client.messages.stream(paramsOf(content)).finalMessage();
+  const {
+    content: blocks,
+    usage,
+    stop_reason: stopReason,
+  } = await client.messages.stream(paramsOf(content)).finalMessage();
   const ours = await answerTo(client, content);
   const kept = ours.content.map((block, index) => pick(blocks[index], Object.keys(block)));
   return {
-    theirs: { blocks: blocks.length, content: kept.map(withoutId), usage: pick(usage, Object.keys(ours.usage)) },
+    theirs: {
+      stopReason,
+      blocks: blocks.length,
+      content: kept.map(withoutId),
+      usage: pick(usage, Object.keys(ours.usage)),
+    },
     ours: { ...ours, blocks: ours.content.length, content: ours.content.map(withoutId) },
   };
 }
@@ -115,16 +132,46 @@ test.each<[string, Event[]]>([
   expect(ours).toEqual(theirs);
 });
 
-test("empty text and the blocks of server tools are not kept", async () => {
+test("empty text is not kept, and blocks of other types as they came", async () => {
+  const result = { type: "web_search_tool_result", tool_use_id: "srvtoolu_1", content: [{ url: "https://a.b" }] };
+  const search = { type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: {} };
   const events = [
     ...block(0, { type: "text", text: "" }),
-    ...block(1, { type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: {} }, json("{}")),
-    ...block(2, { type: "text", text: "" }, { type: "text_delta", text: "Found." }),
+    ...block(1, search, json('{"query":"a"}')),
+    ...block(2, result),
+    ...block(3, { type: "text", text: "" }, { type: "text_delta", text: "Found." }),
   ];
 
-  const answer = await answerTo(clientHearing(start, ...events, delta("end_turn"), stop));
+  const answer = await answerTo(clientHearing(start, ...events, delta("pause_turn"), stop));
 
-  expect(answer.content).toEqual([{ type: "text", text: "Found." }]);
+  expect(answer).toMatchObject({ stopReason: "pause_turn" });
+  expect(answer.content).toEqual([{ ...search, input: { query: "a" } }, result, { type: "text", text: "Found." }]);
+});
+
+test("of calls with one id, or none, each has its own", async () => {
+  const events = [...block(0, tool), ...block(1, tool), ...block(2, { ...tool, id: undefined })];
+
+  const answer = await answerTo(clientHearing(start, ...events, delta("tool_use"), stop));
+
+  const ids = answer.content.map((call) => ("id" in call ? call.id : ""));
+  expect(ids).toEqual(["toolu_1", expect.stringMatching(/^toolu_/), expect.stringMatching(/^toolu_/)]);
+  expect(new Set(ids).size).toBe(3);
+});
+
+test("arguments that are null are none", async () => {
+  const answer = await answerTo(clientHearing(start, ...block(0, tool, json("null")), delta("tool_use"), stop));
+
+  expect(answer.content).toMatchObject([{ input: {} }]);
+});
+
+test("an attempt that breaks off is paid for, by what it said as long as nobody has counted it", async () => {
+  const { reader, reading } = read(
+    clientHearing(start, ...block(0, { type: "text" }, { type: "text_delta", text: "x".repeat(400) })),
+  );
+  await reading;
+
+  expect(reader.usage).toMatchObject({ input_tokens: 10, cache_read_input_tokens: 5, output_tokens: 100 });
+  expect(reader.said).toEqual([{ type: "text", text: "x".repeat(400) }]);
 });
 
 test("what comes for a block that has ended changes nothing", async () => {
@@ -146,13 +193,16 @@ test("blocks that share an index are all kept", async () => {
 });
 
 test.each(["max_tokens", "model_context_window_exceeded"])(
-  "a tool call in an answer that ended by %s is left out",
+  "a tool call in an answer that ended by %s runs when its arguments are whole, and is marked when they are cut",
   async (stopReason) => {
-    const events = [...block(0, tool, json('{"query":"ha'))];
+    const events = [...block(0, tool, json('{"query":"ha"}')), ...block(1, { ...tool, id: "b" }, json('{"query":"ha'))];
 
     const answer = await answerTo(clientHearing(start, ...events, delta(stopReason), stop));
 
-    expect(answer.content).toEqual([]);
+    expect(answer.content).toEqual([
+      { ...tool, input: { query: "ha" } },
+      { ...tool, id: "b", input: {}, cut: true },
+    ]);
   },
 );
 

@@ -13,10 +13,14 @@ import { beginBlock, type Block } from "./answer-blocks.ts";
 import { BrokenAnswer } from "./model-error.ts";
 import type { RunJournal } from "./run-journal.ts";
 
+/** Where an answer is shown while it comes. */
+export type AnswerJournal = Pick<RunJournal, "emit" | "text" | "args">;
+
 export interface Answer {
   /** The blocks of it that go into the thread. */
   readonly content: readonly ContentBlock[];
   readonly usage: Usage;
+  readonly stopReason: StopReason | null;
 }
 
 /** Counters of the whole answer so far. What does not apply, or is as before, is left out or null. */
@@ -25,17 +29,27 @@ type Counters = { readonly [counter in keyof Usage]?: number | null };
 /** Why an answer stops in the middle of what the model meant to say. */
 const CUT: ReadonlySet<StopReason | null> = new Set(["max_tokens", "model_context_window_exceeded"]);
 
+export function isCut(stopReason: StopReason | null): boolean {
+  return CUT.has(stopReason);
+}
+
+/** The count of an answer comes with its end. Of one that broke off only its characters are known. */
+const CHARACTERS_A_TOKEN = 4;
+
 export class AnswerReader {
-  readonly #journal: RunJournal;
+  readonly #journal: AnswerJournal;
   // In the order in which they began.
   readonly #blocks: Block[] = [];
   // By index: what comes for one that has ended is left out, the journal has said its end.
   readonly #open = new Map<number, Block>();
+  // Of the tool calls of this answer: some endpoints give two of them the same.
+  readonly #ids = new Set<string>();
   #usage = NO_USAGE;
+  #characters = 0;
   #stopReason: StopReason | null = null;
   #state: "none" | "begun" | "whole" = "none";
 
-  constructor(journal: RunJournal) {
+  constructor(journal: AnswerJournal) {
     this.#journal = journal;
   }
 
@@ -49,6 +63,7 @@ export class AnswerReader {
       case "content_block_start":
         return this.#begin(event);
       case "content_block_delta":
+        this.#characters += charactersIn(event);
         return this.#open.get(event.index)?.delta(event.delta);
       case "content_block_stop":
         return this.#end(event.index);
@@ -63,16 +78,27 @@ export class AnswerReader {
   /** @throws BrokenAnswer when it ended before `message_stop`, or a tool call's arguments are not JSON */
   whole(): Answer {
     if (this.#state !== "whole") throw new BrokenAnswer("the answer broke off: it ended before message_stop");
-    const isCut = CUT.has(this.#stopReason);
-    const content = this.#blocks.flatMap((block) => block.content(isCut) ?? []);
-    return { content, usage: this.#usage };
+    const cut = isCut(this.#stopReason);
+    const content = this.#blocks.flatMap((block) => block.content(cut) ?? []);
+    return { content, usage: this.#usage, stopReason: this.#stopReason };
+  }
+
+  /** The text that was read, of an answer that will not be whole. */
+  get said(): ContentBlock[] {
+    return this.#blocks.flatMap((block) => block.said() ?? []);
+  }
+
+  /** What this attempt costs, whether or not it came to its end. */
+  get usage(): Usage {
+    if (this.#state !== "begun") return this.#usage;
+    const spoken = Math.ceil(this.#characters / CHARACTERS_A_TOKEN);
+    return { ...this.#usage, output_tokens: Math.max(this.#usage.output_tokens, spoken) };
   }
 
   #begin({ index, content_block: begun }: RawContentBlockStartEvent): void {
     // One that was never ended, and has its place taken.
     this.#end(index);
-    const block = beginBlock(begun, this.#journal);
-    if (!block) return;
+    const block = beginBlock(begun, this.#journal, this.#ids);
     this.#blocks.push(block);
     this.#open.set(index, block);
   }
@@ -82,13 +108,28 @@ export class AnswerReader {
     this.#open.delete(index);
   }
 
-  #count(counters: Counters): void {
+  #count(counters: Counters | undefined): void {
     const { input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens } = this.#usage;
     this.#usage = {
-      input_tokens: counters.input_tokens ?? input_tokens,
-      output_tokens: counters.output_tokens ?? output_tokens,
-      cache_read_input_tokens: counters.cache_read_input_tokens ?? cache_read_input_tokens,
-      cache_creation_input_tokens: counters.cache_creation_input_tokens ?? cache_creation_input_tokens,
+      input_tokens: counters?.input_tokens ?? input_tokens,
+      output_tokens: counters?.output_tokens ?? output_tokens,
+      cache_read_input_tokens: counters?.cache_read_input_tokens ?? cache_read_input_tokens,
+      cache_creation_input_tokens: counters?.cache_creation_input_tokens ?? cache_creation_input_tokens,
     };
+  }
+}
+
+/** Of text, thinking or arguments. */
+export function charactersIn(event: RawMessageStreamEvent): number {
+  if (event.type !== "content_block_delta") return 0;
+  switch (event.delta.type) {
+    case "text_delta":
+      return event.delta.text.length;
+    case "thinking_delta":
+      return event.delta.thinking.length;
+    case "input_json_delta":
+      return event.delta.partial_json.length;
+    default:
+      return 0;
   }
 }

@@ -4,6 +4,7 @@ import type Anthropic from "@anthropic-ai/sdk";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Engine } from "../engine/engine.ts";
+import { Attempts } from "./attempts.ts";
 import { Breaker } from "./breaker.ts";
 import { StreamedResponse } from "./model-http.ts";
 import { ModelMeter } from "./model-meter.ts";
@@ -36,10 +37,10 @@ async function call(answering: Answering, options: CallOptions = {}) {
   const { signal = NEVER, leftMs = 600 * SECOND_MS } = options;
   using stack = new DisposableStack();
   const breaker = options.breaker ?? stack.adopt(new Breaker(), (own) => own.stop());
-  let attempts = 0;
+  let requests = 0;
   const create = (_params: unknown, request: { signal: AbortSignal }) => ({
     asResponse: () => {
-      attempts += 1;
+      requests += 1;
       return answering(request.signal);
     },
   });
@@ -50,7 +51,8 @@ async function call(answering: Answering, options: CallOptions = {}) {
   const began = performance.now();
   const patience = { idleMs: 60 * SECOND_MS, wordlessMs: 200 * SECOND_MS };
   const access = { client, meter: new ModelMeter(), breaker, patience, deadline: began + leftMs };
-  const ended = callModel({ ...access, params, journal, signal }).catch((failure: unknown) => failure);
+  const attempts = new Attempts(journal, "model");
+  const ended = callModel({ ...access, params, attempts, signal }).catch((failure: unknown) => failure);
   const progress = { isOver: false };
   void ended.then(() => (progress.isOver = true));
   while (!progress.isOver) {
@@ -58,7 +60,7 @@ async function call(answering: Answering, options: CallOptions = {}) {
     await turns();
   }
   journal.stop();
-  return { result: await ended, attempts, ms: performance.now() - began };
+  return { result: await ended, attempts: requests, ms: performance.now() - began };
 }
 
 const status = (code: number, headers: Record<string, string> = {}): Error =>

@@ -3,17 +3,16 @@
  * run has time. This is the only owner of retries: the SDK's own are off, so every attempt shows in the journal.
  */
 import type Anthropic from "@anthropic-ai/sdk";
-import type { MessageCreateParamsStreaming, RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages";
+import type { MessageCreateParamsStreaming } from "@anthropic-ai/sdk/resources/messages";
 import { backoffMs } from "../core/backoff.ts";
 import { AppError } from "../core/errors.ts";
-import { MODEL_STEP } from "../core/event.ts";
-import { AnswerReader, type Answer } from "./answer.ts";
+import { charactersIn, type Answer } from "./answer.ts";
+import type { Attempts } from "./attempts.ts";
 import type { Breaker, Passage } from "./breaker.ts";
 import { readEvents } from "./event-stream.ts";
 import { BrokenAnswer, modelFailure, type ModelFailure } from "./model-error.ts";
 import { StreamedResponse } from "./model-http.ts";
 import type { ModelMeter } from "./model-meter.ts";
-import type { RunJournal } from "./run-journal.ts";
 import { sleep } from "./sleep.ts";
 
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
@@ -40,7 +39,7 @@ export interface ModelAccess {
 
 export interface ModelCall extends ModelAccess {
   readonly params: MessageCreateParamsStreaming;
-  readonly journal: RunJournal;
+  readonly attempts: Attempts;
   /** The run's: aborting it closes the model's socket at once. */
   readonly signal: AbortSignal;
 }
@@ -69,7 +68,7 @@ export async function callModel(call: ModelCall): Promise<Answer> {
         const attempts = `after ${attempt} attempt${attempt === 1 ? "" : "s"}`;
         throw new AppError(failure.code, sentence(`${attempts}, ${failure.reason}${late}`), { cause: error });
       }
-      call.journal.retry({ attempt: attempt + 1, reason: failure.reason, wait_ms: waitMs });
+      call.attempts.retry({ attempt: attempt + 1, reason: failure.reason, wait_ms: waitMs });
       await meter.waiting({ ms: waitMs, rateLimited: failure.rateLimited ?? false }, sleep(waitMs, call.signal));
     }
   }
@@ -98,12 +97,11 @@ async function callOnce(call: ModelCall): Promise<Answer> {
 }
 
 async function streamOnce(call: ModelCall, passage: Passage): Promise<Answer> {
-  const { client, params, journal, meter, patience, signal } = call;
+  const { client, params, attempts, meter, patience, signal } = call;
   using watchdog = new Watchdog(patience, signal);
   try {
     signal.throwIfAborted();
-    journal.emit({ type: "STEP_STARTED", stepName: MODEL_STEP });
-    const answer = new AnswerReader(journal);
+    const answer = attempts.begin();
     // The SDK's own time limit would cover the headers only; the watchdog covers all of it.
     const request = client.messages.create(params, { signal: watchdog.signal, timeout: NO_LIMIT_MS });
     await readEvents(streamed(await request.asResponse()), {
@@ -172,20 +170,6 @@ class Watchdog implements Disposable {
 function streamed(response: Response): StreamedResponse {
   if (response instanceof StreamedResponse) return response;
   throw new Error("The SDK's client has to be made with `ModelHttp.fetch`.");
-}
-
-function charactersIn(event: RawMessageStreamEvent): number {
-  if (event.type !== "content_block_delta") return 0;
-  switch (event.delta.type) {
-    case "text_delta":
-      return event.delta.text.length;
-    case "thinking_delta":
-      return event.delta.thinking.length;
-    case "input_json_delta":
-      return event.delta.partial_json.length;
-    default:
-      return 0;
-  }
 }
 
 function waitBefore(attempt: number, { retryAfterMs }: ModelFailure): number {

@@ -224,16 +224,18 @@ test("a tool that exists but was not given to this agent does not run", async ()
   expect(resultsIn(events)).toEqual(["There is no tool current_time."]);
 });
 
-test("a tool call that max_tokens cut off never runs, and is no reason to ask the model again", async () => {
+test("a tool call that max_tokens cut off never runs: the model is told, and goes on", async () => {
   const run = vi.fn<() => string>(() => "ran");
   const risky = defineTool({ description: "Must not run.", input: z.looseObject({}), run });
   await using cluster = await startWith({ risky }, { maxTokens: 6 });
 
-  const { reply } = await chat(cluster, `/sim tool=risky input={"target":"${"everything ".repeat(20)}"}`);
+  const { reply, events } = await chat(cluster, `/sim tool=risky input={"target":"${"everything ".repeat(20)}"}`);
 
   expect(run).not.toHaveBeenCalled();
-  expect(cluster.simulator.stats().requests).toBe(1);
-  expect(reply.body.status).toBe("completed");
+  expect(resultsIn(events)).toEqual([expect.stringContaining("cut off at the answer's token limit")]);
+  expect(cluster.simulator.stats().requests).toBe(2);
+  // Its answer to that is cut off as well.
+  expect(reply.body).toMatchObject({ status: "completed", steps: 2, finish_reason: "max_tokens" });
 });
 
 test("a result that is too long, or holds half a character, is cut and mended", async () => {
@@ -292,14 +294,15 @@ test("canceling a run aborts the tool that it waits for", async () => {
   expect(cluster.simulator.stats().requests).toBe(1);
 });
 
-test("a model that calls tools for ever is stopped at the step limit, one call over at most", async () => {
+test("a model that calls tools for ever has a last word at the step limit, one call over", async () => {
   await using cluster = await startCluster();
 
   const { reply, events } = await chat(cluster, "/sim loop");
 
-  expect(reply.body).toMatchObject({ status: 422, code: "STEP_LIMIT", detail: expect.stringContaining("40 steps") });
-  expect(events.at(-1)).toMatchObject({ type: "RUN_ERROR", code: "STEP_LIMIT" });
-  expect(cluster.simulator.stats().requests).toBe(20);
+  expect(reply.body).toMatchObject({ status: "completed", finish_reason: "step_limit", steps: 41 });
+  expect(reply.body.reply).toContain("The limit of 40 steps is reached.");
+  expect(events.at(-1)).toMatchObject({ type: "RUN_FINISHED", finish_reason: "step_limit" });
+  expect(cluster.simulator.stats().requests).toBe(21);
 });
 
 test("a run is stopped at its timeout_ms, and its model call with it", async () => {

@@ -5,6 +5,7 @@
 import type { Owner } from "../core/run.ts";
 import type { Claim, Engine, Follower } from "../engine/engine.ts";
 import { Interrupted, type Interruption } from "./abort-reason.ts";
+import { Caching } from "./caching.ts";
 import { Parking } from "./parking.ts";
 import { Trials } from "./tools/trials.ts";
 import { work, type RunHandles, type WorkDeps } from "./work.ts";
@@ -32,6 +33,7 @@ export class Runner {
   // the excess is bounded by the depth of delegation, because delegated runs are claimed first.
   readonly #jobs = new Map<string, Job>();
   readonly #trials = new Trials();
+  readonly #caching = new Caching();
   #follower: Follower | undefined;
   #extendTimer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
@@ -125,6 +127,7 @@ export class Runner {
       abort: new AbortController(),
       parking: new Parking(() => this.#look()),
       trials: this.#trials,
+      caching: this.#caching,
     };
     // Our lease on this run ran out and we have just claimed it again. Abort the old job: its fence is stale.
     this.#interrupt([runId], "lost");

@@ -15,7 +15,13 @@ const THREAD_SUMMARY = z
   .meta({ id: "ThreadSummary" });
 
 const TEXT = z.object({ type: z.literal("text"), text: z.string() });
-const TOOL_USE = z.object({ type: z.literal("tool_use"), id: z.string(), name: z.string(), input: z.unknown() });
+const TOOL_USE = z.object({
+  type: z.literal("tool_use"),
+  id: z.string(),
+  name: z.string(),
+  input: z.unknown(),
+  cut: z.literal(true).exactOptional().describe("Its arguments were cut off: it did not run."),
+});
 const TOOL_RESULT = z.object({
   type: z.literal("tool_result"),
   tool_use_id: z.string(),

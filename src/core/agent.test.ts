@@ -17,6 +17,7 @@ test("an agent of a model alone has every default", () => {
     mcp: [],
     delegates: [],
     thinking: undefined,
+    cache: true,
     limits: { maxSteps: 40, timeoutMs: 600_000 },
   });
 });

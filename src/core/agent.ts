@@ -3,7 +3,7 @@
  * Workers read it too, so it names tools and never imports them.
  */
 import { z } from "zod";
-import { field, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
+import { field, flag, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
 
 const LIMITS = section({
   /** Model calls plus tool calls of one run. */
@@ -37,6 +37,8 @@ const AGENT = section({
     'to be "adaptive" or a whole number from 1024 and below `maxTokens`',
   ).optional(),
   limits: LIMITS.prefault({}),
+  /** False for an endpoint that does not know `cache_control`. By default prompts are cached. */
+  cache: flag().default(true),
   /** Lets the dashboard show what a run cost. */
   price: PRICE.optional(),
 });

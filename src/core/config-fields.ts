@@ -17,6 +17,10 @@ export function text(expected: string) {
   return field(z.string().min(1), expected);
 }
 
+export function flag() {
+  return field(z.boolean(), "to be true or false");
+}
+
 export function listOf(what: string) {
   return field(z.array(z.string().min(1)).readonly(), `to be a list of ${what}`);
 }

@@ -38,6 +38,9 @@ export function resultOf(block: { readonly [field: string]: unknown }): Result {
   return { content: contentOf(block["content"]), isError: block["is_error"] === true };
 }
 
+/** A run's ledger, and how many steps it had made before these calls. */
+type Ledger = Pick<Turn, "status" | "steps" | "toolCalls">;
+
 export function noResultOf({ name }: OpenCall): Result {
   return { content: `There is no result of ${name}.`, isError: true };
 }
@@ -46,7 +49,7 @@ export function noResultOf({ name }: OpenCall): Result {
  * A call whose turn is over without a result in the thread: the ledger knows whether it finished, never began, or may
  * have had effects.
  */
-export function truthOf(open: OpenCall, { status, steps, toolCalls }: Turn): Result {
+export function truthOf(open: OpenCall, { status, steps, toolCalls }: Ledger): Result {
   const { storedId, name } = open;
   const isOurs = (call: ToolCall) => call.stepsBefore === steps && call.toolCallId === storedId;
   const known = toolCalls.find(isOurs);
@@ -56,9 +59,9 @@ export function truthOf(open: OpenCall, { status, steps, toolCalls }: Turn): Res
 }
 
 function sentence(name: string, known: ToolCall | undefined): string {
-  if (!known) return `The run ended before ${name} began: it did not run.`;
-  if (known.effects === "pure") return `The run ended before ${name} finished. It changes nothing.`;
-  return `The run ended while ${name} ran. Its outcome is unknown: it may or may not have taken effect.`;
+  if (!known) return `${name} never began: it did not run.`;
+  if (known.effects === "pure") return `${name} was stopped before it finished. It changes nothing.`;
+  return `${name} was stopped while it ran. Its outcome is unknown: it may or may not have taken effect.`;
 }
 
 /** Results of one round, each cut to a fair share when all together are above `characters`. */

@@ -85,8 +85,8 @@ test("of a canceled run the model is told what the ledger knows of each call", (
 
   expect(message?.content).toEqual([
     result("done", "42"),
-    { ...result("never", "The run ended before clock began: it did not run."), is_error: true },
-    { ...result("pure", "The run ended before clock finished. It changes nothing."), is_error: true },
+    { ...result("never", "clock never began: it did not run."), is_error: true },
+    { ...result("pure", "clock was stopped before it finished. It changes nothing."), is_error: true },
     { ...result("unsafe", expect.stringContaining("outcome is unknown")), is_error: true },
     text("and?"),
   ]);

@@ -43,7 +43,7 @@ export function toModel(turns: readonly Turn[], audience: Audience): readonly Mo
 }
 
 export class Transcript {
-  readonly #audience: Audience;
+  readonly audience: Audience;
   readonly #messages: { role: ModelMessage["role"]; content: ModelBlock[] }[] = [];
   readonly #names = new CallNames();
   // Calls of the last message that have no result yet, and whose turn they are.
@@ -58,7 +58,7 @@ export class Transcript {
   #paused = false;
 
   constructor(audience: Audience) {
-    this.#audience = audience;
+    this.audience = audience;
   }
 
   /** A turn behind all others, with the messages that it has so far. */
@@ -95,7 +95,7 @@ export class Transcript {
   }
 
   #pushAnswer(message: Message): void {
-    const { blocks, calls } = renderAnswer(message, this.#audience, this.#names);
+    const { blocks, calls } = renderAnswer(message, this.audience, this.#names);
     if (blocks.length > 0) {
       this.#append("user", this.#takeClosing());
       this.#append("assistant", blocks);
@@ -107,15 +107,16 @@ export class Transcript {
   }
 
   #pushUser({ content, note }: Message): void {
-    const stored = storedBlocks(content);
-    const { answers, rest } = this.#answers(stored);
+    const { answers, rest } = this.#answers(storedBlocks(content));
     const said = [...this.#notesAsBlocks(), ...rest.flatMap(userBlock)];
     this.#notes = [];
     this.#open = undefined;
-    if (note === undefined) this.#append("user", [...answers, ...said]);
+    const blocks = [...answers, ...said];
     // Behind results alone, text of its own would look like a person's.
-    else if (said.length === 0) this.#append("user", withNote(answers, note));
-    else this.#append("user", [...answers, ...said, noteBlock(note)]);
+    if (note !== undefined && said.length === 0) this.#append("user", withNote(answers, note));
+    else if (note !== undefined) this.#append("user", [...blocks, noteBlock(note)]);
+    // A message of nothing asks for an answer all the same.
+    else this.#append("user", blocks.length > 0 ? blocks : this.#takeClosing());
   }
 
   /** The results of all open calls, first in the message as the API wants it, and the blocks that are none of them. */
@@ -134,7 +135,7 @@ export class Transcript {
   }
 
   #answerBlocks(calls: readonly OpenCall[], results: readonly Result[]): ModelBlock[] {
-    const { hasTools, maxResultCharacters } = this.#audience;
+    const { hasTools, maxResultCharacters } = this.audience;
     return bounded(results, maxResultCharacters).flatMap((result, index) => {
       const { id, name } = calls[index] as OpenCall;
       if (!hasTools) return resultAsText(name, result);

@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { Agent } from "../../core/agent.ts";
 import { AppError } from "../../core/errors.ts";
 import { customEvent, isTerminal } from "../../core/event.ts";
-import { isOver, type NewRun, type Run } from "../../core/run.ts";
+import { isOver, type FinishReason, type NewRun, type Run } from "../../core/run.ts";
 import type { Engine, RunListener } from "../../engine/engine.ts";
 import type { Parking } from "../parking.ts";
 import type { RunJournal } from "../run-journal.ts";
@@ -179,16 +179,31 @@ async function endOf(engine: Engine, runId: string, signal: AbortSignal): Promis
 
 function resultOf(agentId: string, end: PromiseSettledResult<Run>): TaskResult {
   if (end.status === "rejected") return { agent_id: agentId, status: "failed", error: reasonOf(end.reason) };
-  const { status, reply, error } = end.value;
-  if (status === "completed") return { agent_id: agentId, status, reply: reply ?? "" };
+  const { status, error } = end.value;
+  if (status === "completed") return { agent_id: agentId, status, reply: wholeReplyOf(end.value) };
   if (status === "canceled") return { agent_id: agentId, status, error: "It was canceled." };
   return { agent_id: agentId, status: "failed", error: error?.detail ?? "It failed." };
 }
 
-function replyOf({ agent_id: agentId, status, reply, error }: Run): string {
-  if (status === "completed") return reply ?? "";
+function replyOf(run: Run): string {
+  const { agent_id: agentId, status, error } = run;
+  if (status === "completed") return wholeReplyOf(run);
   throw new Error(status === "canceled" ? `${agentId} was canceled.` : `${agentId} failed: ${error?.detail ?? "?"}`);
 }
+
+/** The reply, and in words when it is not all that there was to say. */
+function wholeReplyOf({ reply, finish_reason: reason }: Run): string {
+  const shortfall = reason && SHORTFALLS[reason];
+  return `${reply ?? ""}${shortfall ? `\n[${shortfall}]` : ""}`;
+}
+
+const SHORTFALLS: Readonly<Partial<Record<FinishReason, string>>> = {
+  max_tokens: "This reply was cut off at its token limit.",
+  refusal: "The model refused to go on.",
+  step_limit: "The step limit was reached before the work was done.",
+  time_limit: "The time was up before the work was done.",
+  budget: "The budget was used up before the work was done.",
+};
 
 function digestOf(parts: readonly string[]): string {
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");

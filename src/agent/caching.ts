@@ -1,0 +1,28 @@
+/**
+ * Which models take marks for the prompt cache. An endpoint that refuses them is asked without from then on, and the
+ * operator is told once. One a process, made by the runner.
+ */
+import { hasCode } from "../core/errors.ts";
+import type { Log } from "../observe/log.ts";
+
+export class Caching {
+  // Bounded by the models that `config/agents.ts` names.
+  readonly #refusedBy = new Set<string>();
+
+  isOn(agent: { readonly model: string; readonly cache: boolean }): boolean {
+    return agent.cache && !this.#refusedBy.has(agent.model);
+  }
+
+  /** @returns whether `error` says that the model refuses the marks: then the call makes sense without them */
+  isRefusal(error: unknown, model: string, log: Log): boolean {
+    if (!hasCode(error, "MODEL_REJECTED") || !/cache.?control/i.test((error as Error).message)) return false;
+    if (!this.#refusedBy.has(model)) {
+      log.warn(
+        { model },
+        "the model refuses cache_control: prompts are no longer cached; `cache: false` says so at once",
+      );
+    }
+    this.#refusedBy.add(model);
+    return true;
+  }
+}

@@ -1,0 +1,37 @@
+/** How the work on a run ended: made by the loop, settled by `work.ts`. Pure. */
+import { hasCode, toAppError } from "../core/errors.ts";
+import type { Message } from "../core/message.ts";
+import { finishReasonOf, type Outcome, type Usage } from "../core/run.ts";
+import { Interrupted } from "./abort-reason.ts";
+import type { Attempts } from "./attempts.ts";
+
+export interface Ending {
+  /** Undefined: the run goes on elsewhere, and is not ours to end. */
+  readonly outcome: Outcome | undefined;
+  /** What the last step leaves in the thread. */
+  readonly messages: readonly Message[];
+  readonly usage: Usage;
+  readonly steps?: number;
+  /** What went wrong, for the log. */
+  readonly error?: unknown;
+}
+
+/** The work broke off: what was said until then stays in the thread, marked as cut. */
+export function brokenOff(
+  error: unknown,
+  { said }: Pick<Attempts, "said">,
+  spent: { usage: Usage; model: string },
+): Ending {
+  const { usage, model } = spent;
+  const outcome = outcomeOf(error);
+  const isKept = outcome && said.length > 0;
+  const messages: Message[] = isKept ? [{ role: "assistant", content: said, model, cut: finishReasonOf(outcome) }] : [];
+  return { outcome, messages, usage, error };
+}
+
+function outcomeOf(error: unknown): Outcome | undefined {
+  if (error instanceof Interrupted) return error.why === "canceled" ? { status: "canceled" } : undefined;
+  if (hasCode(error, "LEASE_LOST")) return undefined;
+  const { code, message } = toAppError(error);
+  return { status: "failed", error: { code, detail: message } };
+}

@@ -1,0 +1,84 @@
+/**
+ * One request to the Messages API, from an agent and its rendered thread. The prompt is marked for the cache: the tools,
+ * the system prompt, and the conversation up to where the last step ended and up to here, so that each step reads what
+ * the one before has written (https://docs.claude.com/en/docs/build-with-claude/prompt-caching). Pure.
+ */
+import type {
+  CacheControlEphemeral,
+  MessageCreateParamsStreaming,
+  MessageParam,
+  TextBlockParam,
+  Tool,
+} from "@anthropic-ai/sdk/resources/messages";
+import type { Agent } from "../core/agent.ts";
+import type { ModelBlock, ModelMessage } from "./history/model-message.ts";
+import type { Tools } from "./tools/invoke.ts";
+import { describeTools } from "./tools/registry.ts";
+
+export interface Prompt {
+  readonly agent: Agent;
+  readonly tools: Tools;
+  readonly messages: readonly ModelMessage[];
+  /** Said behind the system prompt, paragraph by paragraph. */
+  readonly more: readonly string[];
+  /** False for the last word. The tools stay in the request, as its history may have calls. */
+  readonly mayCallTools: boolean;
+  readonly isCached: boolean;
+}
+
+const MARK: { readonly cache_control: CacheControlEphemeral } = { cache_control: { type: "ephemeral" } };
+
+/** The API takes no mark on thinking, and on blocks of a type that we do not know perhaps none. */
+const MARKABLE: ReadonlySet<string> = new Set(["text", "tool_result", "image", "document"]);
+
+export function requestOf({
+  agent,
+  tools,
+  messages,
+  more,
+  mayCallTools,
+  isCached,
+}: Prompt): MessageCreateParamsStreaming {
+  const { model, maxTokens, thinking } = agent;
+  const described = describeTools(tools);
+  const system = systemOf(agent.system, more, isCached);
+  return {
+    model,
+    max_tokens: maxTokens,
+    stream: true,
+    // `Transcript` renders what the API takes; blocks of a type that the SDK does not know go back as they came.
+    messages: (isCached ? marked(messages) : messages) as unknown as MessageParam[],
+    ...(system.length > 0 && { system }),
+    ...(described.length > 0 && { tools: isCached ? markLastTool(described) : described }),
+    ...(described.length > 0 && !mayCallTools && { tool_choice: { type: "none" } }),
+    ...(thinking === "adaptive" && { thinking: { type: "adaptive", display: "summarized" } }),
+    ...(typeof thinking === "number" && { thinking: { type: "enabled", budget_tokens: thinking } }),
+  };
+}
+
+/** What is said behind the prompt differs from run to run: the mark stands before it. */
+function systemOf(system: string | undefined, more: readonly string[], isCached: boolean): TextBlockParam[] {
+  const [first, ...others] = [system ?? "", ...more].filter((text) => text.trim() !== "");
+  if (first === undefined) return [];
+  return [
+    { type: "text", text: first, ...(isCached && MARK) },
+    ...others.map((text) => ({ type: "text", text }) as const),
+  ];
+}
+
+/** The last two messages of the user end where this step and the one before ask for an answer. */
+function marked(messages: readonly ModelMessage[]): ModelMessage[] {
+  const users = messages.flatMap(({ role }, index) => (role === "user" ? [index] : [])).slice(-2);
+  return messages.map((message, index) => (users.includes(index) ? markLast(message) : message));
+}
+
+function markLast(message: ModelMessage): ModelMessage {
+  const last = message.content.at(-1);
+  if (!last || !MARKABLE.has(last.type)) return message;
+  const block: ModelBlock = { ...last, ...MARK };
+  return { ...message, content: [...message.content.slice(0, -1), block] };
+}
+
+function markLastTool(tools: readonly Tool[]): Tool[] {
+  return tools.map((tool, index) => (index === tools.length - 1 ? { ...tool, ...MARK } : tool));
+}

@@ -1,0 +1,37 @@
+/** The time that one run has: its end aborts the run, and a while before it is late for tools. Owned by `work.ts`. */
+import type { Agent } from "../core/agent.ts";
+import { AppError } from "../core/errors.ts";
+import type { Run } from "../core/run.ts";
+
+/** What is left for the model's last word, of a short run and at most. */
+const LAST_WORD_SHARE = 0.2;
+const LAST_WORD_MS = 30_000;
+
+export class RunTime implements Disposable {
+  /** Aborted once only the last word has time, and with the run. */
+  readonly late: AbortSignal;
+  /** When it is over, by `performance.now()`. */
+  readonly deadline: number;
+  readonly #timers: readonly NodeJS.Timeout[];
+
+  /** @throws AppError RUN_TIMEOUT when there is none left */
+  constructor(run: Run, { limits }: Agent, abort: AbortController) {
+    const timeoutMs = Math.min(run.timeout_ms ?? limits.timeoutMs, limits.timeoutMs);
+    const timedOut = new AppError("RUN_TIMEOUT", `The run took longer than its ${timeoutMs} ms.`);
+    // Counted from the first claim: a run that was taken over does not get its time anew.
+    const leftMs = timeoutMs - (Date.now() - (run.started_at ?? Date.now()));
+    if (leftMs <= 0) throw timedOut;
+    this.deadline = performance.now() + leftMs;
+    const late = new AbortController();
+    const lateMs = Math.max(0, leftMs - Math.min(LAST_WORD_MS, timeoutMs * LAST_WORD_SHARE));
+    this.late = AbortSignal.any([abort.signal, late.signal]);
+    this.#timers = [
+      setTimeout(() => abort.abort(timedOut), leftMs),
+      setTimeout(() => late.abort(new Error("The time of the run is nearly up.")), lateMs),
+    ];
+  }
+
+  [Symbol.dispose](): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * The calls of one answer, and a result for each: of those that ran, of those that were cut off, and of those that the
+ * run has no steps or no time for. Called by the loop.
+ */
+import type { Agent } from "../core/agent.ts";
+import { newId } from "../core/id.ts";
+import type { ToolResultBlock, ToolUseBlock } from "../core/message.ts";
+import type { Run } from "../core/run.ts";
+import type { Engine, ToolCall } from "../engine/engine.ts";
+import type { Log } from "../observe/log.ts";
+import { CUT_CALL, notRun, type Limit } from "./history/notes.ts";
+import { truthOf } from "./history/tool-results.ts";
+import type { Parking } from "./parking.ts";
+import { outlastTrouble } from "./retry-storage.ts";
+import type { RunJournal } from "./run-journal.ts";
+import { runTools, type ToolRound } from "./tools/execute.ts";
+import type { Tools } from "./tools/invoke.ts";
+
+export interface Calling {
+  readonly run: Run;
+  readonly agent: Agent;
+  readonly engine: Engine;
+  readonly tools: Tools;
+  readonly parking: Parking;
+  readonly takeTurn: ToolRound["takeTurn"];
+  readonly journal: RunJournal;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly late: AbortSignal;
+}
+
+interface Round {
+  readonly uses: readonly ToolUseBlock[];
+  /** How many steps the run had made before. */
+  readonly steps: number;
+  readonly isResumed: boolean;
+}
+
+/** @returns one result per call, in order. @throws only what ends the run: an abort, a lost lease */
+export async function runCalls(calling: Calling, round: Round): Promise<ToolResultBlock[]> {
+  const { journal } = calling;
+  const results = new Map<string, ToolResultBlock>();
+  for (const use of round.uses.filter(({ cut }) => cut)) results.set(use.id, told(use, CUT_CALL, journal));
+  const whole = round.uses.filter(({ cut }) => !cut);
+  for (const result of await runUntilLate(calling, { ...round, uses: whole })) results.set(result.tool_use_id, result);
+  return round.uses.flatMap(({ id }) => results.get(id) ?? []);
+}
+
+/** None of them runs. */
+export function refuseCalls(uses: readonly ToolUseBlock[], limit: Limit, journal: RunJournal): ToolResultBlock[] {
+  return uses.map((use) => told(use, use.cut ? CUT_CALL : notRun(limit), journal));
+}
+
+async function runUntilLate(calling: Calling, { uses, steps, isResumed }: Round): Promise<ToolResultBlock[]> {
+  const { run, engine, agent, tools, journal, parking, takeTurn, log, signal, late } = calling;
+  // Only the first step after a claim can find calls of a dead owner.
+  const ledger = isResumed ? await outlastTrouble(() => engine.toolCalls(run.run_id), signal) : [];
+  const { run_id: runId, thread_id: threadId, principal, metadata } = run;
+  const context = { signal: late, runId, threadId, agentId: agent.agentId, principal, metadata };
+  try {
+    return await runTools({ uses, ledger, tools, journal, steps, parking, takeTurn, log, context });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!late.aborted) throw error;
+    const now = await outlastTrouble(() => engine.toolCalls(run.run_id), signal);
+    return uses.map((use) => stopped(use, { steps, ledger: now, journal }));
+  }
+}
+
+/** The time was up while it ran, or before: the ledger knows. */
+function stopped(
+  use: ToolUseBlock,
+  { steps, ledger, journal }: { steps: number; ledger: readonly ToolCall[]; journal: RunJournal },
+): ToolResultBlock {
+  const call = { storedId: use.id, id: use.id, name: use.name };
+  const { content, isError } = truthOf(call, { status: "canceled", steps, toolCalls: ledger });
+  const known = ledger.find(({ stepsBefore, toolCallId }) => stepsBefore === steps && toolCallId === use.id);
+  const text = typeof content === "string" ? content : "";
+  if (known?.result)
+    return { type: "tool_result", tool_use_id: use.id, content: text, ...(isError && { is_error: true }) };
+  const result = told(use, text, journal);
+  if (known) journal.emit({ type: "STEP_FINISHED", stepName: `tool:${use.name}:${use.id}` });
+  return result;
+}
+
+/** A result that no tool gave, for the thread and for who watches. */
+function told({ id }: ToolUseBlock, content: string, journal: RunJournal): ToolResultBlock {
+  const about = { messageId: newId("msg"), toolCallId: id, role: "tool", isError: true } as const;
+  journal.emit({ type: "TOOL_CALL_RESULT", ...about, content });
+  return { type: "tool_result", tool_use_id: id, content, is_error: true };
+}

@@ -25,6 +25,7 @@ import type {
   ToolCallStartEvent,
 } from "@ag-ui/core";
 import { finishReasonOf, type FinishReason, type Outcome, type Run, type Usage } from "./run.ts";
+import { toJson } from "./json.ts";
 
 // AG-UI types `type` as a TypeScript enum; on the wire, and here, it is the plain string.
 type Wire<E> = E extends { type: string } ? Omit<E, "type" | "rawEvent"> & { type: `${E["type"]}` } : never;
@@ -69,7 +70,7 @@ const TIMESTAMP = '"timestamp":';
 
 /** The row as every driver stores it: `seq` and `timestamp` come first, so that `timestampOf` finds its own. */
 export function journalRow(event: RunEvent, seq: number, at: number): JournalEvent {
-  const data = `{"seq":${seq},${TIMESTAMP}${at},${JSON.stringify(event).slice(1)}`;
+  const data = `{"seq":${seq},${TIMESTAMP}${at},${toJson(event).slice(1)}`;
   return { seq, type: event.type, data };
 }
 

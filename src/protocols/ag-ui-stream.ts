@@ -8,6 +8,7 @@ import type { CustomValues } from "../core/event.ts";
 import { AgUiMessages, type AgUiMessage } from "./ag-ui-messages.ts";
 import { CallNames } from "./call-names.ts";
 import type { StoredEvent, StreamEncoder } from "./encoder.ts";
+import { toJson } from "../core/json.ts";
 
 export interface AgUiStreamOptions {
   /** The messages that the client has, without this run's. */
@@ -77,7 +78,7 @@ function line({ seq, ...event }: StoredEvent): string {
 }
 
 function text(seq: number, event: object, ours?: object | false): string {
-  return `id: ${seq}\ndata: ${JSON.stringify({ ...event, metadata: { [METADATA]: { seq, ...ours } } })}\n\n`;
+  return `id: ${seq}\ndata: ${toJson({ ...event, metadata: { [METADATA]: { seq, ...ours } } })}\n\n`;
 }
 
 function openerKey(event: StoredEvent): string | undefined {

@@ -4,6 +4,7 @@
  * worker makes the same stream of the same run, with the same numbers after a reconnect.
  */
 import type { RunEvent } from "../core/event.ts";
+import { toJson } from "../core/json.ts";
 
 /** An event as it is stored. */
 export type StoredEvent = RunEvent & { readonly seq: number; readonly timestamp: number };
@@ -19,8 +20,8 @@ export interface StreamEncoder {
 }
 
 /** One unnamed server-sent event (WHATWG HTML § 9.2). */
-export function dataLine(value: unknown): string {
-  return `data: ${JSON.stringify(value)}\n\n`;
+export function dataLine(value: object): string {
+  return `data: ${toJson(value)}\n\n`;
 }
 
 /** What ends the streams of the AI SDK and of OpenAI. */

@@ -6,6 +6,7 @@
 import type { CustomValues } from "../core/event.ts";
 import type { StoredEvent, StreamEncoder } from "./encoder.ts";
 import { OpenAiResponse, outputText, showItem, type Item, type ResponseOptions } from "./openai-response.ts";
+import { toJson } from "../core/json.ts";
 
 export interface ResponseStreamOptions extends ResponseOptions {
   /** The client has the events up to this `sequence_number`; -1: it has none. */
@@ -99,7 +100,7 @@ export class ResponseStream implements StreamEncoder {
     const sequence_number = this.#sequence;
     this.#sequence += 1;
     if (sequence_number <= this.#startingAfter) return "";
-    return `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number, ...fields })}\n\n`;
+    return `event: ${type}\ndata: ${toJson({ type, sequence_number, ...fields })}\n\n`;
   }
 }
 

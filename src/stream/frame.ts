@@ -5,6 +5,7 @@
 import { isTerminal, timestampOf, type JournalEvent } from "../core/event.ts";
 import type { AttributedActivity } from "../engine/engine.ts";
 import type { Snapshot } from "../process/protocol.ts";
+import { toJson } from "../core/json.ts";
 
 /** RFC 6455 § 5.2: a whole text message, from a server, so not masked. */
 const TEXT_MESSAGE = 0x81;
@@ -61,11 +62,11 @@ export function runFrame(event: JournalEvent): Frame {
 
 export function activityFrame({ activity, principal }: AttributedActivity): Frame {
   const { seq, at } = activity;
-  return new Frame({ seq, at, last: false, json: JSON.stringify(activity), owner: principal });
+  return new Frame({ seq, at, last: false, json: toJson(activity), owner: principal });
 }
 
 export function snapshotFrame(snapshot: Snapshot): Frame {
-  return new Frame({ seq: snapshot.seq, at: snapshot.at, last: false, json: JSON.stringify(snapshot) });
+  return new Frame({ seq: snapshot.seq, at: snapshot.at, last: false, json: toJson(snapshot) });
 }
 
 function textMessage(text: string): Buffer {

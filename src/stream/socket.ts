@@ -8,6 +8,7 @@ import { customEvent } from "../core/event.ts";
 import type { Frame } from "./frame.ts";
 import { Outflow, type OutflowLimits } from "./outflow.ts";
 import type { Sink } from "./viewer.ts";
+import { toJson } from "../core/json.ts";
 
 /** RFC 6455 § 7.4.1, and 1013 of the IANA registry. */
 export const CLOSE = { goingAway: 1001, notText: 1003, slow: 1013 } as const;
@@ -47,12 +48,12 @@ export class SocketStream {
   }
 
   send(message: object): void {
-    this.#send(JSON.stringify(message));
+    this.#send(toJson(message));
   }
 
   /** Where the frames of subscription `id` go. */
   sinkOf(id: string): Sink {
-    const head = `{"id":${JSON.stringify(id)},`;
+    const head = `{"id":${toJson(id)},`;
     // eslint-disable-next-line typescript/no-this-alias -- a getter of the sink asks the socket
     const socket = this;
     return {

@@ -8,6 +8,7 @@ import { AppError, type ErrorCode } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
 import { ANSWER_HEADERS } from "./answer-headers.ts";
 import { problemOf } from "./problem.ts";
+import { toJson } from "../core/json.ts";
 
 const REASONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   HPE_HEADER_OVERFLOW: [
@@ -39,7 +40,7 @@ function toProblem(error: Error & { code?: string }): AppError {
 
 function render(error: AppError): string {
   const requestId = newId("req");
-  const body = JSON.stringify(problemOf(error, requestId));
+  const body = toJson(problemOf(error, requestId));
   return [
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
     "Content-Type: application/problem+json; charset=utf-8",

@@ -12,6 +12,7 @@ import { ANSWER_HEADERS } from "./answer-headers.ts";
 import { readQuery } from "./input.ts";
 import { assertMay } from "./serve.ts";
 import { assertResumable } from "./position.ts";
+import { toJson } from "../core/json.ts";
 
 const HEALTH = Buffer.from('{"status":"ok"}');
 const HEALTH_HEADERS = [
@@ -88,7 +89,7 @@ export class FastLane {
       ...filter,
       ...(owner !== undefined && { principal: owner }),
     });
-    const rendered = render(Buffer.from(JSON.stringify({ activities: items, next })), position);
+    const rendered = render(Buffer.from(toJson({ activities: items, next })), position);
     // Someone may have appended between the two reads: then the body is newer than its name, so do not keep it.
     const current = (items[0]?.seq ?? 0) <= position && position === this.#position;
     if (current && rendered.body.length <= MAX_CACHED_BYTES) this.#activities.set(key, rendered);

@@ -277,3 +277,22 @@ async function raw({ port }: Cluster, bytes: string): Promise<string> {
   await once(socket, "close");
   return answer;
 }
+
+test("half a surrogate pair, and JSON nested too deep, are a 400 that names the field", async () => {
+  await using cluster = await startCluster({ runner: false });
+  const post = (body: string) =>
+    cluster.client.ask("/api/chat", { method: "POST", headers: JSON_TYPE, body: `{"agent_id":"assistant",${body}}` });
+  const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
+
+  const half = await post(String.raw`"message":"half \ud83d"`);
+  const nested = await post(`"message":"hi","metadata":{"a":${deep}}`);
+
+  expect(half).toMatchObject({
+    status: 400,
+    body: { detail: expect.stringContaining("Expected `message` to be text") },
+  });
+  expect(nested).toMatchObject({
+    status: 400,
+    body: { detail: "Expected `metadata` to be nested at most 200 levels deep." },
+  });
+});

@@ -6,6 +6,7 @@ import { parse as parseContentType } from "content-type";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { z } from "zod";
 import { check, innerOf, invalid } from "../api/check.ts";
+import { assertPlain } from "../api/plain-json.ts";
 import { AppError } from "../core/errors.ts";
 
 const EXAMPLE = 'for example {"agent_id":"assistant","message":"Hello"}';
@@ -17,7 +18,10 @@ export async function readJson(
 ): Promise<Readonly<Record<string, unknown>>> {
   assertJsonType(request);
   const given = parseJson(await readBytes());
-  if (isObject(given)) return given;
+  if (isObject(given)) {
+    assertPlain(given);
+    return given;
+  }
   throw new AppError("INVALID_REQUEST", `Expected the body to be a JSON object, ${EXAMPLE}.`);
 }
 

@@ -4,6 +4,7 @@
  * line is gone as 200: an error then shows in the body's own `status`.
  */
 import type { ServerResponse } from "node:http";
+import { toJson } from "../core/json.ts";
 
 const NEWLINE_MS = 15_000;
 
@@ -19,7 +20,7 @@ export class PatientReply {
 
   send(status: number, contentType: string, body: object): void {
     clearInterval(this.#timer);
-    const text = JSON.stringify(body);
+    const text = toJson(body);
     if (!this.#response.headersSent) {
       const headers = { "Content-Type": `${contentType}; charset=utf-8`, "Content-Length": Buffer.byteLength(text) };
       this.#response.writeHead(status, headers);

@@ -9,6 +9,7 @@ import { newId } from "../core/id.ts";
 import { openAiErrorOf } from "../protocols/openai-error.ts";
 import { ANSWER_HEADERS } from "./answer-headers.ts";
 import { answerAndHangUp, hasMoreToSend } from "./refused-body.ts";
+import { toJson } from "../core/json.ts";
 
 export function problemOf(error: AppError, requestId: string): Problem {
   const { code, status, message, runId } = error;
@@ -36,7 +37,7 @@ interface ErrorBody {
 
 export function sendProblem(response: ServerResponse, error: AppError, requestId: string): void {
   const { contentType, body: shown } = errorBodyOf(response.req, error, requestId);
-  const body = Buffer.from(JSON.stringify(shown));
+  const body = Buffer.from(toJson(shown));
   const headers = {
     ...ANSWER_HEADERS,
     "Content-Type": `${contentType}; charset=utf-8`,

@@ -13,6 +13,7 @@ import { HOW_TO_AUTHORIZE } from "./guard.ts";
 import type { OwnDeps, RequestState } from "./context.ts";
 import { readHeaders, readJson, readQuery } from "./input.ts";
 import { assertShortBody } from "./refused-body.ts";
+import { toJson } from "../core/json.ts";
 
 export type Context = RouterContext<RequestState>;
 
@@ -71,7 +72,9 @@ export function serve<R extends Route>(router: AppRouter, route: R, handler: Han
     const { status, headers, body } = answered as ReturnType<typeof answer>;
     ctx.status = status;
     ctx.set(headers);
-    if (body !== undefined) ctx.body = body;
+    if (body === undefined || body === null) return;
+    if (!ctx.type) ctx.type = "json";
+    ctx.body = toJson(body);
   });
 }
 

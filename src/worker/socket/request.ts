@@ -3,6 +3,7 @@ import { z } from "zod";
 import { check } from "../../api/check.ts";
 import { text } from "../../api/fields.ts";
 import { CANCEL, CHANNELS, CHAT_FRAME, OPS, SUBSCRIBE, UNSUBSCRIBE, type ClientFrame } from "../../api/socket.ts";
+import { assertPlain } from "../../api/plain-json.ts";
 import { AppError } from "../../core/errors.ts";
 import { MAX_FRAME_ID_CHARACTERS } from "../../core/limits.ts";
 import { isObject } from "../input.ts";
@@ -35,6 +36,7 @@ export function idOf({ id }: JsonObject): string | null {
 
 /** @throws AppError INVALID_REQUEST */
 export function readRequest(frame: JsonObject): ClientFrame {
+  assertPlain(frame);
   const { op } = check(OP, frame);
   const schema = op === "subscribe" ? SUBSCRIBE[check(CHANNEL, frame).channel] : FRAMES[op];
   return check(schema, frame);

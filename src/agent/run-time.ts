@@ -1,7 +1,7 @@
 /** The time that one run has: its end aborts the run, and a while before it is late for tools. Owned by `work.ts`. */
 import type { Agent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
-import type { Run } from "../core/run.ts";
+import type { Claim } from "../engine/engine.ts";
 
 /** What is left for the model's last word, of a short run and at most. */
 const LAST_WORD_SHARE = 0.2;
@@ -15,11 +15,11 @@ export class RunTime implements Disposable {
   readonly #timers: readonly NodeJS.Timeout[];
 
   /** @throws AppError RUN_TIMEOUT when there is none left */
-  constructor(run: Run, { limits }: Agent, abort: AbortController) {
+  constructor({ run, spentMs }: Pick<Claim, "run" | "spentMs">, { limits }: Agent, abort: AbortController) {
     const timeoutMs = Math.min(run.timeout_ms ?? limits.timeoutMs, limits.timeoutMs);
     const timedOut = new AppError("RUN_TIMEOUT", `The run took longer than its ${timeoutMs} ms.`);
-    // Counted from the first claim: a run that was taken over does not get its time anew.
-    const leftMs = timeoutMs - (Date.now() - (run.started_at ?? Date.now()));
+    // A run that was taken over does not get its time anew.
+    const leftMs = timeoutMs - spentMs;
     if (leftMs <= 0) throw timedOut;
     this.deadline = performance.now() + leftMs;
     const late = new AbortController();

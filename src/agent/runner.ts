@@ -3,7 +3,7 @@
  * passes cancel requests on. Owned by `main.ts`.
  */
 import type { Owner } from "../core/run.ts";
-import type { Claim, Engine, Follower } from "../engine/engine.ts";
+import type { Claim, Engine, Follower, OwnedRun } from "../engine/engine.ts";
 import { Interrupted, type Interruption } from "./abort-reason.ts";
 import { Caching } from "./caching.ts";
 import { Parking } from "./parking.ts";
@@ -12,6 +12,8 @@ import { work, type RunHandles, type WorkDeps } from "./work.ts";
 
 const LEASE_MS = 15_000;
 const EXTEND_MS = 5_000;
+/** Leases that were not extended for longer may have run out: extend them before looking for work. */
+const OVERDUE_MS = 2 * EXTEND_MS;
 // A few at a time, so that a burst spreads over all agents instead of filling the first one that looks.
 const CLAIM_BATCH = 8;
 
@@ -37,6 +39,7 @@ export class Runner {
   #follower: Follower | undefined;
   #extendTimer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
+  #extendedAt = performance.now();
   #again = false;
   #draining = false;
   #deadline: NodeJS.Timeout | undefined;
@@ -64,7 +67,11 @@ export class Runner {
       onCancel: (runIds) => this.#interrupt(runIds, "canceled"),
       isEager: () => this.#jobs.size === 0,
     });
-    this.#extendTimer = setInterval(() => this.#keepLeases(), EXTEND_MS);
+    this.#extendTimer = setInterval(() => {
+      void this.#keepLeases();
+      // A look that failed for a storage in trouble is repeated here.
+      this.#look();
+    }, EXTEND_MS);
   }
 
   /**
@@ -112,6 +119,8 @@ export class Runner {
   async #lookOnce(): Promise<void> {
     const free = this.#options.concurrency - (this.#jobs.size - this.parked);
     if (this.#draining || free <= 0) return;
+    // Right after this process stood still, its own runs may look abandoned, to itself, too.
+    if (performance.now() - this.#extendedAt > OVERDUE_MS && !(await this.#keepLeases())) return;
     const limit = Math.min(free, CLAIM_BATCH);
     const claims = await this.#engine.claim({ owner: this.#owner, limit, leaseMs: LEASE_MS });
     if (this.#draining) return;
@@ -141,20 +150,27 @@ export class Runner {
     this.#jobs.set(runId, job);
   }
 
-  #keepLeases(): void {
+  /** @returns false when that failed; it is tried again at the next interval */
+  async #keepLeases(): Promise<boolean> {
     // Only what is really worked on: a run that nobody settles any more must be free for another owner.
     const asked = [...this.#jobs.keys()];
-    this.#engine.extend({ owner: this.#owner, runIds: asked, leaseMs: LEASE_MS }).then(
-      (owned) => {
-        const lost = asked.filter((runId) => !owned.has(runId));
-        const canceled = asked.filter((runId) => owned.get(runId)?.cancelRequested);
-        this.#interrupt(lost, "lost");
-        this.#interrupt(canceled, "canceled");
-      },
-      (error: unknown) => this.#options.log.error({ err: error }, "cannot extend leases"),
-    );
-    // A look that failed for a storage in trouble is repeated here.
-    this.#look();
+    try {
+      const request = { owner: this.#owner, runIds: asked, leaseMs: LEASE_MS };
+      const owned = asked.length > 0 ? await this.#engine.extend(request) : new Map<string, OwnedRun>();
+      this.#extendedAt = performance.now();
+      this.#interrupt(
+        asked.filter((runId) => !owned.has(runId)),
+        "lost",
+      );
+      this.#interrupt(
+        asked.filter((runId) => owned.get(runId)?.cancelRequested),
+        "canceled",
+      );
+      return true;
+    } catch (error) {
+      this.#options.log.error({ err: error }, "cannot extend leases");
+      return false;
+    }
   }
 
   #interrupt(runIds: Iterable<string>, why: Interruption): void {

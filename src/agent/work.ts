@@ -86,7 +86,7 @@ async function settle({ outcome, messages, usage, steps }: Ending, journal: RunJ
 }
 
 async function runWithinTime(
-  { run, trialMs }: Claim,
+  { run, spentMs, trialMs }: Claim,
   deps: WorkDeps,
   { journal, abort, parking, trials, caching }: RunHandles & { readonly journal: RunJournal },
 ): Promise<Ending> {
@@ -95,7 +95,7 @@ async function runWithinTime(
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
   const tools = toolsOf(agent, deps.tools);
   if (agent.delegates.length > 0) tools.set(DELEGATE, delegateTool({ agent, agents, engine, journal, parking }));
-  using time = new RunTime(run, agent, abort);
+  using time = new RunTime({ run, spentMs }, agent, abort);
   const { signal } = abort;
   const breaker = breakers.of(agent.model);
   const refreshTools = liveTools(tools, agent.mcp, deps.mcp);

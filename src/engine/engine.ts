@@ -185,6 +185,8 @@ export interface Claim {
   readonly run: Run;
   /** Grows with every claim of the run; a write under an older one fails with LEASE_LOST. */
   readonly fence: number;
+  /** How long earlier owners have worked on it, by what passed. */
+  readonly spentMs: number;
   /** For how long its tools have to run without those of others in the same process; 0: they need not. */
   readonly trialMs: number;
 }

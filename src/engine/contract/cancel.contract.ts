@@ -161,6 +161,7 @@ function testOwnerGone(open: OpenEngine): void {
 
     await vi.waitFor(
       async () => {
+        await data.engine.maintain();
         expect(await data.engine.claim({ owner: ownerOf("owner 2"), limit: 1, leaseMs: 1 })).toEqual([]);
         expect(await data.engine.run(run.run_id)).toMatchObject({ status: "canceled" });
       },

@@ -1,8 +1,20 @@
 /** Handing runs to owners: each to one, in order, for a time. */
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Outcome } from "../../core/run.ts";
 import type { Claim, Engine } from "../engine.ts";
-import { claimNext, complete, enqueue, journalOf, LEASE_MS, start, stepOf, type OpenEngine, ownerOf } from "./setup.ts";
+import {
+  claimNext,
+  complete,
+  enqueue,
+  journalOf,
+  LEASE_MS,
+  start,
+  stepOf,
+  type OpenEngine,
+  ownerOf,
+  claimExpired,
+  delta,
+} from "./setup.ts";
 
 export function testClaim(open: OpenEngine): void {
   testTaking(open);
@@ -140,7 +152,7 @@ function testLeases(open: OpenEngine): void {
     const run = await enqueue(data.engine);
     const first = await claimNext(data.engine, { owner: "owner 1", leaseMs: 1 });
 
-    const second = await vi.waitFor(() => claimNext(other, { owner: "owner 2" }), { interval: 5 });
+    const second = await claimExpired(other, { owner: "owner 2" });
 
     expect(second.run).toMatchObject({ run_id: run.run_id, status: "running", attempts: 2 });
     expect(second.fence).toBeGreaterThan(first.fence);
@@ -165,7 +177,7 @@ function testLeases(open: OpenEngine): void {
     expect(await data.engine.extend(asked)).toEqual(new Map([[kept.run_id, { cancelRequested: false }]]));
 
     // Nobody asked for the second one: it runs out.
-    const taken = await vi.waitFor(() => claimNext(data.engine, { owner: "owner 3" }), { interval: 5 });
+    const taken = await claimExpired(data.engine, { owner: "owner 3" });
     expect(taken.run.run_id).toBe(left.run_id);
     expect(await claimAll(data.engine, "owner 3")).toEqual([]);
   });
@@ -181,6 +193,60 @@ function testLeases(open: OpenEngine): void {
     const mine = await data.engine.extend({ owner: ownerOf("owner 1"), runIds, leaseMs: LEASE_MS });
     expect([...mine.keys()].toSorted()).toEqual(idsOf(owned).toSorted());
     expect(await data.engine.extend({ owner: ownerOf("nobody"), runIds, leaseMs: LEASE_MS })).toEqual(new Map());
+  });
+
+  test.each([3_600_000, -3_600_000])("a clock that is set by %i ms lets no lease run out", async (stepMs) => {
+    await using data = await open();
+    await start(data.engine);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + stepMs });
+    onTestFinished(() => void vi.useRealTimers());
+
+    await data.engine.maintain();
+
+    expect(await claimAll(data.engine, "owner 2")).toEqual([]);
+  });
+
+  test("a write renews the lease of its run", async () => {
+    await using data = await open();
+    await enqueue(data.engine);
+    const claim = await claimNext(data.engine, { leaseMs: 400 });
+    const startedAt = performance.now();
+
+    while (performance.now() - startedAt < 1_000) {
+      await data.engine.append(stepOf(claim, { events: [delta("a")], messages: [] }));
+      await data.engine.maintain();
+      expect(await claimAll(data.engine, "owner 2")).toEqual([]);
+    }
+
+    await claimExpired(data.engine, { owner: "owner 2" });
+  });
+
+  test("a run tells its next owner how long earlier ones have worked on it, by what passed", async () => {
+    await using data = await open();
+    const first = await start(data.engine);
+    expect(first.spentMs).toBe(0);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
+
+    const { spentMs } = await claimNext(data.engine);
+
+    expect(spentMs).toBeGreaterThanOrEqual(15);
+    expect(spentMs).toBeLessThan(10_000);
+  });
+
+  test.each([3_600_000, -3_600_000])("a clock that is set by %i ms makes no duration wrong", async (stepMs) => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + stepMs });
+    onTestFinished(() => void vi.useRealTimers());
+
+    await complete(data.engine, claim);
+
+    const { created_at: created, finished_at: finished } = (await data.engine.run(claim.run.run_id)) ?? claim.run;
+    expect((finished ?? 0) - created).toBeGreaterThanOrEqual(0);
+    expect((finished ?? 0) - created).toBeLessThan(10_000);
   });
 }
 

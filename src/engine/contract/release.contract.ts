@@ -1,5 +1,5 @@
 /** What becomes of runs whose owner is gone: handed back, put in order for readers, given up in the end. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { RunEvent } from "../../core/event.ts";
 import type { Engine, ToolCall } from "../engine.ts";
 import {
@@ -15,6 +15,7 @@ import {
   type OpenEngine,
   type ReadEvent,
   ownerOf,
+  claimExpired,
 } from "./setup.ts";
 
 export function testRelease(open: OpenEngine): void {
@@ -127,7 +128,7 @@ function testOpenEvents(open: OpenEngine): void {
     const claim = await claimNext(data.engine, { leaseMs: 1 });
     await data.engine.append(stepOf(claim, { events: [{ type: "TEXT_MESSAGE_START", messageId: "msg_half" }] }));
 
-    await vi.waitFor(() => claimNext(data.engine, { owner: "owner 2" }), { interval: 5 });
+    await claimExpired(data.engine, { owner: "owner 2" });
 
     const tail = (await journalOf(data.engine, claim.run.run_id)).slice(-3);
     expect(tail).toMatchObject([
@@ -252,10 +253,10 @@ function testPoison(open: OpenEngine): void {
     await using data = await open();
     const run = await enqueue(data.engine);
     for (let losses = 1; losses <= 9; losses += 1) {
-      const lost = await vi.waitFor(() => claimNext(data.engine, { leaseMs: 1 }), { interval: 5 });
+      const lost = await claimExpired(data.engine, { leaseMs: 1 });
       await data.engine.append(stepOf(lost, { toolCalls: [CALL] }));
     }
-    await vi.waitFor(() => claimNext(data.engine), { interval: 5 });
+    await claimExpired(data.engine);
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "running", attempts: 10 });
     await data.engine.append({ runId: run.run_id, fence: 10, events: [], toolCalls: [CALL] });
 

@@ -2,6 +2,7 @@
  * What the parts of the engine contract share: how an engine is opened, and the runs, claims and steps
  * that a test starts from. It knows the Engine interface and no driver.
  */
+import { vi } from "vitest";
 import type { RunEvent } from "../../core/event.ts";
 import { newId } from "../../core/id.ts";
 import type { NewRun, Owner, Run } from "../../core/run.ts";
@@ -60,6 +61,15 @@ export async function claimNext(engine: Engine, { owner = "owner 1", leaseMs = L
   const [claim] = await engine.claim({ owner: ownerOf(owner), limit: 1, leaseMs });
   if (!claim) throw new Error("There was nothing to claim.");
   return claim;
+}
+
+/** Takes the next run in line, as soon as its lease has run out. Upkeep is what lets that happen. */
+export async function claimExpired(engine: Engine, options: Parameters<typeof claimNext>[1] = {}): Promise<Claim> {
+  const claim = async () => {
+    await engine.maintain();
+    return claimNext(engine, options);
+  };
+  return vi.waitFor(claim, { interval: 5, timeout: 5_000 });
 }
 
 /** A run that is under way: enqueued and claimed. */

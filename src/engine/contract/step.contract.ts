@@ -1,5 +1,5 @@
 /** Writing under a claim: a step whole or not at all, fenced, numbered, and one end. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { isTerminal, type RunEvent } from "../../core/event.ts";
 import type { Outcome, Usage } from "../../core/run.ts";
 import type { Claim, Engine, Step, ToolCall } from "../engine.ts";
@@ -15,6 +15,7 @@ import {
   typesOf,
   type OpenEngine,
   ownerOf,
+  claimExpired,
 } from "./setup.ts";
 
 const USAGE: Usage = {
@@ -209,7 +210,7 @@ function testFence(open: OpenEngine): void {
     await enqueue(data.engine);
     const claim = await claimNext(data.engine, { leaseMs: 1 });
     const other = await data.another();
-    await vi.waitFor(() => claimNext(other, { owner: "owner 2" }), { interval: 5 });
+    await claimExpired(other, { owner: "owner 2" });
 
     expect(await writeLate(data.engine, claim)).toEqual(REFUSED);
   });

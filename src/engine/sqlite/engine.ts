@@ -21,6 +21,7 @@ import type {
 } from "../engine.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import { Checkpointer } from "./checkpoint.ts";
+import { LeaseClock } from "./clock.ts";
 import { storageError } from "./connection.ts";
 import { Followers } from "./followers.ts";
 import { Journal } from "./journal.ts";
@@ -45,6 +46,7 @@ export class SqliteEngine implements Engine {
   readonly #reads: Reads;
   readonly #followers: Followers;
   readonly #checkpointer: Checkpointer;
+  readonly #clock: LeaseClock;
   #lastActivity: Promise<number> | undefined;
 
   constructor(connections: SqliteConnections, limits: EngineLimits) {
@@ -56,6 +58,7 @@ export class SqliteEngine implements Engine {
     this.#reads = new Reads(reading);
     this.#followers = new Followers(reading, `${path}-wal`);
     this.#checkpointer = new Checkpointer(writing);
+    this.#clock = new LeaseClock(writing);
   }
 
   enqueue(run: NewRun) {
@@ -179,6 +182,7 @@ export class SqliteEngine implements Engine {
 
   async maintain() {
     try {
+      await this.#tick();
       await this.#checkpointer.run();
       await this.#removeEphemeral();
     } catch (error) {
@@ -198,6 +202,12 @@ export class SqliteEngine implements Engine {
     this.#followers.stop();
     await this.#writer.drain();
     for (const db of [this.#connections.reading, this.#connections.writing]) if (db.isOpen) db.close();
+  }
+
+  async #tick(): Promise<void> {
+    const { running } = this.#reads.counts();
+    if (running > 0) await this.#clock.tick();
+    else this.#clock.skip();
   }
 
   /** Reads are synchronous and short; async keeps the interface the same for drivers that are not. */

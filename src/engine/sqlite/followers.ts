@@ -5,6 +5,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { JournalEvent, RunEventType } from "../../core/event.ts";
 import type { Follower, AttributedActivity, OwnerSignals, RunListener } from "../engine.ts";
+import { LEASE_CLOCK } from "./clock.ts";
 import { isSqliteError } from "./connection.ts";
 import { Pulse, type LookResult } from "./pulse.ts";
 import { LIMIT, toAttributed, type ActivityRow } from "./rows.ts";
@@ -161,7 +162,7 @@ export class Followers {
   }
 
   #signal({ key, onWork, onCancel }: WatchingOwner): void {
-    const rows = this.#sql.signals.all({ owner: key, now: Date.now() }) as { id: string | null }[];
+    const rows = this.#sql.signals.all(key) as { id: string | null }[];
     const canceled = rows.flatMap(({ id }) => id ?? []);
     if (canceled.length > 0) onCancel(canceled);
     if (canceled.length < rows.length) onWork();
@@ -216,9 +217,9 @@ function statements(db: DatabaseSync) {
     lastRemoval: db.prepare("SELECT max(n) AS last FROM removals"),
     // One row for each run to cancel, and one without an id when there is something to claim.
     signals: db.prepare(
-      "SELECT id FROM runs WHERE owner = :owner AND cancel_requested = 1 AND status = 'running' UNION ALL SELECT NULL WHERE " +
+      "SELECT id FROM runs WHERE owner = ? AND cancel_requested = 1 AND status = 'running' UNION ALL SELECT NULL WHERE " +
         "EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND head = 1) OR " +
-        "EXISTS (SELECT 1 FROM runs WHERE status = 'running' AND lease_until < :now)",
+        `EXISTS (SELECT 1 FROM runs WHERE status = 'running' AND lease_until < ${LEASE_CLOCK})`,
     ),
     dataVersion: db.prepare("PRAGMA data_version"),
     activities: db.prepare(`SELECT * FROM activities WHERE seq > ? ORDER BY seq ${LIMIT}`),

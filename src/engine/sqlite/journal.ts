@@ -11,14 +11,20 @@ import type { Message } from "../../core/message.ts";
 import { finishReasonOf, type Outcome } from "../../core/run.ts";
 import type { Step, ToolCall } from "../engine.ts";
 import { ledgerActivity } from "../rules/told.ts";
+import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
 import { usageOf, type RunRow } from "./rows.ts";
 
 /** The run that rows belong to. */
 type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id" | "principal">;
 /** What a write under a fence has to know of its run: little, because every frame of text asks. */
 type OwnedRun = RunRef &
-  Pick<RunRow, "status" | "fence" | "usage" | "cancel_requested"> & { readonly last_seq: number | null };
+  Pick<RunRow, "status" | "fence" | "usage" | "cancel_requested"> & {
+    readonly last_seq: number | null;
+  };
 export type EndingRun = RunRef & Pick<RunRow, "usage">;
+
+/** Every so many rows of text a write looks whether the lease is due. [Looking at each cost a tenth of an append.] */
+const RENEWING_SEQ = 16;
 
 export class Journal {
   readonly #sql: ReturnType<typeof statements>;
@@ -33,7 +39,9 @@ export class Journal {
     if (run?.status !== "running" || run.fence !== step.fence) {
       throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
     }
-    this.#appendBehind(run.last_seq ?? 0, run, step.events);
+    const lastSeq = run.last_seq ?? 0;
+    this.#appendBehind(lastSeq, run, step.events);
+    if (step.messages || step.toolCalls || lastSeq % RENEWING_SEQ === 0) this.#sql.renew.run(run.n);
     if (step.messages) this.appendMessages(run, step.messages);
     if (step.toolCalls) this.#writeToolCalls(run, step.toolCalls);
     if (step.usage !== undefined || step.steps !== undefined) {
@@ -97,7 +105,8 @@ export class Journal {
     this.#sql.end.run({
       n: run.n,
       status: outcome.status,
-      at: Date.now(),
+      now: Date.now(),
+      mono: monotonicMs(),
       reply: outcome.status === "completed" ? outcome.reply : null,
       reason: finishReasonOf(outcome),
       error: outcome.status === "failed" ? JSON.stringify(outcome.error) : null,
@@ -142,6 +151,10 @@ function statements(db: DatabaseSync) {
         "(SELECT max(seq) FROM events WHERE run_n = runs.n) AS last_seq FROM runs WHERE id = ?",
     ),
     aboutRun: db.prepare("SELECT title, created_at, usage FROM runs WHERE n = ?"),
+    // With more than half of a lease gone, so that the row is seldom written.
+    renew: db.prepare(
+      `UPDATE runs SET lease_until = ${LEASE_CLOCK} + lease_ms WHERE n = ? AND lease_until - ${LEASE_CLOCK} < lease_ms / 2`,
+    ),
     lastSeq: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = ?"),
     insertEvent: db.prepare("INSERT INTO events (run_n, seq, type, data) VALUES (?, ?, ?, ?)"),
     // Deltas open and close nothing: leave them out, they are nearly all of a journal.
@@ -167,7 +180,7 @@ function statements(db: DatabaseSync) {
         "SET name = excluded.name, effects = excluded.effects, fence = excluded.fence, result = excluded.result",
     ),
     end: db.prepare(
-      "UPDATE runs SET status = :status, finished_at = :at, owner = NULL, lease_until = NULL, head = 0, " +
+      `UPDATE runs SET status = :status, finished_at = ${RUN_TIME}, owner = NULL, lease_until = NULL, head = 0, ` +
         "reply = :reply, finish_reason = :reason, error = :error WHERE n = :n",
     ),
     promote: db.prepare(

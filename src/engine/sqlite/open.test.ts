@@ -216,6 +216,8 @@ const UNDO = [
   "ALTER TABLE runs DROP COLUMN attempts; DROP TABLE removals",
   `DROP INDEX threads_by_principal; DROP INDEX activities_by_principal; DROP INDEX runs_by_principal;
    ALTER TABLE threads DROP COLUMN principal; ALTER TABLE activities DROP COLUMN principal`,
+  `DROP TABLE lease_clock; ALTER TABLE runs DROP COLUMN lease_ms; ALTER TABLE runs DROP COLUMN created_mono;
+   ALTER TABLE runs DROP COLUMN claimed_mono; ALTER TABLE runs DROP COLUMN spent_ms`,
 ];
 
 function goBackTo(path: string, schema: number): void {

@@ -8,6 +8,7 @@ import type { Claim, EngineLimits, Left } from "../engine.ts";
 import { assertAdmitted, assertMayDelegate, assertOwnThread, interruptedBy, repeatOf } from "../rules/enqueue.ts";
 import { claimedEvent, handedBackEvent, queuedEvents } from "../rules/told.ts";
 import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
+import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
 import { Family } from "./family.ts";
 import type { EndingRun, Journal } from "./journal.ts";
 import { LIMIT, ownerKey, toRun, type RunRow } from "./rows.ts";
@@ -18,6 +19,13 @@ const REASONS: Readonly<Record<OwnerEnd, string>> = {
   stopped: "its process was stopped",
   gone: "its process is gone",
 };
+
+interface Leaving {
+  readonly end: OwnerEnd;
+  readonly reason: string;
+  /** When the owner ended, by `monotonicMs`; null when nobody knows. */
+  readonly mono: number | null;
+}
 
 // Whether a tool call of the run is under way that could end its process: see ToolCall.contained.
 const TOOL_UNDER_WAY =
@@ -68,18 +76,18 @@ export class Queue {
   }
 
   claim({ owner, limit, leaseMs }: { owner: Owner; limit: number; leaseMs: number }): Claim[] {
-    const now = Date.now();
-    this.#requeueAll(this.#sql.expired.all(now), "gone", "its lease ran out");
+    this.#requeueAll(this.#sql.expired.all(), { end: "gone", reason: "its lease ran out", mono: monotonicMs() });
+    const times = { now: Date.now(), mono: monotonicMs() };
     return this.#claimable(limit).map((row) => {
-      const claimed = this.#sql.claim.get({ n: row.n, owner: ownerKey(owner), until: now + leaseMs, now });
+      const claimed = this.#sql.claim.get({ n: row.n, owner: ownerKey(owner), lease: leaseMs, ...times });
       const { fence, ...run } = claimed as unknown as RunRow;
       this.#journal.appendEvents(row, [claimedEvent(owner, run.attempts)]);
-      return { run: toRun({ ...run, fence }), fence, trialMs: trialMs(row) };
+      return { run: toRun({ ...run, fence }), fence, spentMs: run.spent_ms, trialMs: trialMs(row) };
     });
   }
 
   extend({ owner, runIds, leaseMs }: { owner: Owner; runIds: readonly string[]; leaseMs: number }) {
-    const rows = this.#sql.extend.all(Date.now() + leaseMs, ownerKey(owner), JSON.stringify(runIds));
+    const rows = this.#sql.extend.all(leaseMs, ownerKey(owner), JSON.stringify(runIds));
     return new Map(
       (rows as { id: string; cancel_requested: 0 | 1 }[]).map((row) => [
         row.id,
@@ -89,11 +97,12 @@ export class Queue {
   }
 
   release(left: Left, end: OwnerEnd): number {
-    const rows =
-      "owner" in left
-        ? this.#sql.ownedBy.all(ownerKey(left.owner))
-        : this.#sql.ofOtherBoots.all({ machine: `${left.machine}/`, boot: `${left.machine}/${left.exceptBoot}/` });
-    this.#requeueAll(rows, end, REASONS[end]);
+    const isOwner = "owner" in left;
+    const rows = isOwner
+      ? this.#sql.ownedBy.all(ownerKey(left.owner))
+      : this.#sql.ofOtherBoots.all({ machine: `${left.machine}/`, boot: `${left.machine}/${left.exceptBoot}/` });
+    // How long an earlier boot worked before it ended is not known: the time since its claims would count the pause, too.
+    this.#requeueAll(rows, { end, reason: REASONS[end], mono: isOwner ? monotonicMs() : null });
     return rows.length;
   }
 
@@ -127,6 +136,7 @@ export class Queue {
       title: titleOf(request.message),
       head,
       now,
+      mono: monotonicMs(),
       timeout: request.timeoutMs,
       metadata: JSON.stringify(request.metadata),
       principal: request.principal,
@@ -154,7 +164,7 @@ export class Queue {
   }
 
   /** @param rows with their `hasToolUnderWay`, parents before what they delegated */
-  #requeueAll(rows: unknown[], end: OwnerEnd, reason: string): void {
+  #requeueAll(rows: unknown[], why: Leaving): void {
     const left = rows as { id: string; hasToolUnderWay: 0 | 1 }[];
     const suspects = left.filter(({ hasToolUnderWay }) => hasToolUnderWay).length;
     for (const { id, hasToolUnderWay } of left) {
@@ -164,17 +174,17 @@ export class Queue {
       const voided = this.#journal.closeOpen(run);
       const verdict = judge(
         { ...run, hasToolUnderWay: hasToolUnderWay === 1, cancelRequested: run.cancel_requested === 1 },
-        end,
+        why.end,
         suspects,
       );
       if (verdict.is === "end") this.end(run, verdict.outcome);
-      else this.#requeue(run, { reason, voided, ...verdict.suspicion });
+      else this.#requeue(run, verdict.suspicion, { ...why, voided });
     }
   }
 
-  #requeue(run: RunRow, { reason, voided, crashes, losses }: Suspicion & { reason: string; voided: string[] }): void {
-    this.#sql.requeue.run(crashes, losses, run.n);
-    this.#journal.appendEvents(run, [handedBackEvent(run, reason, voided)]);
+  #requeue(run: RunRow, { crashes, losses }: Suspicion, why: Leaving & { readonly voided: string[] }): void {
+    this.#sql.requeue.run({ n: run.n, crashes, losses, mono: why.mono });
+    this.#journal.appendEvents(run, [handedBackEvent(run, why.reason, why.voided)]);
   }
 
   #get(runId: string): RunRow | undefined {
@@ -194,8 +204,8 @@ function statements(db: DatabaseSync) {
         "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
     ),
     insert: db.prepare(
-      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral) " +
-        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral) RETURNING *",
+      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral) " +
+        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :mono, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral) RETURNING *",
     ),
     moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
     // Left to itself SQLite takes runs_by_status here and in the next two, and reads everything that is queued.
@@ -209,14 +219,15 @@ function statements(db: DatabaseSync) {
       `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY n ${LIMIT}`,
     ),
     expired: db.prepare(
-      `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running' AND lease_until < ? ORDER BY n`,
+      `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running' AND lease_until < ${LEASE_CLOCK} ORDER BY n`,
     ),
     claim: db.prepare(
       "UPDATE runs SET status = 'running', owner = :owner, fence = fence + 1, attempts = attempts + 1, " +
-        "lease_until = :until, started_at = coalesce(started_at, :now) WHERE n = :n RETURNING *",
+        `lease_ms = :lease, lease_until = ${LEASE_CLOCK} + :lease, claimed_mono = :mono, ` +
+        `started_at = coalesce(started_at, ${RUN_TIME}) WHERE n = :n RETURNING *`,
     ),
     extend: db.prepare(
-      "UPDATE runs SET lease_until = ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id, cancel_requested",
+      `UPDATE runs SET lease_until = ${LEASE_CLOCK} + ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id, cancel_requested`,
     ),
     ofOtherBoots: db.prepare(
       `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running' ` +
@@ -227,7 +238,8 @@ function statements(db: DatabaseSync) {
     ),
     requestCancel: db.prepare("UPDATE runs SET cancel_requested = 1 WHERE n = ?"),
     requeue: db.prepare(
-      "UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = ?, losses = ? WHERE n = ?",
+      "UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = :crashes, losses = :losses, " +
+        "spent_ms = spent_ms + max(0, coalesce(:mono - claimed_mono, 0)) WHERE n = :n",
     ),
   } satisfies Record<string, StatementSync>;
 }

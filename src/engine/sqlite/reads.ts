@@ -16,6 +16,7 @@ import type {
   ToolCall,
   Turn,
 } from "../engine.ts";
+import { LEASE_CLOCK } from "./clock.ts";
 import { LIMIT, toActivity, toAttributed, toRun, type ActivityRow, type RunRow } from "./rows.ts";
 import { toMessages, toToolCall, toTurns, TURN, type ToolCallRow, type TurnRow } from "./turns.ts";
 
@@ -114,7 +115,7 @@ export class Reads {
 
   /** Whether a claim would find anything, so that looking costs no write transaction. */
   claimable(): boolean {
-    return this.#sql.claimable.get(Date.now()) !== undefined;
+    return this.#sql.claimable.get() !== undefined;
   }
 
   lastActivity(): number {
@@ -198,7 +199,8 @@ function statements(db: DatabaseSync) {
         "CROSS JOIN tool_calls c ON c.run_n = r.n WHERE last.id = ?",
     ),
     claimable: db.prepare(
-      "SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 UNION ALL SELECT 1 FROM runs WHERE status = 'running' AND lease_until < ? LIMIT 1",
+      "SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 UNION ALL " +
+        `SELECT 1 FROM runs WHERE status = 'running' AND lease_until < ${LEASE_CLOCK} LIMIT 1`,
     ),
     ownActivitiesAfter: db.prepare(`SELECT * FROM activities WHERE principal = ? AND seq > ? ORDER BY seq ${LIMIT}`),
     activitiesAfter: db.prepare(`SELECT * FROM activities WHERE seq > ? ORDER BY seq ${LIMIT}`),

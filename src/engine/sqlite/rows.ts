@@ -26,6 +26,7 @@ export interface RunRow {
   readonly attempts: number;
   readonly crashes: number;
   readonly losses: number;
+  readonly spent_ms: number;
   readonly cancel_requested: 0 | 1;
   readonly steps: number;
   readonly usage: string | null;

@@ -179,6 +179,17 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX activities_by_principal ON activities (principal, seq) WHERE principal IS NOT NULL;
   CREATE INDEX runs_by_principal ON runs (principal, n);
   `,
+  // 10: leases by a clock of the database's own, times by what passed (`clock.ts`). What runs has no lease yet, and is
+  // handed back at the start.
+  `
+  CREATE TABLE lease_clock (ms INTEGER NOT NULL);
+  INSERT INTO lease_clock VALUES (0);
+  UPDATE runs SET lease_until = 0 WHERE lease_until IS NOT NULL;
+  ALTER TABLE runs ADD COLUMN lease_ms INTEGER;
+  ALTER TABLE runs ADD COLUMN created_mono INTEGER;
+  ALTER TABLE runs ADD COLUMN claimed_mono INTEGER;
+  ALTER TABLE runs ADD COLUMN spent_ms INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -1,0 +1,71 @@
+/**
+ * The two clocks of this driver. Neither is the clock on the wall, which somebody may set.
+ *
+ * Leases go by a count of milliseconds in the database. `tick`, which `maintain` calls every second, moves it on by what
+ * passed, two seconds at most. So no lease runs out while nobody could write (a full disk), nothing ran (a machine that
+ * slept, a tree that was stopped) or no server was up: afterwards every owner has as much time left as before.
+ *
+ * Durations and time limits go by the machine's monotonic clock, which all its processes share: `monotonicMs`.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { setTimeout } from "node:timers/promises";
+import { busyRetryMs, isBusy } from "./connection.ts";
+
+/** For SQL: what leases are compared with. */
+export const LEASE_CLOCK = "(SELECT ms FROM lease_clock)";
+
+/**
+ * For SQL, of a row of `runs`: the time of day that a run shows for this moment. It is counted from the run's creation, so
+ * that no duration is longer than what passed, or negative. Takes `:now` and `:mono`. After a reboot it is the wall clock.
+ */
+export const RUN_TIME = "iif(:mono >= created_mono, created_at + :mono - created_mono, max(:now, created_at))";
+
+/** Twice the interval of `maintain`: a longer pause is one in which other processes may have stood still, too. */
+const MAX_TICK_MS = 2_000;
+// Writers hold the lock for milliseconds.
+const TRIES = 40;
+
+export class LeaseClock {
+  readonly #advance: StatementSync;
+  #tickedAt = performance.now();
+
+  constructor(db: DatabaseSync) {
+    this.#advance = db.prepare("UPDATE lease_clock SET ms = ms + ?");
+  }
+
+  /** A lock that stays taken means that the database cannot be written: then the clock stands still. */
+  async tick(): Promise<void> {
+    const ms = Math.min(MAX_TICK_MS, Math.ceil(this.#sinceTick()));
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      if (this.#advanced(ms)) return;
+      await setTimeout(busyRetryMs());
+    }
+  }
+
+  /** In place of `tick`, when there is no lease that could run out: spares a commit. */
+  skip(): void {
+    this.#sinceTick();
+  }
+
+  #advanced(ms: number): boolean {
+    try {
+      this.#advance.run(ms);
+      return true;
+    } catch (error) {
+      if (isBusy(error)) return false;
+      throw error;
+    }
+  }
+
+  #sinceTick(): number {
+    const now = performance.now();
+    const elapsed = now - this.#tickedAt;
+    this.#tickedAt = now;
+    return elapsed;
+  }
+}
+
+/** Starts anew with the machine. Does not count what the machine slept. */
+export function monotonicMs(): number {
+  return Math.floor(Number(process.hrtime.bigint() / 1_000_000n));
+}

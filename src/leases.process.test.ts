@@ -1,0 +1,90 @@
+/**
+ * Clocks that are set, and a tree that stands still: no run moves to another owner, is timed out, or loses a tool. Real
+ * processes under libfaketime (Debian's package `faketime`), which moves the wall clock and leaves the monotonic one.
+ */
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { descendantsOf } from "./testing/processes.ts";
+import { startServer, type Server } from "./testing/server.ts";
+
+const FAKETIME = `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/faketime/libfaketime.so.1`;
+const CONFIG_DIR = resolve(import.meta.dirname, "fixtures/leases");
+/** Above the time of a lease, 15 s. */
+const STANDSTILL_MS = 20_000;
+
+test.skipIf(!existsSync(FAKETIME))(
+  "clocks that are set by seconds, minutes and days, both ways, move no run and time none out",
+  { timeout: 60_000 },
+  async () => {
+    await using clock = await makeClock();
+    await using server = await startServer({ env: { AGENTS: "2", CONFIG_DIR, ...clock.env } });
+    const runs = await beginRuns(server, { seconds: 8 });
+
+    for (const step of ["+20", "-20", "+600", "-600", "+172800", "-172800", "+0"]) {
+      await clock.set(step);
+      await delay(1_200);
+      const { body } = await server.client.post("/api/activities", { role: "user", content: step });
+      // The clock that the server sees has really been set.
+      expect(Math.abs(Number(body["at"]) - Date.now() - 1_000 * Number(step))).toBeLessThan(10_000);
+    }
+
+    await expectUndisturbed(server, runs);
+  },
+);
+
+test(
+  "a tree that stood still for longer than a lease goes on as if nothing had been",
+  { timeout: 90_000 },
+  async () => {
+    await using server = await startServer({ env: { AGENTS: "2", CONFIG_DIR } });
+    const runs = await beginRuns(server, { seconds: 6 });
+    await delay(1_000);
+    const tree = [server.pid, ...descendantsOf(server.pid)];
+
+    for (const pid of tree) process.kill(pid, "SIGSTOP");
+    await delay(STANDSTILL_MS);
+    for (const pid of tree) process.kill(pid, "SIGCONT");
+
+    await expectUndisturbed(server, runs);
+  },
+);
+
+/** A wall clock for a process tree: `set` moves it by seconds from the real one. */
+async function makeClock() {
+  const folder = await mkdtemp(join(tmpdir(), "evenkeel-clock-"));
+  const file = join(folder, "offset");
+  const set = (offset: string) => writeFile(file, offset);
+  await set("+0");
+  const env = {
+    LD_PRELOAD: FAKETIME,
+    FAKETIME_TIMESTAMP_FILE: file,
+    FAKETIME_NO_CACHE: "1",
+    FAKETIME_DONT_FAKE_MONOTONIC: "1",
+    DONT_FAKE_MONOTONIC: "1",
+  };
+  return { set, env, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+}
+
+/** Runs that stream, and runs with an unsafe tool under way. */
+async function beginRuns({ client }: Server, { seconds }: { seconds: number }): Promise<string[]> {
+  const streaming = Array.from({ length: 10 }, () => client.begin(`/sim tokens=${10 * seconds} rate=10`));
+  const sending = Array.from({ length: 6 }, () => client.begin(`/sim tool=send input={"ms":${1_000 * seconds}}`));
+  return Promise.all([...streaming, ...sending]);
+}
+
+async function expectUndisturbed({ client }: Server, runs: readonly string[]): Promise<void> {
+  const ends = await Promise.all(
+    runs.map(async (runId) => {
+      await client.follow(runId).then((response) => response.text());
+      const { body } = await client.get(`/api/runs/${runId}`);
+      const duration = Number(body["duration_ms"]);
+      const isPlausible = duration >= 0 && duration < 2 * STANDSTILL_MS + 20_000;
+      return { status: body.status, attempts: body["attempts"], isPlausible, isUnknown: /unknown/.test(body.reply) };
+    }),
+  );
+  expect(ends).toEqual(runs.map(() => ({ status: "completed", attempts: 1, isPlausible: true, isUnknown: false })));
+}

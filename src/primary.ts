@@ -11,12 +11,15 @@ import type { Surroundings } from "./environment.ts";
 import { banner } from "./observe/banner.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { PageBuilder } from "./page-builder.ts";
+import { availableCores } from "./process/cores.ts";
 import { forkPlain, forkWorker } from "./process/fork.ts";
 import { assertPortFree } from "./process/port.ts";
 import { EXIT, type ChildKind } from "./process/protocol.ts";
 import { isCode, ReloadWatcher } from "./process/reload.ts";
+import type { Bounds } from "./process/scale.ts";
 import { onSignals } from "./process/signals.ts";
-import { Supervisor } from "./process/supervisor.ts";
+import { Supervisor, type RoleOptions } from "./process/supervisor.ts";
+import type { ProcessBounds } from "./settings-reader.ts";
 import { parseSettings, settingsForAgent, settingsForWorker, type Mode, type Settings } from "./settings.ts";
 import { Upkeep } from "./upkeep/upkeep.ts";
 
@@ -84,6 +87,8 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
   onSignals({
     isTerminal: surroundings.isTerminal,
     restart,
+    more: () => void serving.then(() => supervisor.adjust("worker", 1)),
+    less: () => void serving.then(() => supervisor.adjust("worker", -1)),
     quit: () => {
       log.warn("not waiting any longer");
       supervisor.kill();
@@ -123,6 +128,7 @@ function supervise({ settings, log, engine, upkeep }: Tree): Supervisor {
     stallMs: settings.stallMs,
     drainMs: settings.drainMs,
     leaveMs: (kind) => (kind === "agent" ? settings.agentDrainMs : settings.drainMs),
+    shrinkMs: settings.agentDrainMs,
     gauges: () => upkeep.gauges,
     onDeath: ({ kind, id, pid, exit, verdict }) => {
       log.error({ kind, id, pid, ...exit }, `${kind} ${id} ${verdict}`);
@@ -130,6 +136,8 @@ function supervise({ settings, log, engine, upkeep }: Tree): Supervisor {
     },
     onSlow: ({ kind, id, pid, waitedMs }) =>
       log.warn({ kind, id, pid }, `${kind} ${id} is not ready after ${waitedMs} ms`),
+    onResize: ({ kind, from, count, reason }) =>
+      log.info({ kind, from, count }, `${from} → ${count} ${kind}s: ${reason}`),
     onReturn: ({ kind, id, pid }) => log.info({ kind, id, pid }, `${kind} ${id} is up again`),
     onHopeless: (reason) => {
       log.fatal(reason);
@@ -159,6 +167,7 @@ async function startAll(supervisor: Supervisor, settings: Settings): Promise<num
   const workers = supervisor.start({
     kind: "worker",
     count: settings.workers,
+    size: sizeOf(settings.workerBounds),
     fork: (id) => forkWorker({ ...worker, args: [String(id)] }),
   });
   const model = settings.model.simulated ? await startSimulator(supervisor, settings) : settings.model;
@@ -166,10 +175,20 @@ async function startAll(supervisor: Supervisor, settings: Settings): Promise<num
   const agents = supervisor.start({
     kind: "agent",
     count: settings.agents,
+    size: sizeOf(settings.agentBounds),
     fork: (id) => forkPlain({ ...agent, args: [String(id)] }),
   });
   const [[port = settings.port]] = await Promise.all([workers, agents]);
   return port;
+}
+
+function sizeOf(bounds: ProcessBounds): NonNullable<RoleOptions["size"]> {
+  return { bounds: bounds.isAuto ? onePerCore : () => bounds, cores: availableCores };
+}
+
+function onePerCore(): Bounds {
+  const cores = availableCores();
+  return { min: cores, max: cores };
 }
 
 async function startSimulator(supervisor: Supervisor, settings: Settings): Promise<Settings["model"]> {

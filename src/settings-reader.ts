@@ -2,12 +2,18 @@
 import { ROLES, type Role } from "./core/principal.ts";
 import type { Env } from "./environment.ts";
 
-export interface CountOptions {
+interface CountOptions {
   readonly fallback: number;
   readonly min?: number;
   readonly max: number;
-  /** What "auto" stands for, where it is allowed. */
-  readonly auto?: number;
+}
+
+/** How many processes of a kind there may be. */
+export interface ProcessBounds {
+  readonly min: number;
+  readonly max: number;
+  /** The number is that of the cores, also when that changes. */
+  readonly isAuto: boolean;
 }
 
 export interface ApiKey {
@@ -42,14 +48,24 @@ export class SettingsReader {
     return value ?? fallback;
   }
 
-  count(name: string, { fallback, min = 1, max, auto }: CountOptions): number {
+  count(name: string, { fallback, min = 1, max }: CountOptions): number {
     const value = this.#value(name);
     if (value === undefined) return fallback;
-    if (value === "auto" && auto !== undefined) return auto;
-    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+    const number = wholeNumber(value);
     if (number >= min && number <= max) return number;
-    this.#expected(name, `to be a whole number from ${min} to ${max}${auto === undefined ? "" : ' or "auto"'}`);
+    this.#expected(name, `to be a whole number from ${min} to ${max}`);
     return fallback;
+  }
+
+  /** A number, a range such as `2..8`, or `auto`: as many as there are cores. */
+  processes(name: string, { fallback, max, cores }: CountOptions & { readonly cores: number }): ProcessBounds {
+    const value = this.#value(name) ?? String(fallback);
+    if (value === "auto") return { min: Math.min(cores, max), max: Math.min(cores, max), isAuto: true };
+    const [from = "", to = from, ...more] = value.split("..");
+    const bounds = { min: wholeNumber(from), max: wholeNumber(to), isAuto: false };
+    if (more.length === 0 && bounds.min >= 1 && bounds.min <= bounds.max && bounds.max <= max) return bounds;
+    this.#expected(name, `to be a whole number from 1 to ${max}, a range such as "2..8", or "auto"`);
+    return { min: fallback, max: fallback, isAuto: false };
   }
 
   flag(name: string, fallback: boolean): boolean {
@@ -169,6 +185,11 @@ export class SettingsReader {
 
 /** Variables that say which proxy to use; in small letters too, as curl has them. */
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] as const;
+
+/** NaN for what is none. */
+function wholeNumber(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : Number.NaN;
+}
 
 /** Names that logs and the API use for somebody without a key. */
 const RESERVED_NAMES: ReadonlySet<string> = new Set(["anonymous", "local", "system", "evenkeel"]);

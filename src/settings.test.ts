@@ -39,16 +39,44 @@ test("development means one watched worker, unless it is told to be like product
   expect(parseSettings("dev", { RELOAD: "false", WORKERS: "4" })).toMatchObject({ reload: false, workers: 4 });
 });
 
-test.each(["0", "-1", "abc", "1e6", "2.5", "", " ", "257", "0x4", "4 ", "Infinity", "AUTO", "١", "9".repeat(400)])(
-  "WORKERS=%j is refused in one line that says what is expected",
-  (value) => {
-    expect(problemsOf({ WORKERS: value })).toEqual([
-      `Expected \`WORKERS\` to be a whole number from 1 to 256 or "auto", got ${JSON.stringify(value)}.`,
-    ]);
-  },
-);
+test.each([
+  "0",
+  "-1",
+  "abc",
+  "1e6",
+  "2.5",
+  "",
+  " ",
+  "257",
+  "0x4",
+  "4 ",
+  "Infinity",
+  "AUTO",
+  "١",
+  "9".repeat(400),
+  "8..2",
+  "0..4",
+  "2..",
+  "..8",
+  "2..257",
+  "2...8",
+  "2-8",
+  "auto..8",
+])("WORKERS=%j is refused in one line that says what is expected", (value) => {
+  expect(problemsOf({ WORKERS: value })).toEqual([
+    `Expected \`WORKERS\` to be a whole number from 1 to 256, a range such as "2..8", or "auto", got ${JSON.stringify(value)}.`,
+  ]);
+});
 
-test.each(["1", "256", "auto", "007"])("WORKERS=%s is taken", (value) => {
+test("a range is where the load decides, from its lower end", () => {
+  const { workers, workerBounds, agentBounds } = parseSettings("production", { WORKERS: "2..8", AGENTS: "3" });
+
+  expect(workers).toBe(2);
+  expect(workerBounds).toEqual({ min: 2, max: 8, isAuto: false });
+  expect(agentBounds).toEqual({ min: 3, max: 3, isAuto: false });
+});
+
+test.each(["1", "256", "auto", "007", "2..8", "3..3"])("WORKERS=%s is taken", (value) => {
   const { workers } = parseSettings("production", { WORKERS: value });
 
   expect(workers).toBeGreaterThan(0);

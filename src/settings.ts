@@ -2,11 +2,11 @@
  * The primary turns the environment (and `.env`) into one checked `Settings` and hands that to its children over their
  * channel, so that no two processes ever disagree about a default. Pure: `environment.ts` reads `process.env`.
  */
-import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { newId } from "./core/id.ts";
 import { isPassedOn, type Env } from "./environment.ts";
-import { SettingsReader, type ApiKey } from "./settings-reader.ts";
+import { availableCores } from "./process/cores.ts";
+import { SettingsReader, type ApiKey, type ProcessBounds } from "./settings-reader.ts";
 
 export type Mode = "dev" | "production";
 
@@ -16,8 +16,12 @@ export interface Settings {
   readonly reload: boolean;
   readonly host: string;
   readonly port: number;
+  /** How many are started. */
   readonly workers: number;
   readonly agents: number;
+  /** Between which numbers the load decides. */
+  readonly workerBounds: ProcessBounds;
+  readonly agentBounds: ProcessBounds;
   /** Runs that one agent process works on at once. */
   readonly agentConcurrency: number;
   /** Runs that may wait in the queue before new ones are refused with 503. */
@@ -91,15 +95,19 @@ export function parseSettings(mode: Mode, env: Env): Settings {
 function readAll(mode: Mode, read: SettingsReader): Omit<Settings, "toolEnv"> {
   const dev = mode === "dev";
   const reload = read.flag("RELOAD", dev);
-  const workers = read.count("WORKERS", { fallback: 4, max: 256, auto: availableParallelism() });
+  const cores = availableCores();
+  const workerBounds = read.processes("WORKERS", { fallback: 4, max: 256, cores });
+  const agentBounds = read.processes("AGENTS", { fallback: 2, max: 256, cores });
   return {
     mode,
     environment: read.choice("ENVIRONMENT", ["development", "production"], dev ? "development" : "production"),
     reload,
     host: read.text("HOST", "0.0.0.0"),
     port: read.count("PORT", { fallback: 8000, min: 0, max: 65_535 }),
-    workers: reload ? 1 : workers,
-    agents: read.count("AGENTS", { fallback: 2, max: 256, auto: availableParallelism() }),
+    workers: reload ? 1 : workerBounds.min,
+    workerBounds: reload ? { min: 1, max: 1, isAuto: false } : workerBounds,
+    agents: agentBounds.min,
+    agentBounds,
     agentConcurrency: read.count("AGENT_CONCURRENCY", { fallback: 100, max: 100_000 }),
     maxQueued: read.count("MAX_QUEUED", { fallback: 10_000, max: 10_000_000 }),
     apiKeys: read.apiKeys("API_KEYS"),

@@ -8,6 +8,7 @@ export const CHILD_STATES = ["starting", "ready", "stalled", "draining", "restar
 const VITALS = z.object({
   rss_bytes: z.int(),
   cpu_percent: z.number().describe("Of one core, over the last heartbeat interval."),
+  busy_percent: z.number().describe("Share of the last heartbeat interval in which the event loop worked."),
   lag_ms: z
     .object({ p50: z.number(), p99: z.number() })
     .describe("How late the event loop ran what was due, over the last heartbeat interval."),
@@ -43,6 +44,14 @@ const MARK = z
   })
   .meta({ id: "Mark" });
 
+const ADVICE = z
+  .object({
+    kind: z.enum(CHILD_KINDS),
+    count: z.int().describe("How many processes of the kind would do."),
+    text: z.string().describe('For example "workers 82 % busy for 5 min: 6 would be 55 %".'),
+  })
+  .meta({ id: "Advice" });
+
 /** All processes at one moment. */
 export const SNAPSHOT = z
   .object({
@@ -53,6 +62,7 @@ export const SNAPSHOT = z
       .array(MARK)
       .readonly()
       .describe("What happened to the processes in the last five minutes, oldest first; the newest 64."),
+    advice: z.array(ADVICE).readonly().describe("What WORKERS and AGENTS should be, where the load says otherwise."),
   })
   .meta({ id: "Snapshot" });
 
@@ -119,7 +129,9 @@ export const LIST_PROCESSES = route({
   query: z.strictObject({}),
   answers: {
     200: json(
-      z.object({ processes: z.array(PROCESS).readonly() }).meta({ id: "ProcessList" }),
+      z
+        .object({ processes: z.array(PROCESS).readonly(), advice: z.array(ADVICE).readonly() })
+        .meta({ id: "ProcessList" }),
       "Primary and children.",
     ),
   },

@@ -1,14 +1,18 @@
 /** What a person sees first: where it is, what runs, which model, and where the data lies. */
+import type { ProcessBounds } from "../settings-reader.ts";
 import type { Settings } from "../settings.ts";
 import { VERSION } from "../version.ts";
 
 export function banner(settings: Settings, bootMs: number): string {
-  const { host, port, mode, reload, workers, agents, model, apiKeys, dataDir } = settings;
+  const { host, port, mode, reload, workers, agents, workerBounds, agentBounds, model, apiKeys, dataDir } = settings;
   const shownHost = host === "0.0.0.0" || host === "::" ? "localhost" : host;
   const rows = [
     ["url", `http://${shownHost}:${port}`],
     ["mode", `${mode}${reload ? ", reloads on change (one worker)" : ""}`],
-    ["processes", `${plural(workers, "worker")}, ${plural(agents, "agent")}`],
+    [
+      "processes",
+      `${plural(workers, "worker")}${range(workerBounds)}, ${plural(agents, "agent")}${range(agentBounds)}`,
+    ],
     ["model", describeModel(model)],
     ["access", apiKeys.length > 0 ? plural(apiKeys.length, "API key") : "this machine only (set API_KEYS to open it)"],
     ["data", dataDir],
@@ -21,6 +25,12 @@ export function banner(settings: Settings, bootMs: number): string {
 function describeModel({ simulated, baseUrl }: Settings["model"]): string {
   if (simulated) return "simulated (set ANTHROPIC_API_KEY for the real one)";
   return `real, at ${baseUrl ?? "https://api.anthropic.com"}`;
+}
+
+/** Empty when the number does not follow the load. */
+function range({ min, max, isAuto }: ProcessBounds): string {
+  if (isAuto) return " (auto)";
+  return min === max ? "" : ` (${min} to ${max})`;
 }
 
 function plural(count: number, noun: string): string {

@@ -11,6 +11,7 @@ function makeProcess(over: Partial<ProcessInfo>): ProcessInfo {
     uptime_s: 60,
     rss_bytes: 1_000_000,
     cpu_percent: 12.5,
+    busy_percent: 25,
     lag_ms: { p50: 1, p99: 20 },
     in_flight: 3,
     restarts: 2,

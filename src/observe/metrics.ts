@@ -58,6 +58,12 @@ const METRICS: readonly Metric[] = [
     from: ({ cpu_percent: percent }) => percent / 100,
   },
   {
+    name: "evenkeel_process_busy_ratio",
+    help: "Share of the last second in which the event loop worked: above 0.75 more processes of the kind would help.",
+    type: "gauge",
+    from: ({ busy_percent: percent }) => percent / 100,
+  },
+  {
     name: "evenkeel_process_in_flight",
     help: "Requests of a worker, runs of an agent, streams of the simulated model.",
     type: "gauge",

@@ -21,7 +21,13 @@ export interface ChildExit {
   readonly served: boolean;
 }
 
-export const NO_VITALS: Vitals = { rss_bytes: 0, cpu_percent: 0, lag_ms: { p50: 0, p99: 0 }, in_flight: 0 };
+export const NO_VITALS: Vitals = {
+  rss_bytes: 0,
+  cpu_percent: 0,
+  busy_percent: 0,
+  lag_ms: { p50: 0, p99: 0 },
+  in_flight: 0,
+};
 
 export class Child {
   readonly pid: number;

@@ -15,9 +15,13 @@ export interface SignalActions {
   readonly quit: () => void;
   /** SIGHUP without a terminal: new processes, no downtime. */
   readonly restart: () => void;
+  /** SIGTTIN: one more worker. */
+  readonly more: () => void;
+  /** SIGTTOU: one less. */
+  readonly less: () => void;
 }
 
-export function onSignals({ isTerminal, drain, quit, restart }: SignalActions): void {
+export function onSignals({ isTerminal, drain, quit, restart, more, less }: SignalActions): void {
   let drainingSince: number | undefined;
   const begin = (signal: string) => {
     drainingSince = performance.now();
@@ -30,6 +34,8 @@ export function onSignals({ isTerminal, drain, quit, restart }: SignalActions): 
     if (drainingSince === undefined) begin("SIGINT");
     else if (performance.now() - drainingSince > SAME_PRESS_MS) quit();
   });
+  process.on("SIGTTIN", more);
+  process.on("SIGTTOU", less);
   process.on("SIGHUP", () => {
     if (drainingSince !== undefined) return;
     if (isTerminal) begin("SIGHUP");

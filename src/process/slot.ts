@@ -16,7 +16,7 @@
  *   any       retire()                                  retired
  *
  * No hope is left when the place never had a ready child and either the child says that no restart can help, or it
- * failed `maxBootFailures` times in a row. A place that once served is never given up.
+ * failed `maxBootFailures` times in a row. A place that once served is never given up, nor is one that was added later.
  */
 import { backoffMs } from "../core/backoff.ts";
 import { NO_VITALS, type Child, type ChildExit } from "./child.ts";
@@ -36,6 +36,7 @@ export interface Death {
   /** The end of a sentence that begins with the process's name: what happened, and what comes of it. */
   readonly verdict:
     | "died; it is replaced"
+    | "died on its way out"
     | "died on its way out; its successor serves"
     | "did not start; it is tried again"
     | "did not start; it is given up";
@@ -65,8 +66,15 @@ export interface SlotOptions extends SlotEvents {
   readonly kind: ChildKind;
   readonly id: number;
   readonly stallMs: number;
-  readonly maxBootFailures: number;
+  /** Failures in a row after which a place that never had a ready child is given up. Undefined: never. */
+  readonly maxBootFailures: number | undefined;
   fork(): Child;
+}
+
+interface Leaving {
+  readonly old: Child | undefined;
+  readonly withinMs: number;
+  readonly verdict: Death["verdict"];
 }
 
 /** What a boot must know of the boots before it. */
@@ -113,11 +121,15 @@ export class Slot {
     const boot = new BootTimers(next, (slow) => this.#options.onSlow(this, slow));
     await next.ready.finally(() => boot.stop());
     return {
-      commit: (withinMs) => {
+      commit: async (withinMs) => {
+        if (this.isRetired) {
+          next.kill();
+          return;
+        }
         const old = this.child;
         this.#serve(next);
         this.#watchExit(next);
-        return this.#drainOld(old, withinMs);
+        await this.#drainOld({ old, withinMs, verdict: "died on its way out; its successor serves" });
       },
       kill: () => next.kill(),
     };
@@ -139,6 +151,17 @@ export class Slot {
   /** From here on nothing is restarted. Idempotent. */
   retire(): void {
     if (this.#state.is !== "retired") this.#become({ is: "retired", child: this.child });
+  }
+
+  get isRetired(): boolean {
+    return this.#state.is === "retired";
+  }
+
+  /** This place is one too many: nothing is restarted, and the child finishes its work. Resolves when it is gone. */
+  leave(withinMs: number): Promise<void> {
+    const old = this.child;
+    this.retire();
+    return this.#drainOld({ old, withinMs, verdict: "died on its way out" });
   }
 
   /** Resolves when the child is gone, and all that were on their way out: they have no more time than it has. */
@@ -169,7 +192,7 @@ export class Slot {
       restarts: this.#restarts,
       gauges: child?.gauges ?? {},
       last_exit: this.#lastExit,
-      leaving: this.#leaving.length,
+      leaving: this.#leaving.filter((leaving) => leaving !== child).length,
     };
   }
 
@@ -216,7 +239,9 @@ export class Slot {
 
   #onBootExit({ child, exit, past }: { child: Child; exit: ChildExit; past: Past }): void {
     const failures = past.failures + 1;
-    const isHopeless = !past.everReady && (exit.code === EXIT.config || failures >= this.#options.maxBootFailures);
+    const { maxBootFailures } = this.#options;
+    const mayGiveUp = maxBootFailures !== undefined && !past.everReady;
+    const isHopeless = mayGiveUp && (exit.code === EXIT.config || failures >= maxBootFailures);
     this.#noteExit(exit);
     const death = { pid: child.pid, exit };
     if (isHopeless) {
@@ -234,8 +259,8 @@ export class Slot {
     this.#options.onDeath(this, { ...death, verdict: "did not start; it is tried again" });
   }
 
-  /** A child that was replaced may still die on its way out; then somebody has to take over what it held. */
-  async #drainOld(old: Child | undefined, withinMs: number): Promise<void> {
+  /** A child may still die on its way out; then somebody has to take over what it held. */
+  async #drainOld({ old, withinMs, verdict }: Leaving): Promise<void> {
     if (!old || old.state === "gone") return;
     this.#leaving.push(old);
     const tooMany = this.#leaving.length - MAX_LEAVING;
@@ -243,9 +268,9 @@ export class Slot {
     const exit = await old.drain(withinMs);
     this.#leaving.splice(this.#leaving.indexOf(old), 1);
     this.#options.onChange();
-    if (exit.code === EXIT.drained) return;
+    if (exit.code === EXIT.drained || !exit.served) return;
     this.#noteExit(exit);
-    this.#options.onDeath(this, { pid: old.pid, exit, verdict: "died on its way out; its successor serves" });
+    this.#options.onDeath(this, { pid: old.pid, exit, verdict });
   }
 
   #noteExit(exit: ChildExit): void {

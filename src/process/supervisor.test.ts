@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeProcess } from "../testing/fake-child.ts";
-import type { Snapshot } from "./protocol.ts";
+import { EXIT, type Snapshot } from "./protocol.ts";
 import { Supervisor } from "./supervisor.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const VITALS = { rss_bytes: 1, cpu_percent: 2, lag_ms: { p50: 3, p99: 4 }, in_flight: 5 };
+const VITALS = { rss_bytes: 1, cpu_percent: 2, busy_percent: 7, lag_ms: { p50: 3, p99: 4 }, in_flight: 5 };
 
 /** What a tool may write into the channel of its process, as the primary reads it. */
 const NONSENSE: [string, unknown][] = [
@@ -42,31 +42,34 @@ const NONSENSE: [string, unknown][] = [
   ["gauges that are a list", { type: "heartbeat", vitals: VITALS, gauges: [1] }],
 ];
 
-async function startTwo(count = 2) {
+async function startTwo(count = 2, bounds = { min: count, max: count }) {
   const forked: FakeProcess[] = [];
   const fork = () => {
     const process = new FakeProcess(forked.length + 1);
     forked.push(process);
     return process.child();
   };
+  const hopeless = vi.fn<(reason: string) => void>();
   const supervisor = new Supervisor({
     stallMs: 5_000,
     drainMs: 1_000,
     leaveMs: () => 60_000,
+    shrinkMs: 60_000,
     gauges: () => ({ runs_running: 3 }),
     onDeath: () => {},
     onReturn: () => {},
     onSlow: () => {},
-    onHopeless: () => {},
+    onResize: () => {},
+    onHopeless: hopeless,
   });
-  const started = supervisor.start({ kind: "worker", count, fork });
+  const started = supervisor.start({ kind: "worker", count, fork, size: { bounds: () => bounds, cores: () => 16 } });
   for (const process of forked) process.say({ type: "ready" });
   await started;
   const dispose = async () => {
     supervisor.kill();
     supervisor.stop();
   };
-  return { supervisor, forked, [Symbol.asyncDispose]: dispose };
+  return { supervisor, forked, hopeless, [Symbol.asyncDispose]: dispose };
 }
 
 function snapshotsOf(process: FakeProcess | undefined): Snapshot[] {
@@ -235,5 +238,84 @@ test("a reload is a mark", async () => {
 
   expect(snapshotsOf(tree.forked[3]).at(-1)?.marks).toMatchObject([
     { type: "reload", process: null, detail: "new workers serve" },
+  ]);
+});
+
+/** The whole tree beats for some seconds, each worker as busy as is said. */
+async function beatFor(seconds: number, forked: readonly FakeProcess[], busy_percent: number): Promise<void> {
+  for (let second = 0; second < seconds; second += 1) {
+    for (const process of forked) process.say({ type: "heartbeat", vitals: { ...VITALS, busy_percent }, gauges: {} });
+    await vi.advanceTimersByTimeAsync(1_000);
+  }
+}
+
+test("workers that are busy for a minute become more, up to the most", async () => {
+  await using tree = await startTwo(2, { min: 2, max: 3 });
+
+  await beatFor(59, tree.forked, 90);
+  expect(tree.forked).toHaveLength(2);
+  await beatFor(2, tree.forked, 90);
+  expect(tree.forked).toHaveLength(3);
+  tree.forked[2]?.say({ type: "ready" });
+  await beatFor(120, tree.forked, 90);
+
+  expect(tree.forked).toHaveLength(3);
+  const last = snapshotsOf(tree.forked[0]).at(-1);
+  expect(last?.processes.map(({ kind, id }) => `${kind} ${id}`)).toEqual([
+    "primary 1",
+    "worker 1",
+    "worker 2",
+    "worker 3",
+  ]);
+  expect(last?.marks).toMatchObject([{ type: "scale", detail: "2 → 3 workers: workers 90 % busy" }]);
+});
+
+test("a worker that is one too many drains, is shown until it is gone, and its place is free again", async () => {
+  await using tree = await startTwo(3, { min: 2, max: 3 });
+
+  await beatFor(61, tree.forked, 5);
+
+  expect(tree.forked.map(({ sent }) => sent.at(-1)?.type)).toEqual(["snapshot", "snapshot", "drain"]);
+  expect(snapshotsOf(tree.forked[0]).at(-1)?.processes.at(-1)).toMatchObject({ id: 3, state: "draining", leaving: 0 });
+  tree.forked[2]?.exit(0);
+  await vi.advanceTimersByTimeAsync(50);
+  expect(
+    snapshotsOf(tree.forked[0])
+      .at(-1)
+      ?.processes.map(({ id }) => id),
+  ).toEqual([1, 1, 2]);
+});
+
+test("an added worker that does not boot is tried again for ever, and ends nothing", async () => {
+  await using tree = await startTwo(2, { min: 2, max: 3 });
+  await beatFor(61, tree.forked, 90);
+
+  for (let failure = 1; failure <= 6; failure += 1) {
+    tree.forked.at(-1)?.exit(EXIT.config);
+    await beatFor(10, tree.forked.slice(0, 2), 60);
+  }
+
+  expect(tree.forked.length).toBeGreaterThan(6);
+  expect(tree.hopeless).not.toHaveBeenCalled();
+});
+
+test("one more by hand stays, whatever the load is", async () => {
+  await using tree = await startTwo(2, { min: 1, max: 2 });
+
+  tree.supervisor.adjust("worker", 1);
+  tree.forked[2]?.say({ type: "ready" });
+  await beatFor(180, tree.forked, 0);
+
+  expect(snapshotsOf(tree.forked[0]).at(-1)?.processes).toHaveLength(4);
+});
+
+test("a fixed number is advised in the snapshot, not changed", async () => {
+  await using tree = await startTwo(4);
+
+  await beatFor(301, tree.forked, 82);
+
+  expect(tree.forked).toHaveLength(4);
+  expect(snapshotsOf(tree.forked[0]).at(-1)?.advice).toEqual([
+    { kind: "worker", count: 6, text: "workers 82 % busy for 5 min: 6 would be 55 %" },
   ]);
 });

@@ -1,29 +1,31 @@
 /**
- * The process tree: starts every slot, replaces what dies or hangs, rolls out new code, and shows it all
- * in one snapshot a second. Owned by the primary. Knows processes, not runs.
+ * The process tree: starts every slot, replaces what dies or hangs, rolls out new code, grows and shrinks with the load,
+ * and has its state told to the workers. Owned by the primary. Knows processes, not runs.
  */
+import { Bulletin } from "./bulletin.ts";
 import { NO_VITALS, type Child } from "./child.ts";
-import { History } from "./history.ts";
-import {
-  HEARTBEAT_MS,
-  type ChildKind,
-  type Gauges,
-  type ProcessInfo,
-  type ProcessNotes,
-  type Vitals,
-} from "./protocol.ts";
+import { HEARTBEAT_MS, type ChildKind, type Gauges, type ProcessInfo, type Vitals } from "./protocol.ts";
+import type { Change } from "./scale.ts";
+import { Size, type SizeOptions } from "./size.ts";
 import { reasonOf, Slot, type Death } from "./slot.ts";
 import { VitalsMeter } from "./vitals.ts";
 
 // With the backoff, four tries take about two seconds plus their boots.
 const MAX_BOOT_FAILURES = 4;
-// What changes within this time is one snapshot: many processes that boot at once are not as many snapshots.
-const GATHER_MS = 50;
+/** Of one kind, by hand. */
+const MAX_PROCESSES = 256;
 
 export interface RoleOptions {
   readonly kind: ChildKind;
   readonly count: number;
   readonly fork: (id: number) => Child;
+  /** Without it the number never changes by itself, and nothing is advised. */
+  readonly size?: Omit<SizeOptions, "kind">;
+}
+
+interface Role {
+  readonly options: RoleOptions;
+  readonly size: Size | undefined;
 }
 
 interface Place {
@@ -35,8 +37,10 @@ export interface SupervisorOptions {
   readonly stallMs: number;
   /** How long a child may take to finish when the server stops. */
   readonly drainMs: number;
-  /** How long a child that was replaced may take to finish, while its successor serves. */
+  /** How long a child that was replaced may take to finish. */
   readonly leaveMs: (kind: ChildKind) => number;
+  /** How long a child that is one too many may take to finish: nothing waits for it. */
+  readonly shrinkMs: number;
   /** The primary's own figures, read once a second. */
   readonly gauges: () => Gauges;
   readonly onDeath: (death: Death & Place) => void;
@@ -44,6 +48,8 @@ export interface SupervisorOptions {
   readonly onReturn: (child: Place & { readonly pid: number }) => void;
   /** A child has booted for `waitedMs` and is not ready. */
   readonly onSlow: (child: Place & { readonly pid: number; readonly waitedMs: number }) => void;
+  /** There are to be more or fewer processes of a kind. */
+  readonly onResize: (resized: { readonly kind: ChildKind; readonly from: number } & Change) => void;
   /** The tree cannot work: one of its processes never came up, or said that no restart can help. */
   readonly onHopeless: (reason: string) => void;
 }
@@ -52,48 +58,38 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #meter = new VitalsMeter();
   readonly #startedAt = performance.now();
+  readonly #roles = new Map<ChildKind, Role>();
   readonly #slots: Slot[] = [];
-  readonly #history = new History();
+  readonly #bulletin: Bulletin;
   /** Slots that the last tick found stalled. */
   readonly #stalled = new Set<Slot>();
   readonly #ticker: NodeJS.Timeout;
   #tickedAt = performance.now();
-  #seq = 0;
-  #gathering: NodeJS.Timeout | undefined;
   #self: Vitals & { readonly gauges: Gauges } = { ...NO_VITALS, gauges: {} };
   #replacing: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
   #isDraining = false;
-  #noted: readonly ProcessNotes[] = [];
-  /** The workers that have `#noted`. */
-  #knowNotes = new WeakSet<Child>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#bulletin = new Bulletin({
+      processes: () => [this.#info(), ...this.#slots.map((slot) => slot.info())],
+      notes: () =>
+        this.#slots.flatMap(({ kind, id, child }) => (child?.notes ? [{ kind, id, notes: child.notes }] : [])),
+      advice: () => [...this.#roles.values()].flatMap(({ size }) => size?.advice ?? []),
+      workers: () => this.#of("worker").flatMap(({ child }) => (child?.state === "ready" ? [child] : [])),
+    });
     this.#ticker = setInterval(() => this.#tick(), HEARTBEAT_MS);
   }
 
   /** Forks `count` children of a kind and waits until each is ready. Resolves with their ports. */
-  async start({ kind, count, fork }: RoleOptions): Promise<(number | undefined)[]> {
-    const { stallMs, onReturn, onSlow, onHopeless } = this.#options;
-    const slots = Array.from({ length: count }, (_, index) => {
-      const id = index + 1;
-      return new Slot({
-        kind,
-        id,
-        stallMs,
-        maxBootFailures: MAX_BOOT_FAILURES,
-        fork: () => this.#connect(kind, fork(id)),
-        onDeath: (_slot, death) => this.#onDeath({ kind, id, ...death }),
-        onReturn: (_slot, pid) => onReturn({ kind, id, pid }),
-        onSlow: (_slot, slow) => onSlow({ kind, id, ...slow }),
-        onChange: () => this.#shareSoon(),
-        onHopeless: (_slot, reason) => onHopeless(`${kind} ${id} does not start: ${reason}`),
-      });
-    });
+  async start(options: RoleOptions): Promise<(number | undefined)[]> {
+    const { kind, count, size } = options;
+    this.#roles.set(kind, { options, size: size && new Size({ kind, ...size }) });
+    const slots = Array.from({ length: count }, (_, index) => this.#makeSlot(options, index + 1, MAX_BOOT_FAILURES));
     this.#slots.push(...slots);
     const ports = await Promise.all(slots.map((slot) => slot.start()));
-    this.#share();
+    this.#bulletin.share();
     return ports;
   }
 
@@ -111,14 +107,23 @@ export class Supervisor {
     return this.#queued;
   }
 
+  /** One more or one less of a kind, because a person said so. From then on the load changes nothing. */
+  adjust(kind: ChildKind, by: 1 | -1): void {
+    const role = this.#roles.get(kind);
+    const count = Math.min(MAX_PROCESSES, Math.max(1, this.#of(kind).length + by));
+    role?.size?.hold(count);
+    if (role) this.#resize(role, { count, reason: "by hand" });
+  }
+
   /** Phase by phase: the kinds that serve users first, then those that they need. Ends the supervisor. */
   async drain(phases: readonly (readonly ChildKind[])[]): Promise<void> {
     this.#isDraining = true;
     for (const slot of this.#slots) slot.retire();
     for (const kinds of phases) {
-      // Nothing new is prepared from here on, and what a replacement has just put on its way out drains too.
+      const slots = this.#slots.filter(({ kind }) => kinds.includes(kind));
+      await Promise.all(slots.map((slot) => slot.drain(this.#options.drainMs)));
+      // What a replacement has just prepared is killed, and must be gone before the next phase.
       await this.#replacing;
-      await Promise.all(this.#of(...kinds).map((slot) => slot.drain(this.#options.drainMs)));
     }
     this.stop();
   }
@@ -126,7 +131,7 @@ export class Supervisor {
   /** Ends the supervisor's own timers. */
   stop(): void {
     clearInterval(this.#ticker);
-    clearTimeout(this.#gathering);
+    this.#bulletin.stop();
     this.#meter.stop();
   }
 
@@ -135,10 +140,26 @@ export class Supervisor {
     for (const slot of this.#slots) slot.kill();
   }
 
+  #makeSlot({ kind, fork }: RoleOptions, id: number, maxBootFailures?: number): Slot {
+    const { stallMs, onReturn, onSlow, onHopeless } = this.#options;
+    return new Slot({
+      kind,
+      id,
+      stallMs,
+      maxBootFailures,
+      fork: () => this.#connect(kind, fork(id)),
+      onDeath: (_slot, death) => this.#onDeath({ kind, id, ...death }),
+      onReturn: (_slot, pid) => onReturn({ kind, id, pid }),
+      onSlow: (_slot, slow) => onSlow({ kind, id, ...slow }),
+      onChange: () => this.#bulletin.shareSoon(),
+      onHopeless: (_slot, reason) => onHopeless(`${kind} ${id} does not start: ${reason}`),
+    });
+  }
+
   /** Kind after kind: the old ones of the first have stopped taking work before the next can hand them any. */
   async #replaceNow(kinds: readonly ChildKind[]): Promise<void> {
     for (const kind of kinds) await this.#replaceKind(kind);
-    this.#history.mark({ type: "reload", process: null, detail: `new ${kinds.join("s and ")}s serve` });
+    this.#bulletin.mark({ type: "reload", process: null, detail: `new ${kinds.join("s and ")}s serve` });
   }
 
   async #replaceKind(kind: ChildKind): Promise<void> {
@@ -152,6 +173,38 @@ export class Supervisor {
     for (const next of ready) void next.commit(this.#options.leaveMs(kind));
   }
 
+  #resize({ options, size }: Role, { count, reason }: Change): void {
+    const { kind } = options;
+    const slots = this.#of(kind);
+    if (this.#isDraining || count === slots.length) return;
+    for (let more = slots.length; more < count; more += 1) {
+      // The tree serves: one that does not come up is tried again for ever, and ends nothing.
+      const slot = this.#makeSlot(options, this.#freeId(kind));
+      this.#slots.push(slot);
+      void slot.start();
+    }
+    for (const slot of slots.slice(count)) void this.#leave(slot);
+    size?.changed();
+    const detail = `${slots.length} → ${count} ${kind}s: ${reason}`;
+    this.#bulletin.mark({ type: "scale", process: null, detail });
+    this.#options.onResize({ kind, from: slots.length, count, reason });
+  }
+
+  /** The slot finishes its work, and its place is free only then. */
+  async #leave(slot: Slot): Promise<void> {
+    await slot.leave(this.#options.shrinkMs);
+    this.#slots.splice(this.#slots.indexOf(slot), 1);
+    this.#stalled.delete(slot);
+    this.#bulletin.shareSoon();
+  }
+
+  #freeId(kind: ChildKind): number {
+    const taken = new Set(this.#slots.filter((slot) => slot.kind === kind).map(({ id }) => id));
+    let id = 1;
+    while (taken.has(id)) id += 1;
+    return id;
+  }
+
   /**
    * A worker answers for all processes and for their past. Only workers may ask: whatever runs in an agent, a tool
    * included, can write into its channel.
@@ -162,7 +215,7 @@ export class Supervisor {
       for (const slot of this.#of(request.to)) slot.child?.send({ type: "request", request });
     };
     child.ready.then(
-      () => child.send({ type: "history", snapshots: this.#history.snapshots }),
+      () => this.#bulletin.greet(child),
       () => {},
     );
     return child;
@@ -170,13 +223,13 @@ export class Supervisor {
 
   #onDeath(death: Death & Place): void {
     const { kind, id, exit, verdict } = death;
-    this.#history.mark({ type: "death", process: `${kind} ${id}`, detail: `${verdict} (${reasonOf(exit)})` });
+    this.#bulletin.mark({ type: "death", process: `${kind} ${id}`, detail: `${verdict} (${reasonOf(exit)})` });
     this.#options.onDeath(death);
   }
 
   #tick(): void {
     const now = performance.now();
-    // If it was us who slept (a suspended machine, SIGSTOP), nobody could be heard: that proves nothing.
+    // If it was the primary that slept (a suspended machine, SIGSTOP), nobody could be heard: that proves nothing.
     const weSlept = now - this.#tickedAt > 2 * HEARTBEAT_MS;
     this.#tickedAt = now;
     for (const slot of this.#slots) {
@@ -184,50 +237,27 @@ export class Supervisor {
       else slot.checkPulse();
       this.#markStall(slot);
     }
+    for (const role of this.#roles.values()) this.#followLoad(role);
     // Once a second only: vitals are what happened since they were read last.
     this.#self = { ...this.#meter.read(0), gauges: this.#options.gauges() };
-    this.#share();
+    this.#bulletin.share();
+  }
+
+  #followLoad(role: Role): void {
+    const slots = this.#of(role.options.kind);
+    const serving = slots.flatMap(({ child }) => (child?.state === "ready" ? [child.vitals.busy_percent] : []));
+    const change = role.size?.tick(serving, slots.length);
+    if (change) this.#resize(role, change);
   }
 
   #markStall(slot: Slot): void {
     const isStalled = slot.info().state === "stalled";
     if (isStalled && !this.#stalled.has(slot)) {
       const detail = "its event loop is blocked, or it was stopped";
-      this.#history.mark({ type: "stall", process: `${slot.kind} ${slot.id}`, detail });
+      this.#bulletin.mark({ type: "stall", process: `${slot.kind} ${slot.id}`, detail });
     }
     if (isStalled) this.#stalled.add(slot);
     else this.#stalled.delete(slot);
-  }
-
-  #share(): void {
-    clearTimeout(this.#gathering);
-    this.#gathering = undefined;
-    this.#seq += 1;
-    const processes = [this.#info(), ...this.#slots.map((slot) => slot.info())];
-    const snapshot = this.#history.add({ seq: this.#seq, at: Date.now(), processes });
-    const workers = this.#of("worker").flatMap(({ child }) => (child?.state === "ready" ? [child] : []));
-    for (const worker of workers) worker.send({ type: "snapshot", snapshot });
-    this.#shareNotes(workers);
-  }
-
-  /** To each worker once after every change: notes are larger than a snapshot, and change less often. */
-  #shareNotes(workers: readonly Child[]): void {
-    const noted = this.#slots.filter(({ child }) => child?.notes !== undefined);
-    const processes = noted.map(({ kind, id, child }) => ({ kind, id, notes: child?.notes ?? {} }));
-    const isSame = ({ notes }: ProcessNotes, at: number) => notes === this.#noted[at]?.notes;
-    if (processes.length !== this.#noted.length || !processes.every(isSame)) {
-      this.#noted = processes;
-      this.#knowNotes = new WeakSet();
-    }
-    for (const worker of workers) {
-      if (this.#knowNotes.has(worker)) continue;
-      this.#knowNotes.add(worker);
-      worker.send({ type: "notes", processes });
-    }
-  }
-
-  #shareSoon(): void {
-    this.#gathering ??= setTimeout(() => this.#share(), GATHER_MS);
   }
 
   #info(): ProcessInfo {
@@ -244,7 +274,8 @@ export class Supervisor {
     };
   }
 
-  #of(...kinds: readonly ChildKind[]): Slot[] {
-    return this.#slots.filter((slot) => kinds.includes(slot.kind));
+  /** The slots of a kind that are to serve, by id. */
+  #of(kind: ChildKind): Slot[] {
+    return this.#slots.filter((slot) => slot.kind === kind && !slot.isRetired).toSorted((a, b) => a.id - b.id);
   }
 }

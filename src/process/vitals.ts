@@ -1,5 +1,5 @@
 /** Measures this process: memory, CPU and how late its event loop runs. Used by children and the primary. */
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import type { Vitals } from "./protocol.ts";
 
 // The sampler wakes up this often and reports the time between wake-ups, so it is subtracted below. A shorter
@@ -10,6 +10,7 @@ const RESOLUTION_MS = 100;
 export class VitalsMeter {
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   #cpu = process.cpuUsage();
+  #loop = performance.eventLoopUtilization();
   #at = performance.now();
 
   constructor() {
@@ -20,6 +21,9 @@ export class VitalsMeter {
   read(inFlight: number): Vitals {
     const cpu = process.cpuUsage(this.#cpu);
     const elapsedMs = performance.now() - this.#at;
+    const loop = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(loop, this.#loop);
+    this.#loop = loop;
     this.#cpu = process.cpuUsage();
     this.#at = performance.now();
     const lag = { p50: this.#lagMs(50), p99: this.#lagMs(99) };
@@ -27,6 +31,7 @@ export class VitalsMeter {
     return {
       rss_bytes: process.memoryUsage.rss(),
       cpu_percent: round((cpu.user + cpu.system) / 10 / elapsedMs),
+      busy_percent: round(utilization * 100),
       lag_ms: lag,
       in_flight: inFlight,
     };

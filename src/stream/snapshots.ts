@@ -20,6 +20,7 @@ export class SnapshotFeed implements Feed {
   readonly #listeners = new FanOut();
   #frames: readonly Frame[] = [];
   #processes: readonly ProcessInfo[] = [];
+  #advice: Snapshot["advice"] = [];
 
   get newest(): number {
     return this.#frames.at(-1)?.seq ?? 0;
@@ -30,11 +31,17 @@ export class SnapshotFeed implements Feed {
     return this.#processes;
   }
 
+  /** What WORKERS and AGENTS should be, where the load says otherwise. */
+  get advice(): Snapshot["advice"] {
+    return this.#advice;
+  }
+
   take(snapshot: Snapshot): void {
     // The history and the first snapshots after it may overlap. A primary that was started anew counts from 1 again, but
     // its workers are new as well.
     if (snapshot.seq <= this.newest) return;
     this.#processes = snapshot.processes;
+    this.#advice = snapshot.advice;
     const frame = snapshotFrame(snapshot);
     const keep = Math.min(KEEP, Math.ceil(KEEP_CHARACTERS / frame.json.length));
     this.#frames = [...this.#frames, frame].slice(-keep);

@@ -13,6 +13,7 @@ export function process(fields: Partial<ProcessInfo> = {}): ProcessInfo {
     restarts: 0,
     rss_bytes: 1,
     cpu_percent: 1,
+    busy_percent: 1,
     lag_ms: { p50: 1, p99: 2 },
     in_flight: 0,
     gauges: {},
@@ -24,7 +25,7 @@ export function process(fields: Partial<ProcessInfo> = {}): ProcessInfo {
 
 /** The n-th second of a server's life. */
 export function snapshot(n: number, processes: ProcessInfo[] = [process()], fields: Partial<Snapshot> = {}): Snapshot {
-  return { seq: n, at: START + n * 1_000, processes, marks: [], ...fields };
+  return { seq: n, at: START + n * 1_000, processes, marks: [], advice: [], ...fields };
 }
 
 export function historyOf(...snapshots: Snapshot[]): History {

@@ -9,7 +9,10 @@ import { answer, serve } from "../serve.ts";
 export function systemRoutes(router: AppRouter, deps: RouteDeps): void {
   const { delivery, settings, agents } = deps;
 
-  serve(router, LIST_PROCESSES, () => answer(200, { processes: delivery.feeds.processes.processes }));
+  serve(router, LIST_PROCESSES, () => {
+    const { processes, advice } = delivery.feeds.processes;
+    return answer(200, { processes, advice });
+  });
 
   serve(router, READ_READY, async (_asked, _ctx, own) => {
     const checks = await readiness(own);

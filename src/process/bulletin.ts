@@ -1,0 +1,81 @@
+/**
+ * What the primary tells its workers of all processes, so that any worker answers for the whole tree: a snapshot a
+ * second, the past of the last five minutes, and the notes of processes. Owned by the supervisor.
+ */
+import type { Child } from "./child.ts";
+import { History } from "./history.ts";
+import type { Mark, ProcessInfo, ProcessNotes, Snapshot } from "./protocol.ts";
+
+// What changes within this time is one snapshot: many processes that boot at once are not as many snapshots.
+const GATHER_MS = 50;
+
+export interface BulletinSource {
+  readonly processes: () => readonly ProcessInfo[];
+  readonly notes: () => readonly ProcessNotes[];
+  readonly advice: () => Snapshot["advice"];
+  /** Those that are ready. */
+  readonly workers: () => readonly Child[];
+}
+
+export class Bulletin {
+  readonly #source: BulletinSource;
+  readonly #history = new History();
+  #seq = 0;
+  #gathering: NodeJS.Timeout | undefined;
+  #noted: readonly ProcessNotes[] = [];
+  /** The workers that have `#noted`. */
+  #knowNotes = new WeakSet<Child>();
+
+  constructor(source: BulletinSource) {
+    this.#source = source;
+  }
+
+  /** Adds to the marks of every snapshot of the next five minutes, and shares one soon. */
+  mark(mark: Pick<Mark, "type" | "process" | "detail">): void {
+    this.#history.mark(mark);
+    this.shareSoon();
+  }
+
+  /** For a worker that has just become ready. */
+  greet(worker: Child): void {
+    worker.send({ type: "history", snapshots: this.#history.snapshots });
+  }
+
+  share(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    this.#seq += 1;
+    const { processes, advice, workers } = this.#source;
+    const snapshot = this.#history.add({
+      seq: this.#seq,
+      at: Date.now(),
+      processes: processes(),
+      advice: advice(),
+    });
+    for (const worker of workers()) worker.send({ type: "snapshot", snapshot });
+    this.#shareNotes();
+  }
+
+  shareSoon(): void {
+    this.#gathering ??= setTimeout(() => this.share(), GATHER_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.#gathering);
+  }
+
+  /** To each worker once after every change: notes are larger than a snapshot, and change less often. */
+  #shareNotes(): void {
+    const processes = this.#source.notes();
+    const isSame = ({ notes }: ProcessNotes, at: number) => notes === this.#noted[at]?.notes;
+    if (processes.length !== this.#noted.length || !processes.every(isSame)) {
+      this.#noted = processes;
+      this.#knowNotes = new WeakSet();
+    }
+    for (const worker of this.#source.workers()) {
+      if (this.#knowNotes.has(worker)) continue;
+      this.#knowNotes.add(worker);
+      worker.send({ type: "notes", processes });
+    }
+  }
+}

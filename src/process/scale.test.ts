@@ -1,0 +1,72 @@
+import { assert, double, integer, property } from "fast-check";
+import { expect, test } from "vitest";
+import { adviceFor, wantedChange, type Load } from "./scale.ts";
+
+const load = (count: number, busyPercent: number | undefined, fields: Partial<Load> = {}): Load => ({
+  kind: "worker",
+  count,
+  busyPercent,
+  bounds: { min: 2, max: 8 },
+  ...fields,
+});
+
+test.each<[string, Load, number | undefined]>([
+  ["nothing was measured yet", load(4, undefined), undefined],
+  ["a load in the middle", load(4, 60), undefined],
+  ["just below the limit", load(4, 74.9), undefined],
+  ["at the limit: as many as make it 55 %", load(4, 75), 6],
+  ["82 % busy", load(4, 82), 6],
+  ["completely busy: it may be far more", load(4, 100), 8],
+  ["busy at the most", load(8, 100), undefined],
+  ["little to do: one less", load(4, 25), 3],
+  ["little to do, and one less would be 40 % busy", load(4, 30), undefined],
+  ["idle at the least", load(2, 0), undefined],
+  ["fewer than the least", load(1, undefined), 2],
+  ["more than the most", load(9, undefined), 8],
+  ["a fixed number, busy", load(4, 100, { bounds: { min: 4, max: 4 } }), undefined],
+  ["a fixed number, idle", load(4, 0, { bounds: { min: 4, max: 4 } }), undefined],
+])("%s", (_, given, expected) => {
+  expect(wantedChange(given)?.count).toBe(expected);
+});
+
+test("a steady load comes to rest, within the bounds and without going back and forth", () => {
+  assert(
+    property(integer({ min: 1, max: 64 }), double({ min: 0, max: 64, noNaN: true }), (from, total) => {
+      const bounds = { min: 1, max: 64 };
+      const counts = [from];
+      for (let step = 0; step < 200; step += 1) {
+        const count = counts.at(-1) ?? 1;
+        const busyPercent = Math.min(100, (total * 100) / count);
+        const change = wantedChange({ kind: "agent", count, busyPercent, bounds });
+        if (!change) break;
+        counts.push(change.count);
+      }
+      const steps = counts.slice(1).map((count, at) => Math.sign(count - (counts[at] ?? 0)));
+      expect(counts.length).toBeLessThan(100);
+      expect(new Set(steps).size).toBeLessThanOrEqual(1);
+      expect(Math.min(...counts)).toBeGreaterThanOrEqual(1);
+      expect(Math.max(...counts)).toBeLessThanOrEqual(64);
+    }),
+  );
+});
+
+const at = { cores: 16, minutes: 5 };
+const fixed = (count: number) => ({ bounds: { min: count, max: count } });
+
+test.each<[Load, string | undefined]>([
+  [load(4, 82, fixed(4)), "workers 82 % busy for 5 min: 6 would be 55 %"],
+  [load(8, 90), "workers 90 % busy for 5 min: 14 would be 51 %"],
+  [load(16, 90, fixed(16)), "workers 90 % busy for 5 min: there are 16 cores, more processes would not help"],
+  [load(2, 0.2, { kind: "agent", ...fixed(2) }), "agents idle: 1 is enough"],
+  [load(4, 0.2, fixed(4)), "workers idle: 2 are enough"],
+  [load(8, 10, fixed(8)), undefined],
+  [load(8, 5, fixed(8)), "workers 5 % busy for 5 min: 2 are enough (20 %)"],
+  [load(1, 0, { kind: "agent", ...fixed(1) }), undefined],
+  [load(4, 60, fixed(4)), undefined],
+  [load(4, undefined, fixed(4)), undefined],
+  // Between the bounds the number changes by itself.
+  [load(4, 90), undefined],
+  [load(4, 1), undefined],
+])("%o is advised in words: %s", (given, expected) => {
+  expect(adviceFor(given, at)?.text).toBe(expected);
+});

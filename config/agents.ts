@@ -8,9 +8,9 @@ export const agents = defineAgents({
   // The least an agent needs: a model. Tools make it useful.
   assistant: {
     model: "claude-sonnet-5-5",
-    description: "Answers questions, knows the time and can calculate.",
+    description: "Answers questions, knows the time, can calculate and read the web.",
     system: "You are a helpful assistant. Use your tools when they give a better answer than memory does.",
-    tools: ["current_time", "calculate"],
+    tools: ["current_time", "calculate", "fetch_url"],
     // US dollars per million tokens, for the dashboard's cost column: put in what your provider bills you.
     price: { input: 3, output: 15, cache_read: 0.3, cache_write: 3.75 },
   },
@@ -22,7 +22,7 @@ export const agents = defineAgents({
     system: "You are a careful analyst. Show your calculation, then give the result in one sentence.",
     maxTokens: 16_000,
     thinking: "adaptive",
-    tools: ["calculate"],
+    tools: ["calculate", "analyze_text", "workspace"],
     limits: { maxSteps: 60, timeoutMs: 30 * 60_000 },
   },
 
@@ -44,3 +44,6 @@ export const agents = defineAgents({
     limits: { maxSteps: 1, timeoutMs: 20_000 },
   },
 });
+
+// Environment variables that tools see besides the usual ones (PATH, HOME, LANG …). No other variable reaches them.
+export const tools = { env: ["WORKSPACE_DIR", "SHELL_TOOL"] };

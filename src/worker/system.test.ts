@@ -55,7 +55,7 @@ test("agents are listed with tools, limits and price, without their system promp
     agent_id: "assistant",
     model: expect.any(String),
     description: expect.any(String),
-    tools: ["current_time", "calculate"],
+    tools: ["current_time", "calculate", "fetch_url"],
     mcp: [],
     delegates: expect.any(Array),
     limits: { max_tokens: 4096, max_steps: 40, timeout_ms: 600_000 },

@@ -1,0 +1,84 @@
+/** Fault A13: one run whose tool does all that a bad tool does, beside 40 runs that only stream. Real processes. */
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test, vi } from "vitest";
+import { problemsOf } from "../../testing/journal.ts";
+import { startServer, type Server } from "../../testing/server.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const INNOCENTS = 40;
+
+/** Several at once, in the order in which the model asks for them. */
+const BATCHES = [
+  ["exit", "exit later", "abort", "kill itself", "kill its parent", "send to its parent", "throw null"],
+  ["throw from a timer", "throw after its end", "reject astray", "return 50 MB", "replace globals"],
+  ["fill the heap", "leak buffers"],
+  ["allocate at once", "spin for ever"],
+  ["match for ever", "loop in microtasks", "wait on memory"],
+  ["print for ever", "leave a timer", "leave a child", "wait for a child"],
+];
+
+test.each(["1", "2"])(
+  "no deed of a tool fails or restarts a run beside it, with AGENTS=%s",
+  async (agents) => {
+    await using config = await makeConfig();
+    await using server = await startServer({ env: { AGENTS: agents, CONFIG_DIR: config.path } });
+    const innocents = await Promise.all(
+      Array.from({ length: INNOCENTS }, () => server.client.begin("/sim tokens=200 rate=5", { agent_id: "innocent" })),
+    );
+
+    for (const deeds of BATCHES) {
+      const calls = deeds.map((deed) => `tool=naughty input=${JSON.stringify({ deed, argument: "x" })}`);
+      const { body } = await server.client.chat(`/sim ${calls.join(" ")}`, { agent_id: "naughty" });
+      expect(body.status).toBe("completed");
+      const events = await server.client.events(body.run_id);
+      expect(problemsOf(events)).toEqual([]);
+      expect(events.filter(({ type }) => type === "TOOL_CALL_RESULT")).toHaveLength(deeds.length);
+    }
+
+    await vi.waitFor(() => expect(sleepers()).toEqual([]), { timeout: 5_000 });
+    for (const runId of innocents) {
+      const { body } = await server.client.get(`/api/runs/${runId}`);
+      expect(body).toMatchObject({ attempts: 1, error: null });
+    }
+    expect((await server.processes("agent")).map(({ restarts }) => restarts)).not.toContain(1);
+    await allEnd(server, innocents);
+  },
+  120_000,
+);
+
+/** Each innocent says all that it has to say, once. */
+async function allEnd(server: Server, runIds: readonly string[]): Promise<void> {
+  for (const runId of runIds) {
+    await server.client.follow(runId).then((response) => response.text());
+    expect(problemsOf(await server.client.events(runId))).toEqual([]);
+    const { body } = await server.client.get(`/api/runs/${runId}`);
+    expect(body).toMatchObject({ status: "completed", attempts: 1 });
+  }
+}
+
+async function makeConfig(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), "evenkeel-config-"));
+  await mkdir(join(path, "tools"));
+  await writeFile(
+    join(path, "agents.ts"),
+    `import { defineAgents } from ${JSON.stringify(join(ROOT, "src/core/agent.ts"))};
+     export const agents = defineAgents({
+       innocent: { model: "simulated", maxTokens: 10_000 },
+       naughty: { model: "simulated", maxTokens: 10_000, tools: ["naughty"] },
+     });`,
+  );
+  await writeFile(
+    join(path, "tools/naughty.ts"),
+    `export { tool } from ${JSON.stringify(join(ROOT, "src/agent/tools/fixtures/naughty.ts"))};`,
+  );
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}
+
+/** What "leave a child" and "wait for a child" start. */
+function sleepers(): string[] {
+  const list = execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" }).split("\n");
+  return list.filter((line) => line.trim().endsWith(" sleep 300"));
+}

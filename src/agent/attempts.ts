@@ -2,7 +2,7 @@
  * The attempts at the model calls of one run: each has a reader of its own, each is paid for, and of the last one the
  * run may keep what was said when it breaks off. Made by the loop, begun by `model.ts`.
  */
-import type { CustomValues } from "../core/event.ts";
+import { customEvent, type CustomValues } from "../core/event.ts";
 import type { ContentBlock } from "../core/message.ts";
 import { addUsage, NO_USAGE, type Usage } from "../core/run.ts";
 import { AnswerReader, type AnswerJournal } from "./answer.ts";
@@ -35,6 +35,11 @@ export class Attempts {
   retry(attempt: Omit<CustomValues["evenkeel.attempt"], "void" | "of">): void {
     this.end();
     this.#journal.retry(attempt);
+  }
+
+  /** The next attempt has to wait for long, until about then (epoch ms). */
+  wait(wait: { readonly reason: string; readonly until: number }): void {
+    this.#journal.emit(customEvent("evenkeel.waiting", wait));
   }
 
   /** The answer is in the thread, or void. */

@@ -10,7 +10,7 @@ import { connectParent } from "../process/parent.ts";
 import { lowerPriority } from "../process/priority.ts";
 import { programEnv } from "../environment.ts";
 import type { Settings } from "../settings.ts";
-import { Breakers } from "./breakers.ts";
+import { Governors } from "./governor/governors.ts";
 import { ManagedServers } from "./mcp/servers.ts";
 import { openModelClient } from "./model-client.ts";
 import { ModelMeter } from "./model-meter.ts";
@@ -36,7 +36,12 @@ async function start(): Promise<Service> {
   const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
   const owner = { machine: settings.machine, boot: settings.boot, process: agentName(id, process.pid) };
   const meter = new ModelMeter();
-  const breakers = new Breakers();
+  const governors = new Governors({
+    process: owner.process,
+    engine,
+    log,
+    account: `${settings.model.baseUrl ?? ""} ${settings.model.apiKey}`,
+  });
   const mcp = new ManagedServers({ servers, env: programEnv(), log });
   const runner = new Runner({
     owner,
@@ -45,7 +50,7 @@ async function start(): Promise<Service> {
     tools,
     client: model.client,
     meter,
-    breakers,
+    governors,
     mcp,
     log,
     concurrency,
@@ -56,14 +61,14 @@ async function start(): Promise<Service> {
   void killLeftoversOfTheDead();
   return {
     inFlight: () => runner.inFlight,
-    gauges: () => ({ ...meter.read(), ...breakers.read(), ...hosts.read(), [GAUGE.runsParked]: runner.parked }),
+    gauges: () => ({ ...meter.read(), ...governors.read(), ...hosts.read(), [GAUGE.runsParked]: runner.parked }),
     notes: () => ({ [MCP_NOTE]: mcp.note() }),
     onRequest: ({ name, about }) => {
       if (name === MCP_RESTART) void mcp.restart(about);
     },
     drain: async (withinMs) => {
       await runner.drain(withinMs);
-      breakers.stop();
+      governors.stop();
       model[Symbol.dispose]();
       await Promise.all([mcp.stop(), hosts.stop()]);
       await engine.close();

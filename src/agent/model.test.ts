@@ -2,26 +2,29 @@
 import { APIConnectionError, APIError } from "@anthropic-ai/sdk";
 import type Anthropic from "@anthropic-ai/sdk";
 import { Readable } from "node:stream";
+import { pino } from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Engine } from "../engine/engine.ts";
 import { Attempts } from "./attempts.ts";
-import { Breaker } from "./breaker.ts";
+import { Governor } from "./governor/governor.ts";
 import { StreamedResponse } from "./model-http.ts";
+import { sharedTexts } from "../testing/shared-texts.ts";
 import { ModelMeter } from "./model-meter.ts";
 import { callModel } from "./model.ts";
+import { Parking } from "./parking.ts";
 import { RunJournal } from "./run-journal.ts";
 
 const NEVER = new AbortController().signal;
 const SECOND_MS = 1_000;
 
 // Streams go on in turns of the real event loop: these stay as they are.
-beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] }));
 afterEach(() => void vi.useRealTimers());
 
 type Answering = (signal: AbortSignal) => Promise<Response>;
 
 interface CallOptions {
-  readonly breaker?: Breaker;
+  readonly governor?: Governor;
   readonly signal?: AbortSignal;
   /** Of the run. */
   readonly leftMs?: number;
@@ -36,7 +39,8 @@ async function turns(): Promise<void> {
 async function call(answering: Answering, options: CallOptions = {}) {
   const { signal = NEVER, leftMs = 600 * SECOND_MS } = options;
   using stack = new DisposableStack();
-  const breaker = options.breaker ?? stack.adopt(new Breaker(), (own) => own.stop());
+  const governor = options.governor ?? stack.adopt(makeGovernor(), (own) => own.stop());
+  const parking = new Parking(() => {});
   let requests = 0;
   const create = (_params: unknown, request: { signal: AbortSignal }) => ({
     asResponse: () => {
@@ -50,7 +54,15 @@ async function call(answering: Answering, options: CallOptions = {}) {
   const params = { model: "m", max_tokens: 1, messages: [], stream: true as const };
   const began = performance.now();
   const patience = { idleMs: 60 * SECOND_MS, wordlessMs: 200 * SECOND_MS };
-  const access = { client, meter: new ModelMeter(), breaker, patience, deadline: began + leftMs };
+  const access = {
+    client,
+    meter: new ModelMeter(),
+    governor,
+    rank: 0,
+    parking,
+    patience,
+    deadline: began + leftMs,
+  } as const;
   const attempts = new Attempts(journal, "model");
   const ended = callModel({ ...access, params, attempts, signal }).catch((failure: unknown) => failure);
   const progress = { isOver: false };
@@ -91,14 +103,8 @@ function answerOf(pieces: readonly (readonly [afterMs: number, text: string])[],
 
 const whole = (): Response => answerOf([[0, WHOLE]]);
 
-async function halfOpen(): Promise<Breaker> {
-  const breaker = new Breaker();
-  while (!breaker.isOpen) (await breaker.enter(NEVER)).failed(new Error("down"));
-  const trial = breaker.enter(NEVER);
-  vi.advanceTimersByTime(breaker.waitMs + 1);
-  // It leaves without a verdict, so that the next one may try.
-  (await trial).leave();
-  return breaker;
+function makeGovernor(engine = sharedTexts()): Governor {
+  return new Governor({ name: "m", process: "agent 1", engine, log: pino({ level: "silent" }) });
 }
 
 test.each([60, 500])("%i s of 529 cost that time, and no run", async (seconds) => {
@@ -194,29 +200,48 @@ test("without a byte it is given up after the shorter limit", async () => {
   expect(ms).toBeLessThan(62 * SECOND_MS);
 });
 
+/** Whether calls are let through: after this many failures in a row they are not. */
+async function isTroubledAfter(governor: Governor, failures: number): Promise<boolean> {
+  for (let failure = 0; failure < failures; failure += 1) {
+    const entry = { rank: 0, tokens: () => 1, signal: NEVER, onWait: () => {} } as const;
+    const turn = await governor.enter(entry);
+    turn.failed({ isLimit: false, retryAfterMs: undefined, told: {} });
+    turn.leave();
+  }
+  await turns();
+  vi.advanceTimersByTime(100);
+  await turns();
+  return governor.read().isTroubled;
+}
+
 test("a call that fails while its run is canceled says nothing of the model", async () => {
-  const breaker = await halfOpen();
+  const governor = makeGovernor();
+  await call(async () => whole(), { governor });
   const cancel = new AbortController();
   const canceled = new Error("canceled");
-
   const fail = async () => {
     cancel.abort(canceled);
     throw new APIConnectionError({});
   };
-  const { result } = await call(fail, { breaker, signal: cancel.signal });
+
+  const { result } = await call(fail, { governor, signal: cancel.signal });
 
   expect(result).toBe(canceled);
-  // The next one may try at once.
-  expect(breaker).toMatchObject({ isOpen: true, waitMs: 0 });
-  breaker.stop();
+  expect(await isTroubledAfter(governor, 9)).toBe(false);
+  governor.stop();
 });
 
 test("a model that refuses what it is asked for is well", async () => {
-  const breaker = await halfOpen();
+  const governor = makeGovernor();
+  await call(async () => whole(), { governor });
+  expect(await isTroubledAfter(governor, 10)).toBe(true);
   const refusal = APIError.generate(400, { error: { type: "invalid_request_error" } }, "no", new Headers());
 
-  const { result } = await call(() => Promise.reject(refusal), { breaker });
+  const { result } = await call(() => Promise.reject(refusal), { governor });
+  vi.advanceTimersByTime(100);
+  await turns();
 
   expect(result).toMatchObject({ code: "MODEL_REJECTED" });
-  expect(breaker.isOpen).toBe(false);
+  expect(governor.read().isTroubled).toBe(false);
+  governor.stop();
 });

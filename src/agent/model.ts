@@ -8,11 +8,14 @@ import { backoffMs } from "../core/backoff.ts";
 import { AppError } from "../core/errors.ts";
 import { charactersIn, type Answer } from "./answer.ts";
 import type { Attempts } from "./attempts.ts";
-import type { Breaker, Passage } from "./breaker.ts";
+import type { Rank } from "./governor/allowance.ts";
+import { TELL_MS, type Governor, type Turn } from "./governor/governor.ts";
+import { limitsIn } from "./governor/headers.ts";
 import { readEvents } from "./event-stream.ts";
 import { BrokenAnswer, modelFailure, type ModelFailure } from "./model-error.ts";
 import { StreamedResponse } from "./model-http.ts";
 import type { ModelMeter } from "./model-meter.ts";
+import type { Parking } from "./parking.ts";
 import { sleep } from "./sleep.ts";
 
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
@@ -31,7 +34,11 @@ export interface Patience {
 export interface ModelAccess {
   readonly client: Anthropic;
   readonly meter: ModelMeter;
-  readonly breaker: Breaker;
+  readonly governor: Governor;
+  /** Which of the calls that wait go first. */
+  readonly rank: Rank;
+  /** Holds no slot while it waits for long. */
+  readonly parking: Parking;
   readonly patience: Patience;
   /** When the run's time is over, by `performance.now()`. */
   readonly deadline: number;
@@ -69,34 +76,72 @@ export async function callModel(call: ModelCall): Promise<Answer> {
         throw new AppError(failure.code, sentence(`${attempts}, ${failure.reason}${late}`), { cause: error });
       }
       call.attempts.retry({ attempt: attempt + 1, reason: failure.reason, wait_ms: waitMs });
-      await meter.waiting({ ms: waitMs, rateLimited: failure.rateLimited ?? false }, sleep(waitMs, call.signal));
+      const pause = meter.waiting(
+        { ms: waitMs, rateLimited: failure.rateLimited ?? false },
+        sleep(waitMs, call.signal),
+      );
+      await (waitMs > TELL_MS ? parkFor(call.parking, pause) : pause);
     }
   }
 }
 
-/** One attempt, as soon as the breaker lets it through; or the failure of the call that tried for it. */
+/** One attempt, as soon as the governor lets it through. */
 async function callOnce(call: ModelCall): Promise<Answer> {
-  const { breaker, meter, signal } = call;
-  const entering = breaker.enter(signal);
-  const wait = { ms: breaker.waitMs, rateLimited: false };
-  const passage = await (breaker.isOpen ? meter.waiting(wait, entering) : entering);
+  const { meter, signal } = call;
+  const turn = await takeTurn(call);
   try {
-    const answer = await meter.calling(streamOnce(call, passage));
-    passage.succeeded();
+    const answer = await meter.calling(streamOnce(call, turn));
+    turn.succeeded({ input: answer.usage.input_tokens, output: answer.usage.output_tokens });
     return answer;
   } catch (error) {
     // A call that we end ourselves says nothing about the model.
     const failure = signal.aborted ? undefined : modelFailure(error);
-    if (failure?.retryable) passage.failed(error, failure.retryAfterMs);
+    const told = limitsOf(error);
+    const { retryable, rateLimited = false, retryAfterMs } = failure ?? {};
+    if (retryable) turn.failed({ isLimit: rateLimited, retryAfterMs, told });
     // A model that refuses what we ask for is well.
-    else if (failure) passage.heard();
+    else if (failure) turn.heard(told);
     throw error;
   } finally {
-    passage.leave();
+    turn.leave();
   }
 }
 
-async function streamOnce(call: ModelCall, passage: Passage): Promise<Answer> {
+/** Says in the journal when the run has to wait for long, and why; then it is parked. */
+async function takeTurn({ governor, rank, params, parking, attempts, meter, signal }: ModelCall): Promise<Turn> {
+  let toldMs = 0;
+  const entering = governor.enter({
+    rank,
+    tokens: () => Math.ceil(JSON.stringify(params).length / CHARACTERS_A_TOKEN),
+    signal,
+    onWait: ({ reason, etaMs }) => {
+      const until = Date.now() + etaMs;
+      // Once, and again when it takes much longer than was said.
+      if (etaMs <= TELL_MS || until < toldMs + RETELL_MS) return;
+      if (toldMs === 0)
+        void parkFor(parking, meter.waiting({ ms: etaMs, rateLimited: true }, entering)).catch(() => {});
+      toldMs = until;
+      attempts.wait({ reason, until });
+    },
+  });
+  return entering;
+}
+
+/** What the model needs no tokenizer for: the usual rule for English text and JSON. */
+const CHARACTERS_A_TOKEN = 4;
+const RETELL_MS = 10_000;
+
+/** The run does nothing else meanwhile, so it holds no slot. */
+function parkFor<T>(parking: Parking, pause: Promise<T>): Promise<T> {
+  return parking.call(() => parking.wait(pause));
+}
+
+function limitsOf(error: unknown) {
+  const headers = error instanceof Error && "headers" in error ? error.headers : undefined;
+  return headers instanceof Headers ? limitsIn(headers) : {};
+}
+
+async function streamOnce(call: ModelCall, turn: Turn): Promise<Answer> {
   const { client, params, attempts, meter, patience, signal } = call;
   using watchdog = new Watchdog(patience, signal);
   try {
@@ -104,12 +149,15 @@ async function streamOnce(call: ModelCall, passage: Passage): Promise<Answer> {
     const answer = attempts.begin();
     // The SDK's own time limit would cover the headers only; the watchdog covers all of it.
     const request = client.messages.create(params, { signal: watchdog.signal, timeout: NO_LIMIT_MS });
-    await readEvents(streamed(await request.asResponse()), {
+    const response = streamed(await request.asResponse());
+    let isFirst = true;
+    await readEvents(response, {
       onSign: () => watchdog.sign(),
       onEvent: (event) => {
         watchdog.word();
+        if (isFirst) turn.heard(limitsIn(response.headers));
+        isFirst = false;
         meter.heard(charactersIn(event));
-        passage.heard();
         answer.see(event);
       },
     });

@@ -7,7 +7,6 @@ import type { Agent } from "../core/agent.ts";
 import { AppError, hasCode } from "../core/errors.ts";
 import type { Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
-import type { Breakers } from "./breakers.ts";
 import { Interrupted } from "./abort-reason.ts";
 import type { Caching } from "./caching.ts";
 import { brokenOff, type Ending } from "./ending.ts";
@@ -15,6 +14,8 @@ import { runLoop } from "./loop.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Patience } from "./model.ts";
 import type { Parking } from "./parking.ts";
+import { RANKS } from "./governor/allowance.ts";
+import type { Governors } from "./governor/governors.ts";
 import { liveTools } from "./mcp/live-tools.ts";
 import type { ManagedServers } from "./mcp/servers.ts";
 import { RunJournal } from "./run-journal.ts";
@@ -30,7 +31,7 @@ export interface WorkDeps {
   readonly tools: Tools;
   readonly client: Anthropic;
   readonly meter: ModelMeter;
-  readonly breakers: Breakers;
+  readonly governors: Governors;
   readonly mcp: ManagedServers;
   readonly log: Log;
   readonly patience: Patience;
@@ -90,20 +91,21 @@ async function runWithinTime(
   deps: WorkDeps,
   { journal, abort, parking, trials, caching }: RunHandles & { readonly journal: RunJournal },
 ): Promise<Ending> {
-  const { engine, agents, client, meter, breakers, patience, log } = deps;
+  const { engine, agents, client, meter, governors, patience, log } = deps;
   const agent = agents.get(run.agent_id);
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
   const tools = toolsOf(agent, deps.tools);
   if (agent.delegates.length > 0) tools.set(DELEGATE, delegateTool({ agent, agents, engine, journal, parking }));
   using time = new RunTime({ run, spentMs }, agent, abort);
   const { signal } = abort;
-  const breaker = breakers.of(agent.model);
+  const governor = governors.of(agent.model);
+  const rank = run.parent_run_id === null ? RANKS.interactive : RANKS.delegated;
   const refreshTools = liveTools(tools, agent.mcp, deps.mcp);
   // The first step may be a tool's: of a run that was taken over.
   await refreshTools(signal);
   const { late, deadline } = time;
   const takeTurn = <T>(call: () => Promise<T>) => trials.run({ runId: run.run_id, trialMs, signal: late }, call);
-  const model = { client, meter, breaker, patience, deadline };
+  const model = { client, meter, governor, rank, parking, patience, deadline };
   const parts = { run, agent, engine, tools, refreshTools, parking, takeTurn, model, journal };
   return await runLoop({ ...parts, caching, log, signal, late });
 }

@@ -7,6 +7,7 @@ export const ACTIVITY_TYPES = [
   "run.queued",
   "run.started",
   "run.retried",
+  "run.parked",
   "run.completed",
   "run.failed",
   "run.canceled",
@@ -40,6 +41,8 @@ function ofCustom(name: string, value: Record<string, unknown>): NewActivity | u
   if (name === "evenkeel.claimed") return { type: "run.started", detail: { attempt: value["attempt"] } };
   if (name === "evenkeel.attempt")
     return { type: "run.retried", detail: { attempt: value["attempt"], reason: value["reason"] } };
+  if (name === "evenkeel.waiting" && value["until"] !== undefined)
+    return { type: "run.parked", detail: { reason: value["reason"], until: value["until"] } };
   return undefined;
 }
 

@@ -88,7 +88,10 @@ export interface CustomValues {
   /** A new try at a step. What the messages and tool calls in `void` showed so far does not count. */
   "evenkeel.attempt": { of: "run" | "model_call"; attempt: number; reason: string; void: string[]; wait_ms?: number };
   /** The run is parked: this tool call waits for the run that it delegated, and holds no slot meanwhile. */
-  "evenkeel.waiting": { reason: string; tool_call_id: string; run_id: string; agent_id: string };
+  "evenkeel.waiting":
+    | { reason: string; tool_call_id: string; run_id: string; agent_id: string }
+    /** For the model, until about then (epoch ms): it limits our requests, or is in trouble. */
+    | { reason: string; until: number };
   /** How far a tool is, in its own words or as a part of 1. */
   "evenkeel.progress": { tool_call_id: string; text: string } | { tool_call_id: string; fraction: number };
   /** The end of what a tool call wrote to stdout and stderr. */

@@ -13,6 +13,7 @@ import { testPrincipal } from "./contract/principal.contract.ts";
 import { testRead } from "./contract/read.contract.ts";
 import { testRelease } from "./contract/release.contract.ts";
 import type { OpenEngine } from "./contract/setup.ts";
+import { testShared } from "./contract/shared.contract.ts";
 import { testStep } from "./contract/step.contract.ts";
 import { testThread } from "./contract/thread.contract.ts";
 
@@ -41,6 +42,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("reading", () => {
       testRead(open);
+    });
+    describe("shared texts", () => {
+      testShared(open);
     });
     describe("following", () => {
       testFollow(open);

@@ -137,6 +137,13 @@ export interface Engine {
 
   /** The principal whose it is; undefined when there is no such run or thread. */
   principalOf(of: RunOrThread): Promise<string | undefined>;
+  // ── Between processes ────────────────────────────────────────────────────────────────────────
+
+  /** A small text that all processes share under a name: what they have to agree on, and no data of a run. */
+  shared(name: string): Promise<SharedText>;
+
+  /** Writes the text, unless somebody has since `version`. Atomic. Resolves with whether it was written. */
+  share(name: string, text: string, version: number): Promise<boolean>;
 
   // ── Upkeep ───────────────────────────────────────────────────────────────────────────────────
 
@@ -173,6 +180,13 @@ export interface RunListener {
   readonly onEvents: (events: readonly JournalEvent[]) => void;
   /** The run was deleted, or is not there: no event will come. Called at most once. */
   readonly onDeleted?: () => void;
+}
+
+export interface SharedText {
+  /** Null when nobody wrote it yet. */
+  readonly text: string | null;
+  /** 0 when nobody wrote it yet; each write raises it by 1. */
+  readonly version: number;
 }
 
 export interface ActivityCounts {

@@ -17,6 +17,7 @@ import { type Pace, Playback } from "./playback.ts";
 import { isRecord } from "./json.ts";
 import type { InputUsage, PromptCache } from "./prompt-cache.ts";
 import { parseRequest } from "./request.ts";
+import type { RequestLimit } from "./request-limit.ts";
 import { writeScript } from "./script.ts";
 import { pageSteps, type Scene, type Steps, streamSteps, wholeSteps } from "./steps.ts";
 
@@ -29,6 +30,7 @@ export interface House {
   readonly pace: Pace;
   /** The window of every model here. */
   readonly contextTokens: number;
+  readonly limit: RequestLimit | undefined;
   readonly newId: NewId;
 }
 

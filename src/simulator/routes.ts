@@ -52,6 +52,7 @@ async function postMessages(exchange: Exchange, house: House): Promise<void> {
   });
   try {
     checkKey(request);
+    house.limit?.take(response);
     playback = await prepareAnswer(exchange, record, house);
     // Its close has come and gone: nothing would ever stop what is started now.
     if (response.destroyed) return;

@@ -13,6 +13,7 @@ import { Pacer } from "./pacer.ts";
 import type { Pace } from "./playback.ts";
 import { PromptCache } from "./prompt-cache.ts";
 import { DEFAULT_CONTEXT_TOKENS } from "./request.ts";
+import { RequestLimit, type RequestLimitOptions } from "./request-limit.ts";
 import { route } from "./routes.ts";
 
 export interface SimulatorOptions {
@@ -23,6 +24,8 @@ export interface SimulatorOptions {
   readonly pace?: Pace;
   /** The window of every model here: a longer prompt is refused. */
   readonly contextTokens?: number;
+  /** Without one any number of requests is answered. */
+  readonly limit?: RequestLimitOptions;
 }
 
 export interface Simulator {
@@ -53,6 +56,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     pacer: new Pacer(),
     pace,
     contextTokens,
+    limit: options.limit && new RequestLimit(options.limit),
     newId: createIds(),
   };
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {

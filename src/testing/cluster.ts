@@ -5,13 +5,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Governors } from "../agent/governor/governors.ts";
 import { ManagedServers } from "../agent/mcp/servers.ts";
 import { openModelClient } from "../agent/model-client.ts";
 import { ModelMeter } from "../agent/model-meter.ts";
 import type { Tools } from "../agent/tools/invoke.ts";
 import { Hosts } from "../agent/tools/hosts/hosts.ts";
 import { loadTools } from "../agent/tools/registry.ts";
-import { Breakers } from "../agent/breakers.ts";
 import { Runner } from "../agent/runner.ts";
 import { loadAgents } from "../config.ts";
 import type { Agent } from "../core/agent.ts";
@@ -22,7 +22,7 @@ import { openEngine } from "../engine/open.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { parseSettings, type Settings } from "../settings.ts";
 import { programEnv } from "../environment.ts";
-import { startSimulator, type Simulator } from "../simulator/server.ts";
+import { startSimulator, type Simulator, type SimulatorOptions } from "../simulator/server.ts";
 import { Delivery } from "../stream/delivery.ts";
 import { createListener } from "../worker/listener.ts";
 import { HttpServer } from "../worker/server.ts";
@@ -42,6 +42,8 @@ export interface ClusterOptions {
   readonly modelUrl?: string;
   /** The window of the simulated model; 200,000 tokens by default. */
   readonly contextTokens?: number;
+  /** What the simulated model allows; any number of requests without it. */
+  readonly limit?: SimulatorOptions["limit"];
   /** Lets a test stand between the worker and its engine. */
   readonly wrapEngine?: (engine: Engine) => Engine;
 }
@@ -68,9 +70,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   starting.defer(() => rm(dataDir, { recursive: true }));
   const settings = { ...parseSettings("production", { LOG_LEVEL: "silent" }), ...options.settings, dataDir };
   const log = await createLog(settings, "test");
-  const { contextTokens } = options;
+  const { contextTokens, limit } = options;
   const pace = { ttftMs: 0, tokensPerSecond: 0 };
-  const simulator = starting.use(await startSimulator({ pace, ...(contextTokens && { contextTokens }) }));
+  const simulator = starting.use(
+    await startSimulator({ pace, ...(contextTokens && { contextTokens }), ...(limit && { limit }) }),
+  );
   const agents = options.agents ?? (await loadAgents(settings.configDir));
 
   const mcpServers: McpServers = options.mcpServers ?? new Map();
@@ -138,7 +142,7 @@ async function openAgent({ settings, agents, log, tools, mcpServers, meter, mode
   const engine = await openOn(settings);
   const model = openModelClient({ ...settings.model, apiKey: "simulated", baseUrl: modelUrl });
   const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
-  const breakers = new Breakers();
+  const governors = new Governors({ process: agentName(1, 1), engine, log, account: modelUrl });
   const mcp = new ManagedServers({ servers: mcpServers, env: programEnv(), log });
   const runner = new Runner({
     owner: { machine: settings.machine, boot: settings.boot, process: agentName(1, 1) },
@@ -147,7 +151,7 @@ async function openAgent({ settings, agents, log, tools, mcpServers, meter, mode
     tools,
     client: model.client,
     meter,
-    breakers,
+    governors,
     mcp,
     log,
     concurrency,
@@ -156,7 +160,7 @@ async function openAgent({ settings, agents, log, tools, mcpServers, meter, mode
   await runner.start();
   const dispose = async () => {
     await runner.drain(0);
-    breakers.stop();
+    governors.stop();
     model[Symbol.dispose]();
     await mcp.stop();
     await engine.close();

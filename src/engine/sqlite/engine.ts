@@ -28,6 +28,7 @@ import { Journal } from "./journal.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
 import { ownerKey } from "./rows.ts";
+import { SharedTexts } from "./shared.ts";
 import { deleteThread, endedEphemeral } from "./thread.ts";
 import { Writer } from "./writer.ts";
 
@@ -47,6 +48,7 @@ export class SqliteEngine implements Engine {
   readonly #followers: Followers;
   readonly #checkpointer: Checkpointer;
   readonly #clock: LeaseClock;
+  readonly #shared: SharedTexts;
   #lastActivity: Promise<number> | undefined;
 
   constructor(connections: SqliteConnections, limits: EngineLimits) {
@@ -59,6 +61,7 @@ export class SqliteEngine implements Engine {
     this.#followers = new Followers(reading, `${path}-wal`);
     this.#checkpointer = new Checkpointer(writing);
     this.#clock = new LeaseClock(writing);
+    this.#shared = new SharedTexts(connections);
   }
 
   enqueue(run: NewRun) {
@@ -166,6 +169,14 @@ export class SqliteEngine implements Engine {
 
   counts() {
     return this.#read(() => this.#reads.counts());
+  }
+
+  shared(name: string) {
+    return this.#read(() => this.#shared.read(name));
+  }
+
+  share(name: string, text: string, version: number) {
+    return this.#writer.run(() => this.#shared.write(name, text, version));
   }
 
   watch(owner: Owner, signals: OwnerSignals) {

@@ -218,6 +218,7 @@ const UNDO = [
    ALTER TABLE threads DROP COLUMN principal; ALTER TABLE activities DROP COLUMN principal`,
   `DROP TABLE lease_clock; ALTER TABLE runs DROP COLUMN lease_ms; ALTER TABLE runs DROP COLUMN created_mono;
    ALTER TABLE runs DROP COLUMN claimed_mono; ALTER TABLE runs DROP COLUMN spent_ms`,
+  "DROP TABLE shared",
 ];
 
 function goBackTo(path: string, schema: number): void {

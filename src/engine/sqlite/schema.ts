@@ -190,6 +190,10 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN claimed_mono INTEGER;
   ALTER TABLE runs ADD COLUMN spent_ms INTEGER NOT NULL DEFAULT 0;
   `,
+  // 11: small texts that all processes share
+  `
+  CREATE TABLE shared (name TEXT PRIMARY KEY, text TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -1,0 +1,133 @@
+import { pino } from "pino";
+import { expect, test, vi } from "vitest";
+import { defineAgents } from "../../core/agent.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { startCluster } from "../../testing/cluster.ts";
+import { problemsOf } from "../../testing/journal.ts";
+import { sharedTexts } from "../../testing/shared-texts.ts";
+import { RANKS, type Rank, type Told } from "./allowance.ts";
+import { Governor, type Turn } from "./governor.ts";
+
+const { signal: NEVER } = new AbortController();
+const log = pino({ level: "silent" });
+
+function governorOf(process: string, engine: Pick<Engine, "shared" | "share">) {
+  const governor = new Governor({ name: "m", process, engine, log });
+  const enter = (rank: Rank = RANKS.interactive, signal = NEVER) =>
+    governor.enter({ rank, tokens: () => 10, signal, onWait: () => {} });
+  return { governor, enter, [Symbol.dispose]: () => governor.stop() };
+}
+
+const told = (limit: number, remaining: number): Told => ({ requests: { limit, remaining } });
+
+/** The model has answered one call, and said this. */
+async function learned(turn: Turn, limits: Told): Promise<void> {
+  turn.heard(limits);
+  turn.leave();
+}
+
+test("a model that limits nothing costs one question, and no write for each call", async () => {
+  const engine = sharedTexts();
+  const share = vi.spyOn(engine, "share");
+  using one = governorOf("one", engine);
+  await learned(await one.enter(), {});
+  await vi.waitFor(async () => expect((await engine.shared("m")).text).toContain('"known":true'));
+  const before = share.mock.calls.length;
+
+  for (let call = 0; call < 100; call += 1) {
+    const turn = await one.enter();
+    turn.heard({});
+    turn.succeeded({ input: 10, output: 10 });
+    turn.leave();
+  }
+
+  expect(share.mock.calls.length).toBe(before);
+});
+
+test("two processes together make no more calls than the model allows", async () => {
+  const engine = sharedTexts();
+  using one = governorOf("one", engine);
+  using two = governorOf("two", engine);
+  await learned(await one.enter(), told(600, 10));
+  await vi.waitFor(async () => expect((await engine.shared("m")).text).toContain('"limit":600'));
+
+  const cancel = new AbortController();
+  let passed = 0;
+  const count = () => void (passed += 1);
+  const calls = Array.from({ length: 100 }, (_, at) => (at % 2 ? one : two).enter(RANKS.interactive, cancel.signal));
+  for (const call of calls) call.then(count, () => {});
+  await vi.waitFor(() => expect(passed).toBeGreaterThanOrEqual(20), { timeout: 5_000 });
+  cancel.abort(new Error("enough"));
+
+  // Ten were there, and ten a second come back.
+  expect(passed).toBeLessThanOrEqual(22);
+});
+
+test("interactive calls go before delegated ones, whichever process has them", async () => {
+  const engine = sharedTexts();
+  using one = governorOf("one", engine);
+  using two = governorOf("two", engine);
+  await learned(await one.enter(), told(300, 0));
+  await vi.waitFor(async () => expect((await engine.shared("m")).text).toContain('"limit":300'));
+  const order: string[] = [];
+  const note = (name: string) => () => void order.push(name);
+
+  const delegated = Array.from({ length: 3 }, () => one.enter(RANKS.delegated).then(note("delegated")));
+  const interactive = Array.from({ length: 3 }, () => two.enter().then(note("interactive")));
+  await Promise.all([...delegated, ...interactive]);
+
+  expect(order.indexOf("interactive")).toBeLessThanOrEqual(1);
+  // Before any of them had said that it waits, one of the others may have gone.
+  expect(order.filter((name) => name === "delegated").length).toBe(3);
+  expect(order.slice(-2)).toEqual(["delegated", "delegated"]);
+});
+
+test("a call that is canceled while it waits is not let through, and takes nobody's turn", async () => {
+  const engine = sharedTexts();
+  using one = governorOf("one", engine);
+  await learned(await one.enter(), told(600, 0));
+  await vi.waitFor(async () => expect((await engine.shared("m")).text).toContain('"limit":600'));
+  const cancel = new AbortController();
+
+  const canceled = one.enter(RANKS.interactive, cancel.signal);
+  const next = one.enter();
+  cancel.abort(new Error("canceled"));
+
+  await expect(canceled).rejects.toThrow("canceled");
+  await next;
+});
+
+test("a storage in trouble lets calls through: the limits are the model's own to hold", async () => {
+  const broken = { shared: () => Promise.reject(new Error("disk")), share: () => Promise.reject(new Error("disk")) };
+  using one = governorOf("one", broken);
+
+  expect(await Promise.all(Array.from({ length: 10 }, () => one.enter()))).toHaveLength(10);
+});
+
+test("60 runs against a model that allows few make no more requests than runs, all end, and the wait is said", async () => {
+  await using cluster = await startCluster({
+    agents: defineAgents({ assistant: { model: "m" } }),
+    limit: { requestsPerMinute: 300, burst: 20 },
+  });
+
+  const runIds = await Promise.all(Array.from({ length: 60 }, () => cluster.client.begin("/sim tokens=2")));
+  const runs = await Promise.all(
+    runIds.map(async (runId) => {
+      await cluster.client.follow(runId).then((response) => response.text());
+      return cluster.engine.run(runId);
+    }),
+  );
+
+  expect(runs.map((run) => run?.status)).toEqual(runs.map(() => "completed"));
+  expect(cluster.simulator.stats().requests).toBeLessThanOrEqual(60 * 1.1);
+  const journals = await Promise.all(runIds.map((runId) => cluster.client.events(runId)));
+  for (const events of journals) expect(problemsOf(events)).toEqual([]);
+  const waits = journals.flat().filter(({ name }) => name === "evenkeel.waiting");
+  expect(waits.length).toBeGreaterThan(0);
+  expect(waits[0]?.value).toEqual({
+    reason: expect.stringContaining("300 requests a minute"),
+    until: expect.any(Number),
+  });
+  const { body } = await cluster.client.get("/api/activities?type=run.parked");
+  expect((body["activities"] as unknown[]).length).toBe(waits.length);
+});

@@ -1,0 +1,248 @@
+/**
+ * The one way to a model, for all runs of all agent processes: it lets calls through as the model allows them, interactive
+ * runs first, and holds them while the model is in trouble. What the processes have to agree on is one shared text in the
+ * engine (`allowance.ts` has its rules); the calls of this process wait here. Made by `governors.ts`, asked by `model.ts`.
+ * A model that limits nothing costs no write, and a read every REFRESH_MS while it is called.
+ */
+import type { Engine } from "../../engine/engine.ts";
+import type { Log } from "../../observe/log.ts";
+import {
+  ask,
+  etaMs,
+  failed,
+  heard,
+  isOpen,
+  isTroubled,
+  left,
+  limited,
+  NEW,
+  RANKS,
+  succeeded,
+  used,
+  type Allowance,
+  type Rank,
+  type Told,
+} from "./allowance.ts";
+
+/** What another process has learned is seen this much later at most, while nothing is limited. */
+const REFRESH_MS = 1_000;
+/** A call that waits asks again this often: others may have gone, or gone first. */
+const ASK_AGAIN_MS = 1_000;
+/** What calls of this process have to tell is gathered for this long, into one write. */
+const REPORT_MS = 20;
+/** A call that has waited for this long goes with the first. */
+const AGED_MS = 30_000;
+/** A wait that a person should be told of. */
+export const TELL_MS = 3_000;
+
+export interface GovernorOptions {
+  /** Of the shared text: the model and the key that pays for it. */
+  readonly name: string;
+  /** This process, among those that share. */
+  readonly process: string;
+  readonly engine: Pick<Engine, "shared" | "share">;
+  readonly log: Log;
+}
+
+export interface Entry {
+  readonly rank: Rank;
+  /** Input tokens, estimated. Asked only when the call has to wait for its turn: it costs the more, the longer a thread is. */
+  readonly tokens: () => number;
+  readonly signal: AbortSignal;
+  /** It has to wait for about `etaMs` more. Called again when that changes by much. */
+  readonly onWait: (wait: { readonly reason: string; readonly etaMs: number }) => void;
+}
+
+/** One call that was let through. Report what comes of it, and `leave` when it has ended, however it ended. */
+export interface Turn {
+  /** The model has begun to answer, or has refused for good: it is well. */
+  heard(told: Told): void;
+  /** It has given a whole answer. */
+  succeeded(tokens: { readonly input: number; readonly output: number }): void;
+  failed(failure: { readonly isLimit: boolean; readonly retryAfterMs: number | undefined; readonly told: Told }): void;
+  leave(): void;
+}
+
+interface Waiting extends Omit<Entry, "tokens"> {
+  readonly tokens: number;
+  readonly since: number;
+  readonly pass: (turn: Turn) => void;
+}
+
+type Rule = (allowance: Allowance, now: number) => Allowance;
+type Change<T> = (allowance: Allowance, now: number) => { readonly next: Allowance; readonly result: T };
+
+export class Governor {
+  readonly #options: GovernorOptions;
+  // Bounded by the runs of this process.
+  readonly #waiting = new Set<Waiting>();
+  /** As it was read or written last. */
+  #known: Allowance = NEW;
+  #knownAt = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  /** Changes of the shared text wait for each other. */
+  #changing: Promise<unknown> = Promise.resolve();
+  #asking = false;
+  // Bounded by what ends within REPORT_MS.
+  #reports: Rule[] = [];
+  #reporting: NodeJS.Timeout | undefined;
+
+  constructor(options: GovernorOptions) {
+    this.#options = options;
+  }
+
+  /** Calls of this process that wait, and until about when the next may go. */
+  read(): { readonly waiting: number; readonly waitMs: number; readonly isTroubled: boolean } {
+    const now = Date.now();
+    const waitMs = this.#waiting.size > 0 ? etaMs(this.#known, 0, now) : 0;
+    return { waiting: this.#waiting.size, waitMs, isTroubled: isTroubled(this.#known) };
+  }
+
+  /** Resolves when the call may be made. Rejects only with the signal's reason. */
+  async enter(entry: Entry): Promise<Turn> {
+    entry.signal.throwIfAborted();
+    if (this.#waiting.size === 0 && isOpen(this.#known, Date.now())) {
+      this.#refreshSoon();
+      return this.#turn(0, 0);
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<Turn>();
+    const waiting: Waiting = { ...entry, tokens: entry.tokens(), since: performance.now(), pass: resolve };
+    const onAbort = () => {
+      this.#waiting.delete(waiting);
+      reject(entry.signal.reason);
+    };
+    entry.signal.addEventListener("abort", onAbort);
+    this.#waiting.add(waiting);
+    this.#askSoon(0);
+    try {
+      return await promise;
+    } finally {
+      entry.signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#reporting);
+  }
+
+  #askSoon(ms: number): void {
+    if (this.#asking) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#ask(), ms);
+  }
+
+  /** Asks for all calls that wait here, lets those go that may, and comes back for the others. */
+  async #ask(): Promise<void> {
+    this.#asking = true;
+    const order = this.#inOrder();
+    const { process } = this.#options;
+    const asked = await this.#change((allowance, now) => {
+      const result = ask(allowance, process, { asks: order, now });
+      return { next: result.next, result: { ...result, first: allowance.granted + 1, now } };
+    });
+    this.#asking = false;
+    // Storage in trouble must not stop what needs none of it.
+    const going = asked ? order.slice(0, asked.granted) : order;
+    for (const [index, { waiting }] of going.entries()) this.#letGo(waiting, asked ? asked.first + index : 0);
+    if (!asked || this.#waiting.size === 0) return;
+    for (const [index, { waiting }] of this.#inOrder().entries())
+      waiting.onWait({ reason: asked.reason, etaMs: Math.round(etaMs(this.#known, index, asked.now)) });
+    this.#askSoon(Math.min(ASK_AGAIN_MS, Math.max(10, asked.waitMs)) + Math.random() * 20);
+  }
+
+  /** A call that was canceled while this process asked gives its turn back. */
+  #letGo(waiting: Waiting, nth: number): void {
+    const turn = this.#turn(nth, waiting.tokens);
+    if (this.#waiting.delete(waiting)) waiting.pass(turn);
+    else turn.leave();
+  }
+
+  /** By rank, and by arrival within one. */
+  #inOrder(): { readonly waiting: Waiting; readonly rank: Rank; readonly tokens: number }[] {
+    const now = performance.now();
+    return [...this.#waiting]
+      .map((waiting) => ({
+        waiting,
+        rank: now - waiting.since > AGED_MS ? RANKS.interactive : waiting.rank,
+        tokens: waiting.tokens,
+      }))
+      .toSorted((a, b) => a.rank - b.rank || a.waiting.since - b.waiting.since);
+  }
+
+  /** @param nth as which number the call was let through; 0: without asking, as nothing was limited */
+  #turn(nth: number, estimated: number): Turn {
+    // Each turn has one outcome that settles it; a turn of number 0 has nothing to settle.
+    let isSettled = nth === 0;
+    const settle = (rule: Rule) => {
+      if (!isSettled) this.#report(rule);
+      isSettled = true;
+    };
+    return {
+      heard: (told) => {
+        const isNews = Object.keys(told).length > 0 || isTroubled(this.#known);
+        if (nth === 0 && isNews) this.#report((a, now) => heard(a, told, { nth: a.granted, now }));
+        else settle((a, now) => heard(a, told, { nth, now }));
+      },
+      succeeded: ({ input, output }) => {
+        const { buckets, failures } = this.#known;
+        if (failures > 0) this.#report(succeeded);
+        if (!buckets.input && !buckets.output) return;
+        this.#report((a, now) => used(a, { input, output, estimated }, now));
+      },
+      failed: ({ isLimit, retryAfterMs: waitMs, told }) => {
+        isSettled = true;
+        this.#report((a, now) => (isLimit ? limited : failed)(a, { waitMs, told, now }));
+      },
+      leave: () => settle(left),
+    };
+  }
+
+  /** Gathers what is reported within REPORT_MS into one write. */
+  #report(change: Rule): void {
+    this.#reports.push(change);
+    this.#reporting ??= setTimeout(() => {
+      this.#reporting = undefined;
+      void this.#change((allowance) => ({ next: allowance, result: true })).then(() => {
+        if (this.#waiting.size > 0) this.#askSoon(0);
+      });
+    }, REPORT_MS);
+  }
+
+  #refreshSoon(): void {
+    if (performance.now() - this.#knownAt < REFRESH_MS) return;
+    this.#knownAt = performance.now();
+    void this.#change((allowance) => ({ next: allowance, result: true }));
+  }
+
+  /** Changes the shared text, with all reports first. Undefined: no storage. */
+  #change<T>(change: Change<T>): Promise<T | undefined> {
+    const turn = this.#changing.then(() => this.#changeNow(change));
+    this.#changing = turn;
+    return turn;
+  }
+
+  async #changeNow<T>(change: Change<T>): Promise<T | undefined> {
+    const { engine, name, log } = this.#options;
+    const reports = this.#reports;
+    this.#reports = [];
+    try {
+      // Again with what another process wrote, when that was faster.
+      for (;;) {
+        const { text, version } = await engine.shared(name);
+        const now = Date.now();
+        const before = text === null ? NEW : (JSON.parse(text) as Allowance);
+        const reported = reports.reduce((allowance, report) => report(allowance, now), before);
+        const { next, result } = change(reported, now);
+        if (next === before || (await engine.share(name, JSON.stringify(next), version))) {
+          this.#known = next;
+          this.#knownAt = performance.now();
+          return result;
+        }
+      }
+    } catch (error) {
+      log.warn({ err: error, model: name }, "limits towards the model are not shared now");
+      return undefined;
+    }
+  }
+}

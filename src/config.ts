@@ -1,7 +1,8 @@
-/** Loads what the operator edits: `config/agents.ts`, `config/mcp.ts`, each file of `config/tools/`. Called at boot. */
+/** Loads what the operator edits: `config/agents.ts`, `config/access.ts`, `config/mcp.ts`, each file of `config/tools/`. Called at boot. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { DEFAULT_ACCESS, type Access } from "./core/access.ts";
 import type { Agent } from "./core/agent.ts";
 import type { McpServers } from "./core/mcp-servers.ts";
 import { withVariables } from "./environment.ts";
@@ -19,14 +20,15 @@ export class ConfigError extends Error {
 
 interface Config {
   readonly agents: ReadonlyMap<string, Agent>;
+  readonly access: Access;
   readonly mcpServers: McpServers;
 }
 
-/** Both files, with the operator's variables in sight. @throws ConfigError */
+/** All files but the tools, with the operator's variables in sight. @throws ConfigError */
 export function loadConfig({ configDir, toolEnv }: Pick<Settings, "configDir" | "toolEnv">): Promise<Config> {
   return withVariables(toolEnv, async () => {
     const agents = await loadAgents(configDir);
-    return { agents, mcpServers: await loadMcpServers(configDir, agents) };
+    return { agents, access: await loadAccess(configDir), mcpServers: await loadMcpServers(configDir, agents) };
   });
 }
 
@@ -38,6 +40,15 @@ export async function loadAgents(configDir: string): Promise<ReadonlyMap<string,
   const module = (await importConfig(file)) as { agents?: unknown };
   if (module.agents instanceof Map) return module.agents as ReadonlyMap<string, Agent>;
   throw new ConfigError(`Expected ${file} to export \`agents\`: export const agents = defineAgents({ … }).`);
+}
+
+/** No file means no keys but API_KEYS, and no other origin. @throws ConfigError that names the file */
+async function loadAccess(configDir: string): Promise<Access> {
+  const file = join(configDir, "access.ts");
+  if (!existsSync(file)) return DEFAULT_ACCESS;
+  const module = (await importConfig(file)) as { access?: Access };
+  if (typeof module.access === "object" && "identityProviders" in module.access) return module.access;
+  throw new ConfigError(`Expected ${file} to export \`access\`: export const access = defineAccess({ … }).`);
 }
 
 /** No file means no servers. @throws ConfigError that names the file, or the agents that name a server of nobody */

@@ -9,11 +9,15 @@ import { LIST_MCP_SERVERS, RESTART_MCP_SERVER } from "./mcp.ts";
 import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_OPENAPI, READ_THEME } from "./page.ts";
 import type { Route } from "./route.ts";
 import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, SHOW_RUN } from "./runs.ts";
+import { SHOW_SESSION, SIGN_IN, SIGN_OUT } from "./session.ts";
 import { OPEN_SOCKET } from "./socket.ts";
 import { LIST_PROCESSES, READ_HEALTH, READ_INFO, READ_METRICS, READ_READY } from "./system.ts";
 import { DELETE_THREAD, LIST_THREADS, SHOW_THREAD } from "./threads.ts";
 
 export const ROUTES: readonly Route[] = [
+  SHOW_SESSION,
+  SIGN_IN,
+  SIGN_OUT,
   POST_CHAT,
   STREAM_CHAT,
   BEGIN_CHAT,

@@ -27,10 +27,12 @@ const ERROR_TABLE = {
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: "Unsupported media type" },
   IDEMPOTENCY_MISMATCH: { status: 422, title: "Idempotency-Key was used for another request" },
   UPGRADE_REQUIRED: { status: 426, title: "WebSocket needed" },
+  TOO_MANY_REQUESTS: { status: 429, title: "Too many at once" },
   HEADERS_TOO_LARGE: { status: 431, title: "Headers too large" },
   // What happened to the server.
   OVERLOADED: { status: 503, title: "Too many queued runs" },
   SHUTTING_DOWN: { status: 503, title: "Server is draining" },
+  IDENTITY_UNAVAILABLE: { status: 503, title: "Identity provider unavailable" },
   STORAGE_UNAVAILABLE: { status: 503, title: "Storage unavailable" },
   STORAGE_FULL: { status: 507, title: "Storage full" },
   INTERNAL: { status: 500, title: "Internal error" },

@@ -91,6 +91,8 @@ export interface NewRun {
   readonly metadata: Record<string, unknown>;
   /** Refuse a thread that belongs to another principal, with THREAD_NOT_FOUND. */
   readonly onlyOwnThread?: boolean;
+  /** Refuse when so many runs of the principal wait already, with TOO_MANY_REQUESTS. */
+  readonly queuedAtMost?: number;
   /** Who asks, and whose the run and a new thread are; an Idempotency-Key is unique within one principal. */
   readonly principal: string;
   readonly idempotencyKey: string | null;

@@ -29,7 +29,8 @@ export interface Engine {
    * Rejects with OVERLOADED when `limits.queued` runs wait, THREAD_BUSY under strategy "reject"; a delegated run
    * never with OVERLOADED, but with RUN_NOT_FOUND when its parent is not there, and INVALID_REQUEST when its parent
    * is over or to be canceled, or when it is too deep (MAX_DELEGATION_DEPTH) or one too many (MAX_DELEGATED_RUNS).
-   * A repeat is answered before all that. THREAD_NOT_FOUND when `onlyOwnThread`, and the thread is another principal's.
+   * A repeat is answered before all that. THREAD_NOT_FOUND when `onlyOwnThread`, and the thread is another principal's;
+   * TOO_MANY_REQUESTS when `queuedAtMost` runs of its principal wait.
    * See `rules/enqueue.ts`.
    */
   enqueue(run: NewRun): Promise<{ readonly run: Run; readonly created: boolean }>;

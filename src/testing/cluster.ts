@@ -14,6 +14,7 @@ import { Hosts } from "../agent/tools/hosts/hosts.ts";
 import { loadTools } from "../agent/tools/registry.ts";
 import { Runner } from "../agent/runner.ts";
 import { loadAgents } from "../config.ts";
+import { DEFAULT_ACCESS, type Access } from "../core/access.ts";
 import type { Agent } from "../core/agent.ts";
 import type { McpServers } from "../core/mcp-servers.ts";
 import { agentName } from "../core/run.ts";
@@ -24,6 +25,7 @@ import { parseSettings, type Settings } from "../settings.ts";
 import { programEnv } from "../environment.ts";
 import { startSimulator, type Simulator, type SimulatorOptions } from "../simulator/server.ts";
 import { Delivery } from "../stream/delivery.ts";
+import { Guard } from "../worker/guard.ts";
 import { createListener } from "../worker/listener.ts";
 import { HttpServer } from "../worker/server.ts";
 import { McpBoard } from "../worker/mcp-board.ts";
@@ -34,6 +36,7 @@ export interface ClusterOptions {
   /** Over what an empty environment gives. */
   readonly settings?: Partial<Settings>;
   readonly agents?: ReadonlyMap<string, Agent>;
+  readonly access?: Access;
   readonly tools?: Tools;
   readonly mcpServers?: McpServers;
   /** False: nobody claims, so that runs stay queued until `startRunner`. */
@@ -81,6 +84,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const worker = await startWorker({
     settings,
     agents,
+    access: options.access ?? DEFAULT_ACCESS,
     mcpServers,
     log,
     wrapEngine: options.wrapEngine ?? ((engine) => engine),
@@ -109,13 +113,19 @@ interface Shared {
   readonly log: Log;
 }
 
-async function startWorker({ wrapEngine, ...shared }: Shared & { wrapEngine: (engine: Engine) => Engine }) {
+interface WorkerParts extends Shared {
+  readonly access: Access;
+  readonly wrapEngine: (engine: Engine) => Engine;
+}
+
+async function startWorker({ wrapEngine, ...shared }: WorkerParts) {
   const engine = wrapEngine(await openOn(shared.settings));
   const delivery = new Delivery(engine, shared.settings.slowClientMs);
   const closing = new AbortController();
   // Without a primary no note comes, and no request arrives.
   const mcpBoard = new McpBoard(() => {});
-  const deps = { ...shared, mcpBoard, engine, delivery, closing: closing.signal };
+  const guard = new Guard(shared.settings.apiKeys, shared.access);
+  const deps = { ...shared, guard, mcpBoard, engine, delivery, closing: closing.signal };
   const server = new HttpServer(createListener(deps), createUpgrade(deps));
   const port = await server.listen("127.0.0.1", 0);
   const [key] = shared.settings.apiKeys;

@@ -20,6 +20,7 @@ import { chatCompletionRoutes } from "./openai/chat-completions.ts";
 import { modelRoutes } from "./openai/models.ts";
 import { responseRoutes } from "./openai/responses.ts";
 import { runRoutes } from "./routes/runs.ts";
+import { sessionRoutes } from "./routes/session.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { threadRoutes } from "./routes/threads.ts";
 
@@ -27,6 +28,7 @@ export type AppRouter = Router<RequestState>;
 
 const GROUPS = [
   chatRoutes,
+  sessionRoutes,
   runRoutes,
   threadRoutes,
   activityRoutes,

@@ -1,4 +1,5 @@
 /** What the routes of a worker work with. Made once in `main.ts`, handed down by argument. */
+import type { Access } from "../core/access.ts";
 import type { Agent } from "../core/agent.ts";
 import type { McpServers } from "../core/mcp-servers.ts";
 import type { Principal } from "../core/principal.ts";
@@ -7,6 +8,7 @@ import type { Log } from "../observe/log.ts";
 import type { Settings } from "../settings.ts";
 import type { Delivery } from "../stream/delivery.ts";
 import type { Bodies } from "./body.ts";
+import type { Guard } from "./guard.ts";
 import type { McpBoard } from "./mcp-board.ts";
 import type { OwnEngine } from "./own-engine.ts";
 
@@ -14,6 +16,8 @@ export interface WorkerDeps {
   readonly settings: Settings;
   readonly engine: Engine;
   readonly agents: ReadonlyMap<string, Agent>;
+  readonly access: Access;
+  readonly guard: Guard;
   readonly mcpServers: McpServers;
   readonly mcpBoard: McpBoard;
   readonly delivery: Delivery;

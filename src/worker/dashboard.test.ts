@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { createLog } from "../observe/log.ts";
+import { DEFAULT_ACCESS } from "../core/access.ts";
 import { LOCAL } from "../core/principal.ts";
 import { parseSettings } from "../settings.ts";
 import { startCluster } from "../testing/cluster.ts";
@@ -36,7 +37,7 @@ async function serve({ live = false } = {}) {
   starting.defer(() => rm(folder, { recursive: true }));
   const router: AppRouter = new Router<RequestState>();
   const settings = { ...parseSettings("production", { LOG_LEVEL: "silent" }), reload: live };
-  const deps = { settings } as WorkerDeps;
+  const deps = { settings, access: DEFAULT_ACCESS } as WorkerDeps;
   dashboardRoutes(router, deps, new PageFiles(folder, { live }));
   const app = new Koa<RequestState>();
   app.use(identify(deps, () => LOCAL));

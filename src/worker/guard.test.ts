@@ -130,13 +130,13 @@ test.each([
   const headers = { host: "evenkeel.example", authorization, origin, ...(proto && { "x-forwarded-proto": proto }) };
   const admitted = () => {
     try {
-      return new Guard([ANA]).admit(requestOf({ method: "POST", headers })).id;
+      return new Guard([ANA]).admit(requestOf({ method: "POST", headers }));
     } catch (error) {
       return (error as { code: string }).code;
     }
   };
 
-  expect(admitted()).toBe(isOurs ? "ana" : "FOREIGN_ORIGIN");
+  expect(admitted()).toEqual(isOurs ? { id: "ana", role: "admin", via: "ana" } : "FOREIGN_ORIGIN");
 });
 
 test("our own page may post", () => {

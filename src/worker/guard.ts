@@ -1,23 +1,25 @@
 /**
  * Who may talk to us. Without API keys (protected mode) only loopback peers are served, and only under a
  * loopback Host, so that no web page can reach us by DNS rebinding. What a proxy on this machine passes on comes
- * from loopback too, and is refused by the headers that proxies add. With keys, a bearer key is needed for everything
- * but /health and the dashboard's own files. Called once per request, before anything else looks at it.
+ * from loopback too, and is refused by the headers that proxies add. With keys, a key, token or session is needed for
+ * everything but what anyone may. Called once per request, before anything else looks at it.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { matcherOf } from "../api/match.ts";
 import { ROUTES } from "../api/routes.ts";
 import { READ_HEALTH } from "../api/system.ts";
+import { DEFAULT_ACCESS, type Access } from "../core/access.ts";
 import { AppError } from "../core/errors.ts";
 import { ANONYMOUS, LOCAL, type Principal } from "../core/principal.ts";
 import type { ApiKey } from "../settings-reader.ts";
+import { Credentials } from "./credentials.ts";
+import { Forwarded } from "./forwarded.ts";
+import { Origins } from "./origins.ts";
+import { WrongKeys, type Connection } from "./wrong-keys.ts";
 
 const isHealth = matcherOf(READ_HEALTH);
 /** Routes that need no key: a browser that opens the page has none to send, and its files hold no data. */
 const OPEN = ROUTES.filter(({ access }) => access === "anyone").map(matcherOf);
-
-export const HOW_TO_AUTHORIZE = "Send one of the server's API keys as `Authorization: Bearer <secret>`.";
 
 const LOOPBACK_HOST = /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 const LOOPBACK_PEER = /^(127\.|::1$|::ffff:127\.)/;
@@ -30,73 +32,132 @@ const PROXY_HEADER =
   /^(via|forwarded|cdn-loop|true-client-ip|client-ip|x-(forwarded(-\w+)?|real-ip|client-ip|cluster-client-ip|original-(for|host|forwarded-for)|amzn-trace-id|cloud-trace-context|arr-log-id)|(cf|fly|tailscale|fastly|ngrok|x-envoy|x-vercel|x-azure|x-appengine|x-amz-cf)-[\w-]+)$/;
 
 export class Guard {
-  readonly #keys: readonly { readonly principal: Principal; readonly digest: Buffer }[];
+  readonly credentials: Credentials;
+  readonly origins: Origins;
+  readonly forwarded: Forwarded;
+  readonly #wrongKeys = new WrongKeys();
 
-  constructor(apiKeys: readonly ApiKey[]) {
-    this.#keys = apiKeys.map(({ name, secret, role = "admin" }) => ({
-      principal: { id: name, role, via: name },
-      digest: digestOf(secret),
-    }));
+  constructor(apiKeys: readonly ApiKey[], access: Access = DEFAULT_ACCESS) {
+    this.credentials = new Credentials(apiKeys, access);
+    this.origins = new Origins(access.allowedOrigins);
+    this.forwarded = new Forwarded(access.trustedProxies);
   }
 
-  /** @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED */
-  admit(request: IncomingMessage): Principal {
-    const principal = this.#keys.length > 0 ? this.#byKey(request) : byLoopback(request);
+  /**
+   * A promise when a token has to be checked; it rejects as this throws.
+   * @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED
+   */
+  admit(request: IncomingMessage): Principal | Promise<Principal> {
     const isRead = request.method === "GET" || request.method === "HEAD";
-    if (isRead) assertOwnSite(request);
-    else this.#assertOwnOrigin(request);
-    return principal;
+    if (!this.credentials.needed) assertLoopback(request);
+    if (isRead) this.#assertOwnSite(request);
+    else this.#assertOrigin(request);
+    if (!this.credentials.needed) return LOCAL;
+    const principal = this.#identify(request);
+    if (isRead) return principal;
+    return withEach(principal, (asking) => this.#assertNoForgedSession(asking, request));
   }
 
   /**
    * The upgrade to a WebSocket: a GET that opens a way to change things, and that browsers let any page send.
-   * @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED
+   * @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED; a promise rejects with the same
    */
-  admitSocket(request: IncomingMessage): Principal {
+  admitSocket(request: IncomingMessage): Principal | Promise<Principal> {
+    if (!this.credentials.needed) assertLoopback(request);
+    this.#assertOrigin(request);
+    if (!this.credentials.needed) return LOCAL;
     const secret = bearerOf(request) ?? protocolKeyOf(request);
-    const principal = this.#keys.length > 0 ? this.#bySecret(secret) : byLoopback(request);
-    this.#assertOwnOrigin(request);
-    return principal;
+    const session = secret === undefined ? sessionOf(request) : undefined;
+    if (session === undefined) return this.credentials.principalOf(secret);
+    const principal = this.credentials.principalOfSession(session);
+    return withEach(principal, (asking) => this.#assertNoForgedSession(asking, request));
   }
 
-  /** A page of another origin may not change anything through a visitor's browser. */
-  #assertOwnOrigin({ headers }: IncomingMessage): void {
-    const { origin, host } = headers;
-    if (origin === undefined) return;
+  /** Sends a refusal: at once, unless the request tried a wrong key and others before it did too. */
+  refuse(request: IncomingMessage, error: AppError, { connection, send }: Refusal): void {
+    const isGuess = error.code === "UNAUTHORIZED" && (bearerOf(request) ?? protocolKeyOf(request)) !== undefined;
+    if (isGuess) this.#wrongKeys.answerLater(this.forwarded.addressOf(request), connection, send);
+    else send();
+  }
+
+  /** The browser asked by HTTPS, or a proxy says nothing of it: then a cookie must not go over HTTP. */
+  isSecure(request: IncomingMessage): boolean {
+    return this.forwarded.schemeOf(request) === "https";
+  }
+
+  #identify(request: IncomingMessage): Principal | Promise<Principal> {
+    const { method, url } = request;
+    // Health checks may send a key that is none of ours.
+    if (isHealth(method, url)) return ANONYMOUS;
+    const secret = bearerOf(request);
+    const isOpen = secret === undefined && OPEN.some((matches) => matches(method, url));
+    if (isOpen) return ANONYMOUS;
+    const session = secret === undefined ? sessionOf(request) : undefined;
+    return session === undefined ? this.credentials.principalOf(secret) : this.credentials.principalOfSession(session);
+  }
+
+  /** A page of another origin may not change anything through a visitor's browser, unless the operator allowed it. */
+  #assertOrigin(request: IncomingMessage): void {
+    const { origin, host } = request.headers;
+    if (origin === undefined || this.origins.allows(origin) || this.#isOwn(request)) return;
+    throw new AppError(
+      "FOREIGN_ORIGIN",
+      `Requests from pages of ${origin} are not served; send them from ${host}, or name it in allowedOrigins of config/access.ts.`,
+    );
+  }
+
+  /** A browser adds the cookie to whatever page asks; by it only our own page may change something. */
+  #assertNoForgedSession({ byCookie }: Principal, request: IncomingMessage): void {
+    if (!byCookie || this.#isOwn(request)) return;
+    throw new AppError("FOREIGN_ORIGIN", "By a session only this server's own page may change something; send a key.");
+  }
+
+  #isOwn(request: IncomingMessage): boolean {
+    const { origin = "", host } = request.headers;
     const url = URL.canParse(origin) ? new URL(origin) : undefined;
-    if (url?.host === host && this.#schemes(headers).includes(url?.protocol ?? "")) return;
-    throw new AppError("FOREIGN_ORIGIN", `Requests from pages of ${origin} are not served; send them from ${host}.`);
+    return url?.host === host && this.#schemes(request).includes(url?.protocol ?? "");
   }
 
   /**
    * What our own page may have been loaded by. Without keys nothing stands between us and the browser, so it is HTTP. A
    * proxy says which it was; where one says nothing it may be either.
    */
-  #schemes(headers: IncomingHttpHeaders): readonly string[] {
-    if (this.#keys.length === 0) return ["http:"];
-    const forwarded = headers["x-forwarded-proto"];
-    return typeof forwarded === "string" ? [`${forwarded.split(",", 1)[0]?.trim()}:`] : ["http:", "https:"];
+  #schemes(request: IncomingMessage): readonly string[] {
+    if (!this.credentials.needed) return ["http:"];
+    const scheme = this.forwarded.schemeOf(request);
+    return scheme === undefined ? ["http:", "https:"] : [`${scheme}:`];
   }
 
-  #byKey(request: IncomingMessage): Principal {
-    const { method, url } = request;
-    // Health checks may send a key that is none of ours.
-    if (isHealth(method, url)) return ANONYMOUS;
-    const secret = bearerOf(request);
-    const isOpen = secret === undefined && OPEN.some((matches) => matches(method, url));
-    return isOpen ? ANONYMOUS : this.#bySecret(secret);
-  }
-
-  #bySecret(secret: string | undefined): Principal {
-    // Digests have one length, which is what a comparison in constant time needs.
-    const digest = digestOf(secret ?? "");
-    const key = this.#keys.find((candidate) => timingSafeEqual(candidate.digest, digest));
-    if (secret !== undefined && key) return key.principal;
-    throw new AppError("UNAUTHORIZED", HOW_TO_AUTHORIZE);
+  /**
+   * A page of another site may not read through a visitor's browser either: what it must not see it could time, or count.
+   * Only what anyone may read is served to it, so that links to our page work.
+   */
+  #assertOwnSite({ method, url, headers }: IncomingMessage): void {
+    if (headers["sec-fetch-site"] !== "cross-site" || this.origins.allows(headers.origin)) return;
+    if (OPEN.some((matches) => matches(method, url))) return;
+    throw new AppError(
+      "FOREIGN_ORIGIN",
+      "A page of another site sent your browser here. Open the address by itself, or ask from a page of this server.",
+    );
   }
 }
 
-function byLoopback({ socket, headers }: IncomingMessage): Principal {
+export interface Refusal {
+  readonly connection: Connection;
+  readonly send: () => void;
+}
+
+/** Checks a principal, now or when it is known. */
+function withEach(
+  principal: Principal | Promise<Principal>,
+  assert: (principal: Principal) => void,
+): Principal | Promise<Principal> {
+  if (principal instanceof Promise) return principal.then((known) => withEach(known, assert));
+  assert(principal);
+  return principal;
+}
+
+function assertLoopback({ socket, headers }: IncomingMessage): void {
   if (!LOOPBACK_PEER.test(socket.remoteAddress ?? "")) {
     throw new AppError(
       "PROTECTED_MODE",
@@ -119,10 +180,9 @@ function byLoopback({ socket, headers }: IncomingMessage): Principal {
         "or start evenkeel with API_KEYS=name:secret to serve other names.",
     );
   }
-  return LOCAL;
 }
 
-function bearerOf({ headers }: IncomingMessage): string | undefined {
+export function bearerOf({ headers }: IncomingMessage): string | undefined {
   return /^Bearer (.+)$/i.exec(headers.authorization ?? "")?.[1];
 }
 
@@ -136,18 +196,10 @@ function protocolKeyOf({ headers }: IncomingMessage): string | undefined {
   return key === undefined ? undefined : Buffer.from(key, "base64url").toString();
 }
 
-/**
- * A page of another site may not read through a visitor's browser either: what it must not see it could time, or count.
- * Only what anyone may read is served to it, so that links to our page work.
- */
-function assertOwnSite({ method, url, headers }: IncomingMessage): void {
-  if (headers["sec-fetch-site"] !== "cross-site" || OPEN.some((matches) => matches(method, url))) return;
-  throw new AppError(
-    "FOREIGN_ORIGIN",
-    "A page of another site sent your browser here. Open the address by itself, or ask from a page of this server.",
-  );
-}
+/** The cookie of `routes/session.ts`. */
+export const SESSION_COOKIE = "evenkeel_session";
 
-function digestOf(secret: string): Buffer {
-  return createHash("sha256").update(secret).digest();
+function sessionOf({ headers }: IncomingMessage): string | undefined {
+  const pairs = headers.cookie?.split(";").map((pair) => pair.trim()) ?? [];
+  return pairs.find((pair) => pair.startsWith(`${SESSION_COOKIE}=`))?.slice(SESSION_COOKIE.length + 1);
 }

@@ -1,9 +1,11 @@
 import { connect, type Socket } from "node:net";
 import { pino } from "pino";
 import { expect, test } from "vitest";
+import { DEFAULT_ACCESS } from "../core/access.ts";
 import { parseSettings } from "../settings.ts";
 import { startCluster } from "../testing/cluster.ts";
 import type { WorkerDeps } from "./context.ts";
+import { Guard } from "./guard.ts";
 import { createListener } from "./listener.ts";
 import { McpBoard } from "./mcp-board.ts";
 import { logLateErrors } from "./middleware/errors.ts";
@@ -31,6 +33,8 @@ test.each(HANG_UPS)("a client that %s its connection in mid-body is no warning",
     engine,
     delivery,
     agents: new Map(),
+    access: DEFAULT_ACCESS,
+    guard: new Guard([]),
     mcpServers: new Map(),
     mcpBoard: new McpBoard(() => {}),
     log,

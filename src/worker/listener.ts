@@ -3,31 +3,30 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { AppError } from "../core/errors.ts";
 import { ANONYMOUS, type Principal } from "../core/principal.ts";
 import { createApp } from "./app.ts";
+import { Bounds } from "./bounds.ts";
 import type { WorkerDeps } from "./context.ts";
 import { FastLane } from "./fast-lane.ts";
-import { Guard } from "./guard.ts";
 import { requestIdOf, sendProblem } from "./problem.ts";
 import { assertShortBody } from "./refused-body.ts";
 import { reportFailure } from "./report-failure.ts";
 
 export function createListener(deps: WorkerDeps): RequestListener {
-  const guard = new Guard(deps.settings.apiKeys);
+  const { guard, access, log } = deps;
   const fastLane = new FastLane(deps.engine);
+  const bounds = new Bounds(access.limits.requests, "requests");
   const principals = new WeakMap<IncomingMessage, Principal>();
   const app = createApp(deps, (request) => principals.get(request) ?? ANONYMOUS).callback();
 
   const fail = (request: IncomingMessage, response: ServerResponse, error: unknown) => {
     const requestId = requestIdOf(request);
     const { method, url } = request;
-    sendProblem(response, reportFailure(deps.log, error, { request_id: requestId, method, url }), requestId);
+    const known = reportFailure(log, error, { request_id: requestId, method, url });
+    guard.refuse(request, known, { connection: response, send: () => sendProblem(response, known, requestId) });
   };
 
-  return (request, response) => {
+  const serve = (request: IncomingMessage, response: ServerResponse, principal: Principal) => {
     try {
-      assertHost(request);
-      const principal = guard.admit(request);
-      if (!request.url?.startsWith("/")) throw new AppError("INVALID_REQUEST", "Expected a path that starts with /.");
-      if (request.method === "GET" || request.method === "HEAD") assertShortBody(request);
+      bounds.enter(principal, response);
       const answer = fastLane.answer(request, response, principal);
       if (answer === true) return;
       if (answer !== false) {
@@ -36,6 +35,24 @@ export function createListener(deps: WorkerDeps): RequestListener {
       }
       principals.set(request, principal);
       void app(request, response);
+    } catch (error) {
+      fail(request, response, error);
+    }
+  };
+
+  return (request, response) => {
+    try {
+      assertHost(request);
+      guard.origins.expose(request, response);
+      if (request.method !== "POST") assertShortBody(request);
+      if (request.method === "OPTIONS") return guard.origins.answerOptions(request, response);
+      const principal = guard.admit(request);
+      if (!request.url?.startsWith("/")) throw new AppError("INVALID_REQUEST", "Expected a path that starts with /.");
+      if (!(principal instanceof Promise)) return serve(request, response, principal);
+      principal.then(
+        (known) => serve(request, response, known),
+        (error: unknown) => fail(request, response, error),
+      );
     } catch (error) {
       fail(request, response, error);
     }

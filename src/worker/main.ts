@@ -6,6 +6,7 @@ import { runService, type Outside, type Service } from "../process/lifecycle.ts"
 import { connectParent } from "../process/parent.ts";
 import type { Settings } from "../settings.ts";
 import { Delivery } from "../stream/delivery.ts";
+import { Guard } from "./guard.ts";
 import { HealthProbe } from "./health-probe.ts";
 import { createListener } from "./listener.ts";
 import { McpBoard } from "./mcp-board.ts";
@@ -18,11 +19,23 @@ const log = await createLog(settings, name);
 
 async function start(outside: Outside): Promise<Service> {
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
-  const { agents, mcpServers } = await loadConfig(settings);
+  const { agents, access, mcpServers } = await loadConfig(settings);
+  const guard = new Guard(settings.apiKeys, access);
   const mcpBoard = new McpBoard(outside.request);
   const delivery = new Delivery(engine, settings.slowClientMs);
   const closing = new AbortController();
-  const deps = { settings, engine, agents, mcpServers, mcpBoard, delivery, log, closing: closing.signal };
+  const deps = {
+    settings,
+    engine,
+    agents,
+    access,
+    guard,
+    mcpServers,
+    mcpBoard,
+    delivery,
+    log,
+    closing: closing.signal,
+  };
   const server = new HttpServer(createListener(deps), createUpgrade(deps));
   const port = await server.listen(settings.host, settings.port);
   const probe = new HealthProbe((socket) => server.adopt(socket));

@@ -2,6 +2,7 @@
  * The engine as one principal sees it: what belongs to others does not exist. Routes and sockets ask this one, so that
  * no route has to think of ownership.
  */
+import type { PrincipalLimits } from "../core/access.ts";
 import type { Engine } from "../engine/engine.ts";
 import { onlyOwner, type Principal } from "../core/principal.ts";
 
@@ -23,16 +24,16 @@ export type OwnEngine = Pick<
   | "counts"
 >;
 
-export function ownEngine(engine: Engine, asking: Principal): OwnEngine {
+export function ownEngine(engine: Engine, asking: Principal, limits: PrincipalLimits): OwnEngine {
   const principal = onlyOwner(asking);
-  return principal === undefined ? engine : engineOf(engine, principal);
+  return principal === undefined ? engine : engineOf(engine, principal, limits);
 }
 
-function engineOf(engine: Engine, principal: string): OwnEngine {
+function engineOf(engine: Engine, principal: string, { queuedRuns }: PrincipalLimits): OwnEngine {
   const ownsRun = async (runId: string) => (await engine.principalOf({ runId })) === principal;
   const ownsThread = async (threadId: string) => (await engine.principalOf({ threadId })) === principal;
   return {
-    enqueue: (run) => engine.enqueue({ ...run, onlyOwnThread: true }),
+    enqueue: (run) => engine.enqueue({ ...run, onlyOwnThread: true, queuedAtMost: queuedRuns }),
     cancel: async (runId) => ((await ownsRun(runId)) ? engine.cancel(runId) : undefined),
     post: (activity) => engine.post(activity),
     deleteThread: async (threadId) => (await ownsThread(threadId)) && engine.deleteThread(threadId),

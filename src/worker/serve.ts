@@ -9,7 +9,7 @@ import type { Answer, Foreign, ParamNames, Route } from "../api/route.ts";
 import { AppError } from "../core/errors.ts";
 import { may, type Access, type Principal } from "../core/principal.ts";
 import type { AppRouter } from "./app.ts";
-import { HOW_TO_AUTHORIZE } from "./guard.ts";
+import { HOW_TO_AUTHORIZE } from "./credentials.ts";
 import type { OwnDeps, RequestState } from "./context.ts";
 import { readHeaders, readJson, readQuery } from "./input.ts";
 import { assertShortBody } from "./refused-body.ts";

@@ -57,6 +57,15 @@ export function interruptedBy(
   throw new AppError("THREAD_BUSY", `Thread ${threadId} has run ${first} under way; wait for it or cancel it.`);
 }
 
+/** @param queued how many runs of the principal wait already. @throws AppError TOO_MANY_REQUESTS */
+export function assertOwnShare({ queuedAtMost = Infinity }: NewRun, queued: () => number): void {
+  if (queuedAtMost === Infinity) return;
+  const count = queued();
+  if (count < queuedAtMost) return;
+  const detail = `${count} of your runs are waiting already; wait for some of them, or cancel them.`;
+  throw new AppError("TOO_MANY_REQUESTS", detail, { retryAfterS: 5 });
+}
+
 /**
  * Says no more than of a thread that is not there: ids are the client's choice, and may be guessed.
  * @param principal whose the thread is; undefined when it is new. @throws AppError THREAD_NOT_FOUND

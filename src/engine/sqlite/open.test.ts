@@ -219,6 +219,7 @@ const UNDO = [
   `DROP TABLE lease_clock; ALTER TABLE runs DROP COLUMN lease_ms; ALTER TABLE runs DROP COLUMN created_mono;
    ALTER TABLE runs DROP COLUMN claimed_mono; ALTER TABLE runs DROP COLUMN spent_ms`,
   "DROP TABLE shared",
+  "DROP INDEX runs_queued_by_principal",
 ];
 
 function goBackTo(path: string, schema: number): void {

@@ -5,7 +5,14 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run } from "../../core/run.ts";
 import type { Claim, EngineLimits, Left } from "../engine.ts";
-import { assertAdmitted, assertMayDelegate, assertOwnThread, interruptedBy, repeatOf } from "../rules/enqueue.ts";
+import {
+  assertAdmitted,
+  assertMayDelegate,
+  assertOwnShare,
+  assertOwnThread,
+  interruptedBy,
+  repeatOf,
+} from "../rules/enqueue.ts";
 import { claimedEvent, handedBackEvent, queuedEvents } from "../rules/told.ts";
 import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
 import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
@@ -51,6 +58,7 @@ export class Queue {
     if (first) return { run: toRun(first), created: false };
     const thread = this.#sql.threadPrincipal.get(request.threadId) as { principal: string } | undefined;
     assertOwnThread(request, thread?.principal);
+    assertOwnShare(request, () => (this.#sql.countOwnQueued.get(request.principal) as { queued: number }).queued);
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
     const underWay = (this.#sql.underWay.all(request.threadId) as { id: string }[]).map(({ id }) => id);
     for (const id of interruptedBy(request.strategy, request.threadId, underWay)) this.#cancelFamily(id);
@@ -198,6 +206,7 @@ function statements(db: DatabaseSync) {
     byKey: db.prepare("SELECT * FROM runs WHERE principal = ? AND idempotency_key = ?"),
     countQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE status = 'queued'"),
     underWay: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running') ORDER BY n"),
+    countOwnQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE principal = ? AND status = 'queued'"),
     threadPrincipal: db.prepare("SELECT principal FROM threads WHERE id = ?"),
     upsertThread: db.prepare(
       "INSERT INTO threads (id, principal, created_at, updated_at) VALUES (?, ?, ?, ?) " +

@@ -194,6 +194,8 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE shared (name TEXT PRIMARY KEY, text TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  // 12: how many runs of one principal wait, counted with each of its new ones
+  "CREATE INDEX runs_queued_by_principal ON runs (principal) WHERE status = 'queued'",
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

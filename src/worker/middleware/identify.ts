@@ -17,7 +17,7 @@ export function identify(
     ctx.state.requestId = requestIdOf(ctx.req);
     const principal = principalOf(ctx.req);
     ctx.state.principal = principal;
-    ctx.state.own = { ...deps, engine: ownEngine(deps.engine, principal) };
+    ctx.state.own = { ...deps, engine: ownEngine(deps.engine, principal, deps.access.limits) };
     ctx.state.bodies = bodies;
     ctx.set("X-Request-Id", ctx.state.requestId);
     ctx.set(ANSWER_HEADERS);

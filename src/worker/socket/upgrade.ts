@@ -3,15 +3,18 @@ import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
+import { OPEN_SOCKET } from "../../api/socket.ts";
 import { AppError, toAppError } from "../../core/errors.ts";
 import { MAX_FRAME_BYTES } from "../../core/limits.ts";
 import type { Principal } from "../../core/principal.ts";
 import { CLOSE } from "../../stream/socket.ts";
+import { Bounds } from "../bounds.ts";
 import type { WorkerDeps } from "../context.ts";
-import { Guard, SOCKET_PROTOCOL } from "../guard.ts";
+import { type Guard, SOCKET_PROTOCOL } from "../guard.ts";
 import { assertHost } from "../listener.ts";
 import { requestIdOf, sendProblem } from "../problem.ts";
 import { ownEngine } from "../own-engine.ts";
+import { assertMay } from "../serve.ts";
 import type { OnUpgrade } from "../server.ts";
 import { SocketSession } from "./session.ts";
 
@@ -30,35 +33,49 @@ const LIMITS = {
 const handleProtocols = (offered: ReadonlySet<string>) => (offered.has(SOCKET_PROTOCOL) ? SOCKET_PROTOCOL : false);
 
 export function createUpgrade(deps: WorkerDeps): OnUpgrade {
-  const guard = new Guard(deps.settings.apiKeys);
+  const { guard, access } = deps;
+  const bounds = new Bounds(access.limits.sockets, "sockets");
   const server = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols, ...LIMITS });
+
+  const accept = ({ request, tcp, head }: Upgrade, principal: Principal) => {
+    if (request.url?.split("?", 1)[0] !== OPEN_SOCKET.path)
+      throw new AppError("NOT_FOUND", `There is no WebSocket at ${request.url}; it is at /ws.`);
+    assertMay(principal, OPEN_SOCKET);
+    bounds.enter(principal, tcp);
+    server.handleUpgrade(request, tcp, head, (ws) => serve(deps, { ws, tcp, principal }));
+  };
+
   return (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // node:http hands over what it accepted, or what a server of ours adopted: a TCP socket.
     const tcp = socket as Socket;
-    // A reset before there is a WebSocket to tell.
-    const onError = () => tcp.destroy();
-    tcp.on("error", onError);
-    try {
-      assertHost(request);
-      const principal = guard.admitSocket(request);
-      if (request.url?.split("?", 1)[0] !== "/ws") {
-        throw new AppError("NOT_FOUND", `There is no WebSocket at ${request.url}; it is at /ws.`);
-      }
-      server.handleUpgrade(request, tcp, head, (ws) => {
-        tcp.off("error", onError);
-        serve(deps, { ws, tcp, principal });
+    // A reset before there is a WebSocket to tell; `ws` has a listener of its own then.
+    tcp.on("error", () => tcp.destroy());
+    const upgrade = { request, tcp, head };
+    admitted(guard, request)
+      .then((principal) => accept(upgrade, principal))
+      .catch((error: unknown) => {
+        const known = toAppError(error);
+        guard.refuse(request, known, { connection: tcp, send: () => refuse(request, tcp, known) });
       });
-    } catch (error) {
-      refuse(request, tcp, toAppError(error));
-    }
   };
+}
+
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly tcp: Socket;
+  readonly head: Buffer;
+}
+
+async function admitted(guard: Guard, request: IncomingMessage): Promise<Principal> {
+  assertHost(request);
+  return guard.admitSocket(request);
 }
 
 function serve(deps: WorkerDeps, { ws, tcp, principal }: { ws: WebSocket; tcp: Socket; principal: Principal }): void {
   const stream = deps.delivery.openSocket(ws, tcp);
   const hold = (held: boolean) => (held ? ws.pause() : ws.resume());
   const session = new SocketSession({
-    deps: { ...deps, engine: ownEngine(deps.engine, principal) },
+    deps: { ...deps, engine: ownEngine(deps.engine, principal, deps.access.limits) },
     stream,
     principal,
     hold,

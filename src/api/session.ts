@@ -1,0 +1,44 @@
+/** Signing in: a page exchanges its key for a cookie, which lets `EventSource` in and which no script can read. */
+import { z } from "zod";
+import { ROLES } from "../core/principal.ts";
+import { empty, json, route } from "./route.ts";
+
+const SESSION = z
+  .object({
+    principal: z.string().describe("Whose runs and threads are made: a key's name, or `provider:user`."),
+    role: z.enum(ROLES),
+    via: z.string().describe("The key or identity provider."),
+  })
+  .meta({ id: "Session" });
+
+const query = z.strictObject({});
+const answers = { 200: json(SESSION, "Who you are here.") } as const;
+
+export const SHOW_SESSION = route({
+  method: "GET",
+  path: "/api/session",
+  access: "viewer",
+  summary: "Who you are here, and what you may do",
+  query,
+  answers,
+});
+
+export const SIGN_IN = route({
+  method: "POST",
+  path: "/api/session",
+  access: "viewer",
+  summary: "Sign in: the key or token of `Authorization` becomes a cookie",
+  description:
+    "The cookie is HttpOnly and SameSite=Strict. What changes something by it has to come from our own page.",
+  query,
+  answers,
+});
+
+export const SIGN_OUT = route({
+  method: "DELETE",
+  path: "/api/session",
+  access: "anyone",
+  summary: "Sign out: the cookie is taken back",
+  query,
+  answers: { 204: empty("You are signed out.") },
+});

@@ -1,0 +1,75 @@
+/**
+ * What `config/access.ts` can say of who may ask, described once. The small way is the setting API_KEYS; what both say
+ * holds together.
+ */
+import { z } from "zod";
+import { field, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
+import { ROLES } from "./principal.ts";
+
+const role = () => field(z.enum(ROLES), `to be one of ${ROLES.join(", ")}`);
+const name = () => field(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), "to be 1 to 64 letters, digits, - and _");
+const httpsUrl = () => field(z.url({ protocol: /^https?$/ }), "to be an http(s) URL");
+
+const KEY = section({
+  name: name(),
+  /** The secret's SHA-256 in hexadecimal: `printf %s "$SECRET" | sha256sum`. So the file holds no secret. */
+  sha256: field(z.string().regex(/^[0-9a-f]{64}$/), "to be a SHA-256 in hexadecimal, 64 digits"),
+  role: role().default("admin"),
+});
+
+/** Who issues the tokens of your users: JWTs, checked by the keys behind `jwksUrl`. */
+const PROVIDER = section({
+  /** A user is known as `name:user`. */
+  name: name(),
+  issuer: text("to be what tokens have as `iss`"),
+  audience: text("to be what tokens have as `aud`"),
+  jwksUrl: httpsUrl(),
+  /** How far the clocks of issuer and server may be apart. */
+  clockSkewS: wholeNumber({ min: 0, max: 600 }).default(30),
+  /** The claim that is the user. */
+  userClaim: text("to be the name of a claim").default("sub"),
+  /** The claim that says the role, and which of its values is which; who has none of them has `role`. */
+  roleClaim: text("to be the name of a claim").optional(),
+  roles: field(
+    z.record(z.string(), z.enum(ROLES)),
+    `to be an object of roles, each one of ${ROLES.join(", ")}`,
+  ).default({}),
+  role: role().default("client"),
+});
+
+/** What each principal with the role client may have at once, in each worker but for the runs. */
+const LIMITS = section({
+  /** Requests under way, streams among them. */
+  requests: wholeNumber().default(100),
+  sockets: wholeNumber().default(20),
+  /** Runs that wait in the queue. */
+  queuedRuns: wholeNumber().default(100),
+});
+
+const ACCESS = section({
+  keys: z.array(KEY).readonly().default([]),
+  /** Pages of these origins may call the API from a browser: `https://app.example.com`. */
+  allowedOrigins: field(
+    z.array(z.string().regex(/^https?:\/\/[^/\s*]+$/)).readonly(),
+    'to be a list of origins such as "https://app.example.com", without a path or *',
+  ).default([]),
+  identityProviders: z.array(PROVIDER).readonly().default([]),
+  /** Addresses or networks whose X-Forwarded-For and -Proto are believed. */
+  trustedProxies: listOf('addresses or networks such as "10.0.0.0/8"').default(["127.0.0.0/8", "::1"]),
+  limits: LIMITS.prefault({}),
+});
+
+export type AccessConfig = Readonly<z.input<typeof ACCESS>>;
+export type Access = Readonly<z.output<typeof ACCESS>>;
+export type IdentityProvider = Access["identityProviders"][number];
+export type PrincipalLimits = Access["limits"];
+
+/** Called once in `config/access.ts`. Throws one error that lists every mistake. */
+export function defineAccess(config: AccessConfig): Access {
+  const problems = problemsIn(ACCESS, config).map((problem) => `Expected ${problem}.`);
+  if (problems.length > 0) throw new Error(`this access cannot be used:\n  ${problems.join("\n  ")}`);
+  return ACCESS.parse(config);
+}
+
+/** Without `config/access.ts`. */
+export const DEFAULT_ACCESS: Access = defineAccess({});

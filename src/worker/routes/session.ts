@@ -1,0 +1,35 @@
+/** Signing in and out: the cookie that stands for a key or token. What it holds is made and read by `credentials.ts`. */
+import { SHOW_SESSION, SIGN_IN, SIGN_OUT } from "../../api/session.ts";
+import { ROLES, type Principal } from "../../core/principal.ts";
+import type { AppRouter } from "../app.ts";
+import type { RouteDeps } from "../context.ts";
+import { bearerOf, SESSION_COOKIE } from "../guard.ts";
+import { answer, serve } from "../serve.ts";
+
+export function sessionRoutes(router: AppRouter, { guard }: RouteDeps): void {
+  serve(router, SHOW_SESSION, (_asked, ctx) => answer(200, show(ctx.state.principal)));
+
+  serve(router, SIGN_IN, (_asked, ctx) => {
+    const secret = bearerOf(ctx.req);
+    // Without keys there is nothing to sign in with, and with a session nothing new to say.
+    if (guard.credentials.needed && secret !== undefined) {
+      const { value, maxAgeS } = guard.credentials.sessionFor(secret);
+      ctx.set("Set-Cookie", cookie(value, maxAgeS, guard.isSecure(ctx.req)));
+    }
+    return answer(200, show(ctx.state.principal));
+  });
+
+  serve(router, SIGN_OUT, (_asked, ctx) =>
+    answer(204, undefined, { "Set-Cookie": cookie("", 0, guard.isSecure(ctx.req)) }),
+  );
+}
+
+function show({ id, role, via }: Principal) {
+  // Nobody without a role gets here.
+  return { principal: id, role: ROLES.find((known) => known === role) ?? "viewer", via };
+}
+
+function cookie(value: string, maxAgeS: number, isSecure: boolean): string {
+  const attributes = ["Path=/", `Max-Age=${maxAgeS}`, "HttpOnly", "SameSite=Strict", ...(isSecure ? ["Secure"] : [])];
+  return [`${SESSION_COOKIE}=${value}`, ...attributes].join("; ");
+}

@@ -200,6 +200,9 @@ export class Queue {
   }
 }
 
+/** What `requeueAll` takes. */
+const RUNNING = `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running'`;
+
 function statements(db: DatabaseSync) {
   return {
     byId: db.prepare("SELECT * FROM runs WHERE id = ?"),
@@ -227,9 +230,7 @@ function statements(db: DatabaseSync) {
     claimable: db.prepare(
       `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY n ${LIMIT}`,
     ),
-    expired: db.prepare(
-      `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running' AND lease_until < ${LEASE_CLOCK} ORDER BY n`,
-    ),
+    expired: db.prepare(`${RUNNING} AND lease_until < ${LEASE_CLOCK} ORDER BY n`),
     claim: db.prepare(
       "UPDATE runs SET status = 'running', owner = :owner, fence = fence + 1, attempts = attempts + 1, " +
         `lease_ms = :lease, lease_until = ${LEASE_CLOCK} + :lease, claimed_mono = :mono, ` +
@@ -239,12 +240,9 @@ function statements(db: DatabaseSync) {
       `UPDATE runs SET lease_until = ${LEASE_CLOCK} + ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id, cancel_requested`,
     ),
     ofOtherBoots: db.prepare(
-      `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running' ` +
-        "AND substr(owner, 1, length(:machine)) = :machine AND substr(owner, 1, length(:boot)) <> :boot ORDER BY n",
+      `${RUNNING} AND substr(owner, 1, length(:machine)) = :machine AND substr(owner, 1, length(:boot)) <> :boot ORDER BY n`,
     ),
-    ownedBy: db.prepare(
-      `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE owner = ? AND status = 'running' ORDER BY n`,
-    ),
+    ownedBy: db.prepare(`${RUNNING} AND owner = ? ORDER BY n`),
     requestCancel: db.prepare("UPDATE runs SET cancel_requested = 1 WHERE n = ?"),
     requeue: db.prepare(
       "UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = :crashes, losses = :losses, " +

@@ -3,7 +3,7 @@
  * in a checkpoint, and the loop always starts from the last one: a run that was taken over from a dead process goes the
  * same way as a new one. It returns how the run ended and leaves the settling to `work.ts`.
  */
-import type { Agent } from "../core/agent.ts";
+import type { PreparedAgent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import { MODEL_STEP } from "../core/event.ts";
 import { textOf, toolUsesOf, type Message, type ToolUseBlock } from "../core/message.ts";
@@ -22,7 +22,7 @@ import { refuseCalls, runCalls, type Calling } from "./tool-step.ts";
 
 export interface LoopOptions extends Omit<Asking, "attempts">, Calling {
   readonly run: Run;
-  readonly agent: Agent;
+  readonly agent: PreparedAgent;
   readonly engine: Engine;
   readonly refreshTools: RefreshTools;
   /** Aborted when the run's time is nearly up: what is left is for the last word. Aborted after `signal` as well. */

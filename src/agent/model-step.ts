@@ -1,5 +1,5 @@
 /** One model call of the loop, with what an endpoint may refuse and can do without. Called by the loop. */
-import type { Agent } from "../core/agent.ts";
+import type { PreparedAgent } from "../core/agent.ts";
 import type { Log } from "../observe/log.ts";
 import type { Answer } from "./answer.ts";
 import type { Attempts } from "./attempts.ts";
@@ -9,7 +9,7 @@ import { requestOf, type Prompt } from "./request.ts";
 import type { Tools } from "./tools/invoke.ts";
 
 export interface Asking {
-  readonly agent: Agent;
+  readonly agent: PreparedAgent;
   readonly tools: Tools;
   readonly model: ModelAccess;
   readonly attempts: Attempts;

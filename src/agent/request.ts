@@ -10,13 +10,13 @@ import type {
   TextBlockParam,
   Tool,
 } from "@anthropic-ai/sdk/resources/messages";
-import type { Agent } from "../core/agent.ts";
+import type { PreparedAgent } from "../core/agent.ts";
 import type { ModelBlock, ModelMessage } from "./history/model-message.ts";
 import type { Tools } from "./tools/invoke.ts";
 import { describeTools } from "./tools/registry.ts";
 
 export interface Prompt {
-  readonly agent: Agent;
+  readonly agent: PreparedAgent;
   readonly tools: Tools;
   readonly messages: readonly ModelMessage[];
   /** Said behind the system prompt, paragraph by paragraph. */

@@ -18,6 +18,7 @@ import { RANKS } from "./governor/allowance.ts";
 import type { Governors } from "./governor/governors.ts";
 import { liveTools } from "./mcp/live-tools.ts";
 import type { ManagedServers } from "./mcp/servers.ts";
+import { prepareAgent } from "./system-prompt.ts";
 import { RunJournal } from "./run-journal.ts";
 import { RunTime } from "./run-time.ts";
 import { DELEGATE, delegateTool } from "./tools/delegate.ts";
@@ -106,7 +107,8 @@ async function runWithinTime(
   const { late, deadline } = time;
   const takeTurn = <T>(call: () => Promise<T>) => trials.run({ runId: run.run_id, trialMs, signal: late }, call);
   const model = { client, meter, governor, rank, parking, patience, deadline };
-  const parts = { run, agent, engine, tools, refreshTools, parking, takeTurn, model, journal };
+  const prepared = await prepareAgent(agent, run, signal);
+  const parts = { run, agent: prepared, engine, tools, refreshTools, parking, takeTurn, model, journal };
   return await runLoop({ ...parts, caching, log, signal, late });
 }
 

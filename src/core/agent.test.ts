@@ -68,7 +68,7 @@ test.each<[string, AgentConfig, string]>([
 test.each<[string, unknown, string]>([
   ["model", undefined, "the name of a model, got nothing"],
   ["description", 7, "a text, got 7"],
-  ["system", ["Be brief."], 'a text, got ["Be brief."]'],
+  ["system", ["Be brief."], 'a text, or a function that makes one, got ["Be brief."]'],
   ["maxTokens", "4096", 'a whole number from 1 to 2147483647, got "4096"'],
   ["maxTokens", Number.NaN, "a whole number from 1 to 2147483647, got NaN"],
   ["tools", "clock", 'a list of names of tools, got "clock"'],

@@ -17,12 +17,25 @@ const dollars = () => field(z.number().min(0), "to be dollars per million tokens
 /** US dollars per million tokens, as the model's provider bills you. */
 const PRICE = section({ input: dollars(), output: dollars(), cache_read: dollars(), cache_write: dollars() });
 
+/** Makes the system prompt of a run. Called once each time that an agent process begins to work on the run. */
+export type SystemPrompt = (about: {
+  /** Who asked for the run: the name of an API key. */
+  readonly principal: string;
+  /** What the client sent with the run. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly threadId: string;
+  readonly now: Date;
+}) => string | Promise<string>;
+
 const AGENT = section({
   /** A model name of the Messages API. */
   model: text("to be the name of a model"),
   description: field(z.string(), "to be a text").default(""),
-  /** The system prompt. */
-  system: field(z.string(), "to be a text").optional(),
+  /** The system prompt, or a function that makes it for a run. */
+  system: field(
+    z.union([z.string(), z.custom<SystemPrompt>((value) => typeof value === "function")]),
+    "to be a text, or a function that makes one",
+  ).optional(),
   /** Tokens one model call may answer with. */
   maxTokens: wholeNumber().default(4096),
   /** Names of tools; each is a file `config/tools/NAME.ts`. */
@@ -46,6 +59,8 @@ const AGENT = section({
 export type Price = Readonly<z.output<typeof PRICE>>;
 export type AgentConfig = Readonly<z.input<typeof AGENT>>;
 export type Agent = Readonly<z.output<typeof AGENT>> & { readonly agentId: string };
+/** For one run: its system prompt is made. */
+export type PreparedAgent = Omit<Agent, "system"> & { readonly system?: string | undefined };
 
 /** Called once in `config/agents.ts`. The keys are the agent ids. Throws one error that lists every mistake. */
 export function defineAgents(agents: Readonly<Record<string, AgentConfig>>): ReadonlyMap<string, Agent> {

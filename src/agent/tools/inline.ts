@@ -1,20 +1,34 @@
 /** Runs a tool on this event loop: parse, run, text, within its time. What a thread and a process do starts here too. */
 import { z } from "zod";
 import { contextFor, type CallContextParts } from "./context.ts";
-import { failure, type Tool, type ToolResult } from "./invoke.ts";
+import { failure, type CallContext, type Tool, type ToolResult } from "./invoke.ts";
 import { schemaOf } from "./check-tool.ts";
+import type { LoopWatch } from "./loop-watch.ts";
 import { asText, reasonOf } from "./text.ts";
 import type { DefinedTool } from "./tool.ts";
 
-export function inlineTool(defined: DefinedTool): Tool {
+/** @param watch names the tool when the loop was blocked while it ran */
+export function inlineTool(defined: DefinedTool, watch?: { readonly name: string; readonly loop: LoopWatch }): Tool {
   const { description, effects, timeoutMs } = defined;
   return {
     description,
     inputSchema: schemaOf(defined),
     effects,
-    invoke: (input, { report, signal: runSignal, ...data }) =>
-      withinTime(timeoutMs, runSignal, (signal) => runDefined(defined, input, { data, signal, report })),
+    invoke: async (input, { report, signal: runSignal, ...data }) => {
+      const end = watch?.loop.begin((blockedMs) => tellBlocked(watch.name, blockedMs, report));
+      try {
+        return await withinTime(timeoutMs, runSignal, (signal) => runDefined(defined, input, { data, signal, report }));
+      } finally {
+        end?.();
+      }
+    },
   };
+}
+
+function tellBlocked(name: string, ms: number, report: CallContext["report"]): void {
+  const text = `The event loop of the agent process stood still for ${ms} ms while the inline tool ${name} ran.`;
+  report({ type: "log", level: "warn", text: `${text} With isolation: "thread" it would not.` });
+  report({ type: "progress", progress: text });
 }
 
 /** One call of a tool where its code is loaded. Never rejects. */

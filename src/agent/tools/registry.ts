@@ -3,10 +3,12 @@ import type { Tool as ModelTool } from "@anthropic-ai/sdk/resources/messages";
 import { join } from "node:path";
 import { ConfigError, importConfig } from "../../config.ts";
 import type { Agent } from "../../core/agent.ts";
+import { passOn } from "../../environment.ts";
 import { DELEGATE } from "./delegate.ts";
 import { describeFiles, type DescribedTool } from "./describe.ts";
 import type { Hosts } from "./hosts/hosts.ts";
 import { inlineTool } from "./inline.ts";
+import { LoopWatch } from "./loop-watch.ts";
 import type { Tool, Tools } from "./invoke.ts";
 import type { DefinedTool } from "./tool.ts";
 
@@ -21,18 +23,27 @@ export async function loadTools(
   env: Readonly<Record<string, string>>,
 ): Promise<Tools> {
   const described = await describeFiles(join(configDir, "tools"), env);
+  const loop = new LoopWatch();
   const tools = described.map(async (tool): Promise<[string, Tool]> => [
     tool.file.name,
-    await toolOf(tool, hosts, env),
+    await toolOf(tool, { hosts, env, loop }),
   ]);
   return new Map(await Promise.all(tools));
 }
 
-async function toolOf(tool: DescribedTool, hosts: Hosts, env: Readonly<Record<string, string>>): Promise<Tool> {
+interface Makers {
+  readonly hosts: Hosts;
+  readonly env: Readonly<Record<string, string>>;
+  readonly loop: LoopWatch;
+}
+
+async function toolOf(tool: DescribedTool, { hosts, env, loop }: Makers): Promise<Tool> {
   const { file, description, inputSchema, effects, isolation, timeoutMs, memoryMb } = tool;
   if (isolation === "inline") {
+    // It runs in this process, whose environment has the usual variables only.
+    for (const [name, value] of Object.entries(env)) passOn(name, value);
     const module = (await importConfig(file.path)) as { tool: DefinedTool };
-    return inlineTool(module.tool);
+    return inlineTool(module.tool, { name: file.name, loop });
   }
   const { name, source } = file;
   const invoke = hosts.add({ name, source, effects, isolation, timeoutMs, memoryMb, env });

@@ -10,6 +10,7 @@ import { textOf, toolUsesOf, type Message, type ToolUseBlock } from "../core/mes
 import { addUsage, type FinishReason, type Run, type Usage } from "../core/run.ts";
 import type { Engine, Turn } from "../engine/engine.ts";
 import { isCut, type Answer } from "./answer.ts";
+import { withFiles } from "./attachments.ts";
 import { Attempts } from "./attempts.ts";
 import { brokenOff, type Ending } from "./ending.ts";
 import { lastWord, stepsLeft, type Limit } from "./history/notes.ts";
@@ -132,7 +133,7 @@ class Loop {
   }
 
   async #ask(mayCallTools: boolean): Promise<Answer> {
-    const { tools, refreshTools, signal, agent } = this.#options;
+    const { tools, refreshTools, signal, agent, engine } = this.#options;
     const missing = await refreshTools(signal);
     const hasTools = tools.size > 0;
     // Tools of MCP servers come and go: without any, the API refuses the calls of before.
@@ -143,7 +144,8 @@ class Loop {
       if (current) this.#transcript.add({ ...current, messages: this.#messages });
     }
     const { messages } = this.#transcript;
-    return ask({ ...this.#options, attempts: this.#attempts }, { messages, more: missing, mayCallTools });
+    const filled = await outlastTrouble(() => withFiles(messages, engine.files), signal);
+    return ask({ ...this.#options, attempts: this.#attempts }, { messages: filled, more: missing, mayCallTools });
   }
 
   #answer(content: Answer["content"]): Message {

@@ -4,16 +4,17 @@ import { MAX_TIMEOUT_MS } from "../core/limits.ts";
 import { FINISH_REASONS, MULTITASK_STRATEGIES, RUN_STATUSES } from "../core/run.ts";
 import { isUiChat, UI_CHAT } from "./ai-sdk.ts";
 import { chosenId, expecting, metadata, orNull, wholeNumber } from "./fields.ts";
+import { PARTS } from "./parts.ts";
 import { ERROR_INFO } from "./problem.ts";
 import { events, json, jsonOrEvents, route } from "./route.ts";
 import { USAGE } from "./runs.ts";
 
-const message = () => expecting(z.string().regex(/\S/), "a string that is not empty");
+const TEXT = expecting(z.string().regex(/\S/), "a string that is not empty, or a list of parts");
 
 export const CHAT = z
   .strictObject({
     agent_id: expecting(z.string(), "the id of an agent (GET /api/agents lists them)"),
-    message: message(),
+    message: z.union([TEXT, PARTS]).describe("Text, or parts: texts, pictures and documents."),
     thread_id: orNull(chosenId()).describe("The thread to go on with; a new one when left out."),
     run_id: orNull(chosenId()).describe("Your own id: sent again, it returns the run that is there and starts none."),
     multitask_strategy: orNull(z.enum(MULTITASK_STRATEGIES)).describe(

@@ -74,3 +74,28 @@ test("a long value is shown by its beginning only", () => {
 test("defaults are filled in, and null stands for nothing where it may", () => {
   expect(check(NESTED, { kind: null })).toEqual({ size: 1, kind: null });
 });
+
+test.each<[string, unknown, string]>([
+  ["neither text nor a list", 5, "Expected `message` to be a string that is not empty, or a list of parts, got 5."],
+  ["blank text", "  ", 'Expected `message` to be a string that is not empty, or a list of parts, got "  ".'],
+  [
+    "an unknown part",
+    [{ type: "audio" }],
+    'Expected `message[0].type` to be one of "text", "image", "document", got "audio".',
+  ],
+  [
+    "a field of a part",
+    [
+      { type: "text", text: "a" },
+      { type: "image", source: { type: "url", url: "ftp://a" } },
+    ],
+    'Expected `message[1].source.url` to be an http or https URL of at most 2048 characters, got "ftp://a".',
+  ],
+  [
+    "an unknown field of a part",
+    [{ type: "text", text: "a", bold: true }],
+    'There is no field "message[0].bold"; known are `type`, `text`.',
+  ],
+])("a message that is %s is refused with what it has to be", (_name, message, sentence) => {
+  expect(() => check(CHAT, { agent_id: "assistant", message })).toThrow(sentence);
+});

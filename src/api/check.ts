@@ -21,10 +21,18 @@ export function check<Schema extends z.ZodType>(
   if (result.success) return result.data;
   const { issues } = result.error;
   // A field that nobody reads explains what is missing: it is often the missing one, misspelt.
-  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
+  const told = issues.map((issue) => ofOption(issue, value));
+  const issue = told.find(({ code }) => code === "unrecognized_keys") ?? told[0];
   if (issue === undefined) throw new Error("A schema refused a value and did not say why.");
   if (issue.code === "unrecognized_keys") throw unknownName(schema, value, { issue, noun });
   throw invalid(nameOf(issue.path), expectedOf(schemaAt(schema, issue.path, value)), valueAt(value, issue.path));
+}
+
+/** Of a union that takes text or a list, what is wrong with the list when a list came. */
+function ofOption(issue: z.core.$ZodIssue, value: unknown): z.core.$ZodIssue {
+  if (issue.code !== "invalid_union" || !Array.isArray(valueAt(value, issue.path))) return issue;
+  const [inner] = issue.errors.find(([first]) => first && first.path.length > 0) ?? [];
+  return inner ? ofOption({ ...inner, path: [...issue.path, ...inner.path] }, value) : issue;
 }
 
 /** The refusal of one value. */
@@ -63,8 +71,8 @@ export function expectedOf(schema: z.ZodType): string {
   if (schema instanceof z.ZodArray) return "a list";
   if (schema instanceof z.ZodObject || schema instanceof z.ZodRecord || schema instanceof z.ZodDiscriminatedUnion)
     return "a JSON object";
-  const inner = innerOf(schema);
-  return inner ? expectedOf(inner) : "something else";
+  const [first] = isPlainUnion(schema) ? schema.options : [innerOf(schema)];
+  return first ? expectedOf(first) : "something else";
 }
 
 function oneOf(values: readonly unknown[]): string {
@@ -83,6 +91,8 @@ function schemaAt(schema: z.ZodType, path: readonly PropertyKey[], value?: unkno
 }
 
 function childOf(schema: z.ZodType, step: PropertyKey, value: unknown): z.ZodType | undefined {
+  // Only lists have numbered children.
+  if (isPlainUnion(schema)) return typeof step === "number" ? listIn(schema)?.element : undefined;
   if (schema instanceof z.ZodObject) return schema.shape[String(step)] as z.ZodType | undefined;
   if (schema instanceof z.ZodArray) return schema.element as z.ZodType;
   if (schema instanceof z.ZodRecord) return schema.valueType as z.ZodType;
@@ -99,7 +109,16 @@ function chosenOption(union: z.ZodDiscriminatedUnion, value: unknown): z.ZodObje
   return optionsOf(union).find(({ shape }) => literalsOf(shape[discriminator]).includes(name));
 }
 
-/** All options of our unions are objects. */
+/** zod's discriminated unions are unions too. */
+function isPlainUnion(schema: z.ZodType): schema is z.ZodUnion<readonly z.ZodType[]> {
+  return schema instanceof z.ZodUnion && !(schema instanceof z.ZodDiscriminatedUnion);
+}
+
+function listIn({ options }: z.ZodUnion<readonly z.ZodType[]>): z.ZodArray<z.ZodType> | undefined {
+  return options.find((option) => option instanceof z.ZodArray) as z.ZodArray<z.ZodType> | undefined;
+}
+
+/** All options of our discriminated unions are objects. */
 function optionsOf(union: z.ZodDiscriminatedUnion): readonly z.ZodObject[] {
   return union.options as readonly z.ZodObject[];
 }

@@ -14,7 +14,15 @@ const NO_TOOLS = expecting(
 );
 
 const TEXT_PART = z.looseObject({ type: z.enum(["text", "input_text", "output_text"]), text: z.string() });
-const CONTENT = expecting(z.union([z.string(), z.array(TEXT_PART)]), "text, or a list of text parts");
+/** Of chat completions and of responses. */
+const IMAGE_PART = z.looseObject({
+  type: z.enum(["image_url", "input_image"]),
+  image_url: z.union([z.string(), z.looseObject({ url: z.string() })]),
+});
+const CONTENT = expecting(
+  z.union([z.string(), z.array(z.union([TEXT_PART, IMAGE_PART]))]),
+  "text, or a list of text and image parts",
+);
 
 const MESSAGE = z
   .looseObject({

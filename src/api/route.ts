@@ -22,6 +22,8 @@ export interface Route {
   /** Headers that mean something to this route, by their lower-case names. */
   readonly headers?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** The handler reads the body itself, as it comes. */
+  readonly takesStream?: true;
   /** The request of another protocol that clients send to the same path, told apart by its shape. */
   readonly foreign?: Foreign;
   /** By status. */

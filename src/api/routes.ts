@@ -4,6 +4,7 @@ import { LIST_AGENTS } from "./agents.ts";
 import { RUN_AGENT } from "./ag-ui.ts";
 import { RESUME_UI_CHAT, STOP_UI_CHAT } from "./ai-sdk.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "./chat.ts";
+import { DELETE_FILE, POST_FILE, READ_FILE } from "./files.ts";
 import { CANCEL_RESPONSE, COMPLETE_CHAT, CREATE_RESPONSE, LIST_MODELS, SHOW_MODEL, SHOW_RESPONSE } from "./openai.ts";
 import { LIST_MCP_SERVERS, RESTART_MCP_SERVER } from "./mcp.ts";
 import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_OPENAPI, READ_THEME } from "./page.ts";
@@ -41,6 +42,9 @@ export const ROUTES: readonly Route[] = [
   READ_READY,
   READ_INFO,
   READ_METRICS,
+  POST_FILE,
+  READ_FILE,
+  DELETE_FILE,
   RUN_AGENT,
   LIST_MODELS,
   SHOW_MODEL,

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { FINISH_REASONS } from "../core/run.ts";
 import { EPOCH_MS, NEXT, PAGE } from "./fields.ts";
+import { DOCUMENT, IMAGE } from "./parts.ts";
 import { empty, json, route } from "./route.ts";
 
 const THREAD_SUMMARY = z
@@ -35,7 +36,7 @@ const REDACTED_THINKING = z.object({ type: z.literal("redacted_thinking"), data:
 
 /** As the Anthropic Messages API has them. */
 const CONTENT_BLOCK = z
-  .discriminatedUnion("type", [TEXT, TOOL_USE, TOOL_RESULT, THINKING, REDACTED_THINKING])
+  .discriminatedUnion("type", [TEXT, IMAGE, DOCUMENT, TOOL_USE, TOOL_RESULT, THINKING, REDACTED_THINKING])
   .meta({ id: "ContentBlock" });
 
 const MESSAGE = z.object({

@@ -89,6 +89,16 @@ test("threads, agents and activities are there", async () => {
   await expect(client.thread("t")).rejects.toMatchObject({ code: "THREAD_NOT_FOUND", status: 404 });
 });
 
+test("a file is uploaded, read and deleted", async () => {
+  await using cluster = await startCluster();
+  const client = clientOf(cluster);
+  const { file_id: fileId, name } = await client.upload(new Blob(["Remember the milk."]), { name: "notes.txt" });
+  expect(name).toBe("notes.txt");
+  expect(await (await client.file(fileId)).text()).toBe("Remember the milk.");
+  await client.deleteFile(fileId);
+  await expect(client.file(fileId)).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
+});
+
 test("a run that fails is an error with its code and its run", async () => {
   await using cluster = await startCluster();
   const chat = { agent_id: "assistant", message: "/sim status=401", run_id: "mine" };

@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { POST_NOTICE, READ_ACTIVITIES } from "../api/activities.ts";
 import type { LIST_AGENTS } from "../api/agents.ts";
 import type { BEGIN_CHAT, Chat, Reply, Task } from "../api/chat.ts";
+import type { FileInfo } from "../api/files.ts";
 import type { Answer, Route } from "../api/route.ts";
 import type { LIST_RUNS, Run } from "../api/runs.ts";
 import type { LIST_THREADS, Thread } from "../api/threads.ts";
@@ -13,7 +14,7 @@ import { follow, type ClientEvent } from "./follow.ts";
 import { Http, type Call } from "./http.ts";
 
 export { ConnectionError, EvenkeelError } from "./errors.ts";
-export type { Chat, ClientEvent, Reply, Run, Task, Thread };
+export type { Chat, ClientEvent, FileInfo, Reply, Run, Task, Thread };
 
 export interface EvenkeelOptions {
   /** Where the server is, for example `https://agents.example.com`. In a browser "" means the page's own origin. */
@@ -96,6 +97,27 @@ export class Evenkeel {
 
   async cancel(runId: string, { signal }: Wait = {}): Promise<Run> {
     return (await this.#http.json(post(`/api/runs/${encodeURIComponent(runId)}/cancel`, undefined, signal))) as Run;
+  }
+
+  /** Uploads a picture or document; messages name it by its `file_id`. The same bytes again are the same file. */
+  async upload(bytes: Blob, { name, signal }: Wait & { readonly name?: string } = {}): Promise<FileInfo> {
+    const headers = { "Content-Type": "application/octet-stream" };
+    return (await this.#http.json({
+      method: "POST",
+      path: "/api/files",
+      query: { name },
+      bytes,
+      headers,
+      signal,
+    })) as FileInfo;
+  }
+
+  async file(fileId: string, { signal }: Wait = {}): Promise<Blob> {
+    return (await this.#http.send({ path: `/api/files/${encodeURIComponent(fileId)}`, signal })).blob();
+  }
+
+  async deleteFile(fileId: string, { signal }: Wait = {}): Promise<void> {
+    await this.#http.json({ method: "DELETE", path: `/api/files/${encodeURIComponent(fileId)}`, signal });
   }
 
   threads(query: Query<typeof LIST_THREADS> = {}, wait: Wait = {}): Promise<Success<typeof LIST_THREADS>> {

@@ -16,7 +16,10 @@ export interface Call {
   readonly method?: "GET" | "POST" | "DELETE";
   readonly path: string;
   readonly query?: Readonly<Record<string, unknown>> | undefined;
+  /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as they are. */
+  readonly bytes?: Blob;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
   /** A repetition would do it twice: after a lost connection nobody knows whether it was done. */
@@ -60,7 +63,7 @@ export class Http {
   }
 
   /** @returns what to try again after. @throws what no repetition mends */
-  async #try({ method = "GET", path, query, body, headers, signal }: Call) {
+  async #try({ method = "GET", path, query, body, bytes, headers, signal }: Call) {
     const init: RequestInit = {
       method,
       headers: {
@@ -69,6 +72,7 @@ export class Http {
         ...headers,
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(bytes && { body: bytes }),
       ...(signal && { signal }),
     };
     let response: Response;

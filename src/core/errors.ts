@@ -16,6 +16,7 @@ const ERROR_TABLE = {
   NOT_FOUND: { status: 404, title: "Not found" },
   AGENT_NOT_FOUND: { status: 404, title: "No such agent" },
   RUN_NOT_FOUND: { status: 404, title: "No such run" },
+  FILE_NOT_FOUND: { status: 404, title: "No such file" },
   THREAD_NOT_FOUND: { status: 404, title: "No such thread" },
   METHOD_NOT_ALLOWED: { status: 405, title: "Method not allowed" },
   REQUEST_TIMEOUT: { status: 408, title: "Request came too slowly" },
@@ -34,6 +35,7 @@ const ERROR_TABLE = {
   SHUTTING_DOWN: { status: 503, title: "Server is draining" },
   IDENTITY_UNAVAILABLE: { status: 503, title: "Identity provider unavailable" },
   STORAGE_UNAVAILABLE: { status: 503, title: "Storage unavailable" },
+  FILES_FULL: { status: 507, title: "Space for files is used up" },
   STORAGE_FULL: { status: 507, title: "Storage full" },
   INTERNAL: { status: 500, title: "Internal error" },
   // How a run failed.

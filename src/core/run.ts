@@ -81,7 +81,10 @@ export interface NewRun {
   readonly agentId: string;
   /** The run that delegates this one. Then it belongs to that run's principal, whatever `principal` says. */
   readonly parentRunId: string | null;
+  /** In words: what lists show, and what is stored unless `content` says more. */
   readonly message: string;
+  /** The message in parts, when it has pictures or documents. */
+  readonly content?: Message["content"];
   /** What was said before `message`, where the client keeps the conversation itself. Default nothing. */
   readonly before?: readonly Message[];
   /** The thread is in no list, and is removed a minute after the run's end. Default false. */

@@ -8,6 +8,7 @@ import { testCancel } from "./contract/cancel.contract.ts";
 import { testClaim } from "./contract/claim.contract.ts";
 import { testDelegate } from "./contract/delegate.contract.ts";
 import { testEnqueue } from "./contract/enqueue.contract.ts";
+import { testFiles } from "./contract/files.contract.ts";
 import { testFollow } from "./contract/follow.contract.ts";
 import { testPrincipal } from "./contract/principal.contract.ts";
 import { testRead } from "./contract/read.contract.ts";
@@ -45,6 +46,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("shared texts", () => {
       testShared(open);
+    });
+    describe("files", () => {
+      testFiles(open);
     });
     describe("following", () => {
       testFollow(open);

@@ -14,11 +14,15 @@ import type { ErrorCode } from "../core/errors.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
 import type { Message } from "../core/message.ts";
 import type { FinishReason, NewRun, Outcome, Owner, Run, RunStatus, Usage } from "../core/run.ts";
+import type { Files } from "./files.ts";
 import type { OwnerEnd } from "./rules/blame.ts";
 
 export interface Engine {
   /** The driver's name, for `/info`. */
   readonly driver: string;
+
+  /** Pictures and documents of users. */
+  readonly files: Files;
 
   // ── Producers ────────────────────────────────────────────────────────────────────────────────
 

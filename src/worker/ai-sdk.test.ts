@@ -49,6 +49,18 @@ test("`?agent=` chooses the agent", async () => {
   expect(body["runs"]).toMatchObject([{ agent_id: "greeter" }]);
 });
 
+test("a picture is stored and goes to the model", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster);
+  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4//8/AwAI/AL+hc2rNAAAAABJRU5ErkJggg==";
+  const url = `data:image/png;base64,${pixel}`;
+  await chat.sendMessage({ text: "What is this?", files: [{ type: "file", mediaType: "image/png", url }] });
+  expect(chat.error).toBeUndefined();
+  const { body } = await cluster.client.get("/api/threads/chat-1");
+  const [message] = body["messages"] as { content: { type: string }[] }[];
+  expect(message?.content.map(({ type }) => type).toSorted()).toEqual(["image", "text"]);
+});
+
 test("the query that the transport adds to every request is no reason to refuse one", async () => {
   await using cluster = await startCluster();
   const chat = chatOn(cluster, { query: "?agent=greeter" });

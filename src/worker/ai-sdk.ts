@@ -2,13 +2,15 @@
 import type { UiChat, UiMessage } from "../api/ai-sdk.ts";
 import type { Chat } from "../api/chat.ts";
 import { invalid } from "../api/check.ts";
+import type { Part } from "../api/parts.ts";
 import type { Agent } from "../core/agent.ts";
+import { partOfUrl } from "./foreign-parts.ts";
 
 /** @param agent `?agent=`, where the client cannot add `agent_id` to the body. @throws AppError INVALID_REQUEST */
 export function chatOf(ui: UiChat, agent: string | undefined, agents: ReadonlyMap<string, Agent>): Chat {
   const { id, messages: _messages, message: _message, trigger: _trigger, messageId: _id, agent_id: own, ...ours } = ui;
   const agentId = own ?? agent ?? [...agents.keys()][0] ?? "";
-  return { ...ours, agent_id: agentId, thread_id: id, message: textOf(newestOf(ui)) };
+  return { ...ours, agent_id: agentId, thread_id: id, message: messageOf(newestOf(ui)) };
 }
 
 /** A fetch that is repeated after a lost connection sends the same message, with the same id: it makes one run. */
@@ -24,10 +26,13 @@ function newestOf({ message, messages }: UiChat): UiMessage {
   throw invalid("messages", "a list whose last message has the role `user`", newest?.role);
 }
 
-function textOf({ parts }: UiMessage): string {
-  const texts = parts.map(({ type, text }, index) => {
-    if (type === "text" && typeof text === "string" && /\S/.test(text)) return text;
-    throw invalid(`parts[${index}]`, "a part of type `text` that is not empty", { type, text });
+function messageOf({ parts }: UiMessage): Chat["message"] {
+  const given = parts.map(({ type, text, url, mediaType }, index): Part => {
+    if (type === "text" && typeof text === "string" && /\S/.test(text)) return { type: "text", text };
+    if (type === "file") return partOfUrl(`parts[${index}].url`, url, String(mediaType));
+    throw invalid(`parts[${index}]`, "a part of type `text` that is not empty, or of type `file`", { type, text });
   });
-  return texts.join("\n");
+  // Text alone stays text: that is what a thread shows.
+  if (given.some(({ type }) => type !== "text")) return given;
+  return given.map((part) => (part.type === "text" ? part.text : "")).join("\n");
 }

@@ -14,6 +14,7 @@ import { chatRoutes } from "./routes/chat.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
 import { earlyPaths } from "./routes/early-paths.ts";
 import { mcpRoutes } from "./routes/mcp.ts";
+import { fileRoutes } from "./routes/files.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { openApiRoutes } from "./routes/openapi.ts";
 import { chatCompletionRoutes } from "./openai/chat-completions.ts";
@@ -38,6 +39,7 @@ const GROUPS = [
   metricsRoutes,
   dashboardRoutes,
   openApiRoutes,
+  fileRoutes,
   agUiRoutes,
   modelRoutes,
   chatCompletionRoutes,

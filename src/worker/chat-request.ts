@@ -5,6 +5,8 @@ import type { Agent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
 import type { NewRun } from "../core/run.ts";
+import type { Files } from "../engine/files.ts";
+import { saidBy } from "./message-parts.ts";
 
 interface ChatOptions {
   readonly agents: ReadonlyMap<string, Agent>;
@@ -12,10 +14,13 @@ interface ChatOptions {
   readonly idempotencyKey: string | null;
   /** The request as it came, without defaults. */
   readonly given: object;
+  /** Those of the principal. */
+  readonly files: Files;
 }
 
-/** @throws AppError AGENT_NOT_FOUND */
-export function newRunOf(chat: Chat, { agents, principal, idempotencyKey, given }: ChatOptions): NewRun {
+/** @throws AppError AGENT_NOT_FOUND, and what `saidBy` throws */
+export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun> {
+  const { agents, principal, idempotencyKey, given, files } = options;
   if (!agents.has(chat.agent_id)) throw unknownAgent(chat.agent_id, agents);
   return {
     runId: chat.run_id ?? newId("run"),
@@ -23,7 +28,7 @@ export function newRunOf(chat: Chat, { agents, principal, idempotencyKey, given 
     threadId: chat.thread_id ?? newId("thread"),
     agentId: chat.agent_id,
     parentRunId: null,
-    message: chat.message,
+    ...(await saidBy(chat.message, { files, principal })),
     strategy: chat.multitask_strategy ?? "enqueue",
     timeoutMs: chat.timeout_ms ?? null,
     metadata: chat.metadata ?? {},

@@ -4,6 +4,8 @@
  */
 import type { PrincipalLimits } from "../core/access.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Files } from "../engine/files.ts";
+import { fileNotFound } from "../core/file.ts";
 import { onlyOwner, type Principal } from "../core/principal.ts";
 
 /** What clients ask of the engine. */
@@ -22,6 +24,7 @@ export type OwnEngine = Pick<
   | "threads"
   | "thread"
   | "counts"
+  | "files"
 >;
 
 export function ownEngine(engine: Engine, asking: Principal, limits: PrincipalLimits): OwnEngine {
@@ -46,5 +49,23 @@ function engineOf(engine: Engine, principal: string, { queuedRuns }: PrincipalLi
     threads: (filter) => engine.threads({ ...filter, principal }),
     thread: async (threadId) => ((await ownsThread(threadId)) ? engine.thread(threadId) : undefined),
     counts: () => engine.counts(),
+    files: filesOf(engine.files, principal),
+  };
+}
+
+function filesOf(files: Files, principal: string): Files {
+  const find = async (fileId: string) => {
+    const file = await files.find(fileId);
+    return file?.principal === principal ? file : undefined;
+  };
+  return {
+    incoming: () => files.incoming(),
+    save: (file) => files.save(file),
+    find,
+    read: async (fileId) => {
+      if (!(await find(fileId))) throw fileNotFound(fileId);
+      return files.read(fileId);
+    },
+    remove: async (fileId) => ((await find(fileId)) ? files.remove(fileId) : false),
   };
 }

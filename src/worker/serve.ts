@@ -112,7 +112,9 @@ interface AnyBody {
   readonly foreign?: unknown;
 }
 
-async function readAny({ body: schema, foreign }: Route, { req, res, state }: Context): Promise<AnyBody> {
+async function readAny(route: Route, { req, res, state }: Context): Promise<AnyBody> {
+  const { body: schema, foreign, takesStream } = route;
+  if (takesStream) return {};
   if (!schema) {
     assertShortBody(req);
     return {};

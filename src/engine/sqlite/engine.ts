@@ -19,10 +19,12 @@ import type {
   Step,
   ThreadFilter,
 } from "../engine.ts";
+import type { Files } from "../files.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { LeaseClock } from "./clock.ts";
 import { storageError } from "./connection.ts";
+import { SqliteFiles } from "./files.ts";
 import { Followers } from "./followers.ts";
 import { Journal } from "./journal.ts";
 import { Queue } from "./queue.ts";
@@ -40,6 +42,7 @@ export interface SqliteConnections {
 
 export class SqliteEngine implements Engine {
   readonly driver = "sqlite";
+  readonly files: Files;
   readonly #connections: SqliteConnections;
   readonly #writer: Writer;
   readonly #journal: Journal;
@@ -55,6 +58,7 @@ export class SqliteEngine implements Engine {
     const { writing, reading, path } = connections;
     this.#connections = connections;
     this.#writer = new Writer(writing);
+    this.files = new SqliteFiles(connections, this.#writer);
     this.#journal = new Journal(writing);
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);

@@ -220,6 +220,7 @@ const UNDO = [
    ALTER TABLE runs DROP COLUMN claimed_mono; ALTER TABLE runs DROP COLUMN spent_ms`,
   "DROP TABLE shared",
   "DROP INDEX runs_queued_by_principal",
+  "DROP TABLE files",
 ];
 
 function goBackTo(path: string, schema: number): void {

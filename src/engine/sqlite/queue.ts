@@ -64,7 +64,10 @@ export class Queue {
     for (const id of interruptedBy(request.strategy, request.threadId, underWay)) this.#cancelFamily(id);
     const row = this.#insert(request);
     const run = toRun(row);
-    this.#journal.appendMessages(row, [...(request.before ?? []), { role: "user", content: request.message }]);
+    this.#journal.appendMessages(row, [
+      ...(request.before ?? []),
+      { role: "user", content: request.content ?? request.message },
+    ]);
     this.#journal.appendEvents(row, queuedEvents(run, ahead));
     return { run, created: true };
   }

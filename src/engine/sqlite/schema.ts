@@ -196,6 +196,20 @@ const MIGRATIONS: readonly string[] = [
   `,
   // 12: how many runs of one principal wait, counted with each of its new ones
   "CREATE INDEX runs_queued_by_principal ON runs (principal) WHERE status = 'queued'",
+  // 13: files of users; their bytes lie in the folder `files`, named by content
+  `
+  CREATE TABLE files (
+    id TEXT PRIMARY KEY,
+    principal TEXT NOT NULL,
+    name TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE UNIQUE INDEX files_by_principal ON files (principal, sha256);
+  CREATE INDEX files_by_content ON files (sha256);
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -38,7 +38,7 @@ async function enqueue(body: CompletionRequest, principal: string, { engine, age
   const threadId = body.thread_id ?? undefined;
   const conversation = conversationOf("messages", body.messages, null);
   const asked = { ...conversation, agentId, principal, threadId, ephemeral: threadId === undefined, metadata: {} };
-  const { run } = await engine.enqueue(newRunOf(asked));
+  const { run } = await engine.enqueue(await newRunOf(asked, engine.files));
   return run;
 }
 

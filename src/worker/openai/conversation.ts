@@ -1,13 +1,17 @@
 /** A conversation as OpenAI's clients send it, in our words. */
 import { invalid } from "../../api/check.ts";
 import type { OpenAiMessage } from "../../api/openai.ts";
-import type { Message } from "../../core/message.ts";
+import type { Part } from "../../api/parts.ts";
+import { partOfUrl } from "../foreign-parts.ts";
+
+/** What one side says: text, or parts when there are pictures. */
+type Said = string | readonly Part[];
 
 export interface Conversation {
   /** All but the last message. */
-  readonly before: readonly Message[];
+  readonly before: readonly { readonly role: "user" | "assistant"; readonly said: Said }[];
   /** What the user says now. */
-  readonly message: string;
+  readonly message: Said;
 }
 
 /**
@@ -22,20 +26,44 @@ export function conversationOf(
   instructions: string | null | undefined,
 ): Conversation {
   const given = typeof messages === "string" ? [{ role: "user" as const, content: messages }] : messages;
-  const told = given.map(({ role, content }) => ({ role, text: textOf(content) }));
-  const system = told.filter(({ role }) => role === "system" || role === "developer").map(({ text }) => text);
-  const said = told.filter(({ role }) => role === "user" || role === "assistant");
-  const last = said.at(-1);
-  if (last?.role !== "user") throw invalid(field, "a list that ends with a message of the role `user`", last?.role);
-  const first = said.findIndex(({ role }) => role === "user");
-  const inFront = [instructions, ...system].filter((text) => typeof text === "string" && text !== "");
-  const messagesToModel = said.map(({ role, text }, index): { role: "user" | "assistant"; content: string } => ({
-    role: role === "assistant" ? "assistant" : "user",
-    content: index === first ? [...inFront, text].join("\n\n") : text,
+  const told = given.map(({ role, content }, index) => ({
+    role,
+    parts: partsOf(`${field}[${index}].content`, content),
   }));
-  return { before: messagesToModel.slice(0, -1), message: messagesToModel.at(-1)?.content ?? "" };
+  const system = told.filter(({ role }) => role === "system" || role === "developer").map(({ parts }) => textOf(parts));
+  const said = told.filter(({ role }) => role === "user" || role === "assistant");
+  if (said.at(-1)?.role !== "user")
+    throw invalid(field, "a list that ends with a message of the role `user`", said.at(-1)?.role);
+  const first = said.findIndex(({ role }) => role === "user");
+  const inFront = [instructions, ...system].filter((text) => typeof text === "string" && text !== "").join("\n\n");
+  const before = said.map(({ role, parts }, index) => ({
+    role: role === "assistant" ? ("assistant" as const) : ("user" as const),
+    said: asSaid(index === first && inFront !== "" ? withText(inFront, parts) : parts),
+  }));
+  return { before: before.slice(0, -1), message: before.at(-1)?.said ?? "" };
 }
 
-function textOf(content: OpenAiMessage["content"]): string {
-  return typeof content === "string" ? content : content.map(({ text }) => text).join("\n");
+function withText(text: string, parts: readonly Part[]): Part[] {
+  const [first, ...others] = parts;
+  if (first?.type === "text") return [{ type: "text", text: `${text}\n\n${first.text}` }, ...others];
+  return [{ type: "text", text }, ...parts];
+}
+
+function asSaid(parts: readonly Part[]): Said {
+  return parts.every(({ type }) => type === "text")
+    ? textOf(parts)
+    : parts.filter((part) => part.type !== "text" || /\S/.test(part.text));
+}
+
+function partsOf(at: string, content: OpenAiMessage["content"]): Part[] {
+  if (typeof content === "string") return [{ type: "text", text: content }];
+  return content.map((part, index): Part => {
+    if ("text" in part && typeof part.text === "string") return { type: "text", text: part.text };
+    const { image_url: url } = part as { readonly image_url: string | { readonly url: string } };
+    return partOfUrl(`${at}[${index}].image_url`, typeof url === "string" ? url : url.url);
+  });
+}
+
+function textOf(parts: readonly Part[]): string {
+  return parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n");
 }

@@ -68,6 +68,26 @@ test("the conversation that the client sends is what the model reads, and no thr
   expect(said.slice(0, 3)).toEqual(["Be short.\n\nMy name is Ana.", "Hello Ana.", "Who am I?"]);
 });
 
+test("a picture in the conversation goes to the model", async () => {
+  await using cluster = await startCluster();
+  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4//8/AwAI/AL+hc2rNAAAAABJRU5ErkJggg==";
+  const url = `data:image/png;base64,${pixel}`;
+  const content = [
+    { type: "text" as const, text: "What is this?" },
+    { type: "image_url" as const, image_url: { url } },
+  ];
+  const openai = clientOf(cluster);
+  await openai.chat.completions.create({ model: "assistant", messages: [{ role: "user", content }] });
+  const input = [
+    { role: "user" as const, content: [{ type: "input_image" as const, image_url: url, detail: "auto" as const }] },
+  ];
+  expect(await openai.responses.create({ model: "assistant", input })).toMatchObject({ status: "completed" });
+  for (const { run_id: runId } of (await cluster.engine.runs({ limit: 2 })).items) {
+    const [turn] = await cluster.engine.history(runId);
+    expect(JSON.stringify(turn?.messages[0]?.content)).toContain('"source":{"type":"file"');
+  }
+});
+
 test("with thread_id the conversation is kept, and only the new message is stored", async () => {
   await using cluster = await startCluster();
   const openai = clientOf(cluster);

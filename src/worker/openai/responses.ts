@@ -61,7 +61,7 @@ async function enqueue(body: ResponseRequest, principal: string, deps: OwnDeps):
       ...(background && { [OURS.background]: true }),
     },
   };
-  const { run } = await deps.engine.enqueue(newRunOf(asked));
+  const { run } = await deps.engine.enqueue(await newRunOf(asked, deps.engine.files));
   return run;
 }
 

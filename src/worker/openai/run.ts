@@ -3,7 +3,10 @@ import { createHash } from "node:crypto";
 import type { Agent } from "../../core/agent.ts";
 import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
+import type { Message } from "../../core/message.ts";
 import type { NewRun } from "../../core/run.ts";
+import type { Files } from "../../engine/files.ts";
+import { saidBy, type Sender } from "../message-parts.ts";
 import type { OwnEngine } from "../own-engine.ts";
 import type { StoredEvent } from "../../protocols/encoder.ts";
 import type { Conversation } from "./conversation.ts";
@@ -32,21 +35,32 @@ export interface AskedRun extends Conversation {
   readonly metadata: Record<string, unknown>;
 }
 
-export function newRunOf({ threadId, before, message, ...asked }: AskedRun): NewRun {
+/** Pictures become files of the principal's. @throws AppError INVALID_REQUEST, FILES_FULL */
+export async function newRunOf({ threadId, before, message, ...asked }: AskedRun, files: Files): Promise<NewRun> {
+  const sender = { files, principal: asked.principal };
   return {
     ...asked,
+    ...(await saidBy(message, sender)),
     runId: newId("run"),
     runIdChosen: false,
     threadId: threadId ?? newId("thread"),
     parentRunId: null,
     // A thread that is kept here has what was said before.
-    before: threadId === undefined ? before : [],
-    message,
+    before: threadId === undefined ? await storedMessages(before, sender) : [],
     strategy: "enqueue",
     timeoutMs: null,
     idempotencyKey: null,
-    fingerprint: createHash("sha256").update(message).digest("base64url"),
+    fingerprint: createHash("sha256").update(JSON.stringify(message)).digest("base64url"),
   };
+}
+
+async function storedMessages(before: Conversation["before"], sender: Sender): Promise<Message[]> {
+  const messages: Message[] = [];
+  for (const { role, said } of before) {
+    const { message, content = message } = await saidBy(said, sender);
+    messages.push({ role, content });
+  }
+  return messages;
 }
 
 /** All events of a run so far. */

@@ -1,10 +1,13 @@
 /** Runs an agent for a client of AG-UI: its last message is a run in the thread that it names. */
 import { RUN_AGENT, type RunAgentInput } from "../../api/ag-ui.ts";
+import type { Chat } from "../../api/chat.ts";
 import { invalid } from "../../api/check.ts";
+import type { Part } from "../../api/parts.ts";
 import type { Message } from "../../core/message.ts";
 import { AgUiStream } from "../../protocols/ag-ui-stream.ts";
 import type { AppRouter } from "../app.ts";
 import { newRunOf } from "../chat-request.ts";
+import { partOfUrl } from "../foreign-parts.ts";
 import type { OwnEngine } from "../own-engine.ts";
 import { streamRun } from "../follow-run.ts";
 import { serve, TAKEN } from "../serve.ts";
@@ -16,7 +19,8 @@ export function agUiRoutes(router: AppRouter): void {
     const message = newestOf(body);
     const chat = { agent_id: params.agent_id, message, thread_id: threadId, run_id: runId };
     const principal = ctx.state.principal.id;
-    const asked = newRunOf(chat, { agents, principal, idempotencyKey: null, given: chat });
+    const options = { agents, principal, idempotencyKey: null, given: chat, files: engine.files };
+    const asked = await newRunOf(chat, options);
     const { run } = await engine.enqueue({ ...asked, before: await saidBefore(body, engine) });
     ctx.respond = false;
     const encoder = new AgUiStream({ messages, after: headers["last-event-id"] ?? 0 });
@@ -26,11 +30,29 @@ export function agUiRoutes(router: AppRouter): void {
 }
 
 /** @throws AppError INVALID_REQUEST */
-function newestOf({ messages }: RunAgentInput): string {
+function newestOf({ messages }: RunAgentInput): Chat["message"] {
   const newest = messages.at(-1);
-  const text = textOf(newest?.content);
-  if (newest?.role === "user" && text !== "") return text;
-  throw invalid("messages", "a list that ends with a message of the role `user`, with text", newest);
+  const parts = newest?.role === "user" ? partsOf(newest.content) : [];
+  if (parts.length > 0) return parts.every(({ type }) => type === "text") ? textOf(newest?.content) : parts;
+  throw invalid("messages", "a list that ends with a message of the role `user` that says something", newest);
+}
+
+interface Given {
+  readonly type?: unknown;
+  readonly text?: unknown;
+  readonly source?: { readonly type?: unknown; readonly value?: unknown; readonly mimeType?: string };
+}
+
+/** https://docs.ag-ui.com/concepts/messages: text, or parts whose source is a URL or base64. */
+function partsOf(content: unknown): Part[] {
+  const given = typeof content === "string" ? [{ type: "text", text: content }] : content;
+  if (!Array.isArray(given)) return [];
+  return given.flatMap(({ type, text, source }: Given, index): Part[] => {
+    if (type === "text") return typeof text === "string" && /\S/.test(text) ? [{ type, text }] : [];
+    const { type: kind, value, mimeType = "image/*" } = source ?? {};
+    const url = kind === "data" ? `data:${mimeType};base64,${String(value)}` : value;
+    return [partOfUrl(`messages.content[${index}]`, url, mimeType)];
+  });
 }
 
 /** A thread that is new here may be an old one of the client's. */

@@ -75,7 +75,8 @@ async function enqueue({ body, given, headers }: AskedChat, ctx: Context, deps: 
   const { engine, agents, log } = deps;
   const idempotencyKey = headers["idempotency-key"] ?? null;
   const principal = ctx.state.principal.id;
-  const { run, created } = await engine.enqueue(newRunOf(body, { agents, principal, idempotencyKey, given }));
+  const asked = await newRunOf(body, { agents, principal, idempotencyKey, given, files: engine.files });
+  const { run, created } = await engine.enqueue(asked);
   if (!created) ctx.set("Idempotent-Replayed", "true");
   const cancel = () => {
     engine.cancel(run.run_id).catch((error: unknown) => log.error({ err: error, run_id: run.run_id }, "cancel failed"));

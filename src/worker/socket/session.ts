@@ -107,8 +107,10 @@ export class SocketSession {
     assertMay(principal, BEGIN_CHAT);
     // As over HTTP, where the body has neither: the same chat is a repeat, whichever way it comes.
     const { op: _, id: __, ...body } = given as Record<string, unknown>;
-    const newRun = newRunOf(chat, { agents: deps.agents, principal: principal.id, idempotencyKey: null, given: body });
-    const { run, created } = await deps.engine.enqueue(newRun);
+    const { agents, engine } = deps;
+    const options = { agents, principal: principal.id, idempotencyKey: null, given: body, files: engine.files };
+    const newRun = await newRunOf(chat, options);
+    const { run, created } = await engine.enqueue(newRun);
     const { run_id, thread_id, agent_id, status } = run;
     this.#send({ id, ok: true, run_id, thread_id, agent_id, status, created });
   }

@@ -1,0 +1,62 @@
+/** Pictures and documents that users send and models read: what one is, and which kinds there are. Pure. */
+
+import { AppError } from "./errors.ts";
+
+export interface StoredFile {
+  readonly file_id: string;
+  readonly principal: string;
+  /** As the client called it, for people. */
+  readonly name: string;
+  readonly media_type: MediaType;
+  readonly bytes: number;
+  /** Hex. Files of one content are stored once. */
+  readonly sha256: string;
+  /** Milliseconds since the epoch. */
+  readonly created_at: number;
+}
+
+/** What the Messages API reads: as an image, and as a document. */
+export const IMAGE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp"] as const;
+export const DOCUMENT_TYPES = ["application/pdf", "text/plain"] as const;
+export type MediaType = (typeof IMAGE_TYPES)[number] | (typeof DOCUMENT_TYPES)[number];
+
+/** How many bytes of a file tell its kind. */
+export const HEAD_BYTES = 512;
+
+/** Latin-1: a character is a byte. */
+const SIGNATURES: readonly (readonly [MediaType, (head: string) => boolean])[] = [
+  ["image/png", (head) => head.startsWith("\x89PNG\r\n\x1a\n")],
+  ["image/jpeg", (head) => head.startsWith("\xff\xd8\xff")],
+  ["image/gif", (head) => head.startsWith("GIF87a") || head.startsWith("GIF89a")],
+  ["image/webp", (head) => head.startsWith("RIFF") && head.startsWith("WEBP", 8)],
+  ["application/pdf", (head) => head.startsWith("%PDF-")],
+];
+
+/**
+ * The kind of a file by its first bytes; what a client says of it counts for nothing.
+ * @param head its first HEAD_BYTES bytes, fewer when it has fewer
+ * @returns undefined for what no model reads
+ */
+export function mediaTypeOf(head: Uint8Array): MediaType | undefined {
+  const latin1 = String.fromCodePoint(...head);
+  const [known] = SIGNATURES.find(([, matches]) => matches(latin1)) ?? [];
+  return known ?? (isText(head) ? "text/plain" : undefined);
+}
+
+/** UTF-8 without control characters. The last character may be cut off. */
+function isText(head: Uint8Array): boolean {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: true });
+    return head.length > 0 && !/[\p{Cc}]/u.test(text.replaceAll(/[\t\n\r\f]/g, ""));
+  } catch {
+    return false;
+  }
+}
+
+export function isImage(type: MediaType): boolean {
+  return (IMAGE_TYPES as readonly string[]).includes(type);
+}
+
+export function fileNotFound(fileId: string): AppError {
+  return new AppError("FILE_NOT_FOUND", `There is no file ${JSON.stringify(fileId.slice(0, 140))}; upload it anew.`);
+}

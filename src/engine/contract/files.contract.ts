@@ -1,0 +1,64 @@
+/** Files of users: stored once by content, found by id, bounded per principal. */
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { StoredFile } from "../../core/file.ts";
+import { newId } from "../../core/id.ts";
+import { MAX_FILES_BYTES } from "../../core/limits.ts";
+import type { Engine } from "../engine.ts";
+import type { OpenEngine } from "./setup.ts";
+
+async function save({ files }: Engine, text: string, overrides: Partial<StoredFile> = {}): Promise<StoredFile> {
+  const path = join(await files.incoming(), newId("upload"));
+  await writeFile(path, text);
+  return files.save({
+    path,
+    file_id: newId("file"),
+    principal: "ana",
+    name: "notes.txt",
+    media_type: "text/plain",
+    bytes: text.length,
+    sha256: createHash("sha256").update(text).digest("hex"),
+    created_at: 1,
+    ...overrides,
+  });
+}
+
+export function testFiles(open: OpenEngine): void {
+  test("a file that was saved is found and read under its id, by every process", async () => {
+    await using data = await open();
+    const file = await save(data.engine, "hello");
+    const other = await data.another();
+    expect(await other.files.find(file.file_id)).toEqual(file);
+    expect((await other.files.read(file.file_id)).toString()).toBe("hello");
+  });
+
+  test("the same bytes of one principal are one file, of another principal another", async () => {
+    await using data = await open();
+    const first = await save(data.engine, "hello");
+    expect(await save(data.engine, "hello", { name: "again" })).toEqual(first);
+    const other = await save(data.engine, "hello", { principal: "bob" });
+    expect(other.file_id).not.toBe(first.file_id);
+  });
+
+  test("a removed file is gone, and another one with the same bytes stays", async () => {
+    await using data = await open();
+    const first = await save(data.engine, "hello");
+    const other = await save(data.engine, "hello", { principal: "bob" });
+    expect(await data.engine.files.remove(first.file_id)).toBe(true);
+    expect(await data.engine.files.remove(first.file_id)).toBe(false);
+    expect(await data.engine.files.find(first.file_id)).toBeUndefined();
+    expect((await data.engine.files.read(other.file_id)).toString()).toBe("hello");
+    await data.engine.files.remove(other.file_id);
+    await expect(data.engine.files.read(other.file_id)).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
+    expect((await data.engine.files.read((await save(data.engine, "hello")).file_id)).toString()).toBe("hello");
+  });
+
+  test("a principal's files are bounded, and another's are not counted", async () => {
+    await using data = await open();
+    await save(data.engine, "a", { bytes: MAX_FILES_BYTES });
+    await expect(save(data.engine, "b")).rejects.toMatchObject({ code: "FILES_FULL" });
+    await save(data.engine, "b", { principal: "bob" });
+  });
+}

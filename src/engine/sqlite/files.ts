@@ -1,0 +1,111 @@
+/**
+ * Files of users: a row each in the database, and the bytes beside it in `DATA_DIR/files/`, named by their content. A
+ * row is written when the bytes are in place, and removed before they go: a row never lacks its bytes.
+ */
+import { renameSync, rmSync } from "node:fs";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { fileNotFound, type StoredFile } from "../../core/file.ts";
+import type { Files, NewFile } from "../files.ts";
+import { assertRoom } from "../rules/files.ts";
+import { storageError } from "./connection.ts";
+import type { SqliteConnections } from "./engine.ts";
+import type { Writer } from "./writer.ts";
+
+export class SqliteFiles implements Files {
+  readonly #folder: string;
+  readonly #writer: Writer;
+  readonly #reading: ReturnType<typeof readStatements>;
+  readonly #writing: ReturnType<typeof writeStatements>;
+
+  constructor({ path, reading, writing }: SqliteConnections, writer: Writer) {
+    this.#folder = join(dirname(path), "files");
+    this.#writer = writer;
+    this.#reading = readStatements(reading);
+    this.#writing = writeStatements(writing);
+  }
+
+  async incoming(): Promise<string> {
+    const folder = join(this.#folder, "incoming");
+    await onDisk(mkdir(folder, { recursive: true, mode: 0o700 }));
+    return folder;
+  }
+
+  async save({ path, ...file }: NewFile): Promise<StoredFile> {
+    const place = this.#placeOf(file.sha256);
+    try {
+      await onDisk(mkdir(dirname(place), { recursive: true, mode: 0o700 }));
+      return await this.#writer.run(() => this.#insert(file, { path, place }));
+    } finally {
+      // Nothing is left there when the bytes were taken.
+      await rm(path, { force: true });
+    }
+  }
+
+  async find(fileId: string): Promise<StoredFile | undefined> {
+    return this.#reading.byId.get(fileId) as StoredFile | undefined;
+  }
+
+  async read(fileId: string): Promise<Buffer> {
+    const file = await this.find(fileId);
+    if (!file) throw fileNotFound(fileId);
+    return onDisk(readFile(this.#placeOf(file.sha256)));
+  }
+
+  async remove(fileId: string): Promise<boolean> {
+    const removed = await this.#writer.run(() => this.#writing.remove.get(fileId) as { sha256: string } | undefined);
+    // In a transaction of its own: bytes that are gone cannot be rolled back.
+    if (removed) await this.#removeUnused(removed.sha256);
+    return removed !== undefined;
+  }
+
+  /** The bytes move within the transaction: the write lock keeps `#removeUnused` of every process away meanwhile. */
+  #insert(file: StoredFile, { path, place }: { readonly path: string; readonly place: string }): StoredFile {
+    const known = this.#writing.byContent.get(file.principal, file.sha256) as StoredFile | undefined;
+    if (known) return known;
+    const { bytes } = this.#writing.bytesOf.get(file.principal) as { bytes: number };
+    assertRoom(file, bytes);
+    this.#writing.insert.run({ ...file });
+    renameSync(path, place);
+    return file;
+  }
+
+  #removeUnused(sha256: string): Promise<void> {
+    return this.#writer.run(() => {
+      if (!this.#writing.users.get(sha256)) rmSync(this.#placeOf(sha256), { force: true });
+    });
+  }
+
+  #placeOf(sha256: string): string {
+    return join(this.#folder, sha256.slice(0, 2), sha256);
+  }
+}
+
+/** Failures of the disk in the terms of the engine. */
+async function onDisk<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw storageError(error);
+  }
+}
+
+const FILE = "SELECT id AS file_id, principal, name, media_type, bytes, sha256, created_at FROM files";
+
+function readStatements(db: DatabaseSync) {
+  return { byId: db.prepare(`${FILE} WHERE id = ?`) } satisfies Record<string, StatementSync>;
+}
+
+function writeStatements(db: DatabaseSync) {
+  return {
+    byContent: db.prepare(`${FILE} WHERE principal = ? AND sha256 = ?`),
+    bytesOf: db.prepare("SELECT coalesce(sum(bytes), 0) AS bytes FROM files WHERE principal = ?"),
+    insert: db.prepare(
+      "INSERT INTO files (id, principal, name, media_type, bytes, sha256, created_at) " +
+        "VALUES (:file_id, :principal, :name, :media_type, :bytes, :sha256, :created_at)",
+    ),
+    remove: db.prepare("DELETE FROM files WHERE id = ? RETURNING sha256"),
+    users: db.prepare("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1"),
+  } satisfies Record<string, StatementSync>;
+}

@@ -1,0 +1,174 @@
+/** Pictures and documents: uploaded raw and as a form, in messages as bytes, URL and id, and what the model gets of them. */
+import { createHash } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { MAX_FILE_BYTES } from "../core/limits.ts";
+import { startCluster, type Cluster } from "../testing/cluster.ts";
+
+/** One white pixel. */
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4//8/AwAI/AL+hc2rNAAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+type Sent = NonNullable<RequestInit["body"]>;
+
+interface FileBody {
+  readonly file_id: string;
+  readonly [field: string]: unknown;
+}
+
+async function upload({ client }: Cluster, body: Sent, { query = "", type = "application/octet-stream" } = {}) {
+  const headers: Record<string, string> = body instanceof FormData ? {} : { "Content-Type": type };
+  const { status, body: answer } = await client.ask(`/api/files${query}`, { method: "POST", body, headers });
+  return { status, file: answer as unknown as FileBody, detail: answer.detail };
+}
+
+function formOf(bytes: Buffer, name: string): FormData {
+  const form = new FormData();
+  form.append("file", new Blob([Uint8Array.from(bytes)]), name);
+  return form;
+}
+
+function chat({ client }: Cluster, message: unknown, more: object = {}) {
+  return client.post("/api/chat", { agent_id: "assistant", message, ...more });
+}
+
+test("a raw body and a form are the same file, told by its first bytes, and read back byte for byte", async () => {
+  await using cluster = await startCluster();
+  const raw = await upload(cluster, Uint8Array.from(PNG), { query: "?name=white.png", type: "text/html" });
+  expect(raw).toMatchObject({ status: 201, file: { name: "white.png", media_type: "image/png", bytes: PNG.length } });
+  expect(raw.file["sha256"]).toBe(createHash("sha256").update(PNG).digest("hex"));
+  const form = await upload(cluster, formOf(PNG, "again.png"));
+  expect(form.file.file_id).toBe(raw.file.file_id);
+  const response = await cluster.client.fetch(`/api/files/${raw.file.file_id}`);
+  expect(response.headers.get("content-type")).toBe("image/png");
+  expect(response.headers.get("content-security-policy")).toContain("sandbox");
+  expect(Buffer.from(await response.arrayBuffer())).toEqual(PNG);
+});
+
+test("a form gives its file's name", async () => {
+  await using cluster = await startCluster();
+  const { file } = await upload(cluster, formOf(PNG, "cat.png"));
+  expect(file).toMatchObject({ name: "cat.png", media_type: "image/png" });
+});
+
+test.each<[string, { readonly body: () => Sent; readonly status: number; readonly detail: RegExp }]>([
+  ["a program", { body: () => Uint8Array.from([0x7f, 0x45, 0x4c, 0x46, 0]), status: 415, detail: /Expected a PNG/ }],
+  ["nothing", { body: () => "", status: 415, detail: /Expected a PNG/ }],
+  ["a form without a file", { body: () => new FormData(), status: 400, detail: /one file/ }],
+  ["more than 32 MiB", { body: () => new Uint8Array(MAX_FILE_BYTES + 1), status: 413, detail: /at most/ }],
+  [
+    "a form with more than 32 MiB",
+    { body: () => formOf(Buffer.alloc(MAX_FILE_BYTES + 1), "big"), status: 413, detail: /at most/ },
+  ],
+])("%s is refused, and nothing stays on the disk", async (_name, { body, status, detail }) => {
+  await using cluster = await startCluster();
+  const refused = await upload(cluster, body());
+  expect(refused.status).toBe(status);
+  expect(refused.detail).toMatch(detail);
+  expect(await readdir(await cluster.engine.files.incoming())).toEqual([]);
+});
+
+test("a picture goes to the model as its bytes, whichever way it came, and the thread keeps its id", async () => {
+  await using cluster = await startCluster();
+  const { file } = await upload(cluster, Uint8Array.from(PNG));
+  const sources = [
+    { type: "file", file_id: file.file_id },
+    { type: "base64", media_type: "image/png", data: PNG.toString("base64") },
+  ];
+  for (const source of sources) {
+    const message = [
+      { type: "text", text: "What is this?" },
+      { type: "image", source },
+    ];
+    expect(await chat(cluster, message, { thread_id: "t" })).toMatchObject({
+      status: 200,
+      body: { status: "completed" },
+    });
+  }
+  const { body } = await cluster.client.get("/api/threads/t");
+  const said = (body["messages"] as { role: string; content: unknown }[]).filter(({ role }) => role === "user");
+  const stored = [
+    { type: "text", text: "What is this?" },
+    { type: "image", source: sources[0] },
+  ];
+  expect(said.map(({ content }) => content)).toEqual([stored, stored]);
+  expect(body["title"]).toBe("What is this?");
+});
+
+test("a picture at a URL, a document and a text file go to the model", async () => {
+  await using cluster = await startCluster();
+  const pdf = await upload(cluster, "%PDF-1.7\n1 0 obj\n");
+  const notes = await upload(cluster, "Remember the milk.");
+  const message = [
+    { type: "image", source: { type: "url", url: "https://example.com/cat.png" } },
+    { type: "document", source: { type: "file", file_id: pdf.file.file_id } },
+    { type: "document", source: { type: "file", file_id: notes.file.file_id } },
+  ];
+  expect(await chat(cluster, message)).toMatchObject({ status: 200, body: { status: "completed" } });
+});
+
+test("a file that was deleted is told to the model as deleted, and the thread lives on", async () => {
+  await using cluster = await startCluster();
+  const { file } = await upload(cluster, Uint8Array.from(PNG));
+  const message = [{ type: "image", source: { type: "file", file_id: file.file_id } }];
+  await chat(cluster, message, { thread_id: "t" });
+  expect((await cluster.client.fetch(`/api/files/${file.file_id}`, { method: "DELETE" })).status).toBe(204);
+  expect((await cluster.client.get(`/api/files/${file.file_id}`)).status).toBe(404);
+  expect(await chat(cluster, "And now?", { thread_id: "t" })).toMatchObject({ body: { status: "completed" } });
+});
+
+test.each<[string, unknown, RegExp]>([
+  ["a file that does not exist", [{ type: "image", source: { type: "file", file_id: "file_x" } }], /no file "file_x"/],
+  [
+    "bytes that are no picture",
+    [{ type: "image", source: { type: "base64", media_type: "image/png", data: "aGVsbG8=" } }],
+    /`message\[0\].source.data` to be the bytes of an image/,
+  ],
+  ["no part", [], /`message` to be/],
+])("%s in a message is refused by name", async (_name, message, detail) => {
+  await using cluster = await startCluster();
+  const { status, body } = await chat(cluster, message);
+  expect([400, 404]).toContain(status);
+  expect(body.detail).toMatch(detail);
+});
+
+test("a picture that is said to be a document is refused", async () => {
+  await using cluster = await startCluster();
+  const { file } = await upload(cluster, Uint8Array.from(PNG));
+  const message = [{ type: "document", source: { type: "file", file_id: file.file_id } }];
+  expect((await chat(cluster, message)).body.detail).toContain('Expected `message[0].type` to be "image"');
+});
+
+test("a file of somebody else does not exist", async () => {
+  const apiKeys = ["ana", "bob"].map((name) => ({ name, secret: `${name}-long-secret`, role: "client" as const }));
+  await using cluster = await startCluster({ settings: { apiKeys } });
+  const { file } = await upload(cluster, Uint8Array.from(PNG));
+  const bob = { Authorization: "Bearer bob-long-secret", "Content-Type": "application/json" };
+  const path = `/api/files/${file.file_id}`;
+  const asked = (method: string) => cluster.client.fetch(path, { method, headers: bob });
+  expect((await asked("GET")).status).toBe(404);
+  expect((await asked("DELETE")).status).toBe(404);
+  const message = [{ type: "image", source: { type: "file", file_id: file.file_id } }];
+  const body = JSON.stringify({ agent_id: "assistant", message });
+  expect((await cluster.client.fetch("/api/chat", { method: "POST", headers: bob, body })).status).toBe(404);
+  expect((await cluster.client.fetch(path)).status).toBe(200);
+});
+
+test("bytes that come no further leave nothing on the disk", async () => {
+  await using cluster = await startCluster();
+  const abort = new AbortController();
+  const slow = new ReadableStream({
+    start(controller) {
+      controller.enqueue(Uint8Array.from(PNG));
+      setTimeout(() => abort.abort(), 50);
+    },
+  });
+  const init = { method: "POST", body: slow, signal: abort.signal, duplex: "half" } as RequestInit;
+  await expect(cluster.client.fetch("/api/files", init)).rejects.toThrow("abort");
+  const folder = await cluster.engine.files.incoming();
+  await expect.poll(() => readdir(folder)).toEqual([]);
+  expect(await readdir(join(folder, ".."))).toEqual(["incoming"]);
+});

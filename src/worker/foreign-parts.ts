@@ -1,0 +1,22 @@
+/** Pictures and documents of other protocols, which name them by URL: of the web, or of the bytes themselves. */
+import { invalid } from "../api/check.ts";
+import { PART, type Part } from "../api/parts.ts";
+
+/**
+ * @param at which field it is, for refusals
+ * @param mediaType what the client says; a data URL says it too
+ * @throws AppError INVALID_REQUEST
+ */
+export function partOfUrl(at: string, url: unknown, mediaType = "image/*"): Part {
+  const [, ofData, data] = /^data:([^;,]+);base64,(.+)$/s.exec(String(url)) ?? [];
+  const kind = ofData ?? mediaType;
+  const type = kind.startsWith("image/") ? "image" : "document";
+  const source = data === undefined ? { type: "url", url } : { type: "base64", media_type: kind, data };
+  const part = PART.safeParse({ type, source });
+  if (part.success) return part.data;
+  throw invalid(
+    at,
+    "an http or https URL, or a data URL with a picture, PDF or text in base64",
+    String(url).slice(0, 60),
+  );
+}

@@ -1,0 +1,37 @@
+/** Files of users: upload, read, delete. */
+import { DELETE_FILE, POST_FILE, READ_FILE } from "../../api/files.ts";
+import { fileNotFound, type StoredFile } from "../../core/file.ts";
+import type { AppRouter } from "../app.ts";
+import { answer, serve, TAKEN } from "../serve.ts";
+import { takeUpload } from "../upload.ts";
+
+export function fileRoutes(router: AppRouter): void {
+  serve(router, POST_FILE, async ({ query }, ctx, { engine }) => {
+    const { files } = engine;
+    const options = { folder: await files.incoming(), principal: ctx.state.principal.id, name: query.name };
+    const file = await files.save(await takeUpload(ctx, options));
+    return answer(201, show(file), { Location: `/api/files/${file.file_id}` });
+  });
+
+  serve(router, READ_FILE, async ({ params }, ctx, { engine }) => {
+    const file = await engine.files.find(params.file_id);
+    if (!file) throw fileNotFound(params.file_id);
+    ctx.type = file.media_type;
+    // A document of a user must not run as a page of ours, whatever a browser takes it for.
+    ctx.set({
+      "Content-Security-Policy": "sandbox; default-src 'none'",
+      "Cache-Control": "private, max-age=31536000, immutable",
+    });
+    ctx.body = await engine.files.read(params.file_id);
+    return TAKEN;
+  });
+
+  serve(router, DELETE_FILE, async ({ params }, _ctx, { engine }) => {
+    if (!(await engine.files.remove(params.file_id))) throw fileNotFound(params.file_id);
+    return answer(204, undefined);
+  });
+}
+
+function show({ file_id, name, media_type, bytes, sha256, created_at }: StoredFile) {
+  return { file_id, name, media_type, bytes, sha256, created_at };
+}

@@ -1,0 +1,114 @@
+/**
+ * Takes the bytes of one file from a request, raw or as multipart/form-data, and writes them to disk as they come: the
+ * worker holds one chunk of it. Called by `routes/files.ts`.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { open, rm } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { join } from "node:path";
+import { Transform, type Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { AppError } from "../core/errors.ts";
+import { HEAD_BYTES, mediaTypeOf } from "../core/file.ts";
+import { newId } from "../core/id.ts";
+import { MAX_FILE_BYTES, MAX_FILE_NAME_CHARACTERS } from "../core/limits.ts";
+import type { NewFile } from "../engine/files.ts";
+import type { Context } from "./serve.ts";
+
+export interface UploadOptions {
+  readonly folder: string;
+  readonly principal: string;
+  readonly name: string | undefined;
+}
+
+/** @throws AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST; then nothing is left on the disk */
+export async function takeUpload(ctx: Context, { folder, principal, name = "file" }: UploadOptions): Promise<NewFile> {
+  const { req: request } = ctx;
+  if (Number(request.headers["content-length"] ?? 0) > MAX_FILE_BYTES + FORM_BYTES) throw tooLarge();
+  if (request.headers.expect !== undefined && !ctx.res.headersSent) ctx.res.writeContinue();
+  const isForm = /^multipart\/form-data\b/i.test(request.headers["content-type"] ?? "");
+  const taken = isForm ? await takeForm(ctx, folder) : { name, path: await takeRaw(request, folder) };
+  try {
+    return { ...(await describe(taken.path)), ...taken, file_id: newId("file"), principal, created_at: Date.now() };
+  } catch (error) {
+    await rm(taken.path, { force: true });
+    throw error;
+  }
+}
+
+/** What multipart/form-data adds around the bytes of the file. */
+const FORM_BYTES = 64 * 1024;
+
+interface Taken {
+  readonly name: string;
+  readonly path: string;
+}
+
+async function takeRaw(request: IncomingMessage, folder: string): Promise<string> {
+  const path = join(folder, newId("upload"));
+  let bytes = 0;
+  const bounded = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      done(bytes > MAX_FILE_BYTES ? tooLarge() : null, chunk);
+    },
+  });
+  try {
+    await pipeline(request as Readable, bounded, createWriteStream(path, { mode: 0o600 }));
+    return path;
+  } catch (error) {
+    await rm(path, { force: true });
+    if (error instanceof AppError) throw error;
+    throw request.complete
+      ? error
+      : new AppError("INVALID_REQUEST", "The body ended before all of it came.", { cause: error });
+  }
+}
+
+/** The parser is loaded with the first form: few servers are ever sent one. */
+async function takeForm(ctx: Context, folder: string): Promise<Taken> {
+  const { koaBody } = await import("koa-body");
+  const parse = koaBody({
+    json: false,
+    urlencoded: false,
+    text: false,
+    multipart: true,
+    formidable: {
+      uploadDir: folder,
+      maxFiles: 1,
+      maxFileSize: MAX_FILE_BYTES,
+      maxFieldsSize: FORM_BYTES,
+      maxFields: 10,
+    },
+    onError: (error) => {
+      throw ofForm(error);
+    },
+  });
+  await parse(ctx, async () => {});
+  const [file, ...more] = Object.values(ctx.request.files ?? {}).flat();
+  for (const { filepath } of more) await rm(filepath, { force: true });
+  if (!file) throw new AppError("INVALID_REQUEST", "Expected the form to have one file.");
+  return { name: (file.originalFilename ?? "file").slice(0, MAX_FILE_NAME_CHARACTERS), path: file.filepath };
+}
+
+function ofForm(error: Error & { readonly httpCode?: number }): AppError {
+  if (error.httpCode === 413) return tooLarge();
+  return new AppError("INVALID_REQUEST", `Expected a form with one file (${error.message}).`, { cause: error });
+}
+
+/** Kind, size and digest of bytes on the disk. */
+async function describe(path: string) {
+  const digest = createHash("sha256");
+  for await (const chunk of createReadStream(path)) digest.update(chunk as Buffer);
+  await using file = await open(path);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+  const mediaType = mediaTypeOf(buffer.subarray(0, bytesRead));
+  if (!mediaType)
+    throw new AppError("UNSUPPORTED_MEDIA_TYPE", "Expected a PNG, JPEG, GIF or WebP picture, a PDF, or text in UTF-8.");
+  return { media_type: mediaType, bytes: (await file.stat()).size, sha256: digest.digest("hex") };
+}
+
+function tooLarge(): AppError {
+  return new AppError("BODY_TOO_LARGE", `Expected a file of at most ${MAX_FILE_BYTES} bytes.`);
+}

@@ -18,7 +18,11 @@ export function Tokens({ usage }: { usage: Usage | null }) {
 
 export function Cost({ agentId, usage }: { agentId: string; usage: Usage | null }) {
   if (!usage) return <Unknown />;
-  const cost = costOf(usage, priceOf(agentId, agents.value));
+  return <Dollars cost={costOf(usage, priceOf(agentId, agents.value))} />;
+}
+
+/** @param cost undefined without a price */
+export function Dollars({ cost }: { cost: number | undefined }) {
   if (cost === undefined)
     return (
       <span class="mute" title="No price in config/agents.ts">

@@ -35,7 +35,7 @@ export interface ReasoningItem extends ItemBase, Voidable {
  */
 export type ToolState = "writing" | "ready" | "running" | "waiting" | "done" | "failed" | "interrupted";
 
-/** The run that does a tool call's work. */
+/** A run that does work of a tool call. */
 export interface Delegated {
   readonly runId: string;
   readonly agentId: string;
@@ -50,7 +50,12 @@ export interface ToolItem extends ItemBase, Voidable {
   result: string | null;
   startedAt: number | null;
   endedAt: number | null;
-  delegated: Delegated | null;
+  /** Bounded by the tasks that one call may hand over. */
+  readonly delegated: Delegated[];
+  /** How far it is, while it says so: in words, or as a part of 1. */
+  progress: string | number | null;
+  /** The end of what it wrote to stdout and stderr. */
+  output: string | null;
 }
 
 export interface AttemptItem extends ItemBase {

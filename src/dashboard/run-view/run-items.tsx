@@ -18,6 +18,8 @@ interface Props {
 
 /** So many tool calls are open at first on the page of a run; a long run would bury its answer below them. */
 const OPEN_TOOLS = 3;
+/** Of one call; the others are folded. */
+const OPEN_DELEGATED = 3;
 
 export function RunItems({ items, isDetailed, depth = 0 }: Props) {
   let tools = 0;
@@ -80,14 +82,16 @@ function Tool({ tool, isOpen, depth }: { tool: ToolItem } & Pick<RowProps, "isOp
   return (
     <>
       {/* Of a delegated call the run says what came of it. */}
-      <ToolCall tool={tool} isOpen={isOpen && !delegated} />
-      {delegated && depth < MAX_DELEGATION_DEPTH && (
-        <DelegatedRun
-          to={delegated}
-          isOpenAtFirst={isOpen}
-          show={(items) => <RunItems items={items} isDetailed={false} depth={depth + 1} />}
-        />
-      )}
+      <ToolCall tool={tool} isOpen={isOpen && delegated.length === 0} />
+      {depth < MAX_DELEGATION_DEPTH &&
+        delegated.map((to, index) => (
+          <DelegatedRun
+            key={to.runId}
+            to={to}
+            isOpenAtFirst={isOpen && index < OPEN_DELEGATED}
+            show={(items) => <RunItems items={items} isDetailed={false} depth={depth + 1} />}
+          />
+        ))}
     </>
   );
 }

@@ -33,6 +33,16 @@ const started: WireEvent[] = [
   { seq: 3, timestamp: 1_010, type: "CUSTOM", name: "evenkeel.claimed", value: { owner: "agent-1-9", attempt: 1 } },
 ];
 
+const waiting = (seq: number, runId: string): WireEvent => ({
+  ...custom("waiting", { tool_call_id: "c", run_id: runId, agent_id: "a" }),
+  seq,
+  timestamp: 1_030 + seq,
+});
+
+function custom(name: string, value: object) {
+  return { type: "CUSTOM", name: `evenkeel.${name}`, value } as const;
+}
+
 describe("real journals", () => {
   test("a tool call has its arguments, its result and its times, between the words around it", () => {
     const view = viewOf(journal("tool"));
@@ -201,7 +211,7 @@ describe("what seldom happens", () => {
       { seq: 8, timestamp: 1_040, ...delegated("c") },
     ]);
     expect(view).toMatchObject({ status: "running", delegatedRuns: 1 });
-    expect(toolOf(view)).toMatchObject({ state: "waiting", delegated: { runId: "run_c", agentId: "a" } });
+    expect(toolOf(view)).toMatchObject({ state: "waiting", delegated: [{ runId: "run_c", agentId: "a" }] });
     view.apply({ seq: 9, timestamp: 1_050, type: "TOOL_CALL_RESULT", messageId: "m", toolCallId: "t", content: "4" });
     expect(view.status).toBe("waiting");
     // Its step may be cut in two by the process that goes on with it.
@@ -212,6 +222,30 @@ describe("what seldom happens", () => {
     expect(view).toMatchObject({ status: "running", delegatedRuns: 0 });
     expect(toolOf(view)).toMatchObject({ state: "done", result: "ok", startedAt: 1_030, endedAt: 2_000 });
     expect(kinds(view)).toEqual(["tool", "tool"]);
+  });
+
+  test("a call that hands several tasks over waits for all of their runs, each of them once", () => {
+    const view = viewOf([
+      ...started,
+      { seq: 4, timestamp: 1_020, type: "TOOL_CALL_START", toolCallId: "c", toolCallName: "delegate" },
+      waiting(5, "r2"),
+      waiting(6, "r3"),
+      waiting(7, "r2"),
+    ]);
+
+    expect(toolOf(view)?.delegated.map(({ runId }) => runId)).toEqual(["r2", "r3"]);
+    expect(view.delegatedRuns).toBe(2);
+  });
+
+  test("a tool says how far it is, and what it wrote", () => {
+    const view = viewOf([
+      ...started,
+      { seq: 4, timestamp: 1_020, type: "TOOL_CALL_START", toolCallId: "c", toolCallName: "index" },
+      { seq: 5, timestamp: 1_030, ...custom("progress", { tool_call_id: "c", fraction: 0.4 }) },
+      { seq: 6, timestamp: 1_040, ...custom("tool_output", { tool_call_id: "c", text: "4 of 10" }) },
+    ]);
+
+    expect(toolOf(view)).toMatchObject({ progress: 0.4, output: "4 of 10" });
   });
 
   test("a call that is delegated when the run is canceled is interrupted", () => {
@@ -228,7 +262,7 @@ describe("what seldom happens", () => {
       { seq: 6, timestamp: 1_040, type: "RUN_FINISHED", threadId: "t", runId: "r", outcome: { type: "cancelled" } },
     ]);
     expect(view).toMatchObject({ status: "canceled", delegatedRuns: 0 });
-    expect(toolOf(view)).toMatchObject({ state: "interrupted", delegated: { runId: "r2" } });
+    expect(toolOf(view)).toMatchObject({ state: "interrupted", delegated: [{ runId: "r2" }] });
   });
 
   test("events of unknown types and shapes change nothing but the position", () => {

@@ -4,7 +4,7 @@
  * which the server bounds (steps, tokens of an answer, characters of a tool's result).
  */
 import { MODEL_STEP } from "../../core/event.ts";
-import { NO_USAGE, type ShownStatus, type Usage } from "../../core/run.ts";
+import { type FinishReason, NO_USAGE, type ShownStatus, type Usage } from "../../core/run.ts";
 import type { Problem } from "../live/api-error.ts";
 import type {
   AttemptItem,
@@ -26,6 +26,8 @@ export interface Claimed {
 
 export interface RunEnd {
   readonly status: "completed" | "failed" | "canceled";
+  /** Null where the journal is of an older version. */
+  readonly reason: FinishReason | null;
   readonly at: number;
   readonly error: Problem | null;
 }
@@ -54,7 +56,7 @@ export class RunView {
 
   /** How many delegated runs it waits for. */
   get delegatedRuns(): number {
-    return this.#delegated.size;
+    return [...this.#delegated].reduce((runs, { delegated }) => runs + delegated.length, 0);
   }
 
   /** Applies the next event; one that was seen already changes nothing. */
@@ -126,7 +128,7 @@ export class RunView {
     const { type, toolCallId } = event;
     if (type === "TOOL_CALL_START") {
       const call = { kind: "tool", name: event.toolCallName, args: "", state: "writing" } as const;
-      const rest = { at, startedAt: null, endedAt: null, result: null, delegated: null };
+      const rest = { at, startedAt: null, endedAt: null, result: null, delegated: [], progress: null, output: null };
       this.#add(toolCallId, { ...call, ...rest, key: this.#key(), version: 0, isVoid: false });
       return;
     }
@@ -166,7 +168,7 @@ export class RunView {
     if (type === "STEP_STARTED") {
       tool.startedAt ??= at;
       // Begun again by another process: what was delegated still is.
-      this.#become(tool, tool.delegated ? "waiting" : "running");
+      this.#become(tool, tool.delegated.length > 0 ? "waiting" : "running");
     } else if (tool.state === "running") {
       // Closed without a result: its process died, and the next one starts it again or says that it cannot.
       tool.endedAt = at;
@@ -190,14 +192,27 @@ export class RunView {
       this.items.push({ ...base, kind: "gap", ...gap } satisfies GapItem);
     } else if (name === "evenkeel.waiting") {
       this.#waiting(value, base);
+    } else if (name === "evenkeel.progress" || name === "evenkeel.tool_output") {
+      this.#told(name, value);
     }
+  }
+
+  /** What a tool says of itself. */
+  #told(name: "evenkeel.progress" | "evenkeel.tool_output", value: CustomValue): void {
+    const tool = this.#byId.get(value.text("tool_call_id") ?? "");
+    if (tool?.kind !== "tool") return;
+    if (name === "evenkeel.tool_output") tool.output = value.text("text") ?? null;
+    else tool.progress = value.number("fraction") ?? value.text("text") ?? null;
+    this.#touch(tool);
   }
 
   #waiting(value: CustomValue, base: { key: string; at: number; version: number }): void {
     const tool = this.#byId.get(value.text("tool_call_id") ?? "");
     const runId = value.text("run_id");
     if (tool?.kind === "tool" && runId !== undefined) {
-      tool.delegated = { runId, agentId: value.text("agent_id") ?? "another agent" };
+      // Said again by the process that takes the run over.
+      const isKnown = tool.delegated.some((known) => known.runId === runId);
+      if (!isKnown) tool.delegated.push({ runId, agentId: value.text("agent_id") ?? "another agent" });
       tool.startedAt ??= base.at;
       return this.#become(tool, "waiting");
     }
@@ -248,12 +263,13 @@ function isUnfinished(item: Item): item is ToolItem {
   return item.kind === "tool" && item.result === null && item.state !== "interrupted" && !item.isVoid;
 }
 
-function finished({ outcome }: EventOf<"RUN_FINISHED">, at: number): RunEnd {
-  return { status: outcome?.type === "cancelled" ? "canceled" : "completed", at, error: null };
+function finished({ outcome, finish_reason: reason }: EventOf<"RUN_FINISHED">, at: number): RunEnd {
+  const status = outcome?.type === "cancelled" ? "canceled" : "completed";
+  return { status, reason: reason ?? null, at, error: null };
 }
 
-function failed({ code = "INTERNAL", message }: EventOf<"RUN_ERROR">, at: number): RunEnd {
-  return { status: "failed", at, error: { code, detail: message } };
+function failed({ code = "INTERNAL", message, finish_reason: reason }: EventOf<"RUN_ERROR">, at: number): RunEnd {
+  return { status: "failed", reason: reason ?? null, at, error: { code, detail: message } };
 }
 
 /** AG-UI counts cached tokens as input; we count them apart, as the Messages API does. */

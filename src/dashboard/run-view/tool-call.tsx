@@ -17,10 +17,13 @@ const STATES: Record<ToolState, { readonly word: string; readonly tone: string }
 
 const PREVIEW_CHARACTERS = 90;
 
-export type ShownTool = Pick<ToolItem, "name" | "args" | "state" | "result" | "startedAt" | "endedAt">;
+export type ShownTool = Pick<
+  ToolItem,
+  "name" | "args" | "state" | "result" | "startedAt" | "endedAt" | "progress" | "output"
+>;
 
 export function ToolCall({ tool, isOpen }: { tool: ShownTool; isOpen: boolean }) {
-  const { name, args, state, result, startedAt, endedAt } = tool;
+  const { name, args, state, result, startedAt, endedAt, output } = tool;
   const { word, tone } = STATES[state];
   return (
     <details class="tool" open={isOpen}>
@@ -28,12 +31,20 @@ export function ToolCall({ tool, isOpen }: { tool: ShownTool; isOpen: boolean })
         <span class="tool-name">{name}</span>
         <span class="tool-args">{args.slice(0, PREVIEW_CHARACTERS)}</span>
         {startedAt !== null && endedAt !== null && <span class="num">{timeBetween(startedAt, endedAt)}</span>}
+        {state === "running" && <Progress of={tool} />}
         <span class={`badge tone-${tone}`}>{word}</span>
       </summary>
       <div class="tool-body">
         <Folded label="Arguments" text={indentJson(args) || "none"} />
+        {output !== null && output !== "" && <Folded label="Output" text={output} />}
         {result !== null && <Folded label={state === "failed" ? "Error" : "Result"} text={indentJson(result)} />}
       </div>
     </details>
   );
+}
+
+function Progress({ of: { name, progress } }: { of: ShownTool }) {
+  if (progress === null) return null;
+  if (typeof progress === "string") return <span class="tool-progress">{progress}</span>;
+  return <progress class="tool-progress" aria-label={`${name}: progress`} value={progress} />;
 }

@@ -62,8 +62,8 @@ export class Waterfall {
   /** Tool calls under way: as many as one answer of the model asked for. */
   readonly #calls = new Map<string, Opened>();
   readonly #toolNames = new Map<string, string>();
-  /** By call: whom it was delegated to. */
-  readonly #delegates = new Map<string, string | undefined>();
+  /** By call: the runs that it was delegated to, and whose they are. */
+  readonly #delegates = new Map<string, Map<string, string>>();
   /** Up to when the time of the calls that are open is in the sums. */
   #callsSince = 0;
   /** Where the segments of the model call begin that may still become void. */
@@ -142,7 +142,8 @@ export class Waterfall {
   #waiting(value: CustomValue, at: number): void {
     const id = value.text("tool_call_id");
     if (id === undefined) return this.#open("parked", { label: "Parked", reason: value.text("reason"), at });
-    this.#delegates.set(id, value.text("agent_id"));
+    const runs = this.#delegates.get(id) ?? new Map<string, string>();
+    this.#delegates.set(id, runs.set(value.text("run_id") ?? "", value.text("agent_id") ?? "another agent"));
     const call = this.#calls.get(id);
     if (!call) return this.#openCall(id, at, "");
     // The moments in which it was handed over belong to the wait: one call is one bar.
@@ -182,7 +183,9 @@ export class Waterfall {
   /** @param name of the tool, where the call has told none */
   #look(id: string, name: string): Pick<Segment, "kind" | "label" | "isDelegated"> {
     if (!this.#delegates.has(id)) return { kind: "tool", label: this.#toolNames.get(id) ?? name, isDelegated: false };
-    return { kind: "parked", label: `Delegated to ${this.#delegates.get(id) ?? "another agent"}`, isDelegated: true };
+    const agents = [...(this.#delegates.get(id)?.values() ?? [])];
+    const label = agents.length === 1 ? `Delegated to ${agents[0]}` : `Delegated to ${agents.length} runs`;
+    return { kind: "parked", label, isDelegated: true };
   }
 
   /** The model writes: its first token ends the wait for it, and an answer ends its thoughts. */

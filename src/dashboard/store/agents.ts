@@ -1,15 +1,10 @@
 /** The agents one can talk to. They are fixed while a server lives; shell/use-server-info.ts asks again when it comes back. */
 import { signal } from "@preact/signals";
-import type { Price } from "../../core/agent.ts";
+import type { AgentInfo } from "../../api/agents.ts";
 import { problemOf, type Problem } from "../live/api-error.ts";
 import { getJson, type GetOptions } from "../live/api.ts";
 
-export interface AgentInfo {
-  readonly agent_id: string;
-  readonly model: string;
-  readonly description: string;
-  readonly price?: Price;
-}
+export type { AgentInfo };
 
 const PATIENCE_MS = 3_000;
 

@@ -1,9 +1,10 @@
 /** Beneath an answer: what went wrong, who wrote it, when, how long it took, what it used, and its text to copy. */
-import type { Usage } from "../../../core/run.ts";
+import type { FinishReason, Usage } from "../../../core/run.ts";
 import type { Problem } from "../../live/api-error.ts";
 import { href } from "../../router.ts";
 import { Cost, Tokens } from "../../run-view/cost-cell.tsx";
 import { tokensOf } from "../../run-view/cost.ts";
+import { endWords } from "../../run-view/finish-reason.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
 import { Button } from "../../ui/button.tsx";
 import { CopyButton } from "../../ui/copy-button.tsx";
@@ -23,6 +24,7 @@ interface Facts {
 interface Props {
   readonly turn: Turn;
   readonly status: string | null;
+  readonly reason: FinishReason | null;
   readonly error: Problem | null;
   readonly facts: Facts | null;
   /** Asks the same once more; null where another turn has followed. */
@@ -43,11 +45,13 @@ export function storedFacts({ row, stored }: Turn): Facts | null {
   return { ...facts, text: said.join("\n\n") };
 }
 
-export function AnswerFoot({ turn, status, error, facts, onAgain }: Props) {
+export function AnswerFoot({ turn, status, reason, error, facts, onAgain }: Props) {
   const { agentId, runId } = turn;
   const canRepeat = onAgain !== null && agentId !== null;
+  const cut = endWords(reason);
   return (
     <>
+      {cut !== null && error === null && <p class="turn-cut">{cut}</p>}
       {error && <ErrorNote error={error} {...(canRepeat && { onRetry: () => onAgain(turn) })} />}
       <p class="turn-foot">
         {status === "canceled" && <span>Stopped.</span>}

@@ -192,7 +192,7 @@ export class ChatThread {
       const mine = own.get(turn.runId);
       own.delete(turn.runId);
       if (mine?.live || mine?.sending)
-        return { ...mine, asked: mine.asked ?? turn.asked, end: turn.end, row: turn.row };
+        return { ...mine, asked: mine.asked ?? turn.asked, end: turn.end, row: turn.row, unsent: turn.unsent };
       return isLive(turn.runId) ? { ...turn, stored: [], live: this.#liveOf(turn.runId) } : turn;
     });
     // What is on its way is not stored yet.
@@ -238,7 +238,7 @@ export class ChatThread {
 }
 
 function turnOf({ runId, agentId, message, strategy, problem }: Unsent): Turn {
-  const blank = { live: null, stored: [], end: null, row: null };
+  const blank = { live: null, stored: [], end: null, row: null, unsent: null };
   return { ...blank, runId, agentId, asked: message, strategy, sending: problem ?? "sending" };
 }
 

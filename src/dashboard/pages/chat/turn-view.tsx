@@ -2,6 +2,7 @@
 import "./turn-view.css";
 import { useMemo, useState } from "preact/hooks";
 import { Markdown } from "../../markdown/markdown.tsx";
+import type { UnsentReason } from "../../../core/message.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
 import { wereAhead } from "../../run-view/ahead.ts";
 import { RunItems } from "../../run-view/run-items.tsx";
@@ -23,6 +24,14 @@ interface Props {
   readonly isBehind: boolean;
 }
 
+const UNSENT: Record<UnsentReason, string> = {
+  withdrawn: "Not sent to the model: it was taken back before its turn.",
+  refused: "Not sent again: the model refused it.",
+  rejected: "Not sent again: the model's API took it for invalid.",
+  too_large: "Not sent again: it is too large for the model.",
+  repeated: "Not sent: the message before it is the same.",
+};
+
 export function TurnView(props: Props) {
   const { turn } = props;
   return (
@@ -30,6 +39,7 @@ export function TurnView(props: Props) {
       <div class="turn-asked">
         <h2 class="visually-hidden">You asked</h2>
         <p dir="auto">{turn.asked ?? "…"}</p>
+        {turn.unsent && <p class="turn-unsent">{UNSENT[turn.unsent]}</p>}
       </div>
       {turn.live ? <LiveAnswer {...props} live={turn.live} /> : <StoredAnswer {...props} />}
     </li>
@@ -50,6 +60,7 @@ function LiveAnswer({ turn, live, thread, onAgain, isBehind }: Props & { live: L
       <AnswerFoot
         turn={turn}
         status={view.status}
+        reason={view.end?.reason ?? null}
         error={view.end?.error ?? null}
         facts={factsOf(live)}
         onAgain={isDone ? onAgain : null}
@@ -101,6 +112,7 @@ function StoredAnswer({ turn, thread, onAgain, onEdit }: Props) {
         <AnswerFoot
           turn={turn}
           status={turn.end?.status ?? "completed"}
+          reason={turn.end?.reason ?? null}
           error={turn.end?.error ?? null}
           facts={storedFacts(turn)}
           onAgain={onAgain}

@@ -1,7 +1,7 @@
 /** One turn of a conversation: what was asked, and the run that answers it, live or as it is stored. */
-import { toolUsesOf, textOf, type StoredMessage } from "../../../core/message.ts";
+import { toolUsesOf, textOf, type StoredMessage, type UnsentReason } from "../../../core/message.ts";
 import type { ErrorInfo } from "../../../core/errors.ts";
-import { isOver, type Run } from "../../../core/run.ts";
+import { isOver, type FinishReason, type Run } from "../../../core/run.ts";
 import type { Problem } from "../../live/api-error.ts";
 import type { Strategy } from "../../live/messages.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
@@ -16,7 +16,13 @@ export interface Turn {
   readonly live: LiveRun | null;
   /** The answer of a run that was over when the page came. */
   readonly stored: readonly AnswerPart[];
-  readonly end: { readonly status: Run["status"]; readonly error: ErrorInfo | null } | null;
+  readonly end: {
+    readonly status: Run["status"];
+    readonly reason: FinishReason | null;
+    readonly error: ErrorInfo | null;
+  } | null;
+  /** Why the model does not get to see the question; null when it does. */
+  readonly unsent: UnsentReason | null;
   /** Set until the server has the run: on its way, or why it was refused. */
   readonly sending: "sending" | Problem | null;
   /** As it is, or was, sent from here. */
@@ -66,7 +72,8 @@ export function turnsOf(messages: readonly StoredMessage[], runs: readonly Run[]
       agentId: row?.agent_id ?? null,
       live: null,
       stored: partsOf(own.slice(1)),
-      end: row && isOver(row.status) ? { status: row.status, error: row.error } : null,
+      end: row && isOver(row.status) ? { status: row.status, reason: row.finish_reason, error: row.error } : null,
+      unsent: first?.sent === false ? (first.why ?? "rejected") : null,
       sending: null,
       strategy: "enqueue",
       row: row ?? null,
@@ -107,5 +114,6 @@ function resultsOf({ role, content }: StoredMessage): [string, StoredResult][] {
 function toolOf(use: { name: string; input: unknown }, result: StoredResult | undefined): ShownTool {
   const state = result ? (result.isError ? "failed" : "done") : "interrupted";
   const args = JSON.stringify(use.input) ?? "";
-  return { name: use.name, args, state, result: result?.content ?? null, startedAt: null, endedAt: null };
+  const unknown = { startedAt: null, endedAt: null, progress: null, output: null };
+  return { name: use.name, args, state, result: result?.content ?? null, ...unknown };
 }

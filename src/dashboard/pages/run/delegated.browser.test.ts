@@ -48,6 +48,12 @@ test("the page of a run shows the delegated run as it works, and the wait for it
   await nested.getByText("tok80").waitFor();
   await badge(nested, "completed").waitFor();
   await badge(page.locator(".run-head"), "completed").waitFor();
+  // What the planner used itself is not what its work used.
+  await page.getByText("Tokens with 1 delegated run").waitFor();
+  await page.getByText("Model, tools, metadata and events").click();
+  await page.getByRole("button", { name: "Show the events" }).click();
+  await page.getByRole("list", { name: "Events" }).getByText("evenkeel.waiting").waitFor();
+  await picture(page, "run-more");
   const row = page.locator(".fall-row", { hasText: "Delegated to assistant" });
   expect(await row.locator(".fall-parked").count()).toBe(1);
   expect(await page.locator(".fall-row .fall-tool").count()).toBe(0);
@@ -72,6 +78,7 @@ test("a parent that is canceled takes the delegated run with it, and both say so
   await nested.getByText("tok3").waitFor();
 
   await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
 
   await page.getByText("Canceled.").waitFor();
   await badge(nested, "canceled").waitFor();

@@ -1,25 +1,32 @@
 /** The head of a run's page: whose it is, how it stands, what it used, and the button that ends it. */
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { isOver, type Run, type ShownStatus } from "../../../core/run.ts";
 import { clockTime, shortId } from "../../ui/format.ts";
 import { info } from "../../store/info.ts";
 import { href } from "../../router.ts";
-import { Cost, Tokens } from "../../run-view/cost-cell.tsx";
+import { Cost, Dollars, Tokens } from "../../run-view/cost-cell.tsx";
+import { endWords } from "../../run-view/finish-reason.ts";
 import { knownUsage } from "../../run-view/cost.ts";
 import type { RunView } from "../../run-view/run-view.ts";
+import { agents } from "../../store/agents.ts";
+import { Ask } from "../../ui/ask.tsx";
 import { Ago } from "../../ui/ago.tsx";
 import { Button } from "../../ui/button.tsx";
 import { CopyButton } from "../../ui/copy-button.tsx";
 import { StatusBadge } from "../../ui/status-badge.tsx";
 import type { RunDetails } from "./run-details.ts";
+import { costOfAll, usageOfAll, type RunFamily } from "./run-family.ts";
 
 interface Props {
   readonly run: Run;
   readonly view: RunView;
   readonly details: RunDetails;
+  readonly family: RunFamily;
 }
 
-export function RunHead({ run, view, details }: Props) {
+export function RunHead({ run, view, details, family }: Props) {
+  const [isAsking, setAsking] = useState(false);
   // The journal is ahead of the stored row, until the row is final.
   const status = isOver(run.status) ? run.status : (view.status ?? run.status);
   const isCanceling = details.isCanceling.value || run.cancel_requested;
@@ -29,7 +36,7 @@ export function RunHead({ run, view, details }: Props) {
         <h1 dir="auto">{run.title || "Run"}</h1>
         <div class="page-actions">
           {!isOver(status) && (
-            <Button kind="danger" busy={isCanceling} onClick={() => details.cancel()}>
+            <Button kind="danger" busy={isCanceling} onClick={() => setAsking(true)}>
               {isCanceling ? "Canceling…" : "Cancel the run"}
             </Button>
           )}
@@ -47,13 +54,31 @@ export function RunHead({ run, view, details }: Props) {
           </a>
         </p>
       )}
-      <Facts run={run} view={view} status={status} />
+      {isAsking && <AskCancel details={details} onDone={() => setAsking(false)} />}
+      <Facts run={run} view={view} family={family} status={status} />
     </header>
   );
 }
 
-function Facts({ run, view, status }: { run: Run; view: RunView; status: ShownStatus }) {
+function AskCancel({ details, onDone }: { details: RunDetails; onDone: () => void }) {
+  const cancel = () => {
+    onDone();
+    details.cancel();
+  };
+  return (
+    <Ask title="Cancel this run?" verb="Cancel the run" onYes={cancel} onNo={onDone}>
+      <p>What it has said so far stays. Tools that run are told to stop, and so are the runs that it delegated.</p>
+    </Ask>
+  );
+}
+
+interface FactsProps extends Pick<Props, "run" | "view" | "family"> {
+  readonly status: ShownStatus;
+}
+
+function Facts({ run, view, family, status }: FactsProps) {
   const usage = knownUsage(status, view.end ? view.usage : run.usage);
+  const cut = endWords(view.end?.reason ?? run.finish_reason);
   return (
     <dl class="facts">
       <Fact name="Status">
@@ -78,7 +103,25 @@ function Facts({ run, view, status }: { run: Run; view: RunView; status: ShownSt
       <Fact name={info.value?.model.simulated ? "Cost, not charged" : "Cost"}>
         <Cost agentId={run.agent_id} usage={usage} />
       </Fact>
+      {family.runs.value.length > 0 && <FamilySums run={run} usage={usage} family={family} />}
+      {cut !== null && <Fact name="Ended by">{cut}</Fact>}
     </dl>
+  );
+}
+
+/** A planner uses little itself; what its work cost is what all of its runs used. */
+function FamilySums({ run, usage, family }: Pick<Props, "run" | "family"> & { usage: Run["usage"] | null }) {
+  const below = family.runs.value;
+  const all = [...below, { agent_id: run.agent_id, usage: usage ?? run.usage }];
+  return (
+    <>
+      <Fact name={`Tokens with ${below.length === 1 ? "1 delegated run" : `${below.length} delegated runs`}`}>
+        <Tokens usage={usageOfAll(all)} />
+      </Fact>
+      <Fact name="Cost with them">
+        <Dollars cost={costOfAll(all, agents.value)} />
+      </Fact>
+    </>
   );
 }
 

@@ -13,19 +13,26 @@ import { Empty } from "../../ui/empty.tsx";
 import { ErrorNote } from "../../ui/error-note.tsx";
 import { Loading } from "../../ui/loading.tsx";
 import { RunDetails } from "./run-details.ts";
+import { RunFamily } from "./run-family.ts";
 import { RunHead } from "./run-head.tsx";
+import { RunMore } from "./run-more.tsx";
 import type { PageProps } from "../registry.ts";
 
 export function RunPage({ id = "" }: Partial<PageProps>) {
   useTitle(`Run ${shortId(id)}`);
   const live = useLiveRun(id);
   const details = useMemo(() => new RunDetails(services, id), [id]);
+  const family = useMemo(() => new RunFamily(services, id), [id]);
   useEffect(() => details.load(), [details]);
   // Whatever the journal says last, the stored run says it with steps and error in full.
   const { status } = live.view;
   useEffect(() => {
     if (live.revision.value > 0) details.refresh();
   }, [details, status, live.view.modelCalls]);
+  const delegated = live.view.items.some((item) => item.kind === "tool" && item.delegated.length > 0);
+  useEffect(() => {
+    if (delegated) family.refresh();
+  }, [family, delegated, status, live.view.modelCalls]);
 
   void live.revision.value;
   const run = details.run.value;
@@ -36,13 +43,14 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
   const failure = view.end?.error ?? run.error;
   return (
     <>
-      <RunHead run={run} view={view} details={details} />
+      <RunHead run={run} view={view} details={details} family={family} />
       {details.actionError.value && <ErrorNote error={details.actionError.value} />}
       {/* First of all: below the tool calls of a long run nobody finds it. */}
       {failure && <ErrorNote error={failure} />}
       <section class="card run-time" aria-label="Where the time went">
         <WaterfallChart waterfall={waterfall} now={view.end ? 0 : serverNow.value} />
       </section>
+      <RunMore run={run} />
       <Asked details={details} />
       <section class="run-flow" aria-label="What happened" aria-busy={!view.end}>
         {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.retry()} />}

@@ -189,6 +189,7 @@ test("a run that works can be canceled on its own page, which then says so", asy
   await page.getByText("tok1 tok2").waitFor();
 
   await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
 
   await page.getByText("Canceled.").waitFor();
   await eventually(async () => expect(await page.locator(".run-head .badge").innerText()).toBe("canceled"));

@@ -1,0 +1,50 @@
+/** The journal of a run as it is stored, page by page from its beginning, for people who look into it. */
+import { signal } from "@preact/signals";
+import { problemOf, type Problem } from "../../live/api-error.ts";
+import type { Services } from "../../live/services.ts";
+
+const PAGE_EVENTS = 100;
+
+export interface JournalRow {
+  readonly seq: number;
+  readonly type: string;
+  readonly timestamp: number;
+  readonly [field: string]: unknown;
+}
+
+interface Page {
+  readonly events: readonly JournalRow[];
+  readonly next: number | null;
+}
+
+export class RunEvents {
+  /** Grows by a page with each click of a person. */
+  readonly rows = signal<readonly JournalRow[]>([]);
+  readonly hasMore = signal(true);
+  readonly isLoading = signal(false);
+  readonly error = signal<Problem | null>(null);
+  readonly #api: Services["api"];
+  readonly #runId: string;
+
+  constructor({ api }: Services, runId: string) {
+    this.#api = api;
+    this.#runId = runId;
+  }
+
+  loadMore(): void {
+    if (this.isLoading.value) return;
+    this.isLoading.value = true;
+    this.error.value = null;
+    const after = this.rows.value.at(-1)?.seq ?? 0;
+    this.#api
+      .get<Page>(`/api/runs/${encodeURIComponent(this.#runId)}/events?after=${after}&limit=${PAGE_EVENTS}`)
+      .then(
+        ({ events, next }) => {
+          this.rows.value = [...this.rows.value, ...events];
+          this.hasMore.value = next !== null;
+        },
+        (error: unknown) => (this.error.value = problemOf(error)),
+      )
+      .finally(() => (this.isLoading.value = false));
+  }
+}

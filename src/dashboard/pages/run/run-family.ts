@@ -1,0 +1,65 @@
+/**
+ * The runs that a run delegated, at all depths, and what they used together. Read when the journal tells of delegated
+ * runs, and again while they work, at most once every two seconds. Bound: MAX_DELEGATED_RUNS below one run.
+ */
+import { signal } from "@preact/signals";
+import { addUsage, MAX_DELEGATED_RUNS, NO_USAGE, type Run } from "../../../core/run.ts";
+import { OneAtATime } from "../../live/one-at-a-time.ts";
+import type { Services } from "../../live/services.ts";
+import { costOf, priceOf } from "../../run-view/cost.ts";
+import type { AgentInfo } from "../../store/agents.ts";
+
+interface Page {
+  readonly runs: readonly Run[];
+}
+
+export class RunFamily {
+  /** Empty until they came; then without the run itself. */
+  readonly runs = signal<readonly Run[]>([]);
+  readonly #api: Services["api"];
+  readonly #runId: string;
+  readonly #requests = new OneAtATime(() => this.#fetch());
+
+  constructor({ api }: Services, runId: string) {
+    this.#api = api;
+    this.#runId = runId;
+  }
+
+  refresh(): void {
+    this.#requests.request();
+  }
+
+  async #fetch(): Promise<void> {
+    try {
+      const found: Run[] = [];
+      for (let parents = [this.#runId]; parents.length > 0 && found.length < MAX_DELEGATED_RUNS;) {
+        const pages = await Promise.all(parents.map((id) => this.#childrenOf(id)));
+        const children = pages.flat();
+        found.push(...children);
+        // Whoever has made no step has handed nothing over.
+        parents = children.filter(({ steps }) => steps > 0).map(({ run_id: id }) => id);
+      }
+      this.runs.value = found;
+    } catch {
+      // The sums stay as they were; the next change of the run asks again.
+    }
+  }
+
+  async #childrenOf(runId: string): Promise<readonly Run[]> {
+    const query = new URLSearchParams({ parent_run_id: runId, limit: String(MAX_DELEGATED_RUNS) });
+    return (await this.#api.get<Page>(`/api/runs?${query}`)).runs;
+  }
+}
+
+export function usageOfAll(runs: readonly Pick<Run, "usage">[]): Run["usage"] {
+  return runs.reduce((sum, { usage }) => addUsage(sum, usage), NO_USAGE);
+}
+
+/** Undefined when the price of one of them is not known. */
+export function costOfAll(
+  runs: readonly Pick<Run, "usage" | "agent_id">[],
+  agents: readonly AgentInfo[] | null,
+): number | undefined {
+  const costs = runs.map(({ usage, agent_id: agentId }) => costOf(usage, priceOf(agentId, agents)));
+  return costs.reduce((sum, cost) => (sum === undefined || cost === undefined ? undefined : sum + cost), 0);
+}

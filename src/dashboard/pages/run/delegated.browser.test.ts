@@ -52,7 +52,7 @@ test("the page of a run shows the delegated run as it works, and the wait for it
   await page.getByText("Tokens with 1 delegated run").waitFor();
   await page.getByText("Model, tools, metadata and events").click();
   await page.getByRole("button", { name: "Show the events" }).click();
-  await page.getByRole("list", { name: "Events" }).getByText("evenkeel.waiting").waitFor();
+  await page.getByRole("list", { name: "Events" }).getByText("evenkeel.waiting").first().waitFor();
   await picture(page, "run-more");
   const row = page.locator(".fall-row", { hasText: "Delegated to assistant" });
   expect(await row.locator(".fall-parked").count()).toBe(1);

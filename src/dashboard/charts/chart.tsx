@@ -9,6 +9,7 @@ import { latest, processHistory } from "../store/processes.ts";
 import { repaint } from "../store/theme.ts";
 import { chosenProcess } from "./chosen.ts";
 import type { Line, Lines } from "./lines.ts";
+import { MARK_WORDS, subjectOf } from "./mark-words.ts";
 import { createPlot, dataOf } from "./plot.ts";
 
 export interface ChartProps {
@@ -78,10 +79,11 @@ function Legend({ lines, at, format }: { lines: readonly Line[]; at: number; for
   );
 }
 
-function MarkWords({ mark: { process, kind, reason } }: { mark: Mark }) {
+function MarkWords({ mark }: { mark: Mark }) {
+  const { type, detail } = mark;
   return (
-    <span class={`mark-${kind}`}>
-      {process} {kind === "stall" ? "stalled" : "restarted"}: {reason}
+    <span class={`mark-${type}`}>
+      {subjectOf(mark)} {MARK_WORDS[type]}: {detail}
     </span>
   );
 }

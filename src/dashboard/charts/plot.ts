@@ -2,6 +2,7 @@
 import "./locale.ts";
 import uPlot from "uplot";
 import { KEPT_MS, type Mark } from "../store/history.ts";
+import { MARK_COLORS } from "./mark-words.ts";
 import type { Line } from "./lines.ts";
 
 export interface PlotOptions {
@@ -122,10 +123,10 @@ function drawMarks(plot: uPlot, marks: readonly Mark[], paint: (name: string) =>
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
   ctx.save();
-  for (const { at, kind } of marks) {
+  for (const { at, type } of marks) {
     const x = Math.round(plot.valToPos(at / 1_000, "x", true)) + 0.5;
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    const color = paint(kind === "stall" ? "--warn" : "--bad");
+    const color = paint(MARK_COLORS[type]);
     ctx.strokeStyle = color;
     ctx.fillStyle = color;
     ctx.lineWidth = ratio;

@@ -39,7 +39,7 @@ test("a server that was started anew counts from 1, goes on in the same history,
   expect(history.times()).toHaveLength(2);
   expect(history.lastSeq).toBe(1);
   expect(history.marks).toEqual([
-    { at: START + 52_000, kind: "restart", process: "primary", reason: "the server was started anew" },
+    { at: START + 52_000, type: "start", process: "primary", detail: "the server was started anew" },
   ]);
 });
 
@@ -49,30 +49,22 @@ test("a clock that was set back begins a new history instead of freezing the old
   expect(history.times()).toEqual([START / 1_000]);
 });
 
-test("a restart is marked at the moment of the exit, with its reason", () => {
-  const died = process({ kind: "agent", id: 2, restarts: 1, last_exit: { at: START + 4_200, reason: "SIGKILL" } });
-  const history = historyOf(snapshot(4, [process({ kind: "agent", id: 2 })]), snapshot(5, [died]), snapshot(6, [died]));
+const death = { id: 1, at: START + 4_200, type: "death", process: "agent 2", detail: "SIGKILL" } as const;
 
-  expect(history.marks).toEqual([{ at: START + 4_200, kind: "restart", process: "agent 2", reason: "SIGKILL" }]);
+test("marks are those of the newest snapshot, whether this page was there or not", () => {
+  const late = historyOf(snapshot(5, [process()], { marks: [death] }));
+
+  expect(late.marks).toEqual([death]);
+  late.add(snapshot(6));
+  expect(late.marks).toEqual([]);
 });
 
-test("a restart without a recent exit was a replacement", () => {
-  const replaced = process({ restarts: 1, last_exit: { at: START - 3_600_000, reason: "SIGKILL" } });
-  const history = historyOf(snapshot(4), snapshot(5, [replaced]));
+test("marks of a server before the one of now leave with their time", () => {
+  const [first, second] = [1, 2].map((pid) => process({ kind: "primary", pid }));
+  const history = historyOf(snapshot(5, [first ?? process()], { marks: [death] }), snapshot(6, [second ?? process()]));
+  expect(history.marks.map(({ type }) => type)).toEqual(["death", "start"]);
 
-  expect(history.marks).toMatchObject([{ at: START + 5_000, reason: "replaced" }]);
-});
-
-test("a stall is marked once, when it begins", () => {
-  const stalled = process({ state: "stalled" });
-  const history = historyOf(snapshot(1), snapshot(2, [stalled]), snapshot(3, [stalled]), snapshot(4));
-
-  expect(history.marks).toMatchObject([{ at: START + 2_000, kind: "stall", process: "worker 1" }]);
-});
-
-test("marks leave with their time", () => {
-  const history = historyOf(snapshot(1), snapshot(2, [process({ state: "stalled" })]));
-  for (let n = 3; n <= 400; n += 1) history.add(snapshot(n));
+  for (let n = 7; n <= 400; n += 1) history.add(snapshot(n, [second ?? process()]));
 
   expect(history.marks).toEqual([]);
 });

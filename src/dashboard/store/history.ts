@@ -2,7 +2,7 @@
  * The last five minutes of all processes: snapshots in, series and marks out. Pure, so that it can be tested
  * without a page. One lives while the page is open (store/processes.ts); the overview reads it.
  */
-import type { ProcessInfo, Snapshot } from "../../process/protocol.ts";
+import type { Mark as ServerMark, ProcessInfo, Snapshot } from "../../process/protocol.ts";
 
 export type { ProcessInfo, Snapshot } from "../../process/protocol.ts";
 
@@ -14,17 +14,15 @@ const GAP_MS = 3_500;
 const RATE_OVER_MS = 2_000;
 /** Snapshots at a change come close together; over so short a time one sentence looks like a flood. */
 const SHORTEST_MS = 500;
-/** How old an exit may be to be the reason of a restart that was just seen. */
-const EXIT_BELONGS_MS = 60_000;
 
-/** Something that happened to a process, at one moment. */
+/** Something that happened, at one moment. The server says what; that it was started anew only a page can see. */
 export interface Mark {
   /** Epoch ms. */
   readonly at: number;
-  readonly kind: "restart" | "stall";
-  /** "agent 1" */
-  readonly process: string;
-  readonly reason: string;
+  readonly type: ServerMark["type"] | "start";
+  /** "agent 1"; null when it concerns all. */
+  readonly process: string | null;
+  readonly detail: string;
 }
 
 /** One value a moment of `times()`; null where there is none, and lines break. */
@@ -38,7 +36,8 @@ interface Moment {
 
 export class History {
   #moments: Moment[] = [];
-  #marks: Mark[] = [];
+  /** Of servers that were here before the one of now, and where that one began. */
+  #earlierMarks: readonly Mark[] = [];
   #latest: Snapshot | null = null;
 
   get latest(): Snapshot | null {
@@ -50,8 +49,9 @@ export class History {
     return this.#latest?.seq ?? 0;
   }
 
+  /** Oldest first: the newest snapshot names all of its server, whichever worker sent it. */
   get marks(): readonly Mark[] {
-    return this.#marks;
+    return [...this.#earlierMarks, ...(this.#latest?.marks ?? [])];
   }
 
   /** Takes them in any number, also again: what is known already is left out. */
@@ -64,7 +64,7 @@ export class History {
       this.#clear();
     }
     if (before && snapshot.at - before.at > GAP_MS) this.#moments.push({ at: before.at + 1, snapshot: null });
-    if (this.#latest) this.#marks.push(...marksBetween(this.#latest, snapshot));
+    if (this.#latest && serverStarted(this.#latest, snapshot)) this.#noteStart(snapshot.at);
     this.#moments.push({ at: snapshot.at, snapshot });
     this.#latest = snapshot;
     this.#forget(snapshot.at - KEPT_MS);
@@ -112,16 +112,23 @@ export class History {
     return until - since < SHORTEST_MS ? null : (grown / (until - since)) * 1_000;
   }
 
+  #noteStart(at: number): void {
+    this.#earlierMarks = [
+      ...this.marks,
+      { at, type: "start", process: "primary", detail: "the server was started anew" },
+    ];
+  }
+
   #clear(): void {
     this.#moments = [];
-    this.#marks = [];
+    this.#earlierMarks = [];
     this.#latest = null;
   }
 
   #forget(before: number): void {
     const first = this.#moments.findIndex(({ at }) => at >= before);
     this.#moments.splice(0, Math.max(first, this.#moments.length - MAX_SNAPSHOTS, 0));
-    this.#marks = this.#marks.filter(({ at }) => at >= before).slice(-MAX_SNAPSHOTS);
+    this.#earlierMarks = this.#earlierMarks.filter(({ at }) => at >= before).slice(-MAX_SNAPSHOTS);
   }
 }
 
@@ -176,31 +183,7 @@ function growth(before: Snapshot, snapshot: Snapshot, { kind, gauge }: Counter):
   return grown.reduce((sum, value) => sum + value, 0);
 }
 
-function marksBetween(before: Snapshot, snapshot: Snapshot): Mark[] {
-  if (serverStarted(before, snapshot)) {
-    return [{ at: snapshot.at, kind: "restart", process: "primary", reason: "the server was started anew" }];
-  }
-  return snapshot.processes.flatMap((process) => {
-    const earlier = find(before, process);
-    if (!earlier) return [];
-    const marks: Mark[] = [];
-    if (process.restarts > earlier.restarts) marks.push(restartOf(process, snapshot.at));
-    if (process.state === "stalled" && earlier.state !== "stalled") {
-      const reason = "gives no sign of life: its event loop is blocked";
-      marks.push({ at: snapshot.at, kind: "stall", process: nameOf(process), reason });
-    }
-    return marks;
-  });
-}
-
 function serverStarted(before: Snapshot, snapshot: Snapshot): boolean {
   const primary = { kind: "primary", id: 1 } as const;
   return find(before, primary)?.pid !== find(snapshot, primary)?.pid;
-}
-
-function restartOf(process: ProcessInfo, at: number): Mark {
-  const exit = process.last_exit;
-  const belongs = exit !== null && at - exit.at < EXIT_BELONGS_MS;
-  const reason = belongs ? exit.reason : "replaced";
-  return { at: belongs ? Math.min(exit.at, at) : at, kind: "restart", process: nameOf(process), reason };
 }

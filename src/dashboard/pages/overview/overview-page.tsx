@@ -1,6 +1,7 @@
 /** "Is it responsive right now?": six figures, the charts behind them, and what went wrong lately. */
 import "./overview.css";
 import { Chart, type ChartProps } from "../../charts/chart.tsx";
+import { MARK_WORDS, subjectOf } from "../../charts/mark-words.ts";
 import { ProcessChoice } from "../../charts/process-choice.tsx";
 import { deliveryLines, healthLines, lagLines, runLines, tokenLines, viewerLines } from "../../charts/lines.ts";
 import { healthTone, modelState, slowestWorker, tokensPerSecond } from "./figures.ts";
@@ -72,6 +73,7 @@ export function OverviewPage() {
         <IncidentCount />
       </div>
       <Charts />
+      <Advice />
       <Incidents />
     </>
   );
@@ -148,12 +150,22 @@ function shown(value: number | null): string | null {
 function IncidentCount() {
   void latest.value;
   const { marks } = processHistory;
-  const restarts = marks.filter(({ kind }) => kind === "restart").length;
+  const countOf = (...types: readonly Mark["type"][]) => count(marks.filter(({ type }) => types.includes(type)).length);
   return (
-    <p class={marks.length > 0 ? "mark-restart" : undefined}>
-      Restarts: {count(restarts)} · stalls: {count(marks.length - restarts)}
+    <p class={marks.some(({ type }) => type === "death" || type === "stall") ? "mark-death" : undefined}>
+      Deaths: {countOf("death")} · stalls: {countOf("stall")} · reloads: {countOf("reload", "start")}
     </p>
   );
+}
+
+/** What the load says of WORKERS and AGENTS, where it says anything. */
+function Advice() {
+  const advice = latest.value?.advice ?? [];
+  return advice.map(({ kind, text }) => (
+    <p key={kind} class="advice" role="note">
+      <strong>{kind === "worker" ? "WORKERS" : "AGENTS"}</strong> {text}
+    </p>
+  ));
 }
 
 /** The marks of the charts as words: for those who cannot hover, and to be copied. */
@@ -163,7 +175,7 @@ function Incidents() {
   return (
     <section class="card incidents">
       <div class="card-head">
-        <h2>Restarts and stalls</h2>
+        <h2>Deaths, stalls and reloads</h2>
         <p>in the last five minutes</p>
       </div>
       {marks.length === 0 ? (
@@ -171,7 +183,7 @@ function Incidents() {
       ) : (
         <ul>
           {marks.map((mark) => (
-            <Incident key={`${mark.at} ${mark.process}`} mark={mark} />
+            <Incident key={`${mark.at} ${mark.type} ${mark.process}`} mark={mark} />
           ))}
         </ul>
       )}
@@ -179,13 +191,13 @@ function Incidents() {
   );
 }
 
-function Incident({ mark: { at, kind, process, reason } }: { mark: Mark }) {
+function Incident({ mark }: { mark: Mark }) {
   return (
     <li>
-      <Ago at={at} />
-      <span class={`mark-${kind}`}>{kind === "stall" ? "stalled" : "restarted"}</span>
-      <strong>{process}</strong>
-      <span>{reason}</span>
+      <Ago at={mark.at} />
+      <span class={`mark-${mark.type}`}>{MARK_WORDS[mark.type]}</span>
+      <strong>{subjectOf(mark)}</strong>
+      <span>{mark.detail}</span>
     </li>
   );
 }

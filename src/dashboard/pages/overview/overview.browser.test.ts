@@ -71,9 +71,32 @@ test("neither an incident nor long words about the model move the charts", async
 
   await eventually(async () => expect(await incidents.count()).toBe(before + 1));
   expect(await topOfCharts(page)).toBe(top);
-  expect(await page.locator(".charts-head").innerText()).toContain(`Restarts: ${before + 1} · stalls: 0`);
+  expect(await page.locator(".charts-head").innerText()).toContain(`Deaths: ${before + 1} · stalls: 0`);
   await client.post(`/api/runs/${run}/cancel`);
 });
+
+test("six fresh browsers show the same marks of deaths, whichever worker each of them asks", async () => {
+  await killWorker();
+  const [agent] = await server.processes("agent");
+  process.kill(agent?.pid ?? 0, "SIGKILL");
+  await using visitors = new AsyncDisposableStack();
+  const marks = async () => {
+    const visitor = visitors.use(await browser.visitor(client.url));
+    return (await visitor.open()).locator(".incidents li");
+  };
+  const fresh = await Promise.all(Array.from({ length: 6 }, marks));
+
+  await eventually(async () => {
+    const seen = await Promise.all(fresh.map(async (list) => (await list.allInnerTexts()).map(withoutTime)));
+    expect(seen[0]?.filter((words) => /died/.test(words)).length).toBeGreaterThanOrEqual(2);
+    expect(seen[0]?.[0]).toContain("agent 1");
+    expect(seen).toEqual(Array.from({ length: 6 }, () => seen[0]));
+  });
+});
+
+function withoutTime(words: string): string {
+  return words.split("\n").slice(1).join(" ");
+}
 
 function choice(page: Page) {
   return page.getByRole("combobox", { name: "/health and loop lag of" });

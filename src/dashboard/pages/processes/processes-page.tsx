@@ -54,6 +54,7 @@ function Row({ process }: { process: ProcessInfo }) {
       <th scope="row">{nameOf(process)}</th>
       <td>
         <StatusBadge status={process.state} />
+        {process.leaving > 0 && <span class="processes-leaving">{process.leaving} leaving</span>}
       </td>
       <Cell label="PID">{process.pid ?? "–"}</Cell>
       <Cell label="Uptime">{measured(seconds(process.uptime_s))}</Cell>

@@ -12,6 +12,8 @@ const COMPILE_CACHE = join(import.meta.dirname, "../node_modules/.cache/evenkeel
 const EX_USAGE = 64;
 
 export async function start(mode: Mode): Promise<void> {
+  // Node's own answer to SIGUSR1 is an inspector, open to every user of this machine.
+  process.on("SIGUSR1", () => {});
   const [argument] = process.argv.slice(2);
   if (argument !== undefined) refuse(argument, mode);
   const surroundings = takeSurroundings(isHarmless);

@@ -24,7 +24,12 @@ export class PageBuilder {
 
   constructor(log: Log) {
     this.#log = log;
-    this.#watcher = new ReloadWatcher(FOLDERS, () => this.#build(), isPartOfPage);
+    this.#watcher = new ReloadWatcher({
+      folders: FOLDERS,
+      onChange: () => this.#build(),
+      wants: isPartOfPage,
+      onProblem: (problem) => log.warn(problem),
+    });
     this.#buildIfOld().catch((error: unknown) =>
       log.error({ err: error }, "whether the dashboard is up to date cannot be told"),
     );

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
@@ -19,7 +19,8 @@ test("it serves, says so in a banner, names its processes, and SIGTERM drains it
   await using server = await startServer();
 
   expect((await server.client.chat("/sim tokens=2")).body.reply).toBe("tok1 tok2");
-  expect(server.stdout).toMatch(/^\nevenkeel \d+\.\d+\.\d+, ready in \d+ ms\n/);
+  expect(server.stdout).toMatch(/^evenkeel \d+\.\d+\.\d+ is starting 2 workers and 1 agent …\n/);
+  expect(server.stdout).toMatch(/\nevenkeel \d+\.\d+\.\d+, ready in \d+ ms\n/);
   expect(server.stdout).toContain(`url        http://127.0.0.1:${server.port}\n`);
   expect(server.stdout).toMatch(/mode +production\n/);
   expect(server.stdout).toMatch(/processes +2 workers, 1 agent\n/);
@@ -97,29 +98,66 @@ test("bad settings are all named, without a stack, and it exits with 78", async 
   expect(server.stderr).not.toMatch(/^\s+at /m);
 });
 
-test("a port that is taken is one clear line, and nothing is left running", async () => {
+test("a port that stays taken is one clear line and exit code 75, and nothing is left running", async () => {
   await using place = await makePlace();
   const squatter = createServer().listen(place.port, "127.0.0.1");
   await once(squatter, "listening");
-  const server = new Server(place);
+  const server = new Server(place, { env: { START_WAIT_MS: "300" } });
 
-  expect(await server.exitCode()).toBe(78);
+  expect(await server.exitCode()).toBe(75);
 
   squatter.close();
   await once(squatter, "close");
   expect(server.stderr.trim().split("\n")).toEqual([
+    expect.stringContaining("Trying again for 1 s"),
     "evenkeel cannot start:",
     expect.stringContaining(`Port ${place.port} on 127.0.0.1 cannot be used`),
   ]);
+});
+
+test("a port that is freed within the wait is taken", async () => {
+  await using place = await makePlace();
+  const squatter = createServer().listen(place.port, "127.0.0.1");
+  await once(squatter, "listening");
+  await using server = new Server(place);
+  await vi.waitUntil(() => server.stderr.includes("Trying again for 10 s"), { timeout: 10_000 });
+
+  squatter.close();
+
+  expect((await (await server.ready()).client.get("/health")).status).toBe(200);
+});
+
+test("a lock file that is removed under the server lets nobody else in", async () => {
+  await using place = await makePlace();
+  await using other = await makePlace();
+  await using first = await new Server(place).ready();
+  await rm(join(place.dataDir, "primary.lock"));
+
+  for (const _ of ["second", "third"]) {
+    await using another = new Server({ ...place, port: other.port }, { env: { START_WAIT_MS: "0" } });
+    expect(await another.exitCode()).toBe(75);
+    expect(another.stderr).toContain(`Another evenkeel runs on ${place.dataDir}.`);
+  }
+  expect((await first.client.chat("/sim tokens=1")).body.reply).toBe("tok1");
+});
+
+test("a setting that is misspelt is named in the log, with what was meant and without its value", async () => {
+  await using place = await makePlace();
+  await using server = await new Server(place, { env: { WORKRS: "canary", API_KEY: "canary" } }).ready();
+
+  const warnings = server.logLines().map(({ msg }) => msg);
+  expect(warnings).toContain("WORKRS is no setting and has no effect. Did you mean WORKERS?");
+  expect(warnings).toContain("API_KEY is no setting and has no effect. Did you mean API_KEYS?");
+  expect(server.stdout).not.toContain("canary");
 });
 
 test("a second primary on the same data refuses and leaves the first alone", async () => {
   await using place = await makePlace();
   await using other = await makePlace();
   await using first = await new Server(place).ready();
-  await using second = new Server({ ...place, port: other.port });
+  await using second = new Server({ ...place, port: other.port }, { env: { START_WAIT_MS: "300" } });
 
-  expect(await second.exitCode()).toBe(78);
+  expect(await second.exitCode()).toBe(75);
   expect(second.stderr).toContain(`Another evenkeel runs on ${place.dataDir}.`);
   expect((await first.client.get("/health")).status).toBe(200);
 });

@@ -3,24 +3,32 @@
  * settings → data → simulated model → workers and agents → banner → upkeep, signals, reload.
  */
 import { join, sep } from "node:path";
-import { loadConfig } from "./config.ts";
 import { agentName, type Owner } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
-import { lockStorage, openEngine, type Lock } from "./engine/open.ts";
-import type { Surroundings } from "./environment.ts";
-import { banner } from "./observe/banner.ts";
+import { openEngine, type Lock } from "./engine/open.ts";
+import { isPassedOn, type Env, type Surroundings } from "./environment.ts";
+import { nearMisses } from "./near-miss.ts";
+import { banner, startLine } from "./observe/banner.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { PageBuilder } from "./page-builder.ts";
 import { availableCores } from "./process/cores.ts";
 import { forkPlain, forkWorker } from "./process/fork.ts";
-import { assertPortFree } from "./process/port.ts";
+import { NEEDS_INIT, needsInit } from "./process/init.ts";
 import { EXIT, type ChildKind } from "./process/protocol.ts";
 import { isCode, ReloadWatcher } from "./process/reload.ts";
 import type { Bounds } from "./process/scale.ts";
 import { onSignals } from "./process/signals.ts";
 import { Supervisor, type RoleOptions } from "./process/supervisor.ts";
 import type { ProcessBounds } from "./settings-reader.ts";
-import { parseSettings, settingsForAgent, settingsForWorker, type Mode, type Settings } from "./settings.ts";
+import {
+  parseSettings,
+  settingNames,
+  settingsForAgent,
+  settingsForWorker,
+  type Mode,
+  type Settings,
+} from "./settings.ts";
+import { checkStart, TakenError } from "./start-checks.ts";
 import { Upkeep } from "./upkeep/upkeep.ts";
 
 const SOURCE = import.meta.dirname;
@@ -34,30 +42,21 @@ export async function runPrimary(mode: Mode, surroundings: Surroundings): Promis
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   try {
     const settings = parseSettings(mode, surroundings.env);
-    const lock = await checkSurroundings(settings);
-    await serve({ settings, surroundings, log: await createLog(settings, "primary"), lock });
+    process.stdout.write(`${startLine(settings)}\n`);
+    const lock = await checkStart(settings);
+    const log = await createLog(settings, "primary");
+    for (const warning of warnings(surroundings.env)) log.warn(warning);
+    await serve({ settings, surroundings, log, lock });
   } catch (error) {
     refuse(error);
   }
 }
 
-/** What would fail in every child alike is found here, once and in one line. */
-async function checkSurroundings(settings: Settings): Promise<Lock> {
-  const { host, port, dataDir } = settings;
-  await assertPortFree(host, port).catch((error: unknown) => {
-    throw unusable({ host, port }, error);
-  });
-  const lock = await lockStorage({ dataDir });
-  if (!lock) throw new Error(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
-  await loadConfig(settings);
-  return lock;
-}
-
-function unusable({ host, port }: { host: string; port: number }, error: unknown): Error {
-  const { code = "", message = String(error) } = error as Partial<NodeJS.ErrnoException>;
-  if (code === "EADDRINUSE" || code === "EACCES")
-    return new Error(`Port ${port} on ${host} cannot be used (${message}). Stop what uses it, or set PORT to another.`);
-  return new Error(`HOST ${host} cannot be used (${message}). Name an address of this machine, or 0.0.0.0 for all.`);
+/** What a person should know, though it keeps nothing from working. */
+function warnings(env: Env): string[] {
+  const names = settingNames();
+  const others = Object.keys(env).filter((name) => !names.has(name) && !isPassedOn(name));
+  return [...nearMisses(others, names), ...(needsInit() ? [NEEDS_INIT] : [])];
 }
 
 interface Start {
@@ -207,7 +206,11 @@ function watchCode(settings: Settings, log: Log, restart: () => void): ReloadWat
     log.info(`${file} changed`);
     restart();
   };
-  return [new ReloadWatcher([SOURCE], onChange, isOurCode), new ReloadWatcher([settings.configDir], onChange)];
+  const onProblem = (problem: string) => log.warn(problem);
+  return [
+    new ReloadWatcher({ folders: [SOURCE], onChange, wants: isOurCode, onProblem }),
+    new ReloadWatcher({ folders: [settings.configDir], onChange, onProblem }),
+  ];
 }
 
 /** The page's code runs in no process of ours: it is built anew, and nobody is restarted. */
@@ -226,5 +229,5 @@ function handBack(engine: Engine, log: Log, owner: Owner): void {
 function refuse(error: unknown): never {
   const reason = error instanceof Error ? error.message : String(error);
   process.stderr.write(`evenkeel cannot start:\n${reason.replaceAll(/^/gm, "  ")}\n`);
-  process.exit(EXIT.config);
+  process.exit(error instanceof TakenError ? EXIT.retry : EXIT.config);
 }

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { descendantsOf } from "./testing/processes.ts";
+import { aliveOf, descendantsOf } from "./testing/processes.ts";
 import { makePuppets } from "./testing/puppets.ts";
 import { makePlace, Server } from "./testing/server.ts";
 
@@ -28,9 +28,11 @@ test.runIf(existsSync("/proc/self/environ"))(
     await puppets.run(
       "agent",
       `const { execFileSync } = process.getBuiltinModule("node:child_process");
-       fs.writeFileSync(${JSON.stringify(seen)}, JSON.stringify(process.env) + execFileSync("sh", ["-c", "env"]));`,
+       fs.writeFileSync(${JSON.stringify(seen)}, JSON.stringify(process.env) + execFileSync("sh", ["-c", "env"]));
+       fs.writeFileSync(${JSON.stringify(`${seen}.done`)}, "");`,
     );
 
+    await vi.waitUntil(() => existsSync(`${seen}.done`), { timeout: 10_000 });
     const family = [server.pid, ...descendantsOf(server.pid)];
 
     expect(family.length).toBeGreaterThanOrEqual(4);
@@ -55,6 +57,18 @@ test("a server whose environment was cleaned drains on SIGTERM as any other", as
   server.kill("SIGTERM");
 
   expect(await server.exitCode()).toBe(0);
+});
+
+test("SIGUSR1 opens no inspector in any process of the tree", async () => {
+  await using place = await makePlace();
+  await using server = await new Server(place).ready();
+  const family = [server.pid, ...descendantsOf(server.pid)];
+
+  for (const pid of family) process.kill(pid, "SIGUSR1");
+
+  expect((await server.client.chat("/sim tokens=1")).body.reply).toBe("tok1");
+  expect(aliveOf(family)).toEqual(family);
+  expect(server.stderr).toBe("");
 });
 
 /** Files in which variables were handed over. */

@@ -38,6 +38,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** A child silent for longer is killed and replaced. */
   readonly stallMs: number;
+  /** How long a start waits for a port or folder that is still taken. */
+  readonly startWaitMs: number;
   /** How long draining may take, when the server stops, before what is left is cut off or given back. */
   readonly drainMs: number;
   /** How long an agent that was replaced (SIGHUP, a saved file) may go on with its runs. */
@@ -120,6 +122,7 @@ function readAll(mode: Mode, read: SettingsReader): Omit<Settings, "toolEnv"> {
     model: readModel(read),
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
     stallMs: read.count("STALL_MS", { fallback: 5_000, min: 2_000, max: 600_000 }),
+    startWaitMs: read.count("START_WAIT_MS", { fallback: 10_000, min: 0, max: 600_000 }),
     drainMs: read.count("DRAIN_MS", { fallback: 20_000, min: 0, max: 600_000 }),
     agentDrainMs: read.count("AGENT_DRAIN_MS", { fallback: 600_000, min: 0, max: 86_400_000 }),
     slowClientMs: read.count("SLOW_CLIENT_MS", { fallback: 10_000, min: 100, max: 600_000 }),
@@ -150,6 +153,13 @@ export function settingsForWorker(settings: Settings): Settings {
 /** An agent asks the model and never sees who may ask us. */
 export function settingsForAgent(settings: Settings): Settings {
   return { ...settings, apiKeys: [] };
+}
+
+/** All settings, secrets too. */
+export function settingNames(): ReadonlySet<string> {
+  const read = new SettingsReader({});
+  readAll("production", read);
+  return read.names;
 }
 
 /** Whether a variable is a setting, and no secret. */

@@ -1,4 +1,5 @@
 /** What a person sees first: where it is, what runs, which model, and where the data lies. */
+import { needsInit } from "../process/init.ts";
 import type { ProcessBounds } from "../settings-reader.ts";
 import type { Settings } from "../settings.ts";
 import { VERSION } from "../version.ts";
@@ -16,10 +17,15 @@ export function banner(settings: Settings, bootMs: number): string {
     ["model", describeModel(model)],
     ["access", apiKeys.length > 0 ? plural(apiKeys.length, "API key") : "this machine only (set API_KEYS to open it)"],
     ["data", dataDir],
-    ["pid", String(process.pid)],
+    ["pid", `${process.pid}${needsInit() ? " (start the container with --init, see the log)" : ""}`],
   ];
   const lines = rows.map(([name = "", value = ""]) => `  ${name.padEnd(10)} ${value}`);
   return `\nevenkeel ${VERSION}, ready in ${bootMs} ms\n\n${lines.join("\n")}\n`;
+}
+
+/** At once, before anything slow: a start takes a second or two. */
+export function startLine({ workers, agents }: Settings): string {
+  return `evenkeel ${VERSION} is starting ${plural(workers, "worker")} and ${plural(agents, "agent")} …`;
 }
 
 function describeModel({ simulated, baseUrl }: Settings["model"]): string {

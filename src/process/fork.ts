@@ -23,6 +23,9 @@ export interface ForkOptions {
  */
 const YOUNG_GENERATION = "--max-semi-space-size=8";
 
+/** SIGUSR1 would open an inspector, to every user of this machine. */
+const NO_INSPECTOR = "--disable-sigusr1";
+
 /** The fourth is CHANNEL_FD. */
 const STDIO = ["ignore", "inherit", "inherit", "pipe"] as const;
 
@@ -35,7 +38,7 @@ const MAX_IPC_MESSAGES = 1_000;
  */
 export function forkWorker({ entry, args, settings }: ForkOptions): Child {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  const execArgv = [...process.execArgv, YOUNG_GENERATION];
+  const execArgv = [...process.execArgv, NO_INSPECTOR, YOUNG_GENERATION];
   cluster.setupPrimary({ exec: entry, args: [...args], execArgv, stdio: [...STDIO, "ipc"] });
   const { process: worker } = cluster.fork();
   const child = childOf(worker, settings);
@@ -44,7 +47,8 @@ export function forkWorker({ entry, args, settings }: ForkOptions): Child {
 }
 
 export function forkPlain({ entry, args, settings }: ForkOptions): Child {
-  return childOf(spawn(process.execPath, [...process.execArgv, entry, ...args], { stdio: [...STDIO] }), settings);
+  const given = [...process.execArgv, NO_INSPECTOR, entry, ...args];
+  return childOf(spawn(process.execPath, given, { stdio: [...STDIO] }), settings);
 }
 
 function childOf(process: ChildProcess, settings: unknown): Child {

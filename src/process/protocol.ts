@@ -53,6 +53,8 @@ export const HEARTBEAT_MS = 1_000;
 export const EXIT = {
   drained: 0,
   crashed: 70,
+  /** EX_TEMPFAIL: port or data folder are taken. A supervisor may try again. */
+  retry: 75,
   /** EX_CONFIG: no restart can help. */
   config: 78,
   /** 128 + SIGINT: a second Ctrl-C. */

@@ -4,23 +4,35 @@ import { watch, type FSWatcher } from "node:fs";
 // An editor writes a file in several steps, a checkout writes many files: wait until it is over.
 const QUIET_MS = 150;
 
+export interface WatchOptions {
+  readonly folders: readonly string[];
+  readonly onChange: (file: string) => void;
+  /** Which changes count, by the path below one of the folders. `isCode` by default. */
+  readonly wants?: (file: string) => boolean;
+  /** A folder is not watched; in words, with what mends it. Once a folder at most. */
+  readonly onProblem: (problem: string) => void;
+}
+
 export class ReloadWatcher {
   readonly #watchers: FSWatcher[];
   readonly #onChange: (file: string) => void;
   readonly #wants: (file: string) => boolean;
   #timer: NodeJS.Timeout | undefined;
 
-  /**
-   * `node --watch` would miss what only forked processes import; a recursive watch sees all.
-   * @param wants which changes count, by the path below one of the folders
-   */
-  constructor(folders: readonly string[], onChange: (file: string) => void, wants = isCode) {
+  /** `node --watch` would miss what only forked processes import; a recursive watch sees all. */
+  constructor({ folders, onChange, wants = isCode, onProblem }: WatchOptions) {
     this.#onChange = onChange;
     this.#wants = wants;
-    this.#watchers = folders.map((folder) => {
-      const watcher = watch(folder, { recursive: true }, (_event, file) => this.#saw(file));
-      // A folder that cannot be read is not watched; that must not end the primary.
-      return watcher.on("error", () => {});
+    this.#watchers = folders.flatMap((folder) => {
+      const report = (error: unknown) => onProblem(watchProblem(error, folder));
+      try {
+        const watcher = watch(folder, { recursive: true }, (_event, file) => this.#saw(file));
+        // The folder below which something cannot be watched is served all the same.
+        return [watcher.once("error", report).on("error", () => {})];
+      } catch (error) {
+        report(error);
+        return [];
+      }
     });
   }
 
@@ -39,4 +51,15 @@ export class ReloadWatcher {
 /** What our processes run or read at their start. */
 export function isCode(file: string): boolean {
   return /\.(ts|js|json)$/.test(file) && !file.endsWith(".test.ts");
+}
+
+/** Linux allows each user so many watches, and answers with codes that speak of disks and files. */
+const LIMITS: Readonly<Record<string, string>> = {
+  ENOSPC: "no inotify watches are left. Raise the sysctl fs.inotify.max_user_watches",
+  EMFILE: "no inotify instances are left. Raise the sysctl fs.inotify.max_user_instances",
+};
+
+export function watchProblem(error: unknown, folder: string): string {
+  const { code = "", message = String(error) } = error as Partial<NodeJS.ErrnoException>;
+  return `Changes in ${folder} are not noticed: ${LIMITS[code] ?? message}, or reload with SIGHUP.`;
 }

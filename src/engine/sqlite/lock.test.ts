@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { lockFolder } from "./lock.ts";
 
@@ -22,4 +23,33 @@ test("a folder has one holder at a time, and is made when it does not exist", as
 
   expect(second).toBeDefined();
   second?.release();
+});
+
+test("a folder whose lock file was removed is nobody's while its database is open, however often one looks", async () => {
+  await using folder = await makeFolder();
+  const first = lockFolder(folder.path);
+  const database = new DatabaseSync(join(folder.path, "evenkeel.db"));
+  database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (a)");
+  await rm(join(folder.path, "primary.lock"));
+
+  expect(lockFolder(folder.path)).toBeUndefined();
+  expect(lockFolder(folder.path)).toBeUndefined();
+  database.close();
+  const second = lockFolder(folder.path);
+
+  expect(second).toBeDefined();
+  first?.release();
+  second?.release();
+});
+
+test("a database that came without a lock file, from a backup for example, is free", async () => {
+  await using folder = await makeFolder();
+  const database = new DatabaseSync(join(folder.path, "evenkeel.db"));
+  database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (a)");
+  database.close();
+
+  const lock = lockFolder(folder.path);
+
+  expect(lock).toBeDefined();
+  lock?.release();
 });

@@ -1,15 +1,30 @@
 /**
  * One primary per data directory. The lock is SQLite's own file lock: the kernel drops it with the
  * process, however that ends, so that a `kill -9` never leaves a stale lock file behind.
+ *
+ * A lock belongs to a file, not to its name: when somebody removed the lock file under a running server, a new file of
+ * that name would lock for the next one too. So a database without a lock file counts as free only if nobody has it open.
  */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Lock } from "../open.ts";
 
+const LOCK_FILE = "primary.lock";
+const DATABASE_FILE = "evenkeel.db";
+const SQLITE_BUSY = 5;
+
 /** @returns undefined when another process holds it. @throws Error that names DATA_DIR when it cannot be used */
 export function lockFolder(folder: string): Lock | undefined {
+  const file = join(folder, LOCK_FILE);
+  const isNew = !existsSync(file);
   const db = openIn(folder);
+  if (isNew && isOpenElsewhere(join(folder, DATABASE_FILE))) {
+    db.close();
+    // The next start must look again.
+    rmSync(file, { force: true });
+    return undefined;
+  }
   try {
     db.exec("BEGIN EXCLUSIVE");
   } catch {
@@ -19,10 +34,25 @@ export function lockFolder(folder: string): Lock | undefined {
   return { release: () => db.isOpen && db.close() };
 }
 
+/** Only the one connection of a database may leave its write-ahead log. The driver enters it again when it opens it. */
+function isOpenElsewhere(file: string): boolean {
+  if (!existsSync(file)) return false;
+  const db = new DatabaseSync(file, { timeout: 0 });
+  try {
+    db.exec("PRAGMA journal_mode = DELETE");
+    return false;
+  } catch (error) {
+    // Whatever else is wrong with the file, opening it will say.
+    return (error as { errcode?: number }).errcode === SQLITE_BUSY;
+  } finally {
+    db.close();
+  }
+}
+
 function openIn(folder: string): DatabaseSync {
   try {
     mkdirSync(folder, { recursive: true });
-    return new DatabaseSync(join(folder, "primary.lock"), { timeout: 0 });
+    return new DatabaseSync(join(folder, LOCK_FILE), { timeout: 0 });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`DATA_DIR ${folder} cannot be used (${reason}). Name a folder that this user can write to.`, {

@@ -9,7 +9,7 @@ import { CANCEL_RESPONSE, COMPLETE_CHAT, CREATE_RESPONSE, LIST_MODELS, SHOW_MODE
 import { LIST_MCP_SERVERS, RESTART_MCP_SERVER } from "./mcp.ts";
 import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_OPENAPI, READ_THEME } from "./page.ts";
 import type { Route } from "./route.ts";
-import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, SHOW_RUN } from "./runs.ts";
+import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, RETRY_RUN, SHOW_RUN } from "./runs.ts";
 import { SHOW_SESSION, SIGN_IN, SIGN_OUT } from "./session.ts";
 import { OPEN_SOCKET } from "./socket.ts";
 import { LIST_PROCESSES, READ_HEALTH, READ_INFO, READ_METRICS, READ_READY } from "./system.ts";
@@ -29,6 +29,7 @@ export const ROUTES: readonly Route[] = [
   SHOW_RUN,
   READ_EVENTS,
   CANCEL_RUN,
+  RETRY_RUN,
   LIST_THREADS,
   SHOW_THREAD,
   DELETE_THREAD,

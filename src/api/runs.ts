@@ -21,6 +21,7 @@ const STORED_RUN = z.object({
   thread_id: z.string(),
   agent_id: z.string(),
   parent_run_id: z.string().nullable().describe("The run that delegated this one; null when a client asked for it."),
+  retry_of: z.string().nullable().describe("The run that this one goes on with; null for most."),
   title: z.string().describe("How its message begins."),
   status: z.enum(RUN_STATUSES),
   created_at: EPOCH_MS,
@@ -103,4 +104,20 @@ export const CANCEL_RUN = route({
   query: z.strictObject({}),
   answers: { 200: json(RUN, "The run is over."), 202: json(RUN, "The run winds down.") },
   errors: ["RUN_NOT_FOUND"],
+});
+
+export const RETRY_RUN = route({
+  method: "POST",
+  path: "/api/runs/{run_id}/retry",
+  access: "client",
+  summary: "Go on with a run that failed or was canceled",
+  description:
+    "Makes a new run (`retry_of`) that goes on from the last checkpoint of this one, without a new message: finished " +
+    "tools are not repeated. Idempotent: a run is retried once, and asking again answers with its retry.",
+  query: z.strictObject({}),
+  answers: {
+    200: json(RUN, "It was retried before: the retry as it is now."),
+    202: json(RUN, "The retry, which waits or runs: poll `Location`."),
+  },
+  errors: ["RUN_NOT_FOUND", "NOT_RETRYABLE", "OVERLOADED"],
 });

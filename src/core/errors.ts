@@ -23,6 +23,7 @@ const ERROR_TABLE = {
   RUN_ID_TAKEN: { status: 409, title: "Run id is taken" },
   RUN_CANCELED: { status: 409, title: "Run was canceled" },
   THREAD_BUSY: { status: 409, title: "Thread is busy" },
+  NOT_RETRYABLE: { status: 409, title: "Nothing to retry" },
   CONTEXT_TOO_LARGE: { status: 413, title: "Message too large for the model" },
   BODY_TOO_LARGE: { status: 413, title: "Body too large" },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: "Unsupported media type" },

@@ -14,6 +14,7 @@ import { testPrincipal } from "./contract/principal.contract.ts";
 import { testRead } from "./contract/read.contract.ts";
 import { testRelease } from "./contract/release.contract.ts";
 import type { OpenEngine } from "./contract/setup.ts";
+import { testRetry } from "./contract/retry.contract.ts";
 import { testShared } from "./contract/shared.contract.ts";
 import { testStep } from "./contract/step.contract.ts";
 import { testThread } from "./contract/thread.contract.ts";
@@ -34,6 +35,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("cancel", () => {
       testCancel(open);
+    });
+    describe("retry", () => {
+      testRetry(open);
     });
     describe("delegated runs", () => {
       testDelegate(open);

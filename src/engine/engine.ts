@@ -46,6 +46,17 @@ export interface Engine {
    */
   cancel(runId: string): Promise<Run | undefined>;
 
+  /**
+   * Stores a new run `runId` that goes on from the last checkpoint of run `of`, which failed or was canceled, without a
+   * new message: same thread, agent, time limit and principal, with the messages and the tool ledger that it left. From
+   * then on the model sees what it left in the retry only. Idempotent: a run is retried once, a repeat returns the retry.
+   * Undefined when there is no such run. Rejects with NOT_RETRYABLE (`rules/retry.ts`), and with OVERLOADED.
+   */
+  retry(request: {
+    readonly of: string;
+    readonly runId: string;
+  }): Promise<{ readonly run: Run; readonly created: boolean } | undefined>;
+
   /** Appends a notice to the activity feed. */
   post(activity: NewActivity): Promise<Activity>;
 
@@ -247,6 +258,8 @@ export interface Turn {
   /** How many processes have owned it. */
   readonly attempts: number;
   readonly steps: number;
+  /** Another run goes on from where it ended, with the same messages. */
+  readonly retried?: boolean;
   readonly messages: readonly Message[];
   /** Its ledger, when it failed or was canceled: calls whose result is in no message. */
   readonly toolCalls: readonly ToolCall[];

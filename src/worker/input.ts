@@ -17,9 +17,9 @@ export async function readJson(
   readBytes: () => Promise<Buffer>,
 ): Promise<Readonly<Record<string, unknown>>> {
   assertJsonType(request);
-  const given = parseJson(await readBytes());
+  const { given, json } = parseJson(await readBytes());
   if (isObject(given)) {
-    assertPlain(given);
+    assertPlain(given, json);
     return given;
   }
   throw new AppError("INVALID_REQUEST", `Expected the body to be a JSON object, ${EXAMPLE}.`);
@@ -83,9 +83,10 @@ function mediaTypeOf(header: string): string | undefined {
   }
 }
 
-function parseJson(body: Buffer): unknown {
+function parseJson(body: Buffer): { given: unknown; json: string } {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    const json = new TextDecoder("utf-8", { fatal: true }).decode(body);
+    return { given: JSON.parse(json), json };
   } catch (error) {
     const reason = error instanceof Error ? ` (${error.message})` : "";
     throw new AppError("INVALID_JSON", `Expected the body to be JSON in UTF-8, ${EXAMPLE}${reason}.`, { cause: error });

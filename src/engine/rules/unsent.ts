@@ -6,10 +6,11 @@ import type { Message, UnsentReason } from "../../core/message.ts";
 import type { Turn } from "../engine.ts";
 
 /** What of a turn decides. */
-export type Judged = Pick<Turn, "status" | "finishReason" | "errorCode" | "attempts" | "messages">;
+export type Judged = Pick<Turn, "status" | "finishReason" | "errorCode" | "attempts" | "retried" | "messages">;
 
 /** Why all of a turn stays out: the model would refuse the thread for ever, or act on what was taken back. */
-export function unsentTurn({ status, finishReason, errorCode, attempts }: Judged): UnsentReason | undefined {
+export function unsentTurn({ status, finishReason, errorCode, attempts, retried }: Judged): UnsentReason | undefined {
+  if (retried) return "retried";
   if (status === "canceled" && attempts === 0) return "withdrawn";
   if (finishReason === "refusal") return "refused";
   if (errorCode === "MODEL_REJECTED") return "rejected";

@@ -76,6 +76,10 @@ export class SqliteEngine implements Engine {
     return this.#writer.run(() => this.#queue.cancel(runId));
   }
 
+  retry(request: { of: string; runId: string }) {
+    return this.#writer.run(() => this.#queue.retry(request));
+  }
+
   post(activity: NewActivity) {
     return this.#writer.run(() => this.#journal.insertActivity(activity, {}));
   }

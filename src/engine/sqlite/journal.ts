@@ -4,6 +4,7 @@
  * `engine.ts`; it never begins or commits.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { retriedMessages } from "../rules/retry.ts";
 import { activityOf, withRun, type Activity, type NewActivity } from "../../core/activity.ts";
 import { AppError } from "../../core/errors.ts";
 import { journalRow, OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
@@ -13,6 +14,7 @@ import type { Step, ToolCall } from "../engine.ts";
 import { ledgerActivity } from "../rules/told.ts";
 import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
 import { usageOf, type RunRow } from "./rows.ts";
+import { toMessage, type TurnRow } from "./turns.ts";
 
 /** The run that rows belong to. */
 type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id" | "principal">;
@@ -82,6 +84,13 @@ export class Journal {
       const more = Object.keys(about).length > 0 ? JSON.stringify(about) : null;
       this.#sql.insertMessage.run(run.n, idx, run.thread_id, role, JSON.stringify(content), more, Date.now());
     }
+  }
+
+  /** Gives run `to` what run `from` left: its messages, and the ledger of the calls that have no result among them. */
+  copyCheckpoint(from: RunRef, to: RunRef): void {
+    const rows = this.#sql.messages.all(from.n) as unknown as Pick<TurnRow, "role" | "content" | "about">[];
+    this.appendMessages(to, retriedMessages(rows.map(toMessage)));
+    this.#sql.copyToolCalls.run({ from: from.n, to: to.n });
   }
 
   /** @param of the run that it is of; of a thread that is gone its owner alone; of nobody nothing */
@@ -162,6 +171,12 @@ function statements(db: DatabaseSync) {
       "SELECT data FROM events WHERE run_n = ? AND (type LIKE '%START%' OR type LIKE '%END%' OR type LIKE 'STEP%' OR type = 'CUSTOM') ORDER BY seq",
     ),
     lastMessage: db.prepare("SELECT max(idx) AS idx FROM messages WHERE run_n = ?"),
+    messages: db.prepare("SELECT role, content, about FROM messages WHERE run_n = ? ORDER BY idx"),
+    // A new run has made no steps: what its first step finds in the ledger stands at step 0.
+    copyToolCalls: db.prepare(
+      "INSERT INTO tool_calls (run_n, step, id, name, effects, result) SELECT :to, 0, id, name, effects, result " +
+        "FROM tool_calls WHERE run_n = :from AND step = (SELECT steps FROM runs WHERE n = :from)",
+    ),
     insertMessage: db.prepare(
       "INSERT INTO messages (run_n, idx, thread_id, role, content, about, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
     ),

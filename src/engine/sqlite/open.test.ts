@@ -221,6 +221,7 @@ const UNDO = [
   "DROP TABLE shared",
   "DROP INDEX runs_queued_by_principal",
   "DROP TABLE files",
+  "DROP INDEX runs_retry_of; ALTER TABLE runs DROP COLUMN retry_of",
 ];
 
 function goBackTo(path: string, schema: number): void {

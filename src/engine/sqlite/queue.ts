@@ -13,6 +13,7 @@ import {
   interruptedBy,
   repeatOf,
 } from "../rules/enqueue.ts";
+import { assertRetryable } from "../rules/retry.ts";
 import { claimedEvent, handedBackEvent, queuedEvents } from "../rules/told.ts";
 import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
 import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
@@ -78,6 +79,21 @@ export class Queue {
     if (!isOver(run.status)) this.#cancelFamily(runId);
     const after = this.#get(runId);
     return after && toRun(after);
+  }
+
+  retry({ of, runId }: { of: string; runId: string }): { run: Run; created: boolean } | undefined {
+    const old = this.#get(of);
+    if (!old) return undefined;
+    const first = this.#sql.retryOf.get(of) as RunRow | undefined;
+    if (first) return { run: toRun(first), created: false };
+    assertRetryable(toRun(old));
+    const ahead = this.#admit();
+    const { n } = this.#insert(againOf(old, runId));
+    const row = this.#sql.markRetry.get(of, n) as unknown as RunRow;
+    const run = toRun(row);
+    this.#journal.copyCheckpoint(old, row);
+    this.#journal.appendEvents(row, queuedEvents(run, ahead));
+    return { run, created: true };
   }
 
   /** Ends the run, and what is under way of all that it delegated: nobody waits for that any more. */
@@ -206,10 +222,38 @@ export class Queue {
 /** What `requeueAll` takes. */
 const RUNNING = `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running'`;
 
+/** The request that would make a run like `old`. */
+function againOf(old: RunRow, runId: string): NewRun {
+  return {
+    runId,
+    runIdChosen: false,
+    threadId: old.thread_id,
+    agentId: old.agent_id,
+    parentRunId: null,
+    message: old.title,
+    strategy: "enqueue",
+    timeoutMs: old.timeout_ms,
+    metadata: JSON.parse(old.metadata) as Record<string, unknown>,
+    principal: old.principal,
+    idempotencyKey: null,
+    fingerprint: `retry of ${old.id}`,
+    ephemeral: old.ephemeral === 1,
+  };
+}
+
+/** What finds the run that a request already made. */
+function repeatStatements(db: DatabaseSync) {
+  return {
+    byKey: db.prepare("SELECT * FROM runs WHERE principal = ? AND idempotency_key = ?"),
+    retryOf: db.prepare("SELECT * FROM runs WHERE retry_of = ?"),
+    markRetry: db.prepare("UPDATE runs SET retry_of = ? WHERE n = ? RETURNING *"),
+  };
+}
+
 function statements(db: DatabaseSync) {
   return {
+    ...repeatStatements(db),
     byId: db.prepare("SELECT * FROM runs WHERE id = ?"),
-    byKey: db.prepare("SELECT * FROM runs WHERE principal = ? AND idempotency_key = ?"),
     countQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE status = 'queued'"),
     underWay: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running') ORDER BY n"),
     countOwnQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE principal = ? AND status = 'queued'"),

@@ -16,6 +16,7 @@ export interface RunRow {
   readonly thread_id: string;
   readonly agent_id: string;
   readonly parent_id: string | null;
+  readonly retry_of: string | null;
   readonly title: string;
   readonly status: RunStatus;
   readonly created_at: number;
@@ -37,6 +38,7 @@ export interface RunRow {
   readonly metadata: string;
   readonly principal: string;
   readonly fingerprint: string;
+  readonly ephemeral: 0 | 1;
 }
 
 export function toRun(row: RunRow): Run {
@@ -45,6 +47,7 @@ export function toRun(row: RunRow): Run {
     thread_id: row.thread_id,
     agent_id: row.agent_id,
     parent_run_id: row.parent_id,
+    retry_of: row.retry_of,
     title: row.title,
     status: row.status,
     created_at: row.created_at,

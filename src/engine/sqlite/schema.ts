@@ -210,6 +210,11 @@ const MIGRATIONS: readonly string[] = [
   CREATE UNIQUE INDEX files_by_principal ON files (principal, sha256);
   CREATE INDEX files_by_content ON files (sha256);
   `,
+  // 14: runs that go on with one that failed or was canceled
+  `
+  ALTER TABLE runs ADD COLUMN retry_of TEXT;
+  CREATE UNIQUE INDEX runs_retry_of ON runs (retry_of) WHERE retry_of IS NOT NULL;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

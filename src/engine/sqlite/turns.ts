@@ -8,7 +8,7 @@ import type { RunRow } from "./rows.ts";
 /** The columns of a `TurnRow`, of messages `m` joined with their runs `r`. */
 export const TURN =
   "m.run_n, m.role, m.content, m.about, m.at, r.id, r.agent_id, r.status, r.finish_reason, " +
-  "r.error ->> 'code' AS error_code, r.fence, r.steps";
+  "r.error ->> 'code' AS error_code, r.fence, r.steps, EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried";
 
 /** A message, and what of its run decides how it goes to the model. */
 export interface TurnRow extends Pick<RunRow, "id" | "agent_id" | "status" | "finish_reason" | "fence" | "steps"> {
@@ -18,6 +18,7 @@ export interface TurnRow extends Pick<RunRow, "id" | "agent_id" | "status" | "fi
   readonly about: string | null;
   readonly at: number;
   readonly error_code: ErrorCode | null;
+  readonly retried: 0 | 1;
 }
 
 export interface ToolCallRow {
@@ -67,12 +68,13 @@ function toTurn(rows: readonly TurnRow[], ledger: readonly ToolCallRow[]): Turn 
     errorCode: run.error_code,
     attempts: run.fence,
     steps: run.steps,
+    ...(run.retried === 1 && { retried: true }),
     messages: rows.map(toMessage),
     toolCalls: ledger.map(toToolCall),
   };
 }
 
-function toMessage({ role, content, about }: TurnRow): Message {
+export function toMessage({ role, content, about }: Pick<TurnRow, "role" | "content" | "about">): Message {
   const message: Message = { role, content: JSON.parse(content) as Message["content"] };
   return about === null ? message : { ...message, ...(JSON.parse(about) as Partial<Message>) };
 }

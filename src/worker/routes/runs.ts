@@ -1,6 +1,7 @@
-/** Runs: list, one, its events (a list, or a stream to resume), cancel. */
-import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, SHOW_RUN } from "../../api/runs.ts";
+/** Runs: list, one, its events (a list, or a stream to resume), cancel, retry. */
+import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, RETRY_RUN, SHOW_RUN } from "../../api/runs.ts";
 import { AppError } from "../../core/errors.ts";
+import { newId } from "../../core/id.ts";
 import { isOver, type Run } from "../../core/run.ts";
 import type { RunFilter } from "../../engine/engine.ts";
 import type { AppRouter } from "../app.ts";
@@ -37,9 +38,21 @@ export function runRoutes(router: AppRouter): void {
   serve(router, CANCEL_RUN, async ({ params }, _ctx, { engine }) => {
     const { run_id: runId } = await findRun(engine, params.run_id);
     const run = await engine.cancel(runId);
-    if (!run) throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`);
+    if (!run) throw runNotFound(runId);
     return answer(isOver(run.status) ? 200 : 202, showRun(run));
   });
+
+  serve(router, RETRY_RUN, async ({ params }, _ctx, { engine }) => {
+    const { run_id: of } = await findRun(engine, params.run_id);
+    const retry = await engine.retry({ of, runId: newId("run") });
+    if (!retry) throw runNotFound(of);
+    const { run, created } = retry;
+    return answer(created ? 202 : 200, showRun(run), { Location: `/api/runs/${run.run_id}` });
+  });
+}
+
+function runNotFound(runId: string): AppError {
+  return new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`);
 }
 
 async function stream(ctx: Context, deps: OwnDeps, { run, after }: { run: Run; after: number }) {

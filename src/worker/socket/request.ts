@@ -35,8 +35,8 @@ export function idOf({ id }: JsonObject): string | null {
 }
 
 /** @throws AppError INVALID_REQUEST */
-export function readRequest(frame: JsonObject): ClientFrame {
-  assertPlain(frame);
+export function readRequest(frame: JsonObject, json: string): ClientFrame {
+  assertPlain(frame, json);
   const { op } = check(OP, frame);
   const schema = op === "subscribe" ? SUBSCRIBE[check(CHANNEL, frame).channel] : FRAMES[op];
   return check(schema, frame);

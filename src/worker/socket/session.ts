@@ -83,7 +83,7 @@ export class SocketSession {
     try {
       const frame = parseFrame(text);
       id = idOf(frame);
-      await this.#serve(readRequest(frame), frame);
+      await this.#serve(readRequest(frame, text), frame);
     } catch (error) {
       this.#fail(id, error);
     }

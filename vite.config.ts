@@ -17,6 +17,8 @@ const TEXT = /\.(html|js|css|svg)$/;
 
 export default defineConfig(({ mode }) => ({
   root: join(import.meta.dirname, "src/dashboard"),
+  // Relative, so that the page also works under a path of a proxy (BASE_PATH).
+  base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   plugins: [orderLayers(), compress()],
   worker: { format: "es" },

@@ -48,6 +48,13 @@ export class SettingsReader {
     return value ?? fallback;
   }
 
+  /** Part of a URL's path, with a / in front and none behind; empty when it is unset, or is /. */
+  path(name: string): string {
+    const value = (this.#env[name] ?? "").replace(/\/$/, "");
+    if (!/^(\/[\w.~-]+)*$/.test(value)) this.#expected(name, 'to be a path such as "/evenkeel"');
+    return value;
+  }
+
   count(name: string, { fallback, min = 1, max }: CountOptions): number {
     const value = this.#value(name);
     if (value === undefined) return fallback;

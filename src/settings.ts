@@ -2,6 +2,7 @@
  * The primary turns the environment (and `.env`) into one checked `Settings` and hands that to its children over their
  * channel, so that no two processes ever disagree about a default. Pure: `environment.ts` reads `process.env`.
  */
+import { networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import { newId } from "./core/id.ts";
 import { isPassedOn, type Env } from "./environment.ts";
@@ -40,6 +41,10 @@ export interface Settings {
   readonly stallMs: number;
   /** How long a start waits for a port or folder that is still taken. */
   readonly startWaitMs: number;
+  /** How long a connection without a request stays open: longer than a load balancer keeps it (60 s are usual). */
+  readonly keepAliveMs: number;
+  /** The path of a proxy under which we are served, "/evenkeel"; empty for none. */
+  readonly basePath: string;
   /** How long draining may take, when the server stops, before what is left is cut off or given back. */
   readonly drainMs: number;
   /** How long an agent that was replaced (SIGHUP, a saved file) may go on with its runs. */
@@ -104,7 +109,7 @@ function readAll(mode: Mode, read: SettingsReader): Omit<Settings, "toolEnv"> {
     mode,
     environment: read.choice("ENVIRONMENT", ["development", "production"], dev ? "development" : "production"),
     reload,
-    host: read.text("HOST", "0.0.0.0"),
+    host: read.text("HOST", hasIpv6() ? "::" : "0.0.0.0"),
     port: read.count("PORT", { fallback: 8000, min: 0, max: 65_535 }),
     workers: reload ? 1 : workerBounds.min,
     workerBounds: reload ? { min: 1, max: 1, isAuto: false } : workerBounds,
@@ -123,6 +128,8 @@ function readAll(mode: Mode, read: SettingsReader): Omit<Settings, "toolEnv"> {
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
     stallMs: read.count("STALL_MS", { fallback: 5_000, min: 2_000, max: 600_000 }),
     startWaitMs: read.count("START_WAIT_MS", { fallback: 10_000, min: 0, max: 600_000 }),
+    keepAliveMs: read.count("KEEP_ALIVE_MS", { fallback: 75_000, min: 1_000, max: 3_600_000 }),
+    basePath: read.path("BASE_PATH"),
     drainMs: read.count("DRAIN_MS", { fallback: 20_000, min: 0, max: 600_000 }),
     agentDrainMs: read.count("AGENT_DRAIN_MS", { fallback: 600_000, min: 0, max: 86_400_000 }),
     slowClientMs: read.count("SLOW_CLIENT_MS", { fallback: 10_000, min: 100, max: 600_000 }),
@@ -130,6 +137,11 @@ function readAll(mode: Mode, read: SettingsReader): Omit<Settings, "toolEnv"> {
     modelWordlessMs: read.count("MODEL_WORDLESS_MS", { fallback: 300_000, min: 100, max: MAX_PATIENCE_MS }),
     simContextTokens: read.count("SIM_CONTEXT_TOKENS", { fallback: 200_000, max: 100_000_000 }),
   };
+}
+
+/** A socket on `::` serves IPv4 too. Where the system has no IPv6 it cannot be opened. */
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((all) => all?.some(({ family }) => family === "IPv6"));
 }
 
 /**

@@ -66,7 +66,7 @@ const headers = z.object({
   "idempotency-key": expecting(z.string().regex(/^[\x21-\x7e]{1,255}$/), "1 to 255 visible ASCII characters")
     .optional()
     .describe("A repeat under the same key returns the first run."),
-  prefer: z.string().optional().describe("`respond-async`: answer 202 at once (RFC 7240)."),
+  prefer: z.string().optional().describe("`respond-async`: answer 202 at once; `wait=N`: after N seconds (RFC 7240)."),
 });
 
 const errors = [
@@ -88,8 +88,9 @@ export const POST_CHAT = route({
   access: "client",
   summary: "Chat, and wait for the reply",
   description:
-    "An answer that takes longer than 15 s begins with status 200 and a newline every 15 s, so that nothing on the way " +
-    "takes the connection for dead. An error that comes later is in the body's own `status`.",
+    "Use `Prefer: wait=20` for runs that may take long: the status then always tells the truth, 202 with `Location` after " +
+    "20 s. Without it a reply that takes longer than 25 s begins with status 200 and newlines, so that nothing on the way " +
+    "takes the connection for dead; a failure after that breaks the body off.",
   query: z.strictObject({
     agent: z.string().optional().describe("For `useChat`: the agent. The first one otherwise."),
   }),
@@ -98,7 +99,7 @@ export const POST_CHAT = route({
   foreign: { is: isUiChat, body: UI_CHAT },
   answers: {
     200: jsonOrEvents(REPLY, "The run is over, and did not fail."),
-    202: json(ACCEPTED, "With `Prefer: respond-async`: poll `Location`."),
+    202: json(ACCEPTED, "With `Prefer: respond-async`, or after the seconds of `Prefer: wait=N`: poll `Location`."),
   },
   errors: [
     ...errors,

@@ -29,6 +29,7 @@ export function openApi(version: string): Json {
       version,
       description: "A clustered HTTP server for LLM agents. Errors are problem+json; docs/errors.md has every code.",
     },
+    servers: [{ url: "./" }],
     security: [{ key: [] }],
     paths,
     components: { securitySchemes: { key: { type: "http", scheme: "bearer" } }, schemas: shapes.all() },

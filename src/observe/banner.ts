@@ -5,10 +5,11 @@ import type { Settings } from "../settings.ts";
 import { VERSION } from "../version.ts";
 
 export function banner(settings: Settings, bootMs: number): string {
-  const { host, port, mode, reload, workers, agents, workerBounds, agentBounds, model, apiKeys, dataDir } = settings;
+  const { host, port, basePath, mode, reload, workers, agents, workerBounds, agentBounds, model, apiKeys, dataDir } =
+    settings;
   const shownHost = host === "0.0.0.0" || host === "::" ? "localhost" : host;
   const rows = [
-    ["url", `http://${shownHost}:${port}`],
+    ["url", `http://${shownHost}:${port}${basePath}`],
     ["mode", `${mode}${reload ? ", reloads on change (one worker)" : ""}`],
     [
       "processes",

@@ -26,6 +26,11 @@ export function streamRun({ delivery, log }: OwnDeps, options: StreamOptions): v
   let ended = false;
   for (const [name, value] of Object.entries(encoder?.headers ?? {})) response.setHeader(name, value);
   const stream = delivery.openStream(response);
+  // HEAD asks what a GET would answer with, and that is known.
+  if (response.req.method === "HEAD") {
+    stream.leave();
+    return;
+  }
   const viewer = delivery.watch({
     feed: delivery.feeds.run(run),
     after,

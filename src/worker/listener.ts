@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { AppError } from "../core/errors.ts";
 import { ANONYMOUS, type Principal } from "../core/principal.ts";
 import { createApp } from "./app.ts";
+import { addSlash, stripBasePath } from "./base-path.ts";
 import { Bounds } from "./bounds.ts";
 import type { WorkerDeps } from "./context.ts";
 import { FastLane } from "./fast-lane.ts";
@@ -11,7 +12,7 @@ import { assertShortBody } from "./refused-body.ts";
 import { reportFailure } from "./report-failure.ts";
 
 export function createListener(deps: WorkerDeps): RequestListener {
-  const { guard, access, log } = deps;
+  const { guard, access, log, settings } = deps;
   const fastLane = new FastLane(deps.engine);
   const bounds = new Bounds(access.limits.requests, "requests");
   const principals = new WeakMap<IncomingMessage, Principal>();
@@ -43,6 +44,8 @@ export function createListener(deps: WorkerDeps): RequestListener {
   return (request, response) => {
     try {
       assertHost(request);
+      if (addSlash(request, response, settings.basePath)) return;
+      stripBasePath(request, settings.basePath);
       guard.origins.expose(request, response);
       if (request.method !== "POST") assertShortBody(request);
       if (request.method === "OPTIONS") return guard.origins.answerOptions(request, response);

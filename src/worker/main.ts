@@ -36,7 +36,9 @@ async function start(outside: Outside): Promise<Service> {
     log,
     closing: closing.signal,
   };
-  const server = new HttpServer(createListener(deps), createUpgrade(deps));
+  const server = new HttpServer(createListener(deps), createUpgrade(deps), {
+    keepAliveTimeout: settings.keepAliveMs,
+  });
   const port = await server.listen(settings.host, settings.port);
   const probe = new HealthProbe((socket) => server.adopt(socket));
   await probe.start().catch((error: unknown) => log.warn({ err: error }, "/health is not measured"));

@@ -1,6 +1,6 @@
 /** Waits for the end of a run and answers with what it came to: the reply of a chat, in whichever protocol. */
 import type { ServerResponse } from "node:http";
-import type { Run } from "../core/run.ts";
+import { isOver, type Run } from "../core/run.ts";
 import type { OwnDeps } from "./context.ts";
 import { waitForEnd } from "./follow-run.ts";
 import { PatientReply } from "./keep-alive-reply.ts";
@@ -15,19 +15,36 @@ export interface ReplyOptions {
   readonly onAbandon?: () => void;
   /** The body of a 200. Throws what else is answered. */
   readonly show: (ended: Run) => object | Promise<object>;
+  /** What is answered in its place when the run is not over by then. */
+  readonly later?: Later;
+}
+
+export interface Later {
+  readonly afterMs: number;
+  readonly answer: {
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: object;
+  };
 }
 
 /** Never rejects: what goes wrong is answered. */
 export async function replyWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void> {
-  const { response, requestId, run, onAbandon, show } = options;
+  const { response, requestId, run, onAbandon, show, later } = options;
   // Gone while its run was being stored: there will be no close event to free what is made below.
   if (response.destroyed) return onAbandon?.();
   const hungUp = new AbortController();
-  response.on("close", () => hungUp.abort());
-  const patient = new PatientReply(response);
+  const waited = new AbortController();
+  const timer = later && setTimeout(() => waited.abort(), later.afterMs);
+  response.on("close", () => {
+    clearTimeout(timer);
+    hungUp.abort();
+  });
+  const patient = new PatientReply(response, { silent: later !== undefined });
   try {
-    const ended = await waitForEnd(deps, run, hungUp.signal);
+    const ended = await waitForEnd(deps, run, AbortSignal.any([hungUp.signal, waited.signal]));
     if (hungUp.signal.aborted) return onAbandon?.();
+    if (later && !isOver(ended.status)) return sendLater(response, patient, later);
     patient.send(200, "application/json", await show(ended));
   } catch (error) {
     const known = reportFailure(deps.log, error, { request_id: requestId, run_id: run.run_id });
@@ -35,4 +52,13 @@ export async function replyWhenOver(deps: OwnDeps, options: ReplyOptions): Promi
     if (known.retryAfterS !== undefined && !response.headersSent) response.setHeader("Retry-After", known.retryAfterS);
     patient.send(known.status, contentType, body);
   }
+}
+
+function sendLater(
+  response: ServerResponse,
+  patient: PatientReply,
+  { answer: { status, headers, body } }: Later,
+): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  patient.send(status, "application/json", body);
 }

@@ -11,7 +11,6 @@ import { refuseBadHttp } from "./bad-http.ts";
 const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
-  keepAliveTimeout: 10_000,
   connectionsCheckingInterval: 1_000,
   // A browser sends the cookies of every other server on this host: localhost collects them. Twice 16 KiB are common.
   maxHeaderSize: 64 * 1024,
@@ -36,13 +35,14 @@ export class HttpServer {
   #inFlight = 0;
   #draining = false;
 
-  constructor(listener: RequestListener, onUpgrade: OnUpgrade) {
+  /** @param keepAliveTimeout how long a connection without a request stays open, in ms */
+  constructor(listener: RequestListener, onUpgrade: OnUpgrade, { keepAliveTimeout = 75_000 } = {}) {
     const serve: RequestListener = (request, response) => {
       if (!this.#adopted.has(request.socket)) this.#count(response);
       if (this.#draining) response.shouldKeepAlive = false;
       listener(request, response);
     };
-    this.#server = createServer({ ...LIMITS, shouldUpgradeCallback: isWebSocket }, serve);
+    this.#server = createServer({ ...LIMITS, keepAliveTimeout, shouldUpgradeCallback: isWebSocket }, serve);
     // `Expect: 100-continue`: node:http would ask for the body at once. Ours is asked for by whoever reads it.
     this.#server.on("checkContinue", serve);
     this.#server.on("upgrade", onUpgrade);

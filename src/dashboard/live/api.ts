@@ -38,7 +38,8 @@ async function send(path: string, init: RequestInit): Promise<{ response: Respon
   const patience = AbortSignal.timeout(PATIENCE_MS);
   const signal = init.signal ? AbortSignal.any([init.signal, patience]) : patience;
   try {
-    const response = await fetch(path, { ...init, signal });
+    // Relative to the page, which may be served under a path of a proxy.
+    const response = await fetch(`.${path}`, { ...init, signal });
     return { response, text: await response.text() };
   } catch (error) {
     // Who gave up wants to hear that; for whoever waited in vain the server is as good as gone.

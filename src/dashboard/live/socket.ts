@@ -1,7 +1,7 @@
-/** Opens the server's WebSocket, from a page or from the worker; both have the server's origin as `location`. */
+/** Opens the server's WebSocket, from a page or from the worker: the script of the latter lies in assets/. */
 
 export function openSocket(secret: string | null): WebSocket {
-  const url = new URL("/ws", location.href);
+  const url = new URL(location.pathname.includes("/assets/") ? "../ws" : "ws", location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return new WebSocket(url, protocolsOf(secret));
 }

@@ -32,7 +32,9 @@ export function chatRoutes(router: AppRouter): void {
     }
     const chat = await enqueue(asked, ctx, deps);
     if (ctx.accepts("json", "text/event-stream") === "text/event-stream") return stream(ctx, deps, chat);
-    if (prefersAsync(asked)) return accepted(chat.run, { "Preference-Applied": "respond-async" });
+    const waitS = waitOf(asked);
+    if (waitS !== undefined) return reply(ctx, deps, { ...chat, waitS });
+    if (prefersAsync(asked)) return accepted(deps, chat.run, "respond-async");
     return reply(ctx, deps, chat);
   });
 
@@ -40,7 +42,7 @@ export function chatRoutes(router: AppRouter): void {
 
   serve(router, BEGIN_CHAT, async (asked, ctx, deps) => {
     const { run } = await enqueue(asked, ctx, deps);
-    return accepted(run, prefersAsync(asked) ? { "Preference-Applied": "respond-async" } : {});
+    return accepted(deps, run, prefersAsync(asked) ? "respond-async" : undefined);
   });
 
   serve(router, RESUME_UI_CHAT, async ({ params }, ctx, deps) => {
@@ -96,22 +98,39 @@ function prefersAsync({ headers }: AskedChat): boolean {
   return /\brespond-async\b/i.test(headers.prefer ?? "");
 }
 
+/** RFC 7240 § 4.3: how many seconds the client waits for the reply before it rather polls. */
+function waitOf({ headers }: AskedChat): number | undefined {
+  const [, seconds] = /\bwait=(\d{1,5})\b/i.exec(headers.prefer ?? "") ?? [];
+  return seconds === undefined ? undefined : Number(seconds);
+}
+
 function stream(ctx: Context, deps: OwnDeps, { run, ...options }: Started): typeof TAKEN {
   ctx.respond = false;
-  ctx.set("Content-Location", `/api/runs/${run.run_id}`);
+  ctx.set("Content-Location", `${deps.settings.basePath}/api/runs/${run.run_id}`);
   streamRun(deps, { response: ctx.res, run, after: 0, ...options });
   return TAKEN;
 }
 
-function accepted(run: Run, headers: Readonly<Record<string, string>>) {
-  const { run_id, thread_id } = run;
+/** @param preference that was granted by this answer */
+function accepted({ settings }: OwnDeps, { run_id, thread_id }: Run, preference?: string) {
   const body = { task_id: run_id, run_id, thread_id, status: "pending" } as const;
-  return answer(202, body, { Location: `/api/chat/task/${run_id}`, ...headers });
+  const location = `${settings.basePath}/api/chat/task/${run_id}`;
+  return answer(202, body, { Location: location, ...(preference && { "Preference-Applied": preference }) });
 }
 
-async function reply(ctx: Context, deps: OwnDeps, { run, onAbandon }: Started): Promise<typeof TAKEN> {
+/** @param waitS after so many seconds the client rather polls */
+async function reply(
+  ctx: Context,
+  deps: OwnDeps,
+  { run, onAbandon, waitS }: Started & { readonly waitS?: number },
+): Promise<typeof TAKEN> {
   ctx.respond = false;
-  await replyWhenOver(deps, { response: ctx.res, requestId: ctx.state.requestId, run, onAbandon, show: replyOf });
+  const options = { response: ctx.res, requestId: ctx.state.requestId, run, onAbandon, show: replyOf };
+  const later = waitS !== undefined && {
+    afterMs: 1_000 * waitS,
+    answer: accepted(deps, run, `wait=${waitS}`),
+  };
+  await replyWhenOver(deps, { ...options, ...(later && { later }) });
   return TAKEN;
 }
 

@@ -6,7 +6,8 @@ import type { RouteDeps } from "../context.ts";
 import { bearerOf, SESSION_COOKIE } from "../guard.ts";
 import { answer, serve } from "../serve.ts";
 
-export function sessionRoutes(router: AppRouter, { guard }: RouteDeps): void {
+export function sessionRoutes(router: AppRouter, { guard, settings }: RouteDeps): void {
+  const path = settings.basePath || "/";
   serve(router, SHOW_SESSION, (_asked, ctx) => answer(200, show(ctx.state.principal)));
 
   serve(router, SIGN_IN, (_asked, ctx) => {
@@ -14,13 +15,15 @@ export function sessionRoutes(router: AppRouter, { guard }: RouteDeps): void {
     // Without keys there is nothing to sign in with, and with a session nothing new to say.
     if (guard.credentials.needed && secret !== undefined) {
       const { value, maxAgeS } = guard.credentials.sessionFor(secret);
-      ctx.set("Set-Cookie", cookie(value, maxAgeS, guard.isSecure(ctx.req)));
+      ctx.set("Set-Cookie", cookie({ value, maxAgeS, path, isSecure: guard.isSecure(ctx.req) }));
     }
     return answer(200, show(ctx.state.principal));
   });
 
   serve(router, SIGN_OUT, (_asked, ctx) =>
-    answer(204, undefined, { "Set-Cookie": cookie("", 0, guard.isSecure(ctx.req)) }),
+    answer(204, undefined, {
+      "Set-Cookie": cookie({ value: "", maxAgeS: 0, path, isSecure: guard.isSecure(ctx.req) }),
+    }),
   );
 }
 
@@ -29,7 +32,20 @@ function show({ id, role, via }: Principal) {
   return { principal: id, role: ROLES.find((known) => known === role) ?? "viewer", via };
 }
 
-function cookie(value: string, maxAgeS: number, isSecure: boolean): string {
-  const attributes = ["Path=/", `Max-Age=${maxAgeS}`, "HttpOnly", "SameSite=Strict", ...(isSecure ? ["Secure"] : [])];
+interface Cookie {
+  readonly value: string;
+  readonly maxAgeS: number;
+  readonly path: string;
+  readonly isSecure: boolean;
+}
+
+function cookie({ value, maxAgeS, path, isSecure }: Cookie): string {
+  const attributes = [
+    `Path=${path}`,
+    `Max-Age=${maxAgeS}`,
+    "HttpOnly",
+    "SameSite=Strict",
+    ...(isSecure ? ["Secure"] : []),
+  ];
   return [`${SESSION_COOKIE}=${value}`, ...attributes].join("; ");
 }

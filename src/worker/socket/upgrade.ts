@@ -8,6 +8,7 @@ import { AppError, toAppError } from "../../core/errors.ts";
 import { MAX_FRAME_BYTES } from "../../core/limits.ts";
 import type { Principal } from "../../core/principal.ts";
 import { CLOSE } from "../../stream/socket.ts";
+import { stripBasePath } from "../base-path.ts";
 import { Bounds } from "../bounds.ts";
 import type { WorkerDeps } from "../context.ts";
 import { type Guard, SOCKET_PROTOCOL } from "../guard.ts";
@@ -33,7 +34,7 @@ const LIMITS = {
 const handleProtocols = (offered: ReadonlySet<string>) => (offered.has(SOCKET_PROTOCOL) ? SOCKET_PROTOCOL : false);
 
 export function createUpgrade(deps: WorkerDeps): OnUpgrade {
-  const { guard, access } = deps;
+  const { guard, access, settings } = deps;
   const bounds = new Bounds(access.limits.sockets, "sockets");
   const server = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols, ...LIMITS });
 
@@ -50,6 +51,7 @@ export function createUpgrade(deps: WorkerDeps): OnUpgrade {
     const tcp = socket as Socket;
     // A reset before there is a WebSocket to tell; `ws` has a listener of its own then.
     tcp.on("error", () => tcp.destroy());
+    stripBasePath(request, settings.basePath);
     const upgrade = { request, tcp, head };
     admitted(guard, request)
       .then((principal) => accept(upgrade, principal))

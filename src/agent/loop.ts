@@ -3,23 +3,27 @@
  * in a checkpoint, and the loop always starts from the last one: a run that was taken over from a dead process goes the
  * same way as a new one. It returns how the run ended and leaves the settling to `work.ts`.
  */
-import type { PreparedAgent } from "../core/agent.ts";
+import { tooLarge, type PreparedAgent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
-import { MODEL_STEP } from "../core/event.ts";
+import { customEvent, MODEL_STEP, type RunEvent } from "../core/event.ts";
 import { textOf, toolUsesOf, type Message, type ToolUseBlock } from "../core/message.ts";
 import { addUsage, type FinishReason, type Run, type Usage } from "../core/run.ts";
-import type { Engine, Turn } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import { isCut, type Answer } from "./answer.ts";
 import { withFiles } from "./attachments.ts";
 import { Attempts } from "./attempts.ts";
+import { Conversation } from "./conversation.ts";
 import { brokenOff, type Ending } from "./ending.ts";
+import { charactersOf, clearedBy, type Cut } from "./history/compaction.ts";
 import { lastWord, stepsLeft, type Limit } from "./history/notes.ts";
-import { Transcript } from "./history/transcript.ts";
+import { tooLongIn } from "./history/too-long.ts";
 import { isBlank } from "./history/well-formed.ts";
 import type { RefreshTools } from "./mcp/live-tools.ts";
 import { ask, type Asking } from "./model-step.ts";
 import { outlastTrouble } from "./retry-storage.ts";
+import { COMPACT_STEP, leftOut, quiet, summarize } from "./summary.ts";
 import { refuseCalls, runCalls, type Calling } from "./tool-step.ts";
+import { describeTools } from "./tools/registry.ts";
 
 export interface LoopOptions extends Omit<Asking, "attempts">, Calling {
   readonly run: Run;
@@ -44,10 +48,9 @@ export async function runLoop(options: LoopOptions): Promise<Ending> {
 class Loop {
   readonly #options: LoopOptions;
   readonly #attempts: Attempts;
-  #turns: readonly Turn[] = [];
-  // Of this run, the ones of older checkpoints included.
-  #messages: Message[] = [];
-  #transcript: Transcript | undefined;
+  // Those of summaries: they are paid like any other, and say nothing to who watches.
+  readonly #summaries: Attempts;
+  #conversation: Conversation;
   #steps: number;
   // No step was made yet under this claim: only then the ledger may have calls of a dead owner.
   #isResumed = true;
@@ -56,17 +59,19 @@ class Loop {
   constructor(options: LoopOptions, attempts: Attempts) {
     this.#options = options;
     this.#attempts = attempts;
+    this.#summaries = new Attempts(quiet(options.journal), COMPACT_STEP);
+    this.#conversation = new Conversation(options.agent, []);
     this.#steps = options.run.steps;
   }
 
   get usage(): Usage {
-    return addUsage(this.#options.run.usage, this.#attempts.usage);
+    return addUsage(this.#options.run.usage, addUsage(this.#attempts.usage, this.#summaries.usage));
   }
 
   async run(): Promise<Ending> {
-    const { engine, run, signal } = this.#options;
-    this.#turns = await outlastTrouble(() => engine.history(run.run_id), signal);
-    this.#messages = [...(this.#turns.at(-1)?.messages ?? [])];
+    const { engine, run, agent, signal } = this.#options;
+    const turns = await outlastTrouble(() => engine.history(run.run_id), signal);
+    this.#conversation = new Conversation(agent, turns);
     for (;;) {
       signal.throwIfAborted();
       const ending = await this.#step();
@@ -77,7 +82,7 @@ class Loop {
 
   /** @returns undefined when the run goes on */
   async #step(): Promise<Ending | undefined> {
-    const last = this.#messages.at(-1);
+    const { last } = this.#conversation;
     const uses = last ? toolUsesOf(last) : [];
     this.#limit ??= this.#limitMet(Math.max(1, uses.length));
     if (uses.length > 0) return this.#toolStep(uses);
@@ -121,31 +126,83 @@ class Loop {
   async #lastWord(limit: Limit): Promise<Ending> {
     const { agent } = this.#options;
     const note = lastWord(limit, agent.limits.maxSteps);
-    if (this.#messages.at(-1)?.note !== note) await this.#keep({ role: "user", content: [], note });
+    if (this.#conversation.last?.note !== note) await this.#keep({ role: "user", content: [], note });
     const { content } = await this.#ask(false);
     this.#steps += 1;
     const message = this.#answer(content.filter(({ type }) => type !== "tool_use"));
-    if (!isBlank(textOf(message))) return this.#over(message, limit);
-    throw new AppError(
-      limit === "step_limit" ? "STEP_LIMIT" : "RUN_TIMEOUT",
-      `The run met its limit (limits.${limit === "step_limit" ? "maxSteps" : "timeoutMs"} of agent ${agent.agentId}), and the model had no last word.`,
-    );
+    if (isBlank(textOf(message))) throw speechless(agent, limit);
+    return this.#over(message, limit);
   }
 
   async #ask(mayCallTools: boolean): Promise<Answer> {
     const { tools, refreshTools, signal, agent, engine } = this.#options;
-    const missing = await refreshTools(signal);
+    const more = await refreshTools(signal);
     const hasTools = tools.size > 0;
-    // Tools of MCP servers come and go: without any, the API refuses the calls of before.
-    if (this.#transcript?.audience.hasTools !== hasTools) {
-      this.#transcript = new Transcript({ model: agent.model, hasTools, maxResultCharacters: MAX_RESULT_CHARACTERS });
-      for (const turn of this.#turns.slice(0, -1)) this.#transcript.add(turn);
-      const current = this.#turns.at(-1);
-      if (current) this.#transcript.add({ ...current, messages: this.#messages });
+    const beside = charactersOf([agent.system ?? "", more, describeTools(tools)]);
+    for (let refusals = 0; ; refusals += 1) {
+      await this.#makeRoom(hasTools, beside);
+      try {
+        const rendered = this.#conversation.render(hasTools);
+        const messages = await outlastTrouble(() => withFiles(rendered, engine.files), signal);
+        return await ask({ ...this.#options, attempts: this.#attempts }, { messages, more, mayCallTools });
+      } catch (error) {
+        const estimated = this.#conversation.tokens(hasTools, beside);
+        const tooLong = tooLongIn(error, estimated);
+        if (!tooLong) throw error;
+        if (refusals === MAX_REFUSALS) throw tooLarge(agent, { size: tooLong.tokens, budget: tooLong.maximum });
+        this.#attempts.retry({
+          attempt: refusals + 2,
+          reason: "the conversation is too long for the model",
+          wait_ms: 0,
+        });
+        this.#conversation.learn(tooLong, estimated);
+      }
     }
-    const { messages } = this.#transcript;
-    const filled = await outlastTrouble(() => withFiles(messages, engine.files), signal);
-    return ask({ ...this.#options, attempts: this.#attempts }, { messages: filled, more: missing, mayCallTools });
+  }
+
+  /** Leaves out what is oldest until the conversation fits. @throws AppError CONTEXT_TOO_LARGE when it never will */
+  async #makeRoom(hasTools: boolean, beside: number): Promise<void> {
+    const { agent } = this.#options;
+    for (;;) {
+      const size = this.#conversation.tokens(hasTools, beside);
+      const { budget } = this.#conversation;
+      if (size <= budget) return;
+      const cut = agent.context.onFull === "fail" ? undefined : this.#conversation.plan(beside);
+      if (!cut) throw tooLarge(agent, { size, budget });
+      await this.#compact(cut, () => this.#conversation.tokens(hasTools, beside));
+    }
+  }
+
+  /** A step of its own: from here on the model gets the conversation without what the cut leaves out. */
+  async #compact(cut: Cut, tokens: () => number): Promise<void> {
+    const { agent, model, signal, journal } = this.#options;
+    const conversation = this.#conversation;
+    const now = conversation.cut;
+    const [tokensBefore, { budget }] = [tokens(), conversation];
+    const summarized = cut.from > now.from;
+    const calls = summarized && agent.context.onFull === "compact";
+    if (!calls) journal.emit({ type: "STEP_STARTED", stepName: COMPACT_STEP });
+    const asking = { conversation, cut, model, modelName: agent.model, attempts: this.#summaries, signal };
+    const summary = calls ? await summarize(asking) : summarized ? leftOut(conversation, cut) : now.summary;
+    if (calls) this.#steps += 1;
+    const compaction = { model: agent.model, budget, from: cut.from, cleared_before: cut.clearedBefore };
+    await this.#keep({
+      role: "user",
+      content: [],
+      compaction: summary === undefined ? compaction : { ...compaction, summary },
+    });
+    this.#summaries.end();
+    journal.emit(
+      customEvent("evenkeel.compacted", {
+        title: summarized ? "The oldest turns were summarized" : "Old tool results were left out",
+        cleared_results: clearedBy(conversation.turns, now, cut),
+        summarized_messages: cut.from - now.from,
+        tokens_before: tokensBefore,
+        tokens_after: tokens(),
+        budget,
+      }),
+    );
+    journal.emit({ type: "STEP_FINISHED", stepName: COMPACT_STEP });
   }
 
   #answer(content: Answer["content"]): Message {
@@ -153,15 +210,12 @@ class Loop {
   }
 
   /** A step is over: it counts, whatever happens to the run. */
-  async #keep(message: Message, events: Parameters<LoopOptions["journal"]["checkpoint"]>[1] = []): Promise<void> {
-    const isEmpty = message.content.length === 0 && message.note === undefined;
+  async #keep(message: Message, events: readonly RunEvent[] = []): Promise<void> {
+    const isEmpty = message.content.length === 0 && message.note === undefined && !message.compaction;
     const messages = isEmpty ? [] : [message];
     await this.#options.journal.checkpoint({ messages, usage: this.usage, steps: this.#steps }, events);
     this.#attempts.end();
-    for (const kept of messages) {
-      this.#messages.push(kept);
-      this.#transcript?.push(kept);
-    }
+    if (!isEmpty) this.#conversation.push(message);
   }
 
   #over(message: Message, finishReason: FinishReason): Ending {
@@ -179,5 +233,11 @@ class Loop {
   }
 }
 
-/** All results of one round of tool calls together, as the model gets them. */
-const MAX_RESULT_CHARACTERS = 512 * 1024;
+/** How often the model may find the conversation too long, although it was made shorter each time. */
+const MAX_REFUSALS = 2;
+
+function speechless({ agentId }: PreparedAgent, limit: Limit): AppError {
+  const [code, name] =
+    limit === "step_limit" ? (["STEP_LIMIT", "maxSteps"] as const) : (["RUN_TIMEOUT", "timeoutMs"] as const);
+  return new AppError(code, `The run met limits.${name} of agent ${agentId}, and its model had no last word.`);
+}

@@ -39,11 +39,22 @@ const CONTENT_BLOCK = z
   .discriminatedUnion("type", [TEXT, IMAGE, DOCUMENT, TOOL_USE, TOOL_RESULT, THINKING, REDACTED_THINKING])
   .meta({ id: "ContentBlock" });
 
+const COMPACTION = z
+  .object({
+    model: z.string(),
+    budget: z.int().describe("Tokens that the conversation may have."),
+    from: z.int().describe("Messages of the thread before this count are not sent."),
+    cleared_before: z.int().describe("Tool results before this count are sent without their content."),
+    summary: z.string().exactOptional().describe("What is sent in place of the messages before `from`."),
+  })
+  .describe("From here on the model gets the thread like this. Readers lose nothing.");
+
 const MESSAGE = z.object({
   role: z.enum(["user", "assistant"]),
   content: z.union([z.string(), z.array(CONTENT_BLOCK).readonly()]),
   model: z.string().exactOptional().describe("The model that wrote it. Messages of older versions do not say."),
   cut: z.enum(FINISH_REASONS).exactOptional().describe("The answer ends before its end: why its run did."),
+  compaction: COMPACTION.exactOptional(),
   note: z.string().exactOptional().describe("What the server tells the model behind this message: no person said it."),
 });
 
@@ -69,6 +80,7 @@ export type Thread = Readonly<z.output<typeof THREAD>>;
 export type ToolUseBlock = Readonly<z.output<typeof TOOL_USE>>;
 export type ToolResultBlock = Readonly<z.output<typeof TOOL_RESULT>>;
 export type ContentBlock = Readonly<z.output<typeof CONTENT_BLOCK>>;
+export type Compaction = Readonly<z.output<typeof COMPACTION>>;
 export type Message = Readonly<z.output<typeof MESSAGE>>;
 /** Why the model does not get to see a message (`engine/rules/unsent.ts`). */
 export type UnsentReason = z.output<typeof UNSENT_REASON>;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { defineAgents, type AgentConfig } from "./agent.ts";
+import { contextTokens, defineAgents, type AgentConfig } from "./agent.ts";
 
 const MODEL = "claude-test";
 const FREE = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
@@ -17,6 +17,7 @@ test("an agent of a model alone has every default", () => {
     mcp: [],
     delegates: [],
     thinking: undefined,
+    context: { keepTurns: 4, onFull: "compact" },
     cache: true,
     limits: { maxSteps: 40, timeoutMs: 600_000 },
   });
@@ -33,6 +34,12 @@ test("what an agent says goes before the defaults, limit by limit", () => {
     maxTokens: 8192,
     limits: { maxSteps: 3, timeoutMs: 600_000 },
   });
+});
+
+test("a request may have what the usual model takes beside the answer, unless the agent says less", () => {
+  const agents = defineAgents({ a: { model: MODEL }, b: { model: MODEL, context: { tokens: 2_000 } } });
+
+  expect([...agents.values()].map(contextTokens)).toEqual([175_904, 2_000]);
 });
 
 test("agents keep the order in which they were defined", () => {
@@ -60,6 +67,7 @@ test.each<[string, AgentConfig, string]>([
     { model: MODEL, price: { ...FREE, cached: 9 } as typeof FREE },
     "no `price.cached`; it knows input",
   ],
+  ["too little context", { model: MODEL, context: { tokens: 10 } }, "`context.tokens` to be a whole number from 1000"],
   ["endless time", { model: MODEL, limits: { timeoutMs: Infinity } }, "`limits.timeoutMs` to be a whole number"],
 ])("%s is refused", (_name, config, problem) => {
   expect(() => defineAgents({ assistant: config })).toThrow(`Agent \`assistant\`: expected ${problem}`);
@@ -77,6 +85,7 @@ test.each<[string, unknown, string]>([
   ["thinking", true, '"adaptive" or a whole number from 1024 and below `maxTokens`, got true'],
   ["limits", 7, "an object of maxSteps, timeoutMs, got 7"],
   ["limits", null, "an object of maxSteps, timeoutMs, got null"],
+  ["cache", "no", 'true or false, got "no"'],
   ["price", () => 3, "an object of input, output, cache_read, cache_write, got () => 3"],
 ])("a `%s` of a wrong type is refused by its name: %o", (name, value, sentence) => {
   const config = { model: MODEL, [name]: value } as AgentConfig;

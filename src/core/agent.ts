@@ -3,6 +3,7 @@
  * Workers read it too, so it names tools and never imports them.
  */
 import { z } from "zod";
+import { AppError } from "./errors.ts";
 import { field, flag, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
 
 const LIMITS = section({
@@ -11,6 +12,19 @@ const LIMITS = section({
   /** One run from its first claim to its end. Default 10 minutes. */
   timeoutMs: wholeNumber().default(600_000),
 });
+
+/** What of a long thread goes to the model. */
+const CONTEXT = section({
+  /** What one request may have, the answer not counted. By default what the usual model takes beside its answer. */
+  tokens: wholeNumber({ min: 1_000 }).optional(),
+  /** Turns that are kept word by word when the oldest ones become a summary. */
+  keepTurns: wholeNumber({ max: 1_000 }).default(4),
+  /** Above `tokens`, once old tool results are left out: summarize the oldest turns, leave them out, or refuse. */
+  onFull: field(z.enum(["compact", "clear", "fail"]), 'to be "compact", "clear" or "fail"').default("compact"),
+});
+
+/** The window of a model of which nobody says another. */
+const WINDOW_TOKENS = 200_000;
 
 const dollars = () => field(z.number().min(0), "to be dollars per million tokens, 0 or more");
 
@@ -50,6 +64,7 @@ const AGENT = section({
     'to be "adaptive" or a whole number from 1024 and below `maxTokens`',
   ).optional(),
   limits: LIMITS.prefault({}),
+  context: CONTEXT.prefault({}),
   /** False for an endpoint that does not know `cache_control`. By default prompts are cached. */
   cache: flag().default(true),
   /** Lets the dashboard show what a run cost. */
@@ -91,4 +106,23 @@ function problemsBetween(config: AgentConfig, ids: readonly string[]): string[] 
       ? [`\`thinking\` to be below \`maxTokens\` (${maxTokens}), got ${thinking}`]
       : []),
   ];
+}
+
+/** Tokens that a request of this agent may have. Nobody can count them before the model has: a tenth is left for that. */
+export function contextTokens({ context, maxTokens }: Pick<Agent, "context" | "maxTokens">): number {
+  return context.tokens ?? Math.max(1_000, Math.floor(0.9 * WINDOW_TOKENS) - maxTokens);
+}
+
+/** As the rule of thumb has it. What a model has counted is better, where it is known. */
+export const CHARACTERS_A_TOKEN = 3.5;
+
+/** What was sent is longer than what the agent's model can be sent. */
+export function tooLarge(
+  { agentId }: Pick<Agent, "agentId">,
+  { size, budget }: { size: number; budget: number },
+): AppError {
+  const detail =
+    `The message needs about ${size} tokens with what has to go with it, and agent ${agentId} has room for ${budget} ` +
+    "(`context.tokens`, or what its model takes). Send a shorter one, or in parts.";
+  return new AppError("CONTEXT_TOO_LARGE", detail);
 }

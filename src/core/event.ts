@@ -96,6 +96,18 @@ export interface CustomValues {
   "evenkeel.progress": { tool_call_id: string; text: string } | { tool_call_id: string; fraction: number };
   /** The end of what a tool call wrote to stdout and stderr. */
   "evenkeel.tool_output": { tool_call_id: string; text: string };
+  /**
+   * The conversation had grown too long for the model, which from here on gets it shorter. Nothing is missing in the
+   * thread. Counts of messages; tokens as the server estimates them.
+   */
+  "evenkeel.compacted": {
+    title: string;
+    cleared_results: number;
+    summarized_messages: number;
+    tokens_before: number;
+    tokens_after: number;
+    budget: number;
+  };
   /** What stood between seq `after` and seq `next` is not stored any more. Told to readers; never in a journal. */
   "evenkeel.gap": { after: number; next: number };
 }

@@ -1,5 +1,6 @@
 /** A thread's messages, in the shape of the Anthropic Messages API, with what the server adds to them. */
 import type {
+  Compaction,
   ContentBlock,
   Message,
   StoredMessage,
@@ -8,7 +9,7 @@ import type {
   UnsentReason,
 } from "../api/threads.ts";
 
-export type { ContentBlock, Message, StoredMessage, ToolResultBlock, ToolUseBlock, UnsentReason };
+export type { Compaction, ContentBlock, Message, StoredMessage, ToolResultBlock, ToolUseBlock, UnsentReason };
 
 export function toolUsesOf(message: Message): ToolUseBlock[] {
   if (message.role !== "assistant" || typeof message.content === "string") return [];

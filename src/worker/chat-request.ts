@@ -1,7 +1,7 @@
 /** A chat that the contract let through, over HTTP or a socket, as a `NewRun`. */
 import { createHash } from "node:crypto";
 import type { Chat } from "../api/chat.ts";
-import type { Agent } from "../core/agent.ts";
+import { CHARACTERS_A_TOKEN, contextTokens, tooLarge, type Agent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
 import type { NewRun } from "../core/run.ts";
@@ -18,17 +18,20 @@ interface ChatOptions {
   readonly files: Files;
 }
 
-/** @throws AppError AGENT_NOT_FOUND, and what `saidBy` throws */
+/** @throws AppError AGENT_NOT_FOUND, CONTEXT_TOO_LARGE, and what `saidBy` throws */
 export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun> {
   const { agents, principal, idempotencyKey, given, files } = options;
-  if (!agents.has(chat.agent_id)) throw unknownAgent(chat.agent_id, agents);
+  const agent = agents.get(chat.agent_id);
+  if (!agent) throw unknownAgent(chat.agent_id, agents);
+  const said = await saidBy(chat.message, { files, principal });
+  assertFits(said.message, agent);
   return {
     runId: chat.run_id ?? newId("run"),
     runIdChosen: typeof chat.run_id === "string",
     threadId: chat.thread_id ?? newId("thread"),
     agentId: chat.agent_id,
     parentRunId: null,
-    ...(await saidBy(chat.message, { files, principal })),
+    ...said,
     strategy: chat.multitask_strategy ?? "enqueue",
     timeoutMs: chat.timeout_ms ?? null,
     metadata: chat.metadata ?? {},
@@ -36,6 +39,15 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
     idempotencyKey,
     fingerprint: fingerprintOf(principal, given),
   };
+}
+
+/** A message that no request to the model could hold is refused at once, and makes no run. */
+function assertFits(message: string, agent: Agent): void {
+  const size = Math.ceil(
+    (message.length + (typeof agent.system === "string" ? agent.system.length : 0)) / CHARACTERS_A_TOKEN,
+  );
+  const budget = contextTokens(agent);
+  if (size > budget) throw tooLarge(agent, { size, budget });
 }
 
 function unknownAgent(agentId: string, agents: ReadonlyMap<string, Agent>): AppError {

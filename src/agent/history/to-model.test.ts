@@ -23,6 +23,17 @@ test("the API accepts every thread, whatever is stored in it", () => {
   );
 });
 
+test("the API accepts every thread of which something is left out", () => {
+  fc.assert(
+    fc.property(threads, audiences, compactions, (turns, audience, compaction) => {
+      const last = turns.at(-1) as Turn;
+      const marked = [...turns.slice(0, -1), { ...last, messages: [...last.messages, compaction] }];
+      expect(refusalOf(requestOf(toModel(marked, audience), audience))).toBeUndefined();
+    }),
+    { numRuns: RUNS },
+  );
+});
+
 test("nothing that a user said and that counts is lost, and it is said once", () => {
   fc.assert(
     fc.property(threads, audiences, (turns, audience) => {
@@ -196,6 +207,18 @@ const audiences = fc.record<Audience>({
   hasTools: fc.boolean(),
   maxResultCharacters: fc.constantFrom(10, 1_000),
 });
+
+/** Anywhere, also between a call and its result. */
+const compactions = fc
+  .record({
+    from: fc.nat(30),
+    cleared_before: fc.nat(30),
+    summary: fc.option(fc.constantFrom("They said hello.", "\ud800"), { nil: undefined }),
+  })
+  .map(({ summary, ...cut }): Message => {
+    const compaction = { model: "m", budget: 1_000, ...cut, ...(summary !== undefined && { summary }) };
+    return { role: "user", content: [], compaction };
+  });
 
 // ── What is compared ─────────────────────────────────────────────────────────────────────────────
 

@@ -64,6 +64,11 @@ function sentence(name: string, known: ToolCall | undefined): string {
   return `${name} was stopped while it ran. Its outcome is unknown: it may or may not have taken effect.`;
 }
 
+/** An old result whose content makes room for what is newer. */
+export function cleared({ content, isError }: Result): Result {
+  return { content: `[Cleared to save space: ${lengthOf(content)} characters.]`, isError };
+}
+
 /** Results of one round, each cut to a fair share when all together are above `characters`. */
 export function bounded(results: readonly Result[], characters: number): Result[] {
   const share = fairShare(

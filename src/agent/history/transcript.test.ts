@@ -133,8 +133,7 @@ test("a message that follows one without an answer is not taken for a part of it
 
 test("a paused answer goes back as the last message, and what comes next continues it", () => {
   const paused = answer(serverUse("srvtoolu_1"));
-  const transcript = new Transcript(AUDIENCE);
-  transcript.add(turn([user("search")], { status: "running" }));
+  const transcript = new Transcript(AUDIENCE, [turn([user("search")], { status: "running" })]);
   transcript.push(paused);
   expect(transcript.messages.at(-1)).toEqual({ role: "assistant", content: [serverUse("srvtoolu_1")] });
 

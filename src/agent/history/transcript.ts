@@ -4,7 +4,7 @@
  * `toModel` is the whole of it in one call; the loop keeps one per run.
  */
 import type { FinishReason } from "../../core/run.ts";
-import type { Message } from "../../core/message.ts";
+import type { Compaction, Message } from "../../core/message.ts";
 import type { Turn } from "../../engine/engine.ts";
 import { repeats, unsentTurn } from "../../engine/rules/unsent.ts";
 import {
@@ -19,9 +19,11 @@ import {
   type StoredBlock,
 } from "./assistant-blocks.ts";
 import { CallNames } from "./call-names.ts";
+import { charactersOf, compactionOf } from "./compaction.ts";
 import { textBlock, type Audience, type ModelBlock, type ModelMessage } from "./model-message.ts";
 import {
   bounded,
+  cleared,
   mediaOr,
   noResultOf,
   resultAsText,
@@ -37,9 +39,7 @@ const GO_ON = "Go on.";
 
 /** The pure form: any stored thread as a request that the API accepts. */
 export function toModel(turns: readonly Turn[], audience: Audience): readonly ModelMessage[] {
-  const transcript = new Transcript(audience);
-  for (const turn of turns) transcript.add(turn);
-  return transcript.messages;
+  return new Transcript(audience, turns).messages;
 }
 
 export class Transcript {
@@ -56,28 +56,58 @@ export class Transcript {
   #sentTurn: Turn | undefined;
   // The last message is an answer that waits to be sent back as it is.
   #paused = false;
+  readonly #compaction: Compaction | undefined;
+  // Of the next message, in the whole thread.
+  #place = 0;
+  #characters = 0;
 
-  constructor(audience: Audience) {
+  /**
+   * @param turns all of the thread so far
+   * @param compaction decides what of them is left out: the newest one
+   */
+  constructor(audience: Audience, turns: readonly Turn[], compaction = compactionOf(turns)) {
     this.audience = audience;
+    this.#compaction = compaction;
+    const { summary } = this.#compaction ?? {};
+    if (summary !== undefined) this.#append("user", [textBlock(summary.toWellFormed())]);
+    for (const turn of turns) this.#add(turn);
+  }
+
+  /** About how long it is. */
+  get characters(): number {
+    return this.#characters;
   }
 
   /** A turn behind all others, with the messages that it has so far. */
-  add(turn: Turn): void {
-    const isRepeat = repeats(turn, this.#turn);
+  #add(turn: Turn): void {
+    const { from = 0 } = this.#compaction ?? {};
+    const begins = this.#place;
+    const isRepeat = repeats(turn, this.#turn) && begins - (this.#turn?.messages.length ?? 0) >= from;
     const before = this.#sentTurn;
     this.#turn = turn;
     this.#paused = false;
-    if (unsentTurn(turn)) return;
-    this.#sentTurn = turn;
+    if (unsentTurn(turn)) {
+      this.#place += turn.messages.length;
+      return;
+    }
+    if (begins + turn.messages.length > from) this.#sentTurn = turn;
+    if (begins < from) return this.#pushAll(turn.messages);
     // The message sent again is left out, and yet it asks for an answer.
     if (isRepeat) this.#append("user", this.#takeClosing());
     // Otherwise the model would take two messages, one of them given up, for a single one.
     else if (before && this.#messages.at(-1)?.role === "user") this.#append("assistant", [unanswered(before)]);
-    for (const message of isRepeat ? turn.messages.slice(1) : turn.messages) this.push(message);
+    if (isRepeat) this.#place += 1;
+    this.#pushAll(isRepeat ? turn.messages.slice(1) : turn.messages);
+  }
+
+  #pushAll(messages: readonly Message[]): void {
+    for (const message of messages) this.push(message);
   }
 
   /** A message more of the last turn. */
   push(message: Message): void {
+    this.#place += 1;
+    if (this.#place <= (this.#compaction?.from ?? 0) || message.compaction) return;
     if (message.role === "assistant") this.#pushAnswer(message);
     else this.#pushUser(message);
   }
@@ -136,7 +166,8 @@ export class Transcript {
 
   #answerBlocks(calls: readonly OpenCall[], results: readonly Result[]): ModelBlock[] {
     const { hasTools, maxResultCharacters } = this.audience;
-    return bounded(results, maxResultCharacters).flatMap((result, index) => {
+    const isCleared = this.#place <= (this.#compaction?.cleared_before ?? 0);
+    return bounded(isCleared ? results.map(cleared) : results, maxResultCharacters).flatMap((result, index) => {
       const { id, name } = calls[index] as OpenCall;
       if (!hasTools) return resultAsText(name, result);
       const { content, isError } = result;
@@ -166,6 +197,7 @@ export class Transcript {
 
   #append(role: ModelMessage["role"], blocks: readonly ModelBlock[]): void {
     if (blocks.length === 0) return;
+    this.#characters += charactersOf(blocks);
     if (role === "assistant") this.#serverCalls = serverCalls(this.#serverCalls, blocks);
     else this.#messages.at(-1)?.content.push(...this.#serverCalls.splice(0).map(unavailable));
     const last = this.#messages.at(-1);

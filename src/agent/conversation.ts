@@ -1,0 +1,102 @@
+/**
+ * The thread of one run in its agent process: what is stored, how it is rendered for the model, and how long that is.
+ * Owned by the loop.
+ */
+import { CHARACTERS_A_TOKEN, contextTokens, type PreparedAgent } from "../core/agent.ts";
+import type { Message } from "../core/message.ts";
+import type { Turn } from "../engine/engine.ts";
+import { compactionOf, planCut, type Cut } from "./history/compaction.ts";
+import type { Audience, ModelMessage } from "./history/model-message.ts";
+import { Transcript } from "./history/transcript.ts";
+
+/** Of the budget, for the results of one round together: a round that fills it would leave no room for an answer to it. */
+const RESULTS_SHARE = 0.5;
+const MAX_RESULT_CHARACTERS = 512 * 1024;
+/** Of the budget, after room was made: to make room at every step would write the whole cache anew at every step. */
+const SHRUNK_SHARE = 0.7;
+/** Of what a model says that it takes, as nobody can count as it does. */
+const CAREFUL_SHARE = 0.9;
+
+export class Conversation {
+  readonly #agent: PreparedAgent;
+  readonly #before: readonly Turn[];
+  readonly #current: Turn | undefined;
+  readonly #messages: Message[];
+  #transcript: Transcript | undefined;
+  // Of the model itself, once it has refused a request as too long.
+  #learned = Infinity;
+  #charactersAToken = CHARACTERS_A_TOKEN;
+
+  constructor(agent: PreparedAgent, turns: readonly Turn[]) {
+    this.#agent = agent;
+    this.#before = turns.slice(0, -1);
+    this.#current = turns.at(-1);
+    this.#messages = [...(this.#current?.messages ?? [])];
+  }
+
+  /** The newest message that is one of the conversation. */
+  get last(): Message | undefined {
+    return this.#messages.findLast(({ compaction }) => !compaction);
+  }
+
+  get turns(): Turn[] {
+    return this.#current ? [...this.#before, { ...this.#current, messages: this.#messages }] : [];
+  }
+
+  /** What is left out so far. */
+  get cut(): Cut & { readonly summary?: string } {
+    const { from = 0, cleared_before: clearedBefore = 0, summary } = compactionOf(this.turns) ?? {};
+    return { from, clearedBefore, ...(summary !== undefined && { summary }) };
+  }
+
+  /** Tokens that a request may have. */
+  get budget(): number {
+    const own = Math.min(contextTokens(this.#agent), this.#learned);
+    const stored = compactionOf(this.turns);
+    return stored?.model === this.#agent.model ? Math.min(own, stored.budget) : own;
+  }
+
+  push(message: Message): void {
+    this.#messages.push(message);
+    // A compaction changes what was rendered before it.
+    if (message.compaction) this.#transcript = undefined;
+    else this.#transcript?.push(message);
+  }
+
+  render(hasTools: boolean): readonly ModelMessage[] {
+    return this.#rendered(hasTools).messages;
+  }
+
+  /** As the model will count it, about. @param more characters that are sent beside the conversation */
+  tokens(hasTools: boolean, more: number): number {
+    return Math.ceil((this.#rendered(hasTools).characters + more) / this.#charactersAToken);
+  }
+
+  /** What to leave out next, so that there is room again for a while. Undefined when nothing more can be. */
+  plan(more: number): Cut | undefined {
+    const characters = Math.max(0, this.budget * SHRUNK_SHARE * this.#charactersAToken - more);
+    const now = this.cut;
+    const next = planCut(this.turns, now, { characters, keepTurns: this.#agent.context.keepTurns });
+    return next && (next.from > now.from || next.clearedBefore > now.clearedBefore) ? next : undefined;
+  }
+
+  /** The model has refused a request of this length. */
+  learn({ tokens, maximum }: { readonly tokens: number; readonly maximum: number }, estimated: number): void {
+    this.#learned = Math.floor(maximum * CAREFUL_SHARE);
+    if (tokens > estimated) this.#charactersAToken *= estimated / tokens;
+    // Results are cut to the smaller budget.
+    this.#transcript = undefined;
+  }
+
+  audience(hasTools: boolean): Audience {
+    const fair = Math.floor(this.budget * CHARACTERS_A_TOKEN * RESULTS_SHARE);
+    return { model: this.#agent.model, hasTools, maxResultCharacters: Math.min(MAX_RESULT_CHARACTERS, fair) };
+  }
+
+  /** Tools of MCP servers come and go: without any, the API refuses the calls of before. */
+  #rendered(hasTools: boolean): Transcript {
+    if (this.#transcript?.audience.hasTools !== hasTools)
+      this.#transcript = new Transcript(this.audience(hasTools), this.turns);
+    return this.#transcript;
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * The model call that turns the oldest turns of a long conversation into a summary. It is shown as a step, and what it
+ * says is no part of the run's answer. Called by the loop.
+ */
+import { CHARACTERS_A_TOKEN } from "../core/agent.ts";
+import type { AttemptJournal, Attempts } from "./attempts.ts";
+import { before, taskBehind, type Cut } from "./history/compaction.ts";
+import type { ModelMessage } from "./history/model-message.ts";
+import { Transcript } from "./history/transcript.ts";
+import { cutText, isBlank } from "./history/well-formed.ts";
+import type { Conversation } from "./conversation.ts";
+import { callModel, type ModelAccess } from "./model.ts";
+import { textOf } from "../core/message.ts";
+
+/** The name of its step. */
+export const COMPACT_STEP = "compact";
+
+const MAX_SUMMARY_TOKENS = 4_096;
+
+const ASSIGNMENT =
+  "You summarize the beginning of a conversation between a user and an assistant, so that the assistant can go on " +
+  "without it. Keep what the user wants, decisions, facts, names, numbers, identifiers, and what is still open. " +
+  "Answer with the summary alone.";
+
+export interface SummaryCall {
+  readonly conversation: Conversation;
+  readonly cut: Cut;
+  readonly model: ModelAccess;
+  readonly modelName: string;
+  readonly attempts: Attempts;
+  readonly signal: AbortSignal;
+}
+
+/** @returns what is sent in place of what is left out. @throws what `callModel` throws */
+export async function summarize({
+  conversation,
+  cut,
+  model,
+  modelName,
+  attempts,
+  signal,
+}: SummaryCall): Promise<string> {
+  const words = wordsOf(conversation, cut);
+  const params = {
+    model: modelName,
+    max_tokens: MAX_SUMMARY_TOKENS,
+    stream: true as const,
+    system: ASSIGNMENT,
+    messages: [{ role: "user" as const, content: [{ type: "text" as const, text: words }] }],
+  };
+  const { content } = await callModel({ ...model, params, attempts, signal });
+  const summary = textOf({ role: "assistant", content });
+  return isBlank(summary)
+    ? leftOut(conversation, cut)
+    : inPlace(`Summary of the conversation so far:\n\n${summary}`, conversation, cut);
+}
+
+/** For an agent that wants no summary. */
+export function leftOut(conversation: Conversation, cut: Cut): string {
+  return inPlace("(The beginning of this conversation was left out, as it is too long.)", conversation, cut);
+}
+
+/** A step that says nothing to who watches the run: its attempts show, its text does not. */
+export function quiet(journal: AttemptJournal): AttemptJournal {
+  return {
+    emit: (event) => {
+      if (event.type === "STEP_STARTED" || event.type === "STEP_FINISHED") journal.emit(event);
+    },
+    text: () => {},
+    args: () => {},
+    retry: (attempt) => journal.retry(attempt),
+  };
+}
+
+function inPlace(text: string, conversation: Conversation, cut: Cut): string {
+  const task = taskBehind(conversation.turns, cut.from);
+  return task === undefined ? text : `${text}\n\nThe message that is being worked on, word by word:\n\n${task}`;
+}
+
+/** As much of it as the model takes, each line marked as a quotation. */
+function wordsOf(conversation: Conversation, { from }: Cut): string {
+  const { cut, budget } = conversation;
+  const compaction = { model: "", budget, from: cut.from, cleared_before: cut.clearedBefore };
+  const now = cut.summary === undefined ? compaction : { ...compaction, summary: cut.summary };
+  const { messages } = new Transcript(conversation.audience(false), before(conversation.turns, from), now);
+  const room = Math.floor(budget * CHARACTERS_A_TOKEN * 0.6);
+  return cutText(messages.map(quoted).join("\n\n"), room);
+}
+
+function quoted({ role, content }: ModelMessage): string {
+  const text = content
+    .map((block) => (typeof block["text"] === "string" ? block["text"] : `[${block.type}]`))
+    .join("\n");
+  return `${role}:\n${text.replaceAll(/^/gm, "> ")}`;
+}

@@ -18,6 +18,7 @@ import { charactersOf, clearedBy, type Cut } from "./history/compaction.ts";
 import { lastWord, stepsLeft, type Limit } from "./history/notes.ts";
 import { tooLongIn } from "./history/too-long.ts";
 import { isBlank } from "./history/well-formed.ts";
+import type { AskBudget } from "./budget.ts";
 import type { RefreshTools } from "./mcp/live-tools.ts";
 import { ask, type Asking } from "./model-step.ts";
 import { outlastTrouble } from "./retry-storage.ts";
@@ -30,6 +31,7 @@ export interface LoopOptions extends Omit<Asking, "attempts">, Calling {
   readonly agent: PreparedAgent;
   readonly engine: Engine;
   readonly refreshTools: RefreshTools;
+  readonly askBudget: AskBudget;
   /** Aborted when the run's time is nearly up: what is left is for the last word. Aborted after `signal` as well. */
   readonly late: AbortSignal;
 }
@@ -86,6 +88,8 @@ class Loop {
     const uses = last ? toolUsesOf(last) : [];
     this.#limit ??= this.#limitMet(Math.max(1, uses.length));
     if (uses.length > 0) return this.#toolStep(uses);
+    const usedUp = await this.#options.askBudget(this.#messages, this.#options.signal);
+    if (usedUp) return this.#overBudget(usedUp);
     return this.#limit ? this.#lastWord(this.#limit) : this.#modelStep();
   }
 
@@ -223,6 +227,15 @@ class Loop {
     const messages = message.content.length > 0 ? [message] : [];
     const outcome = { status: "completed", reply: textOf(message), finishReason } as const;
     return { outcome, messages, usage: this.usage, steps: this.#steps };
+  }
+
+  /** Nothing is left for another call: what was said so far is the answer. */
+  #overBudget(detail: string): Ending {
+    const said = this.#messages.filter(({ role }) => role === "assistant").map(textOf);
+    const reply = said.filter((text) => !isBlank(text)).join("\n\n");
+    if (reply === "") throw new AppError("BUDGET_EXCEEDED", detail);
+    const outcome = { status: "completed", reply, finishReason: "budget" } as const;
+    return { outcome, messages: [], usage: this.usage, steps: this.#steps };
   }
 
   #refused(content: Answer["content"]): Ending {

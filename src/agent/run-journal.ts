@@ -5,7 +5,7 @@
  */
 import { customEvent, OpenItems, type CustomValues, type RunEvent } from "../core/event.ts";
 import type { Outcome } from "../core/run.ts";
-import type { Engine, Step } from "../engine/engine.ts";
+import type { Bill, Engine, Step } from "../engine/engine.ts";
 import { isStorageTrouble, outlastTrouble } from "./retry-storage.ts";
 
 /** A run appends at most 1000 / FRAME_MS rows of text a second, however fast its model is. */
@@ -18,6 +18,8 @@ export interface RunJournalOptions {
   readonly engine: Engine;
   readonly runId: string;
   readonly fence: number;
+  /** What its usage is booked to. */
+  readonly bill?: Bill | undefined;
   /** Ends the waiting for a disk that is full. */
   readonly signal: AbortSignal;
   /** A write was answered with a cancel request. */
@@ -85,13 +87,15 @@ export class RunJournal {
   /** Commits a step, its last events with it: either all of it happened, or none. */
   checkpoint(step: Checkpoint, events: readonly RunEvent[] = []): Promise<void> {
     for (const event of events) this.#add(event);
-    return this.#commit((events) => this.#append({ ...this.#ref, events, ...step }));
+    return this.#commit((events) => this.#append({ ...this.#ref, events, ...this.#billed(step) }));
   }
 
   /** The last word: closes what is open and ends the run. */
   settle(step: Checkpoint, outcome: Outcome): Promise<void> {
     this.#pending.push(...this.#open.close().events);
-    return this.#commit((events) => this.#options.engine.settle({ ...this.#ref, events, ...step }, outcome));
+    return this.#commit((events) =>
+      this.#options.engine.settle({ ...this.#ref, events, ...this.#billed(step) }, outcome),
+    );
   }
 
   /** Writes nothing any more; what was not committed is dropped, as if the process had died. */
@@ -99,6 +103,11 @@ export class RunJournal {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#pending = [];
+  }
+
+  #billed(step: Checkpoint): Checkpoint & Pick<Step, "bill"> {
+    const { bill } = this.#options;
+    return step.usage && bill ? { ...step, bill } : step;
   }
 
   #add(event: RunEvent): void {

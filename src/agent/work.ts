@@ -5,9 +5,10 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import type { Agent } from "../core/agent.ts";
 import { AppError, hasCode } from "../core/errors.ts";
-import type { Claim, Engine } from "../engine/engine.ts";
+import type { Bill, Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import { Interrupted } from "./abort-reason.ts";
+import { budgetOf } from "./budget.ts";
 import type { Caching } from "./caching.ts";
 import { brokenOff, type Ending } from "./ending.ts";
 import { runLoop } from "./loop.ts";
@@ -57,6 +58,7 @@ export async function work(claim: Claim, deps: WorkDeps, handles: RunHandles): P
     engine,
     runId: run.run_id,
     fence,
+    bill: billOf(deps.agents.get(run.agent_id)),
     signal: abort.signal,
     onCanceled: () => abort.abort(new Interrupted("canceled")),
     onLost: (error) => {
@@ -88,7 +90,7 @@ async function settle({ outcome, messages, usage, steps }: Ending, journal: RunJ
 }
 
 async function runWithinTime(
-  { run, spentMs, trialMs }: Claim,
+  { run, fence, spentMs, trialMs }: Claim,
   deps: WorkDeps,
   { journal, abort, parking, trials, caching }: RunHandles & { readonly journal: RunJournal },
 ): Promise<Ending> {
@@ -108,8 +110,13 @@ async function runWithinTime(
   const takeTurn = <T>(call: () => Promise<T>) => trials.run({ runId: run.run_id, trialMs, signal: late }, call);
   const model = { client, meter, governor, rank, parking, patience, deadline };
   const prepared = await prepareAgent(agent, run, signal);
-  const parts = { run, agent: prepared, engine, tools, refreshTools, parking, takeTurn, model, journal };
+  const askBudget = budgetOf({ run, fence, agent: prepared, engine, parking, journal });
+  const parts = { run, agent: prepared, engine, askBudget, tools, refreshTools, parking, takeTurn, model, journal };
   return await runLoop({ ...parts, caching, log, signal, late });
+}
+
+function billOf(agent: Agent | undefined): Bill | undefined {
+  return agent && { model: agent.model, price: agent.price };
 }
 
 function causeOf(error: unknown): unknown {

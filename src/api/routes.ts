@@ -15,6 +15,8 @@ import { OPEN_SOCKET } from "./socket.ts";
 import { LIST_PROCESSES, READ_HEALTH, READ_INFO, READ_METRICS, READ_READY } from "./system.ts";
 import { DELETE_THREAD, LIST_THREADS, SHOW_THREAD } from "./threads.ts";
 
+import { READ_USAGE } from "./usage.ts";
+
 export const ROUTES: readonly Route[] = [
   SHOW_SESSION,
   SIGN_IN,
@@ -36,6 +38,7 @@ export const ROUTES: readonly Route[] = [
   READ_ACTIVITIES,
   POST_NOTICE,
   LIST_AGENTS,
+  READ_USAGE,
   LIST_MCP_SERVERS,
   RESTART_MCP_SERVER,
   LIST_PROCESSES,

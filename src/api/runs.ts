@@ -30,6 +30,13 @@ const STORED_RUN = z.object({
   attempts: z.int().describe("How many processes have owned it so far."),
   steps: z.int().describe("Model calls and tool calls."),
   usage: USAGE,
+  spent: z
+    .object({
+      dollars: z.number().describe("For the run's own model calls, by the agent's price; 0 without one."),
+      total_tokens: z.int().describe("With all that it delegated."),
+      total_dollars: z.number().describe("With all that it delegated."),
+    })
+    .describe("What it came to so far."),
   reply: z.string().nullable(),
   finish_reason: z.enum(FINISH_REASONS).nullable().describe("Why it ended; null until it is over."),
   error: ERROR_INFO.nullable(),

@@ -40,6 +40,11 @@ export type SystemPrompt = (about: {
   readonly threadId: string;
   readonly now: Date;
 }) => string | Promise<string>;
+const CAP = section({
+  tokens: wholeNumber({ max: Number.MAX_SAFE_INTEGER }).optional(),
+  /** By the agent's price, in US dollars. */
+  dollars: field(z.number().positive(), "to be a number above 0").optional(),
+});
 
 const AGENT = section({
   /** A model name of the Messages API. */
@@ -67,7 +72,9 @@ const AGENT = section({
   context: CONTEXT.prefault({}),
   /** False for an endpoint that does not know `cache_control`. By default prompts are cached. */
   cache: flag().default(true),
-  /** Lets the dashboard show what a run cost. */
+  /** What may be spent: by one run with what it delegates, by all runs in a day of UTC, and by those of each principal. */
+  budget: section({ run: CAP.optional(), day: CAP.optional(), principalDay: CAP.optional() }).optional(),
+  /** What its model costs: for a budget in dollars, and to show what a run cost. */
   price: PRICE.optional(),
 });
 
@@ -105,6 +112,9 @@ function problemsBetween(config: AgentConfig, ids: readonly string[]): string[] 
     ...(typeof thinking === "number" && thinking >= maxTokens
       ? [`\`thinking\` to be below \`maxTokens\` (${maxTokens}), got ${thinking}`]
       : []),
+    ...(data.price ? [] : Object.entries(data.budget ?? {}))
+      .filter(([, cap]) => cap?.dollars !== undefined)
+      .map(([scope]) => `\`price\`, because \`budget.${scope}.dollars\` is counted by it`),
   ];
 }
 

@@ -46,6 +46,7 @@ const ERROR_TABLE = {
   MODEL_UNAUTHORIZED: { status: 502, title: "Model refused the API key" },
   // A limit that the operator set and this request met: no alert for a broken server.
   STEP_LIMIT: { status: 422, title: "Step limit reached" },
+  BUDGET_EXCEEDED: { status: 429, title: "Budget used up" },
   RUN_TIMEOUT: { status: 504, title: "Run timed out" },
   POISONED: { status: 500, title: "Run crashed its process too often" },
   /** A write came from an owner whose lease has passed on. Never shown to a client. */

@@ -131,6 +131,7 @@ export type Outcome =
 const REASON_OF_ERROR: Readonly<Partial<Record<ErrorCode, FinishReason>>> = {
   STEP_LIMIT: "step_limit",
   RUN_TIMEOUT: "time_limit",
+  BUDGET_EXCEEDED: "budget",
   MODEL_REFUSED: "refusal",
 };
 

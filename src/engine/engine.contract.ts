@@ -16,6 +16,7 @@ import { testRelease } from "./contract/release.contract.ts";
 import type { OpenEngine } from "./contract/setup.ts";
 import { testRetry } from "./contract/retry.contract.ts";
 import { testShared } from "./contract/shared.contract.ts";
+import { testSpending } from "./contract/spending.contract.ts";
 import { testStep } from "./contract/step.contract.ts";
 import { testThread } from "./contract/thread.contract.ts";
 
@@ -47,6 +48,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("reading", () => {
       testRead(open);
+    });
+    describe("spending", () => {
+      testSpending(open);
     });
     describe("shared texts", () => {
       testShared(open);

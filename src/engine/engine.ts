@@ -9,12 +9,15 @@
  * them, whatever runs they belong to. One that is refused takes no other with it.
  */
 import type { Thread, ThreadSummary } from "../api/threads.ts";
+import type { SPENDING_KEYS } from "../api/usage.ts";
 import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
 import type { Message } from "../core/message.ts";
 import type { FinishReason, NewRun, Outcome, Owner, Run, RunStatus, Usage } from "../core/run.ts";
 import type { Files } from "./files.ts";
+import type { Price } from "../core/agent.ts";
+import type { Budget, Spent, Verdict } from "../core/spending.ts";
 import type { OwnerEnd } from "./rules/blame.ts";
 
 export interface Engine {
@@ -153,6 +156,17 @@ export interface Engine {
 
   /** The principal whose it is; undefined when there is no such run or thread. */
   principalOf(of: RunOrThread): Promise<string | undefined>;
+  // ── Spending ─────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Before a model call: whether the run may spend more. If so, `estimate` is reserved until the step that bills the call
+   * (or the next reservation of the run), atomically over all processes. Rejects with LEASE_LOST.
+   */
+  reserve(reservation: Reservation): Promise<Verdict>;
+
+  /** What was spent since a day, added up. Bounded in rows. */
+  spending(filter: SpendingFilter): Promise<Spending[]>;
+
   // ── Between processes ────────────────────────────────────────────────────────────────────────
 
   /** A small text that all processes share under a name: what they have to agree on, and no data of a run. */
@@ -229,6 +243,36 @@ export interface Step {
   readonly toolCalls?: readonly ToolCall[];
   readonly usage?: Usage;
   readonly steps?: number;
+  /** Goes with `usage`: what it has grown by is booked to this. */
+  readonly bill?: Bill;
+}
+
+export interface Bill {
+  readonly model: string;
+  /** Without one only tokens are booked. */
+  readonly price: Price | undefined;
+}
+
+export interface Reservation {
+  readonly runId: string;
+  readonly fence: number;
+  readonly budget: Budget;
+  readonly estimate: Spent;
+}
+
+export interface SpendingFilter {
+  readonly by: (typeof SPENDING_KEYS)[number];
+  /** A day of UTC, `2026-11-28`: this one and all later ones. */
+  readonly since: string;
+  readonly principal?: string;
+}
+
+export interface Spending {
+  /** An agent, a principal, a model or a day. */
+  readonly key: string;
+  readonly calls: number;
+  readonly usage: Usage;
+  readonly dollars: number;
 }
 
 /** May a tool call be repeated when its process died in the middle of it? */

@@ -13,6 +13,7 @@ import { agentRoutes } from "./routes/agents.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
 import { earlyPaths } from "./routes/early-paths.ts";
+import { usageRoutes } from "./routes/usage.ts";
 import { mcpRoutes } from "./routes/mcp.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
@@ -34,6 +35,7 @@ const GROUPS = [
   threadRoutes,
   activityRoutes,
   agentRoutes,
+  usageRoutes,
   mcpRoutes,
   systemRoutes,
   metricsRoutes,

@@ -24,6 +24,7 @@ export type OwnEngine = Pick<
   | "lastActivity"
   | "threads"
   | "thread"
+  | "spending"
   | "counts"
   | "files"
 >;
@@ -50,6 +51,7 @@ function engineOf(engine: Engine, principal: string, { queuedRuns }: PrincipalLi
     lastActivity: () => engine.lastActivity(),
     threads: (filter) => engine.threads({ ...filter, principal }),
     thread: async (threadId) => ((await ownsThread(threadId)) ? engine.thread(threadId) : undefined),
+    spending: (filter) => engine.spending({ ...filter, principal }),
     counts: () => engine.counts(),
     files: filesOf(engine.files, principal),
   };

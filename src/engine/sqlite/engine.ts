@@ -14,8 +14,10 @@ import type {
   AttributedActivity,
   RunOrThread,
   OwnerSignals,
+  Reservation,
   RunFilter,
   RunListener,
+  SpendingFilter,
   Step,
   ThreadFilter,
 } from "../engine.ts";
@@ -30,6 +32,7 @@ import { Journal } from "./journal.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
 import { ownerKey } from "./rows.ts";
+import { readSpending, SpendingBook } from "./spending.ts";
 import { SharedTexts } from "./shared.ts";
 import { deleteThread, endedEphemeral } from "./thread.ts";
 import { Writer } from "./writer.ts";
@@ -52,6 +55,7 @@ export class SqliteEngine implements Engine {
   readonly #checkpointer: Checkpointer;
   readonly #clock: LeaseClock;
   readonly #shared: SharedTexts;
+  readonly #spending: SpendingBook;
   #lastActivity: Promise<number> | undefined;
 
   constructor(connections: SqliteConnections, limits: EngineLimits) {
@@ -59,7 +63,8 @@ export class SqliteEngine implements Engine {
     this.#connections = connections;
     this.#writer = new Writer(writing);
     this.files = new SqliteFiles(connections, this.#writer);
-    this.#journal = new Journal(writing);
+    this.#spending = new SpendingBook(writing);
+    this.#journal = new Journal(writing, this.#spending);
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);
     this.#followers = new Followers(reading, `${path}-wal`);
@@ -177,6 +182,14 @@ export class SqliteEngine implements Engine {
 
   counts() {
     return this.#read(() => this.#reads.counts());
+  }
+
+  reserve(reservation: Reservation) {
+    return this.#writer.run(() => this.#spending.reserve(reservation));
+  }
+
+  spending(filter: SpendingFilter) {
+    return this.#read(() => readSpending(this.#connections.reading, filter));
   }
 
   shared(name: string) {

@@ -13,6 +13,7 @@ import { finishReasonOf, type Outcome } from "../../core/run.ts";
 import type { Step, ToolCall } from "../engine.ts";
 import { ledgerActivity } from "../rules/told.ts";
 import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
+import type { SpendingBook } from "./spending.ts";
 import { usageOf, type RunRow } from "./rows.ts";
 import { toMessage, type TurnRow } from "./turns.ts";
 
@@ -31,8 +32,11 @@ const RENEWING_SEQ = 16;
 export class Journal {
   readonly #sql: ReturnType<typeof statements>;
 
-  constructor(db: DatabaseSync) {
+  readonly #spending: SpendingBook;
+
+  constructor(db: DatabaseSync, spending: SpendingBook) {
     this.#sql = statements(db);
+    this.#spending = spending;
   }
 
   /** The step of a run that `fence` still owns. @throws AppError LEASE_LOST before anything is written */
@@ -47,6 +51,7 @@ export class Journal {
     if (step.messages) this.appendMessages(run, step.messages);
     if (step.toolCalls) this.#writeToolCalls(run, step.toolCalls);
     if (step.usage !== undefined || step.steps !== undefined) {
+      if (step.usage && step.bill) this.#spending.book(run, step.usage, step.bill);
       const usage = step.usage ? JSON.stringify(step.usage) : null;
       this.#sql.progress.run({ n: run.n, usage, steps: step.steps ?? null });
     }

@@ -222,6 +222,9 @@ const UNDO = [
   "DROP INDEX runs_queued_by_principal",
   "DROP TABLE files",
   "DROP INDEX runs_retry_of; ALTER TABLE runs DROP COLUMN retry_of",
+  `DROP TABLE spending; ALTER TABLE runs DROP COLUMN dollars; ALTER TABLE runs DROP COLUMN delegated_tokens;
+   ALTER TABLE runs DROP COLUMN delegated_dollars; ALTER TABLE runs DROP COLUMN reserved_tokens;
+   ALTER TABLE runs DROP COLUMN reserved_dollars`,
 ];
 
 function goBackTo(path: string, schema: number): void {

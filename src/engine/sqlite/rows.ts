@@ -2,6 +2,7 @@
 import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { ErrorInfo } from "../../core/errors.ts";
 import type { AttributedActivity } from "../engine.ts";
+import { tokensIn } from "../../core/spending.ts";
 import { NO_USAGE, type FinishReason, type Owner, type Run, type RunStatus, type Usage } from "../../core/run.ts";
 
 /**
@@ -31,6 +32,9 @@ export interface RunRow {
   readonly cancel_requested: 0 | 1;
   readonly steps: number;
   readonly usage: string | null;
+  readonly dollars: number;
+  readonly delegated_tokens: number;
+  readonly delegated_dollars: number;
   readonly reply: string | null;
   readonly finish_reason: FinishReason | null;
   readonly error: string | null;
@@ -56,6 +60,11 @@ export function toRun(row: RunRow): Run {
     attempts: row.attempts,
     steps: row.steps,
     usage: usageOf(row),
+    spent: {
+      dollars: row.dollars,
+      total_tokens: tokensIn(usageOf(row)) + row.delegated_tokens,
+      total_dollars: row.dollars + row.delegated_dollars,
+    },
     reply: row.reply,
     finish_reason: row.finish_reason,
     error: row.error === null ? null : (JSON.parse(row.error) as ErrorInfo),

@@ -215,6 +215,27 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN retry_of TEXT;
   CREATE UNIQUE INDEX runs_retry_of ON runs (retry_of) WHERE retry_of IS NOT NULL;
   `,
+  // 15: what was spent, by whom and for what; what a run and all that it delegated came to; what a call may spend yet
+  `
+  CREATE TABLE spending (
+    day TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    model TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    input INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    cache_read INTEGER NOT NULL,
+    cache_write INTEGER NOT NULL,
+    dollars REAL NOT NULL,
+    PRIMARY KEY (day, agent_id, principal, model)
+  ) WITHOUT ROWID;
+  ALTER TABLE runs ADD COLUMN dollars REAL NOT NULL DEFAULT 0;
+  ALTER TABLE runs ADD COLUMN delegated_tokens INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE runs ADD COLUMN delegated_dollars REAL NOT NULL DEFAULT 0;
+  ALTER TABLE runs ADD COLUMN reserved_tokens INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE runs ADD COLUMN reserved_dollars REAL NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -41,6 +41,7 @@ function run(n: number, status: RunStatus = "running"): Run {
     attempts: 1,
     steps: 0,
     usage: NO_USAGE,
+    spent: { dollars: 0, total_tokens: 0, total_dollars: 0 },
     reply: null,
     finish_reason: null,
     error: null,

@@ -1,0 +1,83 @@
+/**
+ * The budget of one run's agent: asked before each model call, so that no call begins when nothing is left. What a call may
+ * take is reserved in the engine, over all processes. Made by `work.ts`, asked by the loop.
+ */
+import type { Agent } from "../core/agent.ts";
+import { customEvent } from "../core/event.ts";
+import type { Run } from "../core/run.ts";
+import { dollarsOf, type Scope, type Unit, type Verdict } from "../core/spending.ts";
+import type { Engine } from "../engine/engine.ts";
+import { TELL_MS } from "./governor/governor.ts";
+import type { Parking } from "./parking.ts";
+import { outlastTrouble } from "./retry-storage.ts";
+import type { RunJournal } from "./run-journal.ts";
+import { sleep } from "./sleep.ts";
+
+/** What is left may be reserved by calls that are under way: they are asked for this often. */
+const ASK_AGAIN_MS = 500;
+const CHARACTERS_A_TOKEN = 4;
+
+export interface BudgetOptions {
+  readonly run: Run;
+  readonly fence: number;
+  readonly agent: Agent;
+  readonly engine: Engine;
+  readonly parking: Parking;
+  readonly journal: RunJournal;
+}
+
+/** Resolves when a call may be made: undefined, or one sentence when nothing is left. Rejects with the signal's reason. */
+export type AskBudget = (messages: readonly unknown[], signal: AbortSignal) => Promise<string | undefined>;
+
+export function budgetOf(options: BudgetOptions): AskBudget {
+  const { agent, parking } = options;
+  if (!agent.budget) return () => Promise.resolve(undefined);
+  return async (messages, signal) => {
+    const ask = () => outlastTrouble(() => reserve(options, messages), signal);
+    let verdict = await ask();
+    if (verdict.is === "reserved") verdict = await parking.call(() => parking.wait(settled(verdict, ask, signal)));
+    return verdict.is === "met" ? sentence(agent.agentId, verdict) : undefined;
+  };
+
+  async function settled(first: Verdict, ask: () => Promise<Verdict>, signal: AbortSignal): Promise<Verdict> {
+    const since = performance.now();
+    let isTold = false;
+    for (let verdict = first; ; verdict = await ask()) {
+      if (verdict.is !== "reserved") return verdict;
+      const waitedMs = performance.now() - since;
+      if (!isTold && waitedMs > TELL_MS) {
+        isTold = true;
+        const reason = `what is left of ${SCOPE_NAMES[verdict.scope]} is reserved by calls under way`;
+        options.journal.emit(customEvent("evenkeel.waiting", { reason, until: Date.now() + TELL_MS }));
+      }
+      await sleep(ASK_AGAIN_MS, signal);
+    }
+  }
+}
+
+function reserve({ run, fence, agent, engine }: BudgetOptions, messages: readonly unknown[]): Promise<Verdict> {
+  const input = Math.ceil(JSON.stringify(messages).length / CHARACTERS_A_TOKEN);
+  const usage = {
+    input_tokens: input,
+    output_tokens: agent.maxTokens,
+    cache_read_input_tokens: 0,
+    cache_creation_input_tokens: 0,
+  };
+  const estimate = { tokens: input + agent.maxTokens, dollars: dollarsOf(usage, agent.price) };
+  return engine.reserve({ runId: run.run_id, fence, budget: agent.budget ?? {}, estimate });
+}
+
+const SCOPE_NAMES: Readonly<Record<Scope, string>> = {
+  run: "the budget of one run",
+  day: "the budget of this day",
+  principalDay: "your budget of this day",
+};
+
+function sentence(agentId: string, { scope, unit, cap }: Extract<Verdict, { is: "met" }>): string {
+  const again = scope === "run" ? "" : " It begins anew at 00:00 UTC.";
+  return `Agent ${agentId} has used up ${SCOPE_NAMES[scope]}, ${amount(unit, cap)} (budget.${scope}.${unit}).${again}`;
+}
+
+function amount(unit: Unit, cap: number): string {
+  return unit === "tokens" ? `${cap} tokens` : `$${cap}`;
+}

@@ -1,0 +1,78 @@
+/** Tokens and dollars: what a call cost, and when a budget is used up. Pure. */
+import type { Price } from "./agent.ts";
+import type { Usage } from "./run.ts";
+
+/** What is spent, in the two units of a budget. */
+export interface Spent {
+  readonly tokens: number;
+  readonly dollars: number;
+}
+
+export const NOTHING: Spent = { tokens: 0, dollars: 0 };
+
+export const UNITS = ["tokens", "dollars"] as const;
+export type Unit = (typeof UNITS)[number];
+
+/** What is not said has no end. */
+export type Cap = { readonly [U in Unit]?: number | undefined };
+
+/** run: one run, with what it delegates · day: all runs of the agent, in a day of UTC · principalDay: of each principal. */
+export const SCOPES = ["run", "day", "principalDay"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export type Budget = { readonly [S in Scope]?: Cap | undefined };
+
+/** In one scope: what was spent, and what calls of other runs that are under way may spend yet. */
+export interface Standing {
+  readonly spent: Spent;
+  readonly reserved: Spent;
+}
+
+export type Verdict =
+  | { readonly is: "within" }
+  /** Nothing is left. */
+  | { readonly is: "met"; readonly scope: Scope; readonly unit: Unit; readonly cap: number }
+  /** What is left is reserved by calls that are under way: ask again when they have ended. */
+  | { readonly is: "reserved"; readonly scope: Scope };
+
+/**
+ * A call may begin while anything is left beside what others have reserved. What it takes beyond is overspent: so a
+ * budget is overspent by one call at most.
+ */
+export function judgeBudget(budget: Budget, standings: Readonly<Record<Scope, Standing>>): Verdict {
+  let verdict: Verdict = { is: "within" };
+  for (const scope of SCOPES)
+    for (const unit of UNITS) {
+      const cap = budget[scope]?.[unit];
+      const { spent, reserved } = standings[scope];
+      if (cap === undefined) continue;
+      if (spent[unit] >= cap) return { is: "met", scope, unit, cap };
+      if (spent[unit] + reserved[unit] >= cap) verdict = { is: "reserved", scope };
+    }
+  return verdict;
+}
+
+/** In US dollars; 0 without a price. */
+export function dollarsOf(usage: Usage, price: Price | undefined): number {
+  if (!price) return 0;
+  const perMillion =
+    usage.input_tokens * price.input +
+    usage.output_tokens * price.output +
+    usage.cache_read_input_tokens * price.cache_read +
+    usage.cache_creation_input_tokens * price.cache_write;
+  return perMillion / 1_000_000;
+}
+
+/** All of them, those from the cache too. */
+export function tokensIn(usage: Usage): number {
+  return usage.input_tokens + usage.output_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
+}
+
+export function subtractUsage(a: Usage, b: Usage): Usage {
+  return {
+    input_tokens: a.input_tokens - b.input_tokens,
+    output_tokens: a.output_tokens - b.output_tokens,
+    cache_read_input_tokens: a.cache_read_input_tokens - b.cache_read_input_tokens,
+    cache_creation_input_tokens: a.cache_creation_input_tokens - b.cache_creation_input_tokens,
+  };
+}

@@ -39,6 +39,11 @@ export class Conversation {
     return this.#messages.findLast(({ compaction }) => !compaction);
   }
 
+  /** What this run has said and was told, without what its thread held before. */
+  get own(): readonly Message[] {
+    return this.#messages;
+  }
+
   get turns(): Turn[] {
     return this.#current ? [...this.#before, { ...this.#current, messages: this.#messages }] : [];
   }

@@ -88,7 +88,7 @@ class Loop {
     const uses = last ? toolUsesOf(last) : [];
     this.#limit ??= this.#limitMet(Math.max(1, uses.length));
     if (uses.length > 0) return this.#toolStep(uses);
-    const usedUp = await this.#options.askBudget(this.#messages, this.#options.signal);
+    const usedUp = await this.#options.askBudget(this.#conversation.own, this.#options.signal);
     if (usedUp) return this.#overBudget(usedUp);
     return this.#limit ? this.#lastWord(this.#limit) : this.#modelStep();
   }
@@ -231,7 +231,7 @@ class Loop {
 
   /** Nothing is left for another call: what was said so far is the answer. */
   #overBudget(detail: string): Ending {
-    const said = this.#messages.filter(({ role }) => role === "assistant").map(textOf);
+    const said = this.#conversation.own.filter(({ role }) => role === "assistant").map(textOf);
     const reply = said.filter((text) => !isBlank(text)).join("\n\n");
     if (reply === "") throw new AppError("BUDGET_EXCEEDED", detail);
     const outcome = { status: "completed", reply, finishReason: "budget" } as const;

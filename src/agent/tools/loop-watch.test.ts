@@ -14,10 +14,6 @@ test("an inline tool that was running while the loop was blocked is named, and o
     const tool = inlineTool(defineTool({ description: "It.", input: z.object({}), run }), { name, loop });
     return tool.invoke({}, callContext({ report: (report) => void reports.push(report) })).then(() => reports);
   };
-  const spin = (ms: number) => {
-    const end = performance.now() + ms;
-    while (performance.now() < end);
-  };
 
   expect(await call("quick", () => delay(1))).toEqual([]);
   const [waiting, blocking] = await Promise.all([call("waiting", () => delay(1)), call("blocking", () => spin(400))]);
@@ -27,3 +23,8 @@ test("an inline tool that was running while the loop was blocked is named, and o
     expect(reports[1]).toMatchObject({ type: "progress" });
   }
 });
+
+function spin(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}

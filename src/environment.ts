@@ -72,6 +72,11 @@ export function takeSurroundings(isHarmless: (name: string) => boolean): Surroun
   return surroundings;
 }
 
+/** For the command line, which starts no children that must not see it: the variables of the process and of `.env`. */
+export function variablesHere(): Env {
+  return withFile(process.env);
+}
+
 /** For what every child shall see too. */
 export function passOn(name: string, value: string): void {
   process.env[name] = value;

@@ -17,7 +17,7 @@ const EX_CONFIG = 78;
 /** Set for a process that an older Node handed over to. */
 export const HANDED_OVER = "EVENKEEL_HANDED_OVER";
 
-/** @param {"run-dev.ts" | "run-production.ts"} entry */
+/** @param {"run-dev.ts" | "run-production.ts" | "src/cli/main.ts"} entry */
 export async function run(entry) {
   if (Number.parseInt(process.versions.node, 10) < FIRST_NODE_WITH_ALL_WE_NEED) handOver(join(ROOT, entry));
   else await import(new URL(`../${entry}`, import.meta.url).href);

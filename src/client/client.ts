@@ -9,6 +9,7 @@ import type { BEGIN_CHAT, Chat, Reply, Task } from "../api/chat.ts";
 import type { FileInfo } from "../api/files.ts";
 import type { Answer, Route } from "../api/route.ts";
 import type { LIST_RUNS, Run } from "../api/runs.ts";
+import type { LIST_PROCESSES } from "../api/system.ts";
 import type { LIST_THREADS, Thread } from "../api/threads.ts";
 import { follow, type ClientEvent } from "./follow.ts";
 import { Http, type Call } from "./http.ts";
@@ -145,6 +146,11 @@ export class Evenkeel {
     return (await this.#http.json({ ...post("/api/activities", notice, signal), once: true })) as Success<
       typeof POST_NOTICE
     >;
+  }
+
+  /** All processes of the server as they were a moment ago, and what it advises. Needs the role viewer or admin. */
+  processes(wait: Wait = {}): Promise<Success<typeof LIST_PROCESSES>> {
+    return this.#list<typeof LIST_PROCESSES>("/api/workers", {}, wait);
   }
 
   agents(wait: Wait = {}): Promise<Success<typeof LIST_AGENTS>> {

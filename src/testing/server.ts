@@ -44,6 +44,7 @@ export class Server implements AsyncDisposable {
   readonly client: Client;
   readonly pid: number;
   readonly port: number;
+  readonly dataDir: string;
   stdout = "";
   stderr = "";
   /** Code and signal, once it is gone. */
@@ -56,6 +57,7 @@ export class Server implements AsyncDisposable {
     { entry = "run-production", node = process.execPath, env = {}, output }: ServerOptions = {},
   ) {
     this.port = port;
+    this.dataDir = dataDir;
     this.client = new Client(`http://127.0.0.1:${port}`);
     const settings = { HOST: "127.0.0.1", PORT: String(port), DATA_DIR: dataDir, WORKERS: "2", AGENTS: "1" };
     this.#child = spawn(node, [entry], {

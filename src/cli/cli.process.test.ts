@@ -1,0 +1,110 @@
+/** The commands as they are typed, against a real server, and on one of their own. */
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, expect, test } from "vitest";
+import { startServer } from "../testing/server.ts";
+
+const BIN = resolve(import.meta.dirname, "../../bin/evenkeel.js");
+
+const server = await startServer();
+afterAll(() => server[Symbol.asyncDispose]());
+const at = ["--server", `http://localhost:${server.port}`];
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function evenkeel(...args: string[]): Promise<Ended> {
+  return new Promise((done) => {
+    execFile(process.execPath, [BIN, ...args], { encoding: "utf8" }, (error, stdout, stderr) =>
+      done({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+}
+
+test("chat prints the answer, and on stderr the tool call", async () => {
+  const { code, stdout, stderr } = await evenkeel("chat", "assistant", "calculate 6 * 7", ...at);
+  expect(code).toBe(0);
+  expect(stdout).toContain("The tool calculate answered: 42");
+  expect(stderr).toMatch(/\[calculate .*6 \* 7.*\]\n\[result: 42\]/);
+});
+
+test("chat without a server starts one of its own, and leaves none behind", async () => {
+  const { code, stdout } = await evenkeel("chat", "assistant", "calculate 6 * 7");
+  expect({ code, answered: stdout.includes("42") }).toEqual({ code: 0, answered: true });
+}, 60_000);
+
+test("Ctrl-C cancels the answer", async () => {
+  const child = spawn(process.execPath, [BIN, "chat", "assistant", "/sim tokens=6000 rate=50", ...at]);
+  let [stdout, stderr] = ["", ""];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  await new Promise<void>((begun) => {
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      if (stdout.includes("tok3")) begun();
+    });
+  });
+  const exited = new Promise((done) => child.on("exit", done));
+  child.kill("SIGINT");
+  await exited;
+  expect(stderr).toContain("[canceled]");
+  const { body } = await server.client.get("/api/runs?limit=1");
+  expect(body["runs"]).toMatchObject([{ status: "canceled" }]);
+});
+
+test("runs, tail and cancel show and end what there is", async () => {
+  await server.client.post("/api/chat/async", {
+    agent_id: "assistant",
+    message: "/sim tokens=6000 rate=20",
+    run_id: "mine",
+  });
+  expect((await evenkeel("runs", ...at)).stdout).toMatch(/^RUN +AGENT +STATUS[^]*mine +assistant +(queued|running)/);
+  expect((await evenkeel("cancel", "mine", ...at)).stdout).toMatch(/^mine is (winding down|canceled)/);
+  const { stdout } = await evenkeel("tail", "mine", ...at);
+  const events = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { seq: number; type: string });
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  expect(events.at(-1)?.type).toBe("RUN_FINISHED");
+});
+
+test("top shows every process", async () => {
+  const { stdout } = await evenkeel("top", "--once", ...at);
+  expect(stdout).toMatch(/PROCESS +STATE[^]*primary 1 +ready[^]*worker 2 +ready[^]*agent 1 +ready/);
+});
+
+test("doctor finds the way to a server in order, and says what is wrong with one that is not there", async () => {
+  const good = await evenkeel("doctor", ...at);
+  expect(good).toMatchObject({ code: 0, stdout: expect.not.stringContaining("BAD") as string });
+  expect(good.stdout.match(/^ok/gm)).toHaveLength(4);
+  const bad = await evenkeel("doctor", "--server", "http://127.0.0.1:9");
+  expect(bad.code).toBe(1);
+  expect(bad.stdout).toContain("BAD  health");
+});
+
+test("backup makes a whole database of one that is written to, and overwrites nothing", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "evenkeel-backup-"));
+  await using _ = { [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+  const file = join(folder, "copy.db");
+  const args = ["backup", file, "--data", server.dataDir];
+  expect(await evenkeel(...args)).toMatchObject({ code: 0 });
+  using db = new DatabaseSync(file, { readOnly: true });
+  expect(db.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
+  expect((await evenkeel(...args)).stderr).toContain("is there already");
+});
+
+test("a run that is not there, a server that is not there and a wrong command are one line each", async () => {
+  expect(await evenkeel("tail", "nobody", ...at)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^evenkeel: .*nobody.*\n$/) as string,
+  });
+  const nowhere = await evenkeel("runs", "--server", "http://127.0.0.1:9");
+  expect(nowhere).toMatchObject({ code: 1, stderr: "evenkeel: http://127.0.0.1:9 cannot be reached.\n" });
+  expect((await evenkeel("chatt")).stderr).toContain("error: unknown command 'chatt'");
+});

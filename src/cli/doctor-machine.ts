@@ -1,0 +1,67 @@
+/** What a server would meet on this machine: Node, SQLite, the port, the disk, the config, the model. */
+import { constants } from "node:fs";
+import { access, mkdir, statfs } from "node:fs/promises";
+import { loadAgents } from "../config.ts";
+import { assertSafeVersion } from "../engine/sqlite/connection.ts";
+import { variablesHere, withVariables } from "../environment.ts";
+import { assertPortFree } from "../process/port.ts";
+import { parseSettings, type Settings } from "../settings.ts";
+import type { Look } from "./doctor.ts";
+
+const FIRST_NODE = 24;
+const MIN_FREE_BYTES = 1_000_000_000;
+const MODEL_MS = 10_000;
+
+export function lookAtMachine(): Readonly<Record<string, Look>> {
+  const settings = parseSettings("production", variablesHere());
+  return {
+    node: async () => nodeVersion(),
+    sqlite: async () => sqliteVersion(),
+    port: () => freePort(settings),
+    data: () => roomFor(settings),
+    config: () => agentsIn(settings),
+    model: () => answerOf(settings),
+  };
+}
+
+function nodeVersion(): string {
+  if (Number.parseInt(process.versions.node, 10) >= FIRST_NODE) return process.version;
+  throw new Error(`${process.version} is too old; run \`npm ci\`, which installs one, or upgrade Node.`);
+}
+
+function sqliteVersion(): string {
+  const version = process.versions.sqlite ?? "0";
+  assertSafeVersion(version);
+  return version;
+}
+
+async function freePort({ host, port }: Settings): Promise<string> {
+  await assertPortFree(host, port);
+  return `${port} on ${host} is free`;
+}
+
+async function roomFor({ dataDir }: Settings): Promise<string> {
+  await mkdir(dataDir, { recursive: true });
+  await access(dataDir, constants.W_OK);
+  const { bavail, bsize } = await statfs(dataDir);
+  const freeBytes = bavail * bsize;
+  const found = `${dataDir}, ${(freeBytes / 1e9).toFixed(1)} GB free`;
+  if (freeBytes < MIN_FREE_BYTES) throw new Error(`${found}: less than 1 GB; free some.`);
+  return found;
+}
+
+async function agentsIn({ configDir, toolEnv }: Settings): Promise<string> {
+  const agents = await withVariables(toolEnv, () => loadAgents(configDir));
+  return `${configDir} has ${[...agents.keys()].join(", ")}`;
+}
+
+/** Asks for the list of models, which costs nothing: it shows whether the endpoint is there and takes the key. */
+async function answerOf({ model: { simulated, baseUrl, apiKey, authorization } }: Settings): Promise<string> {
+  if (simulated) return "simulated (set ANTHROPIC_API_KEY for the real one)";
+  const url = `${baseUrl ?? "https://api.anthropic.com"}/v1/models?limit=1`;
+  const headers = { "x-api-key": apiKey, "anthropic-version": "2023-06-01", ...(authorization && { authorization }) };
+  const { status } = await fetch(url, { headers, signal: AbortSignal.timeout(MODEL_MS), redirect: "manual" });
+  if (status === 401 || status === 403) throw new Error(`${url} refuses the key (${status}): check ANTHROPIC_API_KEY.`);
+  if (status >= 500) throw new Error(`${url} answers ${status}.`);
+  return `${url} answers ${status}`;
+}

@@ -1,0 +1,64 @@
+/**
+ * The way to a server, through whatever proxies stand on it: is it there, does it take the key, do streams come as they
+ * are sent and uncompressed, and does a WebSocket get through.
+ */
+import { WebSocket } from "ws";
+import { newId } from "../core/id.ts";
+import type { Look } from "./doctor.ts";
+import { connect } from "./connection.ts";
+
+/** Events of a stream of a second; buffered by a proxy they would come all at once. */
+const SLOW_MESSAGE = "/sim tokens=20 rate=20";
+const SPREAD_MS = 300;
+const SOCKET_MS = 5_000;
+
+export function lookAtWay(server: string, key: string | undefined): Readonly<Record<string, Look>> {
+  return {
+    health: () => health(server),
+    key: () => agents(server, key),
+    stream: () => spread(server, key),
+    websocket: () => socket(server, headersOf(key)),
+  };
+}
+
+async function health(server: string): Promise<string> {
+  const startedAt = performance.now();
+  const response = await fetch(`${server}/health`);
+  if (!response.ok) throw new Error(`/health answers ${response.status}; is this evenkeel's address?`);
+  return `/health answers in ${Math.round(performance.now() - startedAt)} ms`;
+}
+
+async function agents(server: string, key: string | undefined): Promise<string> {
+  const { agents: known } = await connect({ server, ...(key !== undefined && { key }) }).agents();
+  return `${known.length} agents: ${known.map(({ agent_id: id }) => id).join(", ")}`;
+}
+
+async function spread(server: string, key: string | undefined): Promise<string> {
+  const headers = headersOf(key);
+  const { agents: known } = await connect({ server, ...(key !== undefined && { key }) }).agents();
+  const body = JSON.stringify({ agent_id: known[0]?.agent_id, message: SLOW_MESSAGE, run_id: newId("run") });
+  const init = { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body };
+  const response = await fetch(`${server}/api/chat/stream`, init);
+  const encoding = response.headers.get("content-encoding");
+  if (encoding !== null) throw new Error(`Streams are compressed (${encoding}), which holds events back: turn it off.`);
+  const cameAt: number[] = [];
+  for await (const _ of response.body ?? []) cameAt.push(performance.now());
+  const spreadMs = (cameAt.at(-1) ?? 0) - (cameAt[0] ?? 0);
+  if (spreadMs < SPREAD_MS)
+    throw new Error("The events of a stream came all at once: a proxy buffers. See docs/deployment.md.");
+  return `events came over ${Math.round(spreadMs)} ms, as they were sent`;
+}
+
+async function socket(server: string, headers: Record<string, string>): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const ws = new WebSocket(`${server.replace(/^http/, "ws")}/ws`, { headers, handshakeTimeout: SOCKET_MS });
+  ws.on("open", () => resolve("/ws opens"));
+  ws.on("error", (error) =>
+    reject(new Error(`/ws cannot be opened (${error.message}): pass Upgrade and Connection on.`)),
+  );
+  return promise.finally(() => ws.terminate());
+}
+
+function headersOf(key: string | undefined): Record<string, string> {
+  return key === undefined ? {} : { Authorization: `Bearer ${key}` };
+}

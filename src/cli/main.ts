@@ -1,0 +1,75 @@
+/** `npx evenkeel …`: the command line. Each command is a file beside this one, loaded when it is chosen. */
+import { Command, Option } from "commander";
+import { VERSION } from "../version.ts";
+import { report } from "./connection.ts";
+
+const SERVER = new Option("--server <url>", "a running evenkeel")
+  .env("EVENKEEL_SERVER")
+  .default("http://localhost:8000");
+const KEY = new Option("--key <secret>", "an API key of that server").env("EVENKEEL_KEY");
+
+const program = new Command("evenkeel")
+  .description("A clustered HTTP server for LLM agents that stays responsive while they work.")
+  .version(VERSION)
+  .showHelpAfterError();
+
+program
+  .command("chat")
+  .argument("<agent>", "the agent's id")
+  .argument("[message]", "what to say; without one, a conversation line by line")
+  .description(
+    "talk to an agent; Ctrl-C cancels its answer. Without --server on a server of its own, which ends with it",
+  )
+  .addOption(new Option("--server <url>", "a running evenkeel, in place of one of its own").env("EVENKEEL_SERVER"))
+  .addOption(KEY)
+  .action(async (agent, message, options) => (await import("./chat.ts")).chat(agent, message, options));
+
+program
+  .command("top")
+  .description("processes, runs and lag, live")
+  .addOption(SERVER)
+  .addOption(KEY)
+  .option("--once", "print it once and end")
+  .action(async (options) => (await import("./top.ts")).top(options));
+
+program
+  .command("runs")
+  .description("the newest runs")
+  .addOption(SERVER)
+  .addOption(KEY)
+  .option("--status <status>", "only those with this status")
+  .option("--agent <id>", "only those of this agent")
+  .option("--limit <rows>", "how many", Number, 20)
+  .action(async (options) => (await import("./runs.ts")).listRuns(options));
+
+program
+  .command("tail")
+  .argument("<run>", "the run's id")
+  .description("the events of a run, from the first until the last one")
+  .addOption(SERVER)
+  .addOption(KEY)
+  .action(async (run, options) => (await import("./runs.ts")).tail(run, options));
+
+program
+  .command("cancel")
+  .argument("<run>", "the run's id")
+  .description("cancel a run, and all that it delegated")
+  .addOption(SERVER)
+  .addOption(KEY)
+  .action(async (run, options) => (await import("./runs.ts")).cancel(run, options));
+
+program
+  .command("doctor")
+  .description("what is wrong with this machine and its configuration, or with the way to a server")
+  .option("--server <url>", "look at the way to this server instead: buffering, compression, WebSocket")
+  .addOption(KEY)
+  .action(async (options) => (await import("./doctor.ts")).doctor(options));
+
+program
+  .command("backup")
+  .argument("<file>", "where the copy goes; refused when it is there")
+  .description("copy the database while the server runs")
+  .option("--data <folder>", "DATA_DIR of the server", "./data")
+  .action(async (file, options) => (await import("./backup.ts")).backUp(file, options));
+
+program.parseAsync().catch(report);

@@ -1,0 +1,47 @@
+/** A server for one command: the same processes, engine and loop, on a free port of this machine, with data of its own. */
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { once } from "node:events";
+import { variablesHere } from "../environment.ts";
+import { CliError } from "./connection.ts";
+
+const ENTRY = resolve(import.meta.dirname, "../../run-production.ts");
+const READY = /^ *url +(http:\/\/\S+)$/m;
+
+export async function startOwnServer(): Promise<{ readonly url: string } & AsyncDisposable> {
+  const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-chat-"));
+  const settings = { HOST: "127.0.0.1", PORT: "0", WORKERS: "1", AGENTS: "1", LOG_LEVEL: "silent", DATA_DIR: dataDir };
+  // A group of its own: a Ctrl-C in the terminal is for the command, which ends the server itself.
+  const child = spawn(process.execPath, [ENTRY], {
+    env: { ...variablesHere(), ...settings },
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const exited = once(child, "exit");
+  const dispose = async () => {
+    child.kill("SIGTERM");
+    await exited;
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  try {
+    return { url: await urlOf(child), [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+function urlOf({ stdout, stderr }: ReturnType<typeof spawn>): Promise<string> {
+  const { promise, resolve: found, reject } = Promise.withResolvers<string>();
+  let said = "";
+  stderr?.setEncoding("utf8").on("data", (text: string) => (said += text));
+  stdout?.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+    const [, url] = READY.exec(said) ?? [];
+    if (url !== undefined) found(url);
+  });
+  stdout?.on("close", () => reject(new CliError(said.trim())));
+  return promise;
+}

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { defineAgents } from "../core/agent.ts";
 import type { Activity } from "../core/activity.ts";
 import type { Reply } from "../testing/client.ts";
+import { SqliteEngine } from "../engine/sqlite/engine.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { inlineTools } from "../testing/inline-tools.ts";
 import { modelCallsIn, problemsOf, textIn, type ReadEvent } from "../testing/journal.ts";
@@ -379,6 +380,34 @@ test("a claim that is under way when the drain begins is given back, and nothing
   expect(runner.inFlight).toBe(0);
   expect((await cluster.client.get(`/api/runs/${runId}`)).body.status).toBe("queued");
   expect(cluster.simulator.stats().requests).toBe(0);
+});
+
+test("a claim that is under way when a long drain begins is given back at once, not when the drain ends", async () => {
+  await using cluster = await startCluster({ runner: false });
+  const runner = await cluster.startRunner();
+  const long = await cluster.client.begin("/sim tokens=60 rate=20");
+  await vi.waitUntil(() => runner.inFlight === 1, { interval: 1 });
+  const draining = Promise.withResolvers<void>();
+  const { claim } = SqliteEngine.prototype;
+  using held = vi.spyOn(SqliteEngine.prototype, "claim").mockImplementation(async function (
+    this: SqliteEngine,
+    request,
+  ) {
+    const claims = await claim.call(this, request);
+    await draining.promise;
+    return claims;
+  });
+  const statusOf = async (runId: string) => (await cluster.client.get(`/api/runs/${runId}`)).body.status;
+  const late = await cluster.client.begin("hello");
+  await vi.waitFor(async () => expect(await statusOf(late)).toBe("running"));
+
+  const drained = runner.drain(60_000);
+  draining.resolve();
+
+  await vi.waitFor(async () => expect(await statusOf(late)).toBe("queued"));
+  expect(await statusOf(long)).toBe("running");
+  expect(held).toHaveBeenCalled();
+  await drained;
 });
 
 test("a runner works on as many runs at once as it may, and not on more", async () => {

@@ -91,7 +91,7 @@ export class Runner {
     clearTimeout(this.#deadline);
     clearInterval(this.#extendTimer);
     this.#follower?.stop();
-    // A claim may have been under way: what it brought is given back too.
+    // A claim may be under way, and what it brings is given back by `#giveBack`.
     await this.#looking;
     await this.#engine.release({ owner: this.#owner }, "stopped");
   }
@@ -123,10 +123,19 @@ export class Runner {
     if (performance.now() - this.#extendedAt > OVERDUE_MS && !(await this.#keepLeases())) return;
     const limit = Math.min(free, CLAIM_BATCH);
     const claims = await this.#engine.claim({ owner: this.#owner, limit, leaseMs: LEASE_MS });
-    if (this.#draining) return;
+    if (this.#draining) {
+      await this.#giveBack(claims);
+      return;
+    }
     for (const claim of claims) this.#begin(claim);
     // A full batch: there may be more, and nobody will tell us again.
     if (claims.length === limit) this.#again = true;
+  }
+
+  /** Claims that were under way when the drain began. Other agents serve: nobody waits until this one has finished. */
+  async #giveBack(claims: readonly Claim[]): Promise<void> {
+    if (claims.length === 0) return;
+    await this.#engine.release({ owner: this.#owner, runIds: claims.map(({ run }) => run.run_id) }, "stopped");
   }
 
   #begin(claim: Claim): void {

@@ -189,8 +189,13 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Whose runs `release` puts back: one owner's, or those of all earlier lives of a server that has just been started. */
-export type Left = { readonly owner: Owner } | { readonly machine: string; readonly exceptBoot: string };
+/**
+ * Whose runs `release` puts back: one owner's (all of them, or those that `runIds` names), or those of all earlier lives of
+ * a server that has just been started.
+ */
+export type Left =
+  | { readonly owner: Owner; readonly runIds?: readonly string[] }
+  | { readonly machine: string; readonly exceptBoot: string };
 
 /** What a write under a claim answers, so that an agent learns of a cancel by what it does anyway. */
 export interface OwnedRun {

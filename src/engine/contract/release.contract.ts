@@ -37,6 +37,22 @@ function testHandBack(open: OpenEngine): void {
     expect(await data.engine.release({ owner: ownerOf("owner 1") }, "stopped")).toBe(0);
   });
 
+  test("release hands back only the runs that are named, and only if the owner has them", async () => {
+    await using data = await open();
+    const [first, second] = [
+      await start(data.engine, { owner: "owner 1" }),
+      await start(data.engine, { owner: "owner 1" }),
+    ];
+    const other = await start(data.engine, { owner: "owner 2" });
+    const runIds = [first.run.run_id, other.run.run_id];
+
+    expect(await data.engine.release({ owner: ownerOf("owner 1"), runIds }, "stopped")).toBe(1);
+
+    expect(await data.engine.run(first.run.run_id)).toMatchObject({ status: "queued" });
+    for (const { run } of [second, other])
+      expect(await data.engine.run(run.run_id)).toMatchObject({ status: "running" });
+  });
+
   test("a new boot gets back what earlier ones of its server held, not its own runs, nor another server's", async () => {
     await using data = await open();
     const before = [await start(data.engine, { owner: "owner 1" }), await start(data.engine, { owner: "owner 2" })];

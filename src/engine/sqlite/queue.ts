@@ -126,11 +126,16 @@ export class Queue {
   release(left: Left, end: OwnerEnd): number {
     const isOwner = "owner" in left;
     const rows = isOwner
-      ? this.#sql.ownedBy.all(ownerKey(left.owner))
+      ? this.#ownedBy(left.owner, left.runIds)
       : this.#sql.ofOtherBoots.all({ machine: `${left.machine}/`, boot: `${left.machine}/${left.exceptBoot}/` });
     // How long an earlier boot worked before it ended is not known: the time since its claims would count the pause, too.
     this.#requeueAll(rows, { end, reason: REASONS[end], mono: isOwner ? monotonicMs() : null });
     return rows.length;
+  }
+
+  #ownedBy(owner: Owner, runIds: readonly string[] | undefined) {
+    const rows = this.#sql.ownedBy.all(ownerKey(owner));
+    return runIds ? rows.filter(({ id }) => runIds.includes(String(id))) : rows;
   }
 
   #byKey({ principal, idempotencyKey }: NewRun): RunRow | undefined {

@@ -15,7 +15,11 @@ export class RunTime implements Disposable {
   readonly #timers: readonly NodeJS.Timeout[];
 
   /** @throws AppError RUN_TIMEOUT when there is none left */
-  constructor({ run, spentMs }: Pick<Claim, "run" | "spentMs">, { limits }: Agent, abort: AbortController) {
+  constructor(
+    { run, spentMs }: Pick<Claim, "run" | "spentMs">,
+    { limits }: Pick<Agent, "limits">,
+    abort: AbortController,
+  ) {
     const timeoutMs = Math.min(run.timeout_ms ?? limits.timeoutMs, limits.timeoutMs);
     const timedOut = new AppError("RUN_TIMEOUT", `The run took longer than its ${timeoutMs} ms.`);
     // A run that was taken over does not get its time anew.

@@ -5,12 +5,14 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import type { Agent } from "../core/agent.ts";
 import { AppError, hasCode } from "../core/errors.ts";
+import { jobToolOf } from "../core/job.ts";
 import type { Bill, Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import { Interrupted } from "./abort-reason.ts";
 import { budgetOf } from "./budget.ts";
 import type { Caching } from "./caching.ts";
 import { brokenOff, type Ending } from "./ending.ts";
+import { runJob } from "./run-job.ts";
 import { runLoop } from "./loop.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Patience } from "./model.ts";
@@ -95,6 +97,14 @@ async function runWithinTime(
   { journal, abort, parking, trials, caching }: RunHandles & { readonly journal: RunJournal },
 ): Promise<Ending> {
   const { engine, agents, client, meter, governors, patience, log } = deps;
+  const jobTool = jobToolOf(run.agent_id);
+  if (jobTool !== undefined)
+    return runJob({
+      name: jobTool,
+      claim: { run, spentMs, trialMs },
+      deps,
+      handles: { journal, abort, parking, trials },
+    });
   const agent = agents.get(run.agent_id);
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
   const tools = toolsOf(agent, deps.tools);

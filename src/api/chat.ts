@@ -58,14 +58,17 @@ export const TASK = z
 
 export type Task = Readonly<z.output<typeof TASK>>;
 
-const ACCEPTED = z
+export const ACCEPTED = z
   .object({ task_id: z.string(), run_id: z.string(), thread_id: z.string(), status: z.literal("pending") })
   .meta({ id: "AcceptedTask" });
 
-const headers = z.object({
+export const KEY_HEADER = z.object({
   "idempotency-key": expecting(z.string().regex(/^[\x21-\x7e]{1,255}$/), "1 to 255 visible ASCII characters")
     .optional()
     .describe("A repeat under the same key returns the first run."),
+});
+
+const headers = KEY_HEADER.extend({
   prefer: z.string().optional().describe("`respond-async`: answer 202 at once; `wait=N`: after N seconds (RFC 7240)."),
 });
 

@@ -6,6 +6,7 @@ import { RESUME_UI_CHAT, STOP_UI_CHAT } from "./ai-sdk.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "./chat.ts";
 import { DELETE_FILE, POST_FILE, READ_FILE } from "./files.ts";
 import { CANCEL_RESPONSE, COMPLETE_CHAT, CREATE_RESPONSE, LIST_MODELS, SHOW_MODEL, SHOW_RESPONSE } from "./openai.ts";
+import { BEGIN_JOB } from "./jobs.ts";
 import { LIST_MCP_SERVERS, RESTART_MCP_SERVER } from "./mcp.ts";
 import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_OPENAPI, READ_THEME } from "./page.ts";
 import type { Route } from "./route.ts";
@@ -27,6 +28,7 @@ export const ROUTES: readonly Route[] = [
   SHOW_TASK,
   RESUME_UI_CHAT,
   STOP_UI_CHAT,
+  BEGIN_JOB,
   LIST_RUNS,
   SHOW_RUN,
   READ_EVENTS,

@@ -47,6 +47,8 @@ const ERROR_TABLE = {
   // A limit that the operator set and this request met: no alert for a broken server.
   STEP_LIMIT: { status: 422, title: "Step limit reached" },
   BUDGET_EXCEEDED: { status: 429, title: "Budget used up" },
+  /** Of a job, which is nothing but the tool. */
+  TOOL_FAILED: { status: 422, title: "Tool failed" },
   RUN_TIMEOUT: { status: 504, title: "Run timed out" },
   POISONED: { status: 500, title: "Run crashed its process too often" },
   /** A write came from an owner whose lease has passed on. Never shown to a client. */

@@ -14,6 +14,7 @@ import { chatRoutes } from "./routes/chat.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
 import { earlyPaths } from "./routes/early-paths.ts";
 import { usageRoutes } from "./routes/usage.ts";
+import { jobRoutes } from "./routes/jobs.ts";
 import { mcpRoutes } from "./routes/mcp.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
@@ -30,6 +31,7 @@ export type AppRouter = Router<RequestState>;
 
 const GROUPS = [
   chatRoutes,
+  jobRoutes,
   sessionRoutes,
   runRoutes,
   threadRoutes,

@@ -57,7 +57,7 @@ function unknownAgent(agentId: string, agents: ReadonlyMap<string, Agent>): AppE
 }
 
 /** The same request of the same principal, whatever the order of its fields. */
-function fingerprintOf(principal: string, given: object): string {
+export function fingerprintOf(principal: string, given: object): string {
   const fields = Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return createHash("sha256")
     .update(JSON.stringify([principal, fields]))

@@ -22,8 +22,6 @@ const definition = z.strictObject({
   run: isFunction,
 });
 
-/** The Messages API's own rule. */
-export const TOOL_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
 const PROPERTY_NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
 
 /** @throws Error that lists what has to be mended */

@@ -14,10 +14,10 @@ export function inlineTool(defined: DefinedTool, watch?: { readonly name: string
     description,
     inputSchema: schemaOf(defined),
     effects,
-    invoke: async (input, { report, signal: runSignal, ...data }) => {
+    invoke: async (input, { report, signal: runSignal, timeoutMs: ownMs = timeoutMs, ...data }) => {
       const end = watch?.loop.begin((blockedMs) => tellBlocked(watch.name, blockedMs, report));
       try {
-        return await withinTime(timeoutMs, runSignal, (signal) => runDefined(defined, input, { data, signal, report }));
+        return await withinTime(ownMs, runSignal, (signal) => runDefined(defined, input, { data, signal, report }));
       } finally {
         end?.();
       }

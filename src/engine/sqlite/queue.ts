@@ -3,6 +3,7 @@
  * release. Called by `engine.ts`; it never begins or commits.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { jobToolOf } from "../../core/job.ts";
 import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run } from "../../core/run.ts";
 import type { Claim, EngineLimits, Left } from "../engine.ts";
 import {
@@ -176,7 +177,7 @@ export class Queue {
       fingerprint: request.fingerprint,
       ephemeral: request.ephemeral ? 1 : 0,
     }) as unknown as RunRow;
-    const isListed = row.parent_id === null && !request.ephemeral;
+    const isListed = row.parent_id === null && !request.ephemeral && jobToolOf(row.agent_id) === undefined;
     this.#sql.moveUp.run(isListed ? row.n : 0, row.thread_id);
     return row;
   }

@@ -111,8 +111,8 @@ function stream(ctx: Context, deps: OwnDeps, { run, ...options }: Started): type
   return TAKEN;
 }
 
-/** @param preference that was granted by this answer */
-function accepted({ settings }: OwnDeps, { run_id, thread_id }: Run, preference?: string) {
+/** The 202 of a run that goes on in the background. @param preference that was granted by this answer */
+export function accepted({ settings }: OwnDeps, { run_id, thread_id }: Run, preference?: string) {
   const body = { task_id: run_id, run_id, thread_id, status: "pending" } as const;
   const location = `${settings.basePath}/api/chat/task/${run_id}`;
   return answer(202, body, { Location: location, ...(preference && { "Preference-Applied": preference }) });

@@ -115,9 +115,8 @@ export class Host {
     const { id, input, context } = job;
     const output = this.#vessel.openOutput();
     job.output = output;
-    job.startClock(this.#tool.timeoutMs, () =>
-      this.giveUp(job, `The tool took longer than ${this.#tool.timeoutMs} ms.`),
-    );
+    const timeoutMs = job.timeoutMs ?? this.#tool.timeoutMs;
+    job.startClock(timeoutMs, () => this.giveUp(job, `The tool took longer than ${timeoutMs} ms.`));
     this.#vessel.send({ type: "call", id, input, context, ...(output.shared && { memory: output.shared }) });
     if (!output.withdraw) return;
     const untaken = setTimeout(() => {

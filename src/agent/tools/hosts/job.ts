@@ -11,6 +11,8 @@ export class Job {
   readonly input: unknown;
   readonly context: CallData;
   readonly report: CallContext["report"];
+  /** In place of the tool's own. */
+  readonly timeoutMs: number | undefined;
   readonly result: Promise<ToolResult>;
   readonly aborted: AbortSignal;
   /** Repeated, because its host ended under several calls: nobody knows whose fault it was, so it runs by itself. */
@@ -27,11 +29,12 @@ export class Job {
     call: { readonly input: unknown; readonly context: CallContext },
     onAbort: (job: Job) => void,
   ) {
-    const { signal, report, ...context } = call.context;
+    const { signal, report, timeoutMs, ...context } = call.context;
     this.id = id;
     this.input = call.input;
     this.context = context;
     this.report = report;
+    this.timeoutMs = timeoutMs;
     this.aborted = signal;
     const { promise, resolve } = Promise.withResolvers<ToolResult>();
     this.result = promise;

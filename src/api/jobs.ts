@@ -1,0 +1,43 @@
+/** Jobs: one tool, without a model, as a run in the background. Followed, polled and canceled like any other run. */
+import { z } from "zod";
+import { TOOL_NAME } from "../core/job.ts";
+import { MAX_TIMEOUT_MS } from "../core/limits.ts";
+import { ACCEPTED, KEY_HEADER } from "./chat.ts";
+import { chosenId, expecting, metadata, orNull, wholeNumber } from "./fields.ts";
+import { json, route } from "./route.ts";
+
+const JOB = z
+  .strictObject({
+    tool: expecting(
+      z.string().regex(TOOL_NAME),
+      "the name of a file in config/tools/, or SERVER__TOOL of an MCP server",
+    ),
+    input: expecting(z.record(z.string(), z.unknown()), "an object: the arguments of the tool").default({}),
+    run_id: orNull(chosenId()).describe("Your own id: sent again, it returns the job that is there and starts none."),
+    timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe("How long the job may take: an hour when left out."),
+    metadata: orNull(metadata()).describe("Kept with the run, and told to the tool."),
+  })
+  .meta({ id: "Job" });
+
+export const BEGIN_JOB = route({
+  method: "POST",
+  path: "/api/jobs",
+  // A tool by itself: no agent decides which one, and no prompt what for.
+  access: "admin",
+  summary: "Run one tool in the background",
+  description:
+    "A tool that is not there fails the run, which `Location` shows. The run's `agent_id` is `tool:NAME`, and its reply " +
+    "what the tool answered. It makes no conversation.",
+  query: z.strictObject({}),
+  headers: KEY_HEADER,
+  body: JOB,
+  answers: { 202: json(ACCEPTED, "The job waits or runs: poll `Location`.") },
+  errors: [
+    "INVALID_JSON",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "BODY_TOO_LARGE",
+    "RUN_ID_TAKEN",
+    "IDEMPOTENCY_MISMATCH",
+    "OVERLOADED",
+  ],
+});

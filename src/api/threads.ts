@@ -1,7 +1,8 @@
 /** Threads: list, one with its messages, delete. */
 import { z } from "zod";
 import { FINISH_REASONS } from "../core/run.ts";
-import { EPOCH_MS, NEXT, PAGE } from "./fields.ts";
+import { MAX_PAGE_ROWS } from "../core/limits.ts";
+import { EPOCH_MS, NEXT, PAGE, position, wholeNumber } from "./fields.ts";
 import { DOCUMENT, IMAGE } from "./parts.ts";
 import { empty, json, route } from "./route.ts";
 
@@ -73,7 +74,13 @@ const STORED_MESSAGE = MESSAGE.extend({
   why: UNSENT_REASON.exactOptional(),
 }).meta({ id: "Message" });
 
-const THREAD = THREAD_SUMMARY.extend({ messages: z.array(STORED_MESSAGE).readonly() }).meta({ id: "Thread" });
+const THREAD = THREAD_SUMMARY.extend({
+  messages: z
+    .array(STORED_MESSAGE)
+    .readonly()
+    .describe("A page of them, oldest first: the newest, or those before `before`."),
+  next: z.int().nullable().describe("`before` of the page of older messages; null when there are none."),
+}).meta({ id: "Thread" });
 
 export type ThreadSummary = Readonly<z.output<typeof THREAD_SUMMARY>>;
 export type Thread = Readonly<z.output<typeof THREAD>>;
@@ -105,7 +112,11 @@ export const SHOW_THREAD = route({
   path: "/api/threads/{thread_id}",
   access: "viewer",
   summary: "One thread with its messages",
-  query: z.strictObject({}),
+  description: "A page ends with the message that reaches a megabyte of JSON, and always has one, if there is one.",
+  query: z.strictObject({
+    limit: wholeNumber(1, MAX_PAGE_ROWS).default(MAX_PAGE_ROWS).describe("Messages at most."),
+    before: position().optional().describe("Only messages before this position: `next` of the page before."),
+  }),
   answers: { 200: json(THREAD, "The thread.") },
   errors: ["THREAD_NOT_FOUND"],
 });

@@ -10,7 +10,7 @@ import type { FileInfo } from "../api/files.ts";
 import type { Answer, Route } from "../api/route.ts";
 import type { LIST_RUNS, Run } from "../api/runs.ts";
 import type { LIST_PROCESSES } from "../api/system.ts";
-import type { LIST_THREADS, Thread } from "../api/threads.ts";
+import type { LIST_THREADS, SHOW_THREAD, Thread } from "../api/threads.ts";
 import { follow, type ClientEvent } from "./follow.ts";
 import { Http, type Call } from "./http.ts";
 
@@ -125,8 +125,14 @@ export class Evenkeel {
     return this.#list<typeof LIST_THREADS>("/api/threads", query, wait);
   }
 
-  async thread(threadId: string, { signal }: Wait = {}): Promise<Thread> {
-    return (await this.#http.json({ path: `/api/threads/${encodeURIComponent(threadId)}`, signal })) as Thread;
+  /** The thread with a page of its messages; `next` is the `before` of the page of older ones. */
+  async thread(
+    threadId: string,
+    query: Query<typeof SHOW_THREAD> = {},
+    { signal }: Wait = {},
+  ): Promise<Success<typeof SHOW_THREAD>> {
+    const path = `/api/threads/${encodeURIComponent(threadId)}`;
+    return (await this.#http.json({ path, query, signal })) as Success<typeof SHOW_THREAD>;
   }
 
   /** Removes the thread with its runs, events and activities. */

@@ -7,7 +7,11 @@ const LINE_ENDS = /[\u0085\u2028\u2029]/;
 const ALL_LINE_ENDS = /[\u0085\u2028\u2029]/g;
 
 export function toJson(value: object | string): string {
-  const json = JSON.stringify(value);
+  return safeJson(JSON.stringify(value));
+}
+
+/** The same of what is JSON already, such as rows that are sent as they are stored. */
+export function safeJson(json: string): string {
   return LINE_ENDS.test(json) ? json.replaceAll(ALL_LINE_ENDS, escaped) : json;
 }
 

@@ -4,6 +4,11 @@
 export const DEFAULT_PAGE_ROWS = 50;
 export const MAX_PAGE_ROWS = 500;
 
+/** A page of messages or events ends with the row that reaches this much JSON. One row may be larger. */
+export const PAGE_CHARACTERS = 1024 * 1024;
+/** In lists, a run's reply is cut to this. */
+export const LISTED_REPLY_CHARACTERS = 500;
+
 /** The body of a request, and one frame of a client on `/ws`. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 export const MAX_FRAME_BYTES = 1024 * 1024;

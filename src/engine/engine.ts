@@ -8,7 +8,7 @@
  * several callers of a process have under way at the same time share one commit and one round trip: the driver gathers
  * them, whatever runs they belong to. One that is refused takes no other with it.
  */
-import type { Thread, ThreadSummary } from "../api/threads.ts";
+import type { ThreadSummary } from "../api/threads.ts";
 import type { SPENDING_KEYS } from "../api/usage.ts";
 import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
 import type { ErrorCode } from "../core/errors.ts";
@@ -123,7 +123,11 @@ export interface Engine {
 
   run(runId: string): Promise<Run | undefined>;
 
-  /** Newest first. `next` is the `before` of the following page, null at the end. */
+  /**
+   * Newest first, each with no more of its reply than LISTED_REPLY_CHARACTERS. `next` is the `before` of the following
+   * page, null at the end. A page may be short, even empty, and have a next one: no call looks at more than some thousand
+   * rows that the filter leaves out.
+   */
   runs(filter: RunFilter): Promise<Page<Run>>;
 
   /** Journal rows with seq above `after`, in order: at least one, if there is one, and no more than `page` allows. */
@@ -139,7 +143,7 @@ export interface Engine {
    */
   follow(runId: string, listener: RunListener): Promise<Follower>;
 
-  /** Newest first. */
+  /** Newest first. Pages like those of `runs`. */
   activities(filter: ActivityFilter): Promise<Page<Activity>>;
   /** Up to `limit` activities with seq above `after`, oldest first: what a cursor reads. */
   activitiesAfter(after: number, limit: number, principal?: string): Promise<AttributedActivity[]>;
@@ -152,7 +156,12 @@ export interface Engine {
 
   /** Those with the newest runs first, without those of delegated runs, which are found through their parent. */
   threads(filter: ThreadFilter): Promise<Page<ThreadSummary>>;
-  thread(threadId: string): Promise<Thread | undefined>;
+  thread(threadId: string): Promise<ThreadSummary | undefined>;
+  /**
+   * The thread's newest messages, or those before a position, oldest first: at least one, if there is one, and no more
+   * than `page` allows. Each is a `StoredMessage` as JSON. Empty when there is no such thread.
+   */
+  messages(threadId: string, page: MessagePage): Promise<Page<string>>;
 
   /** The principal whose it is; undefined when there is no such run or thread. */
   principalOf(of: RunOrThread): Promise<string | undefined>;
@@ -323,6 +332,11 @@ export interface EventPage {
   readonly limit: number;
   /** The page ends with the row that reaches this many characters of JSON. */
   readonly characters?: number;
+}
+
+export interface MessagePage extends EventPage {
+  /** `next` of the page that follows. */
+  readonly before?: number;
 }
 
 export type RunOrThread =

@@ -25,6 +25,7 @@ export type OwnEngine = Pick<
   | "threads"
   | "thread"
   | "spending"
+  | "messages"
   | "counts"
   | "files"
 >;
@@ -52,6 +53,8 @@ function engineOf(engine: Engine, principal: string, { queuedRuns }: PrincipalLi
     threads: (filter) => engine.threads({ ...filter, principal }),
     thread: async (threadId) => ((await ownsThread(threadId)) ? engine.thread(threadId) : undefined),
     spending: (filter) => engine.spending({ ...filter, principal }),
+    messages: async (threadId, page) =>
+      (await ownsThread(threadId)) ? engine.messages(threadId, page) : { items: [], next: null },
     counts: () => engine.counts(),
     files: filesOf(engine.files, principal),
   };

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { claimNext, stepOf } from "../engine/contract/setup.ts";
 import { startCluster } from "../testing/cluster.ts";
 
 test("a thread shows its messages in order, each with the run that made it", async () => {
@@ -61,4 +62,32 @@ test("a thread whose run was canceled between a tool call and its result goes on
   const { body } = await cluster.client.chat("and now?", { thread_id: "t" });
 
   expect(body.status).toBe("completed");
+});
+
+test("a thread of many megabytes comes in pages of about one, which together are all of it", async () => {
+  await using cluster = await startCluster({ runner: false });
+  await cluster.client.begin("hello", { thread_id: "t" });
+  const claim = await claimNext(cluster.engine);
+  for (let many = 0; many < 6; many += 1)
+    await cluster.engine.append(stepOf(claim, { messages: [{ role: "assistant", content: "x".repeat(700_000) }] }));
+
+  const lengths: number[] = [];
+  let messages = 0;
+  for (let query = ""; ;) {
+    const { text, next, many } = await pageOf(query);
+    lengths.push(text.length);
+    messages += many;
+    if (next === null) break;
+    query = `?before=${next}`;
+  }
+
+  expect(Math.max(...lengths)).toBeLessThan(2_000_000);
+  expect(lengths.length).toBeGreaterThanOrEqual(3);
+  expect(messages).toBe(7);
+
+  async function pageOf(query: string) {
+    const text = await cluster.client.fetch(`/api/threads/t${query}`).then((response) => response.text());
+    const body = JSON.parse(text) as { messages: object[]; next: number | null };
+    return { text, next: body.next, many: body.messages.length };
+  }
 });

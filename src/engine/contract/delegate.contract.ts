@@ -14,6 +14,7 @@ import {
   type OpenEngine,
   ownerOf,
   canceledOf,
+  threadOf,
 } from "./setup.ts";
 
 const ENDS: readonly Outcome[] = [
@@ -332,7 +333,7 @@ function testLists(open: OpenEngine): void {
     expect(all).toEqual({ items: [...first.items, ...second.items], next: null });
     expect(all.items.map(({ thread_id }) => thread_id)).toEqual(["b", "a"]);
     expect(await data.engine.threads({ limit: 1, before: second.next ?? 0 })).toEqual({ items: [], next: null });
-    expect(await data.engine.thread("child-1")).toMatchObject({ runs: 1 });
+    expect(await threadOf(data.engine, "child-1")).toMatchObject({ runs: 1 });
   });
 
   test("a thread is listed while its newest run is a client's", async () => {
@@ -384,7 +385,7 @@ async function refusalOf(engine: Engine, request: Partial<NewRun>): Promise<unkn
   const refused = newRun(request);
   const refusal: unknown = await engine.enqueue(refused).catch((error: unknown) => error);
   expect(await engine.run(refused.runId)).toBeUndefined();
-  expect(await engine.thread(refused.threadId)).toBeUndefined();
+  expect(await threadOf(engine, refused.threadId)).toBeUndefined();
   return refusal;
 }
 

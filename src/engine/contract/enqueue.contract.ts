@@ -14,6 +14,7 @@ import {
   type OpenEngine,
   ownerOf,
   canceledOf,
+  threadOf,
 } from "./setup.ts";
 
 export function testEnqueue(open: OpenEngine): void {
@@ -54,7 +55,7 @@ function testStored(open: OpenEngine): void {
     await using data = await open();
     const run = await enqueue(data.engine, { message: "how are you?" });
 
-    const thread = await data.engine.thread(run.thread_id);
+    const thread = await threadOf(data.engine, run.thread_id);
     expect(thread?.messages).toMatchObject([{ role: "user", content: "how are you?", run_id: run.run_id }]);
     expect(await journalOf(data.engine, run.run_id)).toMatchObject([
       { seq: 1, type: "RUN_STARTED", runId: run.run_id, threadId: run.thread_id },
@@ -73,7 +74,7 @@ function testOnce(open: OpenEngine): void {
 
     expect(again).toEqual({ run: first.run, created: false });
     expect(await journalOf(data.engine, "my-run")).toHaveLength(2);
-    expect(await data.engine.thread("another-thread")).toBeUndefined();
+    expect(await threadOf(data.engine, "another-thread")).toBeUndefined();
   });
 
   test("a chosen run id with a different request is refused as RUN_ID_TAKEN", async () => {
@@ -188,7 +189,7 @@ function testStrategies(open: OpenEngine): void {
     await expect(data.engine.enqueue(second)).rejects.toMatchObject({ code: "THREAD_BUSY" });
 
     expect(await data.engine.run(second.runId)).toBeUndefined();
-    const thread = await data.engine.thread("thread");
+    const thread = await threadOf(data.engine, "thread");
     expect(thread?.messages.map(({ run_id }) => run_id)).toEqual([first.run_id]);
   });
 

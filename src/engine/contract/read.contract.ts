@@ -1,14 +1,28 @@
 /** Lists: their filters, their order, their pages. */
 import { expect, test } from "vitest";
 import type { Activity } from "../../core/activity.ts";
+import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
 import type { Run } from "../../core/run.ts";
 import type { ActivityFilter, Engine, Page, RunFilter, ToolCall } from "../engine.ts";
-import { claimNext, complete, delta, enqueue, journalOf, numbersTo, start, stepOf, type OpenEngine } from "./setup.ts";
+import {
+  claimNext,
+  complete,
+  delta,
+  enqueue,
+  journalOf,
+  numbersTo,
+  start,
+  stepOf,
+  threadOf,
+  type OpenEngine,
+} from "./setup.ts";
 
 // More than any list here has: pages that lead nowhere must fail, not hang.
 const MAX_PAGES = 100;
 
 export function testRead(open: OpenEngine): void {
+  testMessagePages(open);
+  testBoundedLists(open);
   testRuns(open);
   testEvents(open);
   testActivities(open);
@@ -249,4 +263,76 @@ async function walk<T>(read: (before: { before?: number }) => Promise<Page<T>>):
     if (page.next === null) return items;
   }
   throw new Error(`There is no end after ${MAX_PAGES} pages.`);
+}
+
+function testMessagePages(open: OpenEngine): void {
+  test("messages come in pages from the newest back, each oldest first, and together they are the thread", async () => {
+    await using data = await open();
+    for (const text of ["one", "two"]) {
+      const claim = await start(data.engine, { threadId: "thread", message: text });
+      for (const word of ["a", "b"])
+        await data.engine.append(stepOf(claim, { messages: [{ role: "assistant", content: word }] }));
+      await complete(data.engine, claim);
+    }
+    const whole = await threadOf(data.engine, "thread");
+
+    for (const limit of [1, 2, 3, 4, 5, 6]) expect(await threadOf(data.engine, "thread", limit)).toEqual(whole);
+    const { items, next } = await data.engine.messages("thread", { limit: 2 });
+    expect(items.map((json) => JSON.parse(json) as object)).toMatchObject([{ content: "a" }, { content: "b" }]);
+    expect(next).not.toBeNull();
+    expect(whole?.messages.map(({ content }) => content)).toEqual(["one", "a", "b", "two", "a", "b"]);
+    expect(await data.engine.messages("nowhere", { limit: 2 })).toEqual({ items: [], next: null });
+  });
+
+  test("a page of messages ends with the one that reaches its characters, and always has one", async () => {
+    await using data = await open();
+    const claim = await start(data.engine, { threadId: "thread" });
+    for (let many = 0; many < 5; many += 1)
+      await data.engine.append(stepOf(claim, { messages: [{ role: "assistant", content: "x".repeat(1_000) }] }));
+
+    const sizes: number[] = [];
+    let before = Number.MAX_SAFE_INTEGER;
+    for (let next: number | null = before; next !== null;) {
+      const page = await data.engine.messages("thread", { limit: 100, characters: 1_500, before: next });
+      sizes.push(page.items.length);
+      next = page.next;
+    }
+    const [single] = (await data.engine.messages("thread", { limit: 100, characters: 1 })).items;
+
+    expect(sizes).toEqual([2, 2, 2]);
+    expect(single).toContain("xxx");
+    before = 0;
+    expect(await data.engine.messages("thread", { limit: 100, before })).toEqual({ items: [], next: null });
+  });
+}
+
+function testBoundedLists(open: OpenEngine): void {
+  test("a list shows the beginning of a long reply, the run itself all of it", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    await complete(data.engine, claim, "long ".repeat(10_000));
+
+    const [listed] = (await data.engine.runs({ limit: 1 })).items;
+
+    expect(listed?.reply).toHaveLength(LISTED_REPLY_CHARACTERS);
+    expect(listed?.reply).toMatch(/^long long .*…$/);
+    expect((await data.engine.run(claim.run.run_id))?.reply).toHaveLength(50_000);
+  });
+
+  test("pages by several filters, short ones too, together hold every run that fits, once", async () => {
+    await using data = await open();
+    for (let many = 0; many < 30; many += 1)
+      await enqueue(data.engine, { agentId: many % 10 === 0 ? "rare" : "often" });
+    const found: string[] = [];
+    for (let before: number | undefined; ;) {
+      const filter = { limit: 2, status: "queued", agentId: "rare" } as const;
+      const { items, next } = await data.engine.runs({ ...filter, ...(before !== undefined && { before }) });
+      found.push(...items.map(({ run_id }) => run_id));
+      if (next === null) break;
+      before = next;
+    }
+
+    expect(found).toHaveLength(3);
+    expect(new Set(found).size).toBe(3);
+  });
 }

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Message } from "../../core/message.ts";
 import type { Claim, Engine, ToolCall } from "../engine.ts";
-import { claimNext, complete, enqueue, start, stepOf, type OpenEngine } from "./setup.ts";
+import { claimNext, complete, enqueue, start, stepOf, type OpenEngine, threadOf } from "./setup.ts";
 
 const USE: Message = {
   role: "assistant",
@@ -72,7 +72,7 @@ export function testRetry(open: OpenEngine): void {
     const failed = await failedRun(data.engine, { threadId: "thread" });
     await data.engine.retry({ of: failed.run.run_id, runId: "again" });
 
-    const messages = (await data.engine.thread("thread"))?.messages ?? [];
+    const messages = (await threadOf(data.engine, "thread"))?.messages ?? [];
 
     expect(messages.map(({ run_id, why }) => [run_id, why])).toEqual([
       ...[0, 1, 2].map(() => [failed.run.run_id, "retried"]),

@@ -4,6 +4,7 @@
  */
 import { vi } from "vitest";
 import type { RunEvent } from "../../core/event.ts";
+import type { StoredMessage } from "../../core/message.ts";
 import { newId } from "../../core/id.ts";
 import type { NewRun, Owner, Run } from "../../core/run.ts";
 import type { Claim, Engine, EngineLimits, Step } from "../engine.ts";
@@ -87,6 +88,19 @@ export function stepOf({ run, fence }: Claim, content: Partial<Omit<Step, "runId
 
 export async function complete(engine: Engine, claim: Claim, reply = "done"): Promise<void> {
   await engine.settle(stepOf(claim), { status: "completed", reply });
+}
+
+/** The thread with all its messages, read page by page. */
+export async function threadOf(engine: Engine, threadId: string, limit = 500) {
+  const thread = await engine.thread(threadId);
+  const messages: StoredMessage[] = [];
+  let before: number | undefined;
+  for (;;) {
+    const { items, next } = await engine.messages(threadId, { limit, ...(before !== undefined && { before }) });
+    messages.unshift(...items.map((json) => JSON.parse(json) as StoredMessage));
+    if (next === null) return thread && { ...thread, messages };
+    before = next;
+  }
 }
 
 /** An event that is told apart from others by its text. */

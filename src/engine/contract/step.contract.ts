@@ -16,6 +16,7 @@ import {
   type OpenEngine,
   ownerOf,
   claimExpired,
+  threadOf,
 } from "./setup.ts";
 
 const USAGE: Usage = {
@@ -62,7 +63,9 @@ function testWhole(open: OpenEngine): void {
     const other = await data.another();
     const { run_id: runId, thread_id: threadId } = claim.run;
     expect((await journalOf(other, runId)).slice(-2)).toMatchObject([delta("a"), delta("b")]);
-    expect((await other.thread(threadId))?.messages.at(-1)).toMatchObject({ content: [{ type: "text", text: "ab" }] });
+    expect((await threadOf(other, threadId))?.messages.at(-1)).toMatchObject({
+      content: [{ type: "text", text: "ab" }],
+    });
     expect(await other.toolCalls(runId)).toEqual([call]);
     expect(await other.run(runId)).toMatchObject({ status: "running", usage: USAGE, steps: 2 });
   });
@@ -366,7 +369,7 @@ async function codeOf(write: Promise<unknown>): Promise<unknown> {
 }
 
 async function everythingOf(engine: Engine, { run: { run_id: runId, thread_id: threadId } }: Claim): Promise<string> {
-  const parts = [engine.run(runId), journalOf(engine, runId), engine.thread(threadId), engine.toolCalls(runId)];
+  const parts = [engine.run(runId), journalOf(engine, runId), threadOf(engine, threadId), engine.toolCalls(runId)];
   return JSON.stringify(await Promise.all<unknown>([...parts, engine.lastActivity()]));
 }
 

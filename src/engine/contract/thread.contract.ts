@@ -14,6 +14,7 @@ import {
   start,
   stepOf,
   type OpenEngine,
+  threadOf,
 } from "./setup.ts";
 
 export function testThread(open: OpenEngine): void {
@@ -81,7 +82,7 @@ function testHistory(open: OpenEngine): void {
     await data.engine.append(stepOf(claim, { messages: [cut] }));
 
     expect(await messagesOf(data.engine, claim.run.run_id)).toEqual([[user("one"), cut]]);
-    expect((await data.engine.thread("thread"))?.messages[1]).toMatchObject(cut);
+    expect((await threadOf(data.engine, "thread"))?.messages[1]).toMatchObject(cut);
   });
 
   test.each([{ status: "canceled" }, { status: "failed", error: { code: "POISONED", detail: "again" } }] as const)(
@@ -129,7 +130,7 @@ function testReading(open: OpenEngine): void {
     await fail(data.engine, await start(data.engine, { threadId, message: "hello" }), "MODEL_UNAVAILABLE");
     await complete(data.engine, await start(data.engine, { threadId, message: "hello" }));
 
-    const messages = (await data.engine.thread(threadId))?.messages ?? [];
+    const messages = (await threadOf(data.engine, threadId))?.messages ?? [];
 
     expect(messages.map(({ content, sent, why }) => [content, sent, why])).toEqual([
       ["delete everything", false, "withdrawn"],
@@ -144,7 +145,7 @@ function testReading(open: OpenEngine): void {
     const claim = await start(data.engine, { threadId: "thread", message: "one" });
     await data.engine.append(stepOf(claim, { messages: [USE] }));
 
-    const thread = await (await data.another()).thread("thread");
+    const thread = await threadOf(await data.another(), "thread");
 
     const at = expect.any(Number);
     const { run_id } = claim.run;
@@ -163,7 +164,7 @@ function testReading(open: OpenEngine): void {
 
   test("a thread that does not exist is undefined", async () => {
     await using data = await open();
-    expect(await data.engine.thread("nowhere")).toBeUndefined();
+    expect(await threadOf(data.engine, "nowhere")).toBeUndefined();
   });
 
   test("threads come by their newest run, page by page, with their number of runs", async () => {
@@ -191,7 +192,7 @@ function testReading(open: OpenEngine): void {
     await enqueue(data.engine, { threadId: "thread", message: "and then?" });
 
     expect((await data.engine.threads({ limit: 1 })).items[0]?.title).toBe(title);
-    expect((await data.engine.thread("thread"))?.title).toBe(title);
+    expect((await threadOf(data.engine, "thread"))?.title).toBe(title);
   });
 }
 
@@ -207,7 +208,7 @@ function testDelete(open: OpenEngine): void {
 
     const other = await data.another();
     const { run_id: runId } = claim.run;
-    expect(await other.thread("thread")).toBeUndefined();
+    expect(await threadOf(other, "thread")).toBeUndefined();
     expect(await other.run(runId)).toBeUndefined();
     expect(await journalOf(other, runId)).toEqual([]);
     expect(await other.toolCalls(runId)).toEqual([]);
@@ -219,11 +220,11 @@ function testDelete(open: OpenEngine): void {
     await using data = await open();
     await complete(data.engine, await start(data.engine, { threadId: "thread" }));
     const kept = await start(data.engine, { threadId: "kept" });
-    const before = [await data.engine.thread("kept"), await journalOf(data.engine, kept.run.run_id)];
+    const before = [await threadOf(data.engine, "kept"), await journalOf(data.engine, kept.run.run_id)];
 
     await data.engine.deleteThread("thread");
 
-    expect([await data.engine.thread("kept"), await journalOf(data.engine, kept.run.run_id)]).toEqual(before);
+    expect([await threadOf(data.engine, "kept"), await journalOf(data.engine, kept.run.run_id)]).toEqual(before);
     await complete(data.engine, kept);
   });
 
@@ -235,7 +236,7 @@ function testDelete(open: OpenEngine): void {
     await expect(data.engine.deleteThread("thread")).rejects.toMatchObject({ code: "THREAD_BUSY" });
 
     expect(await data.engine.run(run.run_id)).toMatchObject({ status });
-    expect(await data.engine.thread("thread")).toMatchObject({ runs: 1 });
+    expect(await threadOf(data.engine, "thread")).toMatchObject({ runs: 1 });
   });
 
   test("deleting a thread that does not exist returns false", async () => {
@@ -298,10 +299,10 @@ function testEphemeral(open: OpenEngine): void {
 
     vi.setSystemTime(Date.now() + 59_000);
     await data.engine.maintain();
-    expect(await data.engine.thread("thread")).toBeDefined();
+    expect(await threadOf(data.engine, "thread")).toBeDefined();
     vi.setSystemTime(Date.now() + 2_000);
     await data.engine.maintain();
-    expect(await data.engine.thread("thread")).toBeUndefined();
+    expect(await threadOf(data.engine, "thread")).toBeUndefined();
   });
 
   test("an ephemeral thread with a run under way stays", async () => {
@@ -312,7 +313,7 @@ function testEphemeral(open: OpenEngine): void {
     await enqueue(data.engine, { threadId: "thread" });
     vi.setSystemTime(Date.now() + 61_000);
     await data.engine.maintain();
-    expect(await data.engine.thread("thread")).toBeDefined();
+    expect(await threadOf(data.engine, "thread")).toBeDefined();
   });
 }
 

@@ -11,6 +11,7 @@ import type {
   EngineLimits,
   EventPage,
   Left,
+  MessagePage,
   AttributedActivity,
   RunOrThread,
   OwnerSignals,
@@ -178,6 +179,10 @@ export class SqliteEngine implements Engine {
 
   thread(threadId: string) {
     return this.#read(() => this.#reads.thread(threadId));
+  }
+
+  messages(threadId: string, page: MessagePage) {
+    return this.#read(() => this.#reads.messages(threadId, page));
   }
 
   counts() {

@@ -1,6 +1,6 @@
 /** Everything that only reads, on a connection that never writes. Called by `engine.ts`. */
-import type { Thread, ThreadSummary } from "../../api/threads.ts";
-import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import type { ThreadSummary } from "../../api/threads.ts";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import type { Run } from "../../core/run.ts";
@@ -8,6 +8,7 @@ import type {
   ActivityCounts,
   ActivityFilter,
   EventPage,
+  MessagePage,
   AttributedActivity,
   RunOrThread,
   Page,
@@ -17,17 +18,19 @@ import type {
   Turn,
 } from "../engine.ts";
 import { LEASE_CLOCK } from "./clock.ts";
-import { LIMIT, toActivity, toAttributed, toRun, type ActivityRow, type RunRow } from "./rows.ts";
-import { toMessages, toToolCall, toTurns, TURN, type ToolCallRow, type TurnRow } from "./turns.ts";
+import { ACTIVITY_LIST, Lists, RUN_LIST } from "./lists.ts";
+import { LIMIT, toActivity, toAttributed, toListed, toRun, type ActivityRow, type RunRow } from "./rows.ts";
+import { toStoredJson, toToolCall, toTurns, TURN, type FirstRow, type ToolCallRow, type TurnRow } from "./turns.ts";
+
+/** A position in a thread is one number: the run's times this, and the message's in its run, which is smaller. */
+const MESSAGES_A_RUN = 2 ** 20;
 
 export class Reads {
-  readonly #db: DatabaseSync;
   readonly #sql: ReturnType<typeof statements>;
-  // One statement per combination of filters: bounded by the filters there are, 2^6 for activities.
-  readonly #prepared = new Map<string, StatementSync>();
+  readonly #lists: Lists;
 
   constructor(db: DatabaseSync) {
-    this.#db = db;
+    this.#lists = new Lists(db);
     this.#sql = statements(db);
   }
 
@@ -37,29 +40,27 @@ export class Reads {
   }
 
   runs({ limit, before, status, agentId, threadId, parentRunId, topLevel, principal }: RunFilter): Page<Run> {
-    const rows = this.#newest<RunRow>("runs", "n", {
-      "n < ?": before,
-      "principal = ?": principal,
-      "status = ?": status,
-      "agent_id = ?": agentId,
-      "thread_id = ?": threadId,
-      "parent_id = ?": parentRunId,
-      "(parent_id IS NULL) = ?": topLevel === undefined ? undefined : Number(topLevel),
-    })(limit);
-    return page(rows.map(toRun), limit, rows.at(-1)?.n);
+    const { rows, next } = this.#lists.page(RUN_LIST, limit, {
+      before,
+      equal: {
+        thread_id: threadId,
+        parent_id: parentRunId,
+        principal,
+        agent_id: agentId,
+        status,
+        "(parent_id IS NULL)": topLevel === undefined ? undefined : Number(topLevel),
+      },
+    });
+    return { items: (rows as unknown as RunRow[]).map(toListed), next };
   }
 
   activities({ limit, before, after, agentId, threadId, runId, type, principal }: ActivityFilter): Page<Activity> {
-    const rows = this.#newest<ActivityRow>("activities", "seq", {
-      "seq < ?": before,
-      "principal = ?": principal,
-      "seq > ?": after,
-      "agent_id = ?": agentId,
-      "thread_id = ?": threadId,
-      "run_id = ?": runId,
-      "type = ?": type,
-    })(limit);
-    return page(rows.map(toActivity), limit, rows.at(-1)?.seq);
+    const { rows, next } = this.#lists.page(ACTIVITY_LIST, limit, {
+      before,
+      after,
+      equal: { run_id: runId, thread_id: threadId, principal, agent_id: agentId, type },
+    });
+    return { items: (rows as unknown as ActivityRow[]).map(toActivity), next };
   }
 
   activitiesAfter(after: number, limit: number, principal?: string): AttributedActivity[] {
@@ -81,10 +82,26 @@ export class Reads {
     return row && String(row["principal"]);
   }
 
-  thread(threadId: string): Thread | undefined {
+  thread(threadId: string): ThreadSummary | undefined {
     const row = this.#sql.thread.get(threadId) as ThreadRow | undefined;
-    if (!row) return undefined;
-    return { ...toSummary(row), messages: toMessages(this.#sql.messages.all(threadId) as unknown as TurnRow[]) };
+    return row && toSummary(row);
+  }
+
+  messages(threadId: string, { before = Number.MAX_SAFE_INTEGER, limit, characters = Infinity }: MessagePage) {
+    const [run, index] = [Math.floor(before / MESSAGES_A_RUN), before % MESSAGES_A_RUN];
+    const newestFirst: string[] = [];
+    let read = 0;
+    let next: number | null = null;
+    for (const found of this.#sql.messages.iterate({ thread: threadId, run, index, limit: limit + 1 })) {
+      // There is one more row than the page takes: the page before it has a next one.
+      if (newestFirst.length === limit || read >= characters) return { items: newestFirst.toReversed(), next };
+      const row = found as unknown as TurnRow;
+      const json = toStoredJson(row, () => this.#sql.failedBefore.get(threadId, row.run_n) as FirstRow | undefined);
+      newestFirst.push(json);
+      read += json.length;
+      next = row.run_n * MESSAGES_A_RUN + row.idx;
+    }
+    return { items: newestFirst.toReversed(), next: null };
   }
 
   events(runId: string, after: number, { limit, characters = Infinity }: EventPage): JournalEvent[] {
@@ -136,18 +153,6 @@ export class Reads {
       counts[row.status] = row.runs;
     return counts;
   }
-
-  /** The newest rows of a table that meet every condition given. */
-  #newest<Row>(table: string, key: string, conditions: Record<string, SQLInputValue | undefined>) {
-    const given = Object.entries(conditions).filter(
-      (entry): entry is [string, SQLInputValue] => entry[1] !== undefined,
-    );
-    const where = given.length > 0 ? `WHERE ${given.map(([condition]) => condition).join(" AND ")}` : "";
-    const sql = `SELECT * FROM ${table} ${where} ORDER BY ${key} DESC ${LIMIT}`;
-    let statement = this.#prepared.get(sql);
-    if (!statement) this.#prepared.set(sql, (statement = this.#db.prepare(sql)));
-    return (limit: number) => statement.all(...given.map(([, value]) => value), limit) as unknown as Row[];
-  }
 }
 
 interface ThreadRow extends ThreadSummary {
@@ -184,7 +189,15 @@ function statements(db: DatabaseSync) {
     runOwner: db.prepare("SELECT principal FROM runs WHERE id = ?"),
     thread: db.prepare(`${THREAD} WHERE t.id = ?`),
     messages: db.prepare(
-      `SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = ? ORDER BY m.run_n, m.idx`,
+      `SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = :thread ` +
+        "AND (m.run_n, m.idx) < (:run, :index) ORDER BY m.run_n DESC, m.idx DESC LIMIT (0 + :limit)",
+    ),
+    // The first message of the run before, if that failed: a person may have sent it again.
+    failedBefore: db.prepare(
+      "SELECT r.status, r.finish_reason, r.error ->> 'code' AS error_code, r.fence, m.role, m.content, " +
+        "EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried FROM runs r " +
+        "JOIN messages m ON m.run_n = r.n AND m.idx = 0 WHERE r.status = 'failed' AND r.n = " +
+        "(SELECT n FROM runs WHERE thread_id = ? AND n < ? ORDER BY n DESC LIMIT 1)",
     ),
     history: db.prepare(
       `SELECT ${TURN} FROM runs last JOIN messages m ON m.thread_id = last.thread_id AND m.run_n <= last.n ` +

@@ -1,6 +1,7 @@
 /** Rows as SQLite returns them, turned into our nouns. Called by the other files of this driver. */
 import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { ErrorInfo } from "../../core/errors.ts";
+import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
 import type { AttributedActivity } from "../engine.ts";
 import { tokensIn } from "../../core/spending.ts";
 import { NO_USAGE, type FinishReason, type Owner, type Run, type RunStatus, type Usage } from "../../core/run.ts";
@@ -73,6 +74,13 @@ export function toRun(row: RunRow): Run {
     metadata: JSON.parse(row.metadata) as Record<string, unknown>,
     principal: row.principal,
   };
+}
+
+/** A run of a list: a long reply is cut. */
+export function toListed(row: RunRow): Run {
+  const run = toRun(row);
+  if (run.reply === null || run.reply.length <= LISTED_REPLY_CHARACTERS) return run;
+  return { ...run, reply: `${run.reply.slice(0, LISTED_REPLY_CHARACTERS - 1).toWellFormed()}…` };
 }
 
 /** An owner as one column, so that all of a machine, or of its boot, begin alike. */

@@ -1,18 +1,20 @@
 /** Rows of messages, each with its run's columns, turned into the turns of a thread. Called by `reads.ts`; pure. */
 import type { ErrorCode } from "../../core/errors.ts";
-import type { Message, StoredMessage, UnsentReason } from "../../core/message.ts";
+import type { Message, UnsentReason } from "../../core/message.ts";
 import type { Effects, ToolCall, Turn } from "../engine.ts";
-import { repeats, unsentTurn } from "../rules/unsent.ts";
+import { repeats, unsentTurn, type Judged } from "../rules/unsent.ts";
 import type { RunRow } from "./rows.ts";
 
 /** The columns of a `TurnRow`, of messages `m` joined with their runs `r`. */
 export const TURN =
-  "m.run_n, m.role, m.content, m.about, m.at, r.id, r.agent_id, r.status, r.finish_reason, " +
+  "m.run_n, m.idx, m.role, m.content, m.about, m.at, r.id, r.agent_id, r.status, r.finish_reason, " +
   "r.error ->> 'code' AS error_code, r.fence, r.steps, EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried";
 
 /** A message, and what of its run decides how it goes to the model. */
 export interface TurnRow extends Pick<RunRow, "id" | "agent_id" | "status" | "finish_reason" | "fence" | "steps"> {
   readonly run_n: number;
+  /** Which of its run's messages it is. */
+  readonly idx: number;
   readonly role: Message["role"];
   readonly content: string;
   readonly about: string | null;
@@ -36,16 +38,41 @@ export function toTurns(rows: readonly TurnRow[], ledger: readonly ToolCallRow[]
   return [...Map.groupBy(rows, (row) => row.run_n)].map(([n, messages]) => toTurn(messages, calls.get(n) ?? []));
 }
 
-/** Every message as readers see it, marked when the model does not get to see it. */
-export function toMessages(rows: readonly TurnRow[]): StoredMessage[] {
-  let before: Turn | undefined;
-  return [...Map.groupBy(rows, (row) => row.run_n).values()].flatMap((group) => {
-    const turn = toTurn(group, []);
-    const why = unsentTurn(turn);
-    const isRepeated = repeats(turn, before);
-    before = turn;
-    return group.map((row, index) => stored(row, why ?? (isRepeated && index === 0 ? "repeated" : undefined)));
-  });
+/** What a turn before is judged by, when a person may have sent its message again. */
+export interface FirstRow extends Pick<RunRow, "status" | "finish_reason" | "fence"> {
+  readonly error_code: ErrorCode | null;
+  readonly retried: 0 | 1;
+  readonly role: Message["role"];
+  readonly content: string;
+}
+
+/**
+ * A message as readers see it, as JSON: its parts are stored as JSON, and are put together without being parsed.
+ * @param before the first message of the run before this one, if it failed; asked for first messages only
+ */
+export function toStoredJson(row: TurnRow, before: () => FirstRow | undefined): string {
+  const turn = judged(row);
+  const isRepeated = () => row.idx === 0 && repeats(turn, judgedOf(before()));
+  const why: UnsentReason | undefined = unsentTurn(turn) ?? (isRepeated() ? "repeated" : undefined);
+  const about = row.about === null || row.about === "{}" ? "" : `${row.about.slice(1, -1)},`;
+  const mark = why ? `,"sent":false,"why":"${why}"` : "";
+  return `{"role":"${row.role}","content":${row.content},${about}"run_id":${JSON.stringify(row.id)},"at":${row.at}${mark}}`;
+}
+
+function judgedOf(first: FirstRow | undefined): Judged | undefined {
+  return first && judged(first);
+}
+
+/** The rule compares contents only with each other, so their JSON does. */
+function judged({ status, finish_reason, error_code, fence, retried, role, content }: FirstRow): Judged {
+  return {
+    status,
+    finishReason: finish_reason,
+    errorCode: error_code,
+    attempts: fence,
+    ...(retried === 1 && { retried: true }),
+    messages: [{ role, content }],
+  };
 }
 
 export function toToolCall({ step, id, name, effects, result }: ToolCallRow): ToolCall {
@@ -77,8 +104,4 @@ function toTurn(rows: readonly TurnRow[], ledger: readonly ToolCallRow[]): Turn 
 export function toMessage({ role, content, about }: Pick<TurnRow, "role" | "content" | "about">): Message {
   const message: Message = { role, content: JSON.parse(content) as Message["content"] };
   return about === null ? message : { ...message, ...(JSON.parse(about) as Partial<Message>) };
-}
-
-function stored(row: TurnRow, why: UnsentReason | undefined): StoredMessage {
-  return { ...toMessage(row), run_id: row.id, at: row.at, ...(why && { sent: false, why }) };
 }

@@ -2,6 +2,8 @@
 import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, RETRY_RUN, SHOW_RUN } from "../../api/runs.ts";
 import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
+import { safeJson } from "../../core/json.ts";
+import { PAGE_CHARACTERS } from "../../core/limits.ts";
 import { isOver, type Run } from "../../core/run.ts";
 import type { RunFilter } from "../../engine/engine.ts";
 import type { AppRouter } from "../app.ts";
@@ -25,13 +27,16 @@ export function runRoutes(router: AppRouter): void {
     const { engine } = deps;
     const run = await findRun(engine, asked.params.run_id);
     const { name, after } = startOf(asked);
-    assertResumable({ name, after, newest: await engine.lastEvent(run.run_id), of: `run ${run.run_id}` });
+    const newest = await engine.lastEvent(run.run_id);
+    assertResumable({ name, after, newest, of: `run ${run.run_id}` });
     if (ctx.accepts("json", "text/event-stream") === "text/event-stream") return stream(ctx, deps, { run, after });
     const { limit } = asked.query;
-    const events = await engine.events(run.run_id, after, { limit });
+    const events = await engine.events(run.run_id, after, { limit, characters: PAGE_CHARACTERS });
+    const last = events.at(-1)?.seq ?? newest;
     ctx.type = "json";
     // Rows are JSON already: joined, not parsed and written again.
-    ctx.body = `{"events":[${events.map(({ data }) => data).join(",")}],"next":${events.length === limit ? events.at(-1)?.seq : null}}`;
+    const joined = safeJson(events.map(({ data }) => data).join(","));
+    ctx.body = `{"events":[${joined}],"next":${last < newest ? last : null}}`;
     return TAKEN;
   });
 

@@ -2,7 +2,9 @@
 import { DELETE_THREAD, LIST_THREADS, SHOW_THREAD } from "../../api/threads.ts";
 import { AppError } from "../../core/errors.ts";
 import type { AppRouter } from "../app.ts";
-import { answer, serve } from "../serve.ts";
+import { safeJson, toJson } from "../../core/json.ts";
+import { PAGE_CHARACTERS } from "../../core/limits.ts";
+import { answer, serve, TAKEN } from "../serve.ts";
 
 export function threadRoutes(router: AppRouter): void {
   serve(router, LIST_THREADS, async ({ query: { limit, before } }, _ctx, { engine }) => {
@@ -10,10 +12,17 @@ export function threadRoutes(router: AppRouter): void {
     return answer(200, { threads: [...items], next });
   });
 
-  serve(router, SHOW_THREAD, async ({ params: { thread_id: threadId } }, _ctx, { engine }) => {
+  serve(router, SHOW_THREAD, async ({ params: { thread_id: threadId }, query }, ctx, { engine }) => {
     const thread = await engine.thread(threadId);
     if (!thread) throw notFound(threadId);
-    return answer(200, thread);
+    const { limit, before } = query;
+    const page = { limit, characters: PAGE_CHARACTERS, ...(before !== undefined && { before }) };
+    const { items, next } = await engine.messages(threadId, page);
+    ctx.type = "json";
+    // Messages are JSON already: joined, not parsed and written again.
+    const head = toJson(thread).slice(0, -1);
+    ctx.body = `${head},"messages":[${safeJson(items.join(","))}],"next":${next}}`;
+    return TAKEN;
   });
 
   serve(router, DELETE_THREAD, async ({ params: { thread_id: threadId } }, _ctx, { engine }) => {

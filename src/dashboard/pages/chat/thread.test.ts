@@ -12,7 +12,7 @@ class ThreadServer extends FakeServices {
   override answer = (path: string) => {
     if (path.startsWith("/api/runs")) return { runs: this.runs };
     if (this.messages.length === 0) throw { code: "THREAD_NOT_FOUND", detail: "" };
-    return { messages: this.messages, title: "Title" };
+    return { messages: this.messages, title: "Title", next: null };
   };
 }
 

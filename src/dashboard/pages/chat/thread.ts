@@ -26,9 +26,16 @@ const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", 
 /** A new run is told to the feed in the same moment in which its message is stored; many come together. */
 const RELOAD_AFTER_MS = 100;
 
+/** A page of messages is a megabyte; of a longer thread the page shows the newest so many. */
+const MAX_PAGES = 10;
+
 interface Stored {
   readonly messages: readonly StoredMessage[];
   readonly title: string | null;
+}
+
+interface StoredPage extends Stored {
+  readonly next: number | null;
 }
 
 export class ChatThread {
@@ -172,7 +179,7 @@ export class ChatThread {
     const id = encodeURIComponent(this.threadId);
     // The runs first: one that comes between the two requests has its message in the second, and is live below.
     const { runs } = await this.#services.api.get<{ runs: Run[] }>(`/api/runs?thread_id=${id}&limit=${KNOWN_RUNS}`);
-    const { messages, title } = await this.#services.api.get<Stored>(`/api/threads/${id}`).catch((error: unknown) => {
+    const { messages, title } = await this.#fetchMessages(id).catch((error: unknown): Stored => {
       // Deleted, mistyped, or not begun: its first message is still here.
       if (problemOf(error).code === "THREAD_NOT_FOUND") return { messages: [], title: null };
       throw error;
@@ -183,6 +190,17 @@ export class ChatThread {
     const isComplete = runs.length < KNOWN_RUNS;
     this.#merge(turnsOf(messages, runs), (runId) => told.has(runId) || (isComplete && !known.has(runId)));
     this.isMissing.value = this.turns.value?.length === 0 && readDraft(this.threadId) === "";
+  }
+
+  async #fetchMessages(id: string): Promise<Stored> {
+    const newest = await this.#services.api.get<StoredPage>(`/api/threads/${id}`);
+    const pages = [newest.messages];
+    for (let { next } = newest; next !== null && pages.length < MAX_PAGES;) {
+      const older = await this.#services.api.get<StoredPage>(`/api/threads/${id}?before=${next}`);
+      pages.unshift(older.messages);
+      next = older.next;
+    }
+    return { messages: pages.flat(), title: newest.title };
   }
 
   /** What this page follows already stays as it is. */

@@ -6,6 +6,14 @@ import { problemOf, type Problem } from "../../live/api-error.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
 import type { Services } from "../../live/services.ts";
 
+/** A page of messages is a megabyte. */
+const MAX_PAGES = 50;
+
+interface MessagesPage {
+  readonly messages: readonly StoredMessage[];
+  readonly next: number | null;
+}
+
 export class RunDetails {
   readonly runId: string;
   readonly run = signal<Run | null>(null);
@@ -56,10 +64,16 @@ export class RunDetails {
 
   /** The journal does not hold the message; the thread does. */
   async #fetchAsked(threadId: string): Promise<void> {
-    const { messages } = await this.#services.api.get<{ messages: StoredMessage[] }>(
-      `/api/threads/${encodeURIComponent(threadId)}`,
-    );
-    const first = messages.find(({ role, run_id: runId }) => role === "user" && runId === this.runId);
+    const path = `/api/threads/${encodeURIComponent(threadId)}`;
+    let first: StoredMessage | undefined;
+    let query = "";
+    // From the newest page back: where the run's messages begin stands its first.
+    for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+      const { messages, next } = await this.#services.api.get<MessagesPage>(`${path}${query}`);
+      first = messages.find(({ role, run_id: runId }) => role === "user" && runId === this.runId) ?? first;
+      if (next === null || (first && messages[0]?.run_id !== this.runId)) break;
+      query = `?before=${next}`;
+    }
     this.asked.value = typeof first?.content === "string" ? first.content : null;
   }
 }

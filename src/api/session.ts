@@ -11,6 +11,8 @@ const SESSION = z
   })
   .meta({ id: "Session" });
 
+export type Session = Readonly<z.output<typeof SESSION>>;
+
 const query = z.strictObject({});
 const answers = { 200: json(SESSION, "Who you are here.") } as const;
 

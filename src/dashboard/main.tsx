@@ -1,6 +1,8 @@
 /** Entry of the page: asks whether a key is needed, then puts the application in the place of the skeleton. */
 import { render } from "preact";
 import { loadAgents } from "./store/agents.ts";
+import { isSignedIn } from "./live/key.ts";
+import { loadSession } from "./store/session.ts";
 import { App } from "./app.tsx";
 import { loadInfo } from "./store/info.ts";
 
@@ -8,6 +10,7 @@ const root = document.getElementById("app");
 if (!root) throw new Error("index.html has no #app.");
 
 await Promise.all([loadAgents(), loadInfo()]);
+if (isSignedIn.value) void loadSession();
 // Preact would take parts of the skeleton over, and leave the others standing beside the key form.
 root.replaceChildren();
 render(<App />, root);

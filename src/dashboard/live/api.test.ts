@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { getJson } from "./api.ts";
-import { hasSecret, isUsable, keepSecret, locked, secret } from "./key.ts";
+import { getJson, sendJson } from "./api.ts";
+import { isSignedIn, isUsable, locked, noteSignIn, signInMark } from "./key.ts";
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -47,26 +47,33 @@ test("whoever gives a request up hears that, and nothing else", async () => {
   await expect(asked).rejects.toMatchObject({ name: "AbortError" });
 });
 
-test("a key is tried without being kept, and 401 brings the key form", async () => {
+test("a key goes along only to sign in, and 401 brings the key form", async () => {
   const headers = stub(async () => new Response('{"code":"UNAUTHORIZED","detail":"No."}', { status: 401 }));
-  await expect(getJson("/x", { secret: "maybe" })).rejects.toMatchObject({ code: "UNAUTHORIZED", detail: "No." });
-  expect(headers[0]?.get("Authorization")).toBe("Bearer maybe");
-  expect([secret(), locked.value]).toEqual([null, true]);
+
+  const asked = sendJson("POST", "/x", { key: "maybe" });
+
+  await expect(asked).rejects.toMatchObject({ code: "UNAUTHORIZED", detail: "No." });
+  await getJson("/x").catch(() => {});
+  expect(headers.map((each) => each.get("Authorization"))).toEqual(["Bearer maybe", null]);
+  expect(locked.value).toBe(true);
 });
 
-test("a key that is kept goes along, and can be forgotten", async () => {
-  const headers = stub(async () => new Response("{}"));
-  keepSecret("right");
-  await getJson("/x");
-  expect([headers[0]?.get("Authorization"), hasSecret.value]).toEqual(["Bearer right", true]);
-  keepSecret(null);
-  await getJson("/x");
-  expect([headers[1]?.get("Authorization"), hasSecret.value]).toEqual([null, false]);
-});
-
-test("a key that no header can carry is none, even if an older page has kept it", () => {
+test("each sign-in leaves another mark, and no key stays behind, not even one that an older page has kept", () => {
+  vi.useFakeTimers();
   stub(async () => new Response("{}"));
-  keepSecret("schlüssel");
-  expect(secret()).toBeNull();
+  localStorage.setItem("evenkeel.key", "old");
+  noteSignIn(true);
+  const first = signInMark();
+  vi.advanceTimersByTime(1_000);
+  noteSignIn(true);
+
+  expect([first === null, first === signInMark(), isSignedIn.value]).toEqual([false, false, true]);
+  expect(localStorage.getItem("evenkeel.key")).toBeNull();
+  noteSignIn(false);
+  expect([signInMark(), isSignedIn.value]).toEqual([null, false]);
+  vi.useRealTimers();
+});
+
+test("a key that no header can carry is not usable", () => {
   expect(["abc-123_~!", "two words", "schlüssel", ""].map(isUsable)).toEqual([true, false, false, false]);
 });

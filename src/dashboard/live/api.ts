@@ -1,29 +1,34 @@
-/** The HTTP API as pages use it: JSON in, JSON out, every failure an ApiError. The key goes along by itself. */
+/** The HTTP API as pages use it: JSON in, JSON out, every failure an ApiError. The session's cookie goes along by itself. */
 import { ApiError, type Problem } from "./api-error.ts";
-import { locked, secret } from "./key.ts";
+import { locked } from "./key.ts";
 
 /** No answer at all for so long: lists ask one thing at a time, and one that hangs must not hold them for ever. */
 const PATIENCE_MS = 30_000;
 
+const ACCEPT = { Accept: "application/json" };
+
 export interface GetOptions {
   readonly signal?: AbortSignal;
-  /** In the place of the one that is kept: to find out whether it is right. */
-  readonly secret?: string | null;
+}
+
+export interface SendOptions {
+  /** To sign in with; all other requests carry the cookie. */
+  readonly key?: string;
 }
 
 /** @throws ApiError; the signal's own reason when it was aborted */
-export async function getJson<T>(path: string, { signal, secret: given }: GetOptions = {}): Promise<T> {
-  return (await ask(path, { ...(signal && { signal }), headers: headersOf(given) })) as T;
+export async function getJson<T>(path: string, { signal }: GetOptions = {}): Promise<T> {
+  return (await ask(path, { ...(signal && { signal }), headers: ACCEPT })) as T;
 }
 
 /** @returns undefined when the server answers without a body @throws ApiError */
-export async function sendJson<T>(method: "POST" | "DELETE", path: string, body?: object): Promise<T | undefined> {
-  const headers = { ...headersOf(), ...(body && { "Content-Type": "application/json" }) };
-  return (await ask(path, { method, headers, ...(body && { body: JSON.stringify(body) }) })) as T | undefined;
-}
-
-function headersOf(key: string | null = secret()): Record<string, string> {
-  return { Accept: "application/json", ...(key !== null && { Authorization: `Bearer ${key}` }) };
+export async function sendJson<T>(
+  method: "POST" | "DELETE",
+  path: string,
+  { key }: SendOptions = {},
+): Promise<T | undefined> {
+  const headers = { ...ACCEPT, ...(key !== undefined && { Authorization: `Bearer ${key}` }) };
+  return (await ask(path, { method, headers })) as T | undefined;
 }
 
 async function ask(path: string, init: RequestInit): Promise<unknown> {

@@ -64,7 +64,7 @@ export class LiveClient {
   readonly #subscriptions = new Map<number, Subscription>();
   readonly #calls = new Map<number, Call>();
   readonly #connection = signal<Connection>({ state: "connecting", lastSeenAt: null });
-  readonly #secret: () => string | null;
+  readonly #mark: () => string | null;
   #transport: Transport | undefined;
   #beat: ReturnType<typeof setInterval> | undefined;
   #unanswered = 0;
@@ -72,8 +72,8 @@ export class LiveClient {
   #heardAt = 0;
   #lastKey = 0;
 
-  constructor(secret: () => string | null) {
-    this.#secret = secret;
+  constructor(mark: () => string | null) {
+    this.#mark = mark;
   }
 
   get connection(): ReadonlySignal<Connection> {
@@ -153,7 +153,7 @@ export class LiveClient {
   }
 
   #attach(): void {
-    this.#transport?.post({ type: "attach", secret: this.#secret() });
+    this.#transport?.post({ type: "attach", mark: this.#mark() });
     for (const key of this.#subscriptions.keys()) this.#ask(key);
     for (const [key, { op }] of this.#calls) this.#transport?.post({ type: "call", key, op });
   }

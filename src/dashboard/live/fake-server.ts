@@ -14,7 +14,6 @@ export class FakeServer implements AsyncDisposable {
   readonly server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   readonly peers: Peer[] = [];
   readonly received: Frame[] = [];
-  readonly protocols: string[] = [];
   readonly connectedAt: number[] = [];
 
   static async open(): Promise<FakeServer> {
@@ -24,10 +23,9 @@ export class FakeServer implements AsyncDisposable {
   }
 
   constructor() {
-    this.server.on("connection", (peer, request) => {
+    this.server.on("connection", (peer) => {
       this.peers.push(peer);
       this.connectedAt.push(performance.now());
-      this.protocols.push(request.headers["sec-websocket-protocol"] ?? "");
       peer.on("message", (data: Buffer) => this.received.push(JSON.parse(data.toString()) as Frame));
     });
   }

@@ -44,8 +44,7 @@ interface Tab {
 }
 
 export interface HubOptions {
-  /** Opens a socket with the key, or without one. */
-  readonly open: (secret: string | null) => WebSocket;
+  readonly open: () => WebSocket;
   readonly times?: LinkTimes;
 }
 
@@ -55,13 +54,13 @@ export class Hub {
   /** By id on the wire. Bounds: MAX_SUBSCRIPTIONS and MAX_CALLS; what comes above is refused. */
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #calls = new Map<string, Call>();
-  #secret: string | null = null;
+  #mark: string | null = null;
   #lastId = 0;
   #sweep: ReturnType<typeof setInterval> | undefined;
 
   constructor({ open, times = LINK_TIMES }: HubOptions) {
     this.#link = new Link({
-      open: () => open(this.#secret),
+      open,
       times,
       onOpen: () => this.#resume(),
       onFrame: (frame) => this.#onFrame(frame),
@@ -81,7 +80,7 @@ export class Hub {
 
   #receive(tab: Tab, message: ToHub): void {
     tab.aliveAt = performance.now();
-    if (message.type === "attach") return this.#attach(tab, message.secret);
+    if (message.type === "attach") return this.#attach(tab, message.mark);
     if (message.type === "bye") return this.#leave(tab);
     if (!this.#tabs.has(tab)) return tab.send({ type: "gone" });
     if (message.type === "alive") return tab.send({ type: "alive" });
@@ -90,13 +89,13 @@ export class Hub {
     this.#call(tab, message.key, message.op);
   }
 
-  #attach(tab: Tab, secret: string | null): void {
+  #attach(tab: Tab, mark: string | null): void {
     this.#forget(tab);
     this.#tabs.add(tab);
     tab.send({ type: "alive" });
     this.#sweep ??= setInterval(() => this.#dropSilentTabs(), SWEEP_MS);
-    const other = secret !== this.#secret;
-    this.#secret = secret;
+    const other = mark !== this.#mark;
+    this.#mark = mark;
     if (other) this.#link.restart();
     this.#link.start();
   }

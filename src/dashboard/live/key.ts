@@ -1,43 +1,42 @@
 /**
- * The API key that a person typed in, and whether the server wants one. It is kept in localStorage, because
- * the page has no session of its own to put it in: the server knows only bearer keys, and a cookie would be
- * sent by the browser for every page that links here. Nothing but our own scripts can read it (see the CSP in
- * src/worker/routes/dashboard.ts).
+ * Whether the server wants a key, and a mark of when this browser signed in. The key itself is exchanged for a cookie
+ * that no script can read (store/session.ts); the mark tells all tabs that the connection is to be opened anew.
  */
 import { signal } from "@preact/signals";
 
-const ITEM = "evenkeel.key";
-/** What a header can carry. [With anything else fetch() throws, and a key that was kept would lock the page for good.] */
+const ITEM = "evenkeel.signed-in";
+/** Where older versions kept the key. */
+const OLD_ITEM = "evenkeel.key";
+/** What a header can carry. [With anything else fetch() throws.] */
 const USABLE = /^[\x21-\x7e]+$/;
 
 /** True when the server answered 401: the page shows the key form. */
 export const locked = signal(false);
 
-export function secret(): string | null {
-  // A browser that blocks storage throws here; without a key the page still works where none is needed.
+/** Whether there is a session to end. */
+export const isSignedIn = signal(signInMark() !== null);
+
+/** Another value after each sign-in; null when this browser has not signed in. */
+export function signInMark(): string | null {
+  // A browser that blocks storage throws here; it keeps no cookie either.
   try {
-    const kept = localStorage.getItem(ITEM);
-    return kept !== null && isUsable(kept) ? kept : null;
+    localStorage.removeItem(OLD_ITEM);
+    return localStorage.getItem(ITEM);
   } catch {
     return null;
   }
 }
 
-/** Whether there is one to forget. */
-export const hasSecret = signal(secret() !== null);
+export function noteSignIn(isIn: boolean): void {
+  isSignedIn.value = isIn;
+  try {
+    if (isIn) localStorage.setItem(ITEM, String(Date.now()));
+    else localStorage.removeItem(ITEM);
+  } catch {
+    // The connection finds out by itself, some seconds later.
+  }
+}
 
 export function isUsable(value: string): boolean {
   return USABLE.test(value);
-}
-
-/** @returns false when the browser would not keep it */
-export function keepSecret(value: string | null): boolean {
-  try {
-    if (value === null) localStorage.removeItem(ITEM);
-    else localStorage.setItem(ITEM, value);
-    hasSecret.value = value !== null;
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -4,13 +4,13 @@
  */
 import type { ReadonlySignal } from "@preact/signals";
 import { LiveClient, type Connection, type Listener } from "./client.ts";
-import { secret } from "./key.ts";
+import { signInMark } from "./key.ts";
 import type { CallOp, ChannelRequest } from "./messages.ts";
 
 export type { ChannelRequest } from "./messages.ts";
 export type { Listener } from "./client.ts";
 
-const client = new LiveClient(secret);
+const client = new LiveClient(signInMark);
 
 // Without this, a closed tab's subscriptions would live on in the worker until it is found silent.
 addEventListener("pagehide", () => client.suspend());
@@ -33,7 +33,7 @@ export function call(op: CallOp): Promise<Record<string, unknown>> {
   return client.call(op);
 }
 
-/** After another key was kept: the socket has to be opened with it. */
+/** After a sign-in or sign-out: the socket has to be opened with, or without, the cookie. */
 export function reconnect(): void {
   client.resume();
 }

@@ -25,8 +25,8 @@ export type CallOp =
   | { op: "cancel"; run_id: string };
 
 export type ToHub =
-  /** First of all: the hub may live in a worker, which cannot read localStorage. Null: no key is needed. */
-  | { type: "attach"; secret: string | null }
+  /** First of all: the hub may live in a worker, which cannot read localStorage. `mark` is that of live/key.ts. */
+  | { type: "attach"; mark: string | null }
   /** `seq`: how far the tab has come already, with another hub or before it was given up. */
   | { type: "subscribe"; key: number; request: ChannelRequest; seq?: number }
   | { type: "unsubscribe"; key: number }

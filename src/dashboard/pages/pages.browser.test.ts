@@ -100,6 +100,11 @@ const PLACES: readonly Place[] = [
       expect(names.toSorted()).toEqual(["agent 1", "primary", "simulator", "worker 1", "worker 2"]);
     },
   },
+  {
+    name: "mcp",
+    hash: "#/mcp",
+    isFilled: async (page) => expect(await page.getByText("No MCP servers").isVisible()).toBe(true),
+  },
 ];
 
 describe.each(THEMES)("%s", (theme) => {

@@ -46,6 +46,7 @@ const PAGES = {
     inNavigation: true,
     load: async (): Loaded => (await import("./processes/processes-page.tsx")).ProcessesPage,
   },
+  mcp: { title: "MCP", inNavigation: true, load: async (): Loaded => (await import("./mcp/mcp-page.tsx")).McpPage },
 } satisfies Record<string, PageEntry>;
 
 /** What a link can name; see `href` in router.ts. */

@@ -1,20 +1,16 @@
-/** Shown when the server wants an API key. See live/key.ts for where the key is kept, and why there. */
+/** Shown when the server wants an API key. The key becomes a cookie; see store/session.ts. */
 import "./key-form.css";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { loadAgents } from "../store/agents.ts";
-import { loadInfo } from "../store/info.ts";
-import { isUsable, keepSecret, locked, secret } from "../live/key.ts";
-import { reconnect } from "../live/live.ts";
+import { isSignedIn, isUsable } from "../live/key.ts";
+import { signIn } from "../store/session.ts";
 import { Button } from "../ui/button.tsx";
 import { Brand } from "./navigation.tsx";
 
 export function KeyForm() {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
-  // A key that is kept already and refused is worth a word: it was changed, or mistyped.
-  const [problem, setProblem] = useState(
-    secret() === null ? "" : "The server does not know the key this browser kept.",
-  );
+  // A session that was there and is refused is worth a word: it is over, or its key was taken away.
+  const [problem, setProblem] = useState(isSignedIn.value ? "The session is over. Sign in again." : "");
 
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
@@ -35,7 +31,7 @@ export function KeyForm() {
         <Brand />
         <h1>This server needs an API key</h1>
         <p>
-          One of the secrets in its <code>API_KEYS</code>. It stays in this browser.
+          One of the secrets in its <code>API_KEYS</code>. This browser keeps a cookie in its place.
         </p>
         <label class="field">
           <span>API key</span>
@@ -61,15 +57,8 @@ export function KeyForm() {
   );
 }
 
-/** Kept only when the server knows it. @returns what is wrong, or nothing */
+/** @returns what is wrong, or nothing */
 async function tryKey(key: string): Promise<string> {
   if (!isUsable(key)) return "A key has only letters, digits and signs of ASCII, and no spaces.";
-  const error = await loadAgents(key);
-  if (error?.code === "UNAUTHORIZED") return "The server does not know this key.";
-  if (error) return error.detail;
-  if (!keepSecret(key)) return "This browser does not let the page keep the key. Allow site data for it.";
-  reconnect();
-  locked.value = false;
-  void loadInfo();
-  return "";
+  return signIn(key);
 }

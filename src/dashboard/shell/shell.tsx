@@ -2,9 +2,9 @@
 import "./shell.css";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { loadAgents } from "../store/agents.ts";
-import { hasSecret, keepSecret } from "../live/key.ts";
-import { connection, reconnect } from "../live/live.ts";
+import { session, signOut } from "../store/session.ts";
+import { isSignedIn } from "../live/key.ts";
+import { connection } from "../live/live.ts";
 import { watchProcesses } from "../store/processes.ts";
 import { Button } from "../ui/button.tsx";
 import { ConnectionState } from "./connection.tsx";
@@ -32,11 +32,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
           <SimulatedLine />
           <ConnectionState />
           <ThemeToggle />
-          {hasSecret.value && (
-            <Button kind="quiet" onClick={forgetKey} title="Remove the API key from this browser">
-              Forget the key
-            </Button>
-          )}
+          <SignedIn />
         </div>
       </header>
       <main class="main" id="main" tabIndex={-1}>
@@ -54,11 +50,21 @@ function skip(event: Event): void {
   document.getElementById("main")?.focus();
 }
 
-/** Answered with 401, loadAgents brings the key form; a server that needs no key any more goes on without. */
-function forgetKey(): void {
-  keepSecret(null);
-  reconnect();
-  void loadAgents();
+function SignedIn() {
+  if (!isSignedIn.value) return null;
+  const who = session.value;
+  return (
+    <>
+      {who && (
+        <p class="side-who" title={`Signed in by ${who.via}`}>
+          {who.principal} · {who.role}
+        </p>
+      )}
+      <Button kind="quiet" onClick={() => void signOut()} title="End this browser's session">
+        Sign out
+      </Button>
+    </>
+  );
 }
 
 /** The header lies over the page on a narrow screen, and has two lines or three: what sticks below it must know. */

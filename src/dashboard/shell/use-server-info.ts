@@ -6,7 +6,9 @@
 import { useEffect, useRef } from "preact/hooks";
 import { agents, loadAgents } from "../store/agents.ts";
 import { info, loadInfo } from "../store/info.ts";
+import { isSignedIn } from "../live/key.ts";
 import { connection } from "../live/live.ts";
+import { loadSession, session } from "../store/session.ts";
 
 /** Longer than a request is waited for. */
 const ASK_AGAIN_MS = 5_000;
@@ -27,4 +29,5 @@ export function useServerInfo(): void {
 function ask(): void {
   void loadAgents();
   void loadInfo();
+  if (isSignedIn.value && session.value === null) void loadSession();
 }

@@ -11,9 +11,9 @@ const PATIENCE_MS = 3_000;
 /** Null until they came. */
 export const agents = signal<readonly AgentInfo[] | null>(null);
 
-/** Also tells whether a key is needed, and whether `secret` is one. Never throws. */
-export async function loadAgents(secret?: string): Promise<Problem | undefined> {
-  const options: GetOptions = { signal: AbortSignal.timeout(PATIENCE_MS), ...(secret !== undefined && { secret }) };
+/** Also tells whether a key is needed. Never throws. */
+export async function loadAgents(): Promise<Problem | undefined> {
+  const options: GetOptions = { signal: AbortSignal.timeout(PATIENCE_MS) };
   try {
     const answer = await getJson<{ agents: AgentInfo[] }>("/api/agents", options);
     agents.value = answer.agents;

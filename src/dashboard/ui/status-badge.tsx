@@ -4,6 +4,8 @@ import "./status-badge.css";
 /** status → tone; the tones are in styles/common.css. */
 const TONES: Readonly<Record<string, string>> = {
   queued: "idle",
+  idle: "idle",
+  stopped: "mute",
   pending: "idle",
   starting: "busy",
   running: "busy",

@@ -30,6 +30,7 @@ const UNSENT: Record<UnsentReason, string> = {
   rejected: "Not sent again: the model's API took it for invalid.",
   too_large: "Not sent again: it is too large for the model.",
   repeated: "Not sent: the message before it is the same.",
+  retried: "Not sent again: a retry of its run goes on with it.",
 };
 
 export function TurnView(props: Props) {

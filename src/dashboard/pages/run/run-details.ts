@@ -51,6 +51,18 @@ export class RunDetails {
       .finally(() => (this.isCanceling.value = false));
   }
 
+  /** Goes on from the last checkpoint, as a new run. @returns its id; undefined when it was refused, which `actionError` says */
+  async retry(): Promise<string | undefined> {
+    this.actionError.value = null;
+    try {
+      const run = await this.#services.api.send<Run>("POST", `/api/runs/${encodeURIComponent(this.runId)}/retry`);
+      return run?.run_id;
+    } catch (error) {
+      this.actionError.value = problemOf(error);
+      return undefined;
+    }
+  }
+
   async #fetch(): Promise<void> {
     try {
       const run = await this.#services.api.get<Run>(`/api/runs/${encodeURIComponent(this.runId)}`);

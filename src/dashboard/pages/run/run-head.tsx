@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { isOver, type Run, type ShownStatus } from "../../../core/run.ts";
 import { clockTime, shortId } from "../../ui/format.ts";
 import { info } from "../../store/info.ts";
-import { href } from "../../router.ts";
+import { href, navigate } from "../../router.ts";
 import { Cost, Dollars, Tokens } from "../../run-view/cost-cell.tsx";
 import { endWords } from "../../run-view/finish-reason.ts";
 import { knownUsage } from "../../run-view/cost.ts";
@@ -35,6 +35,7 @@ export function RunHead({ run, view, details, family }: Props) {
       <div class="page-head">
         <h1 dir="auto">{run.title || "Run"}</h1>
         <div class="page-actions">
+          {(status === "failed" || status === "canceled") && <GoOn details={details} />}
           {!isOver(status) && (
             <Button kind="danger" busy={isCanceling} onClick={() => setAsking(true)}>
               {isCanceling ? "Canceling…" : "Cancel the run"}
@@ -46,6 +47,14 @@ export function RunHead({ run, view, details, family }: Props) {
         <code>{run.run_id}</code>
         <CopyButton text={run.run_id} />
       </p>
+      {run.retry_of && (
+        <p class="run-by">
+          Goes on from run{" "}
+          <a class="mono" href={href("runs", run.retry_of)} title={run.retry_of}>
+            {shortId(run.retry_of)}
+          </a>
+        </p>
+      )}
       {run.parent_run_id && (
         <p class="run-by">
           Delegated by run{" "}
@@ -57,6 +66,22 @@ export function RunHead({ run, view, details, family }: Props) {
       {isAsking && <AskCancel details={details} onDone={() => setAsking(false)} />}
       <Facts run={run} view={view} family={family} status={status} />
     </header>
+  );
+}
+
+/** A run is retried once: a second click finds the first retry. */
+function GoOn({ details }: { details: RunDetails }) {
+  const [isBusy, setBusy] = useState(false);
+  const goOn = async () => {
+    setBusy(true);
+    const runId = await details.retry();
+    setBusy(false);
+    if (runId !== undefined) navigate(href("runs", runId));
+  };
+  return (
+    <Button busy={isBusy} onClick={() => void goOn()} title="From its last checkpoint; finished tools are not repeated">
+      Retry
+    </Button>
   );
 }
 

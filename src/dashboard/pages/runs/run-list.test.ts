@@ -34,6 +34,7 @@ function run(n: number, status: RunStatus = "running"): Run {
     thread_id: "t",
     agent_id: "a",
     parent_run_id: null,
+    retry_of: null,
     status,
     created_at: n,
     started_at: n,

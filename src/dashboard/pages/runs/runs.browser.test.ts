@@ -193,5 +193,8 @@ test("a run that works can be canceled on its own page, which then says so", asy
 
   await page.getByText("Canceled.").waitFor();
   await eventually(async () => expect(await page.locator(".run-head .badge").innerText()).toBe("canceled"));
+  await page.getByRole("button", { name: "Retry" }).click();
+  await page.getByText("Goes on from run").waitFor();
+  await page.getByText("tok1 tok2").waitFor();
   expect(visitor.problems).toEqual([]);
 });

@@ -193,6 +193,48 @@ test("a worker that hangs is killed and replaced, and so is one that the system 
   expect(aliveOf([victim?.pid ?? 0])).toEqual([]);
 });
 
+test("after a worker and an agent died every worker shows the same past, with a mark for each death", async () => {
+  await using server = await startServer();
+  const victims = [...(await server.processes("worker")).slice(0, 1), ...(await server.processes("agent"))];
+  for (const { pid } of victims) process.kill(pid ?? 0, "SIGKILL");
+  const all = async () => [...(await server.processes("worker")), ...(await server.processes("agent"))];
+  await vi.waitFor(
+    async () => {
+      expect((await all()).map(({ state }) => state)).toEqual(["ready", "ready", "ready"]);
+      expect((await all()).map(({ restarts }) => restarts)).toEqual([1, 0, 1]);
+    },
+    { timeout: 20_000 },
+  );
+
+  // Each new connection is accepted by one of the two workers.
+  const pasts = await Promise.all(Array.from({ length: 8 }, () => pastOf(server)));
+
+  for (const { marks } of pasts) {
+    expect(marks.map(({ type, process: name }) => `${type} of ${name}`).toSorted()).toEqual([
+      "death of agent 1",
+      "death of worker 1",
+    ]);
+  }
+  expect(new Set(pasts.map(({ oldest }) => oldest)).size).toBe(1);
+});
+
+/** What a browser that opens now is shown: the oldest snapshot there is, and the marks of the newest. */
+async function pastOf(server: Server) {
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/ws`);
+  const snapshots: { seq: number; marks: { type: string; process: string | null }[] }[] = [];
+  socket.addEventListener("open", () =>
+    socket.send(JSON.stringify({ op: "subscribe", id: "p", channel: "processes", after: 0 })),
+  );
+  socket.addEventListener("message", ({ data }) => {
+    const { event } = JSON.parse(String(data)) as { event?: (typeof snapshots)[number] };
+    if (event) snapshots.push(event);
+  });
+  const isLive = () => snapshots.length > 1 && snapshots.at(-1)?.marks.length === 2;
+  await vi.waitFor(() => expect(isLive()).toBe(true), { timeout: 10_000 });
+  socket.close();
+  return { oldest: snapshots[0]?.seq, marks: snapshots.at(-1)?.marks ?? [] };
+}
+
 /** Resumes a stream from the last event seen, until it ends or the connection breaks. */
 async function readOn(
   { client }: Server,

@@ -11,7 +11,7 @@ import { ReloadWatcher } from "./process/reload.ts";
 const ROOT = resolve(import.meta.dirname, "..");
 const VITE = join(ROOT, "node_modules/vite/bin/vite.js");
 const OUTPUT = join(ROOT, "dist/dashboard/index.html");
-/** What the page is made of. */
+/** Sources of the page. */
 const FOLDERS = [join(ROOT, "src/dashboard"), join(ROOT, "src/core")];
 
 export class PageBuilder {

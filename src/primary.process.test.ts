@@ -1,5 +1,5 @@
 /** The front door as an operator meets it: banner, refusals, signals. Real processes. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
@@ -13,6 +13,8 @@ import { makePlace, Server, startServer } from "./testing/server.ts";
 
 const SOURCE = import.meta.dirname;
 const SYSTEM_NODE = "/usr/bin/node";
+const NEW_PIDS = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+const canUnshare = spawnSync("unshare", [...NEW_PIDS, "true"]).status === 0;
 const isOld = existsSync(SYSTEM_NODE) && versionOf(SYSTEM_NODE) < 24 && versionOf(SYSTEM_NODE) >= 20;
 
 test("it serves, says so in a banner, names its processes, and SIGTERM drains it to exit code 0", async () => {
@@ -208,6 +210,33 @@ test("an argument is refused, with what to write instead", async () => {
   expect(status).toBe(64);
   expect(stderr).toContain('takes no arguments, got "--port"');
   expect(stderr).toContain("PORT=9000 node run-production");
+});
+
+test.runIf(canUnshare)("as process 1 of a container without an init it says so, in log and banner", async () => {
+  await using place = await makePlace();
+  const { PATH = "", HOME = "", TMPDIR = "/tmp" } = process.env;
+  const env = {
+    PATH,
+    HOME,
+    TMPDIR,
+    HOST: "127.0.0.1",
+    PORT: String(place.port),
+    DATA_DIR: place.dataDir,
+    WORKERS: "1",
+  };
+  // The kernel kills the whole namespace with its process 1.
+  const container = spawn("unshare", [...NEW_PIDS, process.execPath, "run-production"], { env });
+  const ended = once(container, "close");
+  let output = "";
+  container.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  try {
+    await vi.waitUntil(() => output.includes("ready in"), { timeout: 15_000 });
+    expect(output).toMatch(/pid +1 \(start the container with --init, see the log\)/);
+    expect(output).toContain("cannot reap what tools leave behind");
+  } finally {
+    container.kill("SIGKILL");
+    await ended;
+  }
 });
 
 test.runIf(isOld)("an older Node hands over to the bundled one, signals and the exit code pass through", async () => {

@@ -52,7 +52,7 @@ export async function runPrimary(mode: Mode, surroundings: Surroundings): Promis
   }
 }
 
-/** What a person should know, though it keeps nothing from working. */
+/** Near misses among the settings, and a missing init: nothing fails at once, and somebody should know. */
 function warnings(env: Env): string[] {
   const names = settingNames();
   const others = Object.keys(env).filter((name) => !names.has(name) && !isPassedOn(name));
@@ -66,7 +66,7 @@ interface Start {
   readonly lock: Lock;
 }
 
-/** Keeps the lock: one that nobody refers to is collected as garbage, and with it the lock is gone. */
+/** Refers to the lock for as long as the server runs: garbage collection of the lock would release it. */
 async function serve({ settings, surroundings, log, lock }: Start): Promise<void> {
   const { dataDir, durability, maxQueued } = settings;
   const storage = { dataDir, durability, limits: { queued: maxQueued } };
@@ -80,7 +80,7 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
   const upkeep = new Upkeep({ storage, lastActivity }, log);
   const supervisor = supervise({ settings, log, engine, upkeep });
 
-  // Before the first fork: a signal, and what somebody saves, count while the processes boot too.
+  // Listen before the first fork: a signal and a saved file count while the processes boot, too.
   const restart = () => void serving.then(() => rollOut(supervisor, log));
   const watchers: { stop(): void }[] = settings.reload ? watchCode(settings, log, restart) : [];
   onSignals({
@@ -96,7 +96,7 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
     drain: (signal) => {
       log.info(`${signal}: draining, ${settings.drainMs} ms at most`);
       for (const watcher of watchers) watcher.stop();
-      // Those who serve users first, together with those whose answers they wait for; then the model.
+      // Workers and agents drain together, because workers wait for what agents answer. Agents need the model until then.
       void supervisor.drain([["worker", "agent"], ["simulator"]]).then(async () => {
         await upkeep.stop();
         await engine.close();
@@ -120,7 +120,7 @@ interface Tree {
   readonly upkeep: Upkeep;
 }
 
-/** What happens to the processes is logged, and the runs of a dead agent are handed back. */
+/** Logs what happens to the processes, and hands back the runs of a dead agent. */
 function supervise({ settings, log, engine, upkeep }: Tree): Supervisor {
   const { machine, boot } = settings;
   const supervisor = new Supervisor({
@@ -147,7 +147,7 @@ function supervise({ settings, log, engine, upkeep }: Tree): Supervisor {
   return supervisor;
 }
 
-/** New processes for the old ones; what comes of it is logged. */
+/** Replaces workers and agents, and logs the outcome. */
 async function rollOut(supervisor: Supervisor, log: Log): Promise<void> {
   try {
     await supervisor.replace(ROLLING);

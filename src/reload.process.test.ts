@@ -1,5 +1,5 @@
 /** New code and configuration without a failed request. Real processes, a real copy of `config/`. */
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { expect, test, vi } from "vitest";
 import type { Client } from "./testing/client.ts";
@@ -63,6 +63,32 @@ test("SIGHUP replaces every worker and agent under load, and no request fails", 
   expect(load.failures).toEqual([]);
 });
 
+test("SIGHUP lets an agent finish its run while a new one serves, and SIGTERM ends that wait", async () => {
+  await using server = await startServer({ env: { DRAIN_MS: "1000" } });
+  const short = await server.client.begin("/sim tokens=60 rate=10");
+  const long = await server.client.begin("/sim tokens=10000 rate=10");
+  const [before] = await server.processes("agent");
+  await vi.waitFor(async () => expect((await server.processes("agent"))[0]?.in_flight).toBe(2), { timeout: 10_000 });
+
+  server.kill("SIGHUP");
+  await vi.waitFor(() => expect(server.stdout).toContain("restarted: the new processes serve"), { timeout: 15_000 });
+
+  const [after] = await server.processes("agent");
+  expect(after).toMatchObject({ state: "ready", leaving: 1 });
+  expect(after?.pid).not.toBe(before?.pid);
+  expect((await server.client.chat("/sim tokens=1")).body.reply).toBe("tok1");
+  // Longer than DRAIN_MS: the old agent still works on it, as its first attempt.
+  await vi.waitFor(
+    async () =>
+      expect((await server.client.get(`/api/runs/${short}`)).body).toMatchObject({ status: "completed", attempts: 1 }),
+    { timeout: 20_000 },
+  );
+  expect((await server.client.get(`/api/runs/${long}`)).body).toMatchObject({ status: "running", attempts: 1 });
+  server.kill("SIGTERM");
+  expect(await server.exitCode()).toBe(0);
+  expect(aliveOf([before?.pid ?? 0])).toEqual([]);
+});
+
 async function agentIds(client: Client): Promise<string[]> {
   const { body } = await client.get("/api/agents");
   return (body["agents"] as { agent_id: string }[]).map(({ agent_id }) => agent_id);
@@ -111,8 +137,8 @@ async function copyConfig() {
     const text = await readFile(join(path, file), "utf8");
     await writeFile(join(path, file), change(text));
   };
-  for (const file of ["agents.ts", "mcp.ts", "tools/calculate.ts", "tools/current_time.ts"]) {
-    await edit(file, (text) => text.replaceAll(/"(?:\.\.\/)+src\//g, `"${ROOT}/src/`));
+  for (const file of await readdir(path, { recursive: true })) {
+    if (file.endsWith(".ts")) await edit(file, (text) => text.replaceAll(/"(?:\.\.\/)+src\//g, `"${ROOT}/src/`));
   }
   return { path, edit, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
 }

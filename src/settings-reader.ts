@@ -34,7 +34,7 @@ export class SettingsReader {
   readonly problems: string[] = [];
   /** Every name that was asked for. */
   readonly names = new Set<string>();
-  /** Those of them whose value is a secret, or may contain one. */
+  /** The names whose value is a secret, or may contain one. */
   readonly secretNames = new Set<string>();
   readonly #env: Env;
 
@@ -146,7 +146,7 @@ export class SettingsReader {
       const value = (this.#env[name.toLowerCase()] ?? this.#env[name])?.trim();
       if (!value) continue;
       proxy[name] = value;
-      // It may hold a password: the message must not repeat it.
+      // The message must not repeat the value: a proxy's URL may hold a password.
       if (name !== "NO_PROXY" && !/^https?:\/\/[^/]/.test(value))
         this.problems.push(`Expected \`${name}\` to be an http(s) URL such as "http://proxy.example.org:3128".`);
     }

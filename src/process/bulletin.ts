@@ -6,14 +6,14 @@ import type { Child } from "./child.ts";
 import { History } from "./history.ts";
 import type { Mark, ProcessInfo, ProcessNotes, Snapshot } from "./protocol.ts";
 
-// What changes within this time is one snapshot: many processes that boot at once are not as many snapshots.
+// Changes within this time share one snapshot: many processes that boot at once must not make as many snapshots.
 const GATHER_MS = 50;
 
 export interface BulletinSource {
   readonly processes: () => readonly ProcessInfo[];
   readonly notes: () => readonly ProcessNotes[];
   readonly advice: () => Snapshot["advice"];
-  /** Those that are ready. */
+  /** The workers that are ready. */
   readonly workers: () => readonly Child[];
 }
 

@@ -1,8 +1,8 @@
-/** What signals mean to the primary. They stay ours for as long as the process lives. */
+/** Signals to the primary and their meaning. The listeners stay for as long as the process lives. */
 
 /**
- * One Ctrl-C may arrive twice: from the terminal, and forwarded by npm, which got it too. Two within this
- * time are one; a person who really presses twice is slower.
+ * A single Ctrl-C may arrive twice: from the terminal, and forwarded by npm. Two SIGINTs within this time count as one; a
+ * person who presses twice is slower.
  */
 const SAME_PRESS_MS = 200;
 
@@ -11,7 +11,7 @@ export interface SignalActions {
   readonly isTerminal: boolean;
   /** SIGTERM, the first SIGINT, or a closed terminal. Called once. */
   readonly drain: (signal: string) => void;
-  /** A second SIGINT: somebody will not wait. */
+  /** A second SIGINT: exit without waiting for the drain. */
   readonly quit: () => void;
   /** SIGHUP without a terminal: new processes, no downtime. */
   readonly restart: () => void;

@@ -60,7 +60,7 @@ export class SnapshotFeed implements Feed {
     return framesAbove(this.#frames, after);
   }
 
-  /** What is older than all at hand is gone. */
+  /** Snapshots older than the ones in memory are gone. */
   async read(after: number): Promise<Reading> {
     return { frames: this.#frames.filter(({ seq }) => seq > after), over: false };
   }

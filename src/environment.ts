@@ -129,7 +129,7 @@ function replaceImage(surroundings: Surroundings): void {
     putOnStdin(JSON.stringify(surroundings));
     process.execve(process.execPath, args, clean);
   } catch {
-    // No such system call, or nowhere to write: docs/security says what the environment then shows.
+    // No such system call, or nowhere to write: docs/deployment.md says what the environment shows then.
     emptyStdin();
   }
 }
@@ -141,7 +141,10 @@ function putOnStdin(text: string): void {
   closeSync(STDIN);
   const fd = openSync(file, "wx+", 0o600);
   unlinkSync(file);
-  if (fd !== STDIN) throw new Error(`stdin became descriptor ${fd}`);
+  if (fd !== STDIN) {
+    closeSync(fd);
+    throw new Error(`stdin became descriptor ${fd}`);
+  }
   // At a position, so that the new image reads from the start.
   writeSync(fd, text, 0);
 }
@@ -155,6 +158,10 @@ function takeHandedOver(): Surroundings | undefined {
 }
 
 function emptyStdin(): void {
-  closeSync(STDIN);
+  try {
+    closeSync(STDIN);
+  } catch {
+    // Closed already: the file that should have taken its place could not be made.
+  }
   openSync("/dev/null", "r");
 }

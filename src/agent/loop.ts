@@ -4,6 +4,7 @@
  * same way as a new one. It returns how the run ended and leaves the settling to `work.ts`.
  */
 import { tooLarge, type PreparedAgent } from "../core/agent.ts";
+import { outputOf, type Asked } from "../core/asked.ts";
 import { AppError } from "../core/errors.ts";
 import { customEvent, MODEL_STEP, type RunEvent } from "../core/event.ts";
 import { textOf, toolUsesOf, type Message, type ToolUseBlock } from "../core/message.ts";
@@ -15,7 +16,7 @@ import { Attempts } from "./attempts.ts";
 import { Conversation } from "./conversation.ts";
 import { brokenOff, type Ending } from "./ending.ts";
 import { charactersOf, clearedBy, type Cut } from "./history/compaction.ts";
-import { lastWord, stepsLeft, type Limit } from "./history/notes.ts";
+import { askedInWords, isMisfit, lastWord, misfit, stepsLeft, type Limit } from "./history/notes.ts";
 import { tooLongIn } from "./history/too-long.ts";
 import { isBlank } from "./history/well-formed.ts";
 import type { AskBudget } from "./budget.ts";
@@ -32,6 +33,8 @@ export interface LoopOptions extends Omit<Asking, "attempts">, Calling {
   readonly engine: Engine;
   readonly refreshTools: RefreshTools;
   readonly askBudget: AskBudget;
+  /** What the request asked beyond its message. */
+  readonly asked: Asked;
   /** Aborted when the run's time is nearly up: what is left is for the last word. Aborted after `signal` as well. */
   readonly late: AbortSignal;
 }
@@ -106,7 +109,7 @@ class Loop {
     const goesOn = calls.length > 0 || stopReason === "pause_turn";
     const cut = isCut(stopReason) && !goesOn;
     const message: Message = { ...this.#answer(content), ...(cut && { cut: "max_tokens" }) };
-    if (!goesOn) return this.#over(message, cut ? "max_tokens" : "stop");
+    if (!goesOn) return this.#checked(message, cut ? "max_tokens" : "stop");
     await this.#keep(message, [{ type: "STEP_FINISHED", stepName: MODEL_STEP }]);
     return undefined;
   }
@@ -130,17 +133,36 @@ class Loop {
   async #lastWord(limit: Limit): Promise<Ending> {
     const { agent } = this.#options;
     const note = lastWord(limit, agent.limits.maxSteps);
-    if (this.#conversation.last?.note !== note) await this.#keep({ role: "user", content: [], note });
+    const { last } = this.#conversation;
+    if (last?.note !== note && !isMisfit(last?.note)) await this.#keep({ role: "user", content: [], note });
     const { content } = await this.#ask(false);
     this.#steps += 1;
     const message = this.#answer(content.filter(({ type }) => type !== "tool_use"));
     if (isBlank(textOf(message))) throw speechless(agent, limit);
-    return this.#over(message, limit);
+    return (await this.#checked(message, limit)) ?? this.#lastWord(limit);
+  }
+
+  /** A reply that has to fit a schema is tried once more when it does not. @throws AppError REPLY_MISFIT */
+  async #checked(message: Message, finishReason: FinishReason): Promise<Ending | undefined> {
+    const { response_format: format } = this.#options.asked;
+    if (!format) return this.#over(message, finishReason);
+    const checked = outputOf(textOf(message), format);
+    if ("output" in checked) return this.#over(message, finishReason, checked.output);
+    if (isMisfit(this.#conversation.last?.note)) {
+      throw new AppError(
+        "REPLY_MISFIT",
+        `The reply does not fit \`response_format\`, also the second time: ${checked.reason}`,
+      );
+    }
+    await this.#keep(message, [{ type: "STEP_FINISHED", stepName: MODEL_STEP }]);
+    await this.#keep({ role: "user", content: [], note: misfit(checked.reason) });
+    return undefined;
   }
 
   async #ask(mayCallTools: boolean): Promise<Answer> {
-    const { tools, refreshTools, signal, agent, engine } = this.#options;
-    const more = await refreshTools(signal);
+    const { tools, refreshTools, signal, agent, engine, asked } = this.#options;
+    const missing = await refreshTools(signal);
+    const more = [...missing, ...askedInWords(asked)];
     const hasTools = tools.size > 0;
     const beside = charactersOf([agent.system ?? "", more, describeTools(tools)]);
     for (let refusals = 0; ; refusals += 1) {
@@ -222,10 +244,11 @@ class Loop {
     if (!isEmpty) this.#conversation.push(message);
   }
 
-  #over(message: Message, finishReason: FinishReason): Ending {
+  #over(message: Message, finishReason: FinishReason, output?: unknown): Ending {
     // The API refuses empty messages in a history, so an empty answer is not kept.
     const messages = message.content.length > 0 ? [message] : [];
-    const outcome = { status: "completed", reply: textOf(message), finishReason } as const;
+    const said = { reply: textOf(message), finishReason, ...(output !== undefined && { output }) };
+    const outcome = { status: "completed", ...said } as const;
     return { outcome, messages, usage: this.usage, steps: this.#steps };
   }
 

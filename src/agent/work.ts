@@ -92,7 +92,7 @@ async function settle({ outcome, messages, usage, steps }: Ending, journal: RunJ
 }
 
 async function runWithinTime(
-  { run, fence, spentMs, trialMs }: Claim,
+  { run, asked, fence, spentMs, trialMs }: Claim,
   deps: WorkDeps,
   { journal, abort, parking, trials, caching }: RunHandles & { readonly journal: RunJournal },
 ): Promise<Ending> {
@@ -122,7 +122,7 @@ async function runWithinTime(
   const prepared = await prepareAgent(agent, run, signal);
   const askBudget = budgetOf({ run, fence, agent: prepared, engine, parking, journal });
   const parts = { run, agent: prepared, engine, askBudget, tools, refreshTools, parking, takeTurn, model, journal };
-  return await runLoop({ ...parts, caching, log, signal, late });
+  return await runLoop({ ...parts, asked, caching, log, signal, late });
 }
 
 function billOf(agent: Agent | undefined): Bill | undefined {

@@ -1,15 +1,23 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
 import { z } from "zod";
-import { MAX_TIMEOUT_MS } from "../core/limits.ts";
+import { MAX_ASKED_CHARACTERS, MAX_SCHEMA_CHARACTERS, MAX_TIMEOUT_MS } from "../core/limits.ts";
 import { FINISH_REASONS, MULTITASK_STRATEGIES, RUN_STATUSES } from "../core/run.ts";
 import { isUiChat, UI_CHAT } from "./ai-sdk.ts";
-import { chosenId, expecting, metadata, orNull, wholeNumber } from "./fields.ts";
+import { chosenId, expecting, metadata, orNull, text, wholeNumber } from "./fields.ts";
 import { PARTS } from "./parts.ts";
 import { ERROR_INFO } from "./problem.ts";
 import { events, json, jsonOrEvents, route } from "./route.ts";
 import { USAGE } from "./runs.ts";
 
 const TEXT = expecting(z.string().regex(/\S/), "a string that is not empty, or a list of parts");
+
+const RESPONSE_FORMAT = z.strictObject({
+  type: z.literal("json_schema"),
+  schema: expecting(
+    z.record(z.string(), z.unknown()).refine((value) => JSON.stringify(value).length <= MAX_SCHEMA_CHARACTERS),
+    `a JSON schema of at most ${MAX_SCHEMA_CHARACTERS} characters`,
+  ),
+});
 
 export const CHAT = z
   .strictObject({
@@ -23,6 +31,11 @@ export const CHAT = z
     on_disconnect: orNull(z.enum(["continue", "cancel"])).describe("What your hanging up does to the run."),
     timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe("How long the run may take."),
     metadata: orNull(metadata()).describe("Kept with the run, and shown with it."),
+    extra_context: orNull(text(MAX_ASKED_CHARACTERS)).describe(
+      "Facts for this run alone, put behind the system prompt. Where the agent's `accepts` allows it, as the next two.",
+    ),
+    instructions: orNull(text(MAX_ASKED_CHARACTERS)).describe("How to answer, for this run alone."),
+    response_format: orNull(RESPONSE_FORMAT).describe("What the reply has to be; `output` has it parsed."),
   })
   .meta({ id: "Chat" });
 
@@ -36,6 +49,7 @@ export const REPLY = z
     status: z.enum(RUN_STATUSES),
     reply: z.string().nullable(),
     finish_reason: z.enum(FINISH_REASONS).nullable().describe("Why the run ended."),
+    output: z.unknown().optional().describe("What the reply says, when the request had a `response_format`."),
     usage: USAGE,
     steps: z.int(),
     duration_ms: z.int(),
@@ -109,6 +123,7 @@ export const POST_CHAT = route({
     "MODEL_UNAVAILABLE",
     "MODEL_REJECTED",
     "MODEL_REFUSED",
+    "REPLY_MISFIT",
     "MODEL_UNAUTHORIZED",
     "CONTEXT_TOO_LARGE",
     "STEP_LIMIT",

@@ -39,6 +39,7 @@ const STORED_RUN = z.object({
     .describe("What it came to so far."),
   reply: z.string().nullable(),
   finish_reason: z.enum(FINISH_REASONS).nullable().describe("Why it ended; null until it is over."),
+  output: z.unknown().optional().describe("What the reply says, when the request had a `response_format`."),
   error: ERROR_INFO.nullable(),
   timeout_ms: z.int().nullable(),
   cancel_requested: z.boolean(),

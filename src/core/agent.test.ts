@@ -18,6 +18,7 @@ test("an agent of a model alone has every default", () => {
     delegates: [],
     thinking: undefined,
     context: { keepTurns: 4, onFull: "compact" },
+    accepts: [],
     cache: true,
     limits: { maxSteps: 40, timeoutMs: 600_000 },
   });

@@ -3,6 +3,7 @@
  * Workers read it too, so it names tools and never imports them.
  */
 import { z } from "zod";
+import { ACCEPTABLE } from "./asked.ts";
 import { AppError } from "./errors.ts";
 import { field, flag, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
 
@@ -70,6 +71,11 @@ const AGENT = section({
   ).optional(),
   limits: LIMITS.prefault({}),
   context: CONTEXT.prefault({}),
+  /** What a request may ask for its run alone, beyond its message. By default nothing. */
+  accepts: field(
+    z.array(z.enum(ACCEPTABLE)).readonly(),
+    `to be a list of ${ACCEPTABLE.map((name) => `"${name}"`).join(", ")}`,
+  ).default([]),
   /** False for an endpoint that does not know `cache_control`. By default prompts are cached. */
   cache: flag().default(true),
   /** What may be spent: by one run with what it delegates, by all runs in a day of UTC, and by those of each principal. */

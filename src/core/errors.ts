@@ -42,6 +42,7 @@ const ERROR_TABLE = {
   // How a run failed.
   MODEL_UNAVAILABLE: { status: 502, title: "Model unavailable" },
   MODEL_REJECTED: { status: 502, title: "Model refused the request" },
+  REPLY_MISFIT: { status: 502, title: "Reply does not fit response_format" },
   MODEL_REFUSED: { status: 422, title: "Model refused to answer" },
   MODEL_UNAUTHORIZED: { status: 502, title: "Model refused the API key" },
   // A limit that the operator set and this request met: no alert for a broken server.

@@ -141,7 +141,9 @@ export function terminalEvent(run: Pick<Run, "run_id" | "thread_id">, outcome: O
   } as const;
   if (outcome.status === "canceled") return { ...finished, outcome: { type: "cancelled" } };
   // In `result` as well: AG-UI's own clients drop fields that they do not know.
-  return { ...finished, outcome: { type: "success" }, result: { reply: outcome.reply, finish_reason } };
+  const { reply, output } = outcome;
+  const result = { reply, finish_reason, ...(output !== undefined && { output }) };
+  return { ...finished, outcome: { type: "success" }, result };
 }
 
 /** True for the event after which a journal takes no more. */

@@ -33,3 +33,7 @@ export const MAX_FILES_BYTES = 1024 * 1024 * 1024;
 export const MAX_FILE_NAME_CHARACTERS = 200;
 /** Texts, pictures and documents of one message. */
 export const MAX_MESSAGE_PARTS = 100;
+
+/** `extra_context` and `instructions` of a chat, each, and the schema of `response_format`. */
+export const MAX_ASKED_CHARACTERS = 256 * 1024;
+export const MAX_SCHEMA_CHARACTERS = 32 * 1024;

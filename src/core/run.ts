@@ -1,5 +1,6 @@
 /** What a run is: its states, what a client asks for, what it ends in. Pure nouns, shared by every process. */
 import type { StoredRun, Usage } from "../api/runs.ts";
+import type { Asked } from "./asked.ts";
 import type { ErrorCode, ErrorInfo } from "./errors.ts";
 import { TITLE_CHARACTERS } from "./limits.ts";
 import type { Message } from "./message.ts";
@@ -92,6 +93,8 @@ export interface NewRun {
   readonly strategy: MultitaskStrategy;
   readonly timeoutMs: number | null;
   readonly metadata: Record<string, unknown>;
+  /** What it asks beyond its message. Default nothing. */
+  readonly asked?: Asked;
   /** Refuse a thread that belongs to another principal, with THREAD_NOT_FOUND. */
   readonly onlyOwnThread?: boolean;
   /** Refuse when so many runs of the principal wait already, with TOO_MANY_REQUESTS. */
@@ -123,7 +126,12 @@ export function agentName(agent: number, pid: number): string {
 /** How a run ends. */
 export type Outcome =
   /** Without a reason the model had said all: "stop". */
-  | { readonly status: "completed"; readonly reply: string; readonly finishReason?: FinishReason }
+  | {
+      readonly status: "completed";
+      readonly reply: string;
+      readonly finishReason?: FinishReason;
+      readonly output?: unknown;
+    }
   | { readonly status: "failed"; readonly error: ErrorInfo }
   | { readonly status: "canceled" };
 

@@ -11,6 +11,7 @@
 import type { ThreadSummary } from "../api/threads.ts";
 import type { SPENDING_KEYS } from "../api/usage.ts";
 import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
+import type { Asked } from "../core/asked.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
 import type { Message } from "../core/message.ts";
@@ -243,6 +244,8 @@ export interface Claim {
   readonly run: Run;
   /** Grows with every claim of the run; a write under an older one fails with LEASE_LOST. */
   readonly fence: number;
+  /** What the request asked beyond its message. */
+  readonly asked: Asked;
   /** How long earlier owners have worked on it, by what passed. */
   readonly spentMs: number;
   /** For how long its tools have to run without those of others in the same process; 0: they need not. */

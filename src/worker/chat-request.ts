@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Chat } from "../api/chat.ts";
 import { CHARACTERS_A_TOKEN, contextTokens, tooLarge, type Agent } from "../core/agent.ts";
+import { ACCEPTABLE, problemOfSchema, type Asked } from "../core/asked.ts";
 import { AppError } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
 import type { NewRun } from "../core/run.ts";
@@ -25,6 +26,7 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
   if (!agent) throw unknownAgent(chat.agent_id, agents);
   const said = await saidBy(chat.message, { files, principal });
   assertFits(said.message, agent);
+  const asked = askedBy(chat, agent);
   return {
     runId: chat.run_id ?? newId("run"),
     runIdChosen: typeof chat.run_id === "string",
@@ -32,6 +34,7 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
     agentId: chat.agent_id,
     parentRunId: null,
     ...said,
+    ...(asked && { asked }),
     strategy: chat.multitask_strategy ?? "enqueue",
     timeoutMs: chat.timeout_ms ?? null,
     metadata: chat.metadata ?? {},
@@ -39,6 +42,19 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
     idempotencyKey,
     fingerprint: fingerprintOf(principal, given),
   };
+}
+
+/** What is asked beyond the message. Undefined when that is nothing. @throws AppError INVALID_REQUEST */
+function askedBy(chat: Chat, { agentId, accepts }: Agent): Asked | undefined {
+  const names = ACCEPTABLE.filter((name) => chat[name] !== undefined && chat[name] !== null);
+  const stranger = names.find((name) => !accepts.includes(name));
+  if (stranger !== undefined) {
+    const detail = `Agent ${agentId} takes no \`${stranger}\` with a message: leave it out, or name it in \`accepts\` of config/agents.ts.`;
+    throw new AppError("INVALID_REQUEST", detail);
+  }
+  const problem = chat.response_format && problemOfSchema(chat.response_format.schema);
+  if (problem) throw new AppError("INVALID_REQUEST", `Expected \`response_format.schema\` to be ${problem}.`);
+  return names.length > 0 ? Object.fromEntries(names.map((name) => [name, chat[name]])) : undefined;
 }
 
 /** A message that no request to the model could hold is refused at once, and makes no run. */

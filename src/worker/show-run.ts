@@ -30,6 +30,7 @@ export function showReply(run: Run): Reply {
     status: run.status,
     reply: run.reply,
     finish_reason: run.finish_reason,
+    ...(run.output !== undefined && { output: run.output }),
     usage: run.usage,
     steps: run.steps,
     duration_ms: (run.finished_at ?? Date.now()) - run.created_at,

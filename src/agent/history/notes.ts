@@ -1,5 +1,7 @@
 /** What the server tells the model of the run's own limits. Pure; the same words each time, so that they can be told apart. */
 
+import type { Asked } from "../../core/asked.ts";
+
 export type Limit = "step_limit" | "time_limit";
 
 /** A model that knows how many steps are left does not begin what it cannot end. */
@@ -18,6 +20,27 @@ export function lastWord(limit: Limit, maxSteps: number): string {
 
 export function notRun(limit: Limit): string {
   return `This tool did not run: ${limit === "step_limit" ? "the run has no steps left for it" : "the time is nearly up"}.`;
+}
+
+/** What a run's request asked beyond its message, behind the system prompt. */
+export function askedInWords({ instructions, extra_context: facts, response_format: format }: Asked): string[] {
+  return [
+    ...(instructions === undefined ? [] : [instructions]),
+    ...(facts === undefined ? [] : [`Context of this request:\n\n${facts}`]),
+    ...(format
+      ? [`Answer with JSON alone, without a code fence, that fits this schema:\n\n${JSON.stringify(format.schema)}`]
+      : []),
+  ].map((paragraph) => paragraph.toWellFormed());
+}
+
+const MISFIT = "Your answer does not fit the schema:";
+
+export function misfit(reason: string): string {
+  return `${MISFIT} ${reason}. Answer again, with JSON alone.`;
+}
+
+export function isMisfit(note: string | undefined): boolean {
+  return note?.startsWith(MISFIT) ?? false;
 }
 
 export const CUT_CALL =

@@ -123,6 +123,7 @@ export class Journal {
       mono: monotonicMs(),
       reply: outcome.status === "completed" ? outcome.reply : null,
       reason: finishReasonOf(outcome),
+      output: outcome.status === "completed" && outcome.output !== undefined ? JSON.stringify(outcome.output) : null,
       error: outcome.status === "failed" ? JSON.stringify(outcome.error) : null,
     });
     this.appendEvents(run, [terminalEvent({ run_id: run.id, thread_id: run.thread_id }, outcome, usageOf(run))]);
@@ -201,7 +202,7 @@ function statements(db: DatabaseSync) {
     ),
     end: db.prepare(
       `UPDATE runs SET status = :status, finished_at = ${RUN_TIME}, owner = NULL, lease_until = NULL, head = 0, ` +
-        "reply = :reply, finish_reason = :reason, error = :error WHERE n = :n",
+        "reply = :reply, finish_reason = :reason, output = :output, error = :error WHERE n = :n",
     ),
     promote: db.prepare(
       "UPDATE runs SET head = 1 WHERE n = (SELECT n FROM runs WHERE thread_id = ? " +

@@ -225,6 +225,7 @@ const UNDO = [
   `DROP TABLE spending; ALTER TABLE runs DROP COLUMN dollars; ALTER TABLE runs DROP COLUMN delegated_tokens;
    ALTER TABLE runs DROP COLUMN delegated_dollars; ALTER TABLE runs DROP COLUMN reserved_tokens;
    ALTER TABLE runs DROP COLUMN reserved_dollars`,
+  "ALTER TABLE runs DROP COLUMN asked; ALTER TABLE runs DROP COLUMN output",
 ];
 
 function goBackTo(path: string, schema: number): void {

@@ -20,7 +20,7 @@ import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts
 import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
 import { Family } from "./family.ts";
 import type { EndingRun, Journal } from "./journal.ts";
-import { LIMIT, ownerKey, toRun, type RunRow } from "./rows.ts";
+import { askedOf, LIMIT, ownerKey, toRun, type RunRow } from "./rows.ts";
 
 /** Why a run has a new owner, for its readers. */
 const REASONS: Readonly<Record<OwnerEnd, string>> = {
@@ -110,7 +110,13 @@ export class Queue {
       const claimed = this.#sql.claim.get({ n: row.n, owner: ownerKey(owner), lease: leaseMs, ...times });
       const { fence, ...run } = claimed as unknown as RunRow;
       this.#journal.appendEvents(row, [claimedEvent(owner, run.attempts)]);
-      return { run: toRun({ ...run, fence }), fence, spentMs: run.spent_ms, trialMs: trialMs(row) };
+      return {
+        run: toRun({ ...run, fence }),
+        fence,
+        asked: askedOf(run),
+        spentMs: run.spent_ms,
+        trialMs: trialMs(row),
+      };
     });
   }
 
@@ -172,6 +178,7 @@ export class Queue {
       mono: monotonicMs(),
       timeout: request.timeoutMs,
       metadata: JSON.stringify(request.metadata),
+      asked: request.asked ? JSON.stringify(request.asked) : null,
       principal: request.principal,
       key: request.idempotencyKey,
       fingerprint: request.fingerprint,
@@ -240,6 +247,7 @@ function againOf(old: RunRow, runId: string): NewRun {
     strategy: "enqueue",
     timeoutMs: old.timeout_ms,
     metadata: JSON.parse(old.metadata) as Record<string, unknown>,
+    asked: askedOf(old),
     principal: old.principal,
     idempotencyKey: null,
     fingerprint: `retry of ${old.id}`,
@@ -269,8 +277,8 @@ function statements(db: DatabaseSync) {
         "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
     ),
     insert: db.prepare(
-      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral) " +
-        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :mono, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral) RETURNING *",
+      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral, asked) " +
+        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :mono, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral, :asked) RETURNING *",
     ),
     moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
     // Left to itself SQLite takes runs_by_status here and in the next two, and reads everything that is queued.

@@ -1,5 +1,6 @@
 /** Rows as SQLite returns them, turned into our nouns. Called by the other files of this driver. */
 import type { Activity, ActivityType } from "../../core/activity.ts";
+import type { Asked } from "../../core/asked.ts";
 import type { ErrorInfo } from "../../core/errors.ts";
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
 import type { AttributedActivity } from "../engine.ts";
@@ -41,6 +42,8 @@ export interface RunRow {
   readonly error: string | null;
   readonly timeout_ms: number | null;
   readonly metadata: string;
+  readonly asked: string | null;
+  readonly output: string | null;
   readonly principal: string;
   readonly fingerprint: string;
   readonly ephemeral: 0 | 1;
@@ -68,6 +71,7 @@ export function toRun(row: RunRow): Run {
     },
     reply: row.reply,
     finish_reason: row.finish_reason,
+    ...(row.output !== null && { output: JSON.parse(row.output) as unknown }),
     error: row.error === null ? null : (JSON.parse(row.error) as ErrorInfo),
     timeout_ms: row.timeout_ms,
     cancel_requested: row.cancel_requested === 1,
@@ -110,4 +114,8 @@ export function toActivity(row: ActivityRow): Activity {
 
 export function toAttributed(row: ActivityRow): AttributedActivity {
   return { principal: row.principal, activity: toActivity(row) };
+}
+
+export function askedOf({ asked }: Pick<RunRow, "asked">): Asked {
+  return asked === null ? {} : (JSON.parse(asked) as Asked);
 }

@@ -236,6 +236,11 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN reserved_tokens INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE runs ADD COLUMN reserved_dollars REAL NOT NULL DEFAULT 0;
   `,
+  // 16: what a request asked beyond its message, and what its reply says as JSON
+  `
+  ALTER TABLE runs ADD COLUMN asked TEXT;
+  ALTER TABLE runs ADD COLUMN output TEXT;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -1,0 +1,56 @@
+/**
+ * What a request may ask beyond its message, for its run alone and where the agent's `accepts` allows it. Nothing of it
+ * is a turn of the thread.
+ */
+import { z } from "zod";
+
+export const ACCEPTABLE = ["extra_context", "instructions", "response_format"] as const;
+export interface ResponseFormat {
+  readonly type: "json_schema";
+  readonly schema: Readonly<Record<string, unknown>>;
+}
+
+export interface Asked {
+  /** Facts to answer from. */
+  readonly extra_context?: string;
+  /** How to answer. */
+  readonly instructions?: string;
+  /** What the reply has to be. */
+  readonly response_format?: ResponseFormat;
+}
+
+/** A client's regular expression would run against the model's text, and a bad one for ever. */
+const REFUSED_KEYWORDS = ["pattern", "patternProperties"];
+
+/** @returns why the schema cannot be used, in words that follow "to be"; undefined when it can */
+export function problemOfSchema(schema: ResponseFormat["schema"]): string | undefined {
+  const refused = REFUSED_KEYWORDS.find((keyword) => JSON.stringify(schema).includes(`"${keyword}":`));
+  if (refused) return `a JSON schema without \`${refused}\``;
+  try {
+    z.fromJSONSchema(schema);
+    return undefined;
+  } catch (error) {
+    return `a JSON schema (${error instanceof Error ? error.message : "it cannot be read"})`;
+  }
+}
+
+/** @returns what the reply says, or why it does not fit */
+export function outputOf(
+  reply: string,
+  { schema }: ResponseFormat,
+): { readonly output: unknown } | { readonly reason: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(withoutFence(reply));
+  } catch {
+    return { reason: "it is not JSON" };
+  }
+  const { error } = z.fromJSONSchema(schema).safeParse(value);
+  return error ? { reason: z.prettifyError(error) } : { output: value };
+}
+
+/** Models like to put JSON into a code fence, also when they are asked not to. */
+function withoutFence(reply: string): string {
+  const [, inside] = /^\s*```(?:json)?\n([^]*)\n```\s*$/.exec(reply) ?? [];
+  return inside ?? reply;
+}

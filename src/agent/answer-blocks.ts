@@ -33,9 +33,21 @@ export function beginBlock(begun: Begun, journal: AnswerJournal, ids: Set<string
     case "server_tool_use":
       return serverToolBlock(begun, journal);
     default:
+      showResult(begun, journal);
       return asItCame(begun);
   }
 }
+
+/** What a tool of the API answered, as a tool's result in the journal; the thread has all of it. */
+function showResult(begun: Begun, journal: AnswerJournal): void {
+  if (!("tool_use_id" in begun) || typeof begun.tool_use_id !== "string") return;
+  const { tool_use_id: toolCallId, content } = begun as { tool_use_id: string; content?: unknown };
+  const text = (JSON.stringify(content) ?? "").slice(0, MAX_RESULT_CHARACTERS).toWellFormed();
+  journal.emit({ type: "TOOL_CALL_RESULT", messageId: newId("msg"), toolCallId, content: text });
+}
+
+/** Pages that a search found are long; a reader of the journal needs to see what was found. */
+const MAX_RESULT_CHARACTERS = 16 * 1024;
 
 function textBlock({ type, text: first }: BegunAs<"text">, journal: AnswerJournal): Block {
   const messageId = newId("msg");

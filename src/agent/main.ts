@@ -32,7 +32,7 @@ async function start(): Promise<Service> {
   const tools = await loadTools(settings.configDir, hosts, programEnv(env, settings.toolEnv));
   assertToolsExist(agents.values(), tools);
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
-  const model = openModelClient(settings.model);
+  const model = openModelClient(settings.model, agents.values());
   const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
   const owner = { machine: settings.machine, boot: settings.boot, process: agentName(id, process.pid) };
   const meter = new ModelMeter();

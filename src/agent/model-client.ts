@@ -1,5 +1,6 @@
 /** The Anthropic client of one agent process, and the connections that it uses. Made in `main.ts`, which closes it. */
 import Anthropic from "@anthropic-ai/sdk";
+import type { Agent } from "../core/agent.ts";
 import type { ModelSettings } from "../settings.ts";
 import { ModelHttp } from "./model-http.ts";
 import { redactor } from "./secrets.ts";
@@ -8,11 +9,13 @@ export interface ModelClient extends Disposable {
   readonly client: Anthropic;
 }
 
-export function openModelClient({ simulated, apiKey, baseUrl, authorization, proxy }: ModelSettings): ModelClient {
+/** @param agents whose headers may hold secrets, too */
+export function openModelClient(settings: ModelSettings, agents: Iterable<Agent> = []): ModelClient {
+  const { simulated, apiKey, baseUrl, authorization, proxy } = settings;
   const http = new ModelHttp({
     // The simulated model is on this machine.
     proxy: simulated ? undefined : proxy,
-    redact: redactor([apiKey, authorization ?? undefined, ...passwordsIn(proxy)]),
+    redact: redactor([...(simulated ? [] : secretsOf(settings)), ...headerValuesOf(agents)]),
   });
   const client = new Anthropic({
     apiKey,
@@ -25,6 +28,16 @@ export function openModelClient({ simulated, apiKey, baseUrl, authorization, pro
     fetch: http.fetch,
   });
   return { client, [Symbol.dispose]: () => http.close() };
+}
+
+function headerValuesOf(agents: Iterable<Agent>): string[] {
+  return [...agents].flatMap(({ headers }) => Object.values(headers ?? {}));
+}
+
+function secretsOf({ apiKey, authorization, proxy }: ModelSettings): (string | undefined)[] {
+  const basic = authorization?.replace("Basic ", "");
+  const [, password] = basic === undefined ? [] : Buffer.from(basic, "base64").toString().split(":", 2);
+  return [...(apiKey === "not-needed" ? [] : [apiKey]), basic, password, ...passwordsIn(proxy)];
 }
 
 /** Of a proxy's URL. */

@@ -61,6 +61,7 @@ async function call(answering: Answering, options: CallOptions = {}) {
     rank: 0,
     parking,
     patience,
+    headers: {},
     deadline: began + leftMs,
   } as const;
   const attempts = new Attempts(journal, "model");

@@ -40,6 +40,8 @@ export interface ModelAccess {
   /** Holds no slot while it waits for long. */
   readonly parking: Parking;
   readonly patience: Patience;
+  /** The agent's own. */
+  readonly headers: Readonly<Record<string, string>>;
   /** When the run's time is over, by `performance.now()`. */
   readonly deadline: number;
 }
@@ -142,13 +144,13 @@ function limitsOf(error: unknown) {
 }
 
 async function streamOnce(call: ModelCall, turn: Turn): Promise<Answer> {
-  const { client, params, attempts, meter, patience, signal } = call;
+  const { client, params, attempts, meter, patience, headers, signal } = call;
   using watchdog = new Watchdog(patience, signal);
   try {
     signal.throwIfAborted();
     const answer = attempts.begin();
     // The SDK's own time limit would cover the headers only; the watchdog covers all of it.
-    const request = client.messages.create(params, { signal: watchdog.signal, timeout: NO_LIMIT_MS });
+    const request = client.messages.create(params, { headers, signal: watchdog.signal, timeout: NO_LIMIT_MS });
     const response = streamed(await request.asResponse());
     let isFirst = true;
     await readEvents(response, {

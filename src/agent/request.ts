@@ -40,9 +40,12 @@ export function requestOf({
   isCached,
 }: Prompt): MessageCreateParamsStreaming {
   const { model, maxTokens, thinking } = agent;
-  const described = describeTools(tools);
+  const { betas: _betas, tools: serverTools = [], ...options } = agent.request ?? {};
+  const described = [...(serverTools as unknown as Tool[]), ...describeTools(tools)];
   const system = systemOf(agent.system, more, isCached);
   return {
+    // First, so that whatever is said below counts.
+    ...options,
     model,
     max_tokens: maxTokens,
     stream: true,

@@ -4,6 +4,7 @@
  */
 import type Anthropic from "@anthropic-ai/sdk";
 import type { Agent } from "../core/agent.ts";
+import { headersOf } from "../core/api-options.ts";
 import { AppError, hasCode } from "../core/errors.ts";
 import { jobToolOf } from "../core/job.ts";
 import type { Bill, Claim, Engine } from "../engine/engine.ts";
@@ -118,7 +119,8 @@ async function runWithinTime(
   await refreshTools(signal);
   const { late, deadline } = time;
   const takeTurn = <T>(call: () => Promise<T>) => trials.run({ runId: run.run_id, trialMs, signal: late }, call);
-  const model = { client, meter, governor, rank, parking, patience, deadline };
+  const headers = headersOf(agent);
+  const model = { client, meter, governor, rank, parking, patience, headers, deadline };
   const prepared = await prepareAgent(agent, run, signal);
   const askBudget = budgetOf({ run, fence, agent: prepared, engine, parking, journal });
   const parts = { run, agent: prepared, engine, askBudget, tools, refreshTools, parking, takeTurn, model, journal };

@@ -3,6 +3,7 @@
  * Workers read it too, so it names tools and never imports them.
  */
 import { z } from "zod";
+import { apiOptions, conflictsIn, httpHeaders } from "./api-options.ts";
 import { ACCEPTABLE } from "./asked.ts";
 import { AppError } from "./errors.ts";
 import { field, flag, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
@@ -76,6 +77,10 @@ const AGENT = section({
     z.array(z.enum(ACCEPTABLE)).readonly(),
     `to be a list of ${ACCEPTABLE.map((name) => `"${name}"`).join(", ")}`,
   ).default([]),
+  /** Options of the Messages API that have no field here, as its reference writes them; tools that run at the API. */
+  request: apiOptions().optional(),
+  /** HTTP headers of its model calls. */
+  headers: httpHeaders().optional(),
   /** False for an endpoint that does not know `cache_control`. By default prompts are cached. */
   cache: flag().default(true),
   /** What may be spent: by one run with what it delegates, by all runs in a day of UTC, and by those of each principal. */
@@ -111,9 +116,10 @@ function problemsOfId(id: string): string[] {
 function problemsBetween(config: AgentConfig, ids: readonly string[]): string[] {
   const { success, data } = AGENT.safeParse(config);
   if (!success) return [];
-  const { delegates, thinking, maxTokens } = data;
+  const { delegates, thinking, maxTokens, request, headers } = data;
   const strangers = delegates.filter((id) => !ids.includes(id));
   return [
+    ...conflictsIn(request, headers),
     ...strangers.map((id) => `\`delegates\` to be ids of agents here, got "${id}"`),
     ...(typeof thinking === "number" && thinking >= maxTokens
       ? [`\`thinking\` to be below \`maxTokens\` (${maxTokens}), got ${thinking}`]

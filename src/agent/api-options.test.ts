@@ -1,0 +1,89 @@
+/** Options, headers and tools of the API, from the configuration to what the endpoint gets and the thread keeps. */
+import { once } from "node:events";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, test } from "vitest";
+import { defineAgents } from "../core/agent.ts";
+import { startCluster } from "../testing/cluster.ts";
+import { problemsOf } from "../testing/journal.ts";
+
+/** Passes requests on to `target`, and keeps what they say. */
+async function startTap(target: () => string) {
+  const seen: { body: Record<string, unknown>; headers: IncomingHttpHeaders }[] = [];
+  const server = createServer((request, response) => {
+    void Array.fromAsync(request).then(async (chunks) => {
+      const text = Buffer.concat(chunks).toString();
+      seen.push({ body: JSON.parse(text) as Record<string, unknown>, headers: request.headers });
+      const headers = { "x-api-key": "any", "content-type": "application/json" };
+      const answer = await fetch(`${target()}${request.url}`, { method: "POST", headers, body: text });
+      response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" });
+      response.end(await answer.text());
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const dispose = async () => {
+    server.close();
+    server.closeAllConnections();
+    await once(server, "close");
+  };
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, seen, [Symbol.asyncDispose]: dispose };
+}
+
+test("options and headers of an agent go with its calls, and the server's own fields win", async () => {
+  let simulator = "";
+  await using tap = await startTap(() => simulator);
+  const agents = defineAgents({
+    assistant: {
+      model: "m",
+      tools: ["calculate"],
+      request: {
+        temperature: 0.5,
+        stop_sequences: ["END"],
+        output_config: { effort: "low" },
+        betas: ["one", "two"],
+        tools: [{ type: "web_search_20250305", name: "web_search" }],
+      },
+      headers: { "X-Tenant": "blue" },
+    },
+  });
+  await using cluster = await startCluster({ agents, modelUrl: tap.url });
+  simulator = cluster.simulator.url;
+
+  await cluster.client.chat("/sim tokens=1");
+
+  const [call] = tap.seen;
+  expect(call?.body).toMatchObject({
+    model: "m",
+    max_tokens: 4096,
+    stream: true,
+    temperature: 0.5,
+    stop_sequences: ["END"],
+    output_config: { effort: "low" },
+    tools: [{ name: "web_search" }, { name: "calculate" }],
+  });
+  expect(call?.body).not.toHaveProperty("betas");
+  expect(call?.headers).toMatchObject({ "x-tenant": "blue", "anthropic-beta": "one,two" });
+});
+
+test("a tool of the API shows as a tool with its result, and its blocks go back as they came", async () => {
+  const agents = defineAgents({
+    assistant: { model: "m", request: { tools: [{ type: "web_search_20250305", name: "web_search" }] } },
+  });
+  await using cluster = await startCluster({ agents });
+  const thread = { thread_id: "thread" };
+
+  const first = await cluster.client.chat("/sim tokens=1 server_tool=web_search\nfind it", thread);
+  const paused = await cluster.client.chat("/sim tokens=1 server_tool=code_execution stop=pause_turn", thread);
+  const last = await cluster.client.chat("/sim tokens=2", thread);
+
+  const events = await cluster.client.events(first.body.run_id);
+  const tools = events.filter(({ type }) => type.startsWith("TOOL_CALL_"));
+  expect(tools.map(({ type }) => type)).toEqual(expect.arrayContaining(["TOOL_CALL_START", "TOOL_CALL_RESULT"]));
+  expect(tools.at(-1)).toMatchObject({ content: expect.stringContaining("A page that the simulated model found") });
+  expect(problemsOf(events)).toEqual([]);
+  expect(problemsOf(await cluster.client.events(paused.body.run_id))).toEqual([]);
+  expect([first, paused, last].map(({ body }) => body.status)).toEqual(["completed", "completed", "completed"]);
+  const { body } = await cluster.client.get("/api/threads/thread");
+  expect(JSON.stringify(body)).toContain('"type":"web_search_tool_result"');
+});

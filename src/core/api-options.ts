@@ -1,0 +1,84 @@
+/**
+ * What an agent may add to the requests of its model calls: options of the Messages API that the configuration does not
+ * name itself, and HTTP headers. What the server says itself cannot be said again here. Used by `agent.ts`; pure.
+ */
+import { z } from "zod";
+import { field } from "./config-fields.ts";
+
+/** Options of the API's reference, word for word: temperature, stop_sequences, tool_choice, output_config, betas … */
+export function apiOptions() {
+  return field(z.record(z.string(), z.json()), "to be an object of options of the Messages API");
+}
+
+export function httpHeaders() {
+  return field(
+    z.record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/), z.string().regex(/^[\x20-\x7e]*$/)),
+    "to be an object of HTTP headers: names, and values of visible ASCII",
+  );
+}
+
+/** Options with a name of their own in the configuration. */
+const NAMED: Readonly<Record<string, string>> = {
+  model: "model",
+  max_tokens: "maxTokens",
+  system: "system",
+  thinking: "thinking",
+  cache_control: "cache",
+};
+/** What every request has already. */
+const OWN_OPTIONS: ReadonlySet<string> = new Set(["messages", "stream"]);
+const OWN_HEADERS: ReadonlySet<string> = new Set(
+  (
+    "authorization x-api-key anthropic-version accept accept-encoding content-type content-length host connection " +
+    "transfer-encoding te upgrade expect trailer"
+  ).split(" "),
+);
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** Sentences to be put behind "expected". */
+export function conflictsIn(request: Options = {}, headers: Readonly<Record<string, string>> = {}): string[] {
+  return [
+    ...Object.keys(request).flatMap((name) => {
+      const field_ = Object.hasOwn(NAMED, name) ? NAMED[name] : undefined;
+      if (field_ !== undefined) return [`no \`request.${name}\`; the agent's own \`${field_}\` says it`];
+      return OWN_OPTIONS.has(name) ? [`no \`request.${name}\`; the server says it itself`] : [];
+    }),
+    ...problemsOfTools(request["tools"]),
+    ...problemsOfBetas(request["betas"], headers),
+    ...Object.keys(headers).flatMap((name) =>
+      OWN_HEADERS.has(name.toLowerCase()) ? [`no \`headers.${name}\`; the server sends it itself`] : [],
+    ),
+  ];
+}
+
+/** Tools that run at the API have a type. Ours are named in `tools`. */
+function problemsOfTools(tools: unknown): string[] {
+  if (tools === undefined) return [];
+  const isFine = Array.isArray(tools) && tools.every((tool: unknown) => isServerTool(tool));
+  return isFine ? [] : ["`request.tools` to be a list of tools that run at the API, each with a `type`"];
+}
+
+function isServerTool(tool: unknown): boolean {
+  return typeof tool === "object" && tool !== null && "type" in tool && tool.type !== "custom";
+}
+
+function problemsOfBetas(betas: unknown, headers: Readonly<Record<string, string>>): string[] {
+  if (betas === undefined) return [];
+  const isFine = Array.isArray(betas) && betas.every((beta) => typeof beta === "string" && /^[\w.-]+$/.test(beta));
+  if (!isFine) return ["`request.betas` to be a list of names"];
+  const header = Object.keys(headers).find((name) => name.toLowerCase() === "anthropic-beta");
+  return header === undefined ? [] : [`no \`headers.${header}\`; \`request.betas\` says it`];
+}
+
+/** The headers of a model call: the agent's own, and its betas, which the API takes in no other way. */
+export function headersOf({
+  request,
+  headers,
+}: {
+  request?: Options | undefined;
+  headers?: Record<string, string> | undefined;
+}) {
+  const betas = request?.["betas"];
+  return { ...headers, ...(Array.isArray(betas) && { "anthropic-beta": betas.join(",") }) };
+}

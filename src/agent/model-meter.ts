@@ -4,9 +4,12 @@
  */
 import { GAUGE } from "../core/gauges.ts";
 
-// No tokenizer runs here: four characters a token is the usual rule for English text. What is billed stands in
-// the usage of each run, which comes with its end; this figure grows while the model speaks.
+// No tokenizer runs here. Four characters a token is the usual rule for English text; each answer then says how many
+// tokens its characters were, and what comes after it is estimated by that. [With the rule alone the figure was 1.75
+// times too high for a model of 7 characters a token.] What is billed stands in the usage of each run.
 const CHARACTERS_A_TOKEN = 4;
+/** How much the newest answer counts among those before it. */
+const LEARNED_FROM_NEWEST = 0.25;
 
 export interface Wait {
   readonly ms: number;
@@ -15,7 +18,9 @@ export interface Wait {
 }
 
 export class ModelMeter {
-  #characters = 0;
+  /** Only grows: whoever draws it as a rate would take a step back for a restart. */
+  #tokens = 0;
+  #charactersAToken = CHARACTERS_A_TOKEN;
   #failures = 0;
   #calls = 0;
   // Bounded by the runs of this process.
@@ -44,7 +49,13 @@ export class ModelMeter {
 
   /** The model said more: text, thinking or arguments of a tool. */
   heard(characters: number): void {
-    this.#characters += characters;
+    this.#tokens += characters / this.#charactersAToken;
+  }
+
+  /** A whole answer was so many characters and, as the model counts, so many tokens. */
+  learn({ characters, tokens }: { readonly characters: number; readonly tokens: number }): void {
+    if (characters === 0 || tokens === 0) return;
+    this.#charactersAToken += LEARNED_FROM_NEWEST * (characters / tokens - this.#charactersAToken);
   }
 
   /** An attempt came to nothing by the model's doing, not because the run was canceled. */
@@ -56,7 +67,7 @@ export class ModelMeter {
     const waits = [...this.#waits];
     const now = performance.now();
     return {
-      [GAUGE.outputTokens]: Math.round(this.#characters / CHARACTERS_A_TOKEN),
+      [GAUGE.outputTokens]: Math.round(this.#tokens),
       [GAUGE.modelCalls]: this.#calls,
       [GAUGE.modelWaiting]: waits.length,
       // The longest that is left to wait.

@@ -153,17 +153,22 @@ async function streamOnce(call: ModelCall, turn: Turn): Promise<Answer> {
     const request = client.messages.create(params, { headers, signal: watchdog.signal, timeout: NO_LIMIT_MS });
     const response = streamed(await request.asResponse());
     let isFirst = true;
+    let characters = 0;
     await readEvents(response, {
       onSign: () => watchdog.sign(),
       onEvent: (event) => {
         watchdog.word();
         if (isFirst) turn.heard(limitsIn(response.headers));
         isFirst = false;
-        meter.heard(charactersIn(event));
+        const more = charactersIn(event);
+        characters += more;
+        meter.heard(more);
         answer.see(event);
       },
     });
-    return answer.whole();
+    const whole = answer.whole();
+    meter.learn({ characters, tokens: whole.usage.output_tokens });
+    return whole;
   } catch (error) {
     throw watchdog.verdict ?? error;
   }

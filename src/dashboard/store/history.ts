@@ -11,7 +11,8 @@ export const KEPT_MS = 5 * 60_000;
 const MAX_SNAPSHOTS = 900;
 /** Without a snapshot for so long, a line has to break: nobody knows what was in between. */
 const GAP_MS = 3_500;
-const RATE_OVER_MS = 2_000;
+/** Long enough not to flicker; the tile and the chart of a rate say the same. */
+export const RATE_OVER_MS = 5_000;
 /** Snapshots at a change come close together; over so short a time one sentence looks like a flood. */
 const SHORTEST_MS = 500;
 

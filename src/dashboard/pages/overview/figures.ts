@@ -1,6 +1,6 @@
 /** What the tiles of the overview say, worked out of the newest snapshots. Pure. */
 import { count } from "../../ui/format.ts";
-import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf } from "../../store/history.ts";
+import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf, RATE_OVER_MS } from "../../store/history.ts";
 
 export type Tone = "ok" | "warn" | "bad" | "idle";
 
@@ -10,8 +10,7 @@ export interface ModelState {
   readonly detail: string;
 }
 
-/** Time over which token speed and model failures are taken: long enough not to flicker. */
-const TOKENS_OVER_MS = 5_000;
+/** Time over which model failures are taken. */
 const FAILURES_OVER_MS = 60_000;
 /** Of /health: what a person, and what a load balancer, would call slow. */
 const SLOW_MS = 50;
@@ -34,9 +33,9 @@ export function slowestWorker(snapshot: Snapshot): ProcessInfo | undefined {
     .toSorted((a, b) => (b.gauges["health_p99_ms"] ?? 0) - (a.gauges["health_p99_ms"] ?? 0))[0];
 }
 
-/** The mean of the last seconds; null before there are two snapshots. */
+/** The newest value of the chart; null before there are two snapshots. */
 export function tokensPerSecond(history: History): number | null {
-  return history.rateNow("agent", "output_tokens", TOKENS_OVER_MS);
+  return history.rateNow("agent", "output_tokens", RATE_OVER_MS);
 }
 
 /** What its agents' calls are doing is the state of the model. */

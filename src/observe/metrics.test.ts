@@ -112,3 +112,17 @@ test("a place whose process is gone tells only that, and how often it was replac
     'evenkeel_process_restarts_total{kind="worker",id="1"} 2',
   ]);
 });
+
+test("what the load advises is a metric, by kind", async () => {
+  const advice = [{ kind: "worker", count: 6, text: "workers 82 % busy for 5 min: 6 would be 55 %" }] as const;
+
+  const { text } = await renderMetrics([makeProcess({})], advice);
+
+  expect(text).toContain('evenkeel_processes_advised{kind="worker"} 6');
+});
+
+test("how busy an event loop is, is told as a ratio", async () => {
+  const { text } = await renderMetrics([makeProcess({ busy_percent: 82 })]);
+
+  expect(text).toMatch(/evenkeel_process_busy_ratio\{[^}]*\} 0\.82/);
+});

@@ -6,7 +6,7 @@
 import type { MetricConfiguration } from "prom-client";
 import { ACTIVITY_TYPES } from "../core/activity.ts";
 import { GAUGE, LATENCY, quantileGauge, type Latency } from "../core/gauges.ts";
-import type { Gauges, ProcessInfo } from "../process/protocol.ts";
+import type { Gauges, ProcessInfo, Snapshot } from "../process/protocol.ts";
 
 interface Metric {
   readonly name: string;
@@ -206,9 +206,16 @@ const METRICS: readonly Metric[] = [
   },
 ];
 
+/** No sample for a kind whose number is well as it is. */
+const ADVISED = {
+  name: "evenkeel_processes_advised",
+  help: "How many processes of the kind would do, where the load of five minutes says that WORKERS or AGENTS is wrong.",
+};
+
 /** prom-client is loaded by the first scrape, as many servers never see one. [18 MB, and 30 ms once; then 1 ms a scrape.] */
 export async function renderMetrics(
   processes: readonly ProcessInfo[],
+  advice: Snapshot["advice"] = [],
 ): Promise<{ readonly contentType: string; readonly text: string }> {
   const { Counter, Gauge, Registry } = await import("prom-client");
   // One a scrape: nothing of a process that is gone stays behind, and two scrapes at once share nothing.
@@ -220,6 +227,8 @@ export async function renderMetrics(
     const target = type === "counter" ? new Counter(options) : new Gauge(options);
     for (const { labels, value } of samplesOf(metric, processes)) target.inc(labels, value);
   }
+  const advised = new Gauge({ ...ADVISED, labelNames: ["kind"], registers: [registry] });
+  for (const { kind, count } of advice) advised.set({ kind }, count);
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 

@@ -7,7 +7,8 @@ import { serve, TAKEN } from "../serve.ts";
 
 export function metricsRoutes(router: AppRouter, { delivery }: RouteDeps): void {
   serve(router, READ_METRICS, async (_asked, ctx) => {
-    const { contentType, text } = await renderMetrics(delivery.feeds.processes.processes);
+    const { processes, advice } = delivery.feeds.processes;
+    const { contentType, text } = await renderMetrics(processes, advice);
     ctx.set("Content-Type", contentType);
     ctx.body = text;
     return TAKEN;

@@ -28,17 +28,26 @@ export interface RunJournalOptions {
   readonly onLost: (error: unknown) => void;
 }
 
+/** What the journal does about its pending events. */
+type State =
+  | { readonly is: "idle" }
+  /** They wait for their frame to fill. */
+  | { readonly is: "scheduled"; readonly timer: NodeJS.Timeout }
+  /** One append after the other; `done` resolves after the last one, whether or not it failed. */
+  | { readonly is: "writing"; readonly done: Promise<void> };
+
+const IDLE: State = { is: "idle" };
+
 export class RunJournal {
   readonly #options: RunJournalOptions;
   readonly #open = new OpenItems();
   // Bounded by what a model says during one append; deltas merge.
   #pending: RunEvent[] = [];
-  #appending: Promise<void> = Promise.resolve();
-  #busy = false;
+  #state: State = IDLE;
+  // The first words of a message are pending: they do not wait for a frame.
   #urgent = false;
   #lastTextId: string | undefined;
   #flushedAt = 0;
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: RunJournalOptions) {
     this.#options = options;
@@ -100,9 +109,10 @@ export class RunJournal {
 
   /** Writes nothing any more; what was not committed is dropped, as if the process had died. */
   stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
     this.#pending = [];
+    if (this.#state.is !== "scheduled") return;
+    clearTimeout(this.#state.timer);
+    this.#state = IDLE;
   }
 
   #billed(step: Checkpoint): Checkpoint & Pick<Step, "bill"> {
@@ -120,11 +130,19 @@ export class RunJournal {
   }
 
   #flushSoon(): void {
-    // An append that is under way comes back here when it is done.
-    if (this.#busy || (this.#timer && !this.#urgent)) return;
-    const waitMs = this.#urgent ? 0 : this.#flushedAt + FRAME_MS - performance.now();
-    if (waitMs <= 0) return this.#flush();
-    this.#timer = setTimeout(() => this.#flush(), waitMs);
+    switch (this.#state.is) {
+      case "writing":
+        // The end of the write comes back here.
+        return;
+      case "scheduled":
+        if (this.#urgent) this.#flush();
+        return;
+      case "idle": {
+        const waitMs = this.#urgent ? 0 : this.#flushedAt + FRAME_MS - performance.now();
+        if (waitMs <= 0) this.#flush();
+        else this.#state = { is: "scheduled", timer: setTimeout(() => this.#flush(), waitMs) };
+      }
+    }
   }
 
   #flush(): void {
@@ -137,36 +155,37 @@ export class RunJournal {
     if (cancelRequested) this.#options.onCanceled();
   }
 
-  /** Appends what is pending at the time of its turn. */
+  /** Appends what is pending when the writes before are done. */
   #commit(write: (events: readonly RunEvent[]) => Promise<void>): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#busy = true;
-    const turn = this.#appending.then(async () => {
-      const events = this.#pending;
-      this.#pending = [];
-      this.#urgent = false;
-      this.#flushedAt = performance.now();
-      try {
-        await this.#persist(() => write(events));
-      } catch (error) {
-        // Keep events whose write failed. A later `settle` appends what closes them, and that must have been opened before.
-        if (isStorageTrouble(error)) this.#pending = [...events, ...this.#pending];
-        throw error;
-      }
-    });
-    // The next turn comes whether or not this one failed.
-    const settled = turn.then(
+    const before = this.#state;
+    if (before.is === "scheduled") clearTimeout(before.timer);
+    const written = (before.is === "writing" ? before.done : Promise.resolve()).then(() => this.#writePending(write));
+    const done = written.then(
       () => {},
       () => {},
     );
-    this.#appending = settled;
-    void settled.then(() => {
-      if (this.#appending !== settled) return;
-      this.#busy = false;
+    const writing: State = { is: "writing", done };
+    this.#state = writing;
+    void done.then(() => {
+      if (this.#state !== writing) return;
+      this.#state = IDLE;
       if (this.#pending.length > 0) this.#flushSoon();
     });
-    return turn;
+    return written;
+  }
+
+  async #writePending(write: (events: readonly RunEvent[]) => Promise<void>): Promise<void> {
+    const events = this.#pending;
+    this.#pending = [];
+    this.#urgent = false;
+    this.#flushedAt = performance.now();
+    try {
+      await this.#persist(() => write(events));
+    } catch (error) {
+      // Keep events whose write failed. A later `settle` appends what closes them, and that must have been opened before.
+      if (isStorageTrouble(error)) this.#pending = [...events, ...this.#pending];
+      throw error;
+    }
   }
 
   /** The lease decides how long waiting for the disk makes sense. */

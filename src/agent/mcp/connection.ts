@@ -30,6 +30,7 @@ export interface ConnectionOptions {
 
 export interface CallOptions {
   readonly signal: AbortSignal;
+  readonly timeoutMs?: number | undefined;
   readonly onProgress: (progress: Progress) => void;
 }
 
@@ -104,14 +105,18 @@ export class Connection {
    * Rejects as the client does: a ProtocolError is the server's own answer, a `REQUEST_TIMEOUT` its silence (the client
    * has then told it to cancel), anything else the end of the connection.
    */
-  call(name: string, input: Record<string, unknown>, { signal, onProgress }: CallOptions): Promise<CallToolResult> {
+  call(
+    name: string,
+    input: Record<string, unknown>,
+    { signal, timeoutMs, onProgress }: CallOptions,
+  ): Promise<CallToolResult> {
     const { callTimeoutMs, maxCallMs } = this.#server;
     return this.#client.callTool(
       { name, arguments: input },
       {
-        timeout: callTimeoutMs,
+        timeout: timeoutMs ?? callTimeoutMs,
         resetTimeoutOnProgress: true,
-        maxTotalTimeout: maxCallMs,
+        maxTotalTimeout: timeoutMs ?? maxCallMs,
         signal,
         onprogress: onProgress,
       },

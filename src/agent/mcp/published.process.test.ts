@@ -34,7 +34,8 @@ async function offered(config: McpServerConfig) {
   const servers = new ManagedServers({ servers: defineMcpServers({ all: config }), env: programEnv(), log });
   const { tools, missing } = await servers.offer(["all"], signal);
   const call = (name: string, input: unknown) =>
-    tools.get(`all__${name}`)?.invoke(input, { signal } as CallContext) ?? Promise.reject(new Error(`no ${name}`));
+    tools.get(`all__${name}`)?.invoke(input, { signal, report: () => {} } as unknown as CallContext) ??
+    Promise.reject(new Error(`no ${name}`));
   return { servers, tools, missing, call, [Symbol.asyncDispose]: () => servers.stop() };
 }
 

@@ -24,7 +24,9 @@ function start(config: Partial<McpServerConfig> & { readonly mode?: string } = {
   const call = async (name: string, input: unknown = {}, context: Partial<CallContext> = {}) => {
     const { tools } = await servers.offer(["it"], signal);
     const tool = tools.get(`it__${name}`);
-    return tool ? tool.invoke(input, { signal, ...context } as CallContext) : failure(`no it__${name}`);
+    return tool
+      ? tool.invoke(input, { signal, report: () => {}, ...context } as CallContext)
+      : failure(`no it__${name}`);
   };
   const report = () => servers.report()[0] as McpReport;
   return { servers, call, report, signal, [Symbol.asyncDispose]: () => servers.stop() };
@@ -133,6 +135,25 @@ test("a call without an answer ends at its time, and the server is told to cance
   expect(it.report()).toMatchObject({ state: "ready", starts: 1 });
 });
 
+test("what a server says of its progress is passed on", async () => {
+  await using it = start();
+  const report = vi.fn<CallContext["report"]>();
+
+  await it.call("slow", { ms: 100 }, { report });
+
+  expect(report.mock.calls.map(([{ type }]) => type)).toEqual(["progress", "progress"]);
+  expect(report).toHaveBeenCalledWith({ type: "progress", progress: "at work" });
+});
+
+test("a caller's own time limit counts in place of the server's", async () => {
+  await using it = start();
+
+  expect(await it.call("silent", {}, { timeoutMs: 150 })).toMatchObject({
+    isError: true,
+    content: expect.stringContaining("for 150 ms"),
+  });
+});
+
 test("progress begins the time of a call anew, up to the ceiling", async () => {
   await using it = start({ callTimeoutMs: 300, maxCallMs: 1_200 });
 
@@ -196,7 +217,9 @@ test("a server that floods is read no faster than is good for the event loop", a
     lateMs.push(performance.now() - due);
   }
 
-  expect(Math.max(...lateMs)).toBeLessThan(100);
+  // A loop that a flood keeps busy is late again and again; one that shares its cores is late now and then.
+  const median = lateMs.toSorted((a, b) => a - b)[lateMs.length / 2];
+  expect(median).toBeLessThan(30);
   await it.servers.stop();
   await flooding;
 });

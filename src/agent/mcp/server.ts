@@ -40,7 +40,9 @@ export interface ServerCall {
   readonly tool: string;
   readonly input: Record<string, unknown>;
   readonly signal: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
+  /** In place of the server's own time limits. */
+  readonly timeoutMs?: number | undefined;
+  readonly onProgress: (progress: Progress) => void;
 }
 
 /** What a server offers now, or why it offers nothing. */
@@ -76,18 +78,18 @@ export class ManagedServer {
   }
 
   /** @throws Error for the model to read; the signal's reason when it is aborted */
-  async call({ tool, input, signal, onProgress = () => {} }: ServerCall): Promise<CallToolResult> {
+  async call({ tool, input, signal, timeoutMs, onProgress }: ServerCall): Promise<CallToolResult> {
     if (this.#state.is === "idle") void this.#start();
     if (this.#state.is === "starting") await until(this.#state.done, signal);
     const connection = this.#ready()?.connection;
     if (!connection) throw new Error(`MCP server ${this.name} does not run: ${this.#whyNot()}.`);
     try {
-      const result = await this.#meter.during(() => connection.call(tool, input, { signal, onProgress }));
+      const result = await this.#meter.during(() => connection.call(tool, input, { signal, timeoutMs, onProgress }));
       this.#failures = 0;
       return result;
     } catch (error) {
       signal.throwIfAborted();
-      throw await this.#failureOf(error, connection);
+      throw await this.#failureOf(error, connection, timeoutMs);
     }
   }
 
@@ -201,14 +203,14 @@ export class ManagedServer {
     void closing.then(() => this.#closing.delete(closing));
   }
 
-  async #failureOf(error: unknown, connection: Connection): Promise<Error> {
+  async #failureOf(error: unknown, connection: Connection, timeoutMs?: number): Promise<Error> {
     const { callTimeoutMs } = this.#options.server;
     const detail = error instanceof Error ? error.message : String(error);
     if (isServersAnswer(error)) return new Error(this.#hide(detail));
     if (isTimeout(error)) {
       void this.#checkPulse(connection);
       return new Error(
-        `MCP server ${this.name} gave no answer and no progress for ${callTimeoutMs} ms. ` +
+        `MCP server ${this.name} gave no answer and no progress for ${timeoutMs ?? callTimeoutMs} ms. ` +
           "The call was canceled; its outcome is unknown.",
       );
     }

@@ -1,5 +1,5 @@
 /** Makes tools of ours of the tools that an MCP server offers. The model knows each as SERVER__TOOL. */
-import type { Tool as McpTool } from "@modelcontextprotocol/client";
+import type { Progress, Tool as McpTool } from "@modelcontextprotocol/client";
 import type { Effects } from "../../engine/engine.ts";
 import { failure, type Tool } from "../tools/invoke.ts";
 import { reasonOf } from "../tools/text.ts";
@@ -10,6 +10,7 @@ import type { ManagedServer } from "./server.ts";
 const NAME = /^[a-zA-Z0-9_-]{1,128}$/;
 /** Descriptions and schemas go to the model with every call. */
 const MAX_DESCRIPTION_CHARACTERS = 4_096;
+const MAX_PROGRESS_CHARACTERS = 500;
 
 /** A tool whose name the API would refuse gets `_` for the characters; one that is still too long is left out. */
 export function toolsFrom(server: ManagedServer, offered: readonly McpTool[]): Map<string, Tool> {
@@ -26,18 +27,30 @@ function toolFrom(server: ManagedServer, { name, description, title, inputSchema
     description: (description ?? title ?? name).slice(0, MAX_DESCRIPTION_CHARACTERS).toWellFormed(),
     inputSchema: inputSchema as Tool["inputSchema"],
     effects: effectsOf(annotations),
-    invoke: async (input, { signal }) => {
+    invoke: async (input, { signal, report, timeoutMs }) => {
       // The server checks the arguments against its schema; here they need only be an object, as the protocol wants it.
       if (typeof input !== "object" || input === null || Array.isArray(input))
         return failure("The arguments do not fit: expected an object.");
       try {
-        const result = await server.call({ tool: name, input: input as Record<string, unknown>, signal });
+        const result = await server.call({
+          tool: name,
+          input: input as Record<string, unknown>,
+          signal,
+          timeoutMs,
+          onProgress: (progress) => report({ type: "progress", progress: progressOf(progress) }),
+        });
         return { content: server.hide(textOfResult(result)), isError: result.isError === true };
       } catch (error) {
         return failure(reasonOf(error));
       }
     },
   };
+}
+
+/** Its words, or a part of 1, or what it counts when it does not say how far it counts. */
+function progressOf({ progress, total, message }: Progress): string | number {
+  if (message !== undefined) return message.slice(0, MAX_PROGRESS_CHARACTERS).toWellFormed();
+  return total !== undefined && total > 0 ? Math.min(1, Math.max(0, progress / total)) : String(progress);
 }
 
 /** The server's word is taken for it: an operator chose the server. */

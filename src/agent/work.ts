@@ -6,7 +6,7 @@ import type Anthropic from "@anthropic-ai/sdk";
 import type { Agent } from "../core/agent.ts";
 import { headersOf } from "../core/api-options.ts";
 import { AppError, hasCode } from "../core/errors.ts";
-import { jobToolOf } from "../core/job.ts";
+import { jobToolOf } from "../core/job-id.ts";
 import type { Bill, Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import { Interrupted } from "./abort-reason.ts";

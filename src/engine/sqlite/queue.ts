@@ -3,7 +3,7 @@
  * release. Called by `engine.ts`; it never begins or commits.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { jobToolOf } from "../../core/job.ts";
+import { jobToolOf } from "../../core/job-id.ts";
 import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run } from "../../core/run.ts";
 import type { Claim, EngineLimits, Left } from "../engine.ts";
 import {

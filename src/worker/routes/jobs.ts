@@ -1,7 +1,8 @@
 /** `POST /api/jobs`: one tool as a run of its own. */
 import { BEGIN_JOB } from "../../api/jobs.ts";
 import { newId } from "../../core/id.ts";
-import { JOB_MS, jobAgentId, jobMessage } from "../../core/job.ts";
+import { JOB_MS, jobMessage } from "../../core/job.ts";
+import { jobAgentId } from "../../core/job-id.ts";
 import type { AppRouter } from "../app.ts";
 import { fingerprintOf } from "../chat-request.ts";
 import { accepted } from "./chat.ts";

@@ -1,6 +1,7 @@
 /** One activity: when, what, of which agent, and the way to its run. */
 import { useMemo } from "preact/hooks";
 import type { Activity } from "../../../core/activity.ts";
+import { jobToolOf } from "../../../core/job-id.ts";
 import { clockTime, shortId } from "../../ui/format.ts";
 import { href } from "../../router.ts";
 import { describeActivity } from "./describe.ts";
@@ -13,6 +14,7 @@ export function ActivityRow({ activity }: { activity: Activity }) {
 function Cells({ activity }: { activity: Activity }) {
   const { tone, title, detail, about } = describeActivity(activity);
   const { at, agent_id: agentId, run_id: runId, thread_id: threadId } = activity;
+  const isJob = agentId !== null && jobToolOf(agentId) !== undefined;
   return (
     <li class="feed-row">
       <time class="feed-time num" dateTime={new Date(at).toISOString()} title={new Date(at).toISOString()}>
@@ -36,7 +38,7 @@ function Cells({ activity }: { activity: Activity }) {
             {shortId(runId)}
           </a>
         )}
-        {threadId && (
+        {threadId && !isJob && (
           <a href={href("chat", threadId)} title={`Thread ${threadId}`}>
             chat
           </a>

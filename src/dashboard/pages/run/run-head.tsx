@@ -1,6 +1,7 @@
 /** The head of a run's page: whose it is, how it stands, what it used, and the button that ends it. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { jobToolOf } from "../../../core/job-id.ts";
 import { isOver, type Run, type ShownStatus } from "../../../core/run.ts";
 import { clockTime, shortId } from "../../ui/format.ts";
 import { info } from "../../store/info.ts";
@@ -109,12 +110,7 @@ function Facts({ run, view, family, status }: FactsProps) {
       <Fact name="Status">
         <StatusBadge status={status} />
       </Fact>
-      <Fact name="Agent">
-        <a href={href("runs", undefined, { agent: run.agent_id })}>{run.agent_id}</a>
-      </Fact>
-      <Fact name="Thread">
-        <a href={href("chat", run.thread_id)}>Open the chat</a>
-      </Fact>
+      <WhoseFacts run={run} />
       <Fact name="Created">
         <span title={clockTime(run.created_at)}>
           <Ago at={run.created_at} />
@@ -131,6 +127,22 @@ function Facts({ run, view, family, status }: FactsProps) {
       {family.runs.value.length > 0 && <FamilySums run={run} usage={usage} family={family} />}
       {cut !== null && <Fact name="Ended by">{cut}</Fact>}
     </dl>
+  );
+}
+
+/** A job runs a tool by itself: there is no agent, and no conversation. */
+function WhoseFacts({ run: { agent_id: agentId, thread_id: threadId } }: { run: Run }) {
+  const tool = jobToolOf(agentId);
+  if (tool !== undefined) return <Fact name="Job of the tool">{tool}</Fact>;
+  return (
+    <>
+      <Fact name="Agent">
+        <a href={href("runs", undefined, { agent: agentId })}>{agentId}</a>
+      </Fact>
+      <Fact name="Thread">
+        <a href={href("chat", threadId)}>Open the chat</a>
+      </Fact>
+    </>
   );
 }
 

@@ -1,5 +1,6 @@
 /** The table of runs: one row a run, with a box for those that can be canceled. */
 import { useMemo } from "preact/hooks";
+import { jobToolOf } from "../../../core/job-id.ts";
 import { isOver, type Run } from "../../../core/run.ts";
 import { serverNow } from "../../store/clock.ts";
 import { shortId } from "../../ui/format.ts";
@@ -119,7 +120,9 @@ function Cells({ run, isSelected, isPending, model: { selection, cancels } }: Ro
         <StatusBadge status={(run.cancel_requested || isPending) && !isOver(run.status) ? "canceling" : run.status} />
       </td>
       <Title run={run} />
-      <td class="runs-agent">{run.agent_id}</td>
+      <td class="runs-agent">
+        <Worker run={run} />
+      </td>
       <td class="runs-came">
         <Ago at={run.created_at} />
       </td>
@@ -159,6 +162,17 @@ function Title({ run }: { run: Run }) {
         )}
       </span>
     </td>
+  );
+}
+
+/** The agent, or the tool that a job runs by itself. */
+function Worker({ run: { agent_id: agentId } }: { run: Run }) {
+  const tool = jobToolOf(agentId);
+  if (tool === undefined) return <>{agentId}</>;
+  return (
+    <>
+      <span class="runs-job">job</span> {tool}
+    </>
   );
 }
 

@@ -27,6 +27,8 @@ export default defineConfig(({ mode }) => ({
     emptyOutDir: true,
     target: "es2023",
     minify: mode === "production",
+    // [One sheet for all pages is 9.6 kB gzipped; a sheet for each page and component took 5 kB more.]
+    cssCodeSplit: false,
     reportCompressedSize: false,
     // Every browser that can read the rest preloads modules by itself.
     modulePreload: { polyfill: false },
@@ -36,8 +38,8 @@ export default defineConfig(({ mode }) => ({
 }));
 
 /**
- * Every sheet begins with the order of the layers. Sheets come with the code of pages, and shared ones before the main
- * one: the first that names a layer would decide its rank.
+ * The sheet begins with the order of the layers. Those of components come first in it, and the first that names a layer
+ * would decide its rank.
  */
 function orderLayers(): Plugin {
   return {

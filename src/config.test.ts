@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { ConfigError, loadAgents, loadMcpServers } from "./config.ts";
+import { ConfigError, loadAgents, loadConfig, loadMcpServers } from "./config.ts";
 import { defineAgents } from "./core/agent.ts";
 
 /** Why `agents.ts` with this text cannot be loaded. */
@@ -39,4 +39,27 @@ test("an agent that names an MCP server of nobody is refused by both names", asy
     "Agent `assistant`: there is no MCP server `files` in /nowhere/mcp.ts.",
   );
   expect(await loadMcpServers("/nowhere", defineAgents({ assistant: { model: "m" } }))).toEqual(new Map());
+});
+
+/** A config folder with an agent and this access. */
+async function loadWith(access: string) {
+  const configDir = await mkdtemp(join(tmpdir(), "evenkeel-config-"));
+  onTestFinished(() => rm(configDir, { recursive: true }));
+  const core = new URL("core/", import.meta.url);
+  const agents = `import { defineAgents } from "${core.href}agent.ts";\nexport const agents = defineAgents({ a: { model: "m" } });`;
+  await writeFile(join(configDir, "agents.ts"), agents);
+  await writeFile(join(configDir, "access.ts"), access.replace("CORE/", core.href));
+  return loadConfig({ configDir, toolEnv: {} });
+}
+
+test("config/access.ts is read, with what it does not say filled in", async () => {
+  const { access } = await loadWith(
+    'import { defineAccess } from "CORE/access.ts";\nexport const access = defineAccess({ allowedOrigins: ["https://a.example"] });',
+  );
+
+  expect(access).toMatchObject({ allowedOrigins: ["https://a.example"], keys: [], limits: { requests: 100 } });
+});
+
+test("a config/access.ts that exports something else is told what to export", async () => {
+  await expect(loadWith("export const acess = {};")).rejects.toThrow(/access\.ts to export `access`/);
 });

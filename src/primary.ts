@@ -3,6 +3,7 @@
  * settings → data → simulated model → workers and agents → banner → upkeep, signals, reload.
  */
 import { join, sep } from "node:path";
+import { loadConfig } from "./config.ts";
 import { agentName, type Owner } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
 import { openEngine, type Lock } from "./engine/open.ts";
@@ -109,7 +110,9 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
 
   const serving = startAll(supervisor, settings);
   const port = await serving;
-  process.stdout.write(`${banner({ ...settings, port }, Date.now() - surroundings.startedAt)}\n`);
+  const { access } = await loadConfig(settings);
+  const bootMs = Date.now() - surroundings.startedAt;
+  process.stdout.write(`${banner({ settings: { ...settings, port }, access, bootMs })}\n`);
   if (settings.reload) watchers.push(new PageBuilder(log));
 }
 

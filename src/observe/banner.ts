@@ -1,10 +1,17 @@
 /** What a person sees first: where it is, what runs, which model, and where the data lies. */
 import { needsInit } from "../process/init.ts";
 import type { ProcessBounds } from "../settings-reader.ts";
+import type { Access } from "../core/access.ts";
 import type { Settings } from "../settings.ts";
 import { VERSION } from "../version.ts";
 
-export function banner(settings: Settings, bootMs: number): string {
+interface Facts {
+  readonly settings: Settings;
+  readonly access: Access;
+  readonly bootMs: number;
+}
+
+export function banner({ settings, access, bootMs }: Facts): string {
   const { host, port, basePath, mode, reload, workers, agents, workerBounds, agentBounds, model, apiKeys, dataDir } =
     settings;
   const shownHost = host === "0.0.0.0" || host === "::" ? "localhost" : host;
@@ -16,7 +23,7 @@ export function banner(settings: Settings, bootMs: number): string {
       `${plural(workers, "worker")}${range(workerBounds)}, ${plural(agents, "agent")}${range(agentBounds)}`,
     ],
     ["model", describeModel(model)],
-    ["access", apiKeys.length > 0 ? plural(apiKeys.length, "API key") : "this machine only (set API_KEYS to open it)"],
+    ["access", describeAccess(apiKeys.length + access.keys.length, access.identityProviders.length)],
     ["data", dataDir],
     ["pid", `${process.pid}${needsInit() ? " (start the container with --init, see the log)" : ""}`],
   ];
@@ -27,6 +34,12 @@ export function banner(settings: Settings, bootMs: number): string {
 /** At once, before anything slow: a start takes a second or two. */
 export function startLine({ workers, agents }: Settings): string {
   return `evenkeel ${VERSION} is starting ${plural(workers, "worker")} and ${plural(agents, "agent")} …`;
+}
+
+function describeAccess(keys: number, providers: number): string {
+  if (keys + providers === 0) return "this machine only (set API_KEYS to open it)";
+  const users = providers > 0 ? `, users of ${plural(providers, "identity provider")}` : "";
+  return `${plural(keys, "API key")}${users}`;
 }
 
 function describeModel({ simulated, baseUrl }: Settings["model"]): string {

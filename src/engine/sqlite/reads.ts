@@ -78,7 +78,7 @@ export class Reads {
   }
 
   principalOf({ runId, threadId }: RunOrThread): string | undefined {
-    const row = runId === undefined ? this.#sql.threadOwner.get(threadId) : this.#sql.runOwner.get(runId);
+    const row = this.#sql.principalOf.get(runId ?? null, threadId ?? null);
     return row && String(row["principal"]);
   }
 
@@ -185,8 +185,9 @@ function statements(db: DatabaseSync) {
     ownThreads: db.prepare(
       `${THREAD} WHERE t.principal = ? AND t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC ${LIMIT}`,
     ),
-    threadOwner: db.prepare("SELECT principal FROM threads WHERE id = ?"),
-    runOwner: db.prepare("SELECT principal FROM runs WHERE id = ?"),
+    principalOf: db.prepare(
+      "SELECT principal FROM runs WHERE id = ? UNION ALL SELECT principal FROM threads WHERE id = ?",
+    ),
     thread: db.prepare(`${THREAD} WHERE t.id = ?`),
     messages: db.prepare(
       `SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = :thread ` +

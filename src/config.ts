@@ -18,7 +18,7 @@ export class ConfigError extends Error {
   }
 }
 
-interface Config {
+export interface Config {
   readonly agents: ReadonlyMap<string, Agent>;
   readonly access: Access;
   readonly mcpServers: McpServers;

@@ -1,5 +1,5 @@
 /** Entry of an agent process: claims runs and works on them. Never serves HTTP. */
-import { loadConfig, loadToolsConfig } from "../config.ts";
+import { loadConfig, loadToolsConfig, type Config } from "../config.ts";
 import { GAUGE } from "../core/gauges.ts";
 import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
 import { agentName } from "../core/run.ts";
@@ -17,6 +17,7 @@ import { ModelMeter } from "./model-meter.ts";
 import { Runner } from "./runner.ts";
 import { killLeftoversOfTheDead } from "./leftovers.ts";
 import { Hosts } from "./tools/hosts/hosts.ts";
+import type { Tools } from "./tools/invoke.ts";
 import { assertToolsExist, loadTools } from "./tools/registry.ts";
 
 const { parent, settings } = await connectParent<Settings>();
@@ -28,10 +29,10 @@ async function start(): Promise<Service> {
   lowerPriority();
   const hosts = new Hosts(log);
   const { agents, mcpServers: servers } = await loadConfig(settings);
-  const { env } = await loadToolsConfig(settings.configDir);
-  const tools = await loadTools(settings.configDir, hosts, programEnv(env, settings.toolEnv));
-  assertToolsExist(agents.values(), tools);
-  const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
+  const [tools, engine] = await Promise.all([
+    loadToolsFor(agents, hosts),
+    openEngine({ ...settings, limits: { queued: settings.maxQueued } }),
+  ]);
   const model = openModelClient(settings.model, agents.values());
   const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
   const owner = { machine: settings.machine, boot: settings.boot, process: agentName(id, process.pid) };
@@ -74,6 +75,13 @@ async function start(): Promise<Service> {
       await engine.close();
     },
   };
+}
+
+async function loadToolsFor(agents: Config["agents"], hosts: Hosts): Promise<Tools> {
+  const { env } = await loadToolsConfig(settings.configDir);
+  const tools = await loadTools(settings.configDir, hosts, programEnv(env, settings.toolEnv));
+  assertToolsExist(agents.values(), tools);
+  return tools;
 }
 
 await runService({

@@ -1,4 +1,4 @@
-/** What is refused at boot, by file and reason. */
+/** Tool files that are refused at boot, by file and reason. */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -44,7 +44,7 @@ export type CallReport =
 export interface CallData {
   readonly runId: string;
   readonly agentId: string;
-  /** Who asked for the run: the name of an API key. */
+  /** The name of the API key that asked for the run. */
   readonly principal: string;
   /** What the client sent with the run. */
   readonly metadata: Readonly<Record<string, unknown>>;

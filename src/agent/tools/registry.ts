@@ -65,7 +65,7 @@ export function assertToolsExist(agents: Iterable<Agent>, tools: Tools): void {
   if (missing.length > 0) throw new ConfigError(missing.join("\n"));
 }
 
-/** What the agent was given, and nothing else: a model may name any tool. */
+/** The tools that the agent's list names. A model may ask for any other, and does not get it. */
 export function toolsOf({ tools: names }: Agent, tools: Tools): Map<string, Tool> {
   return new Map([...tools].filter(([name]) => names.includes(name)));
 }

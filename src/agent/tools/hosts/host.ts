@@ -18,7 +18,7 @@ const IDLE_MS = 30_000;
 /** A loop that takes no call for so long counts as blocked, and new calls go elsewhere. */
 const TAKE_MS = 100;
 const GIVE_UP_MS = 1_000;
-/** One that has not ended by then is inside native code, and may stay there. */
+/** A guest that has not ended by then is inside native code, and may stay there. */
 const END_MS = 1_000;
 
 export interface HostEvents {
@@ -202,7 +202,7 @@ export class Host {
       this.#clearTake(job.id);
       job.fail(reason);
     }
-    // What was interrupted by the error, nobody knows.
+    // Nobody knows what the error interrupted, so no new call may depend on it.
     this.#retire();
   }
 

@@ -54,7 +54,7 @@ export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
   });
   const gone = (why: string) => {
     watch.stop();
-    // Those that it left behind, in its group and out of it.
+    // The processes that it left behind, in its group and outside of it, end too.
     kill();
     onExit(reason ?? why);
   };

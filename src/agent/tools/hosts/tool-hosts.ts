@@ -48,7 +48,7 @@ export class ToolHosts {
     return this.#waiting.length;
   }
 
-  /** Those that have not really ended yet count too. */
+  /** Hosts that were killed and have not ended yet count too. */
   get hosts(): { readonly threads: number; readonly processes: number } {
     const processes = [...this.#hosts].filter(({ isProcess }) => isProcess).length;
     return { threads: this.#hosts.size - processes, processes };

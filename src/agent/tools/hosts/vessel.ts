@@ -30,7 +30,7 @@ export interface Vessel {
 
 export interface VesselEvents {
   readonly onMessage: (message: FromGuest) => void;
-  /** It is gone, or could not be started. Called once. @param reason for the model to read */
+  /** The guest is gone, or could not be started. Called once. @param reason for the model to read */
   readonly onExit: (reason: string) => void;
 }
 

@@ -174,6 +174,9 @@ const THREAD =
   "(SELECT r.title FROM runs r WHERE r.thread_id = t.id ORDER BY r.n LIMIT 1) AS title, " +
   "(SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs FROM threads t";
 
+/** Of a run or a thread; the id that is not given is null, and finds nothing. */
+const PRINCIPAL = "SELECT principal FROM runs WHERE id = ? UNION ALL SELECT principal FROM threads WHERE id = ?";
+
 function statements(db: DatabaseSync) {
   return {
     run: db.prepare("SELECT * FROM runs WHERE id = ?"),
@@ -185,9 +188,7 @@ function statements(db: DatabaseSync) {
     ownThreads: db.prepare(
       `${THREAD} WHERE t.principal = ? AND t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC ${LIMIT}`,
     ),
-    principalOf: db.prepare(
-      "SELECT principal FROM runs WHERE id = ? UNION ALL SELECT principal FROM threads WHERE id = ?",
-    ),
+    principalOf: db.prepare(PRINCIPAL),
     thread: db.prepare(`${THREAD} WHERE t.id = ?`),
     messages: db.prepare(
       `SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = :thread ` +

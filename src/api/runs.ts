@@ -1,7 +1,7 @@
 /** Runs: what one looks like, and the routes that list, show, follow and cancel them. */
 import { z } from "zod";
 import { FINISH_REASONS, RUN_STATUSES } from "../core/run.ts";
-import { EPOCH_MS, NEXT, PAGE, position } from "./fields.ts";
+import { EPOCH_MS, expecting, NEXT, PAGE, position } from "./fields.ts";
 import { ERROR_INFO } from "./problem.ts";
 import { empty, json, jsonOrEvents, route } from "./route.ts";
 
@@ -90,10 +90,15 @@ export const READ_EVENTS = route({
   summary: "The run's events: a page of them, or a stream to resume",
   description:
     "With `Accept: text/event-stream` the events come as they are appended, until the run's last one. " +
+    "With `subagents=inline` only the run's own events have an id: who resumes is told the subagents that are under way " +
+    "from their beginning again, with the same `seq`s. " +
     "`Last-Event-ID` wins over `after`: a reconnecting EventSource sends both, and only the first is current.",
   query: z.strictObject({
     after: position().default(0).describe("Only events with a seq above this."),
     limit: PAGE.limit,
+    subagents: expecting(z.literal("inline"), "inline")
+      .optional()
+      .describe("Of a stream: tells the runs that this one delegates inside, as AG-UI SUBAGENT events."),
   }),
   headers: z.object({ "last-event-id": position().optional().describe("Where the stream goes on.") }),
   answers: {

@@ -8,8 +8,6 @@ export interface Spent {
   readonly dollars: number;
 }
 
-export const NOTHING: Spent = { tokens: 0, dollars: 0 };
-
 export const UNITS = ["tokens", "dollars"] as const;
 export type Unit = (typeof UNITS)[number];
 

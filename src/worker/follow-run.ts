@@ -3,6 +3,8 @@ import type { ServerResponse } from "node:http";
 import { AppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
 import type { StreamEncoder } from "../protocols/encoder.ts";
+import { Family } from "../stream/family.ts";
+import type { Watch } from "../stream/viewer.ts";
 import { EncodedStream } from "../stream/encoded.ts";
 import { runNow, type RunKey } from "../stream/feeds.ts";
 import type { OwnDeps } from "./context.ts";
@@ -16,11 +18,13 @@ export interface StreamOptions {
   readonly onAbandon?: () => void;
   /** For clients of another protocol; then `after` is 0, as an encoder reads a journal from its beginning. */
   readonly encoder?: StreamEncoder;
+  /** Tells what the run delegates inside the stream. Its events up to `after`. */
+  readonly before?: readonly string[];
 }
 
 /** Streams the run's events as SSE from `after` on, and ends with the run's last event. */
-export function streamRun({ delivery, log }: OwnDeps, options: StreamOptions): void {
-  const { response, run, after, onAbandon, encoder } = options;
+export function streamRun({ delivery, log, engine }: OwnDeps, options: StreamOptions): void {
+  const { response, run, after, onAbandon, encoder, before } = options;
   // Gone while its run was being stored: there will be no close event to wait for.
   if (response.destroyed) return onAbandon?.();
   let ended = false;
@@ -31,17 +35,17 @@ export function streamRun({ delivery, log }: OwnDeps, options: StreamOptions): v
     stream.leave();
     return;
   }
-  const viewer = delivery.watch({
-    feed: delivery.feeds.run(run),
-    after,
-    sink: encoder ? new EncodedStream(stream, encoder) : stream,
-    onEnd: (error) => {
-      ended = true;
-      if (!error) return stream.end();
-      reportFailure(log, error, { run_id: run.run_id });
-      stream.cut();
-    },
-  });
+  const onEnd = (error?: unknown) => {
+    ended = true;
+    if (!error) return stream.end();
+    reportFailure(log, error, { run_id: run.run_id });
+    stream.cut();
+  };
+  const watch = (key: RunKey, rest: Omit<Watch, "feed">) => delivery.watch({ feed: delivery.feeds.run(key), ...rest });
+  const family = before && new Family({ stream, watch, run: (runId) => engine.run(runId) });
+  const sink = encoder ? new EncodedStream(stream, encoder) : stream;
+  const viewer = family ?? watch(run, { after, sink, onEnd });
+  family?.view(run, { after, before: before ?? [], onEnd });
   stream.onClose(() => {
     viewer.stop();
     // A stream that we end ourselves, to drain, is not the client's wish.

@@ -3,7 +3,7 @@ import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, RETRY_RUN, SHOW_RUN } from "../../a
 import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
 import { safeJson } from "../../core/json.ts";
-import { PAGE_CHARACTERS } from "../../core/limits.ts";
+import { MAX_PAGE_ROWS, PAGE_CHARACTERS } from "../../core/limits.ts";
 import { isOver, type Run } from "../../core/run.ts";
 import type { RunFilter } from "../../engine/engine.ts";
 import type { AppRouter } from "../app.ts";
@@ -29,7 +29,14 @@ export function runRoutes(router: AppRouter): void {
     const { name, after } = startOf(asked);
     const newest = await engine.lastEvent(run.run_id);
     assertResumable({ name, after, newest, of: `run ${run.run_id}` });
-    if (ctx.accepts("json", "text/event-stream") === "text/event-stream") return stream(ctx, deps, { run, after });
+    if (ctx.accepts("json", "text/event-stream") === "text/event-stream") {
+      const isInline = asked.query.subagents === "inline";
+      return stream(ctx, deps, {
+        run,
+        after,
+        ...(isInline && { before: await eventsUpTo(engine, run.run_id, after) }),
+      });
+    }
     const { limit } = asked.query;
     const events = await engine.events(run.run_id, after, { limit, characters: PAGE_CHARACTERS });
     const last = events.at(-1)?.seq ?? newest;
@@ -60,12 +67,34 @@ function runNotFound(runId: string): AppError {
   return new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`);
 }
 
-async function stream(ctx: Context, deps: OwnDeps, { run, after }: { run: Run; after: number }) {
+/** What a client that resumes has already: it says which delegated runs are under way. */
+async function eventsUpTo(engine: OwnDeps["engine"], runId: string, after: number): Promise<string[]> {
+  const known: string[] = [];
+  for (let seq = 0; seq < after;) {
+    const page = await engine.events(runId, seq, { limit: MAX_PAGE_ROWS, characters: PAGE_CHARACTERS });
+    const last = page.at(-1);
+    if (!last) break;
+    // Text says nothing of what was delegated.
+    known.push(
+      ...page.filter((row) => row.seq <= after && /^(CUSTOM|TOOL_CALL_RESULT)$/.test(row.type)).map(({ data }) => data),
+    );
+    seq = last.seq;
+  }
+  return known;
+}
+
+interface RunStream {
+  readonly run: Run;
+  readonly after: number;
+  readonly before?: readonly string[];
+}
+
+async function stream(ctx: Context, deps: OwnDeps, { run, after, before }: RunStream) {
   // 204 is how a server tells an EventSource that has everything not to reconnect (WHATWG HTML § 9.2.3).
   if (isOver(run.status) && (await deps.engine.events(run.run_id, after, { limit: 1 })).length === 0)
     return answer(204, undefined);
   ctx.respond = false;
-  streamRun(deps, { response: ctx.res, run, after });
+  streamRun(deps, { response: ctx.res, run, after, ...(before && { before }) });
   return TAKEN;
 }
 

@@ -1,0 +1,107 @@
+import { EventSchemas } from "@ag-ui/core/schemas";
+import { expect, test } from "vitest";
+import { defineAgents } from "../core/agent.ts";
+import { startCluster, type Cluster } from "../testing/cluster.ts";
+
+const agents = defineAgents({
+  lead: { model: "m", delegates: ["helper", "middle"] },
+  middle: { model: "m", delegates: ["helper"] },
+  helper: { model: "m" },
+});
+
+const tasks = (...works: readonly [agentId: string, message: string][]) =>
+  `/sim tool=delegate input=${JSON.stringify({ tasks: works.map(([agent_id, message]) => ({ agent_id, message })) })}`;
+
+interface Told {
+  readonly id: string | undefined;
+  readonly event: Record<string, unknown> & { readonly type: string; readonly subagentRunId?: string };
+}
+
+/** The whole stream of a run, with what it delegated inside. */
+async function inline({ client }: Cluster, runId: string, lastEventId?: string): Promise<Told[]> {
+  const headers = { Accept: "text/event-stream", ...(lastEventId !== undefined && { "Last-Event-ID": lastEventId }) };
+  const text = await (await client.fetch(`/api/runs/${runId}/events?subagents=inline`, { headers })).text();
+  return text
+    .split("\n\n")
+    .filter((part) => part.includes("data: "))
+    .map((part) => ({
+      id: /^id: (.*)$/m.exec(part)?.[1],
+      event: JSON.parse(/^data: (.*)$/m.exec(part)?.[1] ?? "") as Told["event"],
+    }));
+}
+
+const typesOf = (told: readonly Told[], subagentRunId: unknown) =>
+  told.filter(({ event }) => event.subagentRunId === subagentRunId).map(({ event }) => event.type);
+
+test("each delegated run is told whole between its delegation and the result of its call", async () => {
+  await using cluster = await startCluster({ agents });
+  const runId = await cluster.client.begin(tasks(["helper", "/sim tokens=2"], ["helper", "/sim status=400"]), {
+    agent_id: "lead",
+  });
+
+  const told = await inline(cluster, runId);
+
+  for (const { event } of told) expect(EventSchemas.safeParse(event).error).toBeUndefined();
+  const types = told.map(({ event }) => event.type);
+  const [first, second] = told.filter(({ event }) => event.type === "SUBAGENT_STARTED").map(({ event }) => event);
+  const call = told.find(({ event }) => event.type === "TOOL_CALL_START")?.event["toolCallId"];
+  expect(first).toMatchObject({ name: "helper", parentToolCallId: call });
+  expect(typesOf(told, first?.subagentRunId)).toEqual([
+    "SUBAGENT_STARTED",
+    "TEXT_MESSAGE_START",
+    ...Array(typesOf(told, first?.subagentRunId).filter((type) => type === "TEXT_MESSAGE_CONTENT").length).fill(
+      "TEXT_MESSAGE_CONTENT",
+    ),
+    "TEXT_MESSAGE_END",
+    "SUBAGENT_FINISHED",
+  ]);
+  expect(typesOf(told, second?.subagentRunId)).toEqual(["SUBAGENT_STARTED", "SUBAGENT_ERROR"]);
+  expect(types.lastIndexOf("SUBAGENT_FINISHED")).toBeLessThan(types.indexOf("TOOL_CALL_RESULT"));
+  expect(types.lastIndexOf("SUBAGENT_ERROR")).toBeLessThan(types.indexOf("TOOL_CALL_RESULT"));
+  expect(types.at(-1)).toBe("RUN_FINISHED");
+  // The run's own events are all there, and only they are positions.
+  const own = (await cluster.client.events(runId)).map(({ seq }) => String(seq));
+  expect(told.flatMap(({ id }) => id ?? [])).toEqual(own);
+});
+
+test("what a delegated run delegates in turn is told with its parent", async () => {
+  await using cluster = await startCluster({ agents });
+  const inner = tasks(["helper", "/sim tokens=1"]);
+  const runId = await cluster.client.begin(tasks(["middle", inner]), { agent_id: "lead" });
+
+  const told = await inline(cluster, runId);
+
+  const [middle, helper] = told.filter(({ event }) => event.type === "SUBAGENT_STARTED").map(({ event }) => event);
+  expect(middle).toMatchObject({ name: "middle" });
+  expect(helper).toMatchObject({ name: "helper", parentSubagentRunId: middle?.subagentRunId });
+  const ends = told.filter(({ event }) => event.type === "SUBAGENT_FINISHED").map(({ event }) => event.subagentRunId);
+  expect(ends).toEqual([helper?.subagentRunId, middle?.subagentRunId]);
+});
+
+test("whoever resumes is told the subagents under way from their beginning, and those that are done no more", async () => {
+  await using cluster = await startCluster({ agents });
+  const runId = await cluster.client.begin(tasks(["helper", "/sim tokens=2"]), { agent_id: "lead" });
+  const whole = await inline(cluster, runId);
+  const idOf = (type: string) => whole.find(({ event }) => event.type === type)?.id;
+  const waiting = whole.find(({ event }) => event["name"] === "evenkeel.waiting")?.id;
+
+  const underWay = await inline(cluster, runId, waiting);
+  const done = await inline(cluster, runId, idOf("TOOL_CALL_RESULT"));
+
+  expect(underWay[0]?.event.type).toBe("SUBAGENT_STARTED");
+  expect(underWay.map(({ event }) => event.type)).toContain("SUBAGENT_FINISHED");
+  expect(done.map(({ event }) => event.type)).not.toContain("SUBAGENT_STARTED");
+});
+
+test("a canceled run ends after what it delegated, and a page without `subagents` is as before", async () => {
+  await using cluster = await startCluster({ agents });
+  const runId = await cluster.client.begin(tasks(["helper", "/sim tokens=100000 rate=20"]), { agent_id: "lead" });
+  const streaming = inline(cluster, runId);
+  await expect.poll(async () => (await cluster.engine.runs({ limit: 5, parentRunId: runId })).items.length).toBe(1);
+
+  await cluster.client.post(`/api/runs/${runId}/cancel`);
+
+  const types = (await streaming).map(({ event }) => event.type);
+  expect(types.slice(-2)).toEqual(["SUBAGENT_ERROR", "RUN_FINISHED"]);
+  expect((await cluster.client.events(runId)).map(({ type }) => type).join()).not.toContain("SUBAGENT");
+});

@@ -1,0 +1,224 @@
+/**
+ * A run's stream with the runs that it delegated told inside: AG-UI's SUBAGENT events, and what the subagents say between
+ * them, marked with `subagentRunId`. Each run is a viewer of its own feed; this file only orders what they write into one
+ * stream. A subagent is told from its delegation on, and to its end before the result of its call. Made by `follow-run.ts`.
+ *
+ * Only the run's own events have an SSE id. Whoever resumes is told the subagents that are under way from their
+ * SUBAGENT_STARTED on again, with the same `seq`s: the pair of `subagentRunId` and `seq` names an event.
+ */
+import type { RunEvent } from "../core/event.ts";
+import { isTerminal } from "../core/event.ts";
+import type { Run } from "../core/run.ts";
+import type { RunKey } from "./feeds.ts";
+import type { Frame } from "./frame.ts";
+import type { SseStream } from "./sse.ts";
+import type { Sink, Viewer, Watch } from "./viewer.ts";
+
+export interface FamilyOptions {
+  readonly stream: SseStream;
+  readonly run: (runId: string) => Promise<Run | undefined>;
+  /** Begins to view a run's feed. */
+  readonly watch: (run: RunKey, watch: Omit<Watch, "feed">) => Viewer;
+}
+
+type StoredEvent = RunEvent & { readonly seq: number; readonly timestamp: number };
+
+export class Family {
+  readonly #options: FamilyOptions;
+  // Bounded by MAX_DELEGATED_RUNS.
+  readonly #viewers = new Set<Viewer>();
+  #isStopped = false;
+
+  constructor(options: FamilyOptions) {
+    this.#options = options;
+  }
+
+  /** @param before the run's events up to and with `after`: what it had delegated by then */
+  view(run: RunKey, { after, before, onEnd }: Omit<Watch, "feed" | "sink"> & { before: readonly string[] }): void {
+    const branch = new Branch(this, this.#options.stream, undefined);
+    branch.resume(before.map((json) => JSON.parse(json) as StoredEvent));
+    this.#watch(run, { after, sink: branch, onEnd });
+  }
+
+  /** A run was delegated: it is told until its end, and then `onOver` is called. Never rejects. */
+  async branch(runId: string, about: Delegation, onOver: () => void): Promise<void> {
+    const { stream } = this.#options;
+    const run = await this.#options.run(runId).catch(() => undefined);
+    if (this.#isStopped) return;
+    const gone = () => {
+      stream.send(line({ type: "SUBAGENT_ERROR", subagentRunId: runId, message: "The run was deleted." }));
+      onOver();
+    };
+    if (!run) return gone();
+    const sink = new Branch(this, stream, { ...about, runId, agentId: run.agent_id });
+    this.#watch(run, { after: 0, sink, onEnd: (error) => (error ? gone() : onOver()) });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const viewer of this.#viewers) viewer.stop();
+  }
+
+  #watch(run: RunKey, watch: Omit<Watch, "feed" | "sink"> & { readonly sink: Branch }): void {
+    const viewer = this.#options.watch(run, {
+      ...watch,
+      onEnd: (error) => {
+        this.#viewers.delete(viewer);
+        if (error) watch.onEnd(error);
+        else watch.sink.whenTold(() => watch.onEnd());
+      },
+    });
+    this.#viewers.add(viewer);
+  }
+}
+
+/** Where a subagent comes from. */
+interface Delegation {
+  readonly parentToolCallId: string;
+  readonly parentSubagentRunId?: string;
+}
+
+interface Subagent extends Delegation {
+  readonly runId: string;
+  readonly agentId: string;
+}
+
+/** The sink of one run. It holds back a result, and an end, while what was delegated for it is still told. */
+class Branch implements Sink {
+  readonly #family: Family;
+  readonly #stream: SseStream;
+  readonly #self: Subagent | undefined;
+  /** Delegated runs that are told, by the call that waits for them. */
+  readonly #open = new Map<string, Set<string>>();
+  readonly #told = new Set<string>();
+  // The rest of what was written when something had to be held back. Bounded by one write of the viewer.
+  #held: Frame[] = [];
+  /** The viewer goes on, or its end is told. It asks `full` again. */
+  #resume: (() => void) | undefined;
+
+  constructor(family: Family, stream: SseStream, self: Subagent | undefined) {
+    this.#family = family;
+    this.#stream = stream;
+    this.#self = self;
+  }
+
+  get full(): boolean {
+    return this.#held.length > 0 || this.#stream.full;
+  }
+
+  /** The client has these events already: what was delegated without a result yet is told again. */
+  resume(events: readonly StoredEvent[]): void {
+    const pending = new Map<string, Delegated>();
+    for (const event of events) {
+      const delegated = delegatedBy(event);
+      if (delegated) pending.set(delegated.runId, delegated);
+      if (event.type !== "TOOL_CALL_RESULT") continue;
+      for (const [runId, { toolCallId }] of pending) if (toolCallId === event.toolCallId) pending.delete(runId);
+    }
+    for (const delegated of pending.values()) this.#begin(delegated);
+  }
+
+  write(frames: readonly Frame[]): void {
+    for (const [index, frame] of frames.entries()) {
+      const event = JSON.parse(frame.json) as StoredEvent;
+      if (this.#waitsFor(event)) {
+        this.#held = frames.slice(index);
+        return;
+      }
+      this.#tell(frame, event);
+      const delegated = delegatedBy(event);
+      if (delegated) this.#begin(delegated);
+    }
+  }
+
+  /** Calls back when nothing is held back any more. */
+  whenTold(then: () => void): void {
+    if (this.#held.length === 0) then();
+    else this.#resume = then;
+  }
+
+  gap(after: number, next: number): void {
+    if (!this.#self) this.#stream.gap(after, next);
+  }
+
+  onDrain(resume: () => void): void {
+    if (this.#held.length > 0) this.#resume = resume;
+    else this.#stream.onDrain(resume);
+  }
+
+  #begin({ runId, toolCallId }: Delegated): void {
+    if (this.#told.has(runId)) return;
+    this.#told.add(runId);
+    const calls = this.#open.get(toolCallId) ?? new Set();
+    this.#open.set(toolCallId, calls.add(runId));
+    const about = { parentToolCallId: toolCallId, ...(this.#self && { parentSubagentRunId: this.#self.runId }) };
+    void this.#family.branch(runId, about, () => {
+      calls.delete(runId);
+      this.#release();
+    });
+  }
+
+  #waitsFor(event: StoredEvent): boolean {
+    if (event.type === "TOOL_CALL_RESULT") return (this.#open.get(event.toolCallId)?.size ?? 0) > 0;
+    return isTerminal(event.type) && [...this.#open.values()].some(({ size }) => size > 0);
+  }
+
+  #release(): void {
+    const held = this.#held;
+    this.#held = [];
+    this.write(held);
+    if (this.#held.length > 0 || !this.#resume) return;
+    const resume = this.#resume;
+    this.#resume = undefined;
+    resume();
+  }
+
+  #tell(frame: Frame, event: StoredEvent): void {
+    if (!this.#self) this.#stream.write([frame]);
+    else {
+      const told = asSubagent(event, this.#self);
+      if (told) this.#stream.send(line(told));
+    }
+  }
+}
+
+interface Delegated {
+  readonly runId: string;
+  readonly toolCallId: string;
+}
+
+function delegatedBy(event: StoredEvent): Delegated | undefined {
+  if (event.type !== "CUSTOM" || event.name !== "evenkeel.waiting") return undefined;
+  const { run_id: runId, tool_call_id: toolCallId } = event.value as { run_id?: string; tool_call_id?: string };
+  return runId !== undefined && toolCallId !== undefined ? { runId, toolCallId } : undefined;
+}
+
+/** Undefined for what a subagent does not tell: its steps, and our own events but the ones that make messages void. */
+function asSubagent(event: StoredEvent, { runId, agentId, ...about }: Subagent): object | undefined {
+  const { seq, timestamp } = event;
+  const subagentRunId = runId;
+  switch (event.type) {
+    case "RUN_STARTED":
+      return { seq, timestamp, type: "SUBAGENT_STARTED", subagentRunId, name: agentId, ...about };
+    case "RUN_FINISHED": {
+      const { outcome, result } = event;
+      if (outcome?.type === "cancelled")
+        return { seq, timestamp, type: "SUBAGENT_ERROR", subagentRunId, code: "CANCELED", message: "It was canceled." };
+      return { seq, timestamp, type: "SUBAGENT_FINISHED", subagentRunId, outcome: { type: "success" }, result };
+    }
+    case "RUN_ERROR":
+      return { seq, timestamp, type: "SUBAGENT_ERROR", subagentRunId, code: event.code, message: event.message };
+    case "STEP_STARTED":
+    case "STEP_FINISHED":
+      return undefined;
+    case "CUSTOM":
+      return event.name === "evenkeel.attempt" ? { ...event, subagentRunId } : undefined;
+    default:
+      return { ...event, subagentRunId };
+  }
+}
+
+/** Without an id: it is no position of the run's own. */
+function line(event: object): string {
+  return `data: ${JSON.stringify(event)}\n\n`;
+}

@@ -64,7 +64,10 @@ export interface Engine {
   /** Appends a notice to the activity feed. */
   post(activity: NewActivity): Promise<Activity>;
 
-  /** Removes a thread with all its runs, events and activities. Rejects with THREAD_BUSY while a run is under way. */
+  /**
+   * Removes a thread with its runs, what they delegated, and all events and activities of these. On return nobody finds
+   * them any more; their rows go in batches with `maintain`. Rejects with THREAD_BUSY while one of the runs is under way.
+   */
   deleteThread(threadId: string): Promise<boolean>;
 
   // ── Owners ───────────────────────────────────────────────────────────────────────────────────

@@ -158,7 +158,7 @@ function testRepeat(open: OpenEngine): void {
     });
   });
 
-  test.each(["over", "to be canceled", "deleted"])(
+  test.each(["over", "to be canceled"])(
     "a repeat of a delegated run returns it although its parent is %s, so that a crash loses no result",
     async (state) => {
       await using data = await open();
@@ -168,7 +168,6 @@ function testRepeat(open: OpenEngine): void {
       await complete(data.engine, await claimNext(data.engine));
       if (state === "to be canceled") await data.engine.cancel(parent.run.run_id);
       else await complete(data.engine, parent);
-      if (state === "deleted") await data.engine.deleteThread("thread");
 
       const again = await data.engine.enqueue(request);
 
@@ -349,20 +348,22 @@ function testLists(open: OpenEngine): void {
     expect(await listed()).toEqual(["a"]);
   });
 
-  test("deleting the parent's thread leaves the delegated run readable", async () => {
+  test("deleting a thread deletes what its runs delegated, at every depth, and nothing else", async () => {
     await using data = await open();
-    const parent = await start(data.engine, { threadId: "thread" });
-    await delegate(data.engine, parent.run);
-    const child = await claimNext(data.engine);
-    await complete(data.engine, child);
-    await complete(data.engine, parent);
-    const before = await data.engine.run(child.run.run_id);
+    const [top, child, grandchild] = await lineOf(data.engine, 2);
+    const other = await enqueue(data.engine);
+    for (const run of [grandchild, child, top]) {
+      const step = { runId: run?.run_id ?? "", fence: 1, events: [] };
+      await data.engine.settle(step, { status: "completed", reply: "done" });
+    }
 
-    await data.engine.deleteThread("thread");
+    expect(await data.engine.deleteThread(top?.thread_id ?? "")).toBe(true);
 
-    expect(before).toMatchObject({ status: "completed", parent_run_id: parent.run.run_id });
-    expect(await data.engine.run(child.run.run_id)).toEqual(before);
-    expect(await data.engine.history(child.run.run_id)).toHaveLength(1);
+    for (const run of [top, child, grandchild]) {
+      expect(await data.engine.run(run?.run_id ?? "")).toBeUndefined();
+      expect(await data.engine.thread(run?.thread_id ?? "")).toBeUndefined();
+    }
+    expect(await data.engine.run(other.run_id)).toEqual(other);
   });
 }
 

@@ -32,11 +32,15 @@ import { Followers } from "./followers.ts";
 import { Journal } from "./journal.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
+import { Removal } from "./removal.ts";
 import { ownerKey } from "./rows.ts";
 import { readSpending, SpendingBook } from "./spending.ts";
 import { SharedTexts } from "./shared.ts";
-import { deleteThread, endedEphemeral } from "./thread.ts";
+import { endedEphemeral } from "./thread.ts";
 import { Writer } from "./writer.ts";
+
+/** Batches of rows of removed runs that one `maintain` deletes. */
+const SWEEPS_A_SECOND = 100;
 
 export interface SqliteConnections {
   readonly path: string;
@@ -55,6 +59,9 @@ export class SqliteEngine implements Engine {
   readonly #followers: Followers;
   readonly #checkpointer: Checkpointer;
   readonly #clock: LeaseClock;
+  readonly #removal: Removal;
+  /** On the reading connection. */
+  readonly #removals: Removal;
   readonly #shared: SharedTexts;
   readonly #spending: SpendingBook;
   #lastActivity: Promise<number> | undefined;
@@ -71,6 +78,8 @@ export class SqliteEngine implements Engine {
     this.#followers = new Followers(reading, `${path}-wal`);
     this.#checkpointer = new Checkpointer(writing);
     this.#clock = new LeaseClock(writing);
+    this.#removal = new Removal(writing);
+    this.#removals = new Removal(reading);
     this.#shared = new SharedTexts(connections);
   }
 
@@ -90,14 +99,21 @@ export class SqliteEngine implements Engine {
     return this.#writer.run(() => this.#journal.insertActivity(activity, {}));
   }
 
-  deleteThread(threadId: string) {
-    return this.#writer.run(() => {
-      const owner = deleteThread(this.#connections.writing, threadId);
-      if (owner === undefined) return false;
-      // Also what tells those who cache the feed that it has changed.
-      this.#journal.insertActivity({ type: "thread.deleted", detail: { thread_id: threadId } }, { principal: owner });
-      return true;
-    });
+  async deleteThread(threadId: string) {
+    for (let isFirst = true; ; isFirst = false) {
+      const hidden = await this.#writer.run(() => this.#hideThread(threadId));
+      if (!hidden) return !isFirst;
+      if (hidden.isDone) return true;
+    }
+  }
+
+  #hideThread(threadId: string) {
+    const hidden = this.#removal.hide(threadId);
+    const detail = { thread_id: threadId };
+    // Also what tells those who cache the feed that it has changed.
+    if (hidden?.isDone)
+      this.#journal.insertActivity({ type: "thread.deleted", detail }, { principal: hidden.principal });
+    return hidden;
   }
 
   async claim(request: { owner: Owner; limit: number; leaseMs: number }) {
@@ -222,6 +238,7 @@ export class SqliteEngine implements Engine {
       await this.#tick();
       await this.#checkpointer.run();
       await this.#removeEphemeral();
+      await this.#sweep();
     } catch (error) {
       throw storageError(error);
     }
@@ -229,10 +246,21 @@ export class SqliteEngine implements Engine {
 
   /** Looks first: an idle server must not take the write lock every second. */
   async #removeEphemeral(): Promise<void> {
-    const { reading, writing } = this.#connections;
-    const ended = endedEphemeral(reading, Date.now());
+    const ended = endedEphemeral(this.#connections.reading, Date.now());
     if (ended.length === 0) return;
-    await this.#writer.run(() => ended.forEach((threadId) => deleteThread(writing, threadId)));
+    for (const threadId of ended) {
+      while ((await this.#writer.run(() => this.#removal.hide(threadId)))?.isDone === false);
+    }
+  }
+
+  /** A little at a time: between two batches others write. */
+  async #sweep(): Promise<void> {
+    const now = Date.now();
+    if (!this.#removals.isPending(now)) return;
+    for (let batches = 0; batches < SWEEPS_A_SECOND; batches += 1) {
+      if (!(await this.#writer.run(() => this.#removal.sweep()))) break;
+    }
+    await this.#writer.run(() => this.#removal.forget(now));
   }
 
   async close(): Promise<void> {

@@ -226,6 +226,7 @@ const UNDO = [
    ALTER TABLE runs DROP COLUMN delegated_dollars; ALTER TABLE runs DROP COLUMN reserved_tokens;
    ALTER TABLE runs DROP COLUMN reserved_dollars`,
   "ALTER TABLE runs DROP COLUMN asked; ALTER TABLE runs DROP COLUMN output",
+  "DROP INDEX removals_left; ALTER TABLE removals DROP COLUMN done",
 ];
 
 function goBackTo(path: string, schema: number): void {

@@ -184,27 +184,7 @@ function statements(db: DatabaseSync) {
       `SELECT seq, type, data FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq ${LIMIT}`,
     ),
     lastEvent: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?)"),
-    threads: db.prepare(`${THREAD} WHERE t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC ${LIMIT}`),
-    ownThreads: db.prepare(
-      `${THREAD} WHERE t.principal = ? AND t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC ${LIMIT}`,
-    ),
-    principalOf: db.prepare(PRINCIPAL),
-    thread: db.prepare(`${THREAD} WHERE t.id = ?`),
-    messages: db.prepare(
-      `SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = :thread ` +
-        "AND (m.run_n, m.idx) < (:run, :index) ORDER BY m.run_n DESC, m.idx DESC LIMIT (0 + :limit)",
-    ),
-    // The first message of the run before, if that failed: a person may have sent it again.
-    failedBefore: db.prepare(
-      "SELECT r.status, r.finish_reason, r.error ->> 'code' AS error_code, r.fence, m.role, m.content, " +
-        "EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried FROM runs r " +
-        "JOIN messages m ON m.run_n = r.n AND m.idx = 0 WHERE r.status = 'failed' AND r.n = " +
-        "(SELECT n FROM runs WHERE thread_id = ? AND n < ? ORDER BY n DESC LIMIT 1)",
-    ),
-    history: db.prepare(
-      `SELECT ${TURN} FROM runs last JOIN messages m ON m.thread_id = last.thread_id AND m.run_n <= last.n ` +
-        "JOIN runs r ON r.n = m.run_n WHERE last.id = ? ORDER BY m.run_n, m.idx",
-    ),
+    ...threadStatements(db),
     toolCalls: db.prepare(
       "SELECT run_n, step, id, name, effects, result FROM tool_calls WHERE run_n = (SELECT n FROM runs WHERE id = ?)",
     ),
@@ -226,6 +206,32 @@ function statements(db: DatabaseSync) {
     ),
     counts: db.prepare(
       "SELECT status, count(*) AS runs FROM runs WHERE status IN ('queued', 'running') GROUP BY status",
+    ),
+  } satisfies Record<string, StatementSync>;
+}
+
+function threadStatements(db: DatabaseSync) {
+  return {
+    threads: db.prepare(`${THREAD} WHERE t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC ${LIMIT}`),
+    ownThreads: db.prepare(
+      `${THREAD} WHERE t.principal = ? AND t.last_run > 0 AND t.last_run < ? ORDER BY t.last_run DESC ${LIMIT}`,
+    ),
+    principalOf: db.prepare(PRINCIPAL),
+    thread: db.prepare(`${THREAD} WHERE t.id = ?`),
+    messages: db.prepare(
+      `SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = :thread ` +
+        "AND (m.run_n, m.idx) < (:run, :index) ORDER BY m.run_n DESC, m.idx DESC LIMIT (0 + :limit)",
+    ),
+    // The first message of the run before, if that failed: a person may have sent it again.
+    failedBefore: db.prepare(
+      "SELECT r.status, r.finish_reason, r.error ->> 'code' AS error_code, r.fence, m.role, m.content, " +
+        "EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried FROM runs r " +
+        "JOIN messages m ON m.run_n = r.n AND m.idx = 0 WHERE r.status = 'failed' AND r.n = " +
+        "(SELECT n FROM runs WHERE thread_id = ? AND n < ? ORDER BY n DESC LIMIT 1)",
+    ),
+    history: db.prepare(
+      `SELECT ${TURN} FROM runs last JOIN messages m ON m.thread_id = last.thread_id AND m.run_n <= last.n ` +
+        "JOIN runs r ON r.n = m.run_n WHERE last.id = ? ORDER BY m.run_n, m.idx",
     ),
   } satisfies Record<string, StatementSync>;
 }

@@ -241,6 +241,11 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN asked TEXT;
   ALTER TABLE runs ADD COLUMN output TEXT;
   `,
+  // 17: rows of deleted runs go in batches
+  `
+  ALTER TABLE removals ADD COLUMN done INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX removals_left ON removals (n) WHERE done = 0;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -57,7 +57,7 @@ test("config/access.ts is read, with what it does not say filled in", async () =
     'import { defineAccess } from "CORE/access.ts";\nexport const access = defineAccess({ allowedOrigins: ["https://a.example"] });',
   );
 
-  expect(access).toMatchObject({ allowedOrigins: ["https://a.example"], keys: [], limits: { requests: 100 } });
+  expect(access).toMatchObject({ allowedOrigins: ["https://a.example"], keys: [], limits: { requests: 1_000 } });
 });
 
 test("a config/access.ts that exports something else is told what to export", async () => {

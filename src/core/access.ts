@@ -37,13 +37,16 @@ const PROVIDER = section({
   role: role().default("client"),
 });
 
-/** What each principal with the role client may have at once, in each worker but for the runs. */
+/**
+ * What each principal with the role client may have at once, in each worker but for the runs. Wide enough for an
+ * application that asks for all its users with one key; narrow them where every user has a token.
+ */
 const LIMITS = section({
   /** Requests under way, streams among them. */
-  requests: wholeNumber().default(100),
-  sockets: wholeNumber().default(20),
+  requests: wholeNumber().default(1_000),
+  sockets: wholeNumber().default(100),
   /** Runs that wait in the queue. */
-  queuedRuns: wholeNumber().default(100),
+  queuedRuns: wholeNumber().default(1_000),
 });
 
 const ACCESS = section({

@@ -1,34 +1,9 @@
 /** Options, headers and tools of the API, from the configuration to what the endpoint gets and the thread keeps. */
-import { once } from "node:events";
-import { createServer, type IncomingHttpHeaders } from "node:http";
-import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { defineAgents } from "../core/agent.ts";
 import { startCluster } from "../testing/cluster.ts";
 import { problemsOf } from "../testing/journal.ts";
-
-/** Passes requests on to `target`, and keeps what they say. */
-async function startTap(target: () => string) {
-  const seen: { body: Record<string, unknown>; headers: IncomingHttpHeaders }[] = [];
-  const server = createServer((request, response) => {
-    void Array.fromAsync(request).then(async (chunks) => {
-      const text = Buffer.concat(chunks).toString();
-      seen.push({ body: JSON.parse(text) as Record<string, unknown>, headers: request.headers });
-      const headers = { "x-api-key": "any", "content-type": "application/json" };
-      const answer = await fetch(`${target()}${request.url}`, { method: "POST", headers, body: text });
-      response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" });
-      response.end(await answer.text());
-    });
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const dispose = async () => {
-    server.close();
-    server.closeAllConnections();
-    await once(server, "close");
-  };
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { url, seen, [Symbol.asyncDispose]: dispose };
-}
+import { startTap } from "../testing/tap.ts";
 
 test("options and headers of an agent go with its calls, and the server's own fields win", async () => {
   let simulator = "";

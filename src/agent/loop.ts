@@ -46,7 +46,7 @@ export async function runLoop(options: LoopOptions): Promise<Ending> {
   try {
     return await loop.run();
   } catch (error) {
-    return brokenOff(error, attempts, { usage: loop.usage, model: options.agent.model });
+    return brokenOff(error, attempts, { usage: loop.usage, model: options.choice.model });
   }
 }
 
@@ -232,7 +232,7 @@ class Loop {
   }
 
   #answer(content: Answer["content"]): Message {
-    return { role: "assistant", content, model: this.#options.agent.model };
+    return { role: "assistant", content, model: this.#options.choice.model };
   }
 
   /** A step is over: it counts, whatever happens to the run. */

@@ -4,6 +4,7 @@ import type { Log } from "../observe/log.ts";
 import type { Answer } from "./answer.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Caching } from "./caching.ts";
+import type { ModelChoice } from "./model-choice.ts";
 import { callModel, type ModelAccess } from "./model.ts";
 import { requestOf, type Prompt } from "./request.ts";
 import type { Tools } from "./tools/invoke.ts";
@@ -12,6 +13,7 @@ export interface Asking {
   readonly agent: PreparedAgent;
   readonly tools: Tools;
   readonly model: ModelAccess;
+  readonly choice: ModelChoice;
   readonly attempts: Attempts;
   readonly caching: Caching;
   readonly log: Log;
@@ -22,10 +24,25 @@ type Question = Pick<Prompt, "messages" | "more" | "mayCallTools">;
 
 /** @throws what `callModel` throws */
 export async function ask(asking: Asking, question: Question): Promise<Answer> {
-  const { agent, tools, attempts, caching, log } = asking;
+  const { choice, attempts } = asking;
+  try {
+    return await askChosen(asking, question);
+  } catch (error) {
+    if (!choice.fallBack(error)) throw error;
+    const reason = `${(error as Error).message} ${choice.model} is asked instead.`;
+    attempts.retry({ attempt: 1, reason, wait_ms: 0 });
+    return askChosen(asking, question);
+  }
+}
+
+async function askChosen(asking: Asking, question: Question): Promise<Answer> {
+  const { tools, attempts, caching, log, choice } = asking;
+  const agent = { ...asking.agent, model: choice.model };
+  const messages = choice.forThis(question.messages);
   const call = (isCached: boolean) => {
-    const params = requestOf({ agent, tools, ...question, isCached });
-    return callModel({ ...asking.model, params, attempts, signal: asking.signal });
+    const params = requestOf({ agent, tools, ...question, messages, isCached });
+    const { governor, maxAttempts } = choice;
+    return callModel({ ...asking.model, governor, maxAttempts, params, attempts, signal: asking.signal });
   };
   const isCached = caching.isOn(agent);
   try {

@@ -47,6 +47,8 @@ export interface ModelAccess {
 }
 
 export interface ModelCall extends ModelAccess {
+  /** Without one it is tried for as long as the run has time. */
+  readonly maxAttempts?: number;
   readonly params: MessageCreateParamsStreaming;
   readonly attempts: Attempts;
   /** The run's: aborting it closes the model's socket at once. */
@@ -72,7 +74,7 @@ export async function callModel(call: ModelCall): Promise<Answer> {
       if (!failure.retryable) throw new AppError(failure.code, sentence(failure.reason), { cause: error });
       const waitMs = waitBefore(attempt, failure);
       const isLate = waitMs >= call.deadline - performance.now();
-      if (isLate || brokenAnswers === MAX_BROKEN_ANSWERS) {
+      if (isLate || brokenAnswers === MAX_BROKEN_ANSWERS || attempt === call.maxAttempts) {
         const late = isLate ? `; the run has no time left for another one in ${Math.ceil(waitMs / 1000)} s` : "";
         const attempts = `after ${attempt} attempt${attempt === 1 ? "" : "s"}`;
         throw new AppError(failure.code, sentence(`${attempts}, ${failure.reason}${late}`), { cause: error });

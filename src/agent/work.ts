@@ -15,6 +15,7 @@ import type { Caching } from "./caching.ts";
 import { brokenOff, type Ending } from "./ending.ts";
 import { runJob } from "./run-job.ts";
 import { runLoop } from "./loop.ts";
+import { ModelChoice } from "./model-choice.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Patience } from "./model.ts";
 import type { Parking } from "./parking.ts";
@@ -112,7 +113,8 @@ async function runWithinTime(
   if (agent.delegates.length > 0) tools.set(DELEGATE, delegateTool({ agent, agents, engine, journal, parking }));
   using time = new RunTime({ run, spentMs }, agent, abort);
   const { signal } = abort;
-  const governor = governors.of(agent.model);
+  const choice = new ModelChoice(agent, (name) => governors.of(name));
+  const { governor } = choice;
   const rank = run.parent_run_id === null ? RANKS.interactive : RANKS.delegated;
   const refreshTools = liveTools(tools, agent.mcp, deps.mcp);
   // The first step may be a tool's: of a run that was taken over.
@@ -124,7 +126,7 @@ async function runWithinTime(
   const prepared = await prepareAgent(agent, run, signal);
   const askBudget = budgetOf({ run, fence, agent: prepared, engine, parking, journal });
   const parts = { run, agent: prepared, engine, askBudget, tools, refreshTools, parking, takeTurn, model, journal };
-  return await runLoop({ ...parts, asked, caching, log, signal, late });
+  return await runLoop({ ...parts, choice, asked, caching, log, signal, late });
 }
 
 function billOf(agent: Agent | undefined): Bill | undefined {

@@ -81,6 +81,8 @@ const AGENT = section({
   request: apiOptions().optional(),
   /** HTTP headers of its model calls. */
   headers: httpHeaders().optional(),
+  /** Asked for the rest of a run once `model` has failed three times in one call. */
+  fallbackModel: text("to be the name of a model").optional(),
   /** False for an endpoint that does not know `cache_control`. By default prompts are cached. */
   cache: flag().default(true),
   /** What may be spent: by one run with what it delegates, by all runs in a day of UTC, and by those of each principal. */

@@ -1,0 +1,40 @@
+/** A model that is down, and the one that its agent falls back to. */
+import { expect, test } from "vitest";
+import { defineAgents } from "../core/agent.ts";
+import { startCluster } from "../testing/cluster.ts";
+import { problemsOf } from "../testing/journal.ts";
+import { startTap } from "../testing/tap.ts";
+
+test("after three failures the fallback is asked, for the rest of the run, without the thinking of the other", async () => {
+  let simulator = "";
+  let isDown = false;
+  await using tap = await startTap(
+    () => simulator,
+    ({ body }) => isDown && body["model"] === "primary",
+  );
+  const agents = defineAgents({ assistant: { model: "primary", fallbackModel: "spare", tools: ["calculate"] } });
+  await using cluster = await startCluster({ agents, modelUrl: tap.url });
+  simulator = cluster.simulator.url;
+  await cluster.client.chat("/sim thinking=2 tokens=1", { thread_id: "thread" });
+  isDown = true;
+
+  const { body } = await cluster.client.chat('/sim tokens=1 tool=calculate input={"expression":"6*7"}', {
+    thread_id: "thread",
+  });
+
+  expect(body).toMatchObject({ status: "completed", reply: "tok1" });
+  expect(tap.seen.slice(1).map((request) => request.body["model"])).toEqual([
+    "primary",
+    "primary",
+    "primary",
+    "spare",
+    "spare",
+  ]);
+  expect(JSON.stringify(tap.seen.at(1)?.body)).toContain('"type":"thinking"');
+  expect(JSON.stringify(tap.seen.at(-1)?.body)).not.toContain('"type":"thinking"');
+  const events = await cluster.client.events(body.run_id);
+  expect(problemsOf(events)).toEqual([]);
+  expect(JSON.stringify(events)).toContain("spare is asked instead");
+  const { body: thread } = await cluster.client.get("/api/threads/thread");
+  expect(JSON.stringify(thread)).toContain('"model":"spare"');
+});

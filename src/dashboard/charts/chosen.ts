@@ -1,4 +1,4 @@
-/** Whose figures the charts of processes show; one choice for all of them, kept while the page is open. */
+/** The process whose figures the charts show; one choice for all of them, kept while the page is open. */
 import { signal } from "@preact/signals";
 
 /** As `nameOf` names it: by kind and id, so that it outlives the process. Null: the worst of each kind. */

@@ -7,7 +7,7 @@ import { chosenProcess } from "./chosen.ts";
 export function ProcessChoice() {
   const chosen = chosenProcess.value;
   const names = latest.value?.processes.map(nameOf) ?? [];
-  // One that is not there any more stays chosen until somebody chooses again.
+  // A process that is gone stays chosen until somebody chooses again.
   const all = chosen === null || names.includes(chosen) ? names : [...names, chosen];
   // Not by the value of the select: that is set anew with each snapshot, also beneath somebody who is choosing.
   return (

@@ -47,7 +47,7 @@ async function send(path: string, init: RequestInit): Promise<{ response: Respon
     const response = await fetch(`.${path}`, { ...init, signal });
     return { response, text: await response.text() };
   } catch (error) {
-    // Who gave up wants to hear that; for whoever waited in vain the server is as good as gone.
+    // A caller that aborted gets its own reason; after a timeout the server is as good as gone.
     const isTimeout = (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError";
     if (signal.aborted && !isTimeout) throw error;
     throw new ApiError({ code: "UNREACHABLE", status: 0, detail: "The server cannot be reached." });

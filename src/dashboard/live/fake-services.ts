@@ -12,7 +12,7 @@ export class FakeServices implements Services {
   /** Paths of all requests, in order; a test may empty it. */
   requests: string[] = [];
   readonly calls: CallOp[] = [];
-  /** Those that stand now. */
+  /** Subscriptions that stand now. */
   readonly subscriptions = new Set<FakeSubscription>();
   /** How many were given back. */
   ended = 0;

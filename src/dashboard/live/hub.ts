@@ -9,7 +9,7 @@ import type { CallOp, ChannelRequest, FromHub, ToHub } from "./messages.ts";
 
 /** What the server allows a socket. Above it a subscription is refused here, with the same words. */
 const MAX_SUBSCRIPTIONS = 256;
-/** Of those, kept for the processes, which every tab watches: without them a tab would show as lost. */
+/** Part of MAX_SUBSCRIPTIONS is kept for the processes, which every tab watches: without them a tab would show as lost. */
 const ROOM_FOR_PROCESSES = 32;
 const MAX_CALLS = 256;
 /** Of the server, too: for a larger frame it closes the socket, with everybody's subscriptions. */
@@ -200,7 +200,7 @@ export class Hub {
       this.#end(id);
       return this.#startAnew(subscription);
     }
-    // Who asked for live events only still wants those that come while the connection is lost.
+    // A subscription to live events only still wants the events that come while the connection is lost.
     subscription.seq ??= seq;
     tab.send({ type: "ready", key, seq });
   }

@@ -12,5 +12,5 @@ export interface Services {
 
 export type Live = Services["live"];
 
-/** Those of this page. */
+/** The services of this page. */
 export const services: Services = { api: { get: getJson, send: sendJson }, live: { subscribe, call } };

@@ -32,7 +32,7 @@ const NAMED: Readonly<Record<string, string>> = {
   pound: "£",
   sect: "§",
   para: "¶",
-  // Those a hostile link hides behind: resolved so that what is checked is what a browser would see.
+  // A hostile link hides behind these entities: resolve them, so that `safeHref` checks the URL that a browser would see.
   colon: ":",
   sol: "/",
   Tab: "\t",

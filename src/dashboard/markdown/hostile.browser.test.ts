@@ -171,7 +171,7 @@ function threads(): string[][] {
 }
 
 async function expectHarmless(page: Page): Promise<void> {
-  // What is folded is in the document already; opening it draws it as well.
+  // Folded items are in the document already; opening them draws them as well.
   await page.evaluate(() => {
     for (const details of document.querySelectorAll("details")) details.open = true;
   });

@@ -70,7 +70,7 @@ function shown({ tokens, rest }: Lexed): unknown[] {
   return [tokens.map(({ type, raw }) => ({ type, raw })), parts, rest];
 }
 
-/** What is shown when `second` comes too soon after `first` to be lexed. */
+/** The text that is shown when `second` comes too soon after `first` to be lexed. */
 function resting(first: string, second: string): unknown[] {
   const lexer = new LiveLexer();
   lexer.update(first, 0);

@@ -89,7 +89,7 @@ function boundedTokenizer(): Tokenizer {
   return tokenizer;
 }
 
-/** What is not taken as a table becomes a paragraph. */
+/** A table beyond the bound becomes a paragraph. */
 function boundedTable(tokenizer: Tokenizer): Tokenizer["table"] {
   const find = tokenizer.table.bind(tokenizer);
   let left = MAX_CELLS;
@@ -119,7 +119,7 @@ function bounded<A extends unknown[], R>(depth: { left: number }, find: (...args
 const REST_FACTOR = 8;
 
 export interface Lexed {
-  /** Those that cannot change any more are the same objects as last time. */
+  /** Tokens that cannot change any more are the same objects as last time. */
   readonly tokens: readonly Token[];
   /** What came since the last lexing, when it is too early for the next, and is not in the last paragraph. */
   readonly rest: string;

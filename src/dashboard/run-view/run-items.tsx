@@ -16,7 +16,7 @@ interface Props {
   readonly depth?: number;
 }
 
-/** So many tool calls are open at first on the page of a run; a long run would bury its answer below them. */
+/** The first tool calls are open on the page of a run. More of them would bury the answer of a long run. */
 const OPEN_TOOLS = 3;
 /** Of one call; the others are folded. */
 const OPEN_DELEGATED = 3;

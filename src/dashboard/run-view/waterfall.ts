@@ -26,7 +26,7 @@ export interface Segment {
   readonly start: number;
   /** Null while it lasts. */
   readonly end: number | null;
-  /** What was generated in it did not count in the end. */
+  /** A later attempt replaced the text that was generated in this stretch. */
   readonly isVoid: boolean;
   /** A tool call that waits for another run. */
   readonly isDelegated: boolean;
@@ -158,7 +158,7 @@ export class Waterfall {
       return;
     }
     const id = toolCallOfStep(stepName) ?? stepName;
-    // One that was delegated is still open when the step begins again in another process.
+    // A delegated call is still open when its step begins again in another process.
     if (!this.#calls.has(id)) this.#openCall(id, at, stepName.split(":")[1] ?? stepName);
   }
 

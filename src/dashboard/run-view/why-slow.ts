@@ -12,7 +12,7 @@ const WORDS: Record<SegmentKind, string> = {
   parked: "parked",
 };
 
-/** What is shorter than this share of the whole explains nothing. */
+/** A stretch shorter than this share of the whole explains nothing. */
 const WORTH_SAYING = 0.02;
 
 export function whySlow(waterfall: Waterfall, now: number): string {

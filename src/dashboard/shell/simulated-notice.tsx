@@ -1,4 +1,4 @@
-/** Says that answers are made up. Who has read it closes it; one line at the side goes on saying so. */
+/** Says that answers are made up. A reader can close the notice; one line at the side goes on saying so. */
 import { signal } from "@preact/signals";
 import { info } from "../store/info.ts";
 import { Button } from "../ui/button.tsx";

@@ -8,7 +8,7 @@ export class ClockOffset {
 
   /** @param at the server's time @param now ours, when it came @returns ms; below zero, the server is behind */
   note(at: number, now: number): number {
-    // What was under way for long, or was stored, seems to come from a clock that is behind.
+    // An event that was under way for long, or was stored, seems to come from a clock that is behind.
     this.#samples = [...this.#samples.slice(1 - SAMPLES), at - now];
     return Math.max(...this.#samples);
   }

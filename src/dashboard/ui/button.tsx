@@ -29,7 +29,7 @@ export function Button({ children, onClick, kind = "plain", type = "button", ...
       type={type}
       disabled={disabled === true}
       aria-busy={busy === true}
-      // One that is disabled loses the focus, and with it the place of who works by keyboard.
+      // A disabled button loses the focus, and whoever works by keyboard loses the place.
       {...(busy === true && { "aria-disabled": true })}
       onClick={press}
       {...(label !== undefined && { "aria-label": label })}

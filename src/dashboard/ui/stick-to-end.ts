@@ -62,7 +62,7 @@ function stickToEnd(content: Element, state: Content["state"]): Stuck {
     if (state() === "still" && target instanceof Element && target.closest(FOLDS)) isUnfolding = true;
   };
   const observer = new ResizeObserver(() => {
-    // Who opened something wants to read it, not what is below it.
+    // A reader who unfolds something wants to read that, not the end of the page.
     if (isUnfolding) isStuck = belowPx() < 1;
     else if (isStuck && state() !== "empty") scrollToEnd();
     isUnfolding = false;

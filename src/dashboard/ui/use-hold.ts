@@ -14,7 +14,7 @@ interface Hold {
   };
 }
 
-/** What is told at first, and at each change. */
+/** The list: `hold` is called at first, and at each change. */
 interface Holdable {
   hold(isHolding: boolean): void;
 }

@@ -141,7 +141,7 @@ export class ActivityFeed {
     this.#soon.request();
   }
 
-  /** Those of a deleted thread are gone on the server too. */
+  /** The server has deleted the activities of a deleted thread too. */
   #forget(threadId: unknown): void {
     const rest = (activity: Activity) => activity.thread_id === null || activity.thread_id !== threadId;
     this.#waiting = this.#waiting.filter(rest);

@@ -77,7 +77,7 @@ export class ChatThread {
     this.#isStarted = true;
     this.watch.start();
     this.#followNext();
-    // One that was refused waits for a person to try again.
+    // A refused message waits for a person to try again.
     for (const unsent of this.#unsent.splice(0)) if (!unsent.problem) this.#send(unsent);
   }
 
@@ -112,7 +112,7 @@ export class ChatThread {
     this.#send({ runId, agentId, message, strategy, problem: null });
   }
 
-  /** One that was refused leaves the conversation: it is to be written anew. */
+  /** A refused message leaves the conversation: the person writes it anew. */
   withdraw({ runId }: Turn): void {
     if (this.#sends.has(runId)) return;
     this.turns.value = (this.turns.value ?? []).filter((turn) => turn.runId !== runId);
@@ -213,7 +213,7 @@ export class ChatThread {
         return { ...mine, asked: mine.asked ?? turn.asked, end: turn.end, row: turn.row, unsent: turn.unsent };
       return isLive(turn.runId) ? { ...turn, stored: [], live: this.#liveOf(turn.runId) } : turn;
     });
-    // What is on its way is not stored yet.
+    // A message on its way is not stored yet.
     this.turns.value = [
       ...merged,
       ...[...own.values()].filter(({ sending, live }) => sending !== null || live !== null),

@@ -42,7 +42,7 @@ export function McpPage() {
 
 interface Props {
   readonly name: string;
-  /** One of each agent process. */
+  /** A report of each agent process. */
   readonly reports: readonly McpServer[];
   readonly onRestart: () => void;
 }

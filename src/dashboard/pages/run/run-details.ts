@@ -1,4 +1,4 @@
-/** What is stored of one run, beside its journal: read at the start, and again when the journal tells of a turn. */
+/** The stored row of one run, beside its journal: read at the start, and again when the journal tells of a turn. */
 import { signal } from "@preact/signals";
 import type { StoredMessage } from "../../../core/message.ts";
 import type { Run } from "../../../core/run.ts";
@@ -69,7 +69,7 @@ export class RunDetails {
       this.run.value = run;
       if (this.asked.value === null) await this.#fetchAsked(run.thread_id);
     } catch (error) {
-      // What is shown stays: a refresh that failed is repeated by the next event.
+      // Keep what is shown: the next event of the run asks again.
       if (!this.run.value) this.error.value = problemOf(error);
     }
   }

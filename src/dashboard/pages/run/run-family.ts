@@ -36,7 +36,7 @@ export class RunFamily {
         const pages = await Promise.all(parents.map((id) => this.#childrenOf(id)));
         const children = pages.flat();
         found.push(...children);
-        // Whoever has made no step has handed nothing over.
+        // A run without a step has delegated nothing yet.
         parents = children.filter(({ steps }) => steps > 0).map(({ run_id: id }) => id);
       }
       this.runs.value = found;

@@ -1,4 +1,4 @@
-/** What is chosen in the list, and the button that cancels it. Below the table: above, it would push away the box just ticked. */
+/** The choice in the list, and the button that cancels it. Below the table: above, it would push away the box just ticked. */
 import { useState } from "preact/hooks";
 import { Ask } from "../../ui/ask.tsx";
 import { Button } from "../../ui/button.tsx";

@@ -19,7 +19,7 @@ export const MAX_ROWS = 1_000;
 export const PAGE_ROWS = 50;
 /** What the server gives at once. */
 const MAX_REQUEST_ROWS = 500;
-/** So many runs are fetched one by one in a second; what else changed waits for the next. */
+/** At most this many runs are fetched one by one in a second; other changed runs wait for the next second. */
 const MAX_SINGLES = 8;
 /** These say nothing about a row but how many steps the run has made. */
 const SILENT: ReadonlySet<ActivityType> = new Set(["notice", "tool.called", "tool.finished"]);

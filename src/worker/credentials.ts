@@ -1,5 +1,5 @@
 /**
- * Who sends a request, by what it carries: an API key, a token of an identity provider, or the session cookie that
+ * Finds the principal of a request by what the request carries: an API key, a token of an identity provider, or the session cookie that
  * stands for one of them. A session is stored nowhere: its cookie says which key and until when, signed with that key,
  * so that it ends with the key and every worker knows it. Called by `guard.ts`.
  */

@@ -1,5 +1,5 @@
 /**
- * Who may talk to us. Without API keys (protected mode) only loopback peers are served, and only under a
+ * Decides whether a request is admitted. Without API keys (protected mode) only loopback peers are served, and only under a
  * loopback Host, so that no web page can reach us by DNS rebinding. What a proxy on this machine passes on comes
  * from loopback too, and is refused by the headers that proxies add. With keys, a key, token or session is needed for
  * everything but what anyone may. Called once per request, before anything else looks at it.

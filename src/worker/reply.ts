@@ -15,7 +15,7 @@ export interface ReplyOptions {
   readonly onAbandon?: () => void;
   /** The body of a 200. Throws what else is answered. */
   readonly show: (ended: Run) => object | Promise<object>;
-  /** What is answered in its place when the run is not over by then. */
+  /** The answer when the run is not over after `afterMs`; undefined waits for its end. */
   readonly later?: Later;
 }
 

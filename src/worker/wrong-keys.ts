@@ -1,5 +1,5 @@
 /**
- * Whoever guesses keys waits for each answer: after a few wrong ones from an address, longer and longer. A client with a
+ * A client that guesses keys waits for each answer: after a few wrong ones from its address, longer and longer. A client with a
  * good key never waits, also behind the same address. Owned by `guard.ts`.
  */
 const FREE_TRIES = 5;

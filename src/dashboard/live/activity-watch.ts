@@ -15,7 +15,7 @@ export interface ActivityListener {
   readonly onRestarted?: () => void;
 }
 
-/** What is not subscribed by then is looked at before: a page without WebSocket shows something, if not live. */
+/** Loads once after this time even if the subscription does not stand yet: a page without WebSocket shows something. */
 const FIRST_LOOK_MS = 250;
 
 export class ActivityWatch {

@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Lock } from "../open.ts";
+import { makePrivate, PRIVATE_FOLDER } from "./private-files.ts";
 
 const LOCK_FILE = "primary.lock";
 const DATABASE_FILE = "evenkeel.db";
@@ -51,7 +52,8 @@ function isOpenElsewhere(file: string): boolean {
 
 function openIn(folder: string): DatabaseSync {
   try {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    makePrivate(join(folder, LOCK_FILE));
     return new DatabaseSync(join(folder, LOCK_FILE), { timeout: 0 });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { chmodSync, statSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -130,6 +131,22 @@ test("runs of before they said why they ended say it, as far as it is known", as
     ["running", null],
   ]);
 });
+
+test("the folder and its files are their user's alone, also those that an older evenkeel left open", async () => {
+  await using folder = await makeFolder();
+  const dataDir = join(folder.path, "data");
+  await using first = await openAt(dataDir);
+  await enqueue(first);
+  const modes = () => [dataDir, ...FILES.map((file) => join(dataDir, file))].map((path) => statSync(path).mode & 0o777);
+  expect(modes()).toEqual([0o700, 0o600, 0o600, 0o600]);
+  for (const file of FILES) chmodSync(join(dataDir, file), 0o644);
+
+  await using _second = await openAt(dataDir);
+
+  expect(modes()).toEqual([0o700, 0o600, 0o600, 0o600]);
+});
+
+const FILES = ["evenkeel.db", "evenkeel.db-wal", "evenkeel.db-shm"];
 
 test("data of a newer evenkeel is refused, and says which schema it has", async () => {
   await using folder = await makeFolder();

@@ -5,6 +5,7 @@ import { AppError } from "../../core/errors.ts";
 import type { OpenOptions } from "../open.ts";
 import { assertSafeVersion, connect, storageError } from "./connection.ts";
 import { SqliteEngine } from "./engine.ts";
+import { makePrivate, PRIVATE_FOLDER } from "./private-files.ts";
 import { migrate } from "./schema.ts";
 
 /** @throws AppError STORAGE_UNAVAILABLE when the folder, the file or this SQLite cannot be used */
@@ -12,6 +13,7 @@ export async function openSqliteEngine({ dataDir, durability, limits }: OpenOpti
   assertSafeVersion(process.versions.sqlite ?? "0");
   makeFolder(dataDir);
   const path = join(dataDir, "evenkeel.db");
+  makePrivate(path);
   const writing = connect({ path, durability });
   try {
     migrate(writing);
@@ -25,7 +27,7 @@ export async function openSqliteEngine({ dataDir, durability, limits }: OpenOpti
 
 function makeFolder(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true });
+    mkdirSync(dataDir, { recursive: true, mode: PRIVATE_FOLDER });
   } catch (cause) {
     throw new AppError("STORAGE_UNAVAILABLE", `DATA_DIR ${dataDir} cannot be created; name a writable folder.`, {
       cause,

@@ -1,0 +1,29 @@
+/**
+ * The database's files belong to their user alone. Any local user who may read `evenkeel.db-shm` could take its locks and
+ * stop all writes, whatever the file says. Called before the database is opened.
+ */
+import { chmodSync, closeSync, openSync, statSync } from "node:fs";
+
+export const PRIVATE_FOLDER = 0o700;
+const PRIVATE_FILE = 0o600;
+const OTHERS = 0o077;
+
+/** Creates the database file, if there is none, so that SQLite gives its other files the same mode. Never throws. */
+export function makePrivate(path: string): void {
+  // Only a new file is opened here: to close one that this process has open in SQLite would drop its locks (POSIX). What
+  // cannot be created is told by opening it, in better words.
+  attempt(() => closeSync(openSync(path, "wx", PRIVATE_FILE)));
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    attempt(() => {
+      if (statSync(file).mode & OTHERS) chmodSync(file, PRIVATE_FILE);
+    });
+  }
+}
+
+function attempt(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // Not there, or not ours to change.
+  }
+}

@@ -1,15 +1,15 @@
 /**
  * One guest, seen from the agent process: the calls that it has, whether its loop answers, and its end.
  *
- *   starting   jobs wait until the tool's file is loaded            → serving, gone
- *   serving    takes jobs; ends after IDLE_MS without any           → retired, gone
- *   retired    takes no more; ends with its last job                → gone
- *   gone       killed, or ended by itself; jobs left are orphans
+ *   starting   calls wait until the tool's file is loaded            → serving, gone
+ *   serving    takes calls; ends after IDLE_MS without any           → retired, gone
+ *   retired    takes no more; ends with its last call                → gone
+ *   gone       killed, or ended by itself; calls left are orphans
  *
  * A call that is given up (its time, its run's end) is answered at once. Its guest has GIVE_UP_MS to show that the call
  * has ended and left nothing. A guest that cannot is retired, and one whose loop does not even answer is killed.
  */
-import type { Job } from "./job.ts";
+import type { HostedCall } from "./hosted-call.ts";
 import type { FromGuest } from "./protocol.ts";
 import type { HostedTool, OpenVessel, Vessel } from "./vessel.ts";
 
@@ -22,13 +22,13 @@ const GIVE_UP_MS = 1_000;
 const END_MS = 1_000;
 
 export interface HostEvents {
-  /** A job that the guest has not begun comes back: its loop is blocked. */
-  readonly onRefused: (job: Job) => void;
+  /** A call that the guest has not begun comes back: its loop is blocked. */
+  readonly onRefused: (call: HostedCall) => void;
   /** There may be room again. */
   readonly onRoom: () => void;
-  /** @param orphans jobs that are not settled. `isBlamed`: the guest ended by itself, so one of them did it */
+  /** @param orphans calls that are not settled. `isBlamed`: the guest ended by itself, so one of them did it */
   readonly onGone: (end: {
-    readonly orphans: readonly Job[];
+    readonly orphans: readonly HostedCall[];
     readonly reason: string;
     readonly isBlamed: boolean;
   }) => void;
@@ -45,8 +45,8 @@ export class Host {
   readonly #events: HostEvents;
   readonly #vessel: Vessel;
   // Bounded by the calls of the runs under way.
-  readonly #jobs = new Map<number, Job>();
-  /** Ids of jobs that were given up and whose calls have not ended. */
+  readonly #calls = new Map<number, HostedCall>();
+  /** Ids of calls that were given up and have not ended. */
   readonly #givenUp = new Set<number>();
   #state: "starting" | "serving" | "retired" | "gone" = "starting";
   /** It did not take a call within TAKE_MS, and has not answered since. */
@@ -78,60 +78,60 @@ export class Host {
     return this.#givenUp.size;
   }
 
-  canTake(job: Job): boolean {
+  canTake(call: HostedCall): boolean {
     if (this.#state === "gone" || this.#state === "retired" || this.#isBlocked) return false;
     // Until they have ended, nobody knows what the calls that were given up do to the next ones.
     if (this.#givenUp.size > 0) return false;
-    if (job.isAlone || !this.#vessel.isShared) return this.#jobs.size === 0;
-    return ![...this.#jobs.values()].some(({ isAlone }) => isAlone);
+    if (call.isAlone || !this.#vessel.isShared) return this.#calls.size === 0;
+    return ![...this.#calls.values()].some(({ isAlone }) => isAlone);
   }
 
-  take(job: Job): void {
-    this.#jobs.set(job.id, job);
+  take(call: HostedCall): void {
+    this.#calls.set(call.id, call);
     if (this.#state !== "serving") return;
     clearTimeout(this.#timer);
-    this.#send(job);
+    this.#send(call);
   }
 
-  /** The job is answered now; its guest is told, and watched. */
-  giveUp(job: Job, reason: string): void {
-    if (!this.#jobs.delete(job.id)) return;
-    this.#clearTake(job.id);
-    job.fail(reason);
+  /** The call is answered now; its guest is told, and watched. */
+  giveUp(call: HostedCall, reason: string): void {
+    if (!this.#calls.delete(call.id)) return;
+    this.#clearTake(call.id);
+    call.fail(reason);
     if (this.#state === "starting") return;
-    this.#givenUp.add(job.id);
-    this.#vessel.send({ type: "abort", id: job.id, reason });
-    this.#vessel.killChildrenOf(job.id);
+    this.#givenUp.add(call.id);
+    this.#vessel.send({ type: "abort", id: call.id, reason });
+    this.#vessel.killChildrenOf(call.id);
     this.#probe();
   }
 
-  /** Ends the guest now: its jobs are orphans without a culprit. Resolves when it has ended, or cannot be ended. */
+  /** Ends the guest now: its calls are orphans without a culprit. Resolves when it has ended, or cannot be ended. */
   stop(reason: string): Promise<void> {
     this.#end(reason, false);
     return this.#ended.promise;
   }
 
-  #send(job: Job): void {
-    const { id, input, context } = job;
+  #send(call: HostedCall): void {
+    const { id, input, context } = call;
     const output = this.#vessel.openOutput();
-    job.output = output;
-    const timeoutMs = job.timeoutMs ?? this.#tool.timeoutMs;
-    job.startClock(timeoutMs, () => this.giveUp(job, `The tool took longer than ${timeoutMs} ms.`));
+    call.output = output;
+    const timeoutMs = call.timeoutMs ?? this.#tool.timeoutMs;
+    call.startClock(timeoutMs, () => this.giveUp(call, `The tool took longer than ${timeoutMs} ms.`));
     this.#vessel.send({ type: "call", id, input, context, ...(output.shared && { memory: output.shared }) });
     if (!output.withdraw) return;
     const untaken = setTimeout(() => {
       this.#takeTimers.delete(id);
-      if (output.withdraw?.()) this.#refuse(job);
+      if (output.withdraw?.()) this.#refuse(call);
     }, TAKE_MS);
     this.#takeTimers.set(id, untaken);
   }
 
-  #refuse(job: Job): void {
-    this.#jobs.delete(job.id);
-    job.stopClock();
+  #refuse(call: HostedCall): void {
+    this.#calls.delete(call.id);
+    call.stopClock();
     this.#isBlocked = true;
     this.#probe();
-    this.#events.onRefused(job);
+    this.#events.onRefused(call);
   }
 
   /** Asks for a sign of life, and judges in a while. */
@@ -143,8 +143,8 @@ export class Host {
 
   #judge(): void {
     this.#judging = undefined;
-    const isIdle = this.#jobs.size === 0;
-    // While it is blocked by a job that is within its time, that job's clock decides.
+    const isIdle = this.#calls.size === 0;
+    // While it is blocked by a call that is within its time, that call's clock decides.
     if (this.#isSilent && (isIdle || this.#givenUp.size > 0))
       this.#end("The loop of its thread was blocked, and the thread was ended.", false);
     else if (this.#givenUp.size > 0) this.#retire();
@@ -164,7 +164,7 @@ export class Host {
       case "settled":
         return this.#settled(message);
       case "report":
-        return this.#jobs.get(message.id)?.report(message.report);
+        return this.#calls.get(message.id)?.report(message.report);
       case "fault":
         return this.#faulted(message.id, message.reason);
     }
@@ -174,7 +174,7 @@ export class Host {
     if (this.#state !== "starting") return;
     this.#state = "serving";
     clearTimeout(this.#timer);
-    for (const job of this.#jobs.values()) this.#send(job);
+    for (const call of this.#calls.values()) this.#send(call);
     this.#rest();
   }
 
@@ -184,23 +184,23 @@ export class Host {
       if (!isClean) this.#retire();
       return this.#rest();
     }
-    const job = this.#jobs.get(id);
-    if (!job) return;
-    this.#jobs.delete(id);
+    const call = this.#calls.get(id);
+    if (!call) return;
+    this.#calls.delete(id);
     this.#clearTake(id);
-    job.settle({ content, isError });
+    call.settle({ content, isError });
     // A process is for one call at a time, and the next one shall find it as if it were new.
     if (!isClean && !this.#vessel.isShared) this.#retire();
     this.#rest();
   }
 
   #faulted(id: number | null, reason: string): void {
-    const job = id === null ? undefined : this.#jobs.get(id);
-    if (!job) this.#events.onStray(reason);
+    const call = id === null ? undefined : this.#calls.get(id);
+    if (!call) this.#events.onStray(reason);
     else {
-      this.#jobs.delete(job.id);
-      this.#clearTake(job.id);
-      job.fail(reason);
+      this.#calls.delete(call.id);
+      this.#clearTake(call.id);
+      call.fail(reason);
     }
     // Nobody knows what the error interrupted, so no new call may depend on it.
     this.#retire();
@@ -212,9 +212,9 @@ export class Host {
     this.#events.onRoom();
   }
 
-  /** After each job: is there anything left to do? */
+  /** After each call: is there anything left to do? */
   #rest(): void {
-    if (this.#jobs.size > 0) return;
+    if (this.#calls.size > 0) return;
     if (this.#state === "retired") this.#end("It was retired.", false);
     if (this.#state !== "serving") return;
     clearTimeout(this.#timer);
@@ -223,8 +223,8 @@ export class Host {
   }
 
   #fail(reason: string): void {
-    for (const job of this.#jobs.values()) job.fail(reason);
-    this.#jobs.clear();
+    for (const call of this.#calls.values()) call.fail(reason);
+    this.#calls.clear();
     this.#end(reason, false);
   }
 
@@ -240,9 +240,9 @@ export class Host {
       this.#events.onStuck();
     }, END_MS);
     this.#vessel.kill();
-    const orphans = [...this.#jobs.values()];
-    this.#jobs.clear();
-    for (const job of orphans) job.stopClock();
+    const orphans = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const call of orphans) call.stopClock();
     this.#events.onGone({ orphans, reason, isBlamed });
   }
 

@@ -6,7 +6,7 @@ import { failure, type Invoke } from "../invoke.ts";
 import { unknownOutcome } from "../outcome.ts";
 import type { HostBudget } from "./budget.ts";
 import { Host } from "./host.ts";
-import { Job } from "./job.ts";
+import { HostedCall } from "./hosted-call.ts";
 import { openProcess } from "./process.ts";
 import { openThread } from "./thread.ts";
 import type { HostedTool } from "./vessel.ts";
@@ -23,8 +23,8 @@ export class ToolHosts {
   readonly #log: ToolHostsLog;
   readonly #hosts = new Set<Host>();
   // Bounded by the calls of the runs under way. First come, first served.
-  #waiting: Job[] = [];
-  readonly #placed = new Map<Job, Host>();
+  #waiting: HostedCall[] = [];
+  readonly #placed = new Map<HostedCall, Host>();
   #isolation: HostedTool["isolation"];
   #lastId = 0;
   #isStopped = false;
@@ -57,31 +57,31 @@ export class ToolHosts {
   readonly invoke: Invoke = (input, context) => {
     if (context.signal.aborted) return Promise.resolve(failure("The run has ended."));
     this.#lastId += 1;
-    const job = new Job(this.#lastId, { input, context }, () => this.#giveUp(job));
-    this.#place(job);
-    return job.result;
+    const call = new HostedCall(this.#lastId, { input, context }, () => this.#giveUp(call));
+    this.#place(call);
+    return call.result;
   };
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    for (const job of this.#waiting) job.fail(STOPPED);
+    for (const call of this.#waiting) call.fail(STOPPED);
     this.#waiting = [];
     await Promise.all([...this.#hosts].map((host) => host.stop(STOPPED)));
   }
 
-  #giveUp(job: Job): void {
-    const { message } = job.aborted.reason as Error;
-    this.#waiting = this.#waiting.filter((other) => other !== job);
-    this.#placed.get(job)?.giveUp(job, message);
-    job.fail(message);
+  #giveUp(call: HostedCall): void {
+    const { message } = call.aborted.reason as Error;
+    this.#waiting = this.#waiting.filter((other) => other !== call);
+    this.#placed.get(call)?.giveUp(call, message);
+    call.fail(message);
   }
 
-  #place(job: Job): void {
-    const host = [...this.#hosts].find((host) => host.canTake(job)) ?? this.#start();
-    if (!host) return void this.#waiting.push(job);
-    this.#placed.set(job, host);
-    void job.result.then(() => this.#placed.delete(job));
-    host.take(job);
+  #place(call: HostedCall): void {
+    const host = [...this.#hosts].find((host) => host.canTake(call)) ?? this.#start();
+    if (!host) return void this.#waiting.push(call);
+    this.#placed.set(call, host);
+    void call.result.then(() => this.#placed.delete(call));
+    host.take(call);
   }
 
   /** Undefined: there are as many as there may be. */
@@ -89,10 +89,10 @@ export class ToolHosts {
     if (this.#isStopped || !this.#budget.take(this.#hosts.size)) return undefined;
     const open = this.#isolation === "thread" ? openThread : openProcess;
     const host: Host = new Host(this.#tool, open, {
-      onRefused: (job) => this.#place(job),
+      onRefused: (call) => this.#place(call),
       onRoom: () => this.#placeWaiting(),
       onGone: ({ orphans, reason, isBlamed }) => {
-        for (const job of orphans) this.#decide(job, { reason, isBlamed: isBlamed && orphans.length === 1 });
+        for (const call of orphans) this.#decide(call, { reason, isBlamed: isBlamed && orphans.length === 1 });
       },
       onEnded: () => {
         this.#hosts.delete(host);
@@ -106,14 +106,14 @@ export class ToolHosts {
     return host;
   }
 
-  /** The host of this job has ended under it. */
-  #decide(job: Job, { reason, isBlamed }: { readonly reason: string; readonly isBlamed: boolean }): void {
-    this.#placed.delete(job);
-    if (isBlamed) return job.fail(reason);
-    if (this.#isStopped || this.#tool.effects === "unsafe" || job.isAlone)
-      return job.settle(unknownOutcome(`${this.#tool.name} was interrupted. ${reason}`));
-    job.isAlone = true;
-    this.#place(job);
+  /** The host of this call has ended under it. */
+  #decide(call: HostedCall, { reason, isBlamed }: { readonly reason: string; readonly isBlamed: boolean }): void {
+    this.#placed.delete(call);
+    if (isBlamed) return call.fail(reason);
+    if (this.#isStopped || this.#tool.effects === "unsafe" || call.isAlone)
+      return call.settle(unknownOutcome(`${this.#tool.name} was interrupted. ${reason}`));
+    call.isAlone = true;
+    this.#place(call);
   }
 
   /** A thread that cannot be ended holds its memory, and its processor. A process can always be. */
@@ -127,8 +127,8 @@ export class ToolHosts {
   }
 
   #placeWaiting(): void {
-    const jobs = this.#waiting;
+    const calls = this.#waiting;
     this.#waiting = [];
-    for (const job of jobs) this.#place(job);
+    for (const call of calls) this.#place(call);
   }
 }

@@ -1,6 +1,6 @@
 /** What carries a guest: a thread (`thread.ts`) or a process (`process.ts`), as `host.ts` sees it. */
 import type { Effects } from "../../../engine/engine.ts";
-import type { CallOutput } from "./job.ts";
+import type { CallOutput } from "./hosted-call.ts";
 import type { FromGuest, ToGuest } from "./protocol.ts";
 
 /** A tool as its hosts know it: all that `describe.ts` found in its file but the schema. */

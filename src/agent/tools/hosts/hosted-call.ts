@@ -6,7 +6,7 @@ export interface CallOutput {
   text(): string;
 }
 
-export class Job {
+export class HostedCall {
   readonly id: number;
   readonly input: unknown;
   readonly context: CallData;
@@ -23,15 +23,15 @@ export class Job {
   #clock: NodeJS.Timeout | undefined;
   #isSettled = false;
 
-  /** @param onAbort the run has ended before the call: called once, unless the job is settled by then */
+  /** @param onAbort the run has ended before the call: called once, unless the call is settled by then */
   constructor(
     id: number,
-    call: { readonly input: unknown; readonly context: CallContext },
-    onAbort: (job: Job) => void,
+    asked: { readonly input: unknown; readonly context: CallContext },
+    onAbort: (call: HostedCall) => void,
   ) {
-    const { signal, report, timeoutMs, ...context } = call.context;
+    const { signal, report, timeoutMs, ...context } = asked.context;
     this.id = id;
-    this.input = call.input;
+    this.input = asked.input;
     this.context = context;
     this.report = report;
     this.timeoutMs = timeoutMs;

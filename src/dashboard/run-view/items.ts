@@ -79,5 +79,14 @@ export interface ParkedItem extends ItemBase {
   readonly reason: string;
 }
 
-export type Item = TextItem | ReasoningItem | ToolItem | AttemptItem | GapItem | ParkedItem;
+/** From here on the model gets the conversation shorter; readers see all of it. */
+export interface CompactedItem extends ItemBase {
+  readonly kind: "compacted";
+  readonly clearedResults: number;
+  readonly summarizedMessages: number;
+  readonly tokensBefore: number;
+  readonly tokensAfter: number;
+}
+
+export type Item = TextItem | ReasoningItem | ToolItem | AttemptItem | GapItem | ParkedItem | CompactedItem;
 export type VoidableItem = TextItem | ReasoningItem | ToolItem;

@@ -2,10 +2,10 @@
 import "./run-items.css";
 import { useMemo } from "preact/hooks";
 import { MAX_DELEGATION_DEPTH } from "../../core/run.ts";
-import { duration } from "../ui/format.ts";
+import { count, duration } from "../ui/format.ts";
 import { Markdown } from "../markdown/markdown.tsx";
 import { DelegatedRun } from "./delegated-run.tsx";
-import type { AttemptItem, GapItem, Item, ReasoningItem, TextItem, ToolItem } from "./items.ts";
+import type { AttemptItem, CompactedItem, GapItem, Item, ReasoningItem, TextItem, ToolItem } from "./items.ts";
 import { ToolCall } from "./tool-call.tsx";
 
 interface Props {
@@ -72,6 +72,8 @@ function show({ item, isDetailed, isOpen, depth }: RowProps) {
       return <Gap item={item} />;
     case "parked":
       return <p class="item-event">Parked{item.reason && `: ${item.reason}`}</p>;
+    case "compacted":
+      return <Compacted item={item} />;
     default:
       return null;
   }
@@ -124,6 +126,20 @@ function Attempt({ item, isDetailed }: { item: AttemptItem; isDetailed: boolean 
       {waitMs !== null && `; waits ${duration(waitMs)}`}
       {voided > 0 &&
         `; ${isDetailed ? `${voided === 1 ? "one item" : `${voided} items`} above void` : "it begins anew"}`}
+    </p>
+  );
+}
+
+function Compacted({ item }: { item: CompactedItem }) {
+  const { clearedResults, summarizedMessages, tokensBefore, tokensAfter } = item;
+  const did = [
+    clearedResults > 0 && `${count(clearedResults)} old tool results left out`,
+    summarizedMessages > 0 && `${count(summarizedMessages)} messages summarized`,
+  ];
+  return (
+    <p class="item-event">
+      The model gets this conversation shorter from here on: {did.filter(Boolean).join(", ")}; about{" "}
+      {count(tokensBefore)} → {count(tokensAfter)} tokens. Nothing is missing here.
     </p>
   );
 }

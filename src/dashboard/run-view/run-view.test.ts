@@ -237,6 +237,18 @@ describe("what seldom happens", () => {
     expect(view.delegatedRuns).toBe(2);
   });
 
+  test("a conversation that was made shorter for the model says so", () => {
+    const value = { title: "t", cleared_results: 4, summarized_messages: 0, tokens_before: 900, tokens_after: 300 };
+    const view = viewOf([...started, { seq: 4, timestamp: 1_020, ...custom("compacted", value) }]);
+
+    expect(view.items.at(-1)).toMatchObject({
+      kind: "compacted",
+      clearedResults: 4,
+      tokensBefore: 900,
+      tokensAfter: 300,
+    });
+  });
+
   test("a tool says how far it is, and what it wrote", () => {
     const view = viewOf([
       ...started,

@@ -8,6 +8,7 @@ import { type FinishReason, NO_USAGE, type ShownStatus, type Usage } from "../..
 import type { Problem } from "../live/api-error.ts";
 import type {
   AttemptItem,
+  CompactedItem,
   GapItem,
   Item,
   ParkedItem,
@@ -194,6 +195,8 @@ export class RunView {
       this.#waiting(value, base);
     } else if (name === "evenkeel.progress" || name === "evenkeel.tool_output") {
       this.#told(name, value);
+    } else if (name === "evenkeel.compacted") {
+      this.items.push(compacted(value, base));
     }
   }
 
@@ -252,6 +255,17 @@ export class RunView {
   #touch(item: Item): void {
     item.version += 1;
   }
+}
+
+function compacted(value: CustomValue, base: { key: string; at: number; version: number }): CompactedItem {
+  return {
+    ...base,
+    kind: "compacted",
+    clearedResults: value.number("cleared_results") ?? 0,
+    summarizedMessages: value.number("summarized_messages") ?? 0,
+    tokensBefore: value.number("tokens_before") ?? 0,
+    tokensAfter: value.number("tokens_after") ?? 0,
+  };
 }
 
 function keep<T>(set: Set<T>, entry: T, isIn: boolean): void {

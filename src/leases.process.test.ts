@@ -32,7 +32,7 @@ test.skipIf(!existsSync(FAKETIME))(
       expect(Math.abs(Number(body["at"]) - Date.now() - 1_000 * Number(step))).toBeLessThan(10_000);
     }
 
-    await expectUndisturbed(server, runs);
+    expect(await endsOf(server, runs)).toEqual(runs.map(() => UNDISTURBED));
   },
 );
 
@@ -49,7 +49,7 @@ test(
     await delay(STANDSTILL_MS);
     for (const pid of tree) process.kill(pid, "SIGCONT");
 
-    await expectUndisturbed(server, runs);
+    expect(await endsOf(server, runs)).toEqual(runs.map(() => UNDISTURBED));
   },
 );
 
@@ -76,8 +76,10 @@ async function beginRuns({ client }: Server, { seconds }: { seconds: number }): 
   return Promise.all([...streaming, ...sending]);
 }
 
-async function expectUndisturbed({ client }: Server, runs: readonly string[]): Promise<void> {
-  const ends = await Promise.all(
+const UNDISTURBED = { status: "completed", attempts: 1, isPlausible: true, isUnknown: false };
+
+function endsOf({ client }: Server, runs: readonly string[]): Promise<object[]> {
+  return Promise.all(
     runs.map(async (runId) => {
       await client.follow(runId).then((response) => response.text());
       const { body } = await client.get(`/api/runs/${runId}`);
@@ -86,5 +88,4 @@ async function expectUndisturbed({ client }: Server, runs: readonly string[]): P
       return { status: body.status, attempts: body["attempts"], isPlausible, isUnknown: /unknown/.test(body.reply) };
     }),
   );
-  expect(ends).toEqual(runs.map(() => ({ status: "completed", attempts: 1, isPlausible: true, isUnknown: false })));
 }

@@ -36,23 +36,18 @@ export class Bulletin {
     this.shareSoon();
   }
 
-  /** For a worker that has just become ready. */
+  /** For a worker that has just become ready: the past up to now, so that its first answer is not out of date. */
   greet(worker: Child): void {
+    const snapshot = this.#takeSnapshot();
     worker.send({ type: "history", snapshots: this.#history.snapshots });
+    for (const other of this.#source.workers()) if (other !== worker) other.send({ type: "snapshot", snapshot });
   }
 
   share(): void {
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
-    this.#seq += 1;
-    const { processes, advice, workers } = this.#source;
-    const snapshot = this.#history.add({
-      seq: this.#seq,
-      at: Date.now(),
-      processes: processes(),
-      advice: advice(),
-    });
-    for (const worker of workers()) worker.send({ type: "snapshot", snapshot });
+    const snapshot = this.#takeSnapshot();
+    for (const worker of this.#source.workers()) worker.send({ type: "snapshot", snapshot });
     this.#shareNotes();
   }
 
@@ -62,6 +57,12 @@ export class Bulletin {
 
   stop(): void {
     clearTimeout(this.#gathering);
+  }
+
+  #takeSnapshot(): Snapshot {
+    this.#seq += 1;
+    const { processes, advice } = this.#source;
+    return this.#history.add({ seq: this.#seq, at: Date.now(), processes: processes(), advice: advice() });
   }
 
   /** To each worker once after every change: notes are larger than a snapshot, and change less often. */

@@ -32,9 +32,10 @@ export class History {
     const marked = { ...snapshot, marks: this.#marks };
     const [before, last] = this.#snapshots.slice(-2);
     // Compared with the one before the last: a burst of changes must not push its own beginning out for ever.
-    if (before && last && marked.at - before.at < SPACING_MS) this.#snapshots.pop();
+    const isBurst = before !== undefined && last !== undefined && marked.at - before.at < SPACING_MS;
+    const earlier = isBurst ? this.#snapshots.slice(0, -1) : this.#snapshots;
     const keep = Math.ceil(KEEP_CHARACTERS / JSON.stringify(marked).length);
-    this.#snapshots = [...this.#snapshots.filter(({ at }) => at > oldest), marked].slice(-keep);
+    this.#snapshots = [...earlier.filter(({ at }) => at > oldest), marked].slice(-keep);
     return marked;
   }
 

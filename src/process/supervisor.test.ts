@@ -208,6 +208,7 @@ test("a worker that takes over is handed the same past as the others have, with 
     message.type === "history" ? [message.snapshots] : [],
   );
   const seen = snapshotsOf(tree.forked[1]);
+  expect(history?.at(-1)?.processes[1]).toMatchObject({ pid: 3, state: "ready", restarts: 1 });
   expect(history?.length).toBeGreaterThanOrEqual(2);
   expect(history).toEqual(seen.filter(({ seq }) => history?.some((past) => past.seq === seq)));
   expect(snapshotsOf(tree.forked[2]).at(-1)?.marks).toMatchObject([

@@ -6,6 +6,7 @@ import type { Usage } from "../core/run.ts";
 import { startCluster } from "../testing/cluster.ts";
 import { inlineTools } from "../testing/inline-tools.ts";
 import { ModelTap } from "../testing/model-tap.ts";
+import { readUntil } from "../testing/sse.ts";
 import { defineTool } from "./tools/tool.ts";
 
 const lookup = defineTool({
@@ -71,7 +72,7 @@ test("usage counts every attempt, also one that broke off", async () => {
 test("usage counts what a canceled run had read and said", async () => {
   await using cluster = await startCluster({ agents: defineAgents({ assistant: { model: "m", cache: false } }) });
   const response = await cluster.client.stream("/sim tokens=10000 rate=200", { run_id: "mine" });
-  for await (const _chunk of response.body ?? []) break;
+  await readUntil(response, ({ type }) => type === "TEXT_MESSAGE_CONTENT");
   await cluster.client.post("/api/runs/mine/cancel");
 
   await expect

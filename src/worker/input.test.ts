@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
+import { defineAgents } from "../core/agent.ts";
 import type { Reply } from "../testing/client.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 
@@ -89,7 +90,7 @@ test("an unknown field is named with the known ones, and metadata may hold any",
   const { status } = await cluster.client.chat("/sim tokens=1", { metadata: { on_disconect: "cancel" } });
 
   expect(body.detail).toMatch(
-    /^There is no field "on_disconect"; known are `agent_id`, .*`on_disconnect`, .*`metadata`\.$/,
+    /^There is no field "on_disconect"; known are `agent_id`, .*`on_disconnect`, .*`metadata`, .*\.$/,
   );
   expect(status).toBe(200);
 });
@@ -115,7 +116,8 @@ test("a body above 1 MiB is refused, with its length told or not", async () => {
 });
 
 test("a body of just under 1 MiB is served", async () => {
-  await using cluster = await startCluster({ contextTokens: 1_000_000 });
+  const agents = defineAgents({ assistant: { model: "simulated-model", context: { tokens: 1_000_000 } } });
+  await using cluster = await startCluster({ contextTokens: 1_000_000, agents });
   const message = `/sim tokens=1\n${"x".repeat(1024 * 1024 - 200)}`;
 
   expect((await cluster.client.chat(message)).body).toMatchObject({ status: "completed", reply: "tok1" });

@@ -161,7 +161,7 @@ async function health({ pace, base }: Clients, durationMs: number): Promise<{ p9
   return { p99, failed: failed + unanswered };
 }
 
-/** What is still missing when there was time enough for it. */
+/** The events that are missing although there was time for them. */
 async function missingOf(viewers: Viewers, newest: number): Promise<number> {
   const none = async () => ((await viewers.missing(newest)) <= 0 ? true : undefined);
   await until(none, { what: "all activities", timeoutMs: ALL_ARRIVED_MS, everyMs: 100 }).catch(() => {});

@@ -111,7 +111,7 @@ async function costRows({ quick, processes, modelUrl }: Bench): Promise<Row[]> {
         figure: `CPU a frame and viewer, ${NAMES[transport]}: 10 viewers a run / 1`,
         measured: of(transport, 10),
         baseline: of(transport, 1),
-        // What is read and serialised once for ten must not cost more than for one.
+        // Reading and serialising once for ten viewers must not cost more than for one.
         maxRatio: quick ? 1.3 : 1,
       }),
     ),

@@ -18,7 +18,7 @@ const BLOCKING_RUNS = 8;
 const MUTE_CLIENTS = 20;
 /** Eight in a row without a breath stay below the 5 s after which an agent counts as stalled. */
 const SPIN_MS = 500;
-/** What is still unanswered then counts with its age. */
+/** A request that is unanswered then counts with its age. */
 const GRACE_MS = 3_000;
 
 /** Less of one core than this, and the blocking runs did not block: then nothing was measured. */

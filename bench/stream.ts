@@ -61,7 +61,7 @@ async function costOf(processes: Processes, { base, pids }: Target, windowMs: nu
   const cpu = cpuMs(pids) - before.cpu;
   const seconds = (performance.now() - before.at) / 1_000;
   await load.close();
-  // What was canceled winds down before the other side's turn.
+  // Canceled runs wind down before the other side's turn.
   await sleep(200);
   return { cpuMicros: (cpu * 1_000) / tokens, tokensPerSecond: tokens / seconds };
 }

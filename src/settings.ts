@@ -181,7 +181,7 @@ export function isPlainSetting(name: string): boolean {
   return read.names.has(name) && !read.secretNames.has(name);
 }
 
-/** What is left for tools: neither our settings nor what every process sees anyway. */
+/** The variables for tools: neither our settings nor the variables that every process sees anyway. */
 function toolEnvOf(env: Env, names: ReadonlySet<string>): Record<string, string> {
   const theirs = Object.entries(env).filter(([name]) => !names.has(name) && !isPassedOn(name));
   return Object.fromEntries(theirs) as Record<string, string>;

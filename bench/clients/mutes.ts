@@ -9,7 +9,7 @@ export type MutesJob =
   | ({ readonly op: "open" } & OpenMutes)
   /** Reads at last. Resolves with how each was closed. */
   | { readonly op: "read on" }
-  /** One that reads but answers no ping, as if its network were gone. Resolves with how long it was kept, in ms. */
+  /** A client that reads but answers no ping, as if its network were gone. Resolves with how long it was kept, in ms. */
   | { readonly op: "silent"; readonly base: string }
   | { readonly op: "close" };
 
@@ -20,7 +20,7 @@ export interface OpenMutes {
   readonly clients: number;
 }
 
-/** Who is not closed by then was not closed. Each has 4 MB to read before it sees how. */
+/** A client that is open by then counts as not closed. Each has 4 MB to read before it sees how. */
 const CLOSE_TIMEOUT_MS = 20_000;
 
 interface Mute {

@@ -1,5 +1,5 @@
 /**
- * What is measured and what it talks to: evenkeel as a real production process with a fresh data folder, and
+ * The servers under measurement and their upstream: evenkeel as a real production process with a fresh data folder, and
  * the simulated model. Both are ready when the promise resolves and gone when they are disposed.
  */
 import { join } from "node:path";

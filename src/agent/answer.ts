@@ -96,7 +96,7 @@ export class AnswerReader {
   }
 
   #begin({ index, content_block: begun }: RawContentBlockStartEvent): void {
-    // One that was never ended, and has its place taken.
+    // A block that was never ended, and whose index is used again.
     this.#end(index);
     const block = beginBlock(begun, this.#journal, this.#ids);
     this.#blocks.push(block);

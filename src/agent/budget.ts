@@ -13,7 +13,7 @@ import { outlastTrouble } from "./retry-storage.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { sleep } from "./sleep.ts";
 
-/** What is left may be reserved by calls that are under way: they are asked for this often. */
+/** Calls under way may have reserved the rest of a budget: `reserve` is tried again this often. */
 const ASK_AGAIN_MS = 500;
 const CHARACTERS_A_TOKEN = 4;
 

@@ -48,7 +48,7 @@ export class Conversation {
     return this.#current ? [...this.#before, { ...this.#current, messages: this.#messages }] : [];
   }
 
-  /** What is left out so far. */
+  /** The messages that are left out so far. */
   get cut(): Cut & { readonly summary?: string } {
     const { from = 0, cleared_before: clearedBefore = 0, summary } = compactionOf(this.turns) ?? {};
     return { from, clearedBefore, ...(summary !== undefined && { summary }) };

@@ -53,7 +53,7 @@ export async function runLoop(options: LoopOptions): Promise<Ending> {
 class Loop {
   readonly #options: LoopOptions;
   readonly #attempts: Attempts;
-  // Those of summaries: they are paid like any other, and say nothing to who watches.
+  // The attempts at summaries: they are paid like any other, and readers are shown nothing of them.
   readonly #summaries: Attempts;
   #conversation: Conversation;
   #steps: number;

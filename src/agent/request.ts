@@ -59,7 +59,7 @@ export function requestOf({
   };
 }
 
-/** What is said behind the prompt differs from run to run: the mark stands before it. */
+/** Text behind the prompt differs from run to run, so the mark stands before that text. */
 function systemOf(system: string | undefined, more: readonly string[], isCached: boolean): TextBlockParam[] {
   const [first, ...others] = [system ?? "", ...more].filter((text) => text.trim() !== "");
   if (first === undefined) return [];

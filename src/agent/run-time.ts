@@ -3,7 +3,7 @@ import type { Agent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import type { Claim } from "../engine/engine.ts";
 
-/** What is left for the model's last word, of a short run and at most. */
+/** The time kept for the model's last word: a share of a short run, and at most this. */
 const LAST_WORD_SHARE = 0.2;
 const LAST_WORD_MS = 30_000;
 

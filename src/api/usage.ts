@@ -1,4 +1,4 @@
-/** What was spent: tokens and dollars by agent, principal, model or day. */
+/** Spending: tokens and dollars by agent, principal, model or day. */
 import { z } from "zod";
 import { expecting, wholeNumber } from "./fields.ts";
 import { json, route } from "./route.ts";

@@ -5,7 +5,7 @@
 import { lookAtMachine } from "./doctor-machine.ts";
 import { lookAtWay } from "./doctor-way.ts";
 
-/** What was found, in one line. @throws Error whose message says what is wrong, and what to do */
+/** A look at one thing; resolves with the finding in one line. @throws Error that says what is wrong and what to do */
 export type Look = () => Promise<string>;
 
 export async function doctor({ server, key }: { readonly server?: string; readonly key?: string }): Promise<void> {

@@ -17,7 +17,7 @@ const KEY = section({
   role: role().default("admin"),
 });
 
-/** Who issues the tokens of your users: JWTs, checked by the keys behind `jwksUrl`. */
+/** An issuer of your users' tokens: JWTs, checked by the keys behind `jwksUrl`. */
 const PROVIDER = section({
   /** A user is known as `name:user`. */
   name: name(),

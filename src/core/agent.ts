@@ -35,7 +35,7 @@ const PRICE = section({ input: dollars(), output: dollars(), cache_read: dollars
 
 /** Makes the system prompt of a run. Called once each time that an agent process begins to work on the run. */
 export type SystemPrompt = (about: {
-  /** Who asked for the run: the name of an API key. */
+  /** The principal that asked for the run: the name of an API key, or `provider:user`. */
   readonly principal: string;
   /** What the client sent with the run. */
   readonly metadata: Readonly<Record<string, unknown>>;
@@ -140,7 +140,7 @@ export function contextTokens({ context, maxTokens }: Pick<Agent, "context" | "m
 /** As the rule of thumb has it. What a model has counted is better, where it is known. */
 export const CHARACTERS_A_TOKEN = 3.5;
 
-/** What was sent is longer than what the agent's model can be sent. */
+/** The message is longer than what the agent's model takes. */
 export function tooLarge(
   { agentId }: Pick<Agent, "agentId">,
   { size, budget }: { size: number; budget: number },

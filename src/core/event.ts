@@ -1,7 +1,7 @@
 /**
  * The journal's vocabulary: AG-UI 1.0 events (https://docs.ag-ui.com) as they go over the wire, plus
  * the names of our CUSTOM ones, and the ordering rule that everything opened is closed.
- * Who appends them: the engine (first and forced last event), the agent (all between).
+ * The engine appends the first and a forced last event, the agent all between.
  */
 import type {
   CustomEvent,

@@ -1,4 +1,4 @@
-/** Who asks, and what that allows. A run, a thread and what hangs on them belong to the principal that made them. */
+/** The principal of a request, and what its role allows. A run, a thread and what hangs on them belong to the principal that made them. */
 
 /** viewer: reads everything, changes nothing · client: chats, and sees its own · admin: sees and ends everything. */
 export const ROLES = ["viewer", "client", "admin"] as const;

@@ -86,7 +86,7 @@ export interface NewRun {
   readonly message: string;
   /** The message in parts, when it has pictures or documents. */
   readonly content?: Message["content"];
-  /** What was said before `message`, where the client keeps the conversation itself. Default nothing. */
+  /** The conversation before `message`, where the client keeps it. Default nothing. */
   readonly before?: readonly Message[];
   /** The thread is in no list, and is removed a minute after the run's end. Default false. */
   readonly ephemeral?: boolean;
@@ -99,7 +99,7 @@ export interface NewRun {
   readonly onlyOwnThread?: boolean;
   /** Refuse when so many runs of the principal wait already, with TOO_MANY_REQUESTS. */
   readonly queuedAtMost?: number;
-  /** Who asks, and whose the run and a new thread are; an Idempotency-Key is unique within one principal. */
+  /** The principal that asks. The run and a new thread belong to it; an Idempotency-Key is unique within it. */
   readonly principal: string;
   readonly idempotencyKey: string | null;
   /** True when the client chose `runId`: then it too makes a repeated POST return the first run. */

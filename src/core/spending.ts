@@ -2,7 +2,7 @@
 import type { Price } from "./agent.ts";
 import type { Usage } from "./run.ts";
 
-/** What is spent, in the two units of a budget. */
+/** An amount in the two units of a budget. */
 export interface Spent {
   readonly tokens: number;
   readonly dollars: number;
@@ -11,7 +11,7 @@ export interface Spent {
 export const UNITS = ["tokens", "dollars"] as const;
 export type Unit = (typeof UNITS)[number];
 
-/** What is not said has no end. */
+/** A limit that is left out has no end. */
 export type Cap = { readonly [U in Unit]?: number | undefined };
 
 /** run: one run, with what it delegates · day: all runs of the agent, in a day of UTC · principalDay: of each principal. */
@@ -30,7 +30,7 @@ export type Verdict =
   | { readonly is: "within" }
   /** Nothing is left. */
   | { readonly is: "met"; readonly scope: Scope; readonly unit: Unit; readonly cap: number }
-  /** What is left is reserved by calls that are under way: ask again when they have ended. */
+  /** Calls under way have reserved the rest: ask again when they have ended. */
   | { readonly is: "reserved"; readonly scope: Scope };
 
 /**

@@ -158,7 +158,7 @@ export interface Engine {
   /** How many of each type there are with seq above `after`, and the seq of the newest. */
   countActivities(after: number): Promise<ActivityCounts>;
 
-  /** Those with the newest runs first, without those of delegated runs, which are found through their parent. */
+  /** Threads with the newest runs come first. Threads of delegated runs are found through the parent run. */
   threads(filter: ThreadFilter): Promise<Page<ThreadSummary>>;
   thread(threadId: string): Promise<ThreadSummary | undefined>;
   /**
@@ -177,7 +177,7 @@ export interface Engine {
    */
   reserve(reservation: Reservation): Promise<Verdict>;
 
-  /** What was spent since a day, added up. Bounded in rows. */
+  /** Spending since a day, added up. Bounded in rows. */
   spending(filter: SpendingFilter): Promise<Spending[]>;
 
   // ── Between processes ────────────────────────────────────────────────────────────────────────

@@ -16,7 +16,7 @@ const MAX_PAUSES_MS = 100;
 export class FanOut {
   // Bounded by the viewers of this feed on this worker.
   readonly #listeners = new Set<() => void>();
-  // Who has not heard yet that there is more.
+  // Listeners that have not been called yet for the newest frames.
   #waiting: (() => void)[] = [];
   // There was more news since: tell all once more, when they have heard.
   #news = false;

@@ -40,7 +40,7 @@ export class Feeds {
     return this.#get(ACTIVITIES, () => activitySource(this.#engine, this.#pages));
   }
 
-  /** Those of one principal, for one viewer. */
+  /** The activities of one principal, for one viewer. */
   activitiesOf(principal: string): Feed {
     const read = async (after: number): Promise<Reading> => {
       const own = await this.#engine.activitiesAfter(after, PAGE.limit, principal);

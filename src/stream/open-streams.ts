@@ -1,6 +1,6 @@
 /** All connections of one kind that are open in this worker: one timer pings them, and a drain sends them away. */
 
-/** What is silent for 30–60 s is closed by proxies; so nothing is, and whoever is gone is noticed. */
+/** Proxies close connections that are silent for 30–60 s. The ping keeps them open, and shows which client is gone. */
 const PING_MS = 15_000;
 /** Pinged in turn, as each ping is a system call. [2,000 sockets in one go hold up the loop for 49 ms.] */
 const SLICES = 16;

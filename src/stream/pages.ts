@@ -4,14 +4,14 @@
  */
 import type { Reading } from "./feed.ts";
 
-// Those who began together stay within a few pages of each other.
+// Viewers that began together stay within a few pages of each other.
 const KEPT_PAGES = 16;
 /**
  * Of all pages together: 16 of the usual 64 KB. In memory it is some three times as much, as each frame also keeps
  * its bytes for both ways out. A page that is larger by itself, for one very large event, is not kept.
  */
 const KEPT_CHARACTERS = 1024 * 1024;
-/** What was deleted meanwhile is not handed out for longer than that. */
+/** A page of a deleted run is handed out for at most this long. */
 const FRESH_MS = 1_000;
 
 interface Page extends Reading {
@@ -25,7 +25,7 @@ export class Pages {
   #keptCharacters = 0;
   // Runs while anything is kept: so nothing is, two seconds after everybody has left.
   #sweeper: NodeJS.Timeout | undefined;
-  // Those who are in step ask all at once, when nothing is kept yet. Bounded by the viewers of this worker.
+  // Viewers that are in step ask at the same time, before a page is kept. Bounded by the viewers of this worker.
   readonly #underWay = new Map<string, Promise<Reading>>();
 
   get keptCharacters(): number {
@@ -43,7 +43,7 @@ export class Pages {
     const underWay = this.#underWay.get(key);
     if (!underWay) return this.#read(key, read(after));
     const shared = await underWay;
-    // That there was nothing may be older than the news that brought this caller here.
+    // An empty result may have been read before the event that this caller was notified of: read again.
     return shared.frames.length > 0 ? shared : read(after);
   }
 

@@ -68,7 +68,7 @@ export class SocketStream {
   }
 
   /**
-   * Whoever was not heard of between two pings is gone: a half-open connection ends after one or two of them. Bytes
+   * A client that was not heard of between two pings is gone: a half-open connection ends after one or two pings. Bytes
    * count, not messages: a client cannot answer while it is in the middle of a long message. One that reads so slowly
    * that the kernel still has our ping after 15 s cannot be told from a half-open one, and goes with it.
    */

@@ -46,7 +46,7 @@ export class Viewer {
   #state: "idle" | "reading" | "blocked" | "stopped" = "idle";
   // Frames came while the source was being read: look again before going idle.
   #dirty = false;
-  // It has had all there was since it last read the source.
+  // True once this viewer has caught up with the feed since its last `#read()`.
   #isCurrent = false;
   #retry: NodeJS.Timeout | undefined;
 

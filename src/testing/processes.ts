@@ -16,7 +16,7 @@ export function descendantsOf(pid: number): number[] {
   return below(pid);
 }
 
-/** Those of `pids` that live. */
+/** The pids of `pids` that live. */
 export function aliveOf(pids: readonly number[]): number[] {
   return listProcesses()
     .filter(({ pid, zombie }) => !zombie && pids.includes(pid))

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
 export class Relay implements AsyncDisposable {
-  /** Those that are open. */
+  /** The open WebSockets. */
   readonly webSockets = new Set<Socket>();
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();

@@ -26,7 +26,7 @@ export function refuseBadHttp(error: Error & { code?: string }, socket: Duplex):
   // Where node:http keeps the response that is on its way; in the midst of one ours would be taken for its body.
   const { _httpMessage: current } = socket as Duplex & { _httpMessage?: ServerResponse | null };
   if (socket.writable && !current?.headersSent) socket.write(render(toProblem(error)));
-  // What comes behind cannot be read either. The error is for who waits for the rest of a body.
+  // The bytes behind cannot be read either. The error reaches the reader that waits for the rest of a body.
   socket.destroy(error);
 }
 

@@ -15,7 +15,7 @@ interface ChatOptions {
   readonly idempotencyKey: string | null;
   /** The request as it came, without defaults. */
   readonly given: object;
-  /** Those of the principal. */
+  /** The files of the principal. */
   readonly files: Files;
 }
 
@@ -44,7 +44,7 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
   };
 }
 
-/** What is asked beyond the message. Undefined when that is nothing. @throws AppError INVALID_REQUEST */
+/** The request's wishes beyond its message. Undefined when there are none. @throws AppError INVALID_REQUEST */
 function askedBy(chat: Chat, { agentId, accepts }: Agent): Asked | undefined {
   const names = ACCEPTABLE.filter((name) => chat[name] !== undefined && chat[name] !== null);
   const stranger = names.find((name) => !accepts.includes(name));

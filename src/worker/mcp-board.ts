@@ -22,7 +22,7 @@ export class McpBoard {
     this.#notes = notes;
   }
 
-  /** Those of every agent process. A note that is none of ours is left out: a tool may have written it. */
+  /** The reports of every agent process. A note that is not ours is left out, because a tool may have written it. */
   list(): (McpReport & { agent_process: number })[] {
     return this.#notes
       .filter(({ kind }) => kind === "agent")

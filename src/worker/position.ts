@@ -6,7 +6,7 @@ interface Position {
   readonly name: string;
   readonly after: number;
   readonly newest: number;
-  /** What has positions, for the message: "run run_1". */
+  /** The feed whose positions these are, for the message: "run run_1". */
   readonly of: string;
 }
 

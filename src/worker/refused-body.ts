@@ -22,7 +22,7 @@ export function assertShortBody(request: IncomingMessage): void {
 export function hasMoreToSend(request: IncomingMessage): boolean {
   if (request.complete) return false;
   const { "content-length": length, "transfer-encoding": encoding, expect } = request.headers;
-  // It was not told to go on: whatever comes next on this connection may be the body, or another request.
+  // The client was not told to go on, so the next bytes on this connection may be the body or another request.
   if (expect !== undefined) return true;
   return encoding !== undefined || Number(length ?? 0) > DROPPED_BYTES;
 }

@@ -41,7 +41,7 @@ export interface Asked<R extends Route> {
   readonly given: object;
 }
 
-/** One of the answers that the route names. */
+/** An answer that the route names. */
 export type Answered<R extends Route> = {
   readonly [Status in keyof R["answers"]]: Reply<Status, R["answers"][Status]>;
 }[keyof R["answers"]];

@@ -5,7 +5,7 @@
  */
 import { backoffMs } from "../../core/backoff.ts";
 
-/** Who goes first. A call that has waited for AGED_MS goes with the first, so that none starves. */
+/** The order of calls. A call that has waited for AGED_MS goes with the first ones, so that no call starves. */
 export const RANKS = { interactive: 0, delegated: 1, background: 2 } as const;
 export type Rank = (typeof RANKS)[keyof typeof RANKS];
 
@@ -142,7 +142,7 @@ export type Told = Readonly<Partial<Record<Kind, { readonly limit: number; reado
 export function heard(a: Allowance, told: Told, { nth, now }: Outcome): Allowance {
   const filled = refill(a, now);
   const buckets: Partial<Record<Kind, Bucket>> = { ...filled.buckets };
-  // What was let through later is not in what the server counted.
+  // The server's count does not include calls that were let through later.
   const since = filled.granted - nth;
   for (const kind of KINDS) {
     const { limit, remaining } = told[kind] ?? {};

@@ -49,7 +49,7 @@ export interface Entry {
   /** Input tokens, estimated. Asked only when the call has to wait for its turn: it costs the more, the longer a thread is. */
   readonly tokens: () => number;
   readonly signal: AbortSignal;
-  /** It has to wait for about `etaMs` more. Called again when that changes by much. */
+  /** The call has to wait for about `etaMs` more. Called again when that changes by much. */
   readonly onWait: (wait: { readonly reason: string; readonly etaMs: number }) => void;
 }
 
@@ -57,7 +57,7 @@ export interface Entry {
 export interface Turn {
   /** The model has begun to answer, or has refused for good: it is well. */
   heard(told: Told): void;
-  /** It has given a whole answer. */
+  /** The model has given a whole answer. */
   succeeded(tokens: { readonly input: number; readonly output: number }): void;
   failed(failure: { readonly isLimit: boolean; readonly retryAfterMs: number | undefined; readonly told: Told }): void;
   leave(): void;

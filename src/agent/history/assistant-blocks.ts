@@ -75,7 +75,7 @@ export function storedBlocks(content: unknown): StoredBlock[] {
 function isStoredBlock(block: unknown): block is StoredBlock {
   if (typeof block !== "object" || block === null || !("type" in block)) return false;
   if (block.type === "text" || block.type === "thinking") return true;
-  // What is nested too deep to be sent would fail the whole request.
+  // An input that is nested too deep would fail the whole request.
   return typeof block.type === "string" && toJson(block) !== undefined;
 }
 

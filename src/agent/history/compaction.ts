@@ -23,7 +23,7 @@ export interface Cut {
   readonly from: number;
 }
 
-/** What is written in place of a result that is cleared. */
+/** The text that stands in place of a cleared result. */
 const CLEARED_CHARACTERS = 60;
 
 /** The newest marker: it holds for all that is rendered. */

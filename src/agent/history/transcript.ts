@@ -175,7 +175,7 @@ export class Transcript {
     });
   }
 
-  /** What has to stand between the last message and an answer. */
+  /** The blocks that have to stand between the last message and an answer. */
   #closing(): ModelBlock[] {
     const said = [...this.#answers([]).answers, ...this.#notesAsBlocks()];
     const last = this.#messages.at(-1);

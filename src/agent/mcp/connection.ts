@@ -22,7 +22,7 @@ export interface ConnectionOptions {
   readonly handshake: "auto" | "legacy";
   readonly signal: AbortSignal;
   readonly onTools: (tools: readonly McpTool[]) => void;
-  /** It has ended, for this reason. Not called before `open` has resolved. */
+  /** The connection has ended, for this reason. Not called before `open` has resolved. */
   readonly onLost: (reason: string) => void;
   /** What it wrote before it failed to open. */
   readonly onStderr: (text: string) => void;

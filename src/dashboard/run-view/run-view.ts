@@ -158,7 +158,7 @@ export class RunView {
   #step({ type, stepName }: EventOf<"STEP_STARTED" | "STEP_FINISHED">, at: number): void {
     if (stepName === MODEL_STEP) {
       if (type === "STEP_STARTED") this.modelCalls += 1;
-      // It has all results: a call without one was replaced by another with its id.
+      // The answer has all results: a call without a result was replaced by another call with its id.
       this.#working.clear();
       this.#delegated.clear();
       if (this.status === "waiting") this.status = "running";

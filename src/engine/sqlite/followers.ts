@@ -63,7 +63,7 @@ export class Followers {
   }
 
   owner(key: string, signals: OwnerSignals): Follower {
-    // What is there already is signalled by the next look.
+    // The next look signals what is there already.
     this.#version = -1;
     return this.#add(this.#owners, { ...signals, key });
   }

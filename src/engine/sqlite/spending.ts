@@ -66,7 +66,7 @@ interface OwnColumns {
   readonly delegated_dollars: number;
 }
 
-/** Those that cost most first, but days newest first. */
+/** Groups that cost most come first, but days newest first. */
 export function readSpending(db: DatabaseSync, { by, since, principal }: SpendingFilter): Spending[] {
   const column = COLUMNS[by];
   const whose = principal === undefined ? "" : "AND principal = ?";

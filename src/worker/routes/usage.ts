@@ -1,4 +1,4 @@
-/** What was spent, added up. */
+/** Spending, added up. */
 import { READ_USAGE } from "../../api/usage.ts";
 import type { AppRouter } from "../app.ts";
 import { answer, serve } from "../serve.ts";

@@ -69,7 +69,7 @@ export class Subscriptions {
     stream.send({ id, ok: true, channel: channel.channel, seq: newest });
   }
 
-  /** One that is over already, its `done` on the way, is as gone as the client wants it. */
+  /** A subscription whose `done` is on its way counts as unsubscribed. */
   remove(id: string): void {
     this.#open.get(id)?.stop();
     this.#open.delete(id);

@@ -35,9 +35,9 @@ export interface HostEvents {
     readonly reason: string;
     readonly isBlamed: boolean;
   }) => void;
-  /** It has really ended, and its memory is free. */
+  /** The host has really ended, and its memory is free. */
   readonly onEnded: () => void;
-  /** It was killed and has not ended within END_MS. */
+  /** The host was killed and has not ended within END_MS. */
   readonly onStuck: () => void;
   /** An error that belongs to no call under way. */
   readonly onStray: (reason: string) => void;
@@ -54,7 +54,7 @@ export class Host {
   #state: "starting" | "serving" | "retired" | "gone" = "starting";
   /** It did not take a call within TAKE_MS, and has not answered since. */
   #isBlocked = false;
-  /** It was asked for a sign of life, and has not answered since. */
+  /** The host was asked for a sign of life, and has not answered since. */
   #isSilent = false;
   /** Runs out when the guest does not start, has nothing to do, or does not end. */
   #timer: NodeJS.Timeout;

@@ -16,7 +16,8 @@ interface Pattern {
 
 test("every regular expression takes linear time on any input", () => {
   const files = execFileSync("git", ["ls-files", "*.ts", "*.tsx", "*.js"], { encoding: "utf8" }).trim().split("\n");
-  const ours = files.filter((file) => !/\.test\.tsx?$/.test(file) && !file.startsWith("src/testing/"));
+  // Fixtures misbehave on purpose.
+  const ours = files.filter((file) => !/\.test\.tsx?$|^src\/testing\/|\/fixtures\//.test(file));
 
   const patterns = ours.flatMap((file) => patternsIn(file).map((pattern) => ({ file, pattern })));
   const slow = patterns.filter(({ pattern }) => !isLinear(pattern));

@@ -136,7 +136,7 @@ export class SettingsReader {
     url.username = "";
     url.password = "";
     const authorization = username || password ? `Basic ${Buffer.from(userInfo).toString("base64")}` : null;
-    return { url: url.href.replace(/\/+$/, ""), authorization };
+    return { url: url.href.replace(/(?<!\/)\/+$/, ""), authorization };
   }
 
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as far as they are set. Everybody's variables: a tool may be given them too. */

@@ -8,5 +8,6 @@ export const agents = defineAgents({
     maxTokens: 1_000_000,
     tools: ["spin", "blob"],
     limits: { maxSteps: 1_000_000 },
+    context: { tokens: 1_000_000 },
   },
 });

@@ -115,15 +115,32 @@ const ENTITIES = new Map(Object.entries({ amp: "&", lt: "<", gt: ">", quot: '"',
 
 /** For reading, not for showing: what is left of the markup is harmless text. */
 export function textOfHtml(html: string): string {
-  return html
-    .replaceAll(/<(script|style|noscript|template|svg)\b[^>]*>.*?<\/\1\s*>/gis, " ")
-    .replaceAll(/<!--.*?-->/gs, " ")
-    .replaceAll(/<(br|\/p|\/div|\/li|\/tr|\/h[1-6]|\/section|\/article)\b[^>]*>/gi, "\n")
-    .replaceAll(/<[^>]*>/g, " ")
+  return withoutHidden(html)
+    .replaceAll(/<(br|\/p|\/div|\/li|\/tr|\/h[1-6]|\/section|\/article)\b[^<>]*>/gi, "\n")
+    .replaceAll(/<[^<>]*>/g, " ")
     .replaceAll(/&(#x[\da-f]{1,6}|#\d{1,7}|[a-z]{2,6});/gi, (whole, name: string) => entity(name) ?? whole)
     .replaceAll(/[^\S\n]+/g, " ")
     .replaceAll(/ ?\n[\s]*/g, "\n")
     .trim();
+}
+
+/** Without comments and what no page shows. One pass: a page of nothing but beginnings takes no longer than another. */
+function withoutHidden(html: string): string {
+  const beginning = /<(?:!--|(script|style|noscript|template|svg)\b)/gi;
+  let [text, at] = ["", 0];
+  for (;;) {
+    beginning.lastIndex = at;
+    const begun = beginning.exec(html);
+    if (!begun) return text + html.slice(at);
+    text += `${html.slice(at, begun.index)} `;
+    const [whole, element] = begun;
+    const end = new RegExp(element === undefined ? "-->" : `</${element}`, "gi");
+    end.lastIndex = begun.index + whole.length;
+    const ended = end.exec(html);
+    // What never ends hides all that follows, as in a browser.
+    if (!ended) return text;
+    at = element === undefined ? end.lastIndex : ended.index;
+  }
 }
 
 function entity(name: string): string | undefined {

@@ -9,7 +9,7 @@ export interface TooLong {
 const WORDS = /prompt is too long|context (?:length|window|size)|too many (?:input )?tokens|maximum.*tokens/i;
 /** "212,000 tokens > 200,000 maximum"; "maximum context length is 8192 tokens. However, you requested 9000 tokens". */
 const SIZES = [
-  { pattern: /([\d,]+) tokens? > ([\d,]+)/, tokens: 1, maximum: 2 },
+  { pattern: /(?<![\d,])([\d,]+) tokens? > ([\d,]+)/, tokens: 1, maximum: 2 },
   { pattern: /maximum[^\d]*([\d,]+)[^\d]+([\d,]+)/i, tokens: 2, maximum: 1 },
 ] as const;
 

@@ -31,5 +31,6 @@ function textOfPart(part: Content): string {
 }
 
 function bytesOf(base64: string): number {
-  return Math.floor((base64.replace(/=+$/, "").length * 3) / 4);
+  const padding = base64.endsWith("==") ? 2 : Number(base64.endsWith("="));
+  return Math.floor(((base64.length - padding) * 3) / 4);
 }

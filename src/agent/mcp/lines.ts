@@ -73,9 +73,15 @@ class LineCutter {
       this.#parts.push(part);
       return;
     }
-    const tail = Buffer.concat([...(fitted ? this.#parts : [this.#tail]), part]);
-    // Copies: a view would keep all that it was cut from in memory.
-    if (fitted) this.#parts = [Buffer.from(tail.subarray(0, KEPT_BYTES))];
+    if (fitted) {
+      const whole = Buffer.concat([...this.#parts, part]);
+      // Copies: a view would keep all that it was cut from in memory.
+      this.#parts = [Buffer.from(whole.subarray(0, KEPT_BYTES))];
+      this.#tail = Buffer.from(whole.subarray(-KEPT_BYTES));
+      return;
+    }
+    // Of each further chunk only the end is copied: joined whole, the line would cost its length again in garbage.
+    const tail = Buffer.concat([this.#tail, part.subarray(-KEPT_BYTES)]);
     this.#tail = Buffer.from(tail.subarray(-KEPT_BYTES));
   }
 

@@ -6,7 +6,9 @@
  *
  * Every method is async and may be slow. Storage failures reject with STORAGE_UNAVAILABLE or STORAGE_FULL. Writes that
  * several callers of a process have under way at the same time share one commit and one round trip: the driver gathers
- * them, whatever runs they belong to. One that is refused takes no other with it.
+ * them, whatever runs they belong to. A write that is refused takes no other write with it.
+ *
+ * One file, though long: whoever writes a driver has to read every verb beside the nouns that it takes and answers.
  */
 import type { ThreadSummary } from "../api/threads.ts";
 import type { SPENDING_KEYS } from "../api/usage.ts";

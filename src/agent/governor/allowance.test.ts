@@ -45,7 +45,7 @@ test("a model that says what it allows gets no more within a minute, whoever ask
       granted += asked.granted;
     }
 
-  // What was there, and what came back within the minute.
+  // The 49 that were left at the start, and those that the minute gave back.
   expect(granted).toBeGreaterThanOrEqual(49 + 48);
   expect(granted).toBeLessThanOrEqual(49 + 50);
 });

@@ -135,7 +135,7 @@ export function testRetry(open: OpenEngine): void {
   });
 }
 
-/** One that failed in the middle of its first round of tools, and in the middle of a sentence. */
+/** A run that failed in its first round of tools, and in the middle of a sentence. */
 async function failedRun(engine: Engine, overrides: Parameters<typeof start>[1] = {}): Promise<Claim> {
   const claim = await start(engine, overrides);
   await engine.append(stepOf(claim, { messages: [USE], steps: 1 }));

@@ -3,6 +3,7 @@
  * The drivers look up what the rules ask for, inside the transaction that stores the run.
  */
 import { AppError, type ErrorCode } from "../../core/errors.ts";
+import { jobToolOf } from "../../core/job-id.ts";
 import {
   isOver,
   MAX_DELEGATED_RUNS,
@@ -74,6 +75,11 @@ export function assertOwnThread(request: NewRun, principal: string | undefined):
   if (!request.onlyOwnThread || principal === undefined || principal === request.principal) return;
   const shown = JSON.stringify(request.threadId);
   throw new AppError("THREAD_NOT_FOUND", `There is no thread ${shown} of yours; leave it out to begin a new one.`);
+}
+
+/** Whether lists show the thread for this run: not for a delegated or an ephemeral one, nor for a job. */
+export function isListed({ parentRunId, ephemeral, agentId }: NewRun): boolean {
+  return parentRunId === null && !ephemeral && jobToolOf(agentId) === undefined;
 }
 
 /** Where a delegated run would stand. */

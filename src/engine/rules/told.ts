@@ -3,6 +3,16 @@ import type { NewActivity } from "../../core/activity.ts";
 import { customEvent, type RunEvent } from "../../core/event.ts";
 import type { Owner, Run } from "../../core/run.ts";
 import type { ToolCall } from "../engine.ts";
+import type { OwnerEnd } from "./blame.ts";
+
+/** Why a run has a new owner, for its readers. */
+export const END_REASONS: Readonly<Record<OwnerEnd, string>> = {
+  crashed: "its process died",
+  stopped: "its process was stopped",
+  gone: "its process is gone",
+};
+
+export const LEASE_RAN_OUT = "its lease ran out";
 
 /** A new run's first events. @param ahead how many runs wait before it */
 export function queuedEvents(run: Pick<Run, "run_id" | "thread_id" | "agent_id">, ahead: number): RunEvent[] {

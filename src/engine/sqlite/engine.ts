@@ -33,7 +33,7 @@ import { Journal } from "./journal.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
 import { Removal } from "./removal.ts";
-import { ownerKey } from "./rows.ts";
+import { ownerKey } from "../rules/rows.ts";
 import { readSpending, SpendingBook } from "./spending.ts";
 import { SharedTexts } from "./shared.ts";
 import { endedEphemeral } from "./thread.ts";

@@ -5,7 +5,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { MAX_DELEGATED_RUNS, MAX_DELEGATION_DEPTH } from "../../core/run.ts";
 import type { Place } from "../rules/enqueue.ts";
-import type { RunRow } from "./rows.ts";
+import type { RunRow } from "../rules/rows.ts";
 
 export class Family {
   readonly #sql: ReturnType<typeof statements>;

@@ -8,7 +8,8 @@ import type { Follower, AttributedActivity, OwnerSignals, RunListener } from "..
 import { LEASE_CLOCK } from "./clock.ts";
 import { isSqliteError } from "./connection.ts";
 import { Pulse, type LookResult } from "./pulse.ts";
-import { LIMIT, toAttributed, type ActivityRow } from "./rows.ts";
+import { toAttributed, type ActivityRow } from "../rules/rows.ts";
+import { LIMIT } from "./sql.ts";
 
 // Rows looked at in one go. What is left waits for the next turn of the loop, so that a burst stalls nobody.
 const BATCH_ROWS = 1_000;

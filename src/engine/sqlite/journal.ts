@@ -14,8 +14,8 @@ import type { Step, ToolCall } from "../engine.ts";
 import { ledgerActivity } from "../rules/told.ts";
 import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
 import type { SpendingBook } from "./spending.ts";
-import { usageOf, type RunRow } from "./rows.ts";
-import { toMessage, type TurnRow } from "./turns.ts";
+import { usageOf, type RunRow } from "../rules/rows.ts";
+import { toMessage, type TurnRow } from "../rules/turns.ts";
 
 /** The run that rows belong to. */
 type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id" | "principal">;

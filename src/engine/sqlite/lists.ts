@@ -6,7 +6,7 @@
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
-import { LIMIT } from "./rows.ts";
+import { LIMIT } from "./sql.ts";
 
 /** [On this machine about 10 ms, when none of them fits.] */
 const SCANNED_ROWS = 5_000;

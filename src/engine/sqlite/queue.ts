@@ -3,7 +3,6 @@
  * release. Called by `engine.ts`; it never begins or commits.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { jobToolOf } from "../../core/job-id.ts";
 import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run } from "../../core/run.ts";
 import type { Claim, EngineLimits, Left } from "../engine.ts";
 import {
@@ -12,22 +11,17 @@ import {
   assertOwnShare,
   assertOwnThread,
   interruptedBy,
+  isListed,
   repeatOf,
 } from "../rules/enqueue.ts";
-import { assertRetryable } from "../rules/retry.ts";
-import { claimedEvent, handedBackEvent, queuedEvents } from "../rules/told.ts";
+import { againOf, assertRetryable } from "../rules/retry.ts";
+import { claimedEvent, END_REASONS, handedBackEvent, LEASE_RAN_OUT, queuedEvents } from "../rules/told.ts";
 import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
 import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
 import { Family } from "./family.ts";
 import type { EndingRun, Journal } from "./journal.ts";
-import { askedOf, LIMIT, ownerKey, toRun, type RunRow } from "./rows.ts";
-
-/** Why a run has a new owner, for its readers. */
-const REASONS: Readonly<Record<OwnerEnd, string>> = {
-  crashed: "its process died",
-  stopped: "its process was stopped",
-  gone: "its process is gone",
-};
+import { askedOf, ownerKey, toRun, type RunRow } from "../rules/rows.ts";
+import { LIMIT } from "./sql.ts";
 
 interface Leaving {
   readonly end: OwnerEnd;
@@ -104,7 +98,7 @@ export class Queue {
   }
 
   claim({ owner, limit, leaseMs }: { owner: Owner; limit: number; leaseMs: number }): Claim[] {
-    this.#requeueAll(this.#sql.expired.all(), { end: "gone", reason: "its lease ran out", mono: monotonicMs() });
+    this.#requeueAll(this.#sql.expired.all(), { end: "gone", reason: LEASE_RAN_OUT, mono: monotonicMs() });
     const times = { now: Date.now(), mono: monotonicMs() };
     return this.#claimable(limit).map((row) => {
       const claimed = this.#sql.claim.get({ n: row.n, owner: ownerKey(owner), lease: leaseMs, ...times });
@@ -136,7 +130,7 @@ export class Queue {
       ? this.#ownedBy(left.owner, left.runIds)
       : this.#sql.ofOtherBoots.all({ machine: `${left.machine}/`, boot: `${left.machine}/${left.exceptBoot}/` });
     // How long an earlier boot worked before it ended is not known: the time since its claims would count the pause, too.
-    this.#requeueAll(rows, { end, reason: REASONS[end], mono: isOwner ? monotonicMs() : null });
+    this.#requeueAll(rows, { end, reason: END_REASONS[end], mono: isOwner ? monotonicMs() : null });
     return rows.length;
   }
 
@@ -184,8 +178,7 @@ export class Queue {
       fingerprint: request.fingerprint,
       ephemeral: request.ephemeral ? 1 : 0,
     }) as unknown as RunRow;
-    const isListed = row.parent_id === null && !request.ephemeral && jobToolOf(row.agent_id) === undefined;
-    this.#sql.moveUp.run(isListed ? row.n : 0, row.thread_id);
+    this.#sql.moveUp.run(isListed(request) ? row.n : 0, row.thread_id);
     return row;
   }
 
@@ -234,26 +227,6 @@ export class Queue {
 
 /** What `requeueAll` takes. */
 const RUNNING = `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running'`;
-
-/** The request that would make a run like `old`. */
-function againOf(old: RunRow, runId: string): NewRun {
-  return {
-    runId,
-    runIdChosen: false,
-    threadId: old.thread_id,
-    agentId: old.agent_id,
-    parentRunId: null,
-    message: old.title,
-    strategy: "enqueue",
-    timeoutMs: old.timeout_ms,
-    metadata: JSON.parse(old.metadata) as Record<string, unknown>,
-    asked: askedOf(old),
-    principal: old.principal,
-    idempotencyKey: null,
-    fingerprint: `retry of ${old.id}`,
-    ephemeral: old.ephemeral === 1,
-  };
-}
 
 /** What finds the run that a request already made. */
 function repeatStatements(db: DatabaseSync) {

@@ -19,11 +19,17 @@ import type {
 } from "../engine.ts";
 import { LEASE_CLOCK } from "./clock.ts";
 import { ACTIVITY_LIST, Lists, RUN_LIST } from "./lists.ts";
-import { LIMIT, toActivity, toAttributed, toListed, toRun, type ActivityRow, type RunRow } from "./rows.ts";
-import { toStoredJson, toToolCall, toTurns, TURN, type FirstRow, type ToolCallRow, type TurnRow } from "./turns.ts";
-
-/** A position in a thread is one number: the run's times this, and the message's in its run, which is smaller. */
-const MESSAGES_A_RUN = 2 ** 20;
+import { toActivity, toAttributed, toListed, toRun, type ActivityRow, type RunRow } from "../rules/rows.ts";
+import { LIMIT, TURN } from "./sql.ts";
+import {
+  MESSAGES_A_RUN,
+  toStoredJson,
+  toToolCall,
+  toTurns,
+  type FirstRow,
+  type ToolCallRow,
+  type TurnRow,
+} from "../rules/turns.ts";
 
 export class Reads {
   readonly #sql: ReturnType<typeof statements>;

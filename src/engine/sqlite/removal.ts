@@ -6,7 +6,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 import { isOver } from "../../core/run.ts";
-import { LIMIT, type RunRow } from "./rows.ts";
+import type { RunRow } from "../rules/rows.ts";
+import { LIMIT } from "./sql.ts";
 
 /** Runs in one transaction: each has a row in a dozen indexes. */
 const RUNS_A_BATCH = 200;

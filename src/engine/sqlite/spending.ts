@@ -7,7 +7,7 @@ import { MAX_DELEGATION_DEPTH, type Usage } from "../../core/run.ts";
 import { dollarsOf, judgeBudget, subtractUsage, tokensIn, type Spent, type Verdict } from "../../core/spending.ts";
 import type { Bill, Reservation, Spending, SpendingFilter } from "../engine.ts";
 import { AppError } from "../../core/errors.ts";
-import { usageOf, type RunRow } from "./rows.ts";
+import { usageOf, type RunRow } from "../rules/rows.ts";
 
 type SpendingRun = Pick<RunRow, "n" | "id" | "agent_id" | "principal" | "usage">;
 

@@ -1,14 +1,12 @@
-/** Rows of messages, each with its run's columns, turned into the turns of a thread. Called by `reads.ts`; pure. */
+/** Rows of messages, each with its run's columns, turned into the turns of a thread. Called by the drivers; pure. */
 import type { ErrorCode } from "../../core/errors.ts";
 import type { Message, UnsentReason } from "../../core/message.ts";
 import type { Effects, ToolCall, Turn } from "../engine.ts";
 import { repeats, unsentTurn, type Judged } from "../rules/unsent.ts";
 import type { RunRow } from "./rows.ts";
 
-/** The columns of a `TurnRow`, of messages `m` joined with their runs `r`. */
-export const TURN =
-  "m.run_n, m.idx, m.role, m.content, m.about, m.at, r.id, r.agent_id, r.status, r.finish_reason, " +
-  "r.error ->> 'code' AS error_code, r.fence, r.steps, EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried";
+/** A position in a thread is one number: the run's times this, and the message's in its run, which is smaller. */
+export const MESSAGES_A_RUN = 2 ** 20;
 
 /** A message, and what of its run decides how it goes to the model. */
 export interface TurnRow extends Pick<RunRow, "id" | "agent_id" | "status" | "finish_reason" | "fence" | "steps"> {

@@ -1,4 +1,7 @@
-/** Rows as SQLite returns them, turned into our nouns. Called by the other files of this driver. */
+/**
+ * Rows as both drivers store them, turned into our nouns. JSON is stored as text, and a flag is 0 or 1, so that a row of
+ * SQLite and one of Postgres are alike. Called by the drivers; pure.
+ */
 import type { Activity, ActivityType } from "../../core/activity.ts";
 import type { Asked } from "../../core/asked.ts";
 import type { ErrorInfo } from "../../core/errors.ts";
@@ -6,12 +9,6 @@ import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
 import type { AttributedActivity } from "../engine.ts";
 import { tokensIn } from "../../core/spending.ts";
 import { NO_USAGE, type FinishReason, type Owner, type Run, type RunStatus, type Usage } from "../../core/run.ts";
-
-/**
- * How many rows at most, bound last. As a bare `LIMIT ?` the planner wants to know the value, and SQLite compiles the
- * statement anew at each call. [A tenth of the CPU of a worker that follows the activities.]
- */
-export const LIMIT = "LIMIT (0 + ?)";
 
 export interface RunRow {
   readonly n: number;

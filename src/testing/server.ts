@@ -24,6 +24,8 @@ export interface ServerOptions {
   /** Which Node starts it; the one that runs the tests by default. */
   readonly node?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The secret of the only API key that it knows; its client sends it. */
+  readonly key?: string;
   /** A file descriptor that takes its output instead of `stdout` below. */
   readonly output?: number;
 }
@@ -54,15 +56,16 @@ export class Server implements AsyncDisposable {
   /** Starts it and waits for nothing. */
   constructor(
     { port, dataDir }: Place,
-    { entry = "run-production", node = process.execPath, env = {}, output }: ServerOptions = {},
+    { entry = "run-production", node = process.execPath, env = {}, key, output }: ServerOptions = {},
   ) {
     this.port = port;
     this.dataDir = dataDir;
-    this.client = new Client(`http://127.0.0.1:${port}`);
+    const isGuarded = key !== undefined;
+    this.client = new Client(`http://127.0.0.1:${port}`, isGuarded ? { Authorization: `Bearer ${key}` } : {});
     const settings = { HOST: "127.0.0.1", PORT: String(port), DATA_DIR: dataDir, WORKERS: "2", AGENTS: "1" };
     this.#child = spawn(node, [entry], {
       cwd: ROOT,
-      env: { ...cleanEnv(), ...settings, ...env },
+      env: { ...cleanEnv(), ...settings, ...(isGuarded && { API_KEYS: `test:${key}` }), ...env },
       stdio: ["pipe", output ?? "pipe", "pipe"],
     });
     this.pid = this.#child.pid ?? 0;

@@ -48,6 +48,16 @@ test("a raw body and a form are the same file, told by its first bytes, and read
   expect(Buffer.from(await response.arrayBuffer())).toEqual(PNG);
 });
 
+test("a file is answered under its name, which does not decide its type", async () => {
+  await using cluster = await startCluster();
+  const query = `?name=${encodeURIComponent("图.html")}`;
+  const { file } = await upload(cluster, "<script>pwned()</script>", { query, type: "text/html" });
+  const { headers } = await cluster.client.fetch(`/api/files/${file.file_id}`, { method: "HEAD" });
+  expect(headers.get("content-type")).toMatch(/^text\/plain\b/);
+  expect(headers.get("content-disposition")).toMatch(/^inline; .*filename\*=UTF-8''%E5%9B%BE.html/);
+  expect(headers.get("content-length")).toBe("24");
+});
+
 test("a form gives its file's name", async () => {
   await using cluster = await startCluster();
   const { file } = await upload(cluster, formOf(PNG, "cat.png"));

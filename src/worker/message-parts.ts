@@ -9,7 +9,7 @@ import { invalid } from "../api/check.ts";
 import type { Part } from "../api/parts.ts";
 import { fileNotFound, HEAD_BYTES, isImage, mediaTypeOf } from "../core/file.ts";
 import { newId } from "../core/id.ts";
-import type { ContentBlock } from "../core/message.ts";
+import { wordsOf, type ContentBlock } from "../core/message.ts";
 import type { NewRun } from "../core/run.ts";
 import type { Files } from "../engine/files.ts";
 
@@ -26,8 +26,7 @@ export async function saidBy(
   if (typeof message === "string") return { message };
   const content: ContentBlock[] = [];
   for (const [index, part] of message.entries()) content.push(await storedPart(part, `message[${index}]`, sender));
-  const texts = message.flatMap((part) => (part.type === "text" ? [part.text] : []));
-  return { message: texts.length > 0 ? texts.join("\n") : `(${message.length} files)`, content };
+  return { message: wordsOf(message), content };
 }
 
 async function storedPart(part: Part, at: string, { files, principal }: Sender): Promise<ContentBlock> {

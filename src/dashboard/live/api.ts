@@ -1,6 +1,5 @@
 /** The HTTP API as pages use it: JSON in, JSON out, every failure an ApiError. The session's cookie goes along by itself. */
-import { ApiError, type Problem } from "./api-error.ts";
-import { locked } from "./key.ts";
+import { readAnswer, unreachable, type Answer } from "./answer.ts";
 
 /** No answer at all for so long: lists ask one thing at a time, and one that hangs must not hold them for ever. */
 const PATIENCE_MS = 30_000;
@@ -32,41 +31,20 @@ export async function sendJson<T>(
 }
 
 async function ask(path: string, init: RequestInit): Promise<unknown> {
-  const { response, text } = await send(path, init);
-  const body = parse(text);
-  if (response.ok) return body;
-  if (response.status === 401) locked.value = true;
-  throw new ApiError({ status: response.status, ...refusalOf(body, response) });
+  return readAnswer(await send(path, init));
 }
 
-async function send(path: string, init: RequestInit): Promise<{ response: Response; text: string }> {
+async function send(path: string, init: RequestInit): Promise<Answer> {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   const signal = init.signal ? AbortSignal.any([init.signal, patience]) : patience;
   try {
     // Relative to the page, which may be served under a path of a proxy.
     const response = await fetch(`.${path}`, { ...init, signal });
-    return { response, text: await response.text() };
+    return { status: response.status, statusText: response.statusText, text: await response.text() };
   } catch (error) {
     // A caller that aborted gets its own reason; after a timeout the server is as good as gone.
     const isTimeout = (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError";
     if (signal.aborted && !isTimeout) throw error;
-    throw new ApiError({ code: "UNREACHABLE", status: 0, detail: "The server cannot be reached." });
+    throw unreachable();
   }
-}
-
-function parse(text: string): unknown {
-  try {
-    return text === "" ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** RFC 9457, or the status alone when something between us and the server answered. */
-function refusalOf(body: unknown, response: Response): Problem {
-  const { code, detail } = (body ?? {}) as { code?: unknown; detail?: unknown };
-  return {
-    code: typeof code === "string" ? code : `HTTP_${response.status}`,
-    detail: typeof detail === "string" ? detail : `The server answered ${response.status} ${response.statusText}.`,
-  };
 }

@@ -20,6 +20,7 @@ export class FakeServices implements Services {
   isReadyAtOnce = true;
   /** The body of an answer. What it throws is the refusal. */
   answer: (path: string) => unknown = () => ({});
+  upload: Services["api"]["upload"] = () => new Promise(() => {});
   reply: (op: CallOp) => Promise<Record<string, unknown>> = async () => ({});
 
   readonly api: Services["api"] = {
@@ -28,6 +29,7 @@ export class FakeServices implements Services {
       return (await this.answer(path)) as T;
     },
     send: async () => undefined,
+    upload: (file, options) => this.upload(file, options),
   };
 
   readonly live: Services["live"] = {

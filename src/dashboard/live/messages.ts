@@ -2,6 +2,7 @@
  * What a tab and the hub say to each other, over a MessagePort (SharedWorker) or directly (no SharedWorker).
  * `key` is the tab's own name for a subscription or a call; ids on the wire are the hub's business.
  */
+import type { Chat } from "../../api/chat.ts";
 import type { Problem } from "./api-error.ts";
 
 /** As docs/websocket.md has it. `after` 0 asks for all that is stored; none for live events only. */
@@ -17,7 +18,7 @@ export type CallOp =
   | {
       op: "chat";
       agent_id: string;
-      message: string;
+      message: Chat["message"];
       thread_id?: string;
       run_id?: string;
       multitask_strategy?: Strategy;

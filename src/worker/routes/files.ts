@@ -16,13 +16,17 @@ export function fileRoutes(router: AppRouter): void {
   serve(router, READ_FILE, async ({ params }, ctx, { engine }) => {
     const file = await engine.files.find(params.file_id);
     if (!file) throw fileNotFound(params.file_id);
+    // It takes a type from the name: ours comes after it.
+    ctx.attachment(file.name, { type: "inline" });
     ctx.type = file.media_type;
     // A document of a user must not run as a page of ours, whatever a browser takes it for.
     ctx.set({
       "Content-Security-Policy": "sandbox; default-src 'none'",
       "Cache-Control": "private, max-age=31536000, immutable",
     });
-    ctx.body = await engine.files.read(params.file_id);
+    ctx.status = 200;
+    ctx.length = file.bytes;
+    if (ctx.method !== "HEAD") ctx.body = await engine.files.read(params.file_id);
     return TAKEN;
   });
 

@@ -4,7 +4,15 @@ import { LiveRun } from "../../run-view/live-run.ts";
 import { answeringOf, isBehind, type Turn } from "./turn.ts";
 
 function turn(fields: Partial<Turn>): Turn {
-  const blank = { asked: "?", agentId: "a", live: null, stored: [], end: null, row: null, unsent: null } as const;
+  const blank = {
+    asked: [{ type: "text", text: "?" }],
+    agentId: "a",
+    live: null,
+    stored: [],
+    end: null,
+    row: null,
+    unsent: null,
+  } as const;
   return { ...blank, runId: "r", sending: null, strategy: "enqueue", ...fields };
 }
 

@@ -6,6 +6,7 @@ import { problemOf, type Problem } from "../../live/api-error.ts";
 import type { Strategy } from "../../live/messages.ts";
 import { services } from "../../live/services.ts";
 import { href, navigate } from "../../router.ts";
+import type { Question } from "../../run-view/question.ts";
 import { useTitle } from "../../store/title.ts";
 import { Ask } from "../../ui/ask.tsx";
 import { useStickToEnd } from "../../ui/stick-to-end.ts";
@@ -61,8 +62,8 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
   useTitle(thread.title.value || null);
   const turns = thread.turns.value;
   const error = thread.watch.error.value ?? thread.error.value;
-  const send = (agentId: string, message: string, strategy?: Strategy) => {
-    thread.send(agentId, message, strategy);
+  const send = (agentId: string, asked: Question, strategy?: Strategy) => {
+    thread.send(agentId, asked, strategy);
     // At once, before any answer: from here on a reload comes back to this conversation.
     if (!isNamed) navigate(href("chat", thread.threadId));
     toEnd();
@@ -74,7 +75,7 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
   };
   const edit = (turn: Turn) => {
     thread.withdraw(turn);
-    setTaken({ agentId: turn.agentId, text: turn.asked ?? "" });
+    setTaken({ agentId: turn.agentId, asked: turn.asked ?? [] });
   };
   if (thread.isDeleted.value) return <Gone title="This conversation was deleted" />;
   if (thread.isMissing.value) return <Gone title="There is no such conversation" why={MISSING} />;
@@ -128,7 +129,7 @@ function Gone({ title, why }: { title: string; why?: string }) {
 
 interface WriteProps extends ConversationProps {
   readonly taken: TakenBack | null;
-  readonly onSend: (agentId: string, message: string, strategy?: Strategy) => void;
+  readonly onSend: (agentId: string, asked: Question, strategy?: Strategy) => void;
 }
 
 function Write({ thread, isNamed, wishedAgent, taken, onSend }: WriteProps) {

@@ -4,17 +4,19 @@
  */
 import "./composer.css";
 import "../../ui/select.css";
-import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Strategy } from "../../live/messages.ts";
 import { agents } from "../../store/agents.ts";
+import type { Question } from "../../run-view/question.ts";
 import { Button } from "../../ui/button.tsx";
-import { keepDraft, readDraft } from "./unsent.ts";
+import { AttachButton, AttachmentList, FileForm } from "./attach.tsx";
+import { MessageField } from "./message-field.tsx";
+import { useMessage } from "./use-message.ts";
 
 /** A message that was refused, to be written anew. */
 export interface TakenBack {
   readonly agentId: string | null;
-  readonly text: string;
+  readonly asked: Question;
 }
 
 interface Props {
@@ -27,44 +29,33 @@ interface Props {
   readonly taken: TakenBack | null;
   readonly isRunning: boolean;
   readonly isStopping: boolean;
-  readonly onSend: (agentId: string, message: string, strategy?: Strategy) => void;
+  readonly onSend: (agentId: string, asked: Question, strategy?: Strategy) => void;
   readonly onStop: () => void;
 }
 
-const MAX_HEIGHT_PX = 240;
 /** Stop stands where Send was: so soon after it, a click was meant for Send. */
 const STOP_AFTER_MS = 500;
-/** What Safari says of the Enter that ends a composition, when `isComposing` is false again already. */
-const COMPOSING_KEY = 229;
-
 export function Composer({ threadId, draft, preferredAgent, taken, isRunning, isStopping, onSend, onStop }: Props) {
-  const [text, setText] = useDraft(draft);
-  const [agentId, chooseAgent] = useAgent(preferredAgent);
   const field = useRef<HTMLTextAreaElement>(null);
   const sentAt = useRef(-Infinity);
+  const { text, setText, attachments, isEmpty, hindrance, take } = useMessage(draft, taken?.asked ?? null);
+  const [agentId, chooseAgent] = useAgent(preferredAgent);
   const [isAsking, setAsking] = useState(false);
-  const canSend = text.trim() !== "" && agentId !== undefined;
+  const canSend = !isEmpty && hindrance === null && agentId !== undefined;
   // An answer that ends meanwhile answers the question.
   const asks = isAsking && isRunning && canSend;
-  useEffect(() => focus(field.current), [threadId]);
-  useEffect(() => {
-    if (!taken) return;
-    setText(text === "" ? taken.text : `${taken.text}\n${text}`);
-    focus(field.current);
-  }, [taken]);
-  useEffect(() => fit(field.current), [text]);
+  useEffect(() => focus(field.current), [threadId, taken]);
 
+  // The button that had the focus is gone afterwards.
+  const thenWrite = (does: () => void) => () => {
+    does();
+    focus(field.current);
+  };
   const send = (strategy?: Strategy) => {
     setAsking(false);
     if (!canSend) return;
     sentAt.current = performance.now();
-    setText("");
-    onSend(agentId, text, strategy);
-    // The button that had it is gone.
-    focus(field.current);
-  };
-  const stop = () => {
-    if (performance.now() - sentAt.current > STOP_AFTER_MS) onStop();
+    onSend(agentId, take(), strategy);
     focus(field.current);
   };
   const onSubmit = (event: Event) => {
@@ -72,43 +63,20 @@ export function Composer({ threadId, draft, preferredAgent, taken, isRunning, is
     if (isRunning && canSend) setAsking(true);
     else send();
   };
-  const back = () => {
-    setAsking(false);
-    focus(field.current);
-  };
+  const stop = thenWrite(() => performance.now() - sentAt.current > STOP_AFTER_MS && onStop());
+  const attach = (files: readonly File[]) => thenWrite(() => attachments.add(files))();
   return (
-    <form class="composer" aria-label="Message" onSubmit={onSubmit}>
+    <FileForm class="composer" label="Message" onSubmit={onSubmit} onFiles={attach}>
+      <AttachmentList attachments={attachments} />
       <MessageField field={field} text={text} onInput={setText} onEnter={onSubmit} />
-      {asks && <QueueOrInterrupt onSend={send} onBack={back} />}
+      {asks && <QueueOrInterrupt onSend={send} onBack={thenWrite(() => setAsking(false))} />}
       <div class="composer-bar">
         <AgentChoice agentId={agentId} onChange={chooseAgent} />
-        <Hint />
+        <AttachButton onFiles={attach} />
+        <Hint hindrance={hindrance} />
         <SendOrStop canSend={canSend} isRunning={isRunning} isStopping={isStopping} onStop={stop} />
       </div>
-    </form>
-  );
-}
-
-interface FieldProps {
-  readonly field: RefObject<HTMLTextAreaElement | null>;
-  readonly text: string;
-  readonly onInput: (text: string) => void;
-  readonly onEnter: (event: Event) => void;
-}
-
-function MessageField({ field, text, onInput, onEnter }: FieldProps) {
-  return (
-    <textarea
-      ref={field}
-      class="composer-text"
-      rows={1}
-      dir={directionOf(text)}
-      aria-label="Your message"
-      placeholder="Ask something"
-      value={text}
-      onInput={(event) => onInput(event.currentTarget.value)}
-      onKeyDown={(event) => isSendKey(event) && onEnter(event)}
-    />
+    </FileForm>
   );
 }
 
@@ -163,20 +131,14 @@ function QueueOrInterrupt({ onSend, onBack }: QuestionProps) {
   );
 }
 
-/** Of the first letter. [dir="auto" on a field that takes a megabyte blocked the page for over 15 s.] */
-function directionOf(text: string): "ltr" | "rtl" {
-  return /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u.test(text.slice(0, 200)) ? "rtl" : "ltr";
-}
-
-/** While an input method composes, Enter chooses a character. */
-function isSendKey({ key, keyCode, shiftKey, isComposing }: KeyboardEvent): boolean {
-  return key === "Enter" && !shiftKey && !isComposing && keyCode !== COMPOSING_KEY;
-}
-
 /** How to send, or why it cannot be done. */
-function Hint() {
+function Hint({ hindrance }: { hindrance: string | null }) {
   if (agents.value !== null && agents.value.length > 0) {
-    return <span class="composer-hint">Enter sends, Shift+Enter begins a line</span>;
+    return (
+      <span class={hindrance === null ? "composer-hint" : "composer-hint composer-said"} role="status">
+        {hindrance ?? "Enter sends, Shift+Enter begins a line"}
+      </span>
+    );
   }
   return (
     <span class="composer-hint composer-problem" role="status">
@@ -185,16 +147,6 @@ function Hint() {
         : "The server has no agents"}
     </span>
   );
-}
-
-/** A text that outlives the page's leaving this conversation. */
-function useDraft(place: string): [string, (text: string) => void] {
-  const [text, setText] = useState(() => readDraft(place));
-  const change = (next: string) => {
-    setText(next);
-    keepDraft(place, next);
-  };
-  return [text, change];
 }
 
 /** With a finger the focus would open the keyboard over what is to be read. */
@@ -222,11 +174,4 @@ function AgentChoice({ agentId, onChange }: { agentId: string | undefined; onCha
       </select>
     </label>
   );
-}
-
-/** As high as its text, up to a bound. */
-function fit(field: HTMLTextAreaElement | null): void {
-  if (!field) return;
-  field.style.height = "auto";
-  field.style.height = `${Math.min(MAX_HEIGHT_PX, field.scrollHeight)}px`;
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { StoredMessage } from "../../../core/message.ts";
 import type { RunStatus } from "../../../core/run.ts";
 import { FakeServices } from "../../live/fake-services.ts";
+import { question, textOf } from "../../run-view/question.ts";
 import { ChatThread } from "./thread.ts";
 import { keepDraft } from "./unsent.ts";
 
@@ -36,7 +37,7 @@ async function opened(threadId: string | undefined): Promise<ChatThread> {
 
 const turns = (thread: ChatThread) =>
   thread.turns.value?.map(({ asked, live, stored, sending }) => [
-    asked,
+    asked && textOf(asked),
     live ? "live" : stored.length,
     typeof sending === "object" ? (sending?.code ?? null) : sending,
   ]);
@@ -80,7 +81,7 @@ test("a message shows at once, under ids that were chosen before it was sent", a
   const gate = Promise.withResolvers<Record<string, unknown>>();
   server.reply = () => gate.promise;
   const thread = await opened(undefined);
-  thread.send("a", "Hello");
+  thread.send("a", question("Hello"));
   expect(turns(thread)).toEqual([["Hello", 0, "sending"]]);
   const [call] = server.calls;
   expect(call).toMatchObject({ op: "chat", agent_id: "a", message: "Hello", thread_id: thread.threadId });
@@ -93,7 +94,7 @@ test("a message shows at once, under ids that were chosen before it was sent", a
 test("a refused message can be sent again, under the same run id", async () => {
   server.reply = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
   const thread = await opened(undefined);
-  thread.send("a", "Hello");
+  thread.send("a", question("Hello"));
   await vi.advanceTimersByTimeAsync(10);
   expect(turns(thread)).toEqual([["Hello", 0, "OVERLOADED"]]);
   server.reply = async () => ({});
@@ -167,7 +168,7 @@ test("a thread that the server does not know is missing, until it has a message"
 test("a thread that only this tab has messages for, sent or not, is not missing", async () => {
   server.reply = () => new Promise(() => {});
   const left = await opened("under-way");
-  left.send("a", "Hello");
+  left.send("a", question("Hello"));
   left.stop();
   keepDraft("begun", "Hel");
 
@@ -177,7 +178,7 @@ test("a thread that only this tab has messages for, sent or not, is not missing"
 test("a refused message that is withdrawn is gone for good, here and on the next page", async () => {
   server.reply = () => Promise.reject({ code: "BODY_TOO_LARGE", detail: "too large" });
   const thread = await opened("t");
-  thread.send("a", "Hello");
+  thread.send("a", question("Hello"));
   await vi.advanceTimersByTimeAsync(10);
 
   const [turn] = thread.turns.value ?? [];
@@ -232,7 +233,7 @@ test("nobody is asked for a conversation that has not begun", async () => {
 test("a message that was under way when its page was left is sent again by the next one, under its run id", async () => {
   server.reply = () => new Promise(() => {});
   const left = await opened("t");
-  left.send("a", "Hello");
+  left.send("a", question("Hello"));
   left.stop();
   server.reply = async () => ({});
 
@@ -246,7 +247,7 @@ test("a message that was under way when its page was left is sent again by the n
 test("a message that was refused is still there for the next page, waiting for a person to try again", async () => {
   server.reply = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
   const left = await opened("t");
-  left.send("a", "Hello");
+  left.send("a", question("Hello"));
   await vi.advanceTimersByTimeAsync(10);
   left.stop();
 
@@ -255,7 +256,7 @@ test("a message that was refused is still there for the next page, waiting for a
   expect(turns(thread)).toEqual([["Hello", 0, "OVERLOADED"]]);
   expect(server.calls).toHaveLength(1);
   server.reply = async () => ({});
-  thread.send("a", "Something else");
+  thread.send("a", question("Something else"));
   await vi.advanceTimersByTimeAsync(10);
   thread.stop();
   expect(turns(await opened("t"))).toEqual([]);
@@ -263,7 +264,7 @@ test("a message that was refused is still there for the next page, waiting for a
 
 test("a message that the server has is not sent again", async () => {
   const left = await opened("t");
-  left.send("a", "Hello");
+  left.send("a", question("Hello"));
   await vi.advanceTimersByTimeAsync(10);
   left.stop();
 
@@ -276,7 +277,7 @@ test("Stop reaches the server after the message that it is to stop", async () =>
   const gate = Promise.withResolvers<Record<string, unknown>>();
   server.reply = () => gate.promise;
   const thread = await opened("t");
-  thread.send("a", "Hello");
+  thread.send("a", question("Hello"));
   const runId = String(server.calls[0]?.["run_id"]);
 
   const canceled = thread.cancel(runId);
@@ -291,7 +292,7 @@ test("Stop reaches the server after the message that it is to stop", async () =>
 test("Try again, clicked twice, sends once", async () => {
   server.reply = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
   const thread = await opened(undefined);
-  thread.send("a", "Hello");
+  thread.send("a", question("Hello"));
   await vi.advanceTimersByTimeAsync(10);
   const [turn] = thread.turns.value ?? [];
   if (!turn) throw new Error("there is a turn");
@@ -304,8 +305,28 @@ test("Try again, clicked twice, sends once", async () => {
 
 test("its title is the server's, and until then the beginning of the first message", async () => {
   const fresh = await opened(undefined);
-  fresh.send("a", `  Hello\n${"x".repeat(100)}`);
+  fresh.send("a", question(`  Hello\n${"x".repeat(100)}`));
   expect(fresh.title.value).toBe(`Hello ${"x".repeat(73)}…`);
   stored("r1", "completed");
   expect((await opened("t")).title.value).toBe("Title");
+});
+
+test("a message with a picture is sent as parts, is shown with it, and is kept with it while it is refused", async () => {
+  const picture = { type: "image", source: { type: "file", file_id: "file_1" }, name: "cat.png" } as const;
+  server.reply = () => Promise.reject({ code: "OVERLOADED", detail: "later" });
+  const left = await opened("t");
+
+  left.send("a", question("Look", [picture]));
+  await vi.advanceTimersByTimeAsync(10);
+  left.stop();
+
+  const { name: _name, ...sent } = picture;
+  expect(server.calls[0]).toMatchObject({ message: [sent, { type: "text", text: "Look" }] });
+  expect((await opened("t")).turns.value?.[0]?.asked).toEqual([picture, { type: "text", text: "Look" }]);
+});
+
+test("a message of files alone has their number for its title", async () => {
+  const thread = await opened(undefined);
+  thread.send("a", question(" ", [{ type: "document", source: { type: "file", file_id: "file_1" } }]));
+  expect(thread.title.value).toBe("(1 file)");
 });

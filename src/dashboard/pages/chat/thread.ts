@@ -6,7 +6,7 @@
 import { signal } from "@preact/signals";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
 import { newId } from "../../../core/id.ts";
-import type { StoredMessage } from "../../../core/message.ts";
+import { wordsOf, type StoredMessage } from "../../../core/message.ts";
 import { isOver, titleOf, type Run } from "../../../core/run.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
@@ -14,8 +14,9 @@ import { OneAtATime } from "../../live/one-at-a-time.ts";
 import type { Strategy } from "../../live/messages.ts";
 import type { Services } from "../../live/services.ts";
 import { LiveRun } from "../../run-view/live-run.ts";
+import { messageOf, type Question } from "../../run-view/question.ts";
 import { turnsOf, type Turn } from "./turn.ts";
-import { keepUnsent, readDraft, readUnsent, type Unsent } from "./unsent.ts";
+import { keepUnsent, readDraft, readDraftFiles, readUnsent, type Unsent } from "./unsent.ts";
 
 /** How many of the newest runs are asked how they stand. Older ones are long over. */
 const KNOWN_RUNS = 100;
@@ -98,18 +99,18 @@ export class ChatThread {
     this.#requests.request();
   }
 
-  send(agentId: string, message: string, strategy: Strategy = "enqueue"): void {
-    const unsent = { runId: newId("run"), agentId, message, strategy, problem: null };
-    this.title.value ??= titleOf(message);
+  send(agentId: string, asked: Question, strategy: Strategy = "enqueue"): void {
+    const unsent = { runId: newId("run"), agentId, asked, strategy, problem: null };
+    this.title.value ??= titleOf(wordsOf(asked));
     this.turns.value = [...(this.turns.value ?? []), turnOf(unsent)];
     this.#send(unsent);
   }
 
   /** The same message under the same run id: if the server had it after all, it makes no second run. */
-  resend({ runId, agentId, asked: message, strategy }: Turn): void {
-    if (agentId === null || message === null || this.#sends.has(runId)) return;
+  resend({ runId, agentId, asked, strategy }: Turn): void {
+    if (agentId === null || asked === null || this.#sends.has(runId)) return;
     this.#change(runId, { sending: "sending" });
-    this.#send({ runId, agentId, message, strategy, problem: null });
+    this.#send({ runId, agentId, asked, strategy, problem: null });
   }
 
   /** A refused message leaves the conversation: the person writes it anew. */
@@ -143,10 +144,10 @@ export class ChatThread {
   }
 
   /** Never rejects: the turn says what was wrong. */
-  async #ask({ runId, agentId, message, strategy }: Unsent): Promise<void> {
+  async #ask({ runId, agentId, asked, strategy }: Unsent): Promise<void> {
     const ids = { run_id: runId, thread_id: this.threadId, agent_id: agentId };
     try {
-      await this.#services.live.call({ op: "chat", ...ids, message, multitask_strategy: strategy });
+      await this.#services.live.call({ op: "chat", ...ids, message: messageOf(asked), multitask_strategy: strategy });
       this.#isKnown = true;
       this.#change(runId, { sending: null, live: this.#liveOf(runId) });
       this.#followNext();
@@ -157,11 +158,11 @@ export class ChatThread {
 
   #keepUnsent(): void {
     const turns = this.turns.value ?? [];
-    const unsent = turns.flatMap(({ sending, runId, agentId, asked: message, strategy }, index): Unsent[] => {
-      if (sending === null || agentId === null || message === null) return [];
-      if (sending === "sending") return [{ runId, agentId, message, strategy, problem: null }];
+    const unsent = turns.flatMap(({ sending, runId, agentId, asked, strategy }, index): Unsent[] => {
+      if (sending === null || agentId === null || asked === null) return [];
+      if (sending === "sending") return [{ runId, agentId, asked, strategy, problem: null }];
       // Once another is sent after it, it was given up.
-      return index === turns.length - 1 ? [{ runId, agentId, message, strategy, problem: sending }] : [];
+      return index === turns.length - 1 ? [{ runId, agentId, asked, strategy, problem: sending }] : [];
     });
     keepUnsent(this.threadId, unsent);
   }
@@ -189,7 +190,8 @@ export class ChatThread {
     const told = new Set(runs.filter(isToldByJournal).map(({ run_id: runId }) => runId));
     const isComplete = runs.length < KNOWN_RUNS;
     this.#merge(turnsOf(messages, runs), (runId) => told.has(runId) || (isComplete && !known.has(runId)));
-    this.isMissing.value = this.turns.value?.length === 0 && readDraft(this.threadId) === "";
+    const isDraft = readDraft(this.threadId) !== "" || readDraftFiles(this.threadId).length > 0;
+    this.isMissing.value = this.turns.value?.length === 0 && !isDraft;
   }
 
   async #fetchMessages(id: string): Promise<Stored> {
@@ -255,9 +257,9 @@ export class ChatThread {
   }
 }
 
-function turnOf({ runId, agentId, message, strategy, problem }: Unsent): Turn {
+function turnOf({ runId, agentId, asked, strategy, problem }: Unsent): Turn {
   const blank = { live: null, stored: [], end: null, row: null, unsent: null };
-  return { ...blank, runId, agentId, asked: message, strategy, sending: problem ?? "sending" };
+  return { ...blank, runId, agentId, asked, strategy, sending: problem ?? "sending" };
 }
 
 /** What runs; and what ended early, because half an answer is in the journal only. */

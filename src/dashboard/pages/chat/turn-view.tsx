@@ -5,6 +5,7 @@ import { Markdown } from "../../markdown/markdown.tsx";
 import type { UnsentReason } from "../../../core/message.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
 import { wereAhead } from "../../run-view/ahead.ts";
+import { QuestionView } from "../../run-view/question-view.tsx";
 import { RunItems } from "../../run-view/run-items.tsx";
 import { ToolCall } from "../../run-view/tool-call.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -39,7 +40,7 @@ export function TurnView(props: Props) {
     <li class="turn">
       <div class="turn-asked">
         <h2 class="visually-hidden">You asked</h2>
-        <p dir="auto">{turn.asked ?? "…"}</p>
+        {turn.asked ? <QuestionView asked={turn.asked} /> : <p>…</p>}
         {turn.unsent && <p class="turn-unsent">{UNSENT[turn.unsent]}</p>}
       </div>
       {turn.live ? <LiveAnswer {...props} live={turn.live} /> : <StoredAnswer {...props} />}

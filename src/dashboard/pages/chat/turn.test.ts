@@ -31,7 +31,7 @@ test("a stored turn shows its words, thoughts and tool calls in order, results w
     { role: "assistant", content: "Done.", run_id: "r", at },
   ];
   const [turn] = turnsOf(messages, []);
-  expect(turn?.asked).toBe("ask");
+  expect(turn?.asked).toEqual([{ type: "text", text: "ask" }]);
   expect(turn?.stored.map((part) => (part.kind === "tool" ? [part.tool.state, part.tool.result] : part.text))).toEqual([
     "hm",
     "I will look.",
@@ -50,4 +50,13 @@ test("turns keep the order of their messages, and know how their runs ended", ()
     { runId: "r1", agentId: null, end: null },
     { runId: "r2", agentId: "b", end: { status: "failed", error } },
   ]);
+});
+
+test("the pictures and documents of a question stand in it, whoever sent them", () => {
+  const parts = [
+    { type: "image", source: { type: "url", url: "https://example.com/cat.png" } },
+    { type: "text", text: "and" },
+    { type: "document", source: { type: "file", file_id: "file_1" } },
+  ] as const;
+  expect(turnsOf([{ role: "user", content: parts, run_id: "r", at }], [])[0]?.asked).toEqual(parts);
 });

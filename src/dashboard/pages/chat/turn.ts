@@ -1,16 +1,17 @@
 /** One turn of a conversation: what was asked, and the run that answers it, live or as it is stored. */
-import { toolUsesOf, textOf, type StoredMessage, type UnsentReason } from "../../../core/message.ts";
+import { toolUsesOf, type StoredMessage, type UnsentReason } from "../../../core/message.ts";
 import type { ErrorInfo } from "../../../core/errors.ts";
 import { isOver, type FinishReason, type Run } from "../../../core/run.ts";
 import type { Problem } from "../../live/api-error.ts";
 import type { Strategy } from "../../live/messages.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
+import { questionOf, type Question } from "../../run-view/question.ts";
 import type { ShownTool } from "../../run-view/tool-call.tsx";
 
 export interface Turn {
   readonly runId: string;
   /** Null until the thread's messages came. */
-  readonly asked: string | null;
+  readonly asked: Question | null;
   readonly agentId: string | null;
   /** Set for a run that this page has seen running. */
   readonly live: LiveRun | null;
@@ -68,7 +69,7 @@ export function turnsOf(messages: readonly StoredMessage[], runs: readonly Run[]
     const [first] = own;
     return {
       runId,
-      asked: first?.role === "user" ? textOf(first) : null,
+      asked: first?.role === "user" ? questionOf(first) : null,
       agentId: row?.agent_id ?? null,
       live: null,
       stored: partsOf(own.slice(1)),

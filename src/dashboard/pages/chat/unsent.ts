@@ -5,12 +5,13 @@
  */
 import type { Problem } from "../../live/api-error.ts";
 import type { Strategy } from "../../live/messages.ts";
+import type { FilePart, Question } from "../../run-view/question.ts";
 
 /** A message with the ids it was sent under: sent again it makes no second run. */
 export interface Unsent {
   readonly runId: string;
   readonly agentId: string;
-  readonly message: string;
+  readonly asked: Question;
   readonly strategy: Strategy;
   /** Why it was refused; null while it is on its way. */
   readonly problem: Problem | null;
@@ -23,6 +24,15 @@ export function readDraft(place: string): string {
 
 export function keepDraft(place: string, text: string): void {
   write(`draft.${place}`, text === "" ? null : text);
+}
+
+/** The uploaded files that go with it. */
+export function readDraftFiles(place: string): FilePart[] {
+  return JSON.parse(read(`files.${place}`) ?? "[]") as FilePart[];
+}
+
+export function keepDraftFiles(place: string, files: readonly FilePart[]): void {
+  write(`files.${place}`, files.length === 0 ? null : JSON.stringify(files));
 }
 
 export function readUnsent(threadId: string): Unsent[] {

@@ -5,6 +5,7 @@ import type { Run } from "../../../core/run.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
 import type { Services } from "../../live/services.ts";
+import { questionOf, type Question } from "../../run-view/question.ts";
 
 /** A page of messages is a megabyte. */
 const MAX_PAGES = 50;
@@ -18,7 +19,7 @@ export class RunDetails {
   readonly runId: string;
   readonly run = signal<Run | null>(null);
   /** The message that began it. */
-  readonly asked = signal<string | null>(null);
+  readonly asked = signal<Question | null>(null);
   readonly error = signal<Problem | null>(null);
   readonly actionError = signal<Problem | null>(null);
   readonly isCanceling = signal(false);
@@ -86,6 +87,6 @@ export class RunDetails {
       if (next === null || (first && messages[0]?.run_id !== this.runId)) break;
       query = `?before=${next}`;
     }
-    this.asked.value = typeof first?.content === "string" ? first.content : null;
+    this.asked.value = first ? questionOf(first) : null;
   }
 }

@@ -5,6 +5,7 @@ import { services } from "../../live/services.ts";
 import { serverNow } from "../../store/clock.ts";
 import { shortId } from "../../ui/format.ts";
 import { wereAhead } from "../../run-view/ahead.ts";
+import { QuestionView } from "../../run-view/question-view.tsx";
 import { RunItems } from "../../run-view/run-items.tsx";
 import { useLiveRun } from "../../run-view/use-live-run.ts";
 import { WaterfallChart } from "../../run-view/waterfall-chart.tsx";
@@ -71,7 +72,7 @@ function Asked({ details }: { details: RunDetails }) {
   if (asked === null) return null;
   return (
     <section class="run-asked" aria-label="What was asked">
-      <p dir="auto">{asked}</p>
+      <QuestionView asked={asked} />
     </section>
   );
 }

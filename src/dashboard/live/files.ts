@@ -1,0 +1,71 @@
+/** Files of the user: uploaded with progress, and looked up by id. The session's cookie goes along by itself. */
+import type { FileInfo } from "../../api/files.ts";
+import { MAX_FILE_NAME_CHARACTERS } from "../../core/limits.ts";
+import { readAnswer, unreachable } from "./answer.ts";
+
+export interface UploadOptions {
+  /** How much is sent, as a part of 1. */
+  readonly onProgress: (fraction: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What a response says of a file, without its bytes. */
+export interface FileHead {
+  readonly name: string | null;
+  readonly mediaType: string | null;
+  readonly bytes: number | null;
+}
+
+/** For links and pictures. Relative to the page, which may be served under a path of a proxy. */
+export function fileHref(fileId: string): string {
+  return `./api/files/${encodeURIComponent(fileId)}`;
+}
+
+/** Over XMLHttpRequest, as fetch() does not say how far an upload is. @throws ApiError; the signal's reason when it was aborted */
+export function uploadFile(file: File, { onProgress, signal }: UploadOptions): Promise<FileInfo> {
+  const name = (file.name || "file").slice(0, MAX_FILE_NAME_CHARACTERS);
+  const request = new XMLHttpRequest();
+  const { promise, resolve, reject } = Promise.withResolvers<FileInfo>();
+  request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0));
+  request.addEventListener("load", () => {
+    const { status, statusText, responseText: text } = request;
+    try {
+      resolve(readAnswer({ status, statusText, text }) as FileInfo);
+    } catch (error) {
+      reject(error);
+    }
+  });
+  request.addEventListener("error", () => reject(unreachable()));
+  const abort = () => {
+    request.abort();
+    reject(signal.reason as Error);
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  request.addEventListener("loadend", () => signal.removeEventListener("abort", abort));
+  request.open("POST", `./api/files?${new URLSearchParams({ name }).toString()}`);
+  request.setRequestHeader("Accept", "application/json");
+  request.setRequestHeader("Content-Type", "application/octet-stream");
+  request.send(file);
+  return promise;
+}
+
+/** @returns null when there is no such file, or nobody could be asked */
+export async function fileHead(fileId: string, signal: AbortSignal): Promise<FileHead | null> {
+  const response = await fetch(fileHref(fileId), { method: "HEAD", signal }).catch(() => null);
+  if (!response?.ok) return null;
+  const { headers } = response;
+  const bytes = headers.get("content-length");
+  return {
+    name: nameIn(headers.get("content-disposition") ?? ""),
+    mediaType: headers.get("content-type")?.split(";", 1)[0] ?? null,
+    bytes: bytes === null ? null : Number(bytes),
+  };
+}
+
+/** RFC 6266: the extended form is there when the name is not plain ASCII. */
+function nameIn(disposition: string): string | null {
+  const extended = /filename\*=UTF-8''([^;]+)/i.exec(disposition)?.[1];
+  if (extended !== undefined) return decodeURIComponent(extended);
+  const [, quoted, plain] = /filename=(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(disposition) ?? [];
+  return quoted?.replaceAll(/\\(.)/g, "$1") ?? plain ?? null;
+}

@@ -1,0 +1,93 @@
+/**
+ * A picture or document of a message. A picture that the server has is shown; one at an address elsewhere is a link, as
+ * the page asks nobody but its own server. A document is a link that saves it: it never opens as a page of ours.
+ */
+import "./file-view.css";
+import { useEffect, useState } from "preact/hooks";
+import { fileHead, fileHref, type FileHead } from "../live/files.ts";
+import { bytes } from "../ui/format.ts";
+import type { FilePart } from "./question.ts";
+
+interface Props {
+  readonly file: FilePart;
+  /** As high as a line or two. */
+  readonly isSmall?: boolean;
+}
+
+const KINDS: Readonly<Record<string, string>> = { "application/pdf": "PDF", "text/plain": "Text" };
+
+export function FileView({ file, isSmall = false }: Props) {
+  const { source, type, name } = file;
+  if (source.type === "url") return <Elsewhere url={source.url} what={type === "image" ? "Picture" : "Document"} />;
+  if (type === "image") return <Picture fileId={source.file_id} name={name} isSmall={isSmall} />;
+  return <Document fileId={source.file_id} name={name} />;
+}
+
+function Elsewhere({ url, what }: { url: string; what: string }) {
+  return (
+    <a class="file" href={url} target="_blank" rel="noopener noreferrer nofollow" dir="ltr">
+      <span class="file-kind">{what}</span>
+      <span class="file-name">{url}</span>
+    </a>
+  );
+}
+
+interface StoredProps {
+  readonly fileId: string;
+  readonly name: string | undefined;
+}
+
+function Picture({ fileId, name, isSmall }: StoredProps & { isSmall: boolean }) {
+  const [isGone, setGone] = useState(false);
+  if (isGone) return <Gone what={name ?? "Picture"} />;
+  return (
+    <a class={isSmall ? "picture picture-small" : "picture"} href={fileHref(fileId)} target="_blank" rel="noopener">
+      <img
+        src={fileHref(fileId)}
+        alt={name ?? "Picture"}
+        loading="lazy"
+        decoding="async"
+        onError={() => setGone(true)}
+      />
+    </a>
+  );
+}
+
+function Document({ fileId, name }: StoredProps) {
+  const head = useFileHead(fileId);
+  const shown = name ?? head?.name ?? "Document";
+  if (head === null) return <Gone what={shown} />;
+  return (
+    <a class="file" href={fileHref(fileId)} download={shown}>
+      <span class="file-kind">{KINDS[head?.mediaType ?? ""] ?? "Document"}</span>
+      <span class="file-name" dir="auto">
+        {shown}
+      </span>
+      {typeof head?.bytes === "number" && <span class="num mute">{bytes(head.bytes)}</span>}
+    </a>
+  );
+}
+
+function Gone({ what }: { what: string }) {
+  return (
+    <span class="file">
+      <span class="file-name" dir="auto">
+        {what}
+      </span>
+      <span class="mute">cannot be loaded; it may be deleted</span>
+    </span>
+  );
+}
+
+/** Undefined until the server answers; null when it has no such file. */
+function useFileHead(fileId: string): FileHead | null | undefined {
+  const [head, setHead] = useState<FileHead | null>();
+  useEffect(() => {
+    const asking = new AbortController();
+    void fileHead(fileId, asking.signal).then((answer) => {
+      if (!asking.signal.aborted) setHead(answer);
+    });
+    return () => asking.abort();
+  }, [fileId]);
+  return head;
+}

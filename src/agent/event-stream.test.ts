@@ -1,8 +1,8 @@
-import { APIError } from "@anthropic-ai/sdk";
 import { expect, test } from "vitest";
 import { openFixture } from "../simulator/fixture.ts";
 import { streamed } from "../testing/streamed.ts";
 import { readEvents, type Listener } from "./event-stream.ts";
+import { APIError } from "./sdk.ts";
 import { modelFailure, WrongEndpoint } from "./model-error.ts";
 
 const STREAM = { headers: { "content-type": "text/event-stream; charset=utf-8" } };

@@ -4,11 +4,11 @@
  * [The SDK's `messages.stream()` passes each event through several async generators and copies the message for it:
  * with it a frame cost 1.51 times the CPU of a bare SDK pipe, without 1.36, medians of five runs in turns.]
  */
-import { APIError } from "@anthropic-ai/sdk";
 import type { RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages";
 import { createParser, type EventSourceParser } from "eventsource-parser";
 import { BrokenAnswer, WrongEndpoint } from "./model-error.ts";
 import type { StreamedResponse } from "./model-http.ts";
+import { APIError } from "./sdk.ts";
 import { kindOf } from "./unexpected-body.ts";
 
 /** Of one event: far more than any answer has in one piece. */

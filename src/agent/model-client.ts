@@ -1,8 +1,8 @@
 /** The Anthropic client of one agent process, and the connections that it uses. Made in `main.ts`, which closes it. */
-import Anthropic from "@anthropic-ai/sdk";
 import type { Agent } from "../core/agent.ts";
 import type { ModelSettings } from "../settings.ts";
 import { ModelHttp } from "./model-http.ts";
+import { Anthropic } from "./sdk.ts";
 import { redactor } from "./secrets.ts";
 
 export interface ModelClient extends Disposable {

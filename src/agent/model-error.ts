@@ -1,6 +1,6 @@
 /** What went wrong between us and the model, and whether trying again makes sense. Pure. */
-import { APIConnectionError, APIError, APIUserAbortError } from "@anthropic-ai/sdk";
 import type { ErrorCode } from "../core/errors.ts";
+import { APIConnectionError, APIError, APIUserAbortError } from "./sdk.ts";
 
 export interface ModelFailure {
   readonly code: ErrorCode;

@@ -3,9 +3,10 @@
  * read as Node streams. Made once an agent process by `model-client.ts`, which also closes it.
  * [Reading 200 slow streams costs 32 µs of CPU an event through fetch's web streams, 16 this way.]
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type ProxyEnv } from "node:http";
+import type { Agent as HttpAgent, IncomingMessage, ProxyEnv } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Readable } from "node:stream";
+import { http } from "../core/node-http.ts";
 import { BrokenAnswer, WrongEndpoint } from "./model-error.ts";
 import type { Redact } from "./secrets.ts";
 import { describeBody } from "./unexpected-body.ts";
@@ -29,7 +30,7 @@ export class ModelHttp {
     // One socket for each call under way; the number of these is bounded by AGENT_CONCURRENCY.
     const agentOptions = { keepAlive: true, ...(proxy && { proxyEnv: proxy }) };
     this.#options = options;
-    this.#http = new HttpAgent(agentOptions);
+    this.#http = new http.Agent(agentOptions);
     this.#https = new HttpsAgent(agentOptions);
   }
 
@@ -61,7 +62,7 @@ export class ModelHttp {
   #send(url: URL, { method = "GET", headers, body, signal }: RequestInit): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const isSecure = url.protocol === "https:";
-    const request = (isSecure ? httpsRequest : httpRequest)(url, {
+    const request = (isSecure ? httpsRequest : http.request)(url, {
       method,
       headers: { ...Object.fromEntries(new Headers(headers)), "accept-encoding": "identity" },
       agent: isSecure ? this.#https : this.#http,

@@ -1,5 +1,4 @@
 /** How long a model call goes on, and what it tells the breaker. A stub in place of the SDK: its failures come at an exact moment. */
-import { APIConnectionError, APIError } from "@anthropic-ai/sdk";
 import type Anthropic from "@anthropic-ai/sdk";
 import { Readable } from "node:stream";
 import { pino } from "pino";
@@ -13,6 +12,7 @@ import { ModelMeter } from "./model-meter.ts";
 import { callModel } from "./model.ts";
 import { Parking } from "./parking.ts";
 import { RunJournal } from "./run-journal.ts";
+import { APIConnectionError, APIError } from "./sdk.ts";
 
 const NEVER = new AbortController().signal;
 const SECOND_MS = 1_000;

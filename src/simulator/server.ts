@@ -3,8 +3,8 @@
  * Called by main.ts in a process of its own and by tests in theirs. Holds no global state: two may run side by side.
  */
 import { once } from "node:events";
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { http } from "../core/node-http.ts";
 import { Attempts } from "./attempts.ts";
 import { createIds } from "./ids.ts";
 import { Ledger, type SimulatorStats } from "./ledger.ts";
@@ -59,7 +59,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     limit: options.limit && new RequestLimit(options.limit),
     newId: createIds(),
   };
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+  const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     void route(request, response, house);
   });
   server.listen({ host, port, backlog: LISTEN_BACKLOG });

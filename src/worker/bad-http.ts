@@ -2,10 +2,11 @@
  * What node:http cannot read as a request, or stops to wait for: answered as a problem in place of its empty bodies,
  * by its own rules for when an answer is possible. Listens to `clientError` of `server.ts`.
  */
-import { STATUS_CODES, type ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { AppError, type ErrorCode } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
+import { http } from "../core/node-http.ts";
 import { ANSWER_HEADERS } from "./answer-headers.ts";
 import { problemOf } from "./problem.ts";
 import { toJson } from "../core/json.ts";
@@ -42,7 +43,7 @@ function render(error: AppError): string {
   const requestId = newId("req");
   const body = toJson(problemOf(error, requestId));
   return [
-    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    `HTTP/1.1 ${error.status} ${http.STATUS_CODES[error.status]}`,
     "Content-Type: application/problem+json; charset=utf-8",
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${requestId}`,

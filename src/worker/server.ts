@@ -3,9 +3,10 @@
  * sockets and answers what still comes on open ones with `Connection: close`; only then are idle sockets
  * closed. Closing them at once would fail the request that a client is just sending.
  */
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { http } from "../core/node-http.ts";
 import { refuseBadHttp } from "./bad-http.ts";
 
 const LIMITS = {
@@ -42,7 +43,7 @@ export class HttpServer {
       if (this.#draining) response.shouldKeepAlive = false;
       listener(request, response);
     };
-    this.#server = createServer({ ...LIMITS, keepAliveTimeout, shouldUpgradeCallback: isWebSocket }, serve);
+    this.#server = http.createServer({ ...LIMITS, keepAliveTimeout, shouldUpgradeCallback: isWebSocket }, serve);
     // `Expect: 100-continue`: node:http would ask for the body at once. Ours is asked for by whoever reads it.
     this.#server.on("checkContinue", serve);
     this.#server.on("upgrade", onUpgrade);

@@ -1,11 +1,12 @@
 /** `GET /ws` with `Upgrade: websocket` (RFC 6455 § 4.2): admitted and made a session, or refused as a problem. */
-import { ServerResponse, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
 import { OPEN_SOCKET } from "../../api/socket.ts";
 import { AppError, toAppError } from "../../core/errors.ts";
 import { MAX_FRAME_BYTES } from "../../core/limits.ts";
+import { http } from "../../core/node-http.ts";
 import type { Principal } from "../../core/principal.ts";
 import { CLOSE } from "../../stream/socket.ts";
 import { stripBasePath } from "../base-path.ts";
@@ -93,7 +94,7 @@ function serve(deps: WorkerDeps, { ws, tcp, principal }: { ws: WebSocket; tcp: S
 }
 
 function refuse(request: IncomingMessage, socket: Socket, error: AppError): void {
-  const response = new ServerResponse(request);
+  const response = new http.ServerResponse(request);
   response.shouldKeepAlive = false;
   try {
     response.assignSocket(socket);

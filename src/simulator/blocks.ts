@@ -157,6 +157,9 @@ function parseToolResult(block: JsonObject, { at, role, model }: Place): ToolRes
   if (isError && parts.length === 0) {
     throw invalid(`${at}.tool_result: content cannot be empty if \`is_error\` is true`);
   }
+  if (isError && parts.some(({ type }) => type !== "text")) {
+    throw invalid(`${at}.tool_result: all content must be type \`text\` if \`is_error\` is true`);
+  }
   return {
     type: "tool_result",
     toolUseId: matching(id, ID, `${at}.tool_result.tool_use_id`),
@@ -165,16 +168,23 @@ function parseToolResult(block: JsonObject, { at, role, model }: Place): ToolRes
   };
 }
 
+/** https://docs.claude.com/en/api/messages: what the content of a tool's result may have. */
+const RESULT_PARTS: readonly string[] = ["document", "image", "search_result", "text", "tool_reference"];
+
 function resultParts(content: unknown, { at, ...place }: Place): Block[] {
   if (content === undefined || content === "") return [];
   if (typeof content === "string") return [{ type: "text", text: content }];
   if (!Array.isArray(content)) throw invalid(`${at}.content: Input should be a valid string or list`);
   return content.map((part: unknown, index) => {
     const partAt = `${at}.content.${index}`;
-    const parsed = parseBlock(part, { ...place, at: partAt });
-    if (parsed.type === "tool_result")
-      throw invalid(`${partAt}: Input tag 'tool_result' does not match any of the expected tags`);
-    return parsed;
+    const type = isRecord(part) ? String(part["type"]) : "";
+    if (type !== "" && !RESULT_PARTS.includes(type)) {
+      const tags = RESULT_PARTS.map((tag) => `'${tag}'`).join(", ");
+      throw invalid(
+        `${partAt}: Input tag '${type}' found using 'type' does not match any of the expected tags: ${tags}`,
+      );
+    }
+    return parseBlock(part, { ...place, at: partAt });
   });
 }
 

@@ -1,6 +1,6 @@
 /**
  * Pictures and documents: which sources and types the API takes.
- * Called by blocks.ts; throws the API's own sentences. Never looks into the picture.
+ * Called by blocks.ts; throws the API's own sentences. Of a picture it looks at the header, and of a PNG at its size.
  */
 import { invalid } from "./errors.ts";
 import { isRecord, type JsonObject } from "./json.ts";
@@ -46,7 +46,9 @@ function checkSource({ source, kind, at }: Source, { mediaTypes }: MediaRule): v
     case "base64":
       if (!mediaTypes.includes(String(mediaType)))
         throw invalid(`${at}.media_type: Input should be ${quoted(mediaTypes, " or ")}`);
-      return requireText(data, `${at}.data`, BASE64);
+      requireText(data, `${at}.data`, BASE64);
+      if (mediaTypes === IMAGE_TYPES) checkPicture(String(data), String(mediaType), at);
+      return;
     case "text":
       if (mediaType !== "text/plain") throw invalid(`${at}.media_type: Input should be 'text/plain'`);
       return requireText(data, `${at}.data`);
@@ -70,6 +72,37 @@ const HTTP_URL: TextRule = { pattern: /^https?:\/\/[^\s/]/, sentence: "Only HTTP
 function requireText(text: unknown, at: string, rule?: TextRule): void {
   if (typeof text !== "string" || text === "") throw invalid(`${at}: Field required`);
   if (rule && !rule.pattern.test(text)) throw invalid(`${at}: ${rule.sentence}`);
+}
+
+/** In base64. */
+const MAX_PICTURE_CHARACTERS = 5 * 1024 * 1024;
+const MAX_PIXELS = 8_000;
+/** How the base64 of each type begins. */
+const BEGINNINGS: Readonly<Record<string, string>> = {
+  "image/png": "iVBORw0KGgo",
+  "image/jpeg": "/9j/",
+  "image/gif": "R0lGOD",
+  "image/webp": "UklGR",
+};
+
+function checkPicture(data: string, mediaType: string, at: string): void {
+  if (data.length > MAX_PICTURE_CHARACTERS) {
+    throw invalid(`${at}: image exceeds 5 MB maximum: ${data.length} bytes > ${MAX_PICTURE_CHARACTERS} bytes`);
+  }
+  const isOf = (type: string): boolean => data.startsWith(BEGINNINGS[type] ?? "");
+  const actual = IMAGE_TYPES.find(isOf);
+  if (!actual) throw invalid("Could not process image");
+  if (actual !== mediaType) {
+    const said = `The image was specified using the ${mediaType} media type, but the image appears to be a ${actual} image`;
+    throw invalid(`${at}.data: ${said}`);
+  }
+  if (actual !== "image/png") return;
+  // The header of a PNG: 8 bytes, 8 of the first chunk, then width and height in 4 bytes each.
+  const head = Buffer.from(data.slice(0, 32), "base64");
+  if (head.length < 24) throw invalid("Could not process image");
+  if (Math.max(head.readUInt32BE(16), head.readUInt32BE(20)) > MAX_PIXELS) {
+    throw invalid(`${at}.data: At least one of the image dimensions exceed max allowed size: ${MAX_PIXELS} pixels`);
+  }
 }
 
 const quoted = (names: readonly string[], between: string): string => names.map((name) => `'${name}'`).join(between);

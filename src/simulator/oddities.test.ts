@@ -2,6 +2,7 @@
 import type { Anthropic } from "@anthropic-ai/sdk";
 import { expect, test } from "vitest";
 import { deltas, type Fixture, openFixture } from "./fixture.ts";
+import { PIXEL } from "../testing/pictures.ts";
 
 const CALCULATE = {
   name: "calculate",
@@ -172,7 +173,7 @@ test("silent= with pings sends nothing else meanwhile", async () => {
 test("pictures and documents are seen", async () => {
   await using sim = await openFixture();
   const content: Anthropic.ContentBlockParam[] = [
-    { type: "image", source: { type: "base64", media_type: "image/png", data: "iVBORw0KGgo=" } },
+    { type: "image", source: { type: "base64", media_type: "image/png", data: PIXEL } },
     { type: "document", source: { type: "url", url: "https://example.org/a.pdf" } },
     { type: "document", source: { type: "text", media_type: "text/plain", data: "words" } },
   ];

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { signatureOf } from "./signature.ts";
 import { refusalOf } from "./validate.ts";
+import { PIXEL, pngOf } from "../testing/pictures.ts";
 
 const body = (fields: object = {}): object => ({
   model: "m",
@@ -24,7 +25,8 @@ const thinking = (words: string, model = "m"): object => ({
   signature: signatureOf(model, [words]),
 });
 const image = (source: object): object => ({ type: "image", source });
-const png = image({ type: "base64", media_type: "image/png", data: "iVBORw0KGgo=" });
+const pixel = image({ type: "base64", media_type: "image/png", data: PIXEL });
+
 const user = (...content: object[]): object => ({ role: "user", content });
 const assistant = (...content: object[]): object => ({ role: "assistant", content });
 const hi = { role: "user", content: "hi" };
@@ -124,7 +126,14 @@ test.each([
   [[hi, assistant(use("a")), user(result("a", { content: 7 }))], "content: Input should be a valid string or list"],
   [[hi, assistant(use("a")), user(result("a", { content: [text("")] }))], "text content blocks must be non-empty"],
   [[hi, assistant(use("a")), user(result("a", { content: "", is_error: true }))], "cannot be empty if `is_error`"],
-  [[hi, assistant(use("a")), user(result("a", { content: [result("a")] }))], "does not match any of the expected tags"],
+  ...[result("a"), { type: "hologram" }].map((part): [object[], string] => [
+    [hi, assistant(use("a")), user(result("a", { content: [part] }))],
+    "does not match any of the expected tags",
+  ]),
+  [
+    [hi, assistant(use("a")), user(result("a", { content: [text("no"), pixel], is_error: true }))],
+    "all content must be type `text` if `is_error` is true",
+  ],
   [
     [hi, assistant({ type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: {} }), hi],
     "`web_search` tool use with id `srvtoolu_1` was found without a corresponding `web_search_tool_result` block",
@@ -146,6 +155,14 @@ test.each([
   [image({}), "image.source: Input tag 'undefined' found using 'type'"],
   [image({ type: "base64", media_type: "image/bmp", data: "AAAA" }), "media_type: Input should be 'image/jpeg' or"],
   [image({ type: "base64", media_type: "image/png", data: "…" }), "Invalid base64 data"],
+  [image({ type: "base64", media_type: "image/png", data: "AAAA" }), "Could not process image"],
+  [image({ type: "base64", media_type: "image/png", data: "iVBORw0KGgo=" }), "Could not process image"],
+  [image({ type: "base64", media_type: "image/gif", data: PIXEL }), "appears to be a image/png image"],
+  [
+    image({ type: "base64", media_type: "image/png", data: PIXEL.slice(0, -2).padEnd(5_242_884, "A") }),
+    "image exceeds 5 MB maximum: 5242884 bytes > 5242880 bytes",
+  ],
+  [image({ type: "base64", media_type: "image/png", data: pngOf(8_001, 1) }), "max allowed size: 8000 pixels"],
   [image({ type: "url", url: "ftp://x" }), "Only HTTPS URLs are supported"],
   [{ type: "document", source: { type: "text", media_type: "text/html", data: "x" } }, "should be 'text/plain'"],
   [{ type: "document", source: { type: "base64", media_type: "image/png", data: "x" } }, "'application/pdf'"],
@@ -154,7 +171,7 @@ test.each([
 });
 
 test("a picture in an assistant's message is refused", () => {
-  expect(refusalOf(body({ messages: [hi, assistant(png), hi] }))).toContain("not permitted in assistant messages");
+  expect(refusalOf(body({ messages: [hi, assistant(pixel), hi] }))).toContain("not permitted in assistant messages");
 });
 
 test("a prompt longer than the model's window is refused with both sizes", () => {
@@ -167,16 +184,16 @@ test("a prompt longer than the model's window is refused with both sizes", () =>
 });
 
 test("a picture costs the same however many bytes it has", () => {
-  const large = image({ type: "base64", media_type: "image/png", data: "A".repeat(4_000_000) });
+  const large = image({ type: "base64", media_type: "image/png", data: PIXEL.slice(0, -2).padEnd(4_000_000, "A") });
 
   expect(refusalOf(body({ messages: [user(large)] }), { contextTokens: 2_000 })).toBeUndefined();
 });
 
 test("answered calls, signed thinking, pictures, results of several parts and text behind results are accepted", () => {
   const messages = [
-    user(png, { type: "document", source: { type: "url", url: "https://x.org/a.pdf" } }, text("look")),
+    user(pixel, { type: "document", source: { type: "url", url: "https://x.org/a.pdf" } }, text("look")),
     assistant(thinking("…"), use("a"), use("b")),
-    user(result("b", { content: [text("x"), png] }), result("a", { content: "" }), text("and go on")),
+    user(result("b", { content: [text("x"), pixel] }), result("a", { content: "" }), text("and go on")),
     assistant(thinking("hm"), text("done")),
     hi,
   ];

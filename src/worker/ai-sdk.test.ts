@@ -3,6 +3,7 @@ import { Chat } from "@ai-sdk/react";
 import { DefaultChatTransport, type UIMessage } from "ai";
 import { expect, test } from "vitest";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { PIXEL } from "../testing/pictures.ts";
 
 function chatOn({ port }: Cluster, { id = "chat-1", query = "" } = {}): Chat<UIMessage> {
   return new Chat({ id, transport: new DefaultChatTransport({ api: `http://127.0.0.1:${port}/api/chat${query}` }) });
@@ -52,8 +53,7 @@ test("`?agent=` chooses the agent", async () => {
 test("a picture is stored and goes to the model", async () => {
   await using cluster = await startCluster();
   const chat = chatOn(cluster);
-  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4//8/AwAI/AL+hc2rNAAAAABJRU5ErkJggg==";
-  const url = `data:image/png;base64,${pixel}`;
+  const url = `data:image/png;base64,${PIXEL}`;
   await chat.sendMessage({ text: "What is this?", files: [{ type: "file", mediaType: "image/png", url }] });
   expect(chat.error).toBeUndefined();
   const { body } = await cluster.client.get("/api/threads/chat-1");

@@ -5,12 +5,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { MAX_FILE_BYTES } from "../core/limits.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { PIXEL } from "../testing/pictures.ts";
 
-/** One white pixel. */
-const PNG = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4//8/AwAI/AL+hc2rNAAAAABJRU5ErkJggg==",
-  "base64",
-);
+const PNG = Buffer.from(PIXEL, "base64");
 
 type Sent = NonNullable<RequestInit["body"]>;
 

@@ -2,6 +2,7 @@
 import OpenAI, { type APIError } from "openai";
 import { expect, test } from "vitest";
 import { startCluster, type Cluster } from "../../testing/cluster.ts";
+import { PIXEL } from "../../testing/pictures.ts";
 
 function clientOf({ port }: Cluster, apiKey = "none"): OpenAI {
   return new OpenAI({ apiKey, baseURL: `http://127.0.0.1:${port}/v1`, maxRetries: 0 });
@@ -70,8 +71,7 @@ test("the conversation that the client sends is what the model reads, and no thr
 
 test("a picture in the conversation goes to the model", async () => {
   await using cluster = await startCluster();
-  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4//8/AwAI/AL+hc2rNAAAAABJRU5ErkJggg==";
-  const url = `data:image/png;base64,${pixel}`;
+  const url = `data:image/png;base64,${PIXEL}`;
   const content = [
     { type: "text" as const, text: "What is this?" },
     { type: "image_url" as const, image_url: { url } },

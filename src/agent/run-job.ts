@@ -2,7 +2,7 @@
 import { AppError } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
 import { JOB_MS, jobInput } from "../core/job.ts";
-import { textOf } from "../core/message.ts";
+import { textOf, textOfResult } from "../core/message.ts";
 import type { Run } from "../core/run.ts";
 import type { Claim } from "../engine/engine.ts";
 import { brokenOff, type Ending } from "./ending.ts";
@@ -67,10 +67,11 @@ async function call(name: string, { run, trialMs }: JobClaim, { deps, handles, t
     steps: 0,
     parking,
     takeTurn: (work) => trials.run({ runId: run.run_id, trialMs, signal }, work),
+    files: engine.files,
     log,
     context: { signal, timeoutMs, ...contextOf(run) },
   });
-  return { content: result?.content ?? "", isError: result?.is_error === true };
+  return { content: textOfResult(result?.content ?? ""), isError: result?.is_error === true };
 }
 
 /** As after a model's answer: readers learn what is called, with what. */

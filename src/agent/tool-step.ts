@@ -9,11 +9,11 @@ import type { Run } from "../core/run.ts";
 import type { Engine, ToolCall } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import { CUT_CALL, notRun, type Limit } from "./history/notes.ts";
-import { truthOf } from "./history/tool-results.ts";
+import { withoutResult } from "./history/tool-results.ts";
 import type { Parking } from "./parking.ts";
 import { outlastTrouble } from "./retry-storage.ts";
 import type { RunJournal } from "./run-journal.ts";
-import { runTools, type ToolRound } from "./tools/execute.ts";
+import { resultBlock, runTools, type ToolRound } from "./tools/execute.ts";
 import type { Tools } from "./tools/invoke.ts";
 
 export interface Calling {
@@ -58,7 +58,8 @@ async function runUntilLate(calling: Calling, { uses, steps, isResumed }: Round)
   const { run_id: runId, thread_id: threadId, principal, metadata } = run;
   const context = { signal: late, runId, threadId, agentId: agent.agentId, principal, metadata };
   try {
-    return await runTools({ uses, ledger, tools, journal, steps, parking, takeTurn, log, context });
+    const { files } = engine;
+    return await runTools({ uses, ledger, tools, journal, steps, parking, takeTurn, files, log, context });
   } catch (error) {
     signal.throwIfAborted();
     if (!late.aborted) throw error;
@@ -72,13 +73,9 @@ function stopped(
   use: ToolUseBlock,
   { steps, ledger, journal }: { steps: number; ledger: readonly ToolCall[]; journal: RunJournal },
 ): ToolResultBlock {
-  const call = { storedId: use.id, id: use.id, name: use.name };
-  const { content, isError } = truthOf(call, { status: "canceled", steps, toolCalls: ledger });
   const known = ledger.find(({ stepsBefore, toolCallId }) => stepsBefore === steps && toolCallId === use.id);
-  const text = typeof content === "string" ? content : "";
-  if (known?.result)
-    return { type: "tool_result", tool_use_id: use.id, content: text, ...(isError && { is_error: true }) };
-  const result = told(use, text, journal);
+  if (known?.result) return resultBlock(use.id, known.result);
+  const result = told(use, withoutResult(use.name, known), journal);
   if (known) journal.emit({ type: "STEP_FINISHED", stepName: `tool:${use.name}:${use.id}` });
   return result;
 }

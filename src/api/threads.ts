@@ -24,10 +24,12 @@ const TOOL_USE = z.object({
   input: z.unknown(),
   cut: z.literal(true).exactOptional().describe("Its arguments were cut off: it did not run."),
 });
+/** Text, and pictures and documents that are stored as files: the same parts as those of a user's message. */
+const RESULT_PART = z.discriminatedUnion("type", [TEXT, IMAGE, DOCUMENT]).meta({ id: "ToolResultPart" });
 const TOOL_RESULT = z.object({
   type: z.literal("tool_result"),
   tool_use_id: z.string(),
-  content: z.string(),
+  content: z.union([z.string(), z.array(RESULT_PART).readonly()]),
   is_error: z.boolean().exactOptional(),
 });
 const THINKING = z
@@ -85,6 +87,7 @@ const THREAD = THREAD_SUMMARY.extend({
 export type ThreadSummary = Readonly<z.output<typeof THREAD_SUMMARY>>;
 export type Thread = Readonly<z.output<typeof THREAD>>;
 export type ToolUseBlock = Readonly<z.output<typeof TOOL_USE>>;
+export type ToolResultPart = Readonly<z.output<typeof RESULT_PART>>;
 export type ToolResultBlock = Readonly<z.output<typeof TOOL_RESULT>>;
 export type ContentBlock = Readonly<z.output<typeof CONTENT_BLOCK>>;
 export type Compaction = Readonly<z.output<typeof COMPACTION>>;

@@ -3,6 +3,7 @@
  * that it can be piped. Ctrl-C cancels the answer under way; without one it ends the program.
  */
 import { createInterface } from "node:readline/promises";
+import { textInJournal } from "../core/event.ts";
 import { newId } from "../core/id.ts";
 import type { ClientEvent, Evenkeel } from "../client/client.ts";
 import { connect } from "./connection.ts";
@@ -86,6 +87,6 @@ function show(event: ClientEvent): void {
 }
 
 /** The beginning of a tool's result. */
-function resultOf(content: unknown): string {
-  return (typeof content === "string" ? content : JSON.stringify(content)).slice(0, MAX_RESULT_CHARACTERS);
+function resultOf(content: Parameters<typeof textInJournal>[0]): string {
+  return textInJournal(content).slice(0, MAX_RESULT_CHARACTERS);
 }

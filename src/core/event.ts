@@ -4,6 +4,7 @@
  * The engine appends the first and a forced last event, the agent all between.
  */
 import type {
+  ContentPart,
   CustomEvent,
   ReasoningEndEvent,
   ReasoningMessageContentEvent,
@@ -24,7 +25,9 @@ import type {
   ToolCallResultEvent,
   ToolCallStartEvent,
 } from "@ag-ui/core";
+import type { ToolResultContent, ToolResultPart } from "./message.ts";
 import { finishReasonOf, type FinishReason, type Outcome, type Run, type Usage } from "./run.ts";
+import { filePath } from "./file.ts";
 import { toJson } from "./json.ts";
 
 // AG-UI types `type` as a TypeScript enum; on the wire, and here, it is the plain string.
@@ -114,6 +117,27 @@ export interface CustomValues {
 
 export function customEvent<N extends keyof CustomValues>(name: N, value: CustomValues[N]): RunEvent {
   return { type: "CUSTOM", name, value };
+}
+
+/** A tool's result as AG-UI's clients read it: what is stored as a file has a path of this server. */
+export function resultInJournal(content: ToolResultContent): string | ContentPart[] {
+  return typeof content === "string" ? content : content.map(partInJournal);
+}
+
+/** Where only text can stand. */
+export function textInJournal(content: string | readonly ContentPart[]): string {
+  if (typeof content === "string") return content;
+  return content
+    .map((part) =>
+      part.type === "text" ? part.text : `[${part.type}${"value" in part.source ? ` ${part.source.value}` : ""}]`,
+    )
+    .join("\n");
+}
+
+function partInJournal(part: ToolResultPart): ContentPart {
+  if (part.type === "text") return part;
+  const { type, source } = part;
+  return { type, source: { type: "url", value: source.type === "url" ? source.url : filePath(source.file_id) } };
 }
 
 /** The one event that ends a journal. AG-UI spells its outcome "cancelled"; our status has one l. */

@@ -57,6 +57,13 @@ export function isImage(type: MediaType): boolean {
   return (IMAGE_TYPES as readonly string[]).includes(type);
 }
 
+/** Where clients read files: behind it stands the id of one. */
+export const FILE_PATH = "/api/files/";
+
+export function filePath(fileId: string): string {
+  return `${FILE_PATH}${encodeURIComponent(fileId)}`;
+}
+
 export function fileNotFound(fileId: string): AppError {
   return new AppError("FILE_NOT_FOUND", `There is no file ${JSON.stringify(fileId.slice(0, 140))}; upload it anew.`);
 }

@@ -31,6 +31,8 @@ export const MAX_TIMEOUT_MS = 24 * 3600 * 1000;
 export const MAX_FILE_BYTES = 32 * 1024 * 1024;
 export const MAX_FILES_BYTES = 1024 * 1024 * 1024;
 export const MAX_FILE_NAME_CHARACTERS = 200;
+/** One picture that a model reads: in base64 it has 5 MiB, and the Messages API refuses a longer one. */
+export const MAX_PICTURE_BYTES = (5 * 1024 * 1024 * 3) / 4;
 /** Texts, pictures and documents of one message. */
 export const MAX_MESSAGE_PARTS = 100;
 

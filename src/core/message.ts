@@ -5,11 +5,24 @@ import type {
   Message,
   StoredMessage,
   ToolResultBlock,
+  ToolResultPart,
   ToolUseBlock,
   UnsentReason,
 } from "../api/threads.ts";
 
-export type { Compaction, ContentBlock, Message, StoredMessage, ToolResultBlock, ToolUseBlock, UnsentReason };
+export type {
+  Compaction,
+  ContentBlock,
+  Message,
+  StoredMessage,
+  ToolResultBlock,
+  ToolResultPart,
+  ToolUseBlock,
+  UnsentReason,
+};
+
+/** What a tool answered, as it is stored: text, or text with pictures and documents, which name their files. */
+export type ToolResultContent = ToolResultBlock["content"];
 
 export function toolUsesOf(message: Message): ToolUseBlock[] {
   if (message.role !== "assistant" || typeof message.content === "string") return [];
@@ -27,4 +40,14 @@ export function wordsOf(parts: readonly { readonly type: string; readonly text?:
 export function textOf(message: Message): string {
   if (typeof message.content === "string") return message.content;
   return message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
+}
+
+/** A tool's result where only text can stand: a picture or document becomes a mark that names it. */
+export function textOfResult(content: ToolResultContent): string {
+  if (typeof content === "string") return content;
+  return content.map((part) => (part.type === "text" ? part.text : `[${part.type} ${nameOf(part)}]`)).join("\n");
+}
+
+function nameOf({ source }: Exclude<ToolResultPart, { type: "text" }>): string {
+  return source.type === "file" ? source.file_id : source.url;
 }

@@ -16,7 +16,7 @@ import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
 import type { Asked } from "../core/asked.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
-import type { Message } from "../core/message.ts";
+import type { Message, ToolResultContent } from "../core/message.ts";
 import type { FinishReason, NewRun, Outcome, Owner, Run, RunStatus, Usage } from "../core/run.ts";
 import type { Files } from "./files.ts";
 import type { Price } from "../core/agent.ts";
@@ -311,7 +311,7 @@ export interface ToolCall {
   /** True when the call cannot end its agent process: what it does happens elsewhere. Written, and not read back. */
   readonly contained?: boolean;
   /** Null from its start until it finished. */
-  readonly result: { readonly content: string; readonly isError: boolean } | null;
+  readonly result: { readonly content: ToolResultContent; readonly isError: boolean } | null;
 }
 
 /** One run of a thread with its messages, and what decides how they go to the model. */

@@ -53,6 +53,15 @@ test.each([...journals.keys()])("resumed after any position the client has the s
   }
 });
 
+test("the client has a tool's picture as a part of its message", async () => {
+  const { messages } = await read(journal("picture"));
+  const [content] = messages.flatMap((message) => (message.role === "tool" ? [message.content] : []));
+  expect(content).toEqual([
+    { type: "text", text: expect.any(String) },
+    { type: "image", source: { type: "url", value: "/api/files/file_1" } },
+  ]);
+});
+
 test.each(["cut", "retry", "crash"])("what an attempt made void leaves the client's messages (%s)", async (name) => {
   const voided = journal(name).flatMap((event) =>
     event.type === "CUSTOM" && event.name === "evenkeel.attempt" ? (event.value as { void: string[] }).void : [],

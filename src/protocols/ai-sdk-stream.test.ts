@@ -62,6 +62,20 @@ test("a tool call has its input and its output, and is not the client's to run",
   expect(part).toHaveProperty("input");
 });
 
+test("the output of a tool call with a picture is a list of parts", async () => {
+  const [part] = partsOf(await read(journals.get("picture") ?? [])).filter(({ type }) => type === "dynamic-tool");
+  const image = { type: "image", source: { type: "url", value: "/api/files/file_1" } };
+  expect(part).toMatchObject({ state: "output-available", output: [{ type: "text" }, image] });
+});
+
+test("a tool that failed with a picture is an output error that names it", async () => {
+  const events = (journals.get("picture") ?? []).map((event) =>
+    event.type === "TOOL_CALL_RESULT" ? { ...event, isError: true as const } : event,
+  );
+  const [part] = partsOf(await read(events)).filter(({ type }) => type === "dynamic-tool");
+  expect(part).toMatchObject({ errorText: expect.stringMatching(/\n\[image \/api\/files\/file_1\]$/) as string });
+});
+
 test("a tool that failed is an output error", async () => {
   const [part] = partsOf(await read(journals.get("toolerr") ?? [])).filter(({ type }) => type === "dynamic-tool");
   expect(part).toMatchObject({ state: "output-error", errorText: expect.any(String) as string });

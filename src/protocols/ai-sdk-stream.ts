@@ -3,7 +3,7 @@
  * reads. One run is one assistant message; the run's id is the message's id. Tools run on the server, so they are
  * "dynamic" and "provider executed". What an attempt makes void leaves the message by `reset-step`.
  */
-import type { CustomValues } from "../core/event.ts";
+import { textInJournal, type CustomValues } from "../core/event.ts";
 import { dataLine, DONE, type StoredEvent, type StreamEncoder } from "./encoder.ts";
 
 /** Our tools are not known to the client's types, and the client must not run them. */
@@ -86,7 +86,7 @@ export class AiSdkStream implements StreamEncoder {
         return call ? inputOf(toolCallId, call) : "";
       default:
         return event.isError
-          ? dataLine({ type: "tool-output-error", toolCallId, errorText: event.content, ...OUR_TOOL })
+          ? dataLine({ type: "tool-output-error", toolCallId, errorText: textInJournal(event.content), ...OUR_TOOL })
           : dataLine({ type: "tool-output-available", toolCallId, output: event.content, ...OUR_TOOL });
     }
   }

@@ -2,16 +2,13 @@
  * A message of text, pictures and documents as it is stored: bytes that came with the request become files of the
  * principal's, and files that it names are looked up, so that nobody sends what belongs to somebody else.
  */
-import { createHash } from "node:crypto";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { invalid } from "../api/check.ts";
 import type { Part } from "../api/parts.ts";
 import { fileNotFound, HEAD_BYTES, isImage, mediaTypeOf } from "../core/file.ts";
-import { newId } from "../core/id.ts";
 import { wordsOf, type ContentBlock } from "../core/message.ts";
 import type { NewRun } from "../core/run.ts";
 import type { Files } from "../engine/files.ts";
+import { saveBytes } from "../engine/save-bytes.ts";
 
 export interface Sender {
   readonly files: Files;
@@ -34,7 +31,7 @@ async function storedPart(part: Part, at: string, { files, principal }: Sender):
   const { type, source } = part;
   if (source.type === "url") return { type, source };
   if (source.type === "base64") {
-    const { file_id } = await saveBytes(Buffer.from(source.data, "base64"), { type, at, files, principal });
+    const { file_id } = await storedBytes(Buffer.from(source.data, "base64"), { type, at, files, principal });
     return { type, source: { type: "file", file_id } };
   }
   await assertFits(source.file_id, { type, at, files });
@@ -55,20 +52,9 @@ async function assertFits(fileId: string, { type, at, files }: Expected): Promis
   if (kind !== type) throw invalid(`${at}.type`, `"${kind}" for a file of ${file.media_type}`, type);
 }
 
-async function saveBytes(bytes: Buffer, { type, at, files, principal }: Expected & Sender) {
+async function storedBytes(bytes: Buffer, { type, at, files, principal }: Expected & Sender) {
   const mediaType = mediaTypeOf(bytes.subarray(0, HEAD_BYTES));
   if (!mediaType || (isImage(mediaType) ? "image" : "document") !== type)
     throw invalid(`${at}.source.data`, `the bytes of ${type === "image" ? "an image" : "a document"}`, mediaType);
-  const path = join(await files.incoming(), newId("upload"));
-  await writeFile(path, bytes, { mode: 0o600 });
-  return files.save({
-    path,
-    file_id: newId("file"),
-    principal,
-    name: type,
-    media_type: mediaType,
-    bytes: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-    created_at: Date.now(),
-  });
+  return saveBytes(files, bytes, { principal, name: type, mediaType });
 }

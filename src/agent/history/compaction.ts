@@ -7,6 +7,7 @@ import { textOf, toolUsesOf, type Compaction, type Message } from "../../core/me
 import type { Turn } from "../../engine/engine.ts";
 import { unsentTurn } from "../../engine/rules/unsent.ts";
 import { storedBlocks } from "./assistant-blocks.ts";
+import { MEDIA_CHARACTERS } from "./model-message.ts";
 
 /** A stored message, where it stands, and about how many characters it costs. */
 interface Placed {
@@ -116,9 +117,6 @@ function sizeOf(sent: readonly Placed[], clearedBefore: number): number {
     0,
   );
 }
-
-/** A picture costs about as much as this many characters, whatever its size in bytes. */
-const MEDIA_CHARACTERS = 5_600;
 
 export function charactersOf(content: unknown): number {
   let characters = 0;

@@ -22,3 +22,6 @@ export interface Audience {
 export function textBlock(text: string): ModelBlock {
   return { type: "text", text };
 }
+
+/** A picture costs about as much as this many characters, whatever its size in bytes. */
+export const MEDIA_CHARACTERS = 5_600;

@@ -90,11 +90,23 @@ const thinking = fc
     block: { type: "thinking", thinking: thought, signature: isSigned ? signatureOf(model, [thought]) : "" },
   }));
 const use = fc.record({ type: fc.constant("tool_use"), id: ids, name: text, input: json });
+/** Pictures and documents that tools return, and what broken threads have in their place. */
+const media = fc.record({
+  type: fc.constantFrom("image", "document"),
+  source: fc.oneof(
+    fc.record({ type: fc.constant("file"), file_id: fc.oneof(ids, fc.constant("file_1")) }),
+    fc.record({ type: fc.constantFrom("url", "text", "base64", "content", "?"), url: text, data: text }),
+    json,
+  ),
+});
 const resultContent = fc.oneof(
   text,
-  fc.array(fc.oneof(fc.record({ type: fc.constant("text"), text }), garbage), { maxLength: 3 }),
+  fc.array(fc.oneof(fc.record({ type: fc.constant("text"), text }), media, garbage), { maxLength: 3 }),
   fc.constant(undefined),
 );
+const picture = fc.constant({ type: "image", source: { type: "file", file_id: "file_1" } } as const);
+/** What the ledger has: our own parts. */
+const storedContent = fc.oneof(text, fc.array(fc.oneof(fc.record({ type: fc.constant("text"), text }), picture)));
 const result = fc.record({
   type: fc.constant("tool_result"),
   tool_use_id: ids,
@@ -130,7 +142,10 @@ const answer = fc
   });
 const userMessage = fc
   .record({
-    content: fc.oneof(text, fc.array(fc.oneof(result, fc.record({ type: fc.constant("text"), text }), garbage, use))),
+    content: fc.oneof(
+      text,
+      fc.array(fc.oneof(result, fc.record({ type: fc.constant("text"), text }), media, garbage, use)),
+    ),
     note: fc.option(fc.constantFrom("3 steps are left", "\ud800"), { nil: undefined }),
   })
   .map(({ content, note }): Message => ({
@@ -141,12 +156,20 @@ const userMessage = fc
 
 /** An answer with calls, and the results of some of them: what a run mostly does. */
 const round = fc
-  .record({ answer, kept: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }), content: text })
-  .map(({ answer, kept, content }): Message[] => {
+  .record({
+    answer,
+    kept: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
+    content: resultContent,
+    is_error: fc.boolean(),
+  })
+  .map(({ answer, kept, content, is_error }): Message[] => {
     const calls = (answer.content as ContentBlock[]).filter((block) => block?.type === "tool_use" && "id" in block);
     const results = calls
       .filter((_, index) => kept[index])
-      .map((call) => ({ type: "tool_result", tool_use_id: (call as { id: string }).id, content }) as const);
+      .map(
+        (call) =>
+          ({ type: "tool_result", tool_use_id: (call as { id: string }).id, content, is_error }) as ContentBlock,
+      );
     return [answer, ...(results.length > 0 ? [{ role: "user", content: results } as const] : [])];
   });
 const outcome = fc.constantFrom<[RunStatus, FinishReason | null, ErrorCode | null]>(
@@ -165,7 +188,7 @@ const ledger = fc.array(
     toolCallId: ids,
     name: fc.constant("clock"),
     effects: fc.constantFrom("pure", "idempotent", "unsafe"),
-    result: fc.option(fc.record({ content: text, isError: fc.boolean() }), { nil: null }),
+    result: fc.option(fc.record({ content: storedContent, isError: fc.boolean() }), { nil: null }),
   }),
   { maxLength: 3 },
 );
@@ -205,7 +228,7 @@ const threads = fc.array(turn, { minLength: 1, maxLength: 5 }).map((parts): Turn
 const audiences = fc.record<Audience>({
   model: fc.constantFrom(...MODELS),
   hasTools: fc.boolean(),
-  maxResultCharacters: fc.constantFrom(10, 1_000),
+  maxResultCharacters: fc.constantFrom(10, 1_000, 100_000),
 });
 
 /** Anywhere, also between a call and its result. */

@@ -2,20 +2,15 @@
  * What the model is told of tool calls: results as the API takes them, and the truth about calls that have none. Pure.
  */
 import type { ToolCall, Turn } from "../../engine/engine.ts";
-import { textBlock, type ModelBlock } from "./model-message.ts";
+import { MEDIA_CHARACTERS, textBlock, type ModelBlock } from "./model-message.ts";
+import { mediaOr } from "./media.ts";
 import { cutText, isBlank, toJson, wellFormed } from "./well-formed.ts";
 
 /** The API refuses blank text, in a result too. */
 const EMPTY = "(empty)";
 
-/** Blocks that the API takes in a message only. */
-const NO_PARTS: ReadonlySet<string> = new Set([
-  "tool_use",
-  "tool_result",
-  "thinking",
-  "redacted_thinking",
-  "server_tool_use",
-]);
+/** What the API takes in a result beside text. */
+const PARTS: ReadonlySet<string> = new Set(["image", "document"]);
 
 /** A call that the last assistant message made. */
 export interface OpenCall {
@@ -55,10 +50,11 @@ export function truthOf(open: OpenCall, { status, steps, toolCalls }: Ledger): R
   const known = toolCalls.find(isOurs);
   if (known?.result) return resultOf({ content: known.result.content, is_error: known.result.isError });
   if (status !== "failed" && status !== "canceled") return noResultOf(open);
-  return { content: sentence(name, known), isError: true };
+  return { content: withoutResult(name, known), isError: true };
 }
 
-function sentence(name: string, known: ToolCall | undefined): string {
+/** Of a call that has no result and will have none. @param known what the ledger has of it */
+export function withoutResult(name: string, known: ToolCall | undefined): string {
   if (!known) return `${name} never began: it did not run.`;
   if (known.effects === "pure") return `${name} was stopped before it finished. It changes nothing.`;
   return `${name} was stopped while it ran. Its outcome is unknown: it may or may not have taken effect.`;
@@ -91,8 +87,11 @@ function fairShare(lengths: readonly number[], total: number): number {
 }
 
 function lengthOf(content: ResultContent): number {
-  if (typeof content === "string") return content.length;
-  return content.reduce((sum, { text }) => sum + (typeof text === "string" ? text.length : 0), 0);
+  return typeof content === "string" ? content.length : content.reduce((sum, part) => sum + lengthOfPart(part), 0);
+}
+
+function lengthOfPart({ text }: ModelBlock): number {
+  return typeof text === "string" ? text.length : MEDIA_CHARACTERS;
 }
 
 function cutContent(content: ResultContent, characters: number): ResultContent {
@@ -100,10 +99,10 @@ function cutContent(content: ResultContent, characters: number): ResultContent {
   if (typeof content === "string") return cutText(content, characters);
   let left = characters;
   return content.map((part) => {
-    if (typeof part["text"] !== "string") return part;
-    const text = cutText(part["text"], Math.max(1, left));
-    left -= part["text"].length;
-    return { ...part, text };
+    const room = Math.max(1, left);
+    left -= lengthOfPart(part);
+    if (typeof part["text"] === "string") return { ...part, text: cutText(part["text"], room) };
+    return left < 0 ? textBlock(`[${part.type} left out: too much at once]`) : part;
   });
 }
 
@@ -118,9 +117,9 @@ function contentOf(content: unknown): ResultContent {
 function partOf(part: unknown): ModelBlock[] {
   if (typeof part === "string") return isBlank(part) ? [] : [textBlock(part.toWellFormed())];
   if (typeof part !== "object" || part === null || !("type" in part) || typeof part.type !== "string") return [];
-  if (NO_PARTS.has(part.type)) return [textBlock(`[${toJson(part) ?? part.type}]`.toWellFormed())];
-  if (part.type !== "text") return [mediaOr(part as ModelBlock)];
-  return "text" in part && typeof part.text === "string" ? partOf(part.text) : [];
+  if (part.type === "text") return "text" in part && typeof part.text === "string" ? partOf(part.text) : [];
+  if (PARTS.has(part.type)) return [mediaOr(part as ModelBlock)];
+  return [textBlock(`[${toJson(part) ?? part.type}]`.toWellFormed())];
 }
 
 function asText(value: unknown): string {
@@ -134,9 +133,13 @@ export function resultAsText(name: string, { content, isError }: Result): ModelB
   return [textBlock(`[${name} ${isError ? "failed" : "answered"}:]`), ...parts];
 }
 
-/** A picture, a document, or a block of any other type as it came; one without data would be refused for ever. */
-export function mediaOr(block: ModelBlock): ModelBlock {
-  const isMedia = block.type === "image" || block.type === "document";
-  const hasData = typeof block["source"] === "object" && block["source"] !== null;
-  return isMedia && !hasData ? textBlock(`[${block.type} without data]`) : wellFormed(block);
+/**
+ * The API takes only text in the result of a call that failed. What it has beside that, a picture of the page that could
+ * not be clicked, goes behind all results.
+ */
+export function withoutMedia({ content, isError }: Result): { readonly result: Result; readonly media: ModelBlock[] } {
+  if (!isError || typeof content === "string") return { result: { content, isError }, media: [] };
+  const [texts, media] = [content.filter(({ type }) => type === "text"), content.filter(({ type }) => type !== "text")];
+  if (media.length === 0) return { result: { content, isError }, media };
+  return { result: { content: texts.length > 0 ? texts : "(See below.)", isError }, media };
 }

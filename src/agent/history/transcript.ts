@@ -20,15 +20,16 @@ import {
 } from "./assistant-blocks.ts";
 import { CallNames } from "./call-names.ts";
 import { charactersOf, compactionOf } from "./compaction.ts";
+import { mediaOr } from "./media.ts";
 import { textBlock, type Audience, type ModelBlock, type ModelMessage } from "./model-message.ts";
 import {
   bounded,
   cleared,
-  mediaOr,
   noResultOf,
   resultAsText,
   resultOf,
   truthOf,
+  withoutMedia,
   type OpenCall,
   type Result,
   type ResultContent,
@@ -167,12 +168,14 @@ export class Transcript {
   #answerBlocks(calls: readonly OpenCall[], results: readonly Result[]): ModelBlock[] {
     const { hasTools, maxResultCharacters } = this.audience;
     const isCleared = this.#place <= (this.#compaction?.cleared_before ?? 0);
-    return bounded(isCleared ? results.map(cleared) : results, maxResultCharacters).flatMap((result, index) => {
-      const { id, name } = calls[index] as OpenCall;
-      if (!hasTools) return resultAsText(name, result);
-      const { content, isError } = result;
-      return [{ type: "tool_result", tool_use_id: id, content, ...(isError && { is_error: true }) }];
+    const shown = bounded(isCleared ? results.map(cleared) : results, maxResultCharacters);
+    if (!hasTools) return shown.flatMap((result, index) => resultAsText((calls[index] as OpenCall).name, result));
+    const split = shown.map(withoutMedia);
+    const blocks = split.map(({ result: { content, isError } }, index) => {
+      const { id } = calls[index] as OpenCall;
+      return { type: "tool_result", tool_use_id: id, content, ...(isError && { is_error: true }) };
     });
+    return [...blocks, ...split.flatMap(({ media }) => media)];
   }
 
   /** The blocks that have to stand between the last message and an answer. */

@@ -1,36 +1,43 @@
-/** Makes what the model reads of what an MCP tool returned. Pure. */
+/** What an MCP tool returned, as a result of ours. Pure. */
 import type { CallToolResult } from "@modelcontextprotocol/client";
 import { asText } from "../tools/text.ts";
+import { boundedParts, bytesOf, type GivenContent, type GivenPart } from "../tools/parts.ts";
 
 type Content = CallToolResult["content"][number];
 
-/** Pictures and other data are named by a mark: a tool result is text so far. */
-export function textOfResult({ content, structuredContent }: CallToolResult): string {
+/** @param hide takes out of a text what nobody may see */
+export function contentOfResult(
+  { content, structuredContent }: CallToolResult,
+  hide: (text: string) => string,
+): GivenContent {
   // Servers that structure their answer repeat it as text, for clients that read only that.
-  if (content.length === 0 && structuredContent !== undefined) return asText(structuredContent);
-  return asText(content.map(textOfPart).join("\n"));
+  if (content.length === 0 && structuredContent !== undefined) return hide(asText(structuredContent));
+  return boundedParts(
+    content.flatMap(partsOf).map((part) => (part.type === "text" ? { ...part, text: hide(part.text) } : part)),
+  );
 }
 
-function textOfPart(part: Content): string {
+function partsOf(part: Content): GivenPart[] {
   switch (part.type) {
     case "text":
-      return part.text;
+      return [text(part.text)];
     case "image":
+      return [{ type: "media", data: part.data }];
     case "audio":
-      return `[${part.type}, ${part.mimeType}, ${bytesOf(part.data)} bytes]`;
+      return [text(`[audio, ${part.mimeType}, ${bytesOf(part.data)} bytes]`)];
     case "resource_link":
-      return `[resource ${part.uri}${part.name ? `, ${part.name}` : ""}]`;
+      return [text(`[resource ${part.uri}${part.name ? `, ${part.name}` : ""}]`)];
     case "resource": {
       const { resource } = part;
-      if ("text" in resource) return `[resource ${resource.uri}]\n${resource.text}`;
-      return `[resource ${resource.uri}, ${resource.mimeType ?? "data"}, ${bytesOf(resource.blob)} bytes]`;
+      const head = `[resource ${resource.uri}${resource.mimeType ? `, ${resource.mimeType}` : ""}]`;
+      if ("text" in resource) return [text(`${head}\n${resource.text}`)];
+      return [text(head), { type: "media", data: resource.blob }];
     }
     default:
-      return "[something that this version does not know]";
+      return [text("[something that this version does not know]")];
   }
 }
 
-function bytesOf(base64: string): number {
-  const padding = base64.endsWith("==") ? 2 : Number(base64.endsWith("="));
-  return Math.floor(((base64.length - padding) * 3) / 4);
+function text(words: string): GivenPart {
+  return { type: "text", text: words };
 }

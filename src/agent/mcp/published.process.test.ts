@@ -9,6 +9,7 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import { defineAgents } from "../../core/agent.ts";
 import { defineMcpServers, type McpServerConfig } from "../../core/mcp-servers.ts";
+import { whyUnreadable } from "../../core/picture.ts";
 import { programEnv } from "../../environment.ts";
 import { startCluster } from "../../testing/cluster.ts";
 import { freePort } from "../../testing/free-port.ts";
@@ -64,7 +65,9 @@ test("server-everything over stdio: arguments, progress, pictures, resources and
   expect(await all.call("get-sum", { a: 19, b: 23 })).toMatchObject({ content: expect.stringContaining("42") });
   expect(await all.call("get-sum", { a: "x" })).toMatchObject({ isError: true });
   expect(await all.call("trigger-long-running-operation", { duration: 1, steps: 4 })).toMatchObject({ isError: false });
-  expect((await all.call("get-tiny-image", {})).content).toMatch(/\[image, image\/png, \d+ bytes\]/);
+  const picture = (await all.call("get-tiny-image", {})).content as readonly { type: string; data?: string }[];
+  expect(picture.map(({ type }) => type)).toEqual(["text", "media", "text"]);
+  expect(whyUnreadable("image/png", Buffer.from(picture[1]?.data ?? "", "base64"))).toBeUndefined();
   expect((await all.call("get-resource-links", { count: 2 })).content).toContain("[resource demo://");
 });
 

@@ -5,6 +5,7 @@ import { expect, test, vi } from "vitest";
 import type { McpReport } from "../../api/mcp.ts";
 import { defineMcpServers, type McpServerConfig } from "../../core/mcp-servers.ts";
 import { programEnv } from "../../environment.ts";
+import { PIXEL } from "../../testing/pictures.ts";
 import { aliveOf } from "../../testing/processes.ts";
 import { failure, type CallContext } from "../tools/invoke.ts";
 import { ManagedServers } from "./servers.ts";
@@ -77,12 +78,19 @@ test("only the tools that config/mcp.ts lets through are offered", async () => {
   expect([...tools.keys()]).toEqual(["it__echo", "it__slow"]);
 });
 
-test("pictures and resources are named in the text", async () => {
+test("pictures and resources are passed on", async () => {
   await using it = start();
 
   const { content } = await it.call("picture");
 
-  expect(content).toBe("[image, image/png, 8 bytes]\n[resource file:///a.txt]\nhello");
+  expect(content).toEqual([
+    { type: "media", data: PIXEL },
+    { type: "text", text: "[resource file:///a.txt, text/plain]\nhello" },
+    { type: "text", text: "[resource file:///a.png]" },
+    { type: "media", data: PIXEL },
+    { type: "text", text: "[resource file:///b.txt, b]" },
+    { type: "text", text: "[audio, audio/wav, 3 bytes]" },
+  ]);
 });
 
 test("a program sees an allow-list of our environment, and what it was given", async () => {
@@ -92,7 +100,7 @@ test("a program sees an allow-list of our environment, and what it was given", a
   const { content } = await it.call("env");
 
   expect(content).not.toContain("canary-8c1f");
-  expect(JSON.parse(content)).toMatchObject({ GREETING: "hello", PATH: expect.any(String) });
+  expect(JSON.parse(content as string)).toMatchObject({ GREETING: "hello", PATH: expect.any(String) });
   vi.unstubAllEnvs();
 });
 
@@ -245,7 +253,7 @@ test("one slow call delays no other, of the same server or another", async () =>
 test("nothing that a server started is left when it is stopped, not even what left its group", async () => {
   await using it = start({ mode: "stubborn" });
   const { content } = await it.call("grandchild");
-  const pids = [...(JSON.parse(content) as number[]), it.report().pid ?? 0];
+  const pids = [...(JSON.parse(content as string) as number[]), it.report().pid ?? 0];
   expect(aliveOf(pids)).toHaveLength(3);
 
   await it.servers.stop();
@@ -256,7 +264,7 @@ test("nothing that a server started is left when it is stopped, not even what le
 test("nothing that a server started is left when it exits by itself", async () => {
   await using it = start();
   const { content } = await it.call("grandchild");
-  const pids = JSON.parse(content) as number[];
+  const pids = JSON.parse(content as string) as number[];
 
   await it.call("exit");
 

@@ -3,7 +3,7 @@ import type { Progress, Tool as McpTool } from "@modelcontextprotocol/client";
 import type { Effects } from "../../engine/engine.ts";
 import { failure, type Tool } from "../tools/invoke.ts";
 import { reasonOf } from "../tools/text.ts";
-import { textOfResult } from "./content.ts";
+import { contentOfResult } from "./content.ts";
 import type { ManagedServer } from "./server.ts";
 
 /** What the Messages API takes for a name. */
@@ -39,7 +39,7 @@ function toolFrom(server: ManagedServer, { name, description, title, inputSchema
           timeoutMs,
           onProgress: (progress) => report({ type: "progress", progress: progressOf(progress) }),
         });
-        return { content: server.hide(textOfResult(result)), isError: result.isError === true };
+        return { content: contentOfResult(result, (text) => server.hide(text)), isError: result.isError === true };
       } catch (error) {
         return failure(reasonOf(error));
       }

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { loadAgents, loadToolsConfig } from "../../config.ts";
+import { whyUnreadable } from "../../core/picture.ts";
 import { callContext } from "../../testing/call-context.ts";
 import { blocksOf } from "../../testing/doc-blocks.ts";
 import { Hosts } from "./hosts/hosts.ts";
@@ -22,13 +23,20 @@ test("every file that the page shows is a file of a config folder that works", a
   assertToolsExist(agents.values(), tools);
 
   expect(await loadToolsConfig(configDir)).toEqual({ env: ["REMINDERS_TOKEN"] });
-  expect([...tools.keys()].toSorted()).toEqual(["count_words", "remind", "resize"]);
+  expect([...tools.keys()].toSorted()).toEqual(["bars", "count_words", "remind", "resize"]);
   const call = (name: string, input: unknown) => tools.get(name)?.invoke(input, callContext());
   expect(await call("count_words", { text: "the quick brown fox" })).toEqual({
     content: '{"words":4}',
     isError: false,
   });
   expect((await call("resize", { width: 400, height: 300, to: 200 }))?.content).toBe('{"width":200,"height":150}');
+  const drawn = (await call("bars", { values: [1, 3, 2] }))?.content;
+  expect(drawn).toEqual([
+    { type: "text", text: expect.stringContaining("3 bars") },
+    { type: "media", data: expect.any(String) },
+  ]);
+  const [, picture] = drawn as readonly [object, { readonly data: string }];
+  expect(whyUnreadable("image/png", Buffer.from(picture.data, "base64"))).toBeUndefined();
   // Nobody listens there.
   expect(await call("remind", { text: "tea", at: "2026-11-28T16:00:00Z" })).toMatchObject({ isError: true });
 });

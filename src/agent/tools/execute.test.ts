@@ -9,6 +9,7 @@ import { runTools } from "./execute.ts";
 import { inlineTool } from "./inline.ts";
 import { defineTool, type DefinedTool } from "./tool.ts";
 import type { Engine, Step } from "../../engine/engine.ts";
+import type { Files } from "../../engine/files.ts";
 
 interface Round {
   readonly tool: DefinedTool;
@@ -34,6 +35,7 @@ function runIt({ tool, ledger = [], signal = new AbortController().signal, onApp
     steps: 1,
     parking: new Parking(() => {}),
     takeTurn: (work) => work(),
+    files: {} as Files,
     log: pino({ enabled: false }),
     context: callContext({ signal }),
   });

@@ -3,13 +3,15 @@
  * ledger says which are done, which may run again, and of which nobody can know. Called by the loop.
  */
 import type { ToolResultBlock, ToolUseBlock } from "../../core/message.ts";
-import { customEvent } from "../../core/event.ts";
+import { customEvent, resultInJournal } from "../../core/event.ts";
 import { newId } from "../../core/id.ts";
 import type { Effects, ToolCall } from "../../engine/engine.ts";
+import type { Files } from "../../engine/files.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Parking } from "../parking.ts";
 import type { RunJournal } from "../run-journal.ts";
 import { failure, type CallContext, type CallReport, type ToolResult, type Tools } from "./invoke.ts";
+import { keepParts } from "./keep-parts.ts";
 import { unknownOutcome } from "./outcome.ts";
 
 export interface ToolRound {
@@ -23,6 +25,8 @@ export interface ToolRound {
   readonly parking: Parking;
   /** Waits until the call may begin, then does the work: see `trials.ts`. */
   readonly takeTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Takes what results have beside text. */
+  readonly files: Files;
   readonly log: Pick<Log, "info" | "warn" | "error">;
   readonly context: Omit<CallContext, "toolCallId" | "idempotencyKey" | "report">;
 }
@@ -30,15 +34,17 @@ export interface ToolRound {
 /** @returns one result per call, in order. @throws only what ends the run: an abort, a lost lease */
 export async function runTools(round: ToolRound): Promise<ToolResultBlock[]> {
   const results = await Promise.all(round.uses.map((use) => runTool(use, round)));
-  return results.map(({ content, isError }, index) => ({
-    type: "tool_result",
-    tool_use_id: round.uses[index]?.id ?? "",
-    content,
-    ...(isError && { is_error: true }),
-  }));
+  return results.map((result, index) => resultBlock(round.uses[index]?.id ?? "", result));
 }
 
-async function runTool(use: ToolUseBlock, round: ToolRound): Promise<ToolResult> {
+/** What the ledger says, as the thread has it. */
+export function resultBlock(id: string, { content, isError }: KeptResult): ToolResultBlock {
+  return { type: "tool_result", tool_use_id: id, content, ...(isError && { is_error: true }) };
+}
+
+type KeptResult = NonNullable<ToolCall["result"]>;
+
+async function runTool(use: ToolUseBlock, round: ToolRound): Promise<KeptResult> {
   const { ledger, tools, steps } = round;
   const known = ledger.find(({ stepsBefore, toolCallId }) => stepsBefore === steps && toolCallId === use.id);
   if (known?.result) return known.result;
@@ -62,8 +68,8 @@ async function inLedger(
   call: Omit<ToolCall, "result">,
   round: ToolRound,
   work: (context: CallContext) => Promise<ToolResult>,
-): Promise<ToolResult> {
-  const { journal } = round;
+): Promise<KeptResult> {
+  const { journal, files } = round;
   const reports = new Reports(call, round);
   const { toolCallId, stepsBefore, name } = call;
   const idempotencyKey = `${round.context.runId}:${stepsBefore}:${toolCallId}`;
@@ -72,22 +78,24 @@ async function inLedger(
   await journal.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
   // Canceled while that was written: nothing may start any more.
   context.signal.throwIfAborted();
-  const result = await work(context).finally(() => reports.end());
+  const { content: given, isError, output } = await work(context).finally(() => reports.end());
   // Canceled meanwhile: the run is over, and a result that nobody waits for must not look like one.
   context.signal.throwIfAborted();
+  const { principal, signal } = context;
+  const content = await keepParts(given, { files, principal, name, signal });
+  signal.throwIfAborted();
   journal.emit({
     type: "TOOL_CALL_RESULT",
     messageId: newId("msg"),
     toolCallId,
-    content: result.content,
+    content: resultInJournal(content),
     role: "tool",
-    ...(result.isError && { isError: true }),
+    ...(isError && { isError: true }),
   });
-  if (result.output)
-    journal.emit(customEvent("evenkeel.tool_output", { tool_call_id: toolCallId, text: result.output }));
+  if (output) journal.emit(customEvent("evenkeel.tool_output", { tool_call_id: toolCallId, text: output }));
   journal.emit({ type: "STEP_FINISHED", stepName });
-  const { content, isError } = result;
-  await journal.checkpoint({ toolCalls: [{ ...call, result: { content, isError } }] });
+  const result = { content, isError };
+  await journal.checkpoint({ toolCalls: [{ ...call, result }] });
   return result;
 }
 

@@ -4,6 +4,7 @@ import { contextFor, type CallContextParts } from "./context.ts";
 import { failure, type CallContext, type Tool, type ToolResult } from "./invoke.ts";
 import { schemaOf } from "./check-tool.ts";
 import type { LoopWatch } from "./loop-watch.ts";
+import { contentOf } from "./parts.ts";
 import { asText, reasonOf } from "./text.ts";
 import type { DefinedTool } from "./tool.ts";
 
@@ -37,7 +38,7 @@ export async function runDefined(tool: DefinedTool, input: unknown, parts: CallC
   try {
     const parsed = await tool.input.safeParseAsync(input);
     if (!parsed.success) return failure(asText(`The arguments do not fit: ${z.prettifyError(parsed.error)}`));
-    return { content: asText(await tool.run(parsed.data, context)), isError: false };
+    return { content: contentOf(await tool.run(parsed.data, context)), isError: false };
   } catch (thrown) {
     return failure(reasonOf(thrown));
   } finally {

@@ -1,9 +1,10 @@
 /**
  * The seam between the agent loop and whatever runs a tool: this event loop, a thread, a process, an MCP server.
- * `execute.ts` calls `tool.invoke` and knows none of them. Only data, a signal and callbacks go in, only text comes out.
+ * `execute.ts` calls `tool.invoke` and knows none of them. Only data, a signal and callbacks go in, only text and parts come out.
  */
 import type { Tool as ModelTool } from "@anthropic-ai/sdk/resources/messages";
 import type { Effects } from "../../engine/engine.ts";
+import type { GivenContent } from "./parts.ts";
 
 /** A tool as the agent loop holds it. */
 export interface Tool {
@@ -55,7 +56,7 @@ export interface CallData {
 }
 
 export interface ToolResult {
-  readonly content: string;
+  readonly content: GivenContent;
   readonly isError: boolean;
   /** The end of what the call wrote to stdout and stderr, for people; the model does not see it. */
   readonly output?: string;

@@ -5,7 +5,7 @@
 import { isUtf8 } from "node:buffer";
 
 /** What the model and the journal get of a result; the rest is cut off, and marked. */
-const MAX_RESULT_CHARACTERS = 256 * 1024;
+export const MAX_RESULT_CHARACTERS = 256 * 1024;
 
 /** Deeper values are shown as `…`: the walk is recursive, and its stack is finite. */
 const MAX_DEPTH = 100;

@@ -39,8 +39,23 @@ export interface ToolDefinition<Schema extends z.ZodType> {
   readonly timeoutMs?: number;
   /** Of its thread or process. Default 256. */
   readonly memoryMb?: number;
-  /** Returns text, or anything JSON can say. Throwing tells the model why. */
+  /** Returns text, or anything JSON can say, or `ToolParts` when there are pictures. Throwing tells the model why. */
   readonly run: (input: z.output<Schema>, context: ToolContext) => unknown;
+}
+
+/**
+ * What a tool returns when it has more to show than text: the model sees it, and so does who watches the run. Bytes, or
+ * base64; the first bytes say which kind of picture or document it is. What is no file that a model reads is left out,
+ * and the model is told so.
+ */
+export interface ToolParts {
+  readonly content: readonly (
+    | { readonly type: "text"; readonly text: string }
+    /** PNG, JPEG, GIF or WebP: up to 3.75 MiB, 8,000 pixels long at most. */
+    | { readonly type: "image"; readonly data: Uint8Array | string }
+    /** A PDF. */
+    | { readonly type: "document"; readonly data: Uint8Array | string }
+  )[];
 }
 
 /** A definition with its defaults. */

@@ -3,6 +3,8 @@
  * between. Made by `run-view.ts`, shown by `run-items.tsx`. Items are changed in place, and `version` says so:
  * a long answer is appended to thousands of times, and nothing else of the run need be looked at for it.
  */
+import type { FilePart } from "./question.ts";
+
 interface ItemBase {
   /** Unique within the run. */
   readonly key: string;
@@ -48,6 +50,8 @@ export interface ToolItem extends ItemBase, Voidable {
   args: string;
   state: ToolState;
   result: string | null;
+  /** Pictures and documents of its result. */
+  files: readonly FilePart[];
   startedAt: number | null;
   endedAt: number | null;
   /** Bounded by the tasks that one call may hand over. */

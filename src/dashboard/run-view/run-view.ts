@@ -18,6 +18,7 @@ import type {
   ToolState,
   VoidableItem,
 } from "./items.ts";
+import { shownResult } from "./tool-result.ts";
 import { CustomValue, toolCallOfStep, type WireEvent } from "./wire-event.ts";
 
 export interface Claimed {
@@ -129,8 +130,8 @@ export class RunView {
     const { type, toolCallId } = event;
     if (type === "TOOL_CALL_START") {
       const call = { kind: "tool", name: event.toolCallName, args: "", state: "writing" } as const;
-      const rest = { at, startedAt: null, endedAt: null, result: null, delegated: [], progress: null, output: null };
-      this.#add(toolCallId, { ...call, ...rest, key: this.#key(), version: 0, isVoid: false });
+      const rest = { at, startedAt: null, endedAt: null, delegated: [], progress: null, output: null };
+      this.#add(toolCallId, { ...call, ...rest, result: null, files: [], key: this.#key(), version: 0, isVoid: false });
       return;
     }
     const tool = this.#byId.get(toolCallId);
@@ -138,7 +139,9 @@ export class RunView {
     if (type === "TOOL_CALL_ARGS") tool.args += event.delta;
     else if (type === "TOOL_CALL_END") tool.state = tool.state === "writing" ? "ready" : tool.state;
     else {
-      tool.result = typeof event.content === "string" ? event.content : JSON.stringify(event.content);
+      const { text, files } = shownResult(event.content);
+      tool.result = text;
+      tool.files = files;
       tool.endedAt = at;
       return this.#become(tool, event.isError ? "failed" : "done");
     }

@@ -2,6 +2,7 @@
 import "./tool-call.css";
 import { timeBetween } from "../ui/format.ts";
 import { Folded } from "../ui/folded.tsx";
+import { FileView } from "./file-view.tsx";
 import type { ToolItem, ToolState } from "./items.ts";
 import { indentJson } from "./json-text.ts";
 
@@ -19,11 +20,11 @@ const PREVIEW_CHARACTERS = 90;
 
 export type ShownTool = Pick<
   ToolItem,
-  "name" | "args" | "state" | "result" | "startedAt" | "endedAt" | "progress" | "output"
+  "name" | "args" | "state" | "result" | "files" | "startedAt" | "endedAt" | "progress" | "output"
 >;
 
 export function ToolCall({ tool, isOpen }: { tool: ShownTool; isOpen: boolean }) {
-  const { name, args, state, result, startedAt, endedAt, output } = tool;
+  const { name, args, state, result, files, startedAt, endedAt, output } = tool;
   const { word, tone } = STATES[state];
   return (
     <details class="tool" open={isOpen}>
@@ -38,6 +39,9 @@ export function ToolCall({ tool, isOpen }: { tool: ShownTool; isOpen: boolean })
         <Folded label="Arguments" text={indentJson(args) || "none"} />
         {output !== null && output !== "" && <Folded label="Output" text={output} />}
         {result !== null && <Folded label={state === "failed" ? "Error" : "Result"} text={indentJson(result)} />}
+        {files.map((file, index) => (
+          <FileView key={index} file={file} />
+        ))}
       </div>
     </details>
   );

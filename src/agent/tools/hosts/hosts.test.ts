@@ -4,6 +4,7 @@ import { pino } from "pino";
 import { expect, test, vi } from "vitest";
 import { programEnv } from "../../../environment.ts";
 import { callContext } from "../../../testing/call-context.ts";
+import { PIXEL } from "../../../testing/pictures.ts";
 import type { CallContext, CallReport, ToolResult } from "../invoke.ts";
 import { Hosts } from "./hosts.ts";
 import type { HostedTool } from "./vessel.ts";
@@ -39,6 +40,17 @@ function open(options: Partial<HostedTool> = {}): Naughty {
 
 const WITHIN = { timeout: 5_000, interval: 20 };
 const failed = (reason: string | RegExp) => ({ isError: true, content: expect.stringMatching(reason) });
+
+test.each(["thread", "process"] as const)("a picture leaves a %s whole", async (isolation) => {
+  await using naughty = open({ isolation });
+  expect(await naughty.call("picture", PIXEL)).toEqual({
+    content: [
+      { type: "text", text: "see" },
+      { type: "media", data: PIXEL },
+    ],
+    isError: false,
+  });
+});
 
 test("no thread is started before the first call, and a thread is shared by the calls that wait in it", async () => {
   await using naughty = open();
@@ -232,7 +244,7 @@ test.each(["thread", "process"] as const)(
     const { content } = await naughty.call("environment");
 
     expect(content).not.toContain("canary");
-    expect(JSON.parse(content)).toMatchObject({ PATH: process.env["PATH"], ALLOWED_TOKEN: "yes" });
+    expect(JSON.parse(content as string)).toMatchObject({ PATH: process.env["PATH"], ALLOWED_TOKEN: "yes" });
     vi.unstubAllEnvs();
   },
 );
@@ -245,7 +257,7 @@ test.each(["thread", "process"] as const)(
 
     const { content } = await naughty.call("report", "half way", { report: (report) => void reports.push(report) });
 
-    expect(JSON.parse(content)).toEqual({
+    expect(JSON.parse(content as string)).toEqual({
       runId: "run",
       threadId: "thread",
       agentId: "agent",

@@ -25,13 +25,19 @@ const report = z.discriminatedUnion("type", [
   z.object({ type: z.literal("progress"), progress: z.union([z.string(), z.number()]) }),
 ]);
 
+const part = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text"), text: z.string() }),
+  z.object({ type: z.literal("media"), data: z.string() }),
+]);
+const content = z.union([z.string(), z.array(part).readonly()]);
+
 const fromGuest = z.discriminatedUnion("type", [
   /** The tool's file is loaded. `threadId` is the kernel's number of the thread, where there is one. */
   z.object({ type: z.literal("ready"), threadId: id.nullable() }),
   z.object({ type: z.literal("failed"), reason: z.string() }),
   z.object({ type: z.literal("pong") }),
   /** `isClean`: no other call is under way, and no timer, socket or child process is left. */
-  z.object({ type: z.literal("settled"), id, content: z.string(), isError: z.boolean(), isClean: z.boolean() }),
+  z.object({ type: z.literal("settled"), id, content, isError: z.boolean(), isClean: z.boolean() }),
   z.object({ type: z.literal("report"), id, report }),
   /** Something was thrown that nobody caught: by call `id`, if that call is under way. */
   z.object({ type: z.literal("fault"), id: id.nullable(), reason: z.string() }),

@@ -1,5 +1,6 @@
 /** One turn of a conversation: what was asked, and the run that answers it, live or as it is stored. */
 import { toolUsesOf, type StoredMessage, type UnsentReason } from "../../../core/message.ts";
+import { resultInJournal } from "../../../core/event.ts";
 import type { ErrorInfo } from "../../../core/errors.ts";
 import { isOver, type FinishReason, type Run } from "../../../core/run.ts";
 import type { Problem } from "../../live/api-error.ts";
@@ -7,6 +8,7 @@ import type { Strategy } from "../../live/messages.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
 import { questionOf, type Question } from "../../run-view/question.ts";
 import type { ShownTool } from "../../run-view/tool-call.tsx";
+import { shownResult, type ShownResult } from "../../run-view/tool-result.ts";
 
 export interface Turn {
   readonly runId: string;
@@ -98,8 +100,7 @@ function partsOf(messages: readonly StoredMessage[]): AnswerPart[] {
     });
 }
 
-interface StoredResult {
-  readonly content: string;
+interface StoredResult extends ShownResult {
   readonly isError: boolean;
 }
 
@@ -107,7 +108,7 @@ function resultsOf({ role, content }: StoredMessage): [string, StoredResult][] {
   if (role !== "user" || typeof content === "string") return [];
   return content.flatMap((block) =>
     block.type === "tool_result"
-      ? [[block.tool_use_id, { content: block.content, isError: block.is_error === true }]]
+      ? [[block.tool_use_id, { ...shownResult(resultInJournal(block.content)), isError: block.is_error === true }]]
       : [],
   );
 }
@@ -116,5 +117,5 @@ function toolOf(use: { name: string; input: unknown }, result: StoredResult | un
   const state = result ? (result.isError ? "failed" : "done") : "interrupted";
   const args = JSON.stringify(use.input) ?? "";
   const unknown = { startedAt: null, endedAt: null, progress: null, output: null };
-  return { name: use.name, args, state, result: result?.content ?? null, ...unknown };
+  return { name: use.name, args, state, result: result?.text ?? null, files: result?.files ?? [], ...unknown };
 }

@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { PIXEL } from "../../testing/pictures.ts";
+import { boundedParts, contentOf, MAX_MEDIA_PARTS } from "./parts.ts";
+
+const media = { type: "media", data: PIXEL };
+
+test.each([
+  ["bytes", { type: "image", data: Buffer.from(PIXEL, "base64") }],
+  ["a buffer", { type: "image", data: new Uint8Array(Buffer.from(PIXEL, "base64")).buffer }],
+  ["base64", { type: "document", data: PIXEL }],
+  ["base64 as MCP has it", { type: "image", mimeType: "image/png", data: PIXEL }],
+  [
+    "base64 as the Messages API has it",
+    { type: "image", source: { type: "base64", media_type: "image/png", data: PIXEL } },
+  ],
+])("a part of %s is a part", (_what, part) => {
+  expect(contentOf({ content: [{ type: "text", text: "see" }, part] })).toEqual([{ type: "text", text: "see" }, media]);
+});
+
+test.each([
+  [{ content: "text" }],
+  [{ content: [] }],
+  [{ content: [{ id: 1 }] }],
+  [{ content: [{ type: "text", text: "a" }, { type: "row" }] }],
+  [{ content: [{ type: "image" }] }],
+])("%j is data of the tool's own, and is shown as JSON", (value) => {
+  expect(contentOf(value)).toBe(JSON.stringify(value));
+});
+
+test("texts alone are one text", () => {
+  expect(
+    contentOf({
+      content: [
+        { type: "text", text: "a" },
+        { type: "text", text: "\ud800" },
+      ],
+    }),
+  ).toBe("a\n\ufffd");
+});
+
+test("texts together, files and their bytes are bounded, and what is left out is said", () => {
+  const long = { type: "text", text: "x".repeat(200_000) } as const;
+  const text = boundedParts([long, long, long, { type: "media", data: PIXEL }]);
+  expect(JSON.stringify(text).length).toBeLessThan(300_000);
+
+  const many = boundedParts(Array.from({ length: MAX_MEDIA_PARTS + 1 }, () => ({ type: "media", data: PIXEL })));
+  expect(many.at(-1)).toEqual({ type: "text", text: expect.stringContaining("at most 20 files") });
+
+  const large = { type: "media", data: "A".repeat(8_000_000) } as const;
+  expect(boundedParts([large, large])).toEqual([
+    large,
+    { type: "text", text: expect.stringContaining("8388608 bytes of files") },
+  ]);
+});
+
+test("a picture of 500 MB costs no more than one of the largest size", () => {
+  const before = process.memoryUsage().rss;
+  const begun = performance.now();
+  const content = contentOf({ content: [{ type: "image", data: new Uint8Array(500 * 2 ** 20) }] });
+  expect(content).toContain("8388608 bytes of files");
+  expect(performance.now() - begun).toBeLessThan(500);
+  expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20);
+});

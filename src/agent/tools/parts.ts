@@ -1,0 +1,82 @@
+/**
+ * What a tool returned, as it leaves the place where the tool ran: text, or a list of texts and of bytes that are meant
+ * to be pictures or documents. Bounded while it is made, as `text.ts` is. Bytes cross as base64, and `keep-parts.ts` makes
+ * files of them, whose first bytes say what they are.
+ */
+import { asText, MAX_RESULT_CHARACTERS } from "./text.ts";
+
+export type GivenPart =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "media"; readonly data: string };
+
+export type GivenContent = string | readonly GivenPart[];
+
+/** Of one result. What is beyond them is left out, and a text says so. */
+export const MAX_MEDIA_PARTS = 20;
+/** Together: as much as two of the largest pictures that a model reads. */
+const MAX_MEDIA_BYTES = 8 * 1024 * 1024;
+const MAX_PARTS = 1_000;
+
+/** @param value what the tool returned: parts when it is `{ content: [parts] }`, text otherwise */
+export function contentOf(value: unknown): GivenContent {
+  const parts = partsIn(value);
+  return parts ? boundedParts(parts) : asText(value);
+}
+
+/** Texts together are bounded as the text of a result is; empty ones are left out. */
+export function boundedParts(parts: readonly GivenPart[]): GivenContent {
+  let [characters, media, bytes] = [0, 0, 0];
+  const kept = parts.slice(0, MAX_PARTS).flatMap((part): GivenPart[] => {
+    if (part.type === "text") {
+      const text = asText(part.text.slice(0, MAX_RESULT_CHARACTERS - characters));
+      characters += text.length;
+      return text === "" ? [] : [{ type: "text", text }];
+    }
+    const size = bytesOf(part.data);
+    if (media === MAX_MEDIA_PARTS) return [leftOut(size, `a result has at most ${MAX_MEDIA_PARTS} files`)];
+    if (bytes + size > MAX_MEDIA_BYTES)
+      return [leftOut(size, `a result has at most ${MAX_MEDIA_BYTES} bytes of files`)];
+    media += 1;
+    bytes += size;
+    return [part];
+  });
+  return kept.some(({ type }) => type === "media") ? kept : kept.map((part) => "text" in part && part.text).join("\n");
+}
+
+/** Of base64. */
+export function bytesOf(data: string): number {
+  const padding = data.endsWith("==") ? 2 : Number(data.endsWith("="));
+  return Math.floor(((data.length - padding) * 3) / 4);
+}
+
+function leftOut(size: number, why: string): GivenPart {
+  return { type: "text", text: `[A file of ${size} bytes is left out: ${why}.]` };
+}
+
+/** Undefined unless each item is a part: any other object is a result like every other, and is shown as JSON. */
+function partsIn(value: unknown): readonly GivenPart[] | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { content } = value as { readonly content?: unknown };
+  if (!Array.isArray(content) || content.length === 0) return undefined;
+  const parts = content.slice(0, MAX_PARTS).flatMap((item: unknown) => partFrom(item) ?? []);
+  return parts.length === Math.min(content.length, MAX_PARTS) ? parts : undefined;
+}
+
+/** As `ToolParts` says; the Messages API's own shape, `source: { type: "base64", data }`, is understood too. */
+function partFrom(item: unknown): GivenPart | undefined {
+  if (typeof item !== "object" || item === null) return undefined;
+  const { type, text, data, source } = item as Readonly<Record<string, unknown>>;
+  if (type === "text") return typeof text === "string" ? { type, text } : undefined;
+  if (type !== "image" && type !== "document") return undefined;
+  const bytes = asBase64(data ?? (source as { readonly data?: unknown } | null | undefined)?.data);
+  return bytes === undefined ? undefined : { type: "media", data: bytes };
+}
+
+function asBase64(data: unknown): string | undefined {
+  if (typeof data === "string") return data;
+  if (data instanceof ArrayBuffer) return asBase64(new Uint8Array(data));
+  if (!ArrayBuffer.isView(data)) return undefined;
+  // One byte too many shows that it is too large; making text of 50 MB would take time and memory for nothing.
+  const size = Math.min(data.byteLength, MAX_MEDIA_BYTES + 1);
+  return Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, size).toString("base64");
+}

@@ -2,7 +2,7 @@
  * Your agents. The key is the agent's id in the API; tools are the files in `config/tools/`.
  * With RELOAD=true a change here is live as soon as you save it.
  */
-import { defineAgents } from "../src/core/agent.ts";
+import { defineAgents } from "evenkeel";
 
 export const agents = defineAgents({
   // The least an agent needs: a model. Tools make it useful.

@@ -1,24 +1,37 @@
 /**
- * The way in, called by `run-production.ts` and `run-dev.ts`: refuses arguments, takes the environment, and starts the
+ * The way in, called by `run-production.ts`, `run-dev.ts` and `evenkeel start | dev`: refuses arguments, takes the environment, and starts the
  * primary. Loads nothing large before the environment is clean, because the image may be replaced for that.
  */
 import { enableCompileCache, getCompileCacheDir } from "node:module";
 import { join } from "node:path";
 import { passOn, takeSurroundings } from "./environment.ts";
-import { HANDED_OVER } from "./hand-over.js";
+import { answerToOwnName } from "./own-name.ts";
 import { isPlainSetting, type Mode } from "./settings.ts";
+import { ROOT } from "./tree.ts";
 
-const COMPILE_CACHE = join(import.meta.dirname, "../node_modules/.cache/evenkeel");
+/** Set by `bin/hand-over.js` for a process that an older Node handed over to. */
+const HANDED_OVER = "EVENKEEL_HANDED_OVER";
+const COMPILE_CACHE = "node_modules/.cache/evenkeel";
 const EX_USAGE = 64;
 
-export async function start(mode: Mode): Promise<void> {
+export interface StartOptions {
+  /** The folder that has `config/` and `node_modules/`; by default our own. */
+  readonly project?: string;
+  /** Arguments of the command line that nobody took; there must be none. */
+  readonly args?: readonly string[];
+}
+
+export async function start(
+  mode: Mode,
+  { project = ROOT, args = process.argv.slice(2) }: StartOptions = {},
+): Promise<void> {
   // Node's own answer to SIGUSR1 is an inspector, open to every user of this machine.
   process.on("SIGUSR1", () => {});
-  const [argument] = process.argv.slice(2);
+  const [argument] = args;
   if (argument !== undefined) refuse(argument, mode);
   const surroundings = takeSurroundings(isHarmless);
   // Types stripped and code compiled once, for this and every later process: [start to ready 1.3 s → 0.7 s].
-  enableCompileCache(COMPILE_CACHE);
+  enableCompileCache(join(project, COMPILE_CACHE));
   const cache = getCompileCacheDir();
   if (cache !== undefined) passOn("NODE_COMPILE_CACHE", cache);
   if (surroundings.env[HANDED_OVER] !== undefined) {
@@ -26,8 +39,9 @@ export async function start(mode: Mode): Promise<void> {
     const { startWatchdog } = await import("./process/watchdog.ts");
     startWatchdog();
   }
+  answerToOwnName();
   const { runPrimary } = await import("./primary.ts");
-  await runPrimary(mode, surroundings);
+  await runPrimary(mode, surroundings, project);
 }
 
 function isHarmless(name: string): boolean {

@@ -4,11 +4,11 @@
  */
 import { execFile, type ChildProcess } from "node:child_process";
 import { readdir, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { Log } from "./observe/log.ts";
 import { ReloadWatcher } from "./process/reload.ts";
+import { ROOT } from "./tree.ts";
 
-const ROOT = resolve(import.meta.dirname, "..");
 const VITE = join(ROOT, "node_modules/vite/bin/vite.js");
 const OUTPUT = join(ROOT, "dist/dashboard/index.html");
 /** Sources of the page. */

@@ -2,7 +2,7 @@
  * The front door. The primary supervises and serves no request:
  * settings → data → simulated model → workers and agents → banner → upkeep, signals, reload.
  */
-import { join, sep } from "node:path";
+import { sep } from "node:path";
 import { loadConfig } from "./config.ts";
 import { agentName, type Owner } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -30,19 +30,19 @@ import {
   type Settings,
 } from "./settings.ts";
 import { checkStart, TakenError } from "./start-checks.ts";
+import { entryPath, IS_SOURCE } from "./tree.ts";
 import { Upkeep } from "./upkeep/upkeep.ts";
-
-const SOURCE = import.meta.dirname;
 
 /** What a reload or a rolling restart replaces. Agents first: a new worker may accept what only new agents know. */
 const ROLLING: readonly ChildKind[] = ["agent", "worker"];
 
-export async function runPrimary(mode: Mode, surroundings: Surroundings): Promise<void> {
+/** @param project the folder that has `config/`, unless CONFIG_DIR says otherwise */
+export async function runPrimary(mode: Mode, surroundings: Surroundings, project: string): Promise<void> {
   process.title = "evenkeel primary";
   // A closed terminal takes our words, not the server.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   try {
-    const settings = parseSettings(mode, surroundings.env);
+    const settings = parseSettings(mode, surroundings.env, project);
     process.stdout.write(`${startLine(settings)}\n`);
     const lock = await checkStart(settings);
     const log = await createLog(settings, "primary");
@@ -113,7 +113,7 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
   const { access } = await loadConfig(settings);
   const bootMs = Date.now() - surroundings.startedAt;
   process.stdout.write(`${banner({ settings: { ...settings, port }, access, bootMs })}\n`);
-  if (settings.reload) watchers.push(new PageBuilder(log));
+  if (settings.reload && IS_SOURCE) watchers.push(new PageBuilder(log));
 }
 
 interface Tree {
@@ -165,7 +165,7 @@ async function rollOut(supervisor: Supervisor, log: Log): Promise<void> {
  * @returns the port that is served: the system's choice when PORT is 0
  */
 async function startAll(supervisor: Supervisor, settings: Settings): Promise<number> {
-  const worker = { entry: join(SOURCE, "worker/main.ts"), settings: settingsForWorker(settings) };
+  const worker = { entry: entryPath("worker/main"), settings: settingsForWorker(settings) };
   const workers = supervisor.start({
     kind: "worker",
     count: settings.workers,
@@ -173,7 +173,7 @@ async function startAll(supervisor: Supervisor, settings: Settings): Promise<num
     fork: (id) => forkWorker({ ...worker, args: [String(id)] }),
   });
   const model = settings.model.simulated ? await startSimulator(supervisor, settings) : settings.model;
-  const agent = { entry: join(SOURCE, "agent/main.ts"), settings: settingsForAgent({ ...settings, model }) };
+  const agent = { entry: entryPath("agent/main"), settings: settingsForAgent({ ...settings, model }) };
   const agents = supervisor.start({
     kind: "agent",
     count: settings.agents,
@@ -196,7 +196,7 @@ function onePerCore(): Bounds {
 async function startSimulator(supervisor: Supervisor, settings: Settings): Promise<Settings["model"]> {
   // Its first port is the system's choice; a replacement takes the same one, so that agents find it again.
   let port = 0;
-  const entry = join(SOURCE, "simulator/main.ts");
+  const entry = entryPath("simulator/main");
   const given = ["--host", "127.0.0.1", "--context-tokens", String(settings.simContextTokens)];
   const fork = () => forkPlain({ entry, args: [...given, "--port", String(port)], settings: {} });
   const [first = 0] = await supervisor.start({ kind: "simulator", count: 1, fork });
@@ -211,7 +211,9 @@ function watchCode(settings: Settings, log: Log, restart: () => void): ReloadWat
   };
   const onProblem = (problem: string) => log.warn(problem);
   return [
-    new ReloadWatcher({ folders: [SOURCE], onChange, wants: isOurCode, onProblem }),
+    ...(IS_SOURCE
+      ? [new ReloadWatcher({ folders: [import.meta.dirname], onChange, wants: isOurCode, onProblem })]
+      : []),
     new ReloadWatcher({ folders: [settings.configDir], onChange, onProblem }),
   ];
 }

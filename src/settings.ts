@@ -8,6 +8,7 @@ import { newId } from "./core/id.ts";
 import { isPassedOn, type Env } from "./environment.ts";
 import { availableCores } from "./process/cores.ts";
 import { SettingsReader, type ApiKey, type ProcessBounds } from "./settings-reader.ts";
+import { ROOT } from "./tree.ts";
 
 export type Mode = "dev" | "production";
 
@@ -81,8 +82,6 @@ type LogLevel = (typeof LOG_LEVELS)[number];
 /** A day: longer than any answer. */
 const MAX_PATIENCE_MS = 86_400_000;
 
-const ROOT = resolve(import.meta.dirname, "..");
-
 /** Every problem of the environment at once. The entry prints it and exits 78 (EX_CONFIG). */
 export class SettingsError extends Error {
   constructor(problems: readonly string[]) {
@@ -91,15 +90,15 @@ export class SettingsError extends Error {
   }
 }
 
-/** @throws SettingsError */
-export function parseSettings(mode: Mode, env: Env): Settings {
+/** @param project the folder that has `config/`, unless CONFIG_DIR says otherwise. @throws SettingsError */
+export function parseSettings(mode: Mode, env: Env, project = ROOT): Settings {
   const read = new SettingsReader(env);
-  const settings = readAll(mode, read);
+  const settings = readAll(mode, read, project);
   if (read.problems.length > 0) throw new SettingsError(read.problems);
   return { ...settings, toolEnv: toolEnvOf(env, read.names) };
 }
 
-function readAll(mode: Mode, read: SettingsReader): Omit<Settings, "toolEnv"> {
+function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Settings, "toolEnv"> {
   const dev = mode === "dev";
   const reload = read.flag("RELOAD", dev);
   const cores = availableCores();
@@ -122,7 +121,7 @@ function readAll(mode: Mode, read: SettingsReader): Omit<Settings, "toolEnv"> {
     machine: "local",
     boot: newId("boot"),
     dataDir: resolve(read.text("DATA_DIR", "./data")),
-    configDir: resolve(read.text("CONFIG_DIR", join(ROOT, "config"))),
+    configDir: resolve(read.text("CONFIG_DIR", join(project, "config"))),
     durability: read.choice("DURABILITY", ["normal", "full"], "normal"),
     model: readModel(read),
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),

@@ -1,5 +1,5 @@
 /** The one agent of the bench: no limit of its own stands between the load and the server. */
-import { defineAgents } from "../../src/core/agent.ts";
+import { defineAgents } from "evenkeel";
 
 export const agents = defineAgents({
   bench: {

@@ -1,6 +1,5 @@
 /** Figures of a text, and its sentences that say nearly the same: work for the processor, in a thread of its own. */
-import { z } from "zod";
-import { defineTool } from "../../src/agent/tools/tool.ts";
+import { defineTool, z } from "evenkeel";
 
 const MAX_CHARACTERS = 200_000;
 const MAX_SENTENCES = 2_000;

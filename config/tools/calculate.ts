@@ -1,7 +1,6 @@
 /** Arithmetic without eval: a parser makes a tree, and only what is listed here is computed. */
 import jsep, { type Expression } from "jsep";
-import { z } from "zod";
-import { defineTool } from "../../src/agent/tools/tool.ts";
+import { defineTool, z } from "evenkeel";
 
 // As in mathematics: ^ and ** are powers, bind tighter than * and group from the right.
 for (const power of ["^", "**"]) jsep.addBinaryOp(power, 11, true);

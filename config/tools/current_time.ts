@@ -1,6 +1,5 @@
 /** Tells the time, anywhere. */
-import { z } from "zod";
-import { defineTool } from "../../src/agent/tools/tool.ts";
+import { defineTool, z } from "evenkeel";
 
 export const tool = defineTool({
   description: "The current date and time in a time zone. Use it whenever the answer depends on now.",

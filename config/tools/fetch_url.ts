@@ -6,8 +6,7 @@ import { lookup, type LookupAddress } from "node:dns";
 import { request as requestHttp, type IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
 import { BlockList, isIP } from "node:net";
-import { z } from "zod";
-import { defineTool } from "../../src/agent/tools/tool.ts";
+import { defineTool, z } from "evenkeel";
 
 const MAX_REDIRECTS = 5;
 const MAX_BYTES = 2 * 1024 * 1024;

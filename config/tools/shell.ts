@@ -6,8 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
-import { z } from "zod";
-import { defineTool } from "../../src/agent/tools/tool.ts";
+import { defineTool, z } from "evenkeel";
 
 const MAX_CHARACTERS = 64 * 1024;
 

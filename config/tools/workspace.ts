@@ -5,8 +5,7 @@
 import { constants } from "node:fs";
 import { mkdir, open, readdir, realpath, type FileHandle } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { z } from "zod";
-import { defineTool } from "../../src/agent/tools/tool.ts";
+import { defineTool, z } from "evenkeel";
 
 const MAX_READ_BYTES = 200_000;
 const MAX_ENTRIES = 500;

@@ -5,6 +5,7 @@ import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
 import { agentName } from "../core/run.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
+import { answerToOwnName } from "../own-name.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
 import { connectParent } from "../process/parent.ts";
 import { lowerPriority } from "../process/priority.ts";
@@ -20,6 +21,7 @@ import { Hosts } from "./tools/hosts/hosts.ts";
 import type { Tools } from "./tools/invoke.ts";
 import { assertToolsExist, loadTools } from "./tools/registry.ts";
 
+answerToOwnName();
 const { parent, settings } = await connectParent<Settings>();
 const id = Number(process.argv[2]);
 const name = `agent ${id}`;

@@ -13,7 +13,7 @@ const MIN_FREE_BYTES = 1_000_000_000;
 const MODEL_MS = 10_000;
 
 export function lookAtMachine(): Readonly<Record<string, Look>> {
-  const settings = parseSettings("production", variablesHere());
+  const settings = parseSettings("production", variablesHere(), process.cwd());
   return {
     node: async () => nodeVersion(),
     sqlite: async () => sqliteVersion(),
@@ -26,7 +26,7 @@ export function lookAtMachine(): Readonly<Record<string, Look>> {
 
 function nodeVersion(): string {
   if (Number.parseInt(process.versions.node, 10) >= FIRST_NODE) return process.version;
-  throw new Error(`${process.version} is too old; run \`npm ci\`, which installs one, or upgrade Node.`);
+  throw new Error(`${process.version} is too old; upgrade Node.`);
 }
 
 function sqliteVersion(): string {

@@ -1,5 +1,6 @@
 /** `npx evenkeel …`: the command line. Each command is a file beside this one, loaded when it is chosen. */
 import { Command, Option } from "commander";
+import { answerToOwnName } from "../own-name.ts";
 import { VERSION } from "../version.ts";
 import { report } from "./connection.ts";
 
@@ -12,6 +13,22 @@ const program = new Command("evenkeel")
   .description("A clustered HTTP server for LLM agents that stays responsive while they work.")
   .version(VERSION)
   .showHelpAfterError();
+
+for (const [name, mode, description] of [
+  ["start", "production", "serve the agents of this folder's config/"],
+  ["dev", "dev", "the same with one worker, anew after each change of config/"],
+] as const) {
+  program
+    .command(name)
+    .description(`${description}; settings are environment variables or lines of .env`)
+    .action(async () => (await import("../entry.ts")).start(mode, { project: process.cwd(), args: [] }));
+}
+
+program
+  .command("init")
+  .argument("[folder]", "where; it may be empty or have a package.json", ".")
+  .description("write what a project of your own needs: agents, a tool, a test, .env.example, Dockerfile")
+  .action(async (folder) => (await import("./init.ts")).init(folder));
 
 program
   .command("chat")
@@ -72,4 +89,5 @@ program
   .option("--data <folder>", "DATA_DIR of the server", "./data")
   .action(async (file, options) => (await import("./backup.ts")).backUp(file, options));
 
+answerToOwnName();
 program.parseAsync().catch(report);

@@ -1,20 +1,21 @@
-/** A server for one command: the same processes, engine and loop, on a free port of this machine, with data of its own. */
+/** A server for one command, with the `config/` of this folder: the same processes, engine and loop, on a free port of this machine, with data of its own. */
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { once } from "node:events";
 import { variablesHere } from "../environment.ts";
+import { ROOT } from "../tree.ts";
 import { CliError } from "./connection.ts";
 
-const ENTRY = resolve(import.meta.dirname, "../../run-production.ts");
+const COMMAND = join(ROOT, "bin/evenkeel.js");
 const READY = /^ *url +(http:\/\/\S+)$/m;
 
 export async function startOwnServer(): Promise<{ readonly url: string } & AsyncDisposable> {
   const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-chat-"));
   const settings = { HOST: "127.0.0.1", PORT: "0", WORKERS: "1", AGENTS: "1", LOG_LEVEL: "silent", DATA_DIR: dataDir };
   // A group of its own: a Ctrl-C in the terminal is for the command, which ends the server itself.
-  const child = spawn(process.execPath, [ENTRY], {
+  const child = spawn(process.execPath, [COMMAND, "start"], {
     env: { ...variablesHere(), ...settings },
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],

@@ -11,6 +11,7 @@ import type { ActivityCounts, Engine } from "../engine/engine.ts";
 import type { OpenOptions } from "../engine/open.ts";
 import type { Log } from "../observe/log.ts";
 import type { Gauges } from "../process/protocol.ts";
+import { entryUrl } from "../tree.ts";
 
 const RETRY_MS = 1_000;
 const FAILED = "upkeep of the data failed";
@@ -63,7 +64,7 @@ export class Upkeep {
 
   #begin(): Worker {
     const workerData: UpkeepTask = { storage: this.#storage, lastActivity: this.#lastActivity };
-    const thread = new Worker(new URL("main.ts", import.meta.url), { workerData, name: "upkeep" });
+    const thread = new Worker(entryUrl("upkeep/main"), { workerData, name: "upkeep" });
     thread.on("message", (news: UpkeepNews) => this.#hear(news));
     thread.on("error", (error) => this.#hear({ error }));
     thread.on("exit", () => {

@@ -2,6 +2,7 @@
 import { loadConfig } from "../config.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
+import { answerToOwnName } from "../own-name.ts";
 import { runService, type Outside, type Service } from "../process/lifecycle.ts";
 import { connectParent } from "../process/parent.ts";
 import type { Settings } from "../settings.ts";
@@ -13,6 +14,7 @@ import { McpBoard } from "./mcp-board.ts";
 import { HttpServer } from "./server.ts";
 import { createUpgrade } from "./socket/upgrade.ts";
 
+answerToOwnName();
 const { parent, settings } = await connectParent<Settings>();
 const name = `worker ${process.argv[2] ?? ""}`;
 const log = await createLog(settings, name);

@@ -1,6 +1,5 @@
 /** A tool with much to say, as one that reads files has. */
-import { z } from "zod";
-import { defineTool } from "../../../src/agent/tools/tool.ts";
+import { defineTool, z } from "evenkeel";
 
 export const tool = defineTool({
   description: "Answers with as much text as it is asked for.",

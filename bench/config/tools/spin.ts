@@ -1,6 +1,5 @@
 /** A tool as bad as tools get: it keeps its event loop busy and waits for nothing. */
-import { z } from "zod";
-import { defineTool } from "../../../src/agent/tools/tool.ts";
+import { defineTool, z } from "evenkeel";
 import { spin } from "../../lib/spin.ts";
 
 export const tool = defineTool({

@@ -1,9 +1,11 @@
 /** Entry of the thread that loads each tool's file once to see what the model has to be told of it. */
 import { parentPort, workerData } from "node:worker_threads";
+import { answerToOwnName } from "../../own-name.ts";
 import { checkTool, schemaOf } from "./check-tool.ts";
 import type { DescribedTool, DescribeNews, ToolFile } from "./describe.ts";
 import { reasonOf } from "./text.ts";
 
+answerToOwnName();
 const say = (news: DescribeNews) => parentPort?.postMessage(news, []);
 
 // Kept alive until it is terminated: its exit could be seen before its last message.

@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { ConfigError } from "../../config.ts";
 import { TOOL_NAME } from "../../core/job.ts";
+import { entryUrl } from "../../tree.ts";
 import { killLeftovers, newMarker } from "../leftovers.ts";
 import { guestEnv } from "./hosts/guest-env.ts";
 import type { Tool } from "./invoke.ts";
@@ -87,7 +88,7 @@ function inThread(files: readonly ToolFile[], env: Readonly<Record<string, strin
   const described: DescribedTool[] = [];
   const refused: string[] = [];
   let loading = files[0]?.path ?? "";
-  const thread = new Worker(new URL("describe-thread.ts", import.meta.url), {
+  const thread = new Worker(entryUrl("agent/tools/describe-thread"), {
     name: "describe tools",
     workerData: files,
     env: guestEnv(env, marker),

@@ -49,9 +49,7 @@ async function writeConfig(): Promise<string> {
   for (const { code } of blocksOf(page).filter(({ language }) => language === "ts")) {
     const [, file = "no file named"] = /^\/\/ (config\/\S+)\n/.exec(code) ?? [];
     await mkdir(join(folder, dirname(file)), { recursive: true });
-    const zod = join(ROOT, "node_modules/zod/index.js");
-    const source = code.replaceAll(/"(\.\.\/)+src\//g, `"${ROOT}/src/`).replace('"zod"', JSON.stringify(zod));
-    await writeFile(join(folder, file), source);
+    await writeFile(join(folder, file), code);
   }
   return join(folder, "config");
 }

@@ -6,13 +6,14 @@ import { join } from "node:path";
 import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_THEME } from "../../api/page.ts";
 import { ROUTES } from "../../api/routes.ts";
 import { AppError } from "../../core/errors.ts";
+import { ROOT } from "../../tree.ts";
 import { VERSION } from "../../version.ts";
 import type { AppRouter } from "../app.ts";
 import type { RouteDeps } from "../context.ts";
 import { PageFiles, type PageFile } from "../page-files.ts";
 import { assertMay, serve, TAKEN, type Context } from "../serve.ts";
 
-const OUTPUT = join(import.meta.dirname, "../../../dist/dashboard");
+const OUTPUT = join(ROOT, "dist/dashboard");
 
 /** Only what we built ourselves runs; and no page of others may frame us or keep a handle to our window. */
 const PROTECTION = {

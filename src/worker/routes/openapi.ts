@@ -2,10 +2,11 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { READ_OPENAPI } from "../../api/page.ts";
+import { ROOT } from "../../tree.ts";
 import type { AppRouter } from "../app.ts";
 import { serve, TAKEN } from "../serve.ts";
 
-const FILE = join(import.meta.dirname, "../../../docs/openapi.json");
+const FILE = join(ROOT, "docs/openapi.json");
 
 export function openApiRoutes(router: AppRouter): void {
   let document: Promise<Buffer> | undefined;

@@ -1,5 +1,6 @@
 /** Entry of a tool's thread. */
 import { workerData, type MessagePort } from "node:worker_threads";
+import { answerToOwnName } from "../../../own-name.ts";
 import { Guest } from "./guest.ts";
 import { catchOutput } from "./guest-realm.ts";
 import type { GuestTask, ToGuest } from "./protocol.ts";
@@ -15,4 +16,5 @@ const guest = new Guest(
   task,
 );
 catchOutput(guest.print);
+answerToOwnName();
 await guest.start();

@@ -4,7 +4,7 @@
  */
 import { fork } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { entryPath } from "../../../tree.ts";
 import { killLeftovers, newMarker } from "../../leftovers.ts";
 import { guestEnv } from "./guest-env.ts";
 import { usedTooMuch, watchMemory } from "./memory-watch.ts";
@@ -12,7 +12,7 @@ import { OutputTail } from "./output-tail.ts";
 import { readFromGuest, type GuestTask } from "./protocol.ts";
 import type { OpenVessel } from "./vessel.ts";
 
-const ENTRY = fileURLToPath(new URL("guest-process.ts", import.meta.url));
+const ENTRY = entryPath("agent/tools/hosts/guest-process");
 
 /** What Node and zod take for themselves, above the tool's own. */
 const BASE_MB = 80;

@@ -1,5 +1,6 @@
 /** A thread for the calls of one tool. It ends with `process.exit`, a full heap and `terminate()`, and only it. */
 import { MessageChannel, Worker } from "node:worker_threads";
+import { entryUrl } from "../../../tree.ts";
 import { killLeftovers, newMarker } from "../../leftovers.ts";
 import { CallMemory } from "./call-memory.ts";
 import { guestEnv } from "./guest-env.ts";
@@ -19,7 +20,7 @@ export const openThread: OpenVessel = (tool, { onMessage, onExit }) => {
   const task: GuestTask = { source: tool.source, marker };
   let reason: string | undefined;
   let threadId: number | null = null;
-  const thread = new Worker(new URL("guest-thread.ts", import.meta.url), {
+  const thread = new Worker(entryUrl("agent/tools/hosts/guest-thread"), {
     name: `tool ${tool.name}`,
     workerData: { ...task, port: port2 },
     transferList: [port2],

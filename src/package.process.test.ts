@@ -1,0 +1,154 @@
+/**
+ * The package as a stranger gets it: packed, installed in an empty folder whose name has a `#`, without optional
+ * dependencies and without install scripts. Then a project is made, tested, extended by a package, and served.
+ */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { freePort } from "./testing/free-port.ts";
+import { aliveOf, descendantsOf } from "./testing/processes.ts";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const STEP_MS = 180_000;
+const run = promisify(execFile);
+
+let folder = "";
+let project = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "evenkeel-package-"));
+  project = join(folder, "my #1 project");
+  await mkdir(project);
+  await run("npm", ["pack", "--pack-destination", folder], { cwd: ROOT, env: env(), timeout: STEP_MS });
+  await install(join(folder, "evenkeel-0.1.0.tgz"));
+  await here("npx", ["evenkeel", "init"]);
+}, 2 * STEP_MS);
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("the package has JavaScript, types and the page, and no test", async () => {
+  const files = await readdir(join(project, "node_modules/evenkeel"), { recursive: true });
+  expect(files).toEqual(expect.arrayContaining(["lib/index.js", "lib/index.d.ts", "dist/dashboard/index.html"]));
+  expect(files.filter((file) => /\.test\.|fixtures|(?<!\.d)\.ts$/.test(file) && !file.startsWith("templates"))).toEqual(
+    [],
+  );
+});
+
+test("the test that init wrote passes", { timeout: STEP_MS }, async () => {
+  const { stdout } = await here(process.execPath, ["--test"]);
+  expect(stdout).toMatch(/pass 2$/m);
+});
+
+test("what init wrote has the types that the package declares", { timeout: STEP_MS }, async () => {
+  await mkdir(join(project, "node_modules/@types"), { recursive: true });
+  for (const name of ["@types/node", "undici-types"]) await link(name);
+  await here(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "--skipLibCheck", "false"]);
+  // The check can fail.
+  const mistake = join(project, "config/mistake.ts");
+  await writeFile(mistake, `import { defineAgents } from "evenkeel";\ndefineAgents({ a: { modell: "m" } });\n`);
+  const { stdout } = await here(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc")]).catch(
+    (error: { stdout: string }) => error,
+  );
+  await rm(mistake);
+  expect(stdout).toMatch(/config\/mistake\.ts.*modell/s);
+});
+
+test.each(["start", "dev"])(
+  "a tool of the project uses a package of the project, with evenkeel %s",
+  { timeout: STEP_MS },
+  async (command) => {
+    const shout = join(project, "node_modules/shout-of-test");
+    await mkdir(shout, { recursive: true });
+    await writeFile(
+      join(shout, "package.json"),
+      `{ "name": "shout-of-test", "type": "module", "exports": "./index.js" }`,
+    );
+    await writeFile(join(shout, "index.js"), `export const shout = (text) => text.toUpperCase() + "!";`);
+    await writeFile(
+      join(project, "config/tools/count_words.ts"),
+      `import { defineTool, z } from "evenkeel";
+       import { shout } from "shout-of-test";
+       export const tool = defineTool({
+         description: "Shouts a text.", input: z.object({ text: z.string() }), effects: "pure",
+         run: ({ text }: { text: string }) => shout(text),
+       });`,
+    );
+    await using server = await serve(command);
+    const response = await fetch(`${server.url}/api/chat`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ agent_id: "assistant", message: '/sim tool=count_words input={"text":"hey"}' }),
+    });
+    expect(await response.json()).toMatchObject({
+      status: "completed",
+      reply: expect.stringContaining("HEY!") as string,
+    });
+    const page = await fetch(server.url, { headers: { Accept: "text/html" } });
+    expect({ status: page.status, text: await page.text() }).toMatchObject({ status: 200, text: /<script/ });
+  },
+);
+
+/** Without the registry the dependencies are ours, linked; what was packed is still what runs. */
+async function install(tarball: string): Promise<void> {
+  const flags = ["--omit=optional", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
+  try {
+    await here("npm", ["install", ...flags, tarball]);
+  } catch (error) {
+    const { stderr = "" } = error as { stderr?: string };
+    if (!/EAI_AGAIN|ENOTFOUND|ECONN|ETIMEDOUT|ENOTCACHED|E40[13]|E50\d/.test(stderr)) throw error;
+    const target = join(project, "node_modules/evenkeel");
+    await mkdir(join(project, "node_modules/.bin"), { recursive: true });
+    await mkdir(target);
+    await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", target]);
+    await symlink("../evenkeel/bin/evenkeel.js", join(project, "node_modules/.bin/evenkeel"));
+    const { dependencies } = JSON.parse(await readFile(join(target, "package.json"), "utf8")) as {
+      dependencies: object;
+    };
+    for (const name of Object.keys(dependencies)) await link(name);
+  }
+}
+
+async function link(name: string): Promise<void> {
+  const target = join(project, "node_modules", name);
+  if (existsSync(target)) return;
+  await mkdir(dirname(target), { recursive: true });
+  await symlink(join(ROOT, "node_modules", name), target);
+}
+
+function here(command: string, args: readonly string[]) {
+  return run(command, [...args], { cwd: project, env: env(), timeout: STEP_MS });
+}
+
+async function serve(command: string): Promise<{ readonly url: string } & AsyncDisposable> {
+  const port = await freePort();
+  const settings = { PORT: String(port), HOST: "127.0.0.1", WORKERS: "1", AGENTS: "1" };
+  const child = spawn("node_modules/.bin/evenkeel", [command], { cwd: project, env: { ...env(), ...settings } });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
+  const exited = once(child, "exit");
+  const stop = async () => {
+    const family = [child.pid ?? 0, ...descendantsOf(child.pid ?? 0)];
+    child.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
+    expect(aliveOf(family)).toEqual([]);
+  };
+  const url = `http://127.0.0.1:${port}`;
+  const endsAt = performance.now() + 30_000;
+  while (!(await fetch(`${url}/ready`).catch(() => undefined))?.ok) {
+    if (child.exitCode !== null || performance.now() > endsAt) throw new Error(`It does not serve: ${said}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  return { url, [Symbol.asyncDispose]: stop };
+}
+
+/** The registry and the cache as they are set; nothing else of the npm or vitest that runs this test. */
+function env(): NodeJS.ProcessEnv {
+  const kept = /^(PATH|HOME|TMPDIR|https?_proxy|no_proxy|npm_config_(registry|cache|userconfig))$/i;
+  const all = Object.entries(process.env).filter(([name]) => kept.test(name));
+  return { ...Object.fromEntries(all), PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
+}

@@ -103,13 +103,20 @@ function toolUseBlock({ type, id, name, input }: BegunAs<"tool_use">, journal: A
   return {
     ...args,
     content: (isCut) => {
-      const whole = args.whole(isCut);
-      // A tool must never run on half its arguments: the model is told that this call was cut.
-      return whole ? { type, id, name, input: whole.input } : { type, id, name, input: {}, cut: true };
+      const whole = args.whole();
+      if (whole && !(isCut && args.json() === "")) return { type, id, name, input: whole.input };
+      // A tool must never run on half its arguments, or on none: the model is told why this call did not.
+      const why = isCut
+        ? { cut: true as const }
+        : { not_json: args.json().slice(0, MAX_SHOWN_CHARACTERS).toWellFormed() };
+      return { type, id, name, input: {}, ...why };
     },
     said: () => undefined,
   };
 }
+
+/** Of arguments that are no JSON. */
+const MAX_SHOWN_CHARACTERS = 200;
 
 /** The tool runs at the API, which sends its result in a block of its own. */
 function serverToolBlock(begun: BegunAs<"server_tool_use">, journal: AnswerJournal): Block {
@@ -117,8 +124,11 @@ function serverToolBlock(begun: BegunAs<"server_tool_use">, journal: AnswerJourn
   return {
     ...args,
     content: (isCut) => {
-      const whole = args.whole(isCut);
-      return whole && ({ ...begun, input: whole.input } as unknown as ContentBlock);
+      const whole = args.whole();
+      if (isCut && (!whole || args.json() === "")) return undefined;
+      // It ran at the API with whatever that understood, so it cannot be sent back, and neither can its result.
+      if (!whole) throw new BrokenAnswer(`the arguments of tool ${begun.name} are not JSON`);
+      return { ...begun, input: whole.input } as unknown as ContentBlock;
     },
     said: () => undefined,
   };
@@ -150,11 +160,12 @@ function toolArguments({ id, name, input }: Call, journal: AnswerJournal) {
       journal.args(id, delta.partial_json);
     },
     stop: () => journal.emit({ type: "TOOL_CALL_END", toolCallId: id }),
-    /** Undefined: cut off. @throws BrokenAnswer when the arguments are not JSON, and nothing explains it */
-    whole: (isCut: boolean): { input: unknown } | undefined => {
-      if (json === "") return isCut ? undefined : { input: input ?? {} };
+    /** What came of them; empty when they came whole with the beginning of the block. */
+    json: () => json,
+    /** Undefined when they are not JSON. */
+    whole: (): { input: unknown } | undefined => {
+      if (json === "") return { input: input ?? {} };
       const parsed = parse(json);
-      if (!parsed && !isCut) throw new BrokenAnswer(`the arguments of tool ${name} are not JSON`);
       return parsed && { input: parsed.value ?? {} };
     },
   };

@@ -206,12 +206,15 @@ test.each(["max_tokens", "model_context_window_exceeded"])(
   },
 );
 
+test("a tool call whose arguments are no JSON, though nothing cut them, says how they began", async () => {
+  const events = [...block(0, tool, json('{"query":')), delta("tool_use"), stop];
+
+  const { content } = await answerTo(clientHearing(start, ...events));
+
+  expect(content).toEqual([{ ...tool, input: {}, not_json: '{"query":' }]);
+});
+
 test.each([
-  [
-    "tool arguments that are not JSON",
-    [start, ...block(0, tool, json('{"query":')), delta("tool_use"), stop],
-    "search",
-  ],
   ["an end without a message_stop", [start, delta("end_turn")], "before message_stop"],
   ["an end that never began", [stop], "before message_stop"],
   ["two beginnings", [start, start, delta("end_turn"), stop], "twice"],

@@ -75,7 +75,7 @@ export class AnswerReader {
     }
   }
 
-  /** @throws BrokenAnswer when it ended before `message_stop`, or a tool call's arguments are not JSON */
+  /** @throws BrokenAnswer when it ended before `message_stop`, or a server tool's arguments are not JSON */
   whole(): Answer {
     if (this.#state !== "whole") throw new BrokenAnswer("the answer broke off: it ended before message_stop");
     const cut = isCut(this.#stopReason);

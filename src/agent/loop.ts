@@ -16,7 +16,7 @@ import { Attempts } from "./attempts.ts";
 import { Conversation } from "./conversation.ts";
 import { brokenOff, type Ending } from "./ending.ts";
 import { charactersOf, clearedBy, type Cut } from "./history/compaction.ts";
-import { askedInWords, isMisfit, lastWord, misfit, stepsLeft, type Limit } from "./history/notes.ts";
+import { askedInWords, isMisfit, lastWord, misfit, stepsLeft, unfit, type Limit } from "./history/notes.ts";
 import { tooLongIn } from "./history/too-long.ts";
 import { isBlank } from "./history/well-formed.ts";
 import type { AskBudget } from "./budget.ts";
@@ -123,7 +123,7 @@ class Loop {
       return;
     }
     const content = await runCalls(this.#options, { uses, steps: this.#steps, isResumed: this.#isResumed });
-    this.#steps += uses.filter(({ cut }) => !cut).length;
+    this.#steps += uses.filter((use) => unfit(use) === undefined).length;
     this.#limit ??= this.#limitMet(1);
     const note = this.#limit ? lastWord(this.#limit, maxSteps) : stepsLeft(maxSteps - this.#steps);
     await this.#keep({ role: "user", content, ...(note && { note }) });

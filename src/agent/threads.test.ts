@@ -51,6 +51,7 @@ test.concurrent.each([
   ["arguments null", "/sim tool=calculate args=null", {}],
   ["arguments []", "/sim tool=calculate args=[]", {}],
   ["arguments of text", '/sim tool=calculate args="6*7"', {}],
+  ["arguments that are no JSON", '/sim tool=calculate args={"expression":', {}],
   ["arguments 7", "/sim tool=calculate args=7", {}],
   [
     "two calls with one id",
@@ -224,3 +225,18 @@ const eventsOf = (cluster: Cluster, runId: string): Promise<Response> =>
 async function messagesOf(cluster: Cluster): Promise<Record<string, unknown>[]> {
   return (await cluster.client.get("/api/threads/t")).body["messages"] as Record<string, unknown>[];
 }
+
+test("of arguments that are no JSON the model is told, once, and the tool does not run", async () => {
+  await using tapped = await startTapped();
+
+  const { body } = await tapped.cluster.client.chat('/sim tool=calculate args={"expression":', THREAD);
+
+  expect(body).toMatchObject({ status: "completed", steps: 2 });
+  expect(tapped.tap.asked).toHaveLength(2);
+  const [result] = tapped.tap.asked[1]?.messages.at(-1)?.content ?? [];
+  expect(result).toMatchObject({
+    type: "tool_result",
+    is_error: true,
+    content: expect.stringContaining('are no JSON, so it did not run. They begin: {"expression":'),
+  });
+});

@@ -8,7 +8,7 @@ import type { ToolResultBlock, ToolUseBlock } from "../core/message.ts";
 import type { Run } from "../core/run.ts";
 import type { Engine, ToolCall } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
-import { CUT_CALL, notRun, type Limit } from "./history/notes.ts";
+import { notRun, unfit, type Limit } from "./history/notes.ts";
 import { withoutResult } from "./history/tool-results.ts";
 import type { Parking } from "./parking.ts";
 import { outlastTrouble } from "./retry-storage.ts";
@@ -40,15 +40,18 @@ interface Round {
 export async function runCalls(calling: Calling, round: Round): Promise<ToolResultBlock[]> {
   const { journal } = calling;
   const results = new Map<string, ToolResultBlock>();
-  for (const use of round.uses.filter(({ cut }) => cut)) results.set(use.id, told(use, CUT_CALL, journal));
-  const whole = round.uses.filter(({ cut }) => !cut);
+  for (const use of round.uses) {
+    const why = unfit(use);
+    if (why !== undefined) results.set(use.id, told(use, why, journal));
+  }
+  const whole = round.uses.filter((use) => unfit(use) === undefined);
   for (const result of await runUntilLate(calling, { ...round, uses: whole })) results.set(result.tool_use_id, result);
   return round.uses.flatMap(({ id }) => results.get(id) ?? []);
 }
 
 /** None of them runs. */
 export function refuseCalls(uses: readonly ToolUseBlock[], limit: Limit, journal: RunJournal): ToolResultBlock[] {
-  return uses.map((use) => told(use, use.cut ? CUT_CALL : notRun(limit), journal));
+  return uses.map((use) => told(use, unfit(use) ?? notRun(limit), journal));
 }
 
 async function runUntilLate(calling: Calling, { uses, steps, isResumed }: Round): Promise<ToolResultBlock[]> {

@@ -23,6 +23,7 @@ const TOOL_USE = z.object({
   name: z.string(),
   input: z.unknown(),
   cut: z.literal(true).exactOptional().describe("Its arguments were cut off: it did not run."),
+  not_json: z.string().exactOptional().describe("How its arguments began, which were no JSON: it did not run."),
 });
 /** Text, and pictures and documents that are stored as files: the same parts as those of a user's message. */
 const RESULT_PART = z.discriminatedUnion("type", [TEXT, IMAGE, DOCUMENT]).meta({ id: "ToolResultPart" });

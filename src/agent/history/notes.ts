@@ -1,6 +1,7 @@
 /** What the server tells the model of the run's own limits. Pure; the same words each time, so that they can be told apart. */
 
 import type { Asked } from "../../core/asked.ts";
+import type { ToolUseBlock } from "../../core/message.ts";
 
 export type Limit = "step_limit" | "time_limit";
 
@@ -43,6 +44,13 @@ export function isMisfit(note: string | undefined): boolean {
   return note?.startsWith(MISFIT) ?? false;
 }
 
-export const CUT_CALL =
+/** Why a call cannot run, whatever its tool is; undefined when it can. */
+export function unfit({ cut, not_json: begin }: ToolUseBlock): string | undefined {
+  if (cut) return CUT_CALL;
+  if (begin === undefined) return undefined;
+  return `The arguments of this call are no JSON, so it did not run. They begin: ${begin}\nCall the tool again with a JSON object.`;
+}
+
+const CUT_CALL =
   "This call was cut off at the answer's token limit before its arguments were whole, so it did not run. " +
   "Call the tool again with shorter arguments, or go on without it.";

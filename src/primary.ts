@@ -78,7 +78,7 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
   const released = await engine.release({ machine, exceptBoot: boot }, "gone");
   if (released > 0) log.info({ runs: released }, "unfinished runs are resumed");
 
-  const upkeep = new Upkeep({ storage, lastActivity }, log);
+  const upkeep = new Upkeep({ storage, retention: settings.retention, lastActivity }, log);
   const supervisor = supervise({ settings, log, engine, upkeep });
 
   // Listen before the first fork: a signal and a saved file count while the processes boot, too.

@@ -1,4 +1,5 @@
 /** Reads one variable at a time and collects what is wrong, so that `parseSettings` reports all of it at once. */
+import { AGE_WORDS, ageMs } from "./core/age.ts";
 import { ROLES, type Role } from "./core/principal.ts";
 import type { Env } from "./environment.ts";
 
@@ -73,6 +74,14 @@ export class SettingsReader {
     if (more.length === 0 && bounds.min >= 1 && bounds.min <= bounds.max && bounds.max <= max) return bounds;
     this.#expected(name, `to be a whole number from 1 to ${max}, a range such as "2..8", or "auto"`);
     return { min: fallback, max: fallback, isAuto: false };
+  }
+
+  /** Milliseconds; undefined for "forever". */
+  age(name: string, fallback: string): number | undefined {
+    const value = ageMs(this.#value(name) ?? fallback);
+    if (!Number.isNaN(value)) return value;
+    this.#expected(name, `to be ${AGE_WORDS}`);
+    return ageMs(fallback);
   }
 
   flag(name: string, fallback: boolean): boolean {

@@ -5,6 +5,7 @@
 import { networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import { newId } from "./core/id.ts";
+import type { Retention } from "./core/retention.ts";
 import { isPassedOn, type Env } from "./environment.ts";
 import { availableCores } from "./process/cores.ts";
 import { SettingsReader, type ApiKey, type ProcessBounds } from "./settings-reader.ts";
@@ -36,6 +37,7 @@ export interface Settings {
   readonly dataDir: string;
   readonly configDir: string;
   readonly durability: "normal" | "full";
+  readonly retention: Retention;
   readonly model: ModelSettings;
   readonly logLevel: LogLevel;
   /** A child silent for longer is killed and replaced. */
@@ -123,6 +125,12 @@ function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Setting
     dataDir: resolve(read.text("DATA_DIR", "./data")),
     configDir: resolve(read.text("CONFIG_DIR", join(project, "config"))),
     durability: read.choice("DURABILITY", ["normal", "full"], "normal"),
+    retention: {
+      deltasMs: read.age("RETAIN_DELTAS", "1h"),
+      threadsMs: read.age("RETAIN_THREADS", "forever"),
+      activitiesMs: read.age("RETAIN_ACTIVITIES", "30d"),
+      keysMs: read.age("RETAIN_KEYS", "24h"),
+    },
     model: readModel(read),
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
     stallMs: read.count("STALL_MS", { fallback: 5_000, min: 2_000, max: 600_000 }),

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, test } from "vitest";
+import { complete, start } from "../engine/contract/setup.ts";
+import { openTemporary } from "../engine/sqlite/test-data.ts";
 import { startServer } from "../testing/server.ts";
 
 const BIN = resolve(import.meta.dirname, "../../bin/evenkeel.js");
@@ -107,4 +109,21 @@ test("a run that is not there, a server that is not there and a wrong command ar
   const nowhere = await evenkeel("runs", "--server", "http://127.0.0.1:9");
   expect(nowhere).toMatchObject({ code: 1, stderr: "evenkeel: http://127.0.0.1:9 cannot be reached.\n" });
   expect((await evenkeel("chatt")).stderr).toContain("error: unknown command 'chatt'");
+});
+
+test("prune removes old threads and keeps newer ones, and says what is wrong with an age", async () => {
+  await using data = await openTemporary();
+  for (const threadId of ["old", "new"]) await complete(data.engine, await start(data.engine, { threadId }));
+  using db = new DatabaseSync(data.folder.dbPath, { timeout: 1_000 });
+  db.exec("UPDATE threads SET updated_at = updated_at - 7200000 WHERE id = 'old'");
+  const at = ["--data", data.folder.path];
+
+  expect(await evenkeel("prune", ...at, "--threads", "a while")).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('--threads has to be a time such as "90d"'),
+  });
+  expect(await evenkeel("prune", ...at, "--threads", "1h")).toMatchObject({ code: 0 });
+
+  expect(await data.engine.thread("old")).toBeUndefined();
+  expect(await data.engine.thread("new")).toBeDefined();
 });

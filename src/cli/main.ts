@@ -89,5 +89,14 @@ program
   .option("--data <folder>", "DATA_DIR of the server", "./data")
   .action(async (file, options) => (await import("./backup.ts")).backUp(file, options));
 
+program
+  .command("prune")
+  .description("remove what is old at once, while the server runs or not: 90d, 12h, 30m or forever")
+  .option("--data <folder>", "DATA_DIR of the server", "./data")
+  .option("--threads <age>", "threads that did not change for so long, with all that they delegated", "forever")
+  .option("--deltas <age>", "join the pieces of text of runs that ended so long ago", "1h")
+  .option("--activities <age>", "entries of the feed", "30d")
+  .action(async (options) => (await import("./prune.ts")).prune(options));
+
 answerToOwnName();
 program.parseAsync().catch(report);

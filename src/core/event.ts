@@ -65,6 +65,8 @@ export type RunEventType = RunEvent["type"];
 /** One row of a run's journal. `data` is the event as JSON; its first fields are `seq` and `timestamp`. */
 export interface JournalEvent {
   readonly seq: number;
+  /** Of a row in which deltas were joined: the seq of the first that it stands for. */
+  readonly first?: number;
   readonly type: RunEventType;
   readonly data: string;
 }

@@ -14,6 +14,7 @@ import { testPrincipal } from "./contract/principal.contract.ts";
 import { testRead } from "./contract/read.contract.ts";
 import { testRelease } from "./contract/release.contract.ts";
 import type { OpenEngine } from "./contract/setup.ts";
+import { testRetain } from "./contract/retain.contract.ts";
 import { testRetry } from "./contract/retry.contract.ts";
 import { testShared } from "./contract/shared.contract.ts";
 import { testSpending } from "./contract/spending.contract.ts";
@@ -45,6 +46,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("threads", () => {
       testThread(open);
+    });
+    describe("retention", () => {
+      testRetain(open);
     });
     describe("reading", () => {
       testRead(open);

@@ -21,6 +21,7 @@ import type { FinishReason, NewRun, Outcome, Owner, Run, RunStatus, Usage } from
 import type { Files } from "./files.ts";
 import type { Price } from "../core/agent.ts";
 import type { Budget, Spent, Verdict } from "../core/spending.ts";
+import type { Retention } from "../core/retention.ts";
 import type { OwnerEnd } from "./rules/blame.ts";
 
 export interface Engine {
@@ -67,8 +68,9 @@ export interface Engine {
   post(activity: NewActivity): Promise<Activity>;
 
   /**
-   * Removes a thread with its runs, what they delegated, and all events and activities of these. On return nobody finds
-   * them any more; their rows go in batches with `maintain`. Rejects with THREAD_BUSY while one of the runs is under way.
+   * Removes a thread with its runs, what they delegated, and all events and activities of these. Decided in one
+   * transaction, whatever happens to the process afterwards; on return nobody finds them any more, and their rows go in
+   * batches with `maintain`. Rejects with THREAD_BUSY while one of the runs is under way.
    */
   deleteThread(threadId: string): Promise<boolean>;
 
@@ -199,6 +201,12 @@ export interface Engine {
    * the upkeep thread, and by nobody else.
    */
   maintain(): Promise<void>;
+
+  /**
+   * Does a second's worth of what `retention` asks for, in short transactions; a thread with a run under way stays. Called
+   * by the upkeep thread, and over and over by `evenkeel prune`. Resolves with whether there is more to do at once.
+   */
+  retain(retention: Retention): Promise<boolean>;
 
   /** Commits what waits; no follower is called after this. */
   close(): Promise<void>;

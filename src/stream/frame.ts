@@ -12,6 +12,7 @@ const TEXT_MESSAGE = 0x81;
 
 interface Content {
   readonly seq: number;
+  readonly first?: number | undefined;
   readonly at: number;
   readonly last: boolean;
   readonly json: string;
@@ -21,6 +22,8 @@ interface Content {
 export class Frame implements Content {
   /** Its position in the feed: what a client resumes from. */
   readonly seq: number;
+  /** The first position that it stands for: deltas of old runs are joined. */
+  readonly first: number;
   /** When it was appended, in milliseconds since the epoch. */
   readonly at: number;
   /** Nothing comes after it. */
@@ -31,8 +34,9 @@ export class Frame implements Content {
   #serverSentEvent: Buffer | undefined;
   #textMessage: { readonly head: string; readonly bytes: Buffer } | undefined;
 
-  constructor({ seq, at, last, json, owner = null }: Content) {
+  constructor({ seq, first = seq, at, last, json, owner = null }: Content) {
     this.seq = seq;
+    this.first = first;
     this.at = at;
     this.last = last;
     this.json = json;
@@ -57,7 +61,8 @@ export class Frame implements Content {
 }
 
 export function runFrame(event: JournalEvent): Frame {
-  return new Frame({ seq: event.seq, at: timestampOf(event), last: isTerminal(event.type), json: event.data });
+  const { seq, first, type, data } = event;
+  return new Frame({ seq, first, at: timestampOf(event), last: isTerminal(type), json: data });
 }
 
 export function activityFrame({ activity, principal }: AttributedActivity): Frame {

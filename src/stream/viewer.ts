@@ -129,7 +129,7 @@ export class Viewer {
       }
       const [first, last] = [slice[0], slice.at(-1)];
       if (!first || !last) break;
-      if (this.#feed.dense && first.seq > this.#cursor + 1) sink.gap(this.#cursor, first.seq);
+      if (this.#feed.dense && first.first > this.#cursor + 1) sink.gap(this.#cursor, first.first);
       this.#cursor = last.seq;
       sink.write(slice);
       if (last.last) this.#end();
@@ -160,7 +160,7 @@ function* slicesOf(frames: readonly Frame[], dense: boolean): Generator<readonly
   for (const [index, { seq, json }] of frames.entries()) {
     characters += json.length;
     const next = frames[index + 1];
-    const isWhole = !next || (dense && next.seq !== seq + 1);
+    const isWhole = !next || (dense && next.first !== seq + 1);
     if (characters < MAX_WRITE_CHARACTERS && !isWhole) continue;
     yield frames.slice(from, index + 1);
     from = index + 1;

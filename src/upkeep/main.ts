@@ -1,4 +1,4 @@
-/** Entry of the upkeep thread: once a second it does the storage's upkeep, and looks what became of the runs. */
+/** Entry of the upkeep thread: once a second it does the storage's upkeep, has old things go, and looks what became of the runs. */
 import { setTimeout } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { openEngine } from "../engine/open.ts";
@@ -7,7 +7,7 @@ import type { UpkeepNews, UpkeepTask } from "./upkeep.ts";
 
 const UPKEEP_MS = 1_000;
 
-const { storage, lastActivity } = workerData as UpkeepTask;
+const { storage, retention, lastActivity } = workerData as UpkeepTask;
 const stopped = new AbortController();
 // Any message means stop.
 parentPort?.once("message", () => stopped.abort());
@@ -26,6 +26,7 @@ await engine.close();
 async function upkeep(): Promise<UpkeepNews> {
   try {
     await engine.maintain();
+    await engine.retain(retention);
     const runs = await engine.counts();
     const activities = await engine.countActivities(position);
     position = activities.last;

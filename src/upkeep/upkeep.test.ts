@@ -2,18 +2,28 @@
 import { DatabaseSync } from "node:sqlite";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
-import { enqueue, LEASE_MS, ownerOf } from "../engine/contract/setup.ts";
+import { complete, enqueue, LEASE_MS, ownerOf, start } from "../engine/contract/setup.ts";
 import { openTemporary } from "../engine/sqlite/test-data.ts";
+import type { Retention } from "../core/retention.ts";
 import type { OpenOptions } from "../engine/open.ts";
 import type { Log } from "../observe/log.ts";
 import { Upkeep } from "./upkeep.ts";
 
 const PATIENCE = { timeout: 10_000, interval: 25 };
 
+interface BeginOptions {
+  readonly log?: Log;
+  readonly lastActivity?: number;
+  readonly retention?: Retention;
+}
+
 /** Stopped where the test ends, however it ends. */
-function begin(dataDir: string, { log = pino({ enabled: false }), lastActivity = 0 } = {}): Upkeep & AsyncDisposable {
+function begin(
+  dataDir: string,
+  { log = pino({ enabled: false }), lastActivity = 0, retention }: BeginOptions = {},
+): Upkeep & AsyncDisposable {
   const storage: OpenOptions = { dataDir, durability: "normal", limits: { queued: 100 } };
-  const upkeep = new Upkeep({ storage, lastActivity }, log);
+  const upkeep = new Upkeep({ storage, retention: retention ?? {}, lastActivity }, log);
   return Object.assign(upkeep, { [Symbol.asyncDispose]: () => upkeep.stop() });
 }
 
@@ -37,6 +47,15 @@ test("it tells how many runs there are, and counts the activities since the star
   await vi.waitFor(() => expect(upkeep.gauges).toMatchObject(expected), PATIENCE);
   await enqueue(data.engine);
   await vi.waitFor(() => expect(upkeep.gauges).toMatchObject({ "run.queued": 3, "run.started": 1 }), PATIENCE);
+});
+
+test("what is older than the settings say goes by itself", async () => {
+  await using data = await openTemporary();
+  const claim = await start(data.engine);
+  await complete(data.engine, claim);
+  await using _upkeep = begin(data.folder.path, { retention: { threadsMs: 0 } });
+
+  await vi.waitFor(async () => expect(await data.engine.run(claim.run.run_id)).toBeUndefined(), PATIENCE);
 });
 
 test("a storage in trouble is logged, nothing is told meanwhile, and it goes on when that is over", async () => {

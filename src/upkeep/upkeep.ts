@@ -8,6 +8,7 @@ import { GAUGE } from "../core/gauges.ts";
 import { Worker } from "node:worker_threads";
 import { ACTIVITY_TYPES, type ActivityType } from "../core/activity.ts";
 import type { ActivityCounts, Engine } from "../engine/engine.ts";
+import type { Retention } from "../core/retention.ts";
 import type { OpenOptions } from "../engine/open.ts";
 import type { Log } from "../observe/log.ts";
 import type { Gauges } from "../process/protocol.ts";
@@ -18,6 +19,7 @@ const FAILED = "upkeep of the data failed";
 
 export interface UpkeepTask {
   readonly storage: OpenOptions;
+  readonly retention: Retention;
   /** Activities are counted from behind this one. */
   readonly lastActivity: number;
 }
@@ -28,7 +30,7 @@ export type UpkeepNews =
   | { readonly error: unknown; readonly code?: unknown };
 
 export class Upkeep {
-  readonly #storage: OpenOptions;
+  readonly #task: Pick<UpkeepTask, "storage" | "retention">;
   readonly #log: Log;
   // Kept here, so that they go on when the thread has to be begun anew.
   readonly #totals = Object.fromEntries(ACTIVITY_TYPES.map((type) => [type, 0])) as Record<ActivityType, number>;
@@ -38,8 +40,8 @@ export class Upkeep {
   #gauges: Gauges = {};
   #stopping = false;
 
-  constructor({ storage, lastActivity }: UpkeepTask, log: Log) {
-    this.#storage = storage;
+  constructor({ lastActivity, ...task }: UpkeepTask, log: Log) {
+    this.#task = task;
     this.#lastActivity = lastActivity;
     this.#log = log;
     this.#thread = this.#begin();
@@ -63,7 +65,7 @@ export class Upkeep {
   }
 
   #begin(): Worker {
-    const workerData: UpkeepTask = { storage: this.#storage, lastActivity: this.#lastActivity };
+    const workerData: UpkeepTask = { ...this.#task, lastActivity: this.#lastActivity };
     const thread = new Worker(entryUrl("upkeep/main"), { workerData, name: "upkeep" });
     thread.on("message", (news: UpkeepNews) => this.#hear(news));
     thread.on("error", (error) => this.#hear({ error }));

@@ -239,6 +239,38 @@ function testDelete(open: OpenEngine): void {
     expect(await threadOf(data.engine, "thread")).toMatchObject({ runs: 1 });
   });
 
+  test("a thread of hundreds of runs, each with delegated ones, goes as a whole", async () => {
+    await using data = await open();
+    const children: string[] = [];
+    for (let index = 0; index < 150; index += 1) {
+      const parent = await start(data.engine, { threadId: "thread" });
+      const child = await start(data.engine, { parentRunId: parent.run.run_id });
+      children.push(child.run.run_id);
+      await complete(data.engine, child);
+      await complete(data.engine, parent);
+    }
+
+    expect(await data.engine.deleteThread("thread")).toBe(true);
+
+    const left = await data.engine.runs({ limit: 500 });
+    expect(left.items).toEqual([]);
+    expect(await journalOf(data.engine, children[0] ?? "")).toEqual([]);
+    expect((await data.engine.activities({ limit: 10 })).items.map(({ type }) => type)).toEqual(["thread.deleted"]);
+    expect(await data.engine.deleteThread("thread")).toBe(false);
+  });
+
+  test("a thread whose delegated run is under way is refused as THREAD_BUSY, and keeps all its runs", async () => {
+    await using data = await open();
+    await complete(data.engine, await start(data.engine, { threadId: "thread" }));
+    const parent = await start(data.engine, { threadId: "thread" });
+    const child = await enqueue(data.engine, { parentRunId: parent.run.run_id });
+
+    await expect(data.engine.deleteThread("thread")).rejects.toMatchObject({ code: "THREAD_BUSY" });
+
+    expect(await threadOf(data.engine, "thread")).toMatchObject({ runs: 2 });
+    expect(await data.engine.run(child.run_id)).toMatchObject({ status: "queued" });
+  });
+
   test("deleting a thread that does not exist returns false", async () => {
     await using data = await open();
     expect(await data.engine.deleteThread("nowhere")).toBe(false);

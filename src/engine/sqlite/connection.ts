@@ -20,8 +20,12 @@ export function connect({ path, durability }: ConnectionOptions): DatabaseSync {
   try {
     // Busy timeout 0: SQLite's own wait blocks the event loop; the writer retries asynchronously instead.
     db = new DatabaseSync(path, { timeout: 0 });
+    // Before there is a table, or never: without it `retention.ts` can give no free pages back.
+    if (isEmpty(db)) db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    // secure_delete: what was deleted is overwritten, where that takes no write of its own.
     db.exec(`
       PRAGMA journal_mode = WAL;
+      PRAGMA secure_delete = FAST;
       PRAGMA synchronous = ${durability};
       PRAGMA wal_autocheckpoint = 0;
       PRAGMA journal_size_limit = ${WAL_KEPT_BYTES};
@@ -33,6 +37,11 @@ export function connect({ path, durability }: ConnectionOptions): DatabaseSync {
     db?.close();
     throw storageError(error);
   }
+}
+
+function isEmpty(db: DatabaseSync): boolean {
+  const { page_count: pages } = db.prepare("PRAGMA page_count").get() as { page_count: number };
+  return pages === 0;
 }
 
 /**

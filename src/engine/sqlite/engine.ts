@@ -23,9 +23,8 @@ import type {
   ThreadFilter,
 } from "../engine.ts";
 import type { Files } from "../files.ts";
+import type { Retention } from "../../core/retention.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
-import { Checkpointer } from "./checkpoint.ts";
-import { LeaseClock } from "./clock.ts";
 import { storageError } from "./connection.ts";
 import { SqliteFiles } from "./files.ts";
 import { Followers } from "./followers.ts";
@@ -36,11 +35,8 @@ import { Removal } from "./removal.ts";
 import { ownerKey } from "../rules/rows.ts";
 import { readSpending, SpendingBook } from "./spending.ts";
 import { SharedTexts } from "./shared.ts";
-import { endedEphemeral } from "./thread.ts";
+import { Maintenance } from "./maintenance.ts";
 import { Writer } from "./writer.ts";
-
-/** Batches of rows of removed runs that one `maintain` deletes. */
-const SWEEPS_A_SECOND = 100;
 
 export interface SqliteConnections {
   readonly path: string;
@@ -57,11 +53,8 @@ export class SqliteEngine implements Engine {
   readonly #queue: Queue;
   readonly #reads: Reads;
   readonly #followers: Followers;
-  readonly #checkpointer: Checkpointer;
-  readonly #clock: LeaseClock;
   readonly #removal: Removal;
-  /** On the reading connection. */
-  readonly #removals: Removal;
+  readonly #maintenance: Maintenance;
   readonly #shared: SharedTexts;
   readonly #spending: SpendingBook;
   #lastActivity: Promise<number> | undefined;
@@ -76,10 +69,13 @@ export class SqliteEngine implements Engine {
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);
     this.#followers = new Followers(reading, `${path}-wal`);
-    this.#checkpointer = new Checkpointer(writing);
-    this.#clock = new LeaseClock(writing);
     this.#removal = new Removal(writing);
-    this.#removals = new Removal(reading);
+    this.#maintenance = new Maintenance({
+      connections,
+      writer: this.#writer,
+      reads: this.#reads,
+      removal: this.#removal,
+    });
     this.#shared = new SharedTexts(connections);
   }
 
@@ -100,20 +96,17 @@ export class SqliteEngine implements Engine {
   }
 
   async deleteThread(threadId: string) {
-    for (let isFirst = true; ; isFirst = false) {
-      const hidden = await this.#writer.run(() => this.#hideThread(threadId));
-      if (!hidden) return !isFirst;
-      if (hidden.isDone) return true;
-    }
+    const isMarked = await this.#writer.run(() => this.#markThread(threadId));
+    if (isMarked) while (await this.#writer.run(() => this.#removal.hide())) continue;
+    return isMarked;
   }
 
-  #hideThread(threadId: string) {
-    const hidden = this.#removal.hide(threadId);
-    const detail = { thread_id: threadId };
+  #markThread(threadId: string): boolean {
+    const thread = this.#removal.mark(threadId, Date.now());
+    if (!thread) return false;
     // Also what tells those who cache the feed that it has changed.
-    if (hidden?.isDone)
-      this.#journal.insertActivity({ type: "thread.deleted", detail }, { principal: hidden.principal });
-    return hidden;
+    this.#journal.insertActivity({ type: "thread.deleted", detail: { thread_id: threadId } }, thread);
+    return true;
   }
 
   async claim(request: { owner: Owner; limit: number; leaseMs: number }) {
@@ -233,34 +226,12 @@ export class SqliteEngine implements Engine {
     return this.#read(() => this.#followers.activities(onActivities));
   }
 
-  async maintain() {
-    try {
-      await this.#tick();
-      await this.#checkpointer.run();
-      await this.#removeEphemeral();
-      await this.#sweep();
-    } catch (error) {
-      throw storageError(error);
-    }
+  maintain() {
+    return this.#ofStorage(this.#maintenance.maintain());
   }
 
-  /** Looks first: an idle server must not take the write lock every second. */
-  async #removeEphemeral(): Promise<void> {
-    const ended = endedEphemeral(this.#connections.reading, Date.now());
-    if (ended.length === 0) return;
-    for (const threadId of ended) {
-      while ((await this.#writer.run(() => this.#removal.hide(threadId)))?.isDone === false);
-    }
-  }
-
-  /** A little at a time: between two batches others write. */
-  async #sweep(): Promise<void> {
-    const now = Date.now();
-    if (!this.#removals.isPending(now)) return;
-    for (let batches = 0; batches < SWEEPS_A_SECOND; batches += 1) {
-      if (!(await this.#writer.run(() => this.#removal.sweep()))) break;
-    }
-    await this.#writer.run(() => this.#removal.forget(now));
+  retain(retention: Retention) {
+    return this.#ofStorage(this.#maintenance.retain(retention));
   }
 
   async close(): Promise<void> {
@@ -269,10 +240,12 @@ export class SqliteEngine implements Engine {
     for (const db of [this.#connections.reading, this.#connections.writing]) if (db.isOpen) db.close();
   }
 
-  async #tick(): Promise<void> {
-    const { running } = this.#reads.counts();
-    if (running > 0) await this.#clock.tick();
-    else this.#clock.skip();
+  async #ofStorage<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw storageError(error);
+    }
   }
 
   /** Reads are synchronous and short; async keeps the interface the same for drivers that are not. */

@@ -244,6 +244,8 @@ const UNDO = [
    ALTER TABLE runs DROP COLUMN reserved_dollars`,
   "ALTER TABLE runs DROP COLUMN asked; ALTER TABLE runs DROP COLUMN output",
   "DROP INDEX removals_left; ALTER TABLE removals DROP COLUMN done",
+  `DROP INDEX runs_unjoined; DROP INDEX runs_keyed; DROP INDEX threads_by_update; DROP INDEX removals_unhidden;
+   ALTER TABLE events DROP COLUMN joined; ALTER TABLE runs DROP COLUMN joined; ALTER TABLE removals DROP COLUMN hidden`,
 ];
 
 function goBackTo(path: string, schema: number): void {

@@ -2,7 +2,8 @@
  * The run queue, inside a transaction that the caller has begun: enqueue, cancel, claim, extend and
  * release. Called by `engine.ts`; it never begins or commits.
  */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
+import { AppError } from "../../core/errors.ts";
 import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run } from "../../core/run.ts";
 import type { Claim, EngineLimits, Left } from "../engine.ts";
 import {
@@ -17,11 +18,11 @@ import {
 import { againOf, assertRetryable } from "../rules/retry.ts";
 import { claimedEvent, END_REASONS, handedBackEvent, LEASE_RAN_OUT, queuedEvents } from "../rules/told.ts";
 import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
-import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
+import { monotonicMs } from "./clock.ts";
 import { Family } from "./family.ts";
 import type { EndingRun, Journal } from "./journal.ts";
+import { queueStatements } from "./queue-statements.ts";
 import { askedOf, ownerKey, toRun, type RunRow } from "../rules/rows.ts";
-import { LIMIT } from "./sql.ts";
 
 interface Leaving {
   readonly end: OwnerEnd;
@@ -30,18 +31,14 @@ interface Leaving {
   readonly mono: number | null;
 }
 
-// Whether a tool call of the run is under way that could end its process: see ToolCall.contained.
-const TOOL_UNDER_WAY =
-  "EXISTS (SELECT 1 FROM tool_calls c WHERE c.run_n = runs.n AND c.result IS NULL AND c.fence = runs.fence)";
-
 export class Queue {
-  readonly #sql: ReturnType<typeof statements>;
+  readonly #sql: ReturnType<typeof queueStatements>;
   readonly #family: Family;
   readonly #journal: Journal;
   readonly #limits: EngineLimits;
 
   constructor(db: DatabaseSync, journal: Journal, limits: EngineLimits) {
-    this.#sql = statements(db);
+    this.#sql = queueStatements(db);
     this.#family = new Family(db);
     this.#journal = journal;
     this.#limits = limits;
@@ -53,6 +50,7 @@ export class Queue {
     const first = repeatOf(request, this.#byKey(request), this.#get(request.runId));
     if (first) return { run: toRun(first), created: false };
     const thread = this.#sql.threadPrincipal.get(request.threadId) as { principal: string } | undefined;
+    if (!thread) this.#assertNotLeaving(request.threadId);
     assertOwnThread(request, thread?.principal);
     assertOwnShare(request, () => (this.#sql.countOwnQueued.get(request.principal) as { queued: number }).queued);
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
@@ -78,7 +76,8 @@ export class Queue {
 
   retry({ of, runId }: { of: string; runId: string }): { run: Run; created: boolean } | undefined {
     const old = this.#get(of);
-    if (!old) return undefined;
+    // One whose thread was deleted a moment ago is as good as gone.
+    if (!old || !this.#sql.threadPrincipal.get(old.thread_id)) return undefined;
     const first = this.#sql.retryOf.get(of) as RunRow | undefined;
     if (first) return { run: toRun(first), created: false };
     assertRetryable(toRun(old));
@@ -142,6 +141,12 @@ export class Queue {
   #byKey({ principal, idempotencyKey }: NewRun): RunRow | undefined {
     if (idempotencyKey === null) return undefined;
     return this.#sql.byKey.get(principal, idempotencyKey) as RunRow | undefined;
+  }
+
+  /** A long thread that was deleted takes a moment to go: a new one must not find its runs. */
+  #assertNotLeaving(threadId: string): void {
+    if (!this.#sql.anyOf.get(threadId)) return;
+    throw new AppError("THREAD_BUSY", `Thread ${threadId} is being deleted; send it again.`, { retryAfterS: 1 });
   }
 
   /** @returns how many runs wait before this one */
@@ -223,64 +228,4 @@ export class Queue {
   #get(runId: string): RunRow | undefined {
     return this.#sql.byId.get(runId) as RunRow | undefined;
   }
-}
-
-/** What `requeueAll` takes. */
-const RUNNING = `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running'`;
-
-/** What finds the run that a request already made. */
-function repeatStatements(db: DatabaseSync) {
-  return {
-    byKey: db.prepare("SELECT * FROM runs WHERE principal = ? AND idempotency_key = ?"),
-    retryOf: db.prepare("SELECT * FROM runs WHERE retry_of = ?"),
-    markRetry: db.prepare("UPDATE runs SET retry_of = ? WHERE n = ? RETURNING *"),
-  };
-}
-
-function statements(db: DatabaseSync) {
-  return {
-    ...repeatStatements(db),
-    byId: db.prepare("SELECT * FROM runs WHERE id = ?"),
-    countQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE status = 'queued'"),
-    underWay: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running') ORDER BY n"),
-    countOwnQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE principal = ? AND status = 'queued'"),
-    threadPrincipal: db.prepare("SELECT principal FROM threads WHERE id = ?"),
-    upsertThread: db.prepare(
-      "INSERT INTO threads (id, principal, created_at, updated_at) VALUES (?, ?, ?, ?) " +
-        "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
-    ),
-    insert: db.prepare(
-      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral, asked) " +
-        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :mono, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral, :asked) RETURNING *",
-    ),
-    moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
-    // Left to itself SQLite takes runs_by_status here and in the next two, and reads everything that is queued.
-    countDelegated: db.prepare(
-      "SELECT count(*) AS queued FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL",
-    ),
-    delegated: db.prepare(
-      `SELECT * FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL ORDER BY n ${LIMIT}`,
-    ),
-    claimable: db.prepare(
-      `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY n ${LIMIT}`,
-    ),
-    expired: db.prepare(`${RUNNING} AND lease_until < ${LEASE_CLOCK} ORDER BY n`),
-    claim: db.prepare(
-      "UPDATE runs SET status = 'running', owner = :owner, fence = fence + 1, attempts = attempts + 1, " +
-        `lease_ms = :lease, lease_until = ${LEASE_CLOCK} + :lease, claimed_mono = :mono, ` +
-        `started_at = coalesce(started_at, ${RUN_TIME}) WHERE n = :n RETURNING *`,
-    ),
-    extend: db.prepare(
-      `UPDATE runs SET lease_until = ${LEASE_CLOCK} + ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id, cancel_requested`,
-    ),
-    ofOtherBoots: db.prepare(
-      `${RUNNING} AND substr(owner, 1, length(:machine)) = :machine AND substr(owner, 1, length(:boot)) <> :boot ORDER BY n`,
-    ),
-    ownedBy: db.prepare(`${RUNNING} AND owner = ? ORDER BY n`),
-    requestCancel: db.prepare("UPDATE runs SET cancel_requested = 1 WHERE n = ?"),
-    requeue: db.prepare(
-      "UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = :crashes, losses = :losses, " +
-        "spent_ms = spent_ms + max(0, coalesce(:mono - claimed_mono, 0)) WHERE n = :n",
-    ),
-  } satisfies Record<string, StatementSync>;
 }

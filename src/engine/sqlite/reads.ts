@@ -17,6 +17,7 @@ import type {
   ToolCall,
   Turn,
 } from "../engine.ts";
+import { eventBehind, type StoredRow } from "../rules/joined.ts";
 import { LEASE_CLOCK } from "./clock.ts";
 import { ACTIVITY_LIST, Lists, RUN_LIST } from "./lists.ts";
 import { toActivity, toAttributed, toListed, toRun, type ActivityRow, type RunRow } from "../rules/rows.ts";
@@ -115,7 +116,7 @@ export class Reads {
     let read = 0;
     // Row by row: what is behind the end of the page is not even read from the disk.
     for (const row of this.#sql.events.iterate(runId, after, limit)) {
-      const event = row as unknown as JournalEvent;
+      const event = eventBehind(after, row as unknown as StoredRow);
       events.push(event);
       read += event.data.length;
       if (read >= characters) break;
@@ -187,7 +188,7 @@ function statements(db: DatabaseSync) {
   return {
     run: db.prepare("SELECT * FROM runs WHERE id = ?"),
     events: db.prepare(
-      `SELECT seq, type, data FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq ${LIMIT}`,
+      `SELECT seq, type, data, joined FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?) AND seq > ? ORDER BY seq ${LIMIT}`,
     ),
     lastEvent: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = (SELECT n FROM runs WHERE id = ?)"),
     ...threadStatements(db),

@@ -1,11 +1,11 @@
 /**
- * Removes threads: their runs at once, what those left behind in small batches. Nothing finds the events, messages and tool
- * calls of a run whose row is gone, so `maintain` deletes them later. Each method here is one short transaction, begun by
- * `engine.ts`. The table `removals` has the runs whose rows are to go, and tells those who follow them.
+ * Removes threads. One transaction marks the runs of a thread, with all that these delegated, and takes the thread away: from
+ * then on it is gone, whatever happens to the process. Their rows go in batches, those of `runs` first: nothing finds the events,
+ * messages and tool calls of a run whose row is gone. Each method here is one short transaction, begun by `engine.ts` and
+ * `maintenance.ts`. The table `removals` has the marks, and tells those who follow a run.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
-import { isOver } from "../../core/run.ts";
 import type { RunRow } from "../rules/rows.ts";
 import { LIMIT } from "./sql.ts";
 
@@ -17,7 +17,7 @@ const LARGE_ROWS_A_BATCH = 50;
 /** Followers look every few hundred milliseconds, or are told by their own next look. */
 const KEEP_TELLING_MS = 60_000;
 
-type FamilyRow = Pick<RunRow, "n" | "id" | "thread_id" | "status">;
+type MarkedRow = Pick<RunRow, "id" | "thread_id"> & { readonly mark: number; readonly run_n: number };
 
 export class Removal {
   readonly #sql: ReturnType<typeof statements>;
@@ -27,28 +27,34 @@ export class Removal {
   }
 
   /**
-   * Removes runs of the thread, and what they delegated, the oldest first; the thread itself with its last one.
-   * @returns whose it was, and whether it has to be called again; undefined when there is no such thread
+   * Takes the thread away, and marks its runs and what they delegated. Call `hide` until nothing is left.
+   * @returns whose it was; undefined when there is no such thread
    * @throws AppError THREAD_BUSY before anything is removed
    */
-  hide(threadId: string): { readonly principal: string; readonly isDone: boolean } | undefined {
+  mark(threadId: string, now: number): { readonly principal: string } | undefined {
     const thread = this.#sql.thread.get(threadId) as { principal: string } | undefined;
     if (!thread) return undefined;
-    const family = this.#sql.family.all(threadId) as unknown as FamilyRow[];
-    const busy = family.find(({ status }) => !isOver(status));
+    const busy = this.#sql.busy.get(threadId) as { id: string } | undefined;
     if (busy) {
       const detail = `Run ${busy.id} of thread ${threadId} is under way; cancel it first.`;
       throw new AppError("THREAD_BUSY", detail, { runId: busy.id });
     }
-    const batch = family.slice(0, RUNS_A_BATCH);
-    for (const run of batch) this.#hideRun(run);
-    const isDone = batch.length === family.length;
-    if (isDone) this.#sql.deleteThread.run(threadId);
-    return { ...thread, isDone };
+    this.#sql.mark.run(threadId, now);
+    this.#sql.deleteThread.run(threadId);
+    return thread;
   }
 
-  /** Some of what removed runs left behind. @returns false when nothing is left */
+  /** Takes some of the marked runs away. @returns false when none is left */
+  hide(): boolean {
+    const marked = this.#sql.marked.all(RUNS_A_BATCH) as unknown as MarkedRow[];
+    for (const run of marked) this.#hideRun(run);
+    return marked.length === RUNS_A_BATCH;
+  }
+
+  /** Deletes some of what removed runs left behind. @returns false when nothing is left */
   sweep(): boolean {
+    // A process that died in the middle of a removal left some.
+    if (this.hide()) return true;
     let [rows, runs] = [0, 0];
     while (rows < ROWS_A_BATCH && runs < RUNS_A_BATCH) {
       const run = this.#sql.next.get() as { n: number; run_n: number } | undefined;
@@ -80,13 +86,19 @@ export class Removal {
     this.#sql.forget.run(now - KEEP_TELLING_MS);
   }
 
-  #hideRun({ n, id, thread_id: threadId }: FamilyRow): void {
-    this.#sql.remember.run(n, Date.now());
+  #hideRun({ mark, run_n: n, id, thread_id: threadId }: MarkedRow): void {
+    this.#sql.hidden.run(mark);
     this.#sql.deleteActivities.run(id);
     this.#sql.deleteRun.run(n);
+    // That of a delegated run.
     this.#sql.deleteEmptyThread.run(threadId, threadId);
   }
 }
+
+/** The runs of a thread and all that they delegated. Ids of deleted runs can be used again: UNION ends a circle. */
+const FAMILY =
+  "WITH RECURSIVE family (n, id, status) AS (SELECT n, id, status FROM runs WHERE thread_id = ? " +
+  "UNION SELECT r.n, r.id, r.status FROM family f CROSS JOIN runs r ON r.parent_id = f.id)";
 
 function statements(db: DatabaseSync) {
   const deleteSome = (table: string, key: string) =>
@@ -95,20 +107,22 @@ function statements(db: DatabaseSync) {
     );
   return {
     thread: db.prepare("SELECT principal FROM threads WHERE id = ?"),
-    // Children before their parents go with them: an id that is deleted has no family any more.
-    family: db.prepare(
-      "WITH RECURSIVE family (n, id, thread_id, status) AS (SELECT n, id, thread_id, status FROM runs WHERE thread_id = ? " +
-        "UNION SELECT r.n, r.id, r.thread_id, r.status FROM family f CROSS JOIN runs r ON r.parent_id = f.id) " +
-        "SELECT * FROM family ORDER BY n DESC",
+    busy: db.prepare(`${FAMILY} SELECT id FROM family WHERE status IN ('queued', 'running') LIMIT 1`),
+    mark: db.prepare(`INSERT INTO removals (run_n, at, hidden) ${FAMILY} SELECT n, ?, 0 FROM family`),
+    marked: db.prepare(
+      "SELECT m.n AS mark, m.run_n, r.id, r.thread_id FROM removals m LEFT JOIN runs r ON r.n = m.run_n " +
+        `WHERE m.hidden = 0 ORDER BY m.n ${LIMIT}`,
     ),
-    remember: db.prepare("INSERT INTO removals (run_n, at) VALUES (?, ?)"),
+    hidden: db.prepare("UPDATE removals SET hidden = 1 WHERE n = ?"),
     deleteRun: db.prepare("DELETE FROM runs WHERE n = ?"),
     deleteActivities: db.prepare("DELETE FROM activities WHERE run_id = ?"),
     deleteThread: db.prepare("DELETE FROM threads WHERE id = ?"),
     deleteEmptyThread: db.prepare(
       "DELETE FROM threads WHERE id = ? AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = ?)",
     ),
-    next: db.prepare(`SELECT n, run_n FROM removals WHERE done = 0 ORDER BY n ${LIMIT.replace("?", "1")}`),
+    next: db.prepare(
+      `SELECT n, run_n FROM removals WHERE done = 0 AND hidden = 1 ORDER BY n ${LIMIT.replace("?", "1")}`,
+    ),
     deleteEvents: deleteSome("events", "seq"),
     deleteMessages: deleteSome("messages", "idx"),
     deleteToolCalls: db.prepare(

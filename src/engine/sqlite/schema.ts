@@ -246,6 +246,16 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE removals ADD COLUMN done INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX removals_left ON removals (n) WHERE done = 0;
   `,
+  // 18: what retention looks for; deltas that were joined (`rules/joined.ts`); deleted runs whose row is still there
+  `
+  ALTER TABLE events ADD COLUMN joined TEXT;
+  ALTER TABLE runs ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX runs_unjoined ON runs (finished_at) WHERE joined = 0 AND finished_at IS NOT NULL;
+  CREATE INDEX runs_keyed ON runs (finished_at) WHERE idempotency_key IS NOT NULL AND finished_at IS NOT NULL;
+  CREATE INDEX threads_by_update ON threads (updated_at);
+  ALTER TABLE removals ADD COLUMN hidden INTEGER NOT NULL DEFAULT 1;
+  CREATE INDEX removals_unhidden ON removals (n) WHERE hidden = 0;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

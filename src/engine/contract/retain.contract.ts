@@ -1,0 +1,190 @@
+/** Retention: what goes by itself, and what has to stay. */
+import { expect, onTestFinished, test, vi } from "vitest";
+import type { Retention } from "../../core/retention.ts";
+import type { Engine } from "../engine.ts";
+import {
+  claimNext,
+  complete,
+  delta,
+  enqueue,
+  journalOf,
+  newRun,
+  start,
+  stepOf,
+  threadOf,
+  type OpenEngine,
+} from "./setup.ts";
+
+const DAY_MS = 86_400_000;
+
+export function testRetain(open: OpenEngine): void {
+  testDeltas(open);
+  testThreads(open);
+  testFeedAndKeys(open);
+}
+
+function testDeltas(open: OpenEngine): void {
+  const text = ["The ", "quick ", "brown ", "fox"];
+
+  test("deltas of an old run are joined: numbers skip, content never", async () => {
+    await using data = await open();
+    const runId = await told(data.engine, text);
+    const before = await journalOf(data.engine, runId);
+    await later(data.engine, { deltasMs: DAY_MS });
+
+    const after = await journalOf(await data.another(), runId);
+
+    expect(after.filter(({ type }) => type === "TEXT_MESSAGE_CONTENT")).toMatchObject([{ delta: text.join("") }]);
+    expect(after.map(({ seq }) => seq)).toEqual(before.map(({ seq }) => seq).filter((seq) => ![4, 5, 6].includes(seq)));
+    expect(after.at(-1)).toEqual(before.at(-1));
+  });
+
+  test("who has some of the joined deltas gets the others, and is told where they begin", async () => {
+    await using data = await open();
+    const runId = await told(data.engine, text);
+    await later(data.engine, { deltasMs: DAY_MS });
+
+    const [rest] = await data.engine.events(runId, 5, { limit: 1 });
+
+    expect(rest).toMatchObject({ seq: 7, first: 6 });
+    expect(JSON.parse(rest?.data ?? "")).toMatchObject({ seq: 7, delta: "brown fox" });
+  });
+
+  test("deltas of a run under way, or of one that ended a moment ago, stay as they are", async () => {
+    await using data = await open();
+    const running = await start(data.engine);
+    await data.engine.append(stepOf(running, { events: text.map((piece) => delta(piece)) }));
+    await later(data.engine, { deltasMs: DAY_MS });
+    const runId = await told(data.engine, text);
+    await settled(data.engine, { deltasMs: DAY_MS });
+
+    for (const id of [runId, running.run.run_id]) {
+      const said = (await journalOf(data.engine, id)).filter(({ type }) => type === "TEXT_MESSAGE_CONTENT");
+      expect(said).toHaveLength(text.length);
+    }
+  });
+
+  test("a long journal is joined as a whole", async () => {
+    await using data = await open();
+    const long = Array.from({ length: 5_000 }, (_, index) => `${index} `);
+    const runId = await told(data.engine, long);
+    await later(data.engine, { deltasMs: DAY_MS });
+
+    const said = (await journalOf(data.engine, runId)).filter(({ type }) => type === "TEXT_MESSAGE_CONTENT");
+
+    expect(said.length).toBeLessThan(20);
+    expect(said.map(({ delta: piece }) => piece).join("")).toBe(long.join(""));
+  });
+}
+
+function testThreads(open: OpenEngine): void {
+  test("old threads go with what they delegated, and newer ones stay", async () => {
+    await using data = await open();
+    const { child } = await delegated(data.engine, "old");
+    await later(data.engine, {});
+    await complete(data.engine, await start(data.engine, { threadId: "new" }));
+    await settled(data.engine, { threadsMs: DAY_MS });
+
+    expect(await threadOf(data.engine, "old")).toBeUndefined();
+    expect(await data.engine.run(child)).toBeUndefined();
+    expect(await journalOf(data.engine, child)).toEqual([]);
+    expect(await threadOf(data.engine, "new")).toBeDefined();
+  });
+
+  test("what a thread delegated stays for as long as the thread does", async () => {
+    await using data = await open();
+    const { child } = await delegated(data.engine, "thread");
+    await later(data.engine, {});
+    await complete(data.engine, await start(data.engine, { threadId: "thread" }));
+    await settled(data.engine, { threadsMs: DAY_MS });
+
+    expect(await data.engine.run(child)).toBeDefined();
+  });
+
+  test("an old thread with a run under way stays", async () => {
+    await using data = await open();
+    await complete(data.engine, await start(data.engine, { threadId: "thread" }));
+    const waiting = await enqueue(data.engine, { threadId: "thread" });
+    await later(data.engine, { threadsMs: DAY_MS });
+
+    expect(await data.engine.run(waiting.run_id)).toMatchObject({ status: "queued" });
+    await complete(data.engine, await claimNext(data.engine));
+  });
+
+  test("without a limit everything stays", async () => {
+    await using data = await open();
+    const runId = await told(data.engine, ["a", "b"]);
+    const before = [await journalOf(data.engine, runId), await data.engine.activities({ limit: 100 })];
+    await later(data.engine, {});
+    expect([await journalOf(data.engine, runId), await data.engine.activities({ limit: 100 })]).toEqual(before);
+  });
+}
+
+function testFeedAndKeys(open: OpenEngine): void {
+  test("old activities go, and the feed's position never goes back", async () => {
+    await using data = await open();
+    await complete(data.engine, await start(data.engine));
+    const { seq } = await data.engine.post({ type: "notice", detail: {} });
+    await later(data.engine, { activitiesMs: DAY_MS });
+
+    expect(await data.engine.lastActivity()).toBe(seq);
+    const { items } = await data.engine.activities({ limit: 100 });
+    expect(items.map((activity) => activity.seq)).toEqual([seq]);
+    expect((await data.engine.post({ type: "notice", detail: {} })).seq).toBe(seq + 1);
+    await settled(data.engine, { activitiesMs: DAY_MS });
+    expect((await data.engine.activities({ limit: 100 })).items.map((activity) => activity.seq)).toEqual([seq + 1]);
+  });
+
+  test("an Idempotency-Key is free again some time after the end of its run, and not before", async () => {
+    await using data = await open();
+    const request = newRun({ idempotencyKey: "key" });
+    const { run } = await data.engine.enqueue(request);
+    await complete(data.engine, await claimNext(data.engine));
+    await settled(data.engine, { keysMs: DAY_MS });
+    expect(await data.engine.enqueue({ ...request, runId: "again" })).toMatchObject({ created: false });
+
+    await later(data.engine, { keysMs: DAY_MS });
+
+    expect(await data.engine.enqueue({ ...request, runId: "again" })).toMatchObject({ created: true });
+    expect(await data.engine.run(run.run_id)).toMatchObject({ status: "completed" });
+  });
+
+  test("the Idempotency-Key of a run that still waits is kept, however old it is", async () => {
+    await using data = await open();
+    const request = newRun({ idempotencyKey: "key" });
+    await data.engine.enqueue(request);
+    await later(data.engine, { keysMs: DAY_MS });
+    expect(await data.engine.enqueue({ ...request, runId: "again" })).toMatchObject({ created: false });
+  });
+}
+
+/** Two days go by on the clock of this process, and then upkeep. */
+async function later(engine: Engine, retention: Retention): Promise<void> {
+  if (!vi.isFakeTimers()) {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+  }
+  vi.setSystemTime(Date.now() + 2 * DAY_MS);
+  await settled(engine, retention);
+}
+
+async function settled(engine: Engine, retention: Retention): Promise<void> {
+  for (let times = 0; await engine.retain(retention); times += 1) if (times > 100) throw new Error("It never ends.");
+}
+
+/** A run that is over, having said these pieces from seq 4 on. */
+async function told(engine: Engine, pieces: readonly string[]): Promise<string> {
+  const claim = await start(engine);
+  await engine.append(stepOf(claim, { events: pieces.map((piece) => delta(piece)) }));
+  await complete(engine, claim);
+  return claim.run.run_id;
+}
+
+/** A thread whose run delegated another one; both are over. */
+async function delegated(engine: Engine, threadId: string): Promise<{ readonly child: string }> {
+  const parent = await start(engine, { threadId });
+  const child = await start(engine, { parentRunId: parent.run.run_id });
+  await complete(engine, child);
+  await complete(engine, parent);
+  return { child: child.run.run_id };
+}

@@ -1,0 +1,69 @@
+/** The SQL of the run queue. Called by `queue.ts`. */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { LEASE_CLOCK, RUN_TIME } from "./clock.ts";
+import { LIMIT } from "./sql.ts";
+
+/** Whether a tool call of the run is under way that could end its process: see ToolCall.contained. */
+const TOOL_UNDER_WAY =
+  "EXISTS (SELECT 1 FROM tool_calls c WHERE c.run_n = runs.n AND c.result IS NULL AND c.fence = runs.fence)";
+
+/** What `requeueAll` takes. */
+const RUNNING = `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running'`;
+
+/** What finds the run that a request already made. */
+function repeatStatements(db: DatabaseSync) {
+  return {
+    byKey: db.prepare("SELECT * FROM runs WHERE principal = ? AND idempotency_key = ?"),
+    retryOf: db.prepare("SELECT * FROM runs WHERE retry_of = ?"),
+    markRetry: db.prepare("UPDATE runs SET retry_of = ? WHERE n = ? RETURNING *"),
+  };
+}
+
+export function queueStatements(db: DatabaseSync) {
+  return {
+    ...repeatStatements(db),
+    byId: db.prepare("SELECT * FROM runs WHERE id = ?"),
+    countQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE status = 'queued'"),
+    underWay: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running') ORDER BY n"),
+    countOwnQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE principal = ? AND status = 'queued'"),
+    anyOf: db.prepare("SELECT 1 FROM runs WHERE thread_id = ? LIMIT 1"),
+    threadPrincipal: db.prepare("SELECT principal FROM threads WHERE id = ?"),
+    upsertThread: db.prepare(
+      "INSERT INTO threads (id, principal, created_at, updated_at) VALUES (?, ?, ?, ?) " +
+        "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
+    ),
+    insert: db.prepare(
+      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral, asked) " +
+        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :mono, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral, :asked) RETURNING *",
+    ),
+    moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
+    // Left to itself SQLite takes runs_by_status here and in the next two, and reads everything that is queued.
+    countDelegated: db.prepare(
+      "SELECT count(*) AS queued FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL",
+    ),
+    delegated: db.prepare(
+      `SELECT * FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL ORDER BY n ${LIMIT}`,
+    ),
+    claimable: db.prepare(
+      `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY n ${LIMIT}`,
+    ),
+    expired: db.prepare(`${RUNNING} AND lease_until < ${LEASE_CLOCK} ORDER BY n`),
+    claim: db.prepare(
+      "UPDATE runs SET status = 'running', owner = :owner, fence = fence + 1, attempts = attempts + 1, " +
+        `lease_ms = :lease, lease_until = ${LEASE_CLOCK} + :lease, claimed_mono = :mono, ` +
+        `started_at = coalesce(started_at, ${RUN_TIME}) WHERE n = :n RETURNING *`,
+    ),
+    extend: db.prepare(
+      `UPDATE runs SET lease_until = ${LEASE_CLOCK} + ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id, cancel_requested`,
+    ),
+    ofOtherBoots: db.prepare(
+      `${RUNNING} AND substr(owner, 1, length(:machine)) = :machine AND substr(owner, 1, length(:boot)) <> :boot ORDER BY n`,
+    ),
+    ownedBy: db.prepare(`${RUNNING} AND owner = ? ORDER BY n`),
+    requestCancel: db.prepare("UPDATE runs SET cancel_requested = 1 WHERE n = ?"),
+    requeue: db.prepare(
+      "UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = :crashes, losses = :losses, " +
+        "spent_ms = spent_ms + max(0, coalesce(:mono - claimed_mono, 0)) WHERE n = :n",
+    ),
+  } satisfies Record<string, StatementSync>;
+}

@@ -1,0 +1,188 @@
+/**
+ * What goes by itself when it is old enough: deltas are joined, threads, activities and idempotency keys are removed, and
+ * free pages given back. Each step looks first, on the reading connection, and then writes one short transaction, so that
+ * nobody waits for it and an idle server writes nothing. Called by `maintenance.ts`.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { hasCode } from "../../core/errors.ts";
+import type { Retention } from "../../core/retention.ts";
+import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
+import type { SqliteConnections } from "./engine.ts";
+import type { Removal } from "./removal.ts";
+import { LIMIT } from "./sql.ts";
+import type { Writer } from "./writer.ts";
+
+/** What one kind of upkeep may take in a second: the others have their turn, too. */
+const SHARE_MS = 100;
+/** Of one transaction. [Each takes 5 to 10 ms.] */
+const DELTAS_A_STEP = 1_000;
+const RUNS_A_STEP = 100;
+const ACTIVITIES_A_STEP = 500;
+const KEYS_A_STEP = 200;
+const PAGES_A_STEP = 200;
+/** Threads that are looked at in one go. */
+const THREADS_A_STEP = 100;
+/** These stay in the file for what comes next: 4 MB. */
+const FREE_PAGES_KEPT = 1_000;
+
+interface ThreadRow {
+  readonly n: number;
+  readonly id: string;
+  readonly updated_at: number;
+}
+
+export class Retainer {
+  readonly #looks: ReturnType<typeof looks>;
+  readonly #sql: ReturnType<typeof writes>;
+  readonly #db: DatabaseSync;
+  readonly #writer: Writer;
+  readonly #removal: Removal;
+  /** The thread that was looked at last: those that have to stay are passed over, in rounds. */
+  #lastThread = { at: 0, n: 0 };
+  /** The run whose deltas were joined last, and up to which one. */
+  #joined = { run: 0, seq: 0 };
+
+  constructor({ reading, writing }: SqliteConnections, writer: Writer, removal: Removal) {
+    this.#looks = looks(reading);
+    this.#sql = writes(writing);
+    this.#db = writing;
+    this.#writer = writer;
+    this.#removal = removal;
+  }
+
+  /** @returns whether there is more to do at once */
+  async run({ deltasMs, threadsMs, activitiesMs, keysMs }: Retention, now: number): Promise<boolean> {
+    const steps = [
+      ...(threadsMs === undefined ? [] : [() => this.#removeThreads(now - threadsMs)]),
+      ...(activitiesMs === undefined ? [] : [() => this.#removeActivities(now - activitiesMs)]),
+      ...(keysMs === undefined ? [] : [() => this.#forgetKeys(now - keysMs)]),
+      ...(deltasMs === undefined ? [] : [() => this.#joinDeltas(now - deltasMs)]),
+      () => this.#giveBack(),
+    ];
+    let isMore = false;
+    for (const step of steps) if (await withinShare(step)) isMore = true;
+    return isMore;
+  }
+
+  async #removeThreads(before: number): Promise<boolean> {
+    const { at, n } = this.#lastThread;
+    const threads = this.#looks.threads.all(at, n, before, THREADS_A_STEP) as unknown as ThreadRow[];
+    for (const thread of threads) {
+      this.#lastThread = { at: thread.updated_at, n: thread.n };
+      if (!this.#looks.isKept.get(thread.id)) await this.#removeThread(thread.id);
+    }
+    if (threads.length === THREADS_A_STEP) return true;
+    this.#lastThread = { at: 0, n: 0 };
+    return false;
+  }
+
+  async #removeThread(threadId: string): Promise<void> {
+    try {
+      await this.#writer.run(() => {
+        this.#removal.mark(threadId, Date.now());
+        this.#removal.hide();
+      });
+    } catch (error) {
+      // The thread has work again.
+      if (!hasCode(error, "THREAD_BUSY")) throw error;
+    }
+  }
+
+  async #removeActivities(before: number): Promise<boolean> {
+    const rows = this.#looks.activities.all(ACTIVITIES_A_STEP) as { seq: number; at: number }[];
+    // The newest one stays: its seq is the feed's position.
+    const old = rows.slice(0, rows.length < ACTIVITIES_A_STEP ? -1 : undefined);
+    const end = old.findIndex(({ at }) => at >= before);
+    const last = (end < 0 ? old : old.slice(0, end)).at(-1);
+    if (!last) return false;
+    await this.#writer.run(() => this.#sql.removeActivities.run(last.seq));
+    return end < 0 && rows.length === ACTIVITIES_A_STEP;
+  }
+
+  async #forgetKeys(before: number): Promise<boolean> {
+    const runs = this.#looks.keyed.all(before, KEYS_A_STEP) as { n: number }[];
+    if (runs.length > 0) await this.#writer.run(() => runs.map(({ n }) => this.#sql.forgetKey.run(n)));
+    return runs.length === KEYS_A_STEP;
+  }
+
+  /** Many short runs, or a piece of a long one. */
+  async #joinDeltas(before: number): Promise<boolean> {
+    const runs = this.#looks.unjoined.all(before, RUNS_A_STEP) as { n: number }[];
+    if (runs.length === 0) return false;
+    await this.#writer.run(() => {
+      let left = DELTAS_A_STEP;
+      for (const { n } of runs) {
+        left -= this.#joinRun(n, left);
+        // There may be more of this one.
+        if (left <= 0) return;
+        this.#sql.markJoined.run(n);
+      }
+    });
+    return true;
+  }
+
+  /** Goes on behind the deltas of the run that it joined last. @returns how many rows it looked at */
+  #joinRun(run: number, limit: number): number {
+    const behind = this.#joined.run === run ? this.#joined.seq : 0;
+    const rows = this.#sql.deltas.all(run, behind, limit) as unknown as StoredRow[];
+    for (const { seq, data, joined, first = seq } of joinDeltas(rows)) {
+      this.#sql.removeDeltas.run(run, first, seq);
+      this.#sql.writeJoined.run(data, joined, run, seq);
+    }
+    this.#joined = { run, seq: rows.at(-1)?.seq ?? behind };
+    return rows.length;
+  }
+
+  async #giveBack(): Promise<boolean> {
+    const { freelist_count: free } = this.#looks.free.get() as { freelist_count: number };
+    const { auto_vacuum: mode } = this.#looks.mode.get() as { auto_vacuum: number };
+    // A file of before evenkeel 0.2 has no map of its pages.
+    if (mode === 0 || free <= FREE_PAGES_KEPT) return false;
+    const pages = Math.min(PAGES_A_STEP, free - FREE_PAGES_KEPT);
+    await this.#writer.run(() => this.#db.exec(`PRAGMA incremental_vacuum(${pages})`));
+    return free - pages > FREE_PAGES_KEPT;
+  }
+}
+
+async function withinShare(step: () => Promise<boolean>): Promise<boolean> {
+  const endsAt = performance.now() + SHARE_MS;
+  while (await step()) if (performance.now() >= endsAt) return true;
+  return false;
+}
+
+function looks(db: DatabaseSync) {
+  return {
+    threads: db.prepare(
+      `SELECT n, id, updated_at FROM threads WHERE (updated_at, n) > (?, ?) AND updated_at < ? ORDER BY updated_at, n ${LIMIT}`,
+    ),
+    // A thread of delegated runs goes with those that delegated them.
+    isKept: db.prepare(
+      "SELECT 1 FROM runs r WHERE r.thread_id = ? AND (r.status IN ('queued', 'running') OR " +
+        "EXISTS (SELECT 1 FROM runs p WHERE p.id = r.parent_id)) LIMIT 1",
+    ),
+    activities: db.prepare(`SELECT seq, at FROM activities ORDER BY seq ${LIMIT}`),
+    keyed: db.prepare(
+      `SELECT n FROM runs INDEXED BY runs_keyed WHERE idempotency_key IS NOT NULL AND finished_at IS NOT NULL AND finished_at < ? ${LIMIT}`,
+    ),
+    unjoined: db.prepare(
+      `SELECT n FROM runs INDEXED BY runs_unjoined WHERE joined = 0 AND finished_at IS NOT NULL AND finished_at < ? ORDER BY finished_at ${LIMIT}`,
+    ),
+    free: db.prepare("PRAGMA freelist_count"),
+    mode: db.prepare("PRAGMA auto_vacuum"),
+  } satisfies Record<string, StatementSync>;
+}
+
+function writes(db: DatabaseSync) {
+  const types = DELTA_TYPES.map((type) => `'${type}'`).join(", ");
+  return {
+    removeActivities: db.prepare("DELETE FROM activities WHERE seq <= ?"),
+    forgetKey: db.prepare("UPDATE runs SET idempotency_key = NULL WHERE n = ?"),
+    // The + keeps the planner on the run's own rows.
+    deltas: db.prepare(
+      `SELECT seq, type, data, joined FROM events WHERE run_n = ? AND seq > ? AND +type IN (${types}) AND joined IS NULL ORDER BY seq ${LIMIT}`,
+    ),
+    removeDeltas: db.prepare("DELETE FROM events WHERE run_n = ? AND seq >= ? AND seq < ?"),
+    writeJoined: db.prepare("UPDATE events SET data = ?, joined = ? WHERE run_n = ? AND seq = ?"),
+    markJoined: db.prepare("UPDATE runs SET joined = 1 WHERE n = ?"),
+  } satisfies Record<string, StatementSync>;
+}

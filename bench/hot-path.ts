@@ -85,7 +85,7 @@ async function costOf(
   { path, durationMs }: { path: string; durationMs: number },
 ): Promise<Cost> {
   const before = cpuMs(pids);
-  const { requests, seconds } = await cannon.run({ base, paths: [path], connections: CONNECTIONS, durationMs });
+  const { requests, seconds } = await cannon.throughput({ base, paths: [path], connections: CONNECTIONS, durationMs });
   return { cpuMicros: ((cpuMs(pids) - before) * 1_000) / requests, perSecond: requests / seconds };
 }
 

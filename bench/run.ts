@@ -3,7 +3,9 @@
  * table, writes JSON and HTML to bench/results/, and ends with 1 when a limit is missed or a question failed.
  */
 import { parseArgs } from "node:util";
+import { cannon } from "./cannon.ts";
 import { dashboards } from "./dashboards.ts";
+import { frontEnds } from "./front-ends.ts";
 import { hold } from "./hold.ts";
 import { hotPath } from "./hot-path.ts";
 import { writeHtml } from "./html.ts";
@@ -21,10 +23,12 @@ import { responsive } from "./responsive.ts";
 import { slow } from "./slow.ts";
 import { startup } from "./startup.ts";
 import { stream } from "./stream.ts";
+import { tools } from "./tools.ts";
 import { tune } from "./tune.ts";
 
 const QUESTIONS: Readonly<Record<string, Question>> = {
   responsive,
+  autocannon: cannon,
   "hot path": hotPath,
   stream,
   run: noOpRun,
@@ -32,6 +36,8 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   dashboards,
   slow,
   reconnect,
+  "front ends": frontEnds,
+  tools,
   hold,
   recovery,
   startup,

@@ -2,13 +2,12 @@
  * What does a streamed token cost, and how much later does the first one come, over the SDK's stream piped
  * straight into a response? The same upstream load on both; evenkeel's cost is its workers' and agents'.
  */
-import { Posts, sdkPipe, Streams } from "./lib/helpers.ts";
+import { frameCost, type FrameCost, type FrameTarget } from "./lib/frame-cost.ts";
+import { Posts, sdkPipe } from "./lib/helpers.ts";
 import type { Processes } from "./lib/processes.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { Evenkeel } from "./lib/servers.ts";
 import { median, percentile } from "./lib/stats.ts";
-import { cpuMs } from "./lib/usage.ts";
-import { sleep } from "./lib/wait.ts";
 
 const QUESTION = "stream";
 const STREAMS = 40;
@@ -22,52 +21,28 @@ const LONG = {
   on_disconnect: "cancel",
 };
 
-interface Target {
-  readonly base: string;
-  readonly pids: readonly number[];
-}
-
-interface Cost {
-  readonly cpuMicros: number;
-  readonly tokensPerSecond: number;
-}
-
 export async function stream({ quick, processes, modelUrl, note }: Bench): Promise<Row[]> {
   await using server = await Evenkeel.start(processes, { workers: 1, agents: 1, modelUrl });
   await using pipe = sdkPipe(processes);
   const serving = [...(await server.pids("worker")), ...(await server.pids("agent"))];
-  const ours: Target = { base: server.url, pids: serving };
-  const theirs: Target = { base: await pipe.listen({ modelUrl }), pids: [pipe.pid] };
+  const request = { path: PATH, body: LONG };
+  const ours: FrameTarget = { base: server.url, pids: serving, ...request };
+  const theirs: FrameTarget = { base: await pipe.listen({ modelUrl }), pids: [pipe.pid], ...request };
   note(
     `1 worker, 1 agent; ${STREAMS} streams at ${TOKENS_PER_SECOND} tokens/s each, both in turns. ` +
       "A frame is a text delta of the model, however many of them one SSE message carries.",
   );
   const first = await firstTokens(processes, { ours, theirs, quick });
-  const costs: { ours: Cost; theirs: Cost }[] = [];
+  const costs: { ours: FrameCost; theirs: FrameCost }[] = [];
   for (let round = 0; round < (quick ? 2 : 5); round += 1) {
-    const windowMs = quick ? 1_500 : 6_000;
-    costs.push({ ours: await costOf(processes, ours, windowMs), theirs: await costOf(processes, theirs, windowMs) });
+    const load = { streams: STREAMS, windowMs: quick ? 1_500 : 6_000 };
+    costs.push({ ours: await frameCost(processes, ours, load), theirs: await frameCost(processes, theirs, load) });
   }
   return [...costRows(costs, quick), ...firstTokenRows(first, quick)];
 }
 
-async function costOf(processes: Processes, { base, pids }: Target, windowMs: number): Promise<Cost> {
-  await using load = new Streams(processes);
-  await load.open({ base, path: PATH, streams: STREAMS, body: LONG });
-  await sleep(500);
-  const before = { cpu: cpuMs(pids), tokens: (await load.count()).tokens, at: performance.now() };
-  await sleep(windowMs);
-  const tokens = (await load.count()).tokens - before.tokens;
-  const cpu = cpuMs(pids) - before.cpu;
-  const seconds = (performance.now() - before.at) / 1_000;
-  await load.close();
-  // Canceled runs wind down before the other side's turn.
-  await sleep(200);
-  return { cpuMicros: (cpu * 1_000) / tokens, tokensPerSecond: tokens / seconds };
-}
-
-function costRows(costs: readonly { ours: Cost; theirs: Cost }[], quick: boolean): Row[] {
-  const of = (who: "ours" | "theirs", figure: keyof Cost) => median(costs.map((cost) => cost[who][figure]));
+function costRows(costs: readonly { ours: FrameCost; theirs: FrameCost }[], quick: boolean): Row[] {
+  const of = (who: "ours" | "theirs", figure: keyof FrameCost) => median(costs.map((cost) => cost[who][figure]));
   return [
     row({
       question: QUESTION,
@@ -95,10 +70,10 @@ interface FirstTokens {
 /** One after another, a few of one side and a few of the other in turns. */
 async function firstTokens(
   processes: Processes,
-  { ours, theirs, quick }: { ours: Target; theirs: Target; quick: boolean },
+  { ours, theirs, quick }: { ours: FrameTarget; theirs: FrameTarget; quick: boolean },
 ): Promise<FirstTokens> {
   await using posts = new Posts(processes, "measure");
-  const ask = async ({ base }: Target, requests: number) => {
+  const ask = async ({ base }: FrameTarget, requests: number) => {
     const job = { base, path: PATH, body: FIRST, concurrency: 1, durationMs: 10_000, requests, until: "tok1" };
     return (await posts.run(job)).latenciesMs;
   };

@@ -46,7 +46,7 @@ async function tryOut({ quick, processes, modelUrl }: Bench, workers: number): P
   const target = { base: server.url, paths: PATHS };
   await load.open({ base: server.url, path: "/api/chat/stream", streams: STREAMS, body });
   const durationMs = quick ? 1_300 : 8_000;
-  const { requests, seconds } = await cannon.run({ ...target, connections: CONNECTIONS, durationMs });
+  const { requests, seconds } = await cannon.throughput({ ...target, connections: CONNECTIONS, durationMs });
   const { latencies } = await pace.run({ ...target, perSecond: PER_SECOND, durationMs, graceMs: 2_000 });
   return {
     workers,

@@ -16,6 +16,7 @@ export type StreamsJob =
 export interface OpenStreams {
   readonly base: string;
   readonly path: string;
+  /** `STREAM_ID` in it becomes another id for each stream. */
   readonly body: object;
   readonly streams: number;
   /** Paused after the request, never read. */
@@ -46,6 +47,7 @@ class Streams {
   #speaking = 0;
   #tokens = 0;
   #ended = 0;
+  #opened = 0;
 
   async open(options: OpenStreams): Promise<void> {
     const { streams, mute = false, atOnce = 50 } = options;
@@ -90,8 +92,13 @@ class Streams {
       reject(error);
     });
     sent.on("timeout", () => sent.destroy(new Error(`${path} was silent for ${OPEN_TIMEOUT_MS} ms.`)));
-    sent.end(JSON.stringify(body));
+    sent.end(this.#textOf(body));
     return promise;
+  }
+
+  #textOf(body: object): string {
+    this.#opened += 1;
+    return JSON.stringify(body).replaceAll("STREAM_ID", `${process.pid}-${this.#opened}`);
   }
 
   #countTokens(response: NodeJS.ReadableStream): void {
@@ -112,7 +119,7 @@ class Streams {
 
   #openMute({ base, path, body }: OpenStreams): void {
     const { hostname, port, host } = new URL(base);
-    const text = JSON.stringify(body);
+    const text = this.#textOf(body);
     const socket = connect({ host: hostname, port: Number(port) });
     socket.pause();
     this.#mute.add(socket);

@@ -4,6 +4,8 @@ import type { CannonJob, CannonResult } from "../clients/cannon.ts";
 import type { PaceJob, PaceResult } from "../clients/pace.ts";
 import type { PostsJob, PostsResult } from "../clients/posts.ts";
 import type { MutesJob, OpenMutes } from "../clients/mutes.ts";
+import type { ToolCallsJob, ToolCallsResult } from "../clients/tool-calls.ts";
+import type { UseChatJob, UseChatResult } from "../clients/use-chat.ts";
 import type { OpenStreams, StreamCounts, StreamsJob } from "../clients/streams.ts";
 import type { OpenViewers, Seen, ViewersJob } from "../clients/viewers.ts";
 import { Helper } from "./jobs.ts";
@@ -34,6 +36,13 @@ export class Cannon extends Helper {
   run(job: CannonJob): Promise<CannonResult> {
     return this.ask(job);
   }
+
+  /** @throws Error when any request failed: a fast error page is no throughput */
+  async throughput(job: CannonJob): Promise<CannonResult> {
+    const result = await this.run(job);
+    if (result.failed > 0) throw new Error(`${result.failed} of the requests to ${job.base} failed.`);
+    return result;
+  }
 }
 
 export class Posts extends Helper {
@@ -42,6 +51,16 @@ export class Posts extends Helper {
   }
 
   run(job: PostsJob): Promise<PostsResult> {
+    return this.ask(job);
+  }
+}
+
+export class ToolCalls extends Helper {
+  constructor(processes: Processes) {
+    super(processes, new URL("../clients/tool-calls.ts", import.meta.url));
+  }
+
+  run(job: ToolCallsJob): Promise<ToolCallsResult> {
     return this.ask(job);
   }
 }
@@ -91,6 +110,16 @@ export class Viewers extends Helper {
   }
 }
 
+export class UseChats extends Helper {
+  constructor(processes: Processes) {
+    super(processes, new URL("../clients/use-chat.ts", import.meta.url), OTHERS_NICE);
+  }
+
+  run(job: UseChatJob): Promise<UseChatResult> {
+    return this.ask(job);
+  }
+}
+
 export class Mutes extends Helper {
   constructor(processes: Processes) {
     super(processes, new URL("../clients/mutes.ts", import.meta.url), OTHERS_NICE);
@@ -128,6 +157,10 @@ export function oneProcess(processes: Processes): Baseline {
 
 export function sdkPipe(processes: Processes): Baseline {
   return new Baseline(processes, new URL("../baselines/sdk-pipe.ts", import.meta.url));
+}
+
+export function clusterAiSdk(processes: Processes): Baseline {
+  return new Baseline(processes, new URL("../baselines/cluster-ai-sdk.ts", import.meta.url));
 }
 
 export function bareHttp(processes: Processes): Baseline {

@@ -4,8 +4,7 @@ import { spin } from "../../lib/spin.ts";
 
 export const tool = defineTool({
   description: "Computes without a pause.",
-  // A process silent for 5 s is replaced, and calls of several runs may follow each other without a breath.
-  input: z.object({ ms: z.number().int().min(1).max(2_000) }),
+  input: z.object({ ms: z.number().int().min(1).max(3_000) }),
   effects: "pure",
   run: ({ ms }) => spin(ms),
 });

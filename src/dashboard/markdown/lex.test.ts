@@ -207,3 +207,34 @@ describe("a message that grows", () => {
     expect(perUpdateMs).toBeLessThan(1.6);
   });
 });
+
+describe("half a megabyte that is made to take long", () => {
+  /** Each kind read all that follows again and again: 20,000 characters took up to 2.5 s, and the cost grew with the square. */
+  const KINDS: Readonly<Record<string, string>> = {
+    "lines of one list item": "b\n",
+    "items with lazy lines": "- a\nb\n",
+    "lists in quotes with lazy lines": "> - a\nb\n",
+    "exclamation marks": "!",
+    "items without text": "-\n",
+    "signs at the end of a URL": "?",
+    "entities at the end of a URL": "&a;",
+    "brackets at the end of a URL": ")",
+    "unfinished links": "[a](<",
+    "unfinished addresses": "a@b.",
+    "short paragraphs": "a\n\n",
+    "nested bullets": "  - a\nb\n",
+  };
+
+  test.each(Object.entries(KINDS))("%s: what is not read in time stays text, and nothing is lost", (kind, unit) => {
+    const head = kind.includes("URL") ? "https://a.b" : "- a\n";
+    const text = head + unit.repeat(Math.floor(500_000 / unit.length));
+    const before = process.cpuUsage();
+
+    const tokens = lex(text);
+
+    const { user, system } = process.cpuUsage(before);
+    // [0.3 s on a busy machine]
+    expect((user + system) / 1_000).toBeLessThan(2_000);
+    expect(tokens.map(({ raw }) => raw).join("").length).toBeGreaterThan(text.length * 0.99);
+  });
+});

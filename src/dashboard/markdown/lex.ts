@@ -1,6 +1,6 @@
 /**
  * Markdown to tokens, by marked's lexer (GFM), with bounds that a hostile message cannot pass: nesting, size of
- * a paragraph, size of the whole. Beyond a bound text stays text. `LiveLexer` does it for a message that grows.
+ * a paragraph, size of the whole, and time. Beyond a bound text stays text. `LiveLexer` does it for a message that grows.
  */
 import { Lexer, Tokenizer, type Token } from "marked";
 
@@ -15,6 +15,16 @@ const MAX_ADDRESS_CHARACTERS = 300;
 const ADDRESS_CHARACTER = /[\w.!#$%&'*+/=?^`{|}~-]/;
 /** [Each row gets as many cells as the header: 23,000 characters made 10 million, 1.7 GB.] Of all tables at once. */
 const MAX_CELLS = 20_000;
+/** [marked cuts a URL shorter sign by sign, and reads it anew each time: 20,000 of "?" took 0.3 s.] */
+const LONG_URL = /^\S{2001}/;
+/**
+ * One message may take so long, and have so many blocks and pieces of a line; what is left then stays text. [marked reads
+ * all that follows at each line of a list item and at each "!": 20,000 characters took 1.4 s and 0.8 s.]
+ */
+const MAX_MS = 400;
+const MAX_TOKENS = 40_000;
+/** A longer list becomes several. [marked reads an item anew at each of its lines: 500,000 characters took 47 s.] */
+const MAX_LIST_CHARACTERS = 32_000;
 /** A longer message is shown as plain text. */
 const MAX_CHARACTERS = 512 * 1024;
 
@@ -41,18 +51,39 @@ function noLinks(): Links {
 
 /** @param links reference definitions known so far; those found are added */
 function lexTail(text: string, links: Links): Token[] {
+  const budget = new Budget();
+  const lexer = new Lexer({ gfm: true, tokenizer: boundedTokenizer(budget) });
+  lexer.tokens.links = links;
   try {
-    const lexer = new Lexer({ gfm: true, tokenizer: boundedTokenizer() });
-    lexer.tokens.links = links;
-    const tokens = lexer.blockTokens(text, lexer.tokens);
-    for (const { src, tokens: into } of lexer.inlineQueue) {
-      if (isTooCostly(src)) into.push(plain(src));
-      else lexer.inlineTokens(src, into);
-    }
-    return tokens;
+    lexer.blockTokens(text, lexer.tokens);
   } catch {
-    // The bounds should make this impossible; a message must show even if they do not.
-    return [plain(text)];
+    // Its time is over, or a bound is missing: a message must show all the same.
+    addRest(lexer.tokens, text);
+  }
+  for (const { src, tokens } of lexer.inlineQueue) {
+    if (!budget.isSpent && !isTooCostly(src) && lexInline(lexer, { src, tokens })) continue;
+    tokens.length = 0;
+    tokens.push(plain(src));
+  }
+  return lexer.tokens;
+}
+
+/** What follows the tokens stays text. */
+function addRest(tokens: Token[], text: string): void {
+  const raw = tokens.map((token) => token.raw).join("");
+  const isExact = text.startsWith(raw);
+  if (!isExact) tokens.length = 0;
+  const rest = isExact ? text.slice(raw.length) : text;
+  if (rest !== "") tokens.push(plain(rest));
+}
+
+/** @returns whether it was done in time */
+function lexInline(lexer: Lexer, { src, tokens }: Lexer["inlineQueue"][number]): boolean {
+  try {
+    lexer.inlineTokens(src, tokens);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -74,14 +105,36 @@ function hasLongAddress(text: string): boolean {
   return false;
 }
 
-/** A tokenizer that finds nothing more to nest when it is too deep. */
-function boundedTokenizer(): Tokenizer {
+/** What one message may cost. */
+class Budget {
+  readonly #until = performance.now() + MAX_MS;
+  #left = MAX_TOKENS;
+
+  get isSpent(): boolean {
+    return this.#left <= 0 || performance.now() > this.#until;
+  }
+
+  /** @throws when it is spent */
+  take(): void {
+    if (this.isSpent) throw new Error("The message costs too much.");
+    this.#left -= 1;
+  }
+}
+
+/** A tokenizer that finds nothing more to nest when it is too deep. It throws when the budget is spent. */
+function boundedTokenizer(budget: Budget): Tokenizer {
   const tokenizer = new Tokenizer();
+  // marked asks these two before all others: at each block, and at each piece of text in a line.
+  tokenizer.space = paid(budget, tokenizer.space.bind(tokenizer));
+  tokenizer.escape = paid(budget, tokenizer.escape.bind(tokenizer));
+  const url = tokenizer.url.bind(tokenizer);
+  tokenizer.url = (src) => (LONG_URL.test(src) ? undefined : url(src));
   const blocks = { left: MAX_BLOCK_DEPTH };
   const inlines = { left: MAX_INLINE_DEPTH };
   tokenizer.table = boundedTable(tokenizer);
   tokenizer.blockquote = bounded(blocks, tokenizer.blockquote.bind(tokenizer));
-  tokenizer.list = bounded(blocks, tokenizer.list.bind(tokenizer));
+  const list = tokenizer.list.bind(tokenizer);
+  tokenizer.list = bounded(blocks, (src) => list(beginningOf(src)));
   tokenizer.emStrong = bounded(inlines, tokenizer.emStrong.bind(tokenizer));
   tokenizer.del = bounded(inlines, tokenizer.del.bind(tokenizer));
   tokenizer.link = bounded(inlines, tokenizer.link.bind(tokenizer));
@@ -101,6 +154,20 @@ function boundedTable(tokenizer: Tokenizer): Tokenizer["table"] {
     left -= cells;
     return find(src);
   };
+}
+
+function paid<A extends unknown[], R>(budget: Budget, find: (...args: A) => R): (...args: A) => R {
+  return (...args) => {
+    budget.take();
+    return find(...args);
+  };
+}
+
+/** Whole lines, where there are any. */
+function beginningOf(src: string): string {
+  if (src.length <= MAX_LIST_CHARACTERS) return src;
+  const end = src.lastIndexOf("\n", MAX_LIST_CHARACTERS);
+  return src.slice(0, end > 0 ? end : MAX_LIST_CHARACTERS);
 }
 
 function bounded<A extends unknown[], R>(depth: { left: number }, find: (...args: A) => R): (...args: A) => R {

@@ -25,7 +25,7 @@ export function FileView({ file, isSmall = false }: Props) {
 
 function Elsewhere({ url, what }: { url: string; what: string }) {
   return (
-    <a class="file" href={url} target="_blank" rel="noopener noreferrer nofollow" dir="ltr">
+    <a class="file" href={url} target="_blank" rel="noopener noreferrer" dir="ltr">
       <span class="file-kind">{what}</span>
       <span class="file-name">{url}</span>
     </a>

@@ -2,7 +2,7 @@
 import { render } from "preact";
 import { loadAgents } from "./store/agents.ts";
 import { isSignedIn } from "./live/key.ts";
-import { loadSession } from "./store/session.ts";
+import { followOtherTabs, loadSession } from "./store/session.ts";
 import { App } from "./app.tsx";
 import { loadInfo } from "./store/info.ts";
 
@@ -11,6 +11,7 @@ if (!root) throw new Error("index.html has no #app.");
 
 await Promise.all([loadAgents(), loadInfo()]);
 if (isSignedIn.value) void loadSession();
+followOtherTabs();
 // Preact would take parts of the skeleton over, and leave the others standing beside the key form.
 root.replaceChildren();
 render(<App />, root);

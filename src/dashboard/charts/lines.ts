@@ -1,4 +1,5 @@
 /** Which lines each chart of the overview has: History in, named series out. Pure. */
+import { GAUGE, LATENCY, quantileGauge } from "../../core/gauges.ts";
 import { maxOf, nameOf, sumOf, type History, type ProcessInfo, type Series, type Snapshot } from "../store/history.ts";
 
 export interface Line {
@@ -25,7 +26,7 @@ export function healthLines(history: History, chosen: string | null): Line[] {
         ? maxOf(settled(snapshot), "worker", gauge)
         : (named(settled(snapshot), chosen)?.gauges[gauge] ?? null),
     );
-  return p99AndP50(chosen ?? "worst worker", (part) => read(`health_${part}_ms`));
+  return p99AndP50(chosen ?? "worst worker", (part) => read(quantileGauge(LATENCY.health, part)));
 }
 
 export function lagLines(history: History, chosen: string | null): Line[] {
@@ -41,24 +42,29 @@ export function lagLines(history: History, chosen: string | null): Line[] {
 export function runLines(history: History): Line[] {
   const gauge = (name: string) => history.series((snapshot) => sumOf(snapshot, "primary", name));
   return [
-    { label: "in flight", color: 1, values: gauge("runs_running") },
-    { label: "queued", color: 2, values: gauge("runs_queued") },
+    { label: "in flight", color: 1, values: gauge(GAUGE.runsRunning) },
+    { label: "queued", color: 2, values: gauge(GAUGE.runsQueued) },
   ];
 }
 
 export function tokenLines(history: History): Line[] {
-  return [{ label: "≈ tokens/s", color: 3, values: history.rate("agent", "output_tokens") }];
+  return [{ label: "≈ tokens/s", color: 3, values: history.rate("agent", GAUGE.outputTokens) }];
 }
 
 export function viewerLines(history: History): Line[] {
-  return [{ label: "viewers", color: 6, values: history.series((snapshot) => sumOf(snapshot, "worker", "viewers")) }];
+  return [
+    { label: GAUGE.viewers, color: 6, values: history.series((snapshot) => sumOf(snapshot, "worker", GAUGE.viewers)) },
+  ];
 }
 
 export function deliveryLines(history: History): Line[] {
-  const worst = (name: string) => history.series((snapshot) => maxOf(snapshot, "worker", name));
+  const worst = (part: "p50" | "p99") => {
+    const gauge = quantileGauge(LATENCY.appendToSocket, part);
+    return history.series((snapshot) => maxOf(snapshot, "worker", gauge));
+  };
   return [
-    { label: "worst p99", color: 4, values: worst("append_to_socket_p99_ms") },
-    { label: "worst p50", color: 4, minor: true, values: worst("append_to_socket_p50_ms") },
+    { label: "worst p99", color: 4, values: worst("p99") },
+    { label: "worst p50", color: 4, minor: true, values: worst("p50") },
   ];
 }
 

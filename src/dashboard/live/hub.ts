@@ -3,17 +3,14 @@
  * subscription has come, and after a lost connection asks again from there. The same class runs in the
  * SharedWorker, for all tabs, and in a page that has no SharedWorker, for itself alone.
  */
+import { MAX_FRAME_BYTES, MAX_SUBSCRIPTIONS } from "../../core/limits.ts";
 import type { Problem } from "./api-error.ts";
 import { Link, LINK_TIMES, type LinkTimes } from "./link.ts";
 import type { CallOp, ChannelRequest, FromHub, ToHub } from "./messages.ts";
 
-/** What the server allows a socket. Above it a subscription is refused here, with the same words. */
-const MAX_SUBSCRIPTIONS = 256;
 /** Part of MAX_SUBSCRIPTIONS is kept for the processes, which every tab watches: without them a tab would show as lost. */
 const ROOM_FOR_PROCESSES = 32;
 const MAX_CALLS = 256;
-/** Of the server, too: for a larger frame it closes the socket, with everybody's subscriptions. */
-const MAX_FRAME_BYTES = 1024 * 1024;
 /** Hidden tabs may run their timers only once a minute; one silent for longer is frozen or gone. */
 const TAB_SILENT_MS = 150_000;
 const SWEEP_MS = 30_000;

@@ -37,6 +37,15 @@ export function noteSignIn(isIn: boolean): void {
   }
 }
 
+/** All tabs of a browser have one cookie. @param listener told when another tab has signed in or out */
+export function onOtherTab(listener: () => void): void {
+  addEventListener("storage", ({ key }) => {
+    if (key !== ITEM) return;
+    isSignedIn.value = signInMark() !== null;
+    listener();
+  });
+}
+
 export function isUsable(value: string): boolean {
   return USABLE.test(value);
 }

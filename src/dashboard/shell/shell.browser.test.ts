@@ -99,6 +99,24 @@ test("with API keys the page asks for one, refuses a wrong one, and opens with t
   expect(visitor.problems.filter((problem) => !problem.includes("401"))).toEqual([]);
 });
 
+test("a tab that shows the key form opens when another tab signs in, and locks when it signs out", async () => {
+  await using place = await makePlace();
+  await using guarded = new Server(place, { env: { API_KEYS: "me:correct-horse-battery" } });
+  await eventually(async () => expect((await guarded.client.get("/health")).status).toBe(200));
+  await using visitor = await browser.visitor(guarded.client.url);
+  const [first, second] = [await visitor.open("#/processes"), await visitor.open("#/processes")];
+  await second.getByLabel("API key").waitFor();
+
+  await first.getByLabel("API key").fill("correct-horse-battery");
+  await first.keyboard.press("Enter");
+
+  // Only the WebSocket brings rows.
+  for (const page of [first, second]) await page.getByRole("rowheader", { name: "worker 2" }).waitFor();
+  await second.getByText("me · admin").waitFor();
+  await first.getByRole("button", { name: "Sign out" }).click();
+  for (const page of [first, second]) await page.getByLabel("API key").waitFor();
+});
+
 test("a button that works keeps the focus", async () => {
   await using place = await makePlace();
   await using guarded = new Server(place, { env: { API_KEYS: "me:correct-horse-battery" } });

@@ -133,12 +133,12 @@ export class History {
   }
 }
 
-/** "worker 2"; the primary and the simulator are one each. */
 /** A child says how it does a while after it began; until then there are zeros, which would look like an idle one. */
 export function isMeasured({ pid, rss_bytes: rssBytes }: ProcessInfo): boolean {
   return pid !== null && rssBytes > 0;
 }
 
+/** "worker 2"; the primary and the simulator are one each. */
 export function nameOf({ kind, id }: Pick<ProcessInfo, "kind" | "id">): string {
   return kind === "primary" || kind === "simulator" ? kind : `${kind} ${id}`;
 }

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import type { Session } from "../../api/session.ts";
 import { problemOf, type Problem } from "../live/api-error.ts";
 import { getJson, sendJson } from "../live/api.ts";
-import { locked, noteSignIn } from "../live/key.ts";
+import { locked, noteSignIn, onOtherTab } from "../live/key.ts";
 import { reconnect } from "../live/live.ts";
 import { loadAgents } from "./agents.ts";
 import { loadInfo } from "./info.ts";
@@ -29,11 +29,24 @@ export async function signIn(key: string): Promise<string> {
     return "This browser does not let the page keep a cookie. Allow site data for it.";
   if (refused) return refused.detail;
   noteSignIn(true);
+  begin();
+  return "";
+}
+
+/** Opens the page, or shows the key form, as another tab of this browser signs in or out. */
+export function followOtherTabs(): void {
+  onOtherTab(() => {
+    session.value = null;
+    void loadAgents().then((refused) => (refused ? reconnect() : begin()));
+  });
+}
+
+/** The cookie is there and the server takes it. */
+function begin(): void {
   reconnect();
   locked.value = false;
   void loadInfo();
   void loadSession();
-  return "";
 }
 
 /** Answered with 401, loadAgents brings the key form; a server that needs no key any more goes on without. */

@@ -2,6 +2,7 @@
  * The activity feed as a window into the journal of the whole server: newest first, without holes. New ones come
  * by the live subscription, older ones page by page. What arrives while the reader looks elsewhere is held back.
  */
+import { DEFAULT_PAGE_ROWS } from "../../../core/limits.ts";
 import { signal, type Signal } from "@preact/signals";
 import type { Activity } from "../../../core/activity.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
@@ -15,7 +16,6 @@ import { fits, toQuery, type FeedFilter } from "./filter.ts";
  * fetched again; paging back ends there, and a link goes on from that point with an empty window.
  */
 export const MAX_ROWS = 1_000;
-const PAGE_ROWS = 50;
 /** A live feed that nobody reads further down keeps no more than these; older ones are fetched again when they are looked for. */
 export const LIVE_ROWS = 100;
 
@@ -179,7 +179,7 @@ export class ActivityFeed {
 
   async #get(before: number | null): Promise<Page> {
     const { signal } = this.#abort;
-    const query = toQuery(this.filter, { limit: PAGE_ROWS, before });
+    const query = toQuery(this.filter, { limit: DEFAULT_PAGE_ROWS, before });
     const page = await this.#api.get<Page>(`/api/activities?${query}`, { signal });
     signal.throwIfAborted();
     return page;

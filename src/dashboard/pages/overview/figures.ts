@@ -1,4 +1,5 @@
 /** What the tiles of the overview say, worked out of the newest snapshots. Pure. */
+import { GAUGE, LATENCY, quantileGauge, samplesGauge } from "../../../core/gauges.ts";
 import { count } from "../../ui/format.ts";
 import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf, RATE_OVER_MS } from "../../store/history.ts";
 
@@ -16,12 +17,15 @@ const FAILURES_OVER_MS = 60_000;
 const SLOW_MS = 50;
 const TOO_SLOW_MS = 250;
 
+/** Of a worker. */
+export const HEALTH_P99 = quantileGauge(LATENCY.health, "p99");
+
 /** Fewer answers than this make no percentile: the first one of a fresh process is slow, and says nothing. */
 const ENOUGH_SAMPLES = 20;
 
 /** @param worker that `p99` is of */
 export function healthTone(p99: number | null, worker: ProcessInfo | undefined): Tone {
-  if (p99 === null || (worker?.gauges["health_samples"] ?? 0) < ENOUGH_SAMPLES) return "idle";
+  if (p99 === null || (worker?.gauges[samplesGauge(LATENCY.health)] ?? 0) < ENOUGH_SAMPLES) return "idle";
   if (p99 >= TOO_SLOW_MS) return "bad";
   return p99 >= SLOW_MS ? "warn" : "ok";
 }
@@ -29,22 +33,22 @@ export function healthTone(p99: number | null, worker: ProcessInfo | undefined):
 /** Which worker answers worst, for the words below the number. */
 export function slowestWorker(snapshot: Snapshot): ProcessInfo | undefined {
   return snapshot.processes
-    .filter(({ kind, gauges }) => kind === "worker" && gauges["health_p99_ms"] !== undefined)
-    .toSorted((a, b) => (b.gauges["health_p99_ms"] ?? 0) - (a.gauges["health_p99_ms"] ?? 0))[0];
+    .filter(({ kind, gauges }) => kind === "worker" && gauges[HEALTH_P99] !== undefined)
+    .toSorted((a, b) => (b.gauges[HEALTH_P99] ?? 0) - (a.gauges[HEALTH_P99] ?? 0))[0];
 }
 
 /** The newest value of the chart; null before there are two snapshots. */
 export function tokensPerSecond(history: History): number | null {
-  return history.rateNow("agent", "output_tokens", RATE_OVER_MS);
+  return history.rateNow("agent", GAUGE.outputTokens, RATE_OVER_MS);
 }
 
 /** What its agents' calls are doing is the state of the model. */
 export function modelState(history: History): ModelState {
   const snapshot = history.latest;
-  const calls = snapshot && sumOf(snapshot, "agent", "model_calls");
+  const calls = snapshot && sumOf(snapshot, "agent", GAUGE.modelCalls);
   if (!snapshot || calls === null) return { word: "Unknown", tone: "idle", detail: "no agent has told yet" };
-  const waiting = sumOf(snapshot, "agent", "model_waiting") ?? 0;
-  if ((maxOf(snapshot, "agent", "model_breaker_open") ?? 0) > 0) return breakerState(snapshot, waiting);
+  const waiting = sumOf(snapshot, "agent", GAUGE.modelWaiting) ?? 0;
+  if ((maxOf(snapshot, "agent", GAUGE.modelBreakerOpen) ?? 0) > 0) return breakerState(snapshot, waiting);
   if (waiting > 0) return waitingState(snapshot, waiting);
   const failures = failuresLately(history);
   const underWay = `${count(calls)} ${calls === 1 ? "call" : "calls"}`;
@@ -57,8 +61,8 @@ export function modelState(history: History): ModelState {
 
 /** Each agent process has a breaker for each model; the first that tries again tells whether the model is back. */
 function breakerState(snapshot: Snapshot, waiting: number): ModelState {
-  const open = snapshot.processes.filter(({ kind, gauges: of }) => kind === "agent" && of["model_breaker_open"]);
-  const tryMs = Math.min(...open.map(({ gauges: of }) => of["model_breaker_ms"] ?? 0));
+  const open = snapshot.processes.filter(({ kind, gauges: of }) => kind === "agent" && of[GAUGE.modelBreakerOpen]);
+  const tryMs = Math.min(...open.map(({ gauges: of }) => of[GAUGE.modelBreakerMs] ?? 0));
   const next = tryMs > 0 ? `next try in ${count(Math.ceil(tryMs / 1_000))} s` : "trying again";
   const detail = waiting > 0 ? `${next} · ${waitWords(waiting)}` : next;
   return { word: "Breaker open", tone: "bad", detail };
@@ -69,14 +73,14 @@ function waitWords(waiting: number): string {
 }
 
 function waitingState(snapshot: Snapshot, waiting: number): ModelState {
-  const waitS = Math.ceil((maxOf(snapshot, "agent", "model_wait_ms") ?? 0) / 1_000);
+  const waitS = Math.ceil((maxOf(snapshot, "agent", GAUGE.modelWaitMs) ?? 0) / 1_000);
   const detail = `${waitWords(waiting)} · ${count(waitS)} s more`;
-  const limited = (sumOf(snapshot, "agent", "model_rate_limited") ?? 0) > 0;
+  const limited = (sumOf(snapshot, "agent", GAUGE.modelRateLimited) ?? 0) > 0;
   return limited ? { word: "Rate-limited", tone: "bad", detail } : { word: "Retrying", tone: "warn", detail };
 }
 
 function failuresLately(history: History): number {
-  const perSecond = history.rateNow("agent", "model_failures", FAILURES_OVER_MS) ?? 0;
+  const perSecond = history.rateNow("agent", GAUGE.modelFailures, FAILURES_OVER_MS) ?? 0;
   const times = history.times();
   const seconds = Math.min(FAILURES_OVER_MS / 1_000, (times.at(-1) ?? 0) - (times[0] ?? 0));
   return Math.round(perSecond * seconds);

@@ -1,10 +1,11 @@
 /** "Is it responsive right now?": six figures, the charts behind them, and what went wrong lately. */
+import { GAUGE } from "../../../core/gauges.ts";
 import "./overview.css";
 import { Chart, type ChartProps } from "../../charts/chart.tsx";
 import { MARK_WORDS, subjectOf } from "../../charts/mark-words.ts";
 import { ProcessChoice } from "../../charts/process-choice.tsx";
 import { deliveryLines, healthLines, lagLines, runLines, tokenLines, viewerLines } from "../../charts/lines.ts";
-import { healthTone, modelState, slowestWorker, tokensPerSecond } from "./figures.ts";
+import { HEALTH_P99, healthTone, modelState, slowestWorker, tokensPerSecond } from "./figures.ts";
 import { bytes, count, duration } from "../../ui/format.ts";
 import { maxOf, nameOf, sumOf, type Mark } from "../../store/history.ts";
 import { info } from "../../store/info.ts";
@@ -92,11 +93,11 @@ function Charts() {
 function Tiles() {
   const snapshot = latest.value;
   const gauge = (name: string) => snapshot && sumOf(snapshot, "primary", name);
-  const p99 = snapshot && maxOf(snapshot, "worker", "health_p99_ms");
+  const p99 = snapshot && maxOf(snapshot, "worker", HEALTH_P99);
   const slowest = snapshot ? slowestWorker(snapshot) : undefined;
-  const queued = gauge("runs_queued");
+  const queued = gauge(GAUGE.runsQueued);
   const tokens = snapshot && tokensPerSecond(processHistory);
-  const viewers = snapshot && sumOf(snapshot, "worker", "viewers");
+  const viewers = snapshot && sumOf(snapshot, "worker", GAUGE.viewers);
   const model = modelState(processHistory);
   return (
     <div class="tiles">
@@ -108,8 +109,8 @@ function Tiles() {
       />
       <Tile
         label="Runs in flight"
-        value={shown(gauge("runs_running"))}
-        detail={parkedRuns(snapshot && sumOf(snapshot, "agent", "runs_parked"))}
+        value={shown(gauge(GAUGE.runsRunning))}
+        detail={parkedRuns(snapshot && sumOf(snapshot, "agent", GAUGE.runsParked))}
         href={href("runs", undefined, { status: "running" })}
       />
       <Tile
@@ -128,7 +129,7 @@ function Tiles() {
       <Tile
         label="Viewers"
         value={shown(viewers)}
-        detail={snapshot ? queuedBytes(sumOf(snapshot, "worker", "queued_bytes") ?? 0) : ""}
+        detail={snapshot ? queuedBytes(sumOf(snapshot, "worker", GAUGE.queuedBytes) ?? 0) : ""}
       />
     </div>
   );

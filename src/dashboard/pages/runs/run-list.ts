@@ -5,6 +5,7 @@
  */
 import { signal, type Signal } from "@preact/signals";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
+import { DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS } from "../../../core/limits.ts";
 import { isOver, type Run } from "../../../core/run.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
@@ -16,9 +17,7 @@ import { mayConcern, toQuery, withNews, type RunFilter } from "./run-filter.ts";
 
 /** Rows of one window. At the bound a link goes on from there with an empty one, so that paging has no end. */
 export const MAX_ROWS = 1_000;
-export const PAGE_ROWS = 50;
-/** What the server gives at once. */
-const MAX_REQUEST_ROWS = 500;
+export const PAGE_ROWS = DEFAULT_PAGE_ROWS;
 /** At most this many runs are fetched one by one in a second; other changed runs wait for the next second. */
 const MAX_SINGLES = 8;
 /** These say nothing about a row but how many steps the run has made. */
@@ -202,7 +201,7 @@ export class RunList {
     this.#isHeadStale = false;
     // With a filter by status an old run can become one of these; without one, new runs are the newest.
     const isDeep = this.filter.status !== "" || this.#changed.size > MAX_SINGLES;
-    const limit = isDeep ? Math.min(MAX_REQUEST_ROWS, Math.max(PAGE_ROWS, this.#shown.length)) : PAGE_ROWS;
+    const limit = isDeep ? Math.min(MAX_PAGE_ROWS, Math.max(PAGE_ROWS, this.#shown.length)) : PAGE_ROWS;
     const { runs, next } = await this.#get({ limit, before: this.filter.before ?? undefined });
     for (const { run_id: id } of runs) this.#changed.delete(id);
     this.#replace(new Map(runs.map((run) => [run.run_id, run])));

@@ -5,13 +5,13 @@
 import { signal } from "@preact/signals";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
 import type { Run } from "../../../core/run.ts";
+import { MAX_PAGE_ROWS } from "../../../core/limits.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import type { Services } from "../../live/services.ts";
 import { toQuery, type RunFilter } from "./run-filter.ts";
 
 /** The most that one choice holds; what matches beyond it is said to be more, and is not chosen. */
 export const MAX_CHOSEN = 5_000;
-const REQUEST_ROWS = 500;
 const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", "run.canceled"]);
 const UNDER_WAY = ["running", "queued"] as const;
 
@@ -97,7 +97,7 @@ export class RunSelection {
     const ids: string[] = [];
     let before: number | null | undefined = filter.before ?? undefined;
     while (before !== null && ids.length < most) {
-      const query = toQuery(filter, { limit: Math.min(REQUEST_ROWS, most - ids.length), before });
+      const query = toQuery(filter, { limit: Math.min(MAX_PAGE_ROWS, most - ids.length), before });
       const page: Page = await this.#services.api.get<Page>(`/api/runs?${query}`);
       ids.push(...page.runs.filter((run) => !run.cancel_requested).map(({ run_id: id }) => id));
       before = page.next;

@@ -1,6 +1,6 @@
 /** Talking with an agent. The conversation is in the URL from the first message on: a reload finds it, mid-answer too. */
 import "./chat.css";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { agents } from "../../store/agents.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import type { Strategy } from "../../live/messages.ts";
@@ -86,10 +86,34 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
         {error !== null && <ErrorNote error={error} onRetry={() => thread.retry()} />}
         {turns === null && error === null && <Loading what="Loading the conversation" />}
         {turns?.length === 0 && <Welcome />}
+        <Older thread={thread} />
         {turns && <Turns turns={turns} thread={thread} onAgain={again} onEdit={edit} />}
       </div>
       <Write thread={thread} isNamed={isNamed} wishedAgent={wishedAgent} taken={taken} onSend={send} />
     </section>
+  );
+}
+
+/** What comes above stays above: the reader's place is as far from the end as before. */
+function Older({ thread }: { thread: ChatThread }) {
+  const belowPx = useRef<number | null>(null);
+  const turns = thread.turns.value;
+  useLayoutEffect(() => {
+    if (belowPx.current === null) return;
+    scrollTo({ top: document.documentElement.scrollHeight - belowPx.current, behavior: "instant" });
+    belowPx.current = null;
+  }, [turns]);
+  if (!thread.hasOlder.value) return null;
+  const load = () => {
+    belowPx.current = document.documentElement.scrollHeight - scrollY;
+    thread.loadOlder();
+  };
+  return (
+    <p class="talk-older">
+      <Button onClick={load} busy={thread.isLoadingOlder.value}>
+        Older messages
+      </Button>
+    </p>
   );
 }
 

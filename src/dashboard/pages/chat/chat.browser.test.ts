@@ -251,6 +251,33 @@ test("a message that is too large can be taken back and written anew", async () 
   expect(visitor.problems).toEqual([]);
 });
 
+test("older messages of a very long conversation come above what one reads, which stays in its place", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open();
+  // As the server would page 13 MB: a message a page.
+  await page.route("**/api/threads/long*", (route) => {
+    const before = Number(new URL(route.request().url()).searchParams.get("before") ?? 13);
+    const message = { role: "user", content: `turn-${before}-\n${"x\n".repeat(20)}`, run_id: `r${before}`, at: before };
+    return route.fulfill({ json: { title: "Long", messages: [message], next: before > 1 ? before - 1 : null } });
+  });
+  await page.goto(`${client.url}/#/chat/long`);
+  const older = page.getByRole("button", { name: "Older messages" });
+  await older.waitFor();
+  await older.scrollIntoViewIfNeeded();
+  const turn = page.locator(".turn-asked", { hasText: "turn-4-" });
+  const before = await turn.evaluate((element) => Math.round(element.getBoundingClientRect().top));
+
+  await older.click();
+
+  await page.locator(".turn-asked").getByText("turn-1-").waitFor();
+  await twoFrames(page);
+  expect(await older.count()).toBe(0);
+  const after = await turn.evaluate((element) => Math.round(element.getBoundingClientRect().top));
+  // The button above it is gone.
+  expect(Math.abs(after - before)).toBeLessThan(60);
+  expect(visitor.problems).toEqual([]);
+});
+
 test("an address under which there is no conversation says so", async () => {
   await using visitor = await browser.visitor(client.url);
   const page = await visitor.open("#/chat/nope");

@@ -8,9 +8,15 @@ class ThreadServer extends FakeServices {
 
   override answer = (path: string) => {
     if (this.fails) throw { code: "UNREACHABLE", detail: "gone" };
-    const limit = Number(new URL(path, "http://x").searchParams.get("limit"));
-    const threads = Array.from({ length: this.threads }, (_, n) => ({ thread_id: `t${n}` }));
-    return { threads: threads.slice(0, limit), next: this.threads > limit ? limit : null };
+    const { searchParams: query } = new URL(path, "http://x");
+    const [limit, before] = [Number(query.get("limit")), Number(query.get("before") ?? this.threads)];
+    // The newest has the highest number, and its position is that number.
+    const first = Math.max(0, before - limit);
+    const threads = Array.from({ length: before - first }, (_, n) => before - 1 - n);
+    return {
+      threads: threads.map((n) => ({ thread_id: `t${n}`, updated_at: n })),
+      next: first > 0 ? first : null,
+    };
   };
 }
 
@@ -59,7 +65,7 @@ test("a tool call changes nothing that it shows", async () => {
   expect(server.requests).toHaveLength(1);
 });
 
-test("more are loaded on demand, up to what the server gives at once", async () => {
+test("more are loaded on demand, to the last; what is new then comes before them", async () => {
   server.threads = 2_000;
   const list = await shown();
   const counts: (number | undefined)[] = [];
@@ -69,7 +75,13 @@ test("more are loaded on demand, up to what the server gives at once", async () 
     counts.push(list.rows.value?.length);
   }
 
-  expect(counts).toEqual([60, 120, 240, 480, 500]);
+  expect(counts).toEqual([60, 120, 240, 480, 500, 1_000, 1_500, 2_000]);
+  server.threads += 1;
+  tell("run.queued");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(list.rows.value?.map(({ thread_id: id }) => id)).toEqual(
+    Array.from({ length: 2_001 }, (_, n) => `t${2_000 - n}`),
+  );
 });
 
 test("a failure is told, what was shown stays, and the next success takes it back", async () => {
@@ -84,4 +96,19 @@ test("a failure is told, what was shown stays, and the next success takes it bac
   await vi.advanceTimersByTimeAsync(1_000);
 
   expect([list.error.value, list.rows.value?.length]).toEqual([null, 3]);
+});
+
+test("an old conversation that is deleted leaves the list, though no request reaches back to it", async () => {
+  server.threads = 1_200;
+  const list = await shown();
+  for (let clicks = 0; clicks < 6; clicks += 1) {
+    list.loadMore();
+    await vi.advanceTimersByTimeAsync(10);
+  }
+
+  server.tell({ seq: 2, type: "thread.deleted", thread_id: null, run_id: null, detail: { thread_id: "t300" } });
+  await vi.advanceTimersByTimeAsync(1_000);
+
+  const ids = list.rows.value?.map(({ thread_id: id }) => id);
+  expect([ids?.length, ids?.includes("t300"), ids?.includes("t301")]).toEqual([999, false, true]);
 });

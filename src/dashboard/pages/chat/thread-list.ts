@@ -1,6 +1,10 @@
-/** The conversations in the sidebar, newest first. Kept current by the activity feed, at most one request a second. */
+/**
+ * The conversations in the sidebar, newest first. The newest are kept current by the activity feed, at most one request a
+ * second; older ones are added page by page, and stay until they are deleted.
+ */
 import { signal } from "@preact/signals";
-import type { ActivityType } from "../../../core/activity.ts";
+import { MAX_PAGE_ROWS } from "../../../core/limits.ts";
+import type { Activity, ActivityType } from "../../../core/activity.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
@@ -16,8 +20,8 @@ export interface ThreadRow {
 }
 
 const PAGE_ROWS = 30;
-/** What one request gives at most, and so what is kept current. */
-const MAX_ROWS = 500;
+/** A longer list would be slow to draw, and nobody reads it. */
+const MAX_ROWS = 10_000;
 /** Only these change what the list shows. */
 const TELLING: ReadonlySet<ActivityType> = new Set([
   "run.queued",
@@ -39,13 +43,18 @@ export class ThreadList {
   readonly watch: ActivityWatch;
   readonly #api: Services["api"];
   #limit = PAGE_ROWS;
+  /** Where the conversations after the last row are; null when there are none. */
+  #next: number | null = null;
+  /** Older ones were added behind those of the newest page. */
+  #isDeep = false;
   readonly #requests = new OneAtATime(() => this.#fetch());
+  readonly #older = new OneAtATime(() => this.#fetchOlder());
   readonly #soon = new RefreshSoon(() => this.load());
 
   constructor({ api, live }: Services) {
     this.#api = api;
     this.watch = new ActivityWatch(live, {
-      onActivity: ({ type }) => TELLING.has(type) && this.#soon.request(),
+      onActivity: (activity) => this.#onActivity(activity),
       onMissed: () => this.load(),
     });
   }
@@ -69,19 +78,59 @@ export class ThreadList {
   }
 
   loadMore(): void {
-    this.#limit = Math.min(MAX_ROWS, this.#limit * 2);
+    if (this.#limit === MAX_PAGE_ROWS) return this.#older.request();
+    this.#limit = Math.min(MAX_PAGE_ROWS, this.#limit * 2);
     this.load();
+  }
+
+  #onActivity({ type, detail }: Activity): void {
+    if (type === "thread.deleted") this.#drop(detail["thread_id"]);
+    if (TELLING.has(type)) this.#soon.request();
+  }
+
+  #drop(threadId: unknown): void {
+    this.rows.value = this.rows.value?.filter(({ thread_id: id }) => id !== threadId) ?? null;
   }
 
   async #fetch(): Promise<void> {
     this.#soon.noteRequest();
     try {
       const { threads, next } = await this.#api.get<Page>(`/api/threads?limit=${this.#limit}`);
-      this.rows.value = threads;
-      this.hasMore.value = next !== null && this.#limit < MAX_ROWS;
-      this.error.value = null;
+      if (!this.#isDeep) this.#next = next;
+      this.#show(this.#isDeep ? [...threads, ...this.#olderThan(threads)] : threads);
     } catch (error) {
       this.error.value = problemOf(error);
     }
   }
+
+  async #fetchOlder(): Promise<void> {
+    if (this.#next === null) return;
+    try {
+      const { threads, next } = await this.#api.get<Page>(`/api/threads?limit=${MAX_PAGE_ROWS}&before=${this.#next}`);
+      this.#next = next;
+      this.#isDeep = true;
+      const rows = this.rows.value ?? [];
+      const known = idsOf(rows);
+      this.#show([...rows, ...threads.filter(({ thread_id: id }) => !known.has(id))]);
+    } catch (error) {
+      this.error.value = problemOf(error);
+    }
+  }
+
+  /** Rows that are loaded, and that the newest page does not reach, or not any more. */
+  #olderThan(newest: readonly ThreadRow[]): ThreadRow[] {
+    const known = idsOf(newest);
+    const until = newest.at(-1)?.updated_at ?? 0;
+    return (this.rows.value ?? []).filter(({ thread_id: id, updated_at: at }) => at <= until && !known.has(id));
+  }
+
+  #show(rows: readonly ThreadRow[]): void {
+    this.rows.value = rows.slice(0, MAX_ROWS);
+    this.hasMore.value = this.#next !== null && rows.length < MAX_ROWS;
+    this.error.value = null;
+  }
+}
+
+function idsOf(rows: readonly ThreadRow[]): Set<string> {
+  return new Set(rows.map(({ thread_id: id }) => id));
 }

@@ -330,3 +330,28 @@ test("a message of files alone has their number for its title", async () => {
   thread.send("a", question(" ", [{ type: "document", source: { type: "file", file_id: "file_1" } }]));
   expect(thread.title.value).toBe("(1 file)");
 });
+
+test("of a long thread the newest ten pages are read, and ten more each time that older ones are asked for", async () => {
+  server.answer = (path) => (path.startsWith("/api/runs") ? { runs: [] } : pageOf25(path));
+  const thread = await opened("t");
+  const seen: [number | undefined, boolean][] = [];
+  for (;;) {
+    seen.push([thread.turns.value?.length, thread.hasOlder.value]);
+    if (!thread.hasOlder.value) break;
+    thread.loadOlder();
+    await vi.advanceTimersByTimeAsync(10);
+  }
+  expect(seen).toEqual([
+    [10, true],
+    [20, true],
+    [25, false],
+  ]);
+  expect(thread.turns.value?.[0]?.runId).toBe("r1");
+});
+
+/** Of 25 pages with a message each. */
+function pageOf25(path: string) {
+  const before = Number(new URL(path, "http://x").searchParams.get("before") ?? 25);
+  const message = { role: "user", content: `ask ${before}`, run_id: `r${before}`, at: before };
+  return { messages: [message], title: "Long", next: before > 1 ? before - 1 : null };
+}

@@ -27,15 +27,13 @@ const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", 
 /** A new run is told to the feed in the same moment in which its message is stored; many come together. */
 const RELOAD_AFTER_MS = 100;
 
-/** A page of messages is a megabyte; of a longer thread the page shows the newest so many. */
-const MAX_PAGES = 10;
+/** A page of messages is a megabyte. Of a longer thread the newest so many are shown, and as many more at each click. */
+const PAGES_AT_ONCE = 10;
 
 interface Stored {
   readonly messages: readonly StoredMessage[];
   readonly title: string | null;
-}
-
-interface StoredPage extends Stored {
+  /** Where older messages are; null when there are none. */
   readonly next: number | null;
 }
 
@@ -45,12 +43,16 @@ export class ChatThread {
   readonly turns = signal<readonly Turn[] | null>(null);
   readonly title = signal<string | null>(null);
   readonly error = signal<Problem | null>(null);
+  /** There are messages before those of `turns`. */
+  readonly hasOlder = signal(false);
+  readonly isLoadingOlder = signal(false);
   readonly isDeleted = signal(false);
   /** Of its address the server knows nothing, and neither does this tab: mistyped, or deleted before. */
   readonly isMissing = signal(false);
   readonly #services: Services;
   #reload: ReturnType<typeof setTimeout> | undefined;
   #isStarted = false;
+  #pages = PAGES_AT_ONCE;
   /** False while the server cannot have heard of it. */
   #isKnown: boolean;
   /** Of an earlier look at this conversation. */
@@ -97,6 +99,12 @@ export class ChatThread {
 
   load(): void {
     this.#requests.request();
+  }
+
+  loadOlder(): void {
+    this.isLoadingOlder.value = true;
+    this.#pages += PAGES_AT_ONCE;
+    this.load();
   }
 
   send(agentId: string, asked: Question, strategy: Strategy = "enqueue"): void {
@@ -173,6 +181,8 @@ export class ChatThread {
       this.error.value = null;
     } catch (error) {
       this.error.value = problemOf(error);
+    } finally {
+      this.isLoadingOlder.value = false;
     }
   }
 
@@ -180,12 +190,13 @@ export class ChatThread {
     const id = encodeURIComponent(this.threadId);
     // The runs first: one that comes between the two requests has its message in the second, and is live below.
     const { runs } = await this.#services.api.get<{ runs: Run[] }>(`/api/runs?thread_id=${id}&limit=${KNOWN_RUNS}`);
-    const { messages, title } = await this.#fetchMessages(id).catch((error: unknown): Stored => {
+    const { messages, title, next } = await this.#fetchMessages(id).catch((error: unknown): Stored => {
       // Deleted, mistyped, or not begun: its first message is still here.
-      if (problemOf(error).code === "THREAD_NOT_FOUND") return { messages: [], title: null };
+      if (problemOf(error).code === "THREAD_NOT_FOUND") return { messages: [], title: null, next: null };
       throw error;
     });
     this.title.value = title ?? this.title.value;
+    this.hasOlder.value = next !== null;
     const known = new Set(runs.map(({ run_id: runId }) => runId));
     const told = new Set(runs.filter(isToldByJournal).map(({ run_id: runId }) => runId));
     const isComplete = runs.length < KNOWN_RUNS;
@@ -195,14 +206,15 @@ export class ChatThread {
   }
 
   async #fetchMessages(id: string): Promise<Stored> {
-    const newest = await this.#services.api.get<StoredPage>(`/api/threads/${id}`);
+    const newest = await this.#services.api.get<Stored>(`/api/threads/${id}`);
     const pages = [newest.messages];
-    for (let { next } = newest; next !== null && pages.length < MAX_PAGES;) {
-      const older = await this.#services.api.get<StoredPage>(`/api/threads/${id}?before=${next}`);
+    let { next } = newest;
+    while (next !== null && pages.length < this.#pages) {
+      const older: Stored = await this.#services.api.get<Stored>(`/api/threads/${id}?before=${next}`);
       pages.unshift(older.messages);
       next = older.next;
     }
-    return { messages: pages.flat(), title: newest.title };
+    return { messages: pages.flat(), title: newest.title, next };
   }
 
   /** What this page follows already stays as it is. */

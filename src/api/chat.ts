@@ -3,7 +3,7 @@ import { z } from "zod";
 import { MAX_ASKED_CHARACTERS, MAX_SCHEMA_CHARACTERS, MAX_TIMEOUT_MS } from "../core/limits.ts";
 import { FINISH_REASONS, MULTITASK_STRATEGIES, RUN_STATUSES } from "../core/run.ts";
 import { isUiChat, UI_CHAT } from "./ai-sdk.ts";
-import { chosenId, expecting, metadata, orNull, text, wholeNumber } from "./fields.ts";
+import { chosenId, expecting, metadata, orNull, SUBAGENTS, text, wholeNumber } from "./fields.ts";
 import { PARTS } from "./parts.ts";
 import { ERROR_INFO } from "./problem.ts";
 import { events, json, jsonOrEvents, route } from "./route.ts";
@@ -29,6 +29,7 @@ export const CHAT = z
       "When the thread has a run under way: wait behind it (the default), refuse, or cancel it first.",
     ),
     on_disconnect: orNull(z.enum(["continue", "cancel"])).describe("What your hanging up does to the run."),
+    subagents: orNull(SUBAGENTS),
     timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe("How long the run may take."),
     metadata: orNull(metadata()).describe("Kept with the run, and shown with it."),
     extra_context: orNull(text(MAX_ASKED_CHARACTERS)).describe(

@@ -46,6 +46,11 @@ export function metadata() {
   );
 }
 
+/** How a stream tells the runs that its run delegates. */
+export const SUBAGENTS = expecting(z.literal("inline"), '"inline"').describe(
+  "Of a stream: tells the runs that this one delegates inside, as AG-UI SUBAGENT events.",
+);
+
 /** `limit` and `before`, as every list takes them. */
 export const PAGE = {
   limit: wholeNumber(1, MAX_PAGE_ROWS).default(DEFAULT_PAGE_ROWS).describe("Rows at most."),

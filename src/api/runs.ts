@@ -1,7 +1,7 @@
 /** Runs: what one looks like, and the routes that list, show, follow and cancel them. */
 import { z } from "zod";
 import { FINISH_REASONS, RUN_STATUSES } from "../core/run.ts";
-import { EPOCH_MS, expecting, NEXT, PAGE, position } from "./fields.ts";
+import { EPOCH_MS, NEXT, PAGE, position, SUBAGENTS } from "./fields.ts";
 import { ERROR_INFO } from "./problem.ts";
 import { empty, json, jsonOrEvents, route } from "./route.ts";
 
@@ -96,9 +96,7 @@ export const READ_EVENTS = route({
   query: z.strictObject({
     after: position().default(0).describe("Only events with a seq above this."),
     limit: PAGE.limit,
-    subagents: expecting(z.literal("inline"), "inline")
-      .optional()
-      .describe("Of a stream: tells the runs that this one delegates inside, as AG-UI SUBAGENT events."),
+    subagents: SUBAGENTS.optional(),
   }),
   headers: z.object({ "last-event-id": position().optional().describe("Where the stream goes on.") }),
   answers: {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { MAX_FRAME_ID_CHARACTERS } from "../core/limits.ts";
 import { RUN_STATUSES } from "../core/run.ts";
 import { CHAT } from "./chat.ts";
-import { chosenId, expecting, orNull, position, text } from "./fields.ts";
+import { chosenId, expecting, orNull, position, SUBAGENTS, text } from "./fields.ts";
 import { ERROR_INFO } from "./problem.ts";
 import { empty, route } from "./route.ts";
 
@@ -14,7 +14,14 @@ const after = orNull(expecting(position(), "a whole number from 0, the last `seq
 /** By `op`, and a subscription by its `channel`. */
 export const SUBSCRIBE = {
   activities: z.strictObject({ op: z.literal("subscribe"), id, channel: z.literal("activities"), after }),
-  run: z.strictObject({ op: z.literal("subscribe"), id, channel: z.literal("run"), run_id: runId, after }),
+  run: z.strictObject({
+    op: z.literal("subscribe"),
+    id,
+    channel: z.literal("run"),
+    run_id: runId,
+    after,
+    subagents: orNull(SUBAGENTS),
+  }),
   processes: z.strictObject({ op: z.literal("subscribe"), id, channel: z.literal("processes"), after }),
 } as const;
 

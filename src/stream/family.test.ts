@@ -2,6 +2,7 @@ import { EventSchemas } from "@ag-ui/core/schemas";
 import { expect, test } from "vitest";
 import { defineAgents } from "../core/agent.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { SocketClient } from "../testing/socket.ts";
 
 const agents = defineAgents({
   lead: { model: "m", delegates: ["helper", "middle"] },
@@ -20,7 +21,11 @@ interface Told {
 /** The whole stream of a run, with what it delegated inside. */
 async function inline({ client }: Cluster, runId: string, lastEventId?: string): Promise<Told[]> {
   const headers = { Accept: "text/event-stream", ...(lastEventId !== undefined && { "Last-Event-ID": lastEventId }) };
-  const text = await (await client.fetch(`/api/runs/${runId}/events?subagents=inline`, { headers })).text();
+  return toldBy(await client.fetch(`/api/runs/${runId}/events?subagents=inline`, { headers }));
+}
+
+async function toldBy(response: Response): Promise<Told[]> {
+  const text = await response.text();
   return text
     .split("\n\n")
     .filter((part) => part.includes("data: "))
@@ -104,4 +109,34 @@ test("a canceled run ends after what it delegated, and a page without `subagents
   const types = (await streaming).map(({ event }) => event.type);
   expect(types.slice(-2)).toEqual(["SUBAGENT_ERROR", "RUN_FINISHED"]);
   expect((await cluster.client.events(runId)).map(({ type }) => type).join()).not.toContain("SUBAGENT");
+});
+
+test("a chat that is streamed tells what it delegates inside when it asks for that, on either route", async () => {
+  await using cluster = await startCluster({ agents });
+  const chat = { agent_id: "lead", message: tasks(["helper", "/sim tokens=2"]), subagents: "inline" };
+  const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
+  for (const path of ["/api/chat", "/api/chat/stream"]) {
+    const told = await toldBy(
+      await cluster.client.fetch(path, { method: "POST", headers, body: JSON.stringify(chat) }),
+    );
+    const types = told.map(({ event }) => event.type);
+    expect(types.indexOf("SUBAGENT_FINISHED")).toBeGreaterThan(types.indexOf("SUBAGENT_STARTED"));
+    expect(types.indexOf("TOOL_CALL_RESULT")).toBeGreaterThan(types.indexOf("SUBAGENT_FINISHED"));
+    expect(types.at(-1)).toBe("RUN_FINISHED");
+  }
+});
+
+test("a subscription of a socket tells the same events in the same order as the stream", async () => {
+  await using cluster = await startCluster({ agents });
+  await using socket = await SocketClient.connect(`http://127.0.0.1:${cluster.port}`);
+  const runId = await cluster.client.begin(tasks(["helper", "/sim tokens=2"]), { agent_id: "lead" });
+  const streamed = await inline(cluster, runId);
+
+  const id = socket.send({ op: "subscribe", channel: "run", run_id: runId, subagents: "inline" });
+  await expect.poll(() => socket.frames.some((frame) => frame.id === id && frame.done)).toBe(true);
+
+  const told = socket.frames.filter(({ event }) => event !== undefined);
+  expect(told.map(({ event }) => event)).toEqual(streamed.map(({ event }) => event));
+  expect(told.flatMap(({ seq }) => seq ?? []).map(String)).toEqual(streamed.flatMap((one) => one.id ?? []));
+  expect(socket.frames.findLast((frame) => frame.id === id)).toMatchObject({ done: true });
 });

@@ -1,7 +1,7 @@
 /**
  * A run's stream with the runs that it delegated told inside: AG-UI's SUBAGENT events, and what the subagents say between
  * them, marked with `subagentRunId`. Each run is a viewer of its own feed; this file only orders what they write into one
- * stream. A subagent is told from its delegation on, and to its end before the result of its call. Made by `follow-run.ts`.
+ * stream. A subagent is told from its delegation on, and to its end before the result of its call. Made by `with-subagents.ts`.
  *
  * Only the run's own events have an SSE id. Whoever resumes is told the subagents that are under way from their
  * SUBAGENT_STARTED on again, with the same `seq`s: the pair of `subagentRunId` and `seq` names an event.
@@ -11,11 +11,10 @@ import { isTerminal } from "../core/event.ts";
 import type { Run } from "../core/run.ts";
 import type { RunKey } from "./feeds.ts";
 import type { Frame } from "./frame.ts";
-import type { SseStream } from "./sse.ts";
-import type { Sink, Viewer, Watch } from "./viewer.ts";
+import type { OpenSink, Sink, Viewer, Watch } from "./viewer.ts";
 
 export interface FamilyOptions {
-  readonly stream: SseStream;
+  readonly sink: OpenSink;
   readonly run: (runId: string) => Promise<Run | undefined>;
   /** Begins to view a run's feed. */
   readonly watch: (run: RunKey, watch: Omit<Watch, "feed">) => Viewer;
@@ -35,22 +34,22 @@ export class Family {
 
   /** @param before the run's events up to and with `after`: what it had delegated by then */
   view(run: RunKey, { after, before, onEnd }: Omit<Watch, "feed" | "sink"> & { before: readonly string[] }): void {
-    const branch = new Branch(this, this.#options.stream, undefined);
+    const branch = new Branch(this, this.#options.sink, undefined);
     branch.resume(before.map((json) => JSON.parse(json) as StoredEvent));
     this.#watch(run, { after, sink: branch, onEnd });
   }
 
   /** A run was delegated: it is told until its end, and then `onOver` is called. Never rejects. */
   async branch(runId: string, about: Delegation, onOver: () => void): Promise<void> {
-    const { stream } = this.#options;
+    const { sink: out } = this.#options;
     const run = await this.#options.run(runId).catch(() => undefined);
     if (this.#isStopped) return;
     const gone = () => {
-      stream.send(line({ type: "SUBAGENT_ERROR", subagentRunId: runId, message: "The run was deleted." }));
+      out.tell({ type: "SUBAGENT_ERROR", subagentRunId: runId, message: "The run was deleted." });
       onOver();
     };
     if (!run) return gone();
-    const sink = new Branch(this, stream, { ...about, runId, agentId: run.agent_id });
+    const sink = new Branch(this, out, { ...about, runId, agentId: run.agent_id });
     this.#watch(run, { after: 0, sink, onEnd: (error) => (error ? gone() : onOver()) });
   }
 
@@ -86,7 +85,7 @@ interface Subagent extends Delegation {
 /** The sink of one run. It holds back a result, and an end, while what was delegated for it is still told. */
 class Branch implements Sink {
   readonly #family: Family;
-  readonly #stream: SseStream;
+  readonly #out: OpenSink;
   readonly #self: Subagent | undefined;
   /** Delegated runs that are told, by the call that waits for them. */
   readonly #open = new Map<string, Set<string>>();
@@ -96,14 +95,14 @@ class Branch implements Sink {
   /** The viewer goes on, or its end is told. It asks `full` again. */
   #resume: (() => void) | undefined;
 
-  constructor(family: Family, stream: SseStream, self: Subagent | undefined) {
+  constructor(family: Family, out: OpenSink, self: Subagent | undefined) {
     this.#family = family;
-    this.#stream = stream;
+    this.#out = out;
     this.#self = self;
   }
 
   get full(): boolean {
-    return this.#held.length > 0 || this.#stream.full;
+    return this.#held.length > 0 || this.#out.full;
   }
 
   /** The client has these events already: what was delegated without a result yet is told again. */
@@ -138,12 +137,12 @@ class Branch implements Sink {
   }
 
   gap(after: number, next: number): void {
-    if (!this.#self) this.#stream.gap(after, next);
+    if (!this.#self) this.#out.gap(after, next);
   }
 
   onDrain(resume: () => void): void {
     if (this.#held.length > 0) this.#resume = resume;
-    else this.#stream.onDrain(resume);
+    else this.#out.onDrain(resume);
   }
 
   #begin({ runId, toolCallId }: Delegated): void {
@@ -174,10 +173,10 @@ class Branch implements Sink {
   }
 
   #tell(frame: Frame, event: StoredEvent): void {
-    if (!this.#self) this.#stream.write([frame]);
+    if (!this.#self) this.#out.write([frame]);
     else {
       const told = asSubagent(event, this.#self);
-      if (told) this.#stream.send(line(told));
+      if (told) this.#out.tell(told);
     }
   }
 }
@@ -216,9 +215,4 @@ function asSubagent(event: StoredEvent, { runId, agentId, ...about }: Subagent):
     default:
       return { ...event, subagentRunId };
   }
-}
-
-/** Without an id: it is no position of the run's own. */
-function line(event: object): string {
-  return `data: ${JSON.stringify(event)}\n\n`;
 }

@@ -7,7 +7,7 @@ import type { WebSocket } from "ws";
 import { customEvent } from "../core/event.ts";
 import type { Frame } from "./frame.ts";
 import { Outflow, type OutflowLimits } from "./outflow.ts";
-import type { Sink } from "./viewer.ts";
+import type { OpenSink } from "./viewer.ts";
 import { toJson } from "../core/json.ts";
 
 /** RFC 6455 § 7.4.1, and 1013 of the IANA registry. */
@@ -52,17 +52,18 @@ export class SocketStream {
   }
 
   /** Where the frames of subscription `id` go. */
-  sinkOf(id: string): Sink {
+  sinkOf(id: string): OpenSink {
     const head = `{"id":${toJson(id)},`;
     // eslint-disable-next-line typescript/no-this-alias -- a getter of the sink asks the socket
     const socket = this;
+    const tell = (event: object) => this.#send(`${head}"event":${JSON.stringify(event)}}`);
     return {
       get full() {
         return socket.full;
       },
       write: (frames) => this.#write(head, frames),
-      gap: (after, next) =>
-        this.#send(`${head}"event":${JSON.stringify(customEvent("evenkeel.gap", { after, next }))}}`),
+      tell,
+      gap: (after, next) => tell(customEvent("evenkeel.gap", { after, next })),
       onDrain: (resume) => this.onDrain(resume),
     };
   }

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { customEvent } from "../core/event.ts";
 import type { Frame } from "./frame.ts";
 import { Outflow, type OutflowLimits } from "./outflow.ts";
-import type { Sink } from "./viewer.ts";
+import type { OpenSink } from "./viewer.ts";
 
 /** A comment: no event to the client. */
 const PING = ": ping\n\n";
@@ -16,7 +16,7 @@ const HEADERS = {
   "X-Accel-Buffering": "no",
 };
 
-export class SseStream implements Sink {
+export class SseStream implements OpenSink {
   readonly #response: ServerResponse;
   readonly #outflow: Outflow;
   #wrote = true;
@@ -57,9 +57,12 @@ export class SseStream implements Sink {
     this.#sent();
   }
 
-  /** Without an id: it is no position to resume from. */
+  tell(event: object): void {
+    this.send(`data: ${JSON.stringify(event)}\n\n`);
+  }
+
   gap(after: number, next: number): void {
-    this.send(`data: ${JSON.stringify(customEvent("evenkeel.gap", { after, next }))}\n\n`);
+    this.tell(customEvent("evenkeel.gap", { after, next }));
   }
 
   onDrain(resume: () => void): void {

@@ -19,6 +19,12 @@ export interface Sink {
   onDrain(resume: () => void): void;
 }
 
+/** One that takes events beside the feed's own as well. */
+export interface OpenSink extends Sink {
+  /** An event without a position: nobody resumes from it. */
+  tell(event: object): void;
+}
+
 export interface Watch {
   readonly feed: Feed;
   /** The last seq that the client has. */

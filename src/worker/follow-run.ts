@@ -3,12 +3,11 @@ import type { ServerResponse } from "node:http";
 import { AppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
 import type { StreamEncoder } from "../protocols/encoder.ts";
-import { Family } from "../stream/family.ts";
-import type { Watch } from "../stream/viewer.ts";
 import { EncodedStream } from "../stream/encoded.ts";
 import { runNow, type RunKey } from "../stream/feeds.ts";
 import type { OwnDeps } from "./context.ts";
 import { reportFailure } from "./report-failure.ts";
+import { watchWithSubagents } from "./with-subagents.ts";
 
 export interface StreamOptions {
   readonly response: ServerResponse;
@@ -41,11 +40,10 @@ export function streamRun({ delivery, log, engine }: OwnDeps, options: StreamOpt
     reportFailure(log, error, { run_id: run.run_id });
     stream.cut();
   };
-  const watch = (key: RunKey, rest: Omit<Watch, "feed">) => delivery.watch({ feed: delivery.feeds.run(key), ...rest });
-  const family = before && new Family({ stream, watch, run: (runId) => engine.run(runId) });
   const sink = encoder ? new EncodedStream(stream, encoder) : stream;
-  const viewer = family ?? watch(run, { after, sink, onEnd });
-  family?.view(run, { after, before: before ?? [], onEnd });
+  const viewer = before
+    ? watchWithSubagents({ delivery, engine }, run, { after, before, sink: stream, onEnd })
+    : delivery.watch({ feed: delivery.feeds.run(run), after, sink, onEnd });
   stream.onClose(() => {
     viewer.stop();
     // A stream that we end ourselves, to drain, is not the client's wish.

@@ -1,6 +1,6 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
 import { RESUME_UI_CHAT, STOP_UI_CHAT, type UiChat } from "../../api/ai-sdk.ts";
-import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts";
+import { BEGIN_CHAT, type Chat, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts";
 import { isOver, type Run } from "../../core/run.ts";
 import { AiSdkStream } from "../../protocols/ai-sdk-stream.ts";
 import type { StreamEncoder } from "../../protocols/encoder.ts";
@@ -22,6 +22,7 @@ interface Started {
   readonly onAbandon: () => void;
   /** For a client of another protocol. */
   readonly encoder?: StreamEncoder;
+  readonly subagents?: Chat["subagents"];
 }
 
 export function chatRoutes(router: AppRouter): void {
@@ -84,7 +85,7 @@ async function enqueue({ body, given, headers }: AskedChat, ctx: Context, deps: 
     engine.cancel(run.run_id).catch((error: unknown) => log.error({ err: error, run_id: run.run_id }, "cancel failed"));
   };
   // A disconnect is not a cancel, unless the client said so: runs are there to be left and come back to.
-  return { run, onAbandon: body.on_disconnect === "cancel" ? cancel : () => {} };
+  return { run, onAbandon: body.on_disconnect === "cancel" ? cancel : () => {}, subagents: body.subagents };
 }
 
 /** The newest run of the thread, unless it is over. */
@@ -104,10 +105,10 @@ function waitOf({ headers }: AskedChat): number | undefined {
   return seconds === undefined ? undefined : Number(seconds);
 }
 
-function stream(ctx: Context, deps: OwnDeps, { run, ...options }: Started): typeof TAKEN {
+function stream(ctx: Context, deps: OwnDeps, { run, subagents, ...options }: Started): typeof TAKEN {
   ctx.respond = false;
   ctx.set("Content-Location", `${deps.settings.basePath}/api/runs/${run.run_id}`);
-  streamRun(deps, { response: ctx.res, run, after: 0, ...options });
+  streamRun(deps, { response: ctx.res, run, after: 0, ...options, ...(subagents && { before: [] }) });
   return TAKEN;
 }
 

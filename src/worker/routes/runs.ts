@@ -3,7 +3,7 @@ import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, RETRY_RUN, SHOW_RUN } from "../../a
 import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
 import { safeJson } from "../../core/json.ts";
-import { MAX_PAGE_ROWS, PAGE_CHARACTERS } from "../../core/limits.ts";
+import { PAGE_CHARACTERS } from "../../core/limits.ts";
 import { isOver, type Run } from "../../core/run.ts";
 import type { RunFilter } from "../../engine/engine.ts";
 import type { AppRouter } from "../app.ts";
@@ -12,6 +12,7 @@ import { streamRun } from "../follow-run.ts";
 import { assertResumable } from "../position.ts";
 import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
 import { findRun, showRun } from "../show-run.ts";
+import { delegatedUpTo } from "../with-subagents.ts";
 
 export function runRoutes(router: AppRouter): void {
   serve(router, LIST_RUNS, async ({ query }, _ctx, { engine }) => {
@@ -34,7 +35,7 @@ export function runRoutes(router: AppRouter): void {
       return stream(ctx, deps, {
         run,
         after,
-        ...(isInline && { before: await eventsUpTo(engine, run.run_id, after) }),
+        ...(isInline && { before: await delegatedUpTo(engine, run.run_id, after) }),
       });
     }
     const { limit } = asked.query;
@@ -65,22 +66,6 @@ export function runRoutes(router: AppRouter): void {
 
 function runNotFound(runId: string): AppError {
   return new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`);
-}
-
-/** What a client that resumes has already: it says which delegated runs are under way. */
-async function eventsUpTo(engine: OwnDeps["engine"], runId: string, after: number): Promise<string[]> {
-  const known: string[] = [];
-  for (let seq = 0; seq < after;) {
-    const page = await engine.events(runId, seq, { limit: MAX_PAGE_ROWS, characters: PAGE_CHARACTERS });
-    const last = page.at(-1);
-    if (!last) break;
-    // Text says nothing of what was delegated.
-    known.push(
-      ...page.filter((row) => row.seq <= after && /^(CUSTOM|TOOL_CALL_RESULT)$/.test(row.type)).map(({ data }) => data),
-    );
-    seq = last.seq;
-  }
-  return known;
 }
 
 interface RunStream {

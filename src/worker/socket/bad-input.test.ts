@@ -7,7 +7,7 @@ import { startCluster, type Cluster } from "../../testing/cluster.ts";
 import { SocketClient } from "../../testing/socket.ts";
 
 const SUBSCRIBE = { op: "subscribe", channel: "activities" };
-const AFTERR = '"afterr"; known are `op`, `id`, `channel`, `run_id`, `after`.';
+const AFTERR = '"afterr"; known are `op`, `id`, `channel`, `run_id`, `after`, `subagents`.';
 const CHAT = { op: "chat", agent_id: "assistant", message: "Hello" };
 
 test.each([

@@ -4,6 +4,7 @@ import type { Channel } from "../../api/socket.ts";
 import { AppError, toAppError } from "../../core/errors.ts";
 import { onlyOwner, type Principal } from "../../core/principal.ts";
 import { MAX_SUBSCRIPTIONS } from "../../core/limits.ts";
+import type { Run } from "../../core/run.ts";
 import type { Feed } from "../../stream/feed.ts";
 import type { SocketStream } from "../../stream/socket.ts";
 import type { Viewer } from "../../stream/viewer.ts";
@@ -11,6 +12,7 @@ import type { OwnDeps } from "../context.ts";
 import { assertResumable } from "../position.ts";
 import { assertMay } from "../serve.ts";
 import { findRun } from "../show-run.ts";
+import { delegatedUpTo, watchWithSubagents } from "../with-subagents.ts";
 
 /** Where a subscription begins. */
 interface Start {
@@ -18,6 +20,8 @@ interface Start {
   readonly feed: () => Feed;
   readonly after: number;
   readonly newest: number;
+  /** With what the run delegates told inside. */
+  readonly family?: { readonly run: Run; readonly before: readonly string[] };
 }
 
 export interface SubscriptionsOptions {
@@ -30,7 +34,7 @@ export interface SubscriptionsOptions {
 
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
-  readonly #open = new Map<string, Viewer>();
+  readonly #open = new Map<string, Pick<Viewer, "stop">>();
   #closed = false;
 
   constructor(options: SubscriptionsOptions) {
@@ -51,22 +55,12 @@ export class Subscriptions {
         `A socket has at most ${MAX_SUBSCRIPTIONS} subscriptions; end one, or open another socket.`,
       );
     }
-    const { feed, after, newest } = await this.#startOf(channel);
+    const start = await this.#startOf(channel);
     if (this.#closed) return;
-    const { deps, stream } = this.#options;
-    const viewer = deps.delivery.watch({
-      feed: feed(),
-      after,
-      sink: stream.sinkOf(id),
-      onEnd: (error) => {
-        this.#open.delete(id);
-        if (error) this.#options.onError(id, toAppError(error));
-        else stream.send({ id, done: true });
-      },
-    });
-    this.#open.set(id, viewer);
+    const { stream } = this.#options;
+    this.#open.set(id, this.#watch(id, start));
     // The viewer writes later: this is the first that comes under the id.
-    stream.send({ id, ok: true, channel: channel.channel, seq: newest });
+    stream.send({ id, ok: true, channel: channel.channel, seq: start.newest });
   }
 
   /** A subscription whose `done` is on its way counts as unsubscribed. */
@@ -82,6 +76,18 @@ export class Subscriptions {
     this.#open.clear();
   }
 
+  #watch(id: string, { feed, after, family }: Start): Pick<Viewer, "stop"> {
+    const { deps, stream } = this.#options;
+    const sink = stream.sinkOf(id);
+    const onEnd = (error?: unknown) => {
+      this.#open.delete(id);
+      if (error) this.#options.onError(id, toAppError(error));
+      else stream.send({ id, done: true });
+    };
+    if (family) return watchWithSubagents(deps, family.run, { after, before: family.before, sink, onEnd });
+    return deps.delivery.watch({ feed: feed(), after, sink, onEnd });
+  }
+
   async #startOf(channel: Channel): Promise<Start> {
     const { deps, principal } = this.#options;
     const { engine, delivery } = deps;
@@ -91,7 +97,9 @@ export class Subscriptions {
       const newest = await engine.lastEvent(run.run_id);
       const after = channel.after ?? 0;
       assertResumable({ name: "after", after, newest, of: `run ${run.run_id}` });
-      return { feed: () => feeds.run(run), after, newest };
+      const start = { feed: () => feeds.run(run), after, newest };
+      if (!channel.subagents) return start;
+      return { ...start, family: { run, before: await delegatedUpTo(engine, run.run_id, after) } };
     }
     if (channel.channel === "activities") {
       const newest = await engine.lastActivity();

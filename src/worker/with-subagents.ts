@@ -1,0 +1,41 @@
+/** `subagents: "inline"`: a run's events with those of the runs that it delegates among them. For SSE and sockets. */
+import { MAX_PAGE_ROWS, PAGE_CHARACTERS } from "../core/limits.ts";
+import { Family } from "../stream/family.ts";
+import type { RunKey } from "../stream/feeds.ts";
+import type { OpenSink, Watch } from "../stream/viewer.ts";
+import type { OwnDeps } from "./context.ts";
+
+export interface FamilyWatch extends Pick<Watch, "after" | "onEnd"> {
+  readonly sink: OpenSink;
+  /** What `delegatedUpTo(after)` answers. */
+  readonly before: readonly string[];
+}
+
+/** The returned object's `stop` ends it; nothing is written after that. */
+export function watchWithSubagents(
+  { delivery, engine }: Pick<OwnDeps, "delivery" | "engine">,
+  run: RunKey,
+  { sink, ...rest }: FamilyWatch,
+): { stop(): void } {
+  const watch = (key: RunKey, options: Omit<Watch, "feed">) =>
+    delivery.watch({ feed: delivery.feeds.run(key), ...options });
+  const family = new Family({ sink, watch, run: (runId) => engine.run(runId) });
+  family.view(run, rest);
+  return family;
+}
+
+/** What a client that resumes behind `after` has already: it says which delegated runs are under way. */
+export async function delegatedUpTo(engine: OwnDeps["engine"], runId: string, after: number): Promise<string[]> {
+  const known: string[] = [];
+  for (let seq = 0; seq < after;) {
+    const page = await engine.events(runId, seq, { limit: MAX_PAGE_ROWS, characters: PAGE_CHARACTERS });
+    const last = page.at(-1);
+    if (!last) break;
+    // Text says nothing of what was delegated.
+    known.push(
+      ...page.filter((row) => row.seq <= after && /^(CUSTOM|TOOL_CALL_RESULT)$/.test(row.type)).map(({ data }) => data),
+    );
+    seq = last.seq;
+  }
+  return known;
+}

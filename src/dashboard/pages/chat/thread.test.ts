@@ -10,7 +10,7 @@ class ThreadServer extends FakeServices {
   readonly runs: { run_id: string; agent_id: string; status: string; error: null }[] = [];
   readonly messages: object[] = [];
 
-  override answer = (path: string) => {
+  override answer = (path: string): object => {
     if (path.startsWith("/api/runs")) return { runs: this.runs };
     if (this.messages.length === 0) throw { code: "THREAD_NOT_FOUND", detail: "" };
     return { messages: this.messages, title: "Title", next: null };

@@ -6,7 +6,7 @@ export const agents = defineAgents({
     model: "simulated-model",
     description: "Answers what the /sim line orders.",
     maxTokens: 1_000_000,
-    tools: ["spin", "blob"],
+    tools: ["spin", "blob", "echo", "entry", "outside"],
     limits: { maxSteps: 1_000_000 },
     context: { tokens: 1_000_000 },
   },

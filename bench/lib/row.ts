@@ -16,6 +16,7 @@ export type Unit =
   | "workers"
   | "requests"
   | "events"
+  | "runs"
   | "clients";
 
 export interface Row {

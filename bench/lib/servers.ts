@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import type { ProcessInfo } from "../../src/process/protocol.ts";
 import type { Processes, Started } from "./processes.ts";
-import { treeOf } from "./usage.ts";
+import { listenersAt, treeOf } from "./usage.ts";
 import { until } from "./wait.ts";
 import { freePort } from "../../src/testing/free-port.ts";
 
@@ -72,6 +72,11 @@ export class Evenkeel implements AsyncDisposable {
       return pids.length > 0 ? pids : undefined;
     };
     return until(ask, { what: `a ${kind} in /api/workers`, timeoutMs: READY_TIMEOUT_MS });
+  }
+
+  /** Processes of the tree that accept connections, the primary among them. */
+  listeners(): number[] {
+    return listenersAt(Number(new URL(this.url).port), this.tree());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

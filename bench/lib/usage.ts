@@ -1,5 +1,5 @@
 /** What processes cost, read from /proc (proc_pid_stat(5)): CPU time, memory, and who descends from whom. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { sum } from "./stats.ts";
 
 /** USER_HZ, which is 100 on every architecture that Node runs on. */
@@ -37,6 +37,16 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== "Z" && state !== "X";
 }
 
+/** Those of the processes that hold the listening socket of a TCP port (proc_net_tcp(5)). */
+export function listenersAt(port: number, pids: readonly number[]): number[] {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const listening = "0A";
+  const rows = (readText("/proc/net/tcp") ?? "").split("\n").map((line) => line.trim().split(/\s+/));
+  const row = rows.find(([, address, , state]) => address?.endsWith(local) && state === listening);
+  const inode = row?.[9];
+  return inode === undefined ? [] : pids.filter((pid) => filesOf(pid).includes(`socket:[${inode}]`));
+}
+
 /** Open files that one process may have. Node raises its soft limit to the hard one at boot. */
 export function openFilesLimit(): number {
   const limits = readText("/proc/self/limits") ?? "";
@@ -59,6 +69,15 @@ function statOf(pid: number): Stat | undefined {
 
 function kilobytesOf(file: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readText(file) ?? "")?.[1] ?? 0);
+}
+
+function filesOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  } catch {
+    // It, or one of its files, is gone.
+    return [];
+  }
 }
 
 /** Undefined when the process ended between the listing and now. */

@@ -1,80 +1,141 @@
-/** How many workers? The same mixed load on 1, 2, 4 and 8 of them: throughput, latency, memory, and a recommendation. */
+/**
+ * How many workers and agents? Three loads (plain requests, streaming chats, both) on every pair of counts: what is
+ * delivered, how late, in how much memory; and for each load the smallest pair that is as good as the best.
+ */
 import { Cannon, Pace, Streams } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
-import { Evenkeel } from "./lib/servers.ts";
 import { seedActivities } from "./lib/seed.ts";
+import { Evenkeel } from "./lib/servers.ts";
 import { pssBytes } from "./lib/usage.ts";
+import { sleep } from "./lib/wait.ts";
 
 const QUESTION = "tune";
 const PATHS = ["/health", "/api/activities"];
-const STREAMS = 20;
 const CONNECTIONS = 32;
 const PER_SECOND = 100;
+const CHAT = { agent_id: "bench", message: "/sim ttft=0 rate=10 tokens=100000", on_disconnect: "cancel" };
+const LOADS = ["requests", "streams", "both"] as const;
+type Load = (typeof LOADS)[number];
 /** The rule: of those as good as the best within these, the smallest. */
 const ENOUGH_THROUGHPUT = 0.95;
 const ENOUGH_LATENCY = { factor: 1.5, ms: 2 };
 
-interface Trial {
+interface Counts {
   readonly workers: number;
-  readonly perSecond: number;
+  readonly agents: number;
+}
+
+interface Trial extends Counts {
+  readonly load: Load;
+  /** Answers a second; NaN for a load without them. */
+  readonly requestsPerSecond: number;
+  /** NaN for a load without streams. */
+  readonly tokensPerSecond: number;
   readonly p99: number;
   readonly megabytes: number;
 }
 
-export async function tune(bench: Bench): Promise<Row[]> {
-  const { quick, note } = bench;
-  note(
-    `2 agents, ${STREAMS} streams at 20 tokens/s all the time; first ${CONNECTIONS} connections as fast as the server answers, ` +
-      `then ${PER_SECOND} requests/s a route for the p99. Memory: proportional set size of the whole tree.`,
-  );
-  const trials: Trial[] = [];
-  for (const workers of quick ? [1, 2, 4] : [1, 2, 4, 8]) trials.push(await tryOut(bench, workers));
-  const best = recommend(trials, note);
-  return [
-    ...trials.flatMap(rowsOf),
-    row({ question: QUESTION, figure: "recommended WORKERS", unit: "workers", measured: best.workers }),
-  ];
+interface Plan {
+  readonly streams: number;
+  readonly windowMs: number;
 }
 
-async function tryOut({ quick, processes, modelUrl }: Bench, workers: number): Promise<Trial> {
-  await using server = await Evenkeel.start(processes, { workers, agents: 2, modelUrl });
+export async function tune(bench: Bench): Promise<Row[]> {
+  const { quick, note } = bench;
+  const plan = quick ? { streams: 50, windowMs: 1_300 } : { streams: 200, windowMs: 5_000 };
+  note(
+    `requests: ${CONNECTIONS} connections as fast as the server answers. streams: ${plan.streams} chats at 10 tokens/s each. ` +
+      `Then ${PER_SECOND} requests/s a route for the p99. Memory: proportional set size of the whole tree.`,
+  );
+  const trials: Trial[] = [];
+  for (const workers of quick ? [1, 2] : [1, 2, 4, 8])
+    for (const agents of quick ? [1] : [1, 2]) trials.push(...(await tryOut(bench, { workers, agents }, plan)));
+  return [...trials.flatMap(rowsOf), ...LOADS.flatMap((load) => recommend(load, trials, note))];
+}
+
+async function tryOut({ processes, modelUrl }: Bench, counts: Counts, plan: Plan): Promise<Trial[]> {
+  await using server = await Evenkeel.start(processes, { ...counts, modelUrl });
   await seedActivities(server.url);
-  await using load = new Streams(processes);
-  await using cannon = new Cannon(processes);
-  await using pace = new Pace(processes);
-  const body = { agent_id: "bench", message: "/sim ttft=0 rate=20 tokens=100000", on_disconnect: "cancel" };
+  const requests = await trial(processes, server, { counts, plan, load: "requests" });
+  await using streams = new Streams(processes);
+  await streams.open({ base: server.url, path: "/api/chat/stream", streams: plan.streams, body: CHAT });
+  await sleep(plan.windowMs / 2);
+  const onlyStreams = await trial(processes, server, { counts, plan, load: "streams", streams });
+  return [requests, onlyStreams, await trial(processes, server, { counts, plan, load: "both", streams })];
+}
+
+interface Tried {
+  readonly counts: Counts;
+  readonly plan: Plan;
+  readonly load: Load;
+  readonly streams?: Streams;
+}
+
+async function trial(
+  processes: Bench["processes"],
+  server: Evenkeel,
+  { counts, plan, load, streams }: Tried,
+): Promise<Trial> {
   const target = { base: server.url, paths: PATHS };
-  await load.open({ base: server.url, path: "/api/chat/stream", streams: STREAMS, body });
-  const durationMs = quick ? 1_300 : 8_000;
-  const { requests, seconds } = await cannon.throughput({ ...target, connections: CONNECTIONS, durationMs });
-  const { latencies } = await pace.run({ ...target, perSecond: PER_SECOND, durationMs, graceMs: 2_000 });
+  const before = { at: performance.now(), tokens: await tokensOf(streams) };
+  await using cannon = new Cannon(processes);
+  let requestsPerSecond = Number.NaN;
+  if (load === "streams") await sleep(plan.windowMs);
+  else {
+    const job = { ...target, connections: CONNECTIONS, durationMs: plan.windowMs };
+    const { requests, seconds } = await cannon.throughput(job);
+    requestsPerSecond = requests / seconds;
+  }
+  const seconds = (performance.now() - before.at) / 1_000;
+  const tokensPerSecond = ((await tokensOf(streams)) - before.tokens) / seconds;
+  await using pace = new Pace(processes);
+  const job = { ...target, perSecond: PER_SECOND, durationMs: plan.windowMs, graceMs: 2_000 };
+  const { latencies } = await pace.run(job);
   return {
-    workers,
-    perSecond: requests / seconds,
+    ...counts,
+    load,
+    requestsPerSecond,
+    tokensPerSecond,
     p99: Math.max(...latencies.map(({ p99 }) => p99)),
     megabytes: pssBytes(server.tree()) / 2 ** 20,
   };
 }
 
-function rowsOf({ workers, perSecond, p99, megabytes }: Trial): Row[] {
-  const shown = { question: QUESTION };
-  return [
-    row({ ...shown, figure: `WORKERS=${workers}: throughput`, unit: "/s", measured: perSecond }),
-    row({ ...shown, figure: `WORKERS=${workers}: p99`, unit: "ms", measured: p99 }),
-    row({ ...shown, figure: `WORKERS=${workers}: memory`, unit: "MB", measured: megabytes }),
-  ];
+async function tokensOf(streams: Streams | undefined): Promise<number> {
+  return streams ? (await streams.count()).tokens : Number.NaN;
 }
 
-function recommend(trials: readonly Trial[], note: (text: string) => void): Trial {
-  const perSecond = Math.max(...trials.map((trial) => trial.perSecond)) * ENOUGH_THROUGHPUT;
+function rowsOf({ load, workers, agents, requestsPerSecond, tokensPerSecond, p99, megabytes }: Trial): Row[] {
+  const at = `${load}, WORKERS=${workers} AGENTS=${agents}`;
+  const figures = [
+    { figure: `${at}: answers`, unit: "/s", measured: requestsPerSecond },
+    { figure: `${at}: tokens`, unit: "/s", measured: tokensPerSecond },
+    { figure: `${at}: p99`, unit: "ms", measured: p99 },
+    { figure: `${at}: memory`, unit: "MB", measured: megabytes },
+  ] as const;
+  return figures
+    .filter(({ measured }) => !Number.isNaN(measured))
+    .map((figure) => row({ question: QUESTION, ...figure }));
+}
+
+function recommend(load: Load, all: readonly Trial[], note: (text: string) => void): Row[] {
+  const trials = all.filter((trial) => trial.load === load);
+  const bestRequests = Math.max(...trials.map((trial) => trial.requestsPerSecond));
+  const bestTokens = Math.max(...trials.map((trial) => trial.tokensPerSecond));
   const least = Math.min(...trials.map((trial) => trial.p99));
   const p99 = Math.max(least * ENOUGH_LATENCY.factor, least + ENOUGH_LATENCY.ms);
-  const byThroughput = trials.toSorted((a, b) => b.perSecond - a.perSecond)[0];
-  const best = trials.find((trial) => trial.perSecond >= perSecond && trial.p99 <= p99) ?? byThroughput;
+  // A figure that the load does not have is NaN, and nothing is below NaN.
+  const isEnough = (trial: Trial) =>
+    !(trial.requestsPerSecond < bestRequests * ENOUGH_THROUGHPUT) &&
+    !(trial.tokensPerSecond < bestTokens * ENOUGH_THROUGHPUT) &&
+    trial.p99 <= p99;
+  const smallestFirst = trials.toSorted((a, b) => a.workers + a.agents - (b.workers + b.agents));
+  const enough = smallestFirst.find(isEnough);
+  const best = enough ?? trials.toSorted((a, b) => a.p99 - b.p99)[0];
   if (!best) throw new Error("Expected at least one trial.");
   note(
-    `WORKERS=${best.workers}: the smallest count within ${Math.round((1 - ENOUGH_THROUGHPUT) * 100)} % of the best throughput ` +
-      `and within ${ENOUGH_LATENCY.factor}x or ${ENOUGH_LATENCY.ms} ms of the best p99; if none is both, the one with the best throughput.`,
+    `${load}: WORKERS=${best.workers} AGENTS=${best.agents}, ${enough ? `the fewest processes within ${Math.round((1 - ENOUGH_THROUGHPUT) * 100)} % of the best throughput and within ${ENOUGH_LATENCY.factor}x or ${ENOUGH_LATENCY.ms} ms of the best p99` : "the best p99, as no pair was near the best in everything"}.`,
   );
-  return best;
+  const shown = { question: QUESTION, unit: "workers" } as const;
+  return [row({ ...shown, figure: `${load}: recommended WORKERS (AGENTS=${best.agents})`, measured: best.workers })];
 }

@@ -28,6 +28,10 @@ export const CHAT = z
     multitask_strategy: orNull(z.enum(MULTITASK_STRATEGIES)).describe(
       "When the thread has a run under way: wait behind it (the default), refuse, or cancel it first.",
     ),
+    supersedes: orNull(chosenId()).describe(
+      "A run of the thread: this message takes the place of its turn and of all behind it. They can still be read, marked " +
+        "`superseded`, and leave what the model sees; what is under way of them is canceled.",
+    ),
     on_disconnect: orNull(z.enum(["continue", "cancel"])).describe("What your hanging up does to the run."),
     subagents: orNull(SUBAGENTS),
     timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe("How long the run may take."),

@@ -63,11 +63,12 @@ const MESSAGE = z.object({
 });
 
 const UNSENT_REASON = z
-  .enum(["withdrawn", "refused", "rejected", "too_large", "repeated", "retried"])
+  .enum(["withdrawn", "refused", "rejected", "too_large", "repeated", "retried", "superseded"])
   .describe(
     "withdrawn: canceled before it began. refused: by the model. rejected: the API took the request for invalid. " +
       "too_large: for the model's window. repeated: the message before it is the same, and failed. " +
-      "retried: its run was retried, and the retry has the same messages.",
+      "retried: its run was retried, and the retry has the same messages. " +
+      "superseded: a later run answers in its place.",
   );
 
 const STORED_MESSAGE = MESSAGE.extend({

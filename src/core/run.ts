@@ -93,6 +93,8 @@ export interface NewRun {
   readonly strategy: MultitaskStrategy;
   readonly timeoutMs: number | null;
   readonly metadata: Record<string, unknown>;
+  /** The turn of the thread that this one takes the place of, with all turns behind it. Default none. */
+  readonly supersedes?: Superseded;
   /** What it asks beyond its message. Default nothing. */
   readonly asked?: Asked;
   /** Refuse a thread that belongs to another principal, with THREAD_NOT_FOUND. */
@@ -107,6 +109,12 @@ export interface NewRun {
   /** Digest of the request body: tells a repeat from a different request under the same key. */
   readonly fingerprint: string;
 }
+
+/** A turn by its run; or by the Idempotency-Key of its run, for clients that know their own ids only. */
+export type Superseded =
+  | { readonly runId: string }
+  /** Without a run under that key: the thread's newest turn, or none. */
+  | { readonly key: string; readonly orNewest: boolean };
 
 /** The process that holds the lease of a run. */
 export interface Owner {

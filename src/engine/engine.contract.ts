@@ -19,6 +19,7 @@ import { testRetry } from "./contract/retry.contract.ts";
 import { testShared } from "./contract/shared.contract.ts";
 import { testSpending } from "./contract/spending.contract.ts";
 import { testStep } from "./contract/step.contract.ts";
+import { testSupersede } from "./contract/supersede.contract.ts";
 import { testThread } from "./contract/thread.contract.ts";
 
 export function testEngine({ name, open }: { readonly name: string; readonly open: OpenEngine }): void {
@@ -40,6 +41,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("retry", () => {
       testRetry(open);
+    });
+    describe("supersede", () => {
+      testSupersede(open);
     });
     describe("delegated runs", () => {
       testDelegate(open);

@@ -40,7 +40,9 @@ export interface Engine {
    * Rejects with OVERLOADED when `limits.queued` runs wait, THREAD_BUSY under strategy "reject"; a delegated run
    * never with OVERLOADED, but with RUN_NOT_FOUND when its parent is not there, and INVALID_REQUEST when its parent
    * is over or to be canceled, or when it is too deep (MAX_DELEGATION_DEPTH) or one too many (MAX_DELEGATED_RUNS).
-   * A repeat is answered before all that. THREAD_NOT_FOUND when `onlyOwnThread`, and the thread is another principal's;
+   * A repeat is answered before all that. RUN_NOT_FOUND when the run that it `supersedes` is not in the thread.
+   * What is superseded stays to be read, leaves what the model sees, and is canceled where it is under way.
+   * THREAD_NOT_FOUND when `onlyOwnThread`, and the thread is another principal's;
    * TOO_MANY_REQUESTS when `queuedAtMost` runs of its principal wait.
    * See `rules/enqueue.ts`.
    */
@@ -334,6 +336,8 @@ export interface Turn {
   readonly steps: number;
   /** Another run goes on from where it ended, with the same messages. */
   readonly retried?: boolean;
+  /** Another run answers in its place. */
+  readonly superseded?: boolean;
   readonly messages: readonly Message[];
   /** Its ledger, when it failed or was canceled: calls whose result is in no message. */
   readonly toolCalls: readonly ToolCall[];

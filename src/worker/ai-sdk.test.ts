@@ -91,6 +91,70 @@ test("a POST that is repeated makes one run", async () => {
   expect(body["runs"]).toHaveLength(1);
 });
 
+/** What of a thread is current, by its texts; what another turn took the place of is left out. */
+async function currentTexts({ client }: Cluster, threadId = "chat-1"): Promise<string[]> {
+  const { body } = await client.get(`/api/threads/${threadId}`);
+  const messages = body["messages"] as { content: string | { text?: string }[]; why?: string }[];
+  return messages
+    .filter(({ why }) => why !== "superseded")
+    .map(({ content }) => (typeof content === "string" ? content : content.map(({ text }) => text ?? "").join("")));
+}
+
+test("an answer that is asked for anew takes the place of the old one, in the thread and for the model", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster);
+  await chat.sendMessage({ text: '/sim text="first"' });
+  await chat.sendMessage({ text: '/sim text="second"' });
+  const before = chat.messages.length;
+
+  await chat.regenerate();
+
+  expect(chat.error).toBeUndefined();
+  expect(chat.messages).toHaveLength(before);
+  expect(await currentTexts(cluster)).toEqual(['/sim text="first"', "first", '/sim text="second"', "second"]);
+  const { body } = await cluster.client.get("/api/threads/chat-1");
+  expect((body["messages"] as { why?: string }[]).map(({ why }) => why)).toEqual([
+    undefined,
+    undefined,
+    "superseded",
+    "superseded",
+    undefined,
+    undefined,
+  ]);
+});
+
+test("an earlier answer that is asked for anew, and a message that is edited, drop all that came behind", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster);
+  for (const text of ["one", "two", "three"]) await chat.sendMessage({ text: `/sim text="${text}"` });
+  const [, answer] = chat.messages;
+
+  await chat.regenerate({ messageId: answer?.id ?? "" });
+  expect(await currentTexts(cluster)).toEqual(['/sim text="one"', "one"]);
+  expect(chat.messages).toHaveLength(2);
+
+  await chat.sendMessage({ text: '/sim text="more"' });
+  const [asked] = chat.messages;
+  await chat.sendMessage({ text: '/sim text="edited"', messageId: asked?.id ?? "" });
+  expect(chat.error).toBeUndefined();
+  expect(await currentTexts(cluster)).toEqual(['/sim text="edited"', "edited"]);
+  await chat.sendMessage({ text: '/sim text="edited-again"', messageId: asked?.id ?? "" });
+  expect(await currentTexts(cluster)).toEqual(['/sim text="edited-again"', "edited-again"]);
+});
+
+test("an answer that is under way is canceled when its question is edited", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster);
+  const sent = chat.sendMessage({ text: "/sim tokens=6000 rate=60" });
+  await begun(chat);
+  // Hangs up, and lets the run go on.
+  await chat.stop();
+  await sent;
+  await chat.sendMessage({ text: "Hello", messageId: chat.messages[0]?.id ?? "" });
+  const { body } = await cluster.client.get("/api/runs?thread_id=chat-1");
+  expect(body["runs"]).toMatchObject([{ status: "completed" }, { status: "canceled" }]);
+});
+
 test("what is under way in the chat can be canceled", async () => {
   await using cluster = await startCluster();
   const chat = chatOn(cluster);

@@ -4,6 +4,7 @@ import type { Chat } from "../api/chat.ts";
 import { invalid } from "../api/check.ts";
 import type { Part } from "../api/parts.ts";
 import type { Agent } from "../core/agent.ts";
+import type { Superseded } from "../core/run.ts";
 import { partOfUrl } from "./foreign-parts.ts";
 
 /** @param agent `?agent=`, where the client cannot add `agent_id` to the body. @throws AppError INVALID_REQUEST */
@@ -13,11 +14,30 @@ export function chatOf(ui: UiChat, agent: string | undefined, agents: ReadonlyMa
   return { ...ours, agent_id: agentId, thread_id: id, message: messageOf(newestOf(ui)) };
 }
 
-/** A fetch that is repeated after a lost connection sends the same message, with the same id: it makes one run. */
+/**
+ * A fetch that is repeated after a lost connection sends the same message, with the same id: it makes one run. A message
+ * that is edited, or answered anew, keeps its id and makes another one: null.
+ */
 export function idempotencyKeyOf(ui: UiChat): string | null {
+  return isNewTurn(ui) ? keyOf(ui) : null;
+}
+
+/**
+ * The turn whose place a message takes: `regenerate` asks for another answer, and `sendMessage` with a `messageId` edits
+ * a message. The client has dropped all behind it. A message that another client sent has no key of ours.
+ */
+export function supersededBy(ui: UiChat): Superseded | undefined {
+  if (isNewTurn(ui)) return undefined;
+  return { key: keyOf(ui) ?? "", orNewest: ui.trigger === "regenerate-message" };
+}
+
+function isNewTurn({ trigger, messageId }: UiChat): boolean {
+  return trigger === "submit-message" && (messageId === undefined || messageId === null);
+}
+
+function keyOf(ui: UiChat): string | null {
   const { id } = newestOf(ui);
-  const isNamed = ui.trigger === "submit-message" && id !== undefined && /^[\x21-\x7e]{1,100}$/.test(id);
-  return isNamed ? `ai-sdk:${ui.id}:${id}` : null;
+  return id !== undefined && /^[\x21-\x7e]{1,100}$/.test(id) ? `ai-sdk:${ui.id}:${id}` : null;
 }
 
 function newestOf({ message, messages }: UiChat): UiMessage {

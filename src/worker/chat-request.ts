@@ -35,6 +35,7 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
     parentRunId: null,
     ...said,
     ...(asked && { asked }),
+    ...(typeof chat.supersedes === "string" && { supersedes: { runId: chat.supersedes } }),
     strategy: chat.multitask_strategy ?? "enqueue",
     timeoutMs: chat.timeout_ms ?? null,
     metadata: chat.metadata ?? {},

@@ -11,6 +11,7 @@ import {
   type MultitaskStrategy,
   type NewRun,
   type Run,
+  type Superseded,
 } from "../../core/run.ts";
 
 /** A stored run, as far as a repeat of its request is concerned. */
@@ -75,6 +76,27 @@ export function assertOwnThread(request: NewRun, principal: string | undefined):
   if (!request.onlyOwnThread || principal === undefined || principal === request.principal) return;
   const shown = JSON.stringify(request.threadId);
   throw new AppError("THREAD_NOT_FOUND", `There is no thread ${shown} of yours; leave it out to begin a new one.`);
+}
+
+interface Placed {
+  readonly thread_id: string;
+}
+
+/**
+ * The first turn that a new run takes the place of.
+ * @param found the run of that id or key, and the newest of the thread that is not superseded
+ * @throws AppError RUN_NOT_FOUND, which says no more of a run of another thread than of none
+ */
+export function firstSuperseded<T extends Placed>(
+  supersedes: Superseded,
+  threadId: string,
+  found: { readonly named: T | undefined; readonly newest: () => T | undefined },
+): T | undefined {
+  const named = found.named?.thread_id === threadId ? found.named : undefined;
+  if (named) return named;
+  if ("key" in supersedes) return supersedes.orNewest ? found.newest() : undefined;
+  const shown = JSON.stringify(supersedes.runId);
+  throw new AppError("RUN_NOT_FOUND", `There is no run ${shown} in thread ${threadId} that could be superseded.`);
 }
 
 /** Whether lists show the thread for this run: not for a delegated or an ephemeral one, nor for a job. */

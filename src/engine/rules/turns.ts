@@ -19,6 +19,7 @@ export interface TurnRow extends Pick<RunRow, "id" | "agent_id" | "status" | "fi
   readonly at: number;
   readonly error_code: ErrorCode | null;
   readonly retried: 0 | 1;
+  readonly superseded: 0 | 1;
 }
 
 export interface ToolCallRow {
@@ -40,6 +41,7 @@ export function toTurns(rows: readonly TurnRow[], ledger: readonly ToolCallRow[]
 export interface FirstRow extends Pick<RunRow, "status" | "finish_reason" | "fence"> {
   readonly error_code: ErrorCode | null;
   readonly retried: 0 | 1;
+  readonly superseded: 0 | 1;
   readonly role: Message["role"];
   readonly content: string;
 }
@@ -62,13 +64,15 @@ function judgedOf(first: FirstRow | undefined): Judged | undefined {
 }
 
 /** The rule compares contents only with each other, so their JSON does. */
-function judged({ status, finish_reason, error_code, fence, retried, role, content }: FirstRow): Judged {
+function judged(row: FirstRow): Judged {
+  const { status, finish_reason, error_code, fence, retried, superseded, role, content } = row;
   return {
     status,
     finishReason: finish_reason,
     errorCode: error_code,
     attempts: fence,
     ...(retried === 1 && { retried: true }),
+    ...(superseded === 1 && { superseded: true }),
     messages: [{ role, content }],
   };
 }
@@ -94,6 +98,7 @@ function toTurn(rows: readonly TurnRow[], ledger: readonly ToolCallRow[]): Turn 
     attempts: run.fence,
     steps: run.steps,
     ...(run.retried === 1 && { retried: true }),
+    ...(run.superseded === 1 && { superseded: true }),
     messages: rows.map(toMessage),
     toolCalls: ledger.map(toToolCall),
   };

@@ -6,10 +6,15 @@ import type { Message, UnsentReason } from "../../core/message.ts";
 import type { Turn } from "../engine.ts";
 
 /** What of a turn decides. */
-export type Judged = Pick<Turn, "status" | "finishReason" | "errorCode" | "attempts" | "retried" | "messages">;
+export type Judged = Pick<
+  Turn,
+  "status" | "finishReason" | "errorCode" | "attempts" | "retried" | "superseded" | "messages"
+>;
 
 /** Why all of a turn stays out: the model would refuse the thread for ever, or act on what was taken back. */
-export function unsentTurn({ status, finishReason, errorCode, attempts, retried }: Judged): UnsentReason | undefined {
+export function unsentTurn(turn: Judged): UnsentReason | undefined {
+  const { status, finishReason, errorCode, attempts, retried, superseded } = turn;
+  if (superseded) return "superseded";
   if (retried) return "retried";
   if (status === "canceled" && attempts === 0) return "withdrawn";
   if (finishReason === "refusal") return "refused";

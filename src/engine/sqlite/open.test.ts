@@ -246,6 +246,7 @@ const UNDO = [
   "DROP INDEX removals_left; ALTER TABLE removals DROP COLUMN done",
   `DROP INDEX runs_unjoined; DROP INDEX runs_keyed; DROP INDEX threads_by_update; DROP INDEX removals_unhidden;
    ALTER TABLE events DROP COLUMN joined; ALTER TABLE runs DROP COLUMN joined; ALTER TABLE removals DROP COLUMN hidden`,
+  "ALTER TABLE runs DROP COLUMN superseded",
 ];
 
 function goBackTo(path: string, schema: number): void {

@@ -16,6 +16,8 @@ function repeatStatements(db: DatabaseSync) {
     byKey: db.prepare("SELECT * FROM runs WHERE principal = ? AND idempotency_key = ?"),
     retryOf: db.prepare("SELECT * FROM runs WHERE retry_of = ?"),
     markRetry: db.prepare("UPDATE runs SET retry_of = ? WHERE n = ? RETURNING *"),
+    newest: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND superseded = 0 ORDER BY n DESC LIMIT 1"),
+    supersede: db.prepare("UPDATE runs SET superseded = 1 WHERE thread_id = ? AND n >= ?"),
   };
 }
 

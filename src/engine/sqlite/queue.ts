@@ -4,13 +4,14 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
-import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run } from "../../core/run.ts";
+import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run, type Superseded } from "../../core/run.ts";
 import type { Claim, EngineLimits, Left } from "../engine.ts";
 import {
   assertAdmitted,
   assertMayDelegate,
   assertOwnShare,
   assertOwnThread,
+  firstSuperseded,
   interruptedBy,
   isListed,
   repeatOf,
@@ -54,8 +55,8 @@ export class Queue {
     assertOwnThread(request, thread?.principal);
     assertOwnShare(request, () => (this.#sql.countOwnQueued.get(request.principal) as { queued: number }).queued);
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
-    const underWay = (this.#sql.underWay.all(request.threadId) as { id: string }[]).map(({ id }) => id);
-    for (const id of interruptedBy(request.strategy, request.threadId, underWay)) this.#cancelFamily(id);
+    const current = this.#supersede(request);
+    for (const id of interruptedBy(request.strategy, request.threadId, current)) this.#cancelFamily(id);
     const row = this.#insert(request);
     const run = toRun(row);
     this.#journal.appendMessages(row, [
@@ -64,6 +65,22 @@ export class Queue {
     ]);
     this.#journal.appendEvents(row, queuedEvents(run, ahead));
     return { run, created: true };
+  }
+
+  /** @returns the runs of the thread that are under way and are not superseded, the oldest first */
+  #supersede({ supersedes, threadId, principal }: NewRun): string[] {
+    const underWay = this.#sql.underWay.all(threadId) as { id: string; n: number }[];
+    const first = supersedes && this.#firstSuperseded(supersedes, threadId, principal);
+    if (!first) return underWay.map(({ id }) => id);
+    for (const { id, n } of underWay) if (n >= first.n) this.#cancelFamily(id);
+    this.#sql.supersede.run(threadId, first.n);
+    return underWay.filter(({ n }) => n < first.n).map(({ id }) => id);
+  }
+
+  #firstSuperseded(by: Superseded, threadId: string, principal: string): RunRow | undefined {
+    const named = "key" in by ? this.#sql.byKey.get(principal, by.key) : this.#sql.byId.get(by.runId);
+    const newest = () => this.#sql.newest.get(threadId) as RunRow | undefined;
+    return firstSuperseded(by, threadId, { named: named as RunRow | undefined, newest });
   }
 
   cancel(runId: string): Run | undefined {

@@ -232,7 +232,7 @@ function threadStatements(db: DatabaseSync) {
     // The first message of the run before, if that failed: a person may have sent it again.
     failedBefore: db.prepare(
       "SELECT r.status, r.finish_reason, r.error ->> 'code' AS error_code, r.fence, m.role, m.content, " +
-        "EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried FROM runs r " +
+        "EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried, r.superseded FROM runs r " +
         "JOIN messages m ON m.run_n = r.n AND m.idx = 0 WHERE r.status = 'failed' AND r.n = " +
         "(SELECT n FROM runs WHERE thread_id = ? AND n < ? ORDER BY n DESC LIMIT 1)",
     ),

@@ -256,6 +256,8 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE removals ADD COLUMN hidden INTEGER NOT NULL DEFAULT 1;
   CREATE INDEX removals_unhidden ON removals (n) WHERE hidden = 0;
   `,
+  // 19: turns that another one took the place of
+  "ALTER TABLE runs ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0",
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

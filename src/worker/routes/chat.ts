@@ -1,10 +1,10 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
 import { RESUME_UI_CHAT, STOP_UI_CHAT, type UiChat } from "../../api/ai-sdk.ts";
 import { BEGIN_CHAT, type Chat, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts";
-import { isOver, type Run } from "../../core/run.ts";
+import { isOver, type NewRun, type Run } from "../../core/run.ts";
 import { AiSdkStream } from "../../protocols/ai-sdk-stream.ts";
 import type { StreamEncoder } from "../../protocols/encoder.ts";
-import { chatOf, idempotencyKeyOf } from "../ai-sdk.ts";
+import { chatOf, idempotencyKeyOf, supersededBy } from "../ai-sdk.ts";
 import type { AppRouter } from "../app.ts";
 import { newRunOf } from "../chat-request.ts";
 import type { OwnDeps } from "../context.ts";
@@ -14,7 +14,7 @@ import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
 
 /** All three forms take the same request; `POST /api/chat` takes that of the AI SDK too. */
-type AskedChat = Pick<Asked<typeof BEGIN_CHAT>, "body" | "given" | "headers">;
+type AskedChat = Pick<Asked<typeof BEGIN_CHAT>, "body" | "given" | "headers"> & Pick<NewRun, "supersedes">;
 
 /** The run that a request made, or had made before, and what to do when the client hangs up. */
 interface Started {
@@ -66,20 +66,22 @@ export function chatRoutes(router: AppRouter): void {
 /** The request of the AI SDK in our words. */
 function askedByUi(ui: UiChat, { query, given, headers }: Asked<typeof POST_CHAT>, { agents }: OwnDeps): AskedChat {
   const key = idempotencyKeyOf(ui);
+  const supersedes = supersededBy(ui);
   return {
     body: chatOf(ui, query.agent, agents),
     // All that was said before is sent again each time, so only the new message tells a repeat.
     given: { ...given, messages: (ui.messages ?? []).slice(-1) },
     headers: key === null ? headers : { ...headers, "idempotency-key": key },
+    ...(supersedes && { supersedes }),
   };
 }
 
-async function enqueue({ body, given, headers }: AskedChat, ctx: Context, deps: OwnDeps): Promise<Started> {
+async function enqueue({ body, given, headers, supersedes }: AskedChat, ctx: Context, deps: OwnDeps): Promise<Started> {
   const { engine, agents, log } = deps;
   const idempotencyKey = headers["idempotency-key"] ?? null;
   const principal = ctx.state.principal.id;
   const asked = await newRunOf(body, { agents, principal, idempotencyKey, given, files: engine.files });
-  const { run, created } = await engine.enqueue(asked);
+  const { run, created } = await engine.enqueue(supersedes ? { ...asked, supersedes } : asked);
   if (!created) ctx.set("Idempotent-Replayed", "true");
   const cancel = () => {
     engine.cancel(run.run_id).catch((error: unknown) => log.error({ err: error, run_id: run.run_id }, "cancel failed"));

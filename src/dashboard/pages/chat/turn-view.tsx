@@ -32,6 +32,7 @@ const UNSENT: Record<UnsentReason, string> = {
   too_large: "Not sent again: it is too large for the model.",
   repeated: "Not sent: the message before it is the same.",
   retried: "Not sent again: a retry of its run goes on with it.",
+  superseded: "Not sent again: a later message took its place.",
 };
 
 export function TurnView(props: Props) {

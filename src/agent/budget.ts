@@ -15,7 +15,6 @@ import { sleep } from "./sleep.ts";
 
 /** Calls under way may have reserved the rest of a budget: `reserve` is tried again this often. */
 const ASK_AGAIN_MS = 500;
-const CHARACTERS_A_TOKEN = 4;
 
 export interface BudgetOptions {
   readonly run: Run;
@@ -26,14 +25,18 @@ export interface BudgetOptions {
   readonly journal: RunJournal;
 }
 
-/** Resolves when a call may be made: undefined, or one sentence when nothing is left. Rejects with the signal's reason. */
-export type AskBudget = (messages: readonly unknown[], signal: AbortSignal) => Promise<string | undefined>;
+/**
+ * Resolves when a call may be made: undefined, or one sentence when nothing is left. Rejects with the signal's reason.
+ * @param inputTokens of the call, estimated; asked only where there is a budget
+ */
+export type AskBudget = (inputTokens: () => number, signal: AbortSignal) => Promise<string | undefined>;
 
 export function budgetOf(options: BudgetOptions): AskBudget {
   const { agent, parking } = options;
   if (!agent.budget) return () => Promise.resolve(undefined);
-  return async (messages, signal) => {
-    const ask = () => outlastTrouble(() => reserve(options, messages), signal);
+  return async (inputTokens, signal) => {
+    const input = inputTokens();
+    const ask = () => outlastTrouble(() => reserve(options, input), signal);
     let verdict = await ask();
     if (verdict.is === "reserved") verdict = await parking.call(() => parking.wait(settled(verdict, ask, signal)));
     return verdict.is === "met" ? sentence(agent.agentId, verdict) : undefined;
@@ -55,8 +58,7 @@ export function budgetOf(options: BudgetOptions): AskBudget {
   }
 }
 
-function reserve({ run, fence, agent, engine }: BudgetOptions, messages: readonly unknown[]): Promise<Verdict> {
-  const input = Math.ceil(JSON.stringify(messages).length / CHARACTERS_A_TOKEN);
+function reserve({ run, fence, agent, engine }: BudgetOptions, input: number): Promise<Verdict> {
   const usage = {
     input_tokens: input,
     output_tokens: agent.maxTokens,

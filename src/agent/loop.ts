@@ -91,7 +91,7 @@ class Loop {
     const uses = last ? toolUsesOf(last) : [];
     this.#limit ??= this.#limitMet(Math.max(1, uses.length));
     if (uses.length > 0) return this.#toolStep(uses);
-    const usedUp = await this.#options.askBudget(this.#conversation.own, this.#options.signal);
+    const usedUp = await this.#options.askBudget(() => this.#tokens(), this.#options.signal);
     if (usedUp) return this.#overBudget(usedUp);
     return this.#limit ? this.#lastWord(this.#limit) : this.#modelStep();
   }
@@ -157,6 +157,13 @@ class Loop {
     await this.#keep(message, [{ type: "STEP_FINISHED", stepName: MODEL_STEP }]);
     await this.#keep({ role: "user", content: [], note: misfit(checked.reason) });
     return undefined;
+  }
+
+  /** Of the next request, about. */
+  #tokens(): number {
+    const { tools, agent, asked } = this.#options;
+    const beside = charactersOf([agent.system ?? "", askedInWords(asked), describeTools(tools)]);
+    return this.#conversation.tokens(tools.size > 0, beside);
   }
 
   async #ask(mayCallTools: boolean): Promise<Answer> {

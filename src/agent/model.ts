@@ -15,6 +15,7 @@ import { readEvents } from "./event-stream.ts";
 import { BrokenAnswer, modelFailure, type ModelFailure } from "./model-error.ts";
 import { StreamedResponse } from "./model-http.ts";
 import type { ModelMeter } from "./model-meter.ts";
+import { charactersOf } from "./history/compaction.ts";
 import type { Parking } from "./parking.ts";
 import { sleep } from "./sleep.ts";
 
@@ -116,7 +117,8 @@ async function takeTurn({ governor, rank, params, parking, attempts, meter, sign
   let toldMs = 0;
   const entering = governor.enter({
     rank,
-    tokens: () => Math.ceil(JSON.stringify(params).length / CHARACTERS_A_TOKEN),
+    // The bytes of a picture are not what it costs.
+    tokens: () => Math.ceil(charactersOf(params) / CHARACTERS_A_TOKEN),
     signal,
     onWait: ({ reason, etaMs }) => {
       const until = Date.now() + etaMs;

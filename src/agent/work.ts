@@ -4,9 +4,11 @@
  */
 import type Anthropic from "@anthropic-ai/sdk";
 import type { Agent } from "../core/agent.ts";
+import type { Asked } from "../core/asked.ts";
 import { headersOf } from "../core/api-options.ts";
 import { AppError, hasCode } from "../core/errors.ts";
 import { jobToolOf } from "../core/job-id.ts";
+import type { Run } from "../core/run.ts";
 import type { Bill, Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import { Interrupted } from "./abort-reason.ts";
@@ -19,7 +21,7 @@ import { ModelChoice } from "./model-choice.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Patience } from "./model.ts";
 import type { Parking } from "./parking.ts";
-import { RANKS } from "./governor/allowance.ts";
+import { RANKS, type Rank } from "./governor/allowance.ts";
 import type { Governors } from "./governor/governors.ts";
 import { liveTools } from "./mcp/live-tools.ts";
 import type { ManagedServers } from "./mcp/servers.ts";
@@ -110,12 +112,12 @@ async function runWithinTime(
   const agent = agents.get(run.agent_id);
   if (!agent) throw new AppError("AGENT_NOT_FOUND", `Agent ${run.agent_id} is no longer in config/agents.ts.`);
   const tools = toolsOf(agent, deps.tools);
-  if (agent.delegates.length > 0) tools.set(DELEGATE, delegateTool({ agent, agents, engine, journal, parking }));
+  if (agent.delegates.length > 0) tools.set(DELEGATE, delegateTool({ agent, agents, engine, journal, parking, asked }));
   using time = new RunTime({ run, spentMs }, agent, abort);
   const { signal } = abort;
   const choice = new ModelChoice(agent, (name) => governors.of(name));
   const { governor } = choice;
-  const rank = run.parent_run_id === null ? RANKS.interactive : RANKS.delegated;
+  const rank = rankOf(run, asked);
   const refreshTools = liveTools(tools, agent.mcp, deps.mcp);
   // The first step may be a tool's: of a run that was taken over.
   await refreshTools(signal);
@@ -127,6 +129,12 @@ async function runWithinTime(
   const askBudget = budgetOf({ run, fence, agent: prepared, engine, parking, journal });
   const parts = { run, agent: prepared, engine, askBudget, tools, refreshTools, parking, takeTurn, model, journal };
   return await runLoop({ ...parts, choice, asked, caching, log, signal, late });
+}
+
+/** What a background run delegates is no more urgent than itself. */
+function rankOf({ parent_run_id: parent }: Run, { background }: Asked): Rank {
+  if (background) return RANKS.background;
+  return parent === null ? RANKS.interactive : RANKS.delegated;
 }
 
 function billOf(agent: Agent | undefined): Bill | undefined {

@@ -49,6 +49,15 @@ const STORED_RUN = z.object({
 
 export const RUN = STORED_RUN.extend({
   duration_ms: z.int().nullable().describe("From its first claim to its end; null before."),
+  waiting: z
+    .object({
+      reason: z.string(),
+      until: EPOCH_MS.nullable().describe("About when it goes on, where that can be told."),
+    })
+    .exactOptional()
+    .describe(
+      "Of one run that is asked for, while it is parked: for its model's limits, or for runs that it delegated.",
+    ),
 }).meta({ id: "Run" });
 
 const EVENT = z.looseObject({ seq: z.int(), type: z.string(), timestamp: EPOCH_MS });

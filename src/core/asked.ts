@@ -17,6 +17,8 @@ export interface Asked {
   readonly instructions?: string;
   /** What the reply has to be. */
   readonly response_format?: ResponseFormat;
+  /** Nobody waits for it: its model calls go behind those of others where the model limits them. */
+  readonly background?: true;
 }
 
 /** A client's regular expression would run against the model's text, and a bad one for ever. */

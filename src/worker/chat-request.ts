@@ -17,16 +17,18 @@ interface ChatOptions {
   readonly given: object;
   /** The files of the principal. */
   readonly files: Files;
+  /** The client does not wait for the reply. */
+  readonly isBackground?: boolean;
 }
 
 /** @throws AppError AGENT_NOT_FOUND, CONTEXT_TOO_LARGE, and what `saidBy` throws */
 export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun> {
-  const { agents, principal, idempotencyKey, given, files } = options;
+  const { agents, principal, idempotencyKey, given, files, isBackground } = options;
   const agent = agents.get(chat.agent_id);
   if (!agent) throw unknownAgent(chat.agent_id, agents);
   const said = await saidBy(chat.message, { files, principal });
   assertFits(said.message, agent);
-  const asked = askedBy(chat, agent);
+  const asked = { ...askedBy(chat, agent), ...(isBackground && { background: true as const }) };
   return {
     runId: chat.run_id ?? newId("run"),
     runIdChosen: typeof chat.run_id === "string",
@@ -34,7 +36,7 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
     agentId: chat.agent_id,
     parentRunId: null,
     ...said,
-    ...(asked && { asked }),
+    ...(Object.keys(asked).length > 0 && { asked }),
     ...(typeof chat.supersedes === "string" && { supersedes: { runId: chat.supersedes } }),
     strategy: chat.multitask_strategy ?? "enqueue",
     timeoutMs: chat.timeout_ms ?? null,

@@ -328,3 +328,21 @@ function holdEnqueue(engine: Engine, onStored: () => void, release: Promise<void
   };
   return engine;
 }
+
+test.each([
+  ["/api/chat/async", {}, true],
+  ["/api/chat", { Prefer: "respond-async" }, true],
+  ["/api/chat", { Prefer: "respond-async, wait=0" }, undefined],
+] as const)("a run that POST %s with %j makes is one of the background: %s", async (path, headers, background) => {
+  await using cluster = await startCluster({ runner: false });
+  const body = { agent_id: "assistant", message: "hello" };
+  const response = await cluster.client.fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+  expect(response.status).toBe(202);
+  const owner = { machine: "m", boot: "b", process: "p" };
+  const [claim] = await cluster.engine.claim({ owner, limit: 1, leaseMs: 10_000 });
+  expect(claim?.asked.background).toBe(background);
+});

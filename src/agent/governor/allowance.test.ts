@@ -1,18 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  ask,
-  etaMs,
-  failed,
-  heard,
-  isOpen,
-  isTroubled,
-  limited,
-  NEW,
-  succeeded,
-  used,
-  type Allowance,
-} from "./allowance.ts";
+import { isTroubled, NEW, type Allowance } from "./allowance.ts";
+import { ask, etaMs, isOpen } from "./asking.ts";
+import { failed, heard, limited, succeeded, used } from "./outcomes.ts";
 
 const NOW = 1_000_000;
 const call = { rank: 0, tokens: 100 };

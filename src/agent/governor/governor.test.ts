@@ -5,7 +5,8 @@ import type { Engine } from "../../engine/engine.ts";
 import { startCluster } from "../../testing/cluster.ts";
 import { problemsOf } from "../../testing/journal.ts";
 import { sharedTexts } from "../../testing/shared-texts.ts";
-import { RANKS, type Rank, type Told } from "./allowance.ts";
+import { RANKS, type Rank } from "./allowance.ts";
+import type { Told } from "./outcomes.ts";
 import { Governor, type Turn } from "./governor.ts";
 
 const { signal: NEVER } = new AbortController();
@@ -130,4 +131,41 @@ test("60 runs against a model that allows few make no more requests than runs, a
   });
   const { body } = await cluster.client.get("/api/activities?type=run.parked");
   expect((body["activities"] as unknown[]).length).toBe(waits.length);
+});
+
+test("a chat that somebody waits for overtakes those in the background, and what they delegate", async () => {
+  await using cluster = await startCluster({
+    agents: defineAgents({
+      assistant: { model: "m" },
+      lead: { model: "m", delegates: ["assistant"] },
+    }),
+    limit: { requestsPerMinute: 120, burst: 5 },
+  });
+  const { client, engine } = cluster;
+  const task = `/sim tool=delegate input={"agent_id":"assistant","message":"/sim tokens=2"}`;
+  for (const message of [task, ...Array.from({ length: 30 }, () => "/sim tokens=2")])
+    await client.begin(message, { agent_id: message === task ? "lead" : "assistant" });
+
+  expect((await client.chat("/sim tokens=2", { agent_id: "assistant" })).status).toBe(200);
+
+  const { items } = await engine.runs({ limit: 100 });
+  // At two a second, behind 30 others: most of those still wait.
+  expect(items.filter(({ status }) => status !== "completed").length).toBeGreaterThan(20);
+});
+
+test("a run that waits for its model says so, why, and about until when", async () => {
+  await using cluster = await startCluster({
+    agents: defineAgents({ assistant: { model: "m" } }),
+    limit: { requestsPerMinute: 6, burst: 4 },
+  });
+  const { client } = cluster;
+  await Promise.all(Array.from({ length: 4 }, () => client.chat("/sim tokens=2")));
+  const runId = await client.begin("/sim tokens=2");
+
+  await expect
+    .poll(async () => (await client.get(`/api/runs/${runId}`)).body["waiting"], { timeout: 10_000 })
+    .toEqual({ reason: expect.stringContaining("6 requests a minute"), until: expect.any(Number) });
+
+  expect((await client.post(`/api/runs/${runId}/cancel`)).status).toBeLessThan(300);
+  await expect.poll(async () => (await client.get(`/api/runs/${runId}`)).body).not.toHaveProperty("waiting");
 });

@@ -1,28 +1,14 @@
 /**
  * The one way to a model, for all runs of all agent processes: it lets calls through as the model allows them, interactive
  * runs first, and holds them while the model is in trouble. What the processes have to agree on is one shared text in the
- * engine (`allowance.ts` has its rules); the calls of this process wait here. Made by `governors.ts`, asked by `model.ts`.
+ * engine (`allowance.ts`); the calls of this process wait here. Made by `governors.ts`, asked by `model.ts`.
  * A model that limits nothing costs no write, and a read every REFRESH_MS while it is called.
  */
 import type { Engine } from "../../engine/engine.ts";
 import type { Log } from "../../observe/log.ts";
-import {
-  ask,
-  etaMs,
-  failed,
-  heard,
-  isOpen,
-  isTroubled,
-  left,
-  limited,
-  NEW,
-  RANKS,
-  succeeded,
-  used,
-  type Allowance,
-  type Rank,
-  type Told,
-} from "./allowance.ts";
+import { isTroubled, NEW, RANKS, type Allowance, type Rank } from "./allowance.ts";
+import { ask, etaMs, isOpen } from "./asking.ts";
+import { failed, heard, left, limited, succeeded, used, type Told } from "./outcomes.ts";
 
 /** What another process has learned is seen this much later at most, while nothing is limited. */
 const REFRESH_MS = 1_000;

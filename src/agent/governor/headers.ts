@@ -1,5 +1,6 @@
 /** Reads what the Messages API says of our limits in the headers of an answer: `anthropic-ratelimit-*`. */
-import { KINDS, type Kind, type Told } from "./allowance.ts";
+import { KINDS, type Kind } from "./allowance.ts";
+import type { Told } from "./outcomes.ts";
 
 const NAMES: Readonly<Record<Kind, string>> = { requests: "requests", input: "input-tokens", output: "output-tokens" };
 

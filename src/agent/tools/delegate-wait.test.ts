@@ -28,7 +28,7 @@ async function delegated(engine: Engine, seenBy = engine) {
   onTestFinished(() => journal.stop());
   const agent = agents.get("lead");
   if (!agent) throw new Error("no lead");
-  const tool = delegateTool({ agent, agents, engine: seenBy, journal, parking: new Parking(() => {}) });
+  const tool = delegateTool({ agent, agents, engine: seenBy, journal, parking: new Parking(() => {}), asked: {} });
   const context = callContext({ signal, runId, threadId: parent.run.thread_id });
   const reply = tool.invoke({ agent_id: "helper", message: "hello" }, context);
   const child = await vi.waitUntil(() => claimNext(engine).catch(() => undefined));

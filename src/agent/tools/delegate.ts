@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Agent } from "../../core/agent.ts";
+import type { Asked } from "../../core/asked.ts";
 import { AppError } from "../../core/errors.ts";
 import { customEvent, isTerminal } from "../../core/event.ts";
 import { isOver, type FinishReason, type NewRun, type Run } from "../../core/run.ts";
@@ -27,6 +28,8 @@ export interface DelegateOptions {
   readonly engine: Engine;
   readonly journal: RunJournal;
   readonly parking: Parking;
+  /** Of the run that delegates. */
+  readonly asked: Asked;
 }
 
 /** More are refused with a sentence: each is a run, and one client's run may lead to MAX_DELEGATED_RUNS. */
@@ -118,7 +121,7 @@ interface Beginning {
 /** When this run ends before the child, the engine cancels the child in the same transaction. @returns the child's id */
 async function begin(task: Task, { context, key, options }: Beginning): Promise<string> {
   const { signal, toolCallId } = context;
-  const { run } = await outlastTrouble(() => options.engine.enqueue(childOf(task, context, key)), signal);
+  const { run } = await outlastTrouble(() => options.engine.enqueue(childOf(task, context, { key, options })), signal);
   // Ended while the child was being stored: this run's journal is closed.
   signal.throwIfAborted();
   const value = { tool_call_id: toolCallId, run_id: run.run_id, agent_id: task.agent_id };
@@ -129,7 +132,7 @@ async function begin(task: Task, { context, key, options }: Beginning): Promise<
 function childOf(
   { agent_id: agentId, message }: Task,
   { runId, metadata }: ToolContext,
-  key: readonly string[],
+  { key, options: { asked } }: Omit<Beginning, "context">,
 ): NewRun {
   const id = digestOf(key).slice(0, 20);
   return {
@@ -140,6 +143,7 @@ function childOf(
     agentId,
     parentRunId: runId,
     message,
+    ...(asked.background && { asked: { background: true } }),
     strategy: "enqueue",
     timeoutMs: null,
     metadata,

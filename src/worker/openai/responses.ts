@@ -55,6 +55,7 @@ async function enqueue(body: ResponseRequest, principal: string, deps: OwnDeps):
     principal,
     threadId: previous?.thread_id,
     ephemeral: store === false && !previous,
+    isBackground: background === true,
     metadata: {
       ...metadata,
       ...(previousId && { [OURS.previous]: previousId }),

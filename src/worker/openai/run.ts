@@ -33,10 +33,15 @@ export interface AskedRun extends Conversation {
   /** The client keeps the conversation: nothing stays here. */
   readonly ephemeral: boolean;
   readonly metadata: Record<string, unknown>;
+  /** The client does not wait for the answer. */
+  readonly isBackground?: boolean;
 }
 
 /** Pictures become files of the principal's. @throws AppError INVALID_REQUEST, FILES_FULL */
-export async function newRunOf({ threadId, before, message, ...asked }: AskedRun, files: Files): Promise<NewRun> {
+export async function newRunOf(
+  { threadId, before, message, isBackground, ...asked }: AskedRun,
+  files: Files,
+): Promise<NewRun> {
   const sender = { files, principal: asked.principal };
   return {
     ...asked,
@@ -47,6 +52,7 @@ export async function newRunOf({ threadId, before, message, ...asked }: AskedRun
     parentRunId: null,
     // A thread that is kept here has what was said before.
     before: threadId === undefined ? await storedMessages(before, sender) : [],
+    ...(isBackground && { asked: { background: true } }),
     strategy: "enqueue",
     timeoutMs: null,
     idempotencyKey: null,

@@ -14,7 +14,8 @@ import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
 
 /** All three forms take the same request; `POST /api/chat` takes that of the AI SDK too. */
-type AskedChat = Pick<Asked<typeof BEGIN_CHAT>, "body" | "given" | "headers"> & Pick<NewRun, "supersedes">;
+type AskedChat = Pick<Asked<typeof BEGIN_CHAT>, "body" | "given" | "headers"> &
+  Pick<NewRun, "supersedes"> & { readonly isBackground?: boolean };
 
 /** The run that a request made, or had made before, and what to do when the client hangs up. */
 interface Started {
@@ -31,18 +32,19 @@ export function chatRoutes(router: AppRouter): void {
       const started = await enqueue(askedByUi(asked.foreign, asked, deps), ctx, deps);
       return stream(ctx, deps, { ...started, encoder: new AiSdkStream() });
     }
-    const chat = await enqueue(asked, ctx, deps);
-    if (ctx.accepts("json", "text/event-stream") === "text/event-stream") return stream(ctx, deps, chat);
+    const isStream = ctx.accepts("json", "text/event-stream") === "text/event-stream";
     const waitS = waitOf(asked);
-    if (waitS !== undefined) return reply(ctx, deps, { ...chat, waitS });
-    if (prefersAsync(asked)) return accepted(deps, chat.run, "respond-async");
-    return reply(ctx, deps, chat);
+    const isBackground = !isStream && waitS === undefined && prefersAsync(asked);
+    const chat = await enqueue({ ...asked, isBackground }, ctx, deps);
+    if (isStream) return stream(ctx, deps, chat);
+    if (isBackground) return accepted(deps, chat.run, "respond-async");
+    return reply(ctx, deps, { ...chat, ...(waitS !== undefined && { waitS }) });
   });
 
   serve(router, STREAM_CHAT, async (asked, ctx, deps) => stream(ctx, deps, await enqueue(asked, ctx, deps)));
 
   serve(router, BEGIN_CHAT, async (asked, ctx, deps) => {
-    const { run } = await enqueue(asked, ctx, deps);
+    const { run } = await enqueue({ ...asked, isBackground: true }, ctx, deps);
     return accepted(deps, run, prefersAsync(asked) ? "respond-async" : undefined);
   });
 
@@ -76,11 +78,16 @@ function askedByUi(ui: UiChat, { query, given, headers }: Asked<typeof POST_CHAT
   };
 }
 
-async function enqueue({ body, given, headers, supersedes }: AskedChat, ctx: Context, deps: OwnDeps): Promise<Started> {
+async function enqueue(
+  { body, given, headers, supersedes, isBackground = false }: AskedChat,
+  ctx: Context,
+  deps: OwnDeps,
+): Promise<Started> {
   const { engine, agents, log } = deps;
   const idempotencyKey = headers["idempotency-key"] ?? null;
   const principal = ctx.state.principal.id;
-  const asked = await newRunOf(body, { agents, principal, idempotencyKey, given, files: engine.files });
+  const { files } = engine;
+  const asked = await newRunOf(body, { agents, principal, idempotencyKey, given, files, isBackground });
   const { run, created } = await engine.enqueue(supersedes ? { ...asked, supersedes } : asked);
   if (!created) ctx.set("Idempotent-Replayed", "true");
   const cancel = () => {

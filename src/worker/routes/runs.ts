@@ -11,7 +11,7 @@ import type { OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { assertResumable } from "../position.ts";
 import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
-import { findRun, showRun } from "../show-run.ts";
+import { findRun, showRun, waitingOf } from "../show-run.ts";
 import { delegatedUpTo } from "../with-subagents.ts";
 
 export function runRoutes(router: AppRouter): void {
@@ -20,9 +20,11 @@ export function runRoutes(router: AppRouter): void {
     return answer(200, { runs: items.map(showRun), next });
   });
 
-  serve(router, SHOW_RUN, async ({ params }, _ctx, { engine }) =>
-    answer(200, showRun(await findRun(engine, params.run_id))),
-  );
+  serve(router, SHOW_RUN, async ({ params }, _ctx, { engine }) => {
+    const run = await findRun(engine, params.run_id);
+    const waiting = await waitingOf(run, engine);
+    return answer(200, { ...showRun(run), ...(waiting && { waiting }) });
+  });
 
   serve(router, READ_EVENTS, async (asked, ctx, deps) => {
     const { engine } = deps;

@@ -24,6 +24,7 @@ import { responsive } from "./responsive.ts";
 import { slow } from "./slow.ts";
 import { startup } from "./startup.ts";
 import { stream } from "./stream.ts";
+import { threads } from "./threads.ts";
 import { tools } from "./tools.ts";
 import { tune } from "./tune.ts";
 
@@ -38,6 +39,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   slow,
   reconnect,
   "front ends": frontEnds,
+  threads,
   tools,
   hold,
   recovery,

@@ -1,4 +1,4 @@
-/** The one agent of the bench: no limit of its own stands between the load and the server. */
+/** The agents of the bench. No limit of `bench` itself stands between the load and the server. */
 import { defineAgents } from "evenkeel";
 
 export const agents = defineAgents({
@@ -9,5 +9,11 @@ export const agents = defineAgents({
     tools: ["spin", "blob", "echo", "entry", "outside"],
     limits: { maxSteps: 1_000_000 },
     context: { tokens: 1_000_000 },
+  },
+  stepper: {
+    model: "simulated-model",
+    description: "Is stopped after 20 steps.",
+    tools: ["blob"],
+    limits: { maxSteps: 20 },
   },
 });

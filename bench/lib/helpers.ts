@@ -4,6 +4,7 @@ import type { CannonJob, CannonResult } from "../clients/cannon.ts";
 import type { PaceJob, PaceResult } from "../clients/pace.ts";
 import type { PostsJob, PostsResult } from "../clients/posts.ts";
 import type { MutesJob, OpenMutes } from "../clients/mutes.ts";
+import type { ToModelJob, ToModelResult } from "../clients/to-model.ts";
 import type { ToolCallsJob, ToolCallsResult } from "../clients/tool-calls.ts";
 import type { UseChatJob, UseChatResult } from "../clients/use-chat.ts";
 import type { OpenStreams, StreamCounts, StreamsJob } from "../clients/streams.ts";
@@ -61,6 +62,16 @@ export class ToolCalls extends Helper {
   }
 
   run(job: ToolCallsJob): Promise<ToolCallsResult> {
+    return this.ask(job);
+  }
+}
+
+export class ToModel extends Helper {
+  constructor(processes: Processes) {
+    super(processes, new URL("../clients/to-model.ts", import.meta.url));
+  }
+
+  run(job: ToModelJob): Promise<ToModelResult> {
     return this.ask(job);
   }
 }

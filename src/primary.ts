@@ -69,11 +69,10 @@ interface Start {
 
 /** Refers to the lock for as long as the server runs: garbage collection of the lock would release it. */
 async function serve({ settings, surroundings, log, lock }: Start): Promise<void> {
-  const { dataDir, durability, maxQueued } = settings;
-  const storage = { dataDir, durability, limits: { queued: maxQueued } };
+  const { dataDir, durability, maxQueued, database, machine, boot } = settings;
+  const storage = { dataDir, durability, database, machine, boot, limits: { queued: maxQueued } };
   const engine = await openEngine(storage);
   const lastActivity = await engine.lastActivity();
-  const { machine, boot } = settings;
   // Earlier lives of this server are over: it holds the storage's lock.
   const released = await engine.release({ machine, exceptBoot: boot }, "gone");
   if (released > 0) log.info({ runs: released }, "unfinished runs are resumed");

@@ -148,6 +148,16 @@ export class SettingsReader {
     return { url: url.href.replace(/(?<!\/)\/+$/, ""), authorization };
   }
 
+  /** The URL of a Postgres database, "" when it is unset. May contain a password: a message never repeats it. */
+  database(name: string): string {
+    const value = this.#secretValue(name);
+    if (value === "" || /^postgres(ql)?:$/.test(URL.parse(value)?.protocol ?? "")) return value;
+    this.problems.push(
+      `Expected \`${name}\` to be a URL such as "postgres://user:password@host:5432/database", got ${JSON.stringify(hideUserInfo(value))}.`,
+    );
+    return "";
+  }
+
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as far as they are set. Everybody's variables: a tool may be given them too. */
   proxy(): Record<string, string> {
     const proxy: Record<string, string> = {};

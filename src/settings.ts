@@ -2,9 +2,10 @@
  * The primary turns the environment (and `.env`) into one checked `Settings` and hands that to its children over their
  * channel, so that no two processes ever disagree about a default. Pure: `environment.ts` reads `process.env`.
  */
-import { networkInterfaces } from "node:os";
+import { hostname, networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import { newId } from "./core/id.ts";
+import type { DatabaseSettings } from "./engine/open.ts";
 import type { Retention } from "./core/retention.ts";
 import { isPassedOn, type Env } from "./environment.ts";
 import { availableCores } from "./process/cores.ts";
@@ -35,6 +36,8 @@ export interface Settings {
   readonly machine: string;
   readonly boot: string;
   readonly dataDir: string;
+  /** Postgres, for any number of machines; null: a file in `dataDir`. */
+  readonly database: DatabaseSettings | null;
   readonly configDir: string;
   readonly durability: "normal" | "full";
   readonly retention: Retention;
@@ -105,6 +108,7 @@ function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Setting
   const reload = read.flag("RELOAD", dev);
   const cores = availableCores();
   const workerBounds = read.processes("WORKERS", { fallback: 4, max: 256, cores });
+  const database = readDatabase(read);
   const agentBounds = read.processes("AGENTS", { fallback: 2, max: 256, cores });
   return {
     mode,
@@ -119,8 +123,8 @@ function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Setting
     agentConcurrency: read.count("AGENT_CONCURRENCY", { fallback: 100, max: 100_000 }),
     maxQueued: read.count("MAX_QUEUED", { fallback: 10_000, max: 10_000_000 }),
     apiKeys: read.apiKeys("API_KEYS"),
-    // One server holds the lock of its DATA_DIR, so that it needs no other name there.
-    machine: "local",
+    machine: database ? machineName() : "local",
+    database,
     boot: newId("boot"),
     dataDir: resolve(read.text("DATA_DIR", "./data")),
     configDir: resolve(read.text("CONFIG_DIR", join(project, "config"))),
@@ -144,6 +148,21 @@ function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Setting
     modelWordlessMs: read.count("MODEL_WORDLESS_MS", { fallback: 300_000, min: 100, max: MAX_PATIENCE_MS }),
     simContextTokens: read.count("SIM_CONTEXT_TOKENS", { fallback: 200_000, max: 100_000_000 }),
   };
+}
+
+function readDatabase(read: SettingsReader): DatabaseSettings | null {
+  const url = read.database("DATABASE_URL");
+  const listenUrl = read.database("DATABASE_LISTEN_URL");
+  const pool = read.count("DATABASE_POOL", { fallback: 4, min: 2, max: 1_000 });
+  return url === "" ? null : { url, listenUrl: listenUrl || url, pool };
+}
+
+/**
+ * One server holds the lock of its DATA_DIR, so that it needs no other name there. On a database that many share each has a
+ * name of its own, a new one at each start: two containers may have one hostname, and none must take the other's runs.
+ */
+function machineName(): string {
+  return `${hostname().replaceAll("/", "-")}-${newId("machine").slice(-4)}`;
 }
 
 /** A socket on `::` serves IPv4 too. Where the system has no IPv6 it cannot be opened. */

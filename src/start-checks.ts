@@ -18,7 +18,7 @@ export class TakenError extends Error {
 
 /** @throws TakenError when port or folder are taken for longer than `startWaitMs` */
 export async function checkStart(settings: Settings): Promise<Lock> {
-  const { host, port, dataDir, startWaitMs } = settings;
+  const { host, port, dataDir, database, startWaitMs } = settings;
   const endsAt = performance.now() + startWaitMs;
   await untilFree(endsAt, async () => {
     await assertPortFree(host, port).catch((error: unknown) => {
@@ -26,7 +26,7 @@ export async function checkStart(settings: Settings): Promise<Lock> {
     });
   });
   const lock = await untilFree(endsAt, async () => {
-    const held = await lockStorage({ dataDir });
+    const held = await lockStorage({ dataDir, database });
     if (!held) throw new TakenError(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
     return held;
   });

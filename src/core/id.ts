@@ -2,7 +2,7 @@
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-export type IdPrefix = "run" | "thread" | "msg" | "req" | "group" | "boot" | "toolu" | "file" | "upload";
+export type IdPrefix = "machine" | "run" | "thread" | "msg" | "req" | "group" | "boot" | "toolu" | "file" | "upload";
 
 export function newId(prefix: IdPrefix): string {
   const bytes = crypto.getRandomValues(new Uint8Array(20));

@@ -12,8 +12,21 @@ interface Facts {
 }
 
 export function banner({ settings, access, bootMs }: Facts): string {
-  const { host, port, basePath, mode, reload, workers, agents, workerBounds, agentBounds, model, apiKeys, dataDir } =
-    settings;
+  const {
+    host,
+    port,
+    basePath,
+    mode,
+    reload,
+    workers,
+    agents,
+    workerBounds,
+    agentBounds,
+    model,
+    apiKeys,
+    dataDir,
+    database,
+  } = settings;
   const shownHost = host === "0.0.0.0" || host === "::" ? "localhost" : host;
   const rows = [
     ["url", `http://${shownHost}:${port}${basePath}`],
@@ -24,7 +37,7 @@ export function banner({ settings, access, bootMs }: Facts): string {
     ],
     ["model", describeModel(model)],
     ["access", describeAccess(apiKeys.length + access.keys.length, access.identityProviders.length)],
-    ["data", dataDir],
+    ["data", database ? placeOf(database.url) : dataDir],
     ["pid", `${process.pid}${needsInit() ? " (start the container with --init, see the log)" : ""}`],
   ];
   const lines = rows.map(([name = "", value = ""]) => `  ${name.padEnd(10)} ${value}`);
@@ -45,6 +58,12 @@ function describeAccess(keys: number, providers: number): string {
 function describeModel({ simulated, baseUrl }: Settings["model"]): string {
   if (simulated) return "simulated (set ANTHROPIC_API_KEY for the real one)";
   return `real, at ${baseUrl ?? "https://api.anthropic.com"}`;
+}
+
+/** Without user and password. */
+function placeOf(databaseUrl: string): string {
+  const { host, pathname } = new URL(databaseUrl);
+  return `Postgres at ${host}${pathname}`;
 }
 
 /** Empty when the number does not follow the load. */

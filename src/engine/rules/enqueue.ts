@@ -100,8 +100,8 @@ export function firstSuperseded<T extends Placed>(
 }
 
 /** Whether lists show the thread for this run: not for a delegated or an ephemeral one, nor for a job. */
-export function isListed({ parentRunId, ephemeral, agentId }: NewRun): boolean {
-  return parentRunId === null && !ephemeral && jobToolOf(agentId) === undefined;
+export function isListed(run: Pick<NewRun, "parentRunId" | "agentId" | "ephemeral">): boolean {
+  return run.parentRunId === null && !run.ephemeral && jobToolOf(run.agentId) === undefined;
 }
 
 /** Where a delegated run would stand. */

@@ -1,0 +1,110 @@
+/**
+ * How news travel from a commit to the readers in other processes. The bus may lose any of it: readers look at the tables
+ * when they see a hole, and once a second. Drivers of the bus are `notify.ts` and, with REDIS_URL, another one.
+ *
+ * A payload is lines of text, told apart by its channel.
+ * - events, a few dozen channels by the run's number: `n seq type data` of an event, `n seq` of one that is too long to
+ *   travel, `n` of a run that was deleted.
+ * - activities: nothing but the news that there are some.
+ * - owners: `work` when there may be something to claim, else the key of an owner that has a run to cancel.
+ */
+import type { JournalEvent, RunEventType } from "../../core/event.ts";
+import type { News } from "./unit.ts";
+
+export interface Bus {
+  /** Told soon, and in order of the calls; not waited for. */
+  publish(messages: readonly BusMessage[]): void;
+  /** Resolves once nothing that is published later can be missed, unless the connection breaks. */
+  listen(channel: string): Promise<void>;
+  /** Idempotent. Resolves when all that was published has been sent, or cannot be. */
+  close(): Promise<void>;
+}
+
+export interface BusListener {
+  readonly onMessage: (message: BusMessage) => void;
+  /** Something may have been lost: the connection broke, and is back. */
+  readonly onLoss: () => void;
+}
+
+export interface BusMessage {
+  readonly channel: string;
+  readonly payload: string;
+}
+
+const EVENT_CHANNELS = 32;
+export const ACTIVITIES_CHANNEL = "evenkeel_activities";
+export const OWNERS_CHANNEL = "evenkeel_owners";
+export const WORK = "work";
+/** Postgres takes 7,999 bytes. */
+const MAX_PAYLOAD_BYTES = 7_900;
+
+export function eventChannel(runNumber: number): string {
+  return `evenkeel_events_${runNumber % EVENT_CHANNELS}`;
+}
+
+/** What the news are as messages, each within the bound of a payload. */
+export function messagesOf({ events, deleted, hasActivities, hasWork, owners }: News): BusMessage[] {
+  const lines = Map.groupBy(
+    [
+      ...events.flatMap(({ n, events: rows }) => rows.map((row) => ({ n, line: lineOf(n, row) }))),
+      ...deleted.map((n) => ({ n, line: String(n) })),
+    ],
+    ({ n }) => eventChannel(n),
+  );
+  const messages: BusMessage[] = [];
+  for (const [channel, list] of lines) {
+    for (const payload of payloadsOf(list.map(({ line }) => line))) messages.push({ channel, payload });
+  }
+  if (hasActivities) messages.push({ channel: ACTIVITIES_CHANNEL, payload: "" });
+  const toOwners = [...(hasWork ? [WORK] : []), ...owners];
+  for (const payload of payloadsOf(toOwners)) messages.push({ channel: OWNERS_CHANNEL, payload });
+  return messages;
+}
+
+function lineOf(n: number, { seq, type, data }: JournalEvent): string {
+  const line = `${n} ${seq} ${type} ${data}`;
+  // A character has up to three bytes in UTF-8; only those that may be too long are counted exactly.
+  const isShort = line.length * 3 <= MAX_PAYLOAD_BYTES || Buffer.byteLength(line) <= MAX_PAYLOAD_BYTES;
+  return isShort ? line : `${n} ${seq}`;
+}
+
+/** @param lines each within the bound */
+function payloadsOf(lines: readonly string[]): string[] {
+  const payloads: string[] = [];
+  let [payload, bytes] = ["", 0];
+  for (const line of lines) {
+    const more = Buffer.byteLength(line) + 1;
+    if (payload !== "" && bytes + more > MAX_PAYLOAD_BYTES) {
+      payloads.push(payload);
+      [payload, bytes] = ["", 0];
+    }
+    payload += payload === "" ? line : `\n${line}`;
+    bytes += more;
+  }
+  return payload === "" ? payloads : [...payloads, payload];
+}
+
+export interface EventLine {
+  readonly n: number;
+  /** Undefined of a run that was deleted. */
+  readonly seq: number | undefined;
+  /** Undefined of an event that has to be read from the table. */
+  readonly event: JournalEvent | undefined;
+}
+
+/** @param wants whether anybody follows the run; lines of others are not taken apart */
+export function* linesOf(payload: string, wants: (n: number) => boolean): Generator<EventLine> {
+  for (const line of payload.split("\n")) {
+    const n = Number.parseInt(line, 10);
+    if (wants(n)) yield parse(n, line);
+  }
+}
+
+function parse(n: number, line: string): EventLine {
+  const [, first = "", type] = line.split(" ", 3);
+  if (first === "") return { n, seq: undefined, event: undefined };
+  const seq = Number(first);
+  if (type === undefined) return { n, seq, event: undefined };
+  const start = String(n).length + first.length + type.length + 3;
+  return { n, seq, event: { seq, type: type as RunEventType, data: line.slice(start) } };
+}

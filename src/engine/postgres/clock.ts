@@ -1,0 +1,57 @@
+/**
+ * The clocks of this driver. A run and a thread show the time of day of the process that made them; from there on durations
+ * go by the database's clock, whatever process ends the run, and are never negative.
+ *
+ * Leases go by a count of milliseconds in the database. `tick`, which the upkeep of every machine calls each second, moves
+ * it on by what passed since the last tick of any of them, two seconds at most, and not at all after a pause. So no lease runs out while nobody could
+ * write, or because somebody set the database's clock. A machine that was silent for MACHINE_SILENT_MS of that count is
+ * dead: whoever sees it first hands its runs back. If it lives, its writes fail on their fences, and it takes new runs.
+ */
+import type { Session } from "./database.ts";
+
+/** For SQL: what leases are compared with. */
+export const LEASE_CLOCK = "(SELECT ms FROM lease_clock)";
+
+/** For SQL: milliseconds since the epoch. */
+export const NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/** For SQL, of a row of `runs`: the time of day that a run shows for this moment. It is counted from the run's creation. */
+export const RUN_TIME = `created_at + greatest(0, ${NOW} - created_clock)`;
+
+const MAX_TICK_MS = 2_000;
+/** After a longer pause nobody could write, or no machine was up: it counts for nothing. */
+const PAUSE_MS = 5_000;
+const MACHINE_SILENT_MS = 5_000;
+
+export interface Machine {
+  readonly machine: string;
+  readonly boot: string;
+}
+
+const SINCE_TICK = "ceil(extract(epoch FROM clock_timestamp() - ticked_at) * 1000)";
+
+/** Two machines that tick at once wait for each other, and the second one finds that nothing has passed. */
+const TICK =
+  `UPDATE lease_clock SET ms = ms + CASE WHEN ${SINCE_TICK} > ${PAUSE_MS} THEN 0 ELSE least(${MAX_TICK_MS}, greatest(0, ${SINCE_TICK})) END::bigint, ` +
+  "ticked_at = clock_timestamp()";
+
+const SEEN =
+  `INSERT INTO machines (id, boot, seen) VALUES ($1, $2, ${LEASE_CLOCK}) ` +
+  "ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, seen = excluded.seen";
+
+export async function tick(session: Session, machine: Machine | undefined): Promise<void> {
+  await session.query(TICK);
+  if (machine) await session.query(SEEN, [machine.machine, machine.boot]);
+}
+
+export async function silentMachines(session: Session): Promise<string[]> {
+  const rows = await session.query<{ id: string }>(
+    `SELECT id FROM machines WHERE seen < ${LEASE_CLOCK} - ${MACHINE_SILENT_MS}`,
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Unless it has been heard of again. */
+export async function forgetMachine(session: Session, id: string): Promise<void> {
+  await session.query(`DELETE FROM machines WHERE id = $1 AND seen < ${LEASE_CLOCK} - ${MACHINE_SILENT_MS}`, [id]);
+}

@@ -1,0 +1,170 @@
+/**
+ * Connections to Postgres: a bounded pool for statements and transactions, and connections of their own for the bus.
+ * Statements are prepared once per connection, under a name that follows from their text. Connections are pipelined: what
+ * does not need the answer of the statement before goes out with it, in one round trip.
+ */
+import { createHash } from "node:crypto";
+import { Client, Pool, types, type ClientConfig, type PoolClient } from "pg";
+import { isLost, isPassing, storageError } from "./errors.ts";
+import { decodeText, encode } from "./text.ts";
+
+export interface DatabaseOptions {
+  /** `postgres://user:password@host:port/database?sslmode=verify-full` */
+  readonly url: string;
+  /** Connections of this process at most, beside the one that listens and the one that notifies. */
+  readonly pool: number;
+}
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/** Something that answers statements: the pool, or one transaction. */
+export interface Session {
+  query<T extends object = Row>(text: string, values?: readonly unknown[]): Promise<T[]>;
+}
+
+const CONNECT_MS = 5_000;
+/** Longer than any statement of ours takes; a connection that is silent for longer is given up. */
+const ANSWER_MS = 15_000;
+const IDLE_MS = 30_000;
+/**
+ * A process that stops in the middle of a transaction (SIGSTOP, a network that is cut) holds locks that others wait for.
+ * The server ends it after this.
+ */
+const IDLE_IN_TRANSACTION_MS = 3_000;
+const LOCK_MS = 10_000;
+/** How often a transaction that met another one is begun again. */
+const TRIES = 6;
+
+const INT8 = 20;
+const TEXT = 25;
+
+export class Database implements Session {
+  readonly #pool: Pool;
+  // One entry per statement of this driver, and per combination of filters of a list.
+  readonly #names = new Map<string, string>();
+
+  constructor({ url, pool }: DatabaseOptions) {
+    this.#pool = new Pool({ ...clientOptions(url), max: pool, idleTimeoutMillis: IDLE_MS });
+    // A connection that ends while nobody uses it is replaced when the next one is needed.
+    this.#pool.on("error", () => {});
+    this.#pool.on("connect", (client) => prepareSession(client));
+  }
+
+  async query<T extends object = Row>(text: string, values: readonly unknown[] = []): Promise<T[]> {
+    try {
+      const { rows } = await this.#pool.query<T>(this.#statement(text, values));
+      return rows;
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+
+  /**
+   * What `work` does, committed on return, or rolled back when it throws. It may be called again from the beginning.
+   * `work` returns its result and the statements that are sent together with the COMMIT: nobody waits between them, so
+   * that locks which all writers need are held for no longer than a commit takes.
+   */
+  async transaction<T>(work: (session: Session) => Promise<Finish<T>>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#try(work);
+      } catch (error) {
+        if (!isPassing(error) || tries === TRIES) throw storageError(error);
+      }
+    }
+  }
+
+  async #try<T>(work: (session: Session) => Promise<Finish<T>>): Promise<T> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    try {
+      const begun = client.query("BEGIN");
+      const session = this.#sessionOf(client);
+      const [, finish] = await Promise.all([begun, work(session)]);
+      const last = finish.statements.map(({ text, values }) => session.query(text, values));
+      const [committed, ...answers] = await Promise.all([client.query("COMMIT"), ...last]);
+      if (committed.command !== "COMMIT") throw new Error("The transaction was rolled back.");
+      return finish.result(answers);
+    } catch (error) {
+      broken = await rollBack(client, error);
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  #sessionOf(client: PoolClient): Session {
+    return {
+      query: async <T extends object>(text: string, values: readonly unknown[] = []) => {
+        const { rows } = await client.query<T>(this.#statement(text, values));
+        return rows;
+      },
+    };
+  }
+
+  #statement(text: string, values: readonly unknown[]) {
+    let name = this.#names.get(text);
+    if (!name) this.#names.set(text, (name = createHash("sha256").update(text).digest("base64url").slice(0, 20)));
+    return { name, text, values: values.map(encode) };
+  }
+
+  async close(): Promise<void> {
+    if (!this.#pool.ending) await this.#pool.end();
+  }
+}
+
+/** What ends a transaction. */
+export interface Finish<T> {
+  readonly statements: readonly Statement[];
+  /** @param answers the rows of each of the statements */
+  readonly result: (answers: readonly (readonly Row[])[]) => T;
+}
+
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** A connection outside of the pool, not connected yet. */
+export function newClient(url: string): Client {
+  return new Client(clientOptions(url));
+}
+
+function clientOptions(url: string): ClientConfig & { readonly pipeline: boolean } {
+  return {
+    connectionString: url,
+    application_name: "evenkeel",
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: ANSWER_MS,
+    keepAlive: true,
+    pipeline: true,
+    types: { getTypeParser },
+  };
+}
+
+const PARSERS: Readonly<Record<number, (value: string) => unknown>> = { [INT8]: Number, [TEXT]: decodeText };
+
+/** Positions and times fit into a number; text is decoded. */
+function getTypeParser(type: number, format?: "text" | "binary"): (value: string) => unknown {
+  return PARSERS[type] ?? types.getTypeParser(type, format as "text");
+}
+
+/** Sent ahead of the first statement. Not as parameters of the connection, which PgBouncer refuses. */
+function prepareSession(client: Client): void {
+  const settings =
+    `SET idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}; SET lock_timeout = ${LOCK_MS}; ` +
+    `SET statement_timeout = ${ANSWER_MS}`;
+  // A connection that refuses them fails the statement that waits behind them, too.
+  client.query(settings).catch(() => {});
+}
+
+/** @returns the error when the connection is of no use any more */
+async function rollBack(client: PoolClient, error: unknown): Promise<Error | undefined> {
+  if (isLost(error)) return error as Error;
+  try {
+    await client.query("ROLLBACK");
+    return undefined;
+  } catch (failed) {
+    return failed as Error;
+  }
+}

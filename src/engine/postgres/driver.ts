@@ -1,0 +1,9 @@
+/** What `engine/open.ts` loads of this driver. */
+import type { Driver } from "../open.ts";
+import { openPostgresEngine } from "./open.ts";
+
+export const postgres: Driver = {
+  open: openPostgresEngine,
+  // Any number of trees share one database.
+  lock: () => ({ release: () => {} }),
+};

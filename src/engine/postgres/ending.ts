@@ -1,0 +1,85 @@
+/**
+ * The ends of runs, inside a unit: of one run, and of all that it delegated. Called by `queue.ts` and `release.ts`.
+ *
+ * Whoever ends or cancels a run locks it before looking for what it delegated, and whoever delegates locks the parent: so
+ * a new child is either seen here, or refused there.
+ */
+import { OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
+import { finishReasonOf, isOver, type Outcome, type RunStatus } from "../../core/run.ts";
+import { usageOf } from "../rules/rows.ts";
+import { RUN_TIME } from "./clock.ts";
+import type { HeldRow } from "./step.ts";
+import type { Unit } from "./unit.ts";
+
+const END =
+  `WITH ended AS (UPDATE runs SET status = $3, finished_at = ${RUN_TIME}, owner = NULL, lease_until = NULL, head = 0, ` +
+  "reply = $4, finish_reason = $5, output = $6, error = $7 WHERE n = $1), " +
+  // The next of its thread may be claimed.
+  "promoted AS (UPDATE runs SET head = 1 WHERE head = 0 AND n = (SELECT n FROM runs WHERE thread_id = $2 " +
+  "AND status IN ('queued', 'running') AND n <> $1 ORDER BY n LIMIT 1) RETURNING n), " +
+  `touched AS (UPDATE threads SET updated_at = $8 WHERE id = $2) SELECT n FROM promoted`;
+
+// Deltas open and close nothing: leave them out, they are nearly all of a journal.
+const OPENING =
+  "SELECT data FROM events WHERE run_n = $1 AND (type LIKE '%START%' OR type LIKE '%END%' OR type LIKE 'STEP%' OR type = 'CUSTOM') ORDER BY seq";
+
+/** Ends a run that the unit has locked, and what is under way of all that it delegated: nobody waits for that any more. */
+export async function endRun(unit: Unit, run: HeldRow, outcome: Outcome): Promise<void> {
+  await endOne(unit, run, outcome);
+  await cancelBelow(unit, run.id);
+}
+
+async function endOne(unit: Unit, run: HeldRow, outcome: Outcome): Promise<void> {
+  const promoted = await unit.session.query(END, [
+    run.n,
+    run.thread_id,
+    outcome.status,
+    outcome.status === "completed" ? outcome.reply : null,
+    finishReasonOf(outcome),
+    outcome.status === "completed" && outcome.output !== undefined ? JSON.stringify(outcome.output) : null,
+    outcome.status === "failed" ? JSON.stringify(outcome.error) : null,
+    Date.now(),
+  ]);
+  if (promoted.length > 0) unit.tellWork();
+  unit.appendEvents(run, [terminalEvent({ run_id: run.id, thread_id: run.thread_id }, outcome, usageOf(run))]);
+}
+
+/** Cancels the run, and what is under way of all that it delegated. */
+export async function cancelFamily(unit: Unit, runId: string): Promise<void> {
+  await cancelOne(unit, runId);
+  await cancelBelow(unit, runId);
+}
+
+async function cancelOne(unit: Unit, runId: string): Promise<void> {
+  const run = await unit.lock(runId);
+  if (!run || isOver(run.status)) return;
+  if (run.status === "queued") return endOne(unit, run, { status: "canceled" });
+  await unit.session.query("UPDATE runs SET cancel_requested = 1 WHERE n = $1", [run.n]);
+  if (run.owner !== null) unit.tellCancel(run.owner);
+}
+
+/** Bounded by MAX_DELEGATED_RUNS. Ids of deleted runs can be used again and make a circle: each is looked at once. */
+async function cancelBelow(unit: Unit, runId: string): Promise<void> {
+  const family = new Set([runId]);
+  for (const id of family) {
+    const children = await unit.session.query<{ id: string; status: RunStatus }>(
+      "SELECT id, status FROM runs WHERE parent_id = $1 ORDER BY n",
+      [id],
+    );
+    for (const child of children) {
+      if (!family.has(child.id) && !isOver(child.status)) await cancelOne(unit, child.id);
+      family.add(child.id);
+    }
+  }
+}
+
+/** Closes what a vanished owner left open. Returns the ids of the messages and tool calls that are void now. */
+export async function closeOpen(unit: Unit, run: HeldRow): Promise<string[]> {
+  const open = new OpenItems();
+  for (const { data } of await unit.session.query<{ data: string }>(OPENING, [run.n])) {
+    open.see(JSON.parse(data) as RunEvent);
+  }
+  const { events, voided } = open.close();
+  unit.appendEvents(run, events);
+  return voided;
+}

@@ -1,0 +1,284 @@
+/**
+ * The Postgres driver: one database, shared by every process of every machine. This class only says which part does what:
+ * steps go through the group commit, what changes the queue through units, and news of both over the bus.
+ */
+import { AppError } from "../../core/errors.ts";
+import type { NewActivity } from "../../core/activity.ts";
+import type { Retention } from "../../core/retention.ts";
+import type { NewRun, Outcome, Owner } from "../../core/run.ts";
+import type {
+  ActivityFilter,
+  AttributedActivity,
+  Engine,
+  EngineLimits,
+  EventPage,
+  Left,
+  MessagePage,
+  OwnerSignals,
+  Reservation,
+  RunFilter,
+  RunListener,
+  RunOrThread,
+  SpendingFilter,
+  Step,
+  ThreadFilter,
+} from "../engine.ts";
+import type { Files } from "../files.ts";
+import type { OwnerEnd } from "../rules/blame.ts";
+import { ownerKey } from "../rules/rows.ts";
+import { messagesOf, type Bus } from "./bus.ts";
+import { tick, type Machine } from "./clock.ts";
+import type { Database } from "./database.ts";
+import { PostgresFiles } from "./files.ts";
+import { Followers } from "./followers.ts";
+import { billedStep, settle } from "./owned.ts";
+import { cancel, claim, enqueue, extend, retry, type ClaimRequest, type ExtendRequest } from "./queue.ts";
+import { Reads } from "./reads.ts";
+import { expiredRuns, leavingOf, leftRuns, RAN_OUT } from "./release.ts";
+import { hideThread } from "./removal.ts";
+import { Retainer } from "./retention.ts";
+import { readShared, writeShared } from "./shared.ts";
+import { readSpending, reserve } from "./spending.ts";
+import { inUnit, type News, type Unit } from "./unit.ts";
+import { handBackAll, tidy } from "./upkeep.ts";
+import { StepWriter } from "./writer.ts";
+
+export interface PostgresParts {
+  readonly database: Database;
+  /** @param hear and @param lookAtAll of the followers */
+  readonly bus: (listener: Pick<Followers, "hear" | "lookAtAll">) => Bus;
+  /** Of this machine, for bytes that still come. */
+  readonly dataDir: string;
+  readonly limits: EngineLimits;
+  /** Whose sign of life `maintain` gives; undefined in tests. */
+  readonly machine: Machine | undefined;
+}
+
+export class PostgresEngine implements Engine {
+  readonly driver = "postgres";
+  readonly files: Files;
+  readonly #database: Database;
+  readonly #bus: Bus;
+  readonly #limits: EngineLimits;
+  readonly #machine: Machine | undefined;
+  readonly #reads: Reads;
+  readonly #followers: Followers;
+  readonly #steps: StepWriter;
+  readonly #retainer: Retainer;
+  #lastActivity: Promise<number> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor({ database, bus, dataDir, limits, machine }: PostgresParts) {
+    this.#database = database;
+    this.#limits = limits;
+    this.#machine = machine;
+    this.#bus = bus({ hear: (message) => this.#followers.hear(message), lookAtAll: () => this.#followers.lookAtAll() });
+    this.files = new PostgresFiles(database, dataDir);
+    this.#reads = new Reads(database);
+    this.#followers = new Followers(database, this.#bus);
+    this.#steps = new StepWriter({ database, publish: (news) => this.#publish(news) });
+    this.#retainer = new Retainer(database, (news) => this.#publish(news));
+  }
+
+  enqueue(run: NewRun) {
+    return this.#inUnit((unit) => enqueue(unit, run, this.#limits));
+  }
+
+  cancel(runId: string) {
+    return this.#inUnit((unit) => cancel(unit, runId));
+  }
+
+  retry(request: { of: string; runId: string }) {
+    return this.#inUnit((unit) => retry(unit, { ...request, limits: this.#limits }));
+  }
+
+  async post({ type, detail }: NewActivity) {
+    const at = Date.now();
+    const add = async (unit: Unit) => unit.addActivity({ type, detail }, null, at);
+    const { news, activity: seq } = await inUnit(this.#database, add);
+    this.#publish(news);
+    return { seq, at, type, agent_id: null, thread_id: null, run_id: null, detail };
+  }
+
+  async deleteThread(threadId: string) {
+    const thread = await this.#inUnit(async (unit) => {
+      const found = await hideThread(unit, threadId);
+      const detail = { thread_id: threadId };
+      // Also what tells those who cache the feed that it has changed.
+      if (found) unit.addActivity({ type: "thread.deleted", detail }, found.principal);
+      return found;
+    });
+    return thread !== undefined;
+  }
+
+  async claim(request: ClaimRequest) {
+    // Looking is a read; only when there is something does it cost a transaction.
+    const { queued, expired } = await this.#reads.claimable();
+    if (expired) await this.#handBack(await expiredRuns(this.#database), RAN_OUT);
+    if (!queued && !expired) return [];
+    const { claims, rows } = await this.#inUnit((unit) => claim(unit, request));
+    // The claim's own event stands in their journals by now.
+    this.#steps.hold(rows.map((row) => ({ ...row, last_seq: row.last_seq + 1 })));
+    return claims;
+  }
+
+  extend(request: ExtendRequest) {
+    return extend(this.#database, request);
+  }
+
+  append(step: Step) {
+    if (!step.bill) return this.#steps.append(step);
+    return this.#owned(step, (unit) => billedStep(unit, step));
+  }
+
+  settle(step: Step, outcome: Outcome) {
+    return this.#owned(step, (unit) => settle(unit, step, outcome));
+  }
+
+  async release(left: Left, end: OwnerEnd) {
+    const runs = await leftRuns(this.#database, left);
+    await this.#handBack(runs, leavingOf(left, end));
+    return runs.length;
+  }
+
+  history(runId: string) {
+    return this.#reads.history(runId);
+  }
+
+  toolCalls(runId: string) {
+    return this.#reads.toolCalls(runId);
+  }
+
+  run(runId: string) {
+    return this.#reads.run(runId);
+  }
+
+  runs(filter: RunFilter) {
+    return this.#reads.runs(filter);
+  }
+
+  events(runId: string, after: number, page: EventPage) {
+    return this.#reads.events(runId, after, page);
+  }
+
+  lastEvent(runId: string) {
+    return this.#reads.lastEvent(runId);
+  }
+
+  activities(filter: ActivityFilter) {
+    return this.#reads.activities(filter);
+  }
+
+  activitiesAfter(after: number, limit: number, principal?: string) {
+    return this.#reads.activitiesAfter(after, limit, principal);
+  }
+
+  /** Asked once per turn of the event loop, however many requests that turn answers. */
+  lastActivity(): Promise<number> {
+    if (this.#lastActivity) return this.#lastActivity;
+    setImmediate(() => (this.#lastActivity = undefined));
+    this.#lastActivity = this.#reads.lastActivity();
+    return this.#lastActivity;
+  }
+
+  countActivities(after: number) {
+    return this.#reads.countActivities(after);
+  }
+
+  threads(filter: ThreadFilter) {
+    return this.#reads.threads(filter);
+  }
+
+  thread(threadId: string) {
+    return this.#reads.thread(threadId);
+  }
+
+  messages(threadId: string, page: MessagePage) {
+    return this.#reads.messages(threadId, page);
+  }
+
+  principalOf(of: RunOrThread) {
+    return this.#reads.principalOf(of);
+  }
+
+  counts() {
+    return this.#reads.counts();
+  }
+
+  reserve(reservation: Reservation) {
+    return this.#inUnit(async (unit) => reserve(unit.session, await unit.lock(reservation.runId), reservation));
+  }
+
+  spending(filter: SpendingFilter) {
+    return readSpending(this.#database, filter);
+  }
+
+  shared(name: string) {
+    return readShared(this.#database, name);
+  }
+
+  share(name: string, text: string, version: number) {
+    return writeShared(this.#database, { name, text, version });
+  }
+
+  watch(owner: Owner, signals: OwnerSignals) {
+    return this.#followers.owner(ownerKey(owner), signals);
+  }
+
+  follow(runId: string, listener: RunListener) {
+    return this.#followers.run(runId, listener);
+  }
+
+  followActivities(onActivities: (activities: readonly AttributedActivity[]) => void) {
+    return this.#followers.activities(onActivities);
+  }
+
+  async maintain() {
+    await tick(this.#database, this.#machine);
+    const news = await tidy(this.#database, this.#machine);
+    for (const one of news) this.#publish(one);
+  }
+
+  retain(retention: Retention) {
+    return this.#retainer.run(retention, Date.now());
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#followers.stop();
+    await this.#steps.drain();
+    await this.#bus.close();
+    await this.#database.close();
+  }
+
+  async #handBack(...left: Parameters<typeof handBackAll> extends [unknown, ...infer Rest] ? Rest : never) {
+    for (const news of await handBackAll(this.#database, ...left)) this.#publish(news);
+  }
+
+  async #inUnit<T>(work: (unit: Unit) => Promise<T>): Promise<T> {
+    const { value, news } = await inUnit(this.#database, work);
+    this.#publish(news);
+    return value;
+  }
+
+  /** A write of the run's owner beside the group commit: where its journal ends is read anew afterwards. */
+  async #owned<T>(step: Step, work: (unit: Unit) => Promise<T>): Promise<T> {
+    try {
+      return await this.#inUnit(work);
+    } catch (error) {
+      if ((error as AppError).code !== "LEASE_LOST") throw error;
+      throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
+    } finally {
+      this.#steps.forget(step.runId);
+    }
+  }
+
+  #publish(news: News): void {
+    const messages = messagesOf(news);
+    if (messages.length > 0) this.#bus.publish(messages);
+  }
+}

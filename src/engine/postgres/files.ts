@@ -1,0 +1,92 @@
+/** Files of users in the database, where every machine finds them: a row each, and the bytes once by content. */
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileNotFound, type StoredFile } from "../../core/file.ts";
+import type { Files, NewFile } from "../files.ts";
+import { assertRoom } from "../rules/files.ts";
+import type { Database, Session } from "./database.ts";
+
+const FILE = "SELECT id AS file_id, principal, name, media_type, bytes, sha256, created_at FROM files";
+/** What is stored and removed of one content waits for each other: held until the commit. */
+const LOCK_CONTENT = "SELECT pg_advisory_xact_lock(731015521, hashtext($1))";
+/** The room of one principal is counted by one at a time. */
+const LOCK_PRINCIPAL = "SELECT pg_advisory_xact_lock(731015522, hashtext($1))";
+
+export class PostgresFiles implements Files {
+  readonly #database: Database;
+  readonly #folder: string;
+
+  /** @param dataDir of this machine, for bytes that still come */
+  constructor(database: Database, dataDir: string) {
+    this.#database = database;
+    this.#folder = join(dataDir, "files", "incoming");
+  }
+
+  async incoming(): Promise<string> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    return this.#folder;
+  }
+
+  async save({ path, ...file }: NewFile): Promise<StoredFile> {
+    try {
+      const content = await readFile(path);
+      return await this.#database.transaction(async (session) => {
+        const stored = await insert(session, file, content);
+        return { statements: [], result: () => stored };
+      });
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
+  async find(fileId: string): Promise<StoredFile | undefined> {
+    const [file] = await this.#database.query<StoredFile>(`${FILE} WHERE id = $1`, [fileId]);
+    return file;
+  }
+
+  async read(fileId: string): Promise<Buffer> {
+    const [row] = await this.#database.query<{ content: Buffer }>(
+      "SELECT content FROM file_contents WHERE sha256 = (SELECT sha256 FROM files WHERE id = $1)",
+      [fileId],
+    );
+    if (!row) throw fileNotFound(fileId);
+    return row.content;
+  }
+
+  remove(fileId: string): Promise<boolean> {
+    return this.#database.transaction(async (session) => {
+      const [removed] = await session.query<{ sha256: string }>("DELETE FROM files WHERE id = $1 RETURNING sha256", [
+        fileId,
+      ]);
+      if (removed) {
+        await session.query(LOCK_CONTENT, [removed.sha256]);
+        await session.query(
+          "DELETE FROM file_contents WHERE sha256 = $1 AND NOT EXISTS (SELECT 1 FROM files WHERE sha256 = $1)",
+          [removed.sha256],
+        );
+      }
+      return { statements: [], result: () => removed !== undefined };
+    });
+  }
+}
+
+async function insert(session: Session, file: StoredFile, content: Buffer): Promise<StoredFile> {
+  await session.query(LOCK_PRINCIPAL, [file.principal]);
+  await session.query(LOCK_CONTENT, [file.sha256]);
+  const [known] = await session.query<StoredFile>(`${FILE} WHERE principal = $1 AND sha256 = $2`, [
+    file.principal,
+    file.sha256,
+  ]);
+  if (known) return known;
+  const [taken] = await session.query<{ bytes: number }>(
+    "SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM files WHERE principal = $1",
+    [file.principal],
+  );
+  assertRoom(file, taken?.bytes ?? 0);
+  await session.query("INSERT INTO file_contents VALUES ($1, $2) ON CONFLICT DO NOTHING", [file.sha256, content]);
+  await session.query(
+    "INSERT INTO files (id, principal, name, media_type, bytes, sha256, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    [file.file_id, file.principal, file.name, file.media_type, file.bytes, file.sha256, file.created_at],
+  );
+  return file;
+}

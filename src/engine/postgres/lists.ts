@@ -1,0 +1,71 @@
+/**
+ * Pages of runs and activities, newest first, by any combination of filters. Called by `reads.ts`.
+ *
+ * Every single filter has an index. Of several, the first drives: its rows are looked at one by one for the others, and no
+ * page looks at more than SCANNED_ROWS of them. Then the page is short, and its `next` says where to go on.
+ */
+import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
+import type { Row, Session } from "./database.ts";
+import { RUN } from "./sql.ts";
+
+const SCANNED_ROWS = 5_000;
+
+interface List {
+  readonly table: string;
+  readonly key: string;
+  readonly columns: string;
+}
+
+export const RUN_LIST: List = {
+  table: "runs",
+  key: "n",
+  // One character more than is shown says that there is more. The rest of a long reply is not even read.
+  columns: RUN.replace("reply,", `substr(reply, 1, ${LISTED_REPLY_CHARACTERS + 1}) AS reply,`),
+};
+export const ACTIVITY_LIST: List = { table: "activities", key: "seq", columns: "*" };
+
+export interface ListFilter {
+  readonly before?: number | undefined;
+  readonly after?: number | undefined;
+  /** Column and value; the most selective first. */
+  readonly equal: Readonly<Record<string, unknown>>;
+}
+
+type Condition = readonly [sql: string, value: unknown];
+
+export async function readPage(session: Session, list: List, { limit, filter }: { limit: number; filter: ListFilter }) {
+  const { key } = list;
+  const { before, after, equal } = filter;
+  const given: Condition[] = Object.entries(equal).flatMap(([column, value]) =>
+    value === undefined ? [] : [[`${column} =`, value] as const],
+  );
+  // A condition that is no bare column has no index.
+  const driving = given.find(([column]) => !column.startsWith("("));
+  const others = given.filter((condition) => condition !== driving);
+  const driven: Condition[] = [
+    ...(driving ? [driving] : []),
+    ...(before === undefined ? [] : [[`${key} <`, before] as const]),
+    ...(after === undefined ? [] : [[`${key} >`, after] as const]),
+  ];
+  const floor = others.length > 0 ? await floorOf(session, list, driven) : null;
+  const conditions = [...driven, ...others, ...(floor === null ? [] : [[`${key} >=`, floor] as const])];
+  const sql = `SELECT ${list.columns} FROM ${list.table} ${where(conditions)} ORDER BY ${key} DESC LIMIT $${conditions.length + 1}::integer`;
+  const rows = await session.query(sql, [...conditions.map(([, value]) => value), limit]);
+  const next = rows.length === limit ? Number((rows.at(-1) as Row)[key]) : floor;
+  return { rows, next };
+}
+
+/** The key of the last row that a page may look at; null when there are fewer. */
+async function floorOf(session: Session, { table, key }: List, driven: readonly Condition[]): Promise<number | null> {
+  const sql = `SELECT ${key} AS floor FROM ${table} ${where(driven)} ORDER BY ${key} DESC LIMIT 1 OFFSET ${SCANNED_ROWS - 1}`;
+  const [row] = await session.query<{ floor: number }>(
+    sql,
+    driven.map(([, value]) => value),
+  );
+  return row?.floor ?? null;
+}
+
+function where(conditions: readonly Condition[]): string {
+  if (conditions.length === 0) return "";
+  return `WHERE ${conditions.map(([condition], index) => `${condition} $${index + 1}`).join(" AND ")}`;
+}

@@ -1,0 +1,36 @@
+/** Writes of a run's owner that are more than one statement: a step that costs something, and the last one. */
+import { AppError } from "../../core/errors.ts";
+import type { Outcome } from "../../core/run.ts";
+import type { OwnedRun, Step } from "../engine.ts";
+import { endRun } from "./ending.ts";
+import { book } from "./spending.ts";
+import { prepareStep, stepsStatement, type HeldRow } from "./step.ts";
+import type { Unit } from "./unit.ts";
+
+/** @throws AppError LEASE_LOST before anything is written */
+export async function billedStep(unit: Unit, step: Step): Promise<OwnedRun> {
+  const run = await writeStep(unit, step);
+  return { cancelRequested: run.cancel_requested === 1 };
+}
+
+/** The step and the run's end. @throws AppError LEASE_LOST before anything is written */
+export async function settle(unit: Unit, step: Step, outcome: Outcome): Promise<void> {
+  await endRun(unit, await writeStep(unit, step), outcome);
+}
+
+/** @returns the run as it is behind the step */
+async function writeStep(unit: Unit, step: Step): Promise<HeldRow> {
+  const run = await unit.lock(step.runId);
+  if (run?.status !== "running" || run.fence !== step.fence) {
+    throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
+  }
+  const prepared = prepareStep(run, step);
+  // The activities are the unit's: their lock is taken last.
+  unit.addActivities(prepared.activities);
+  const { text, values } = stepsStatement([{ ...prepared, activities: [] }]);
+  await unit.session.query(text, values);
+  if (step.usage && step.bill) await book(unit.session, run, { usage: step.usage, bill: step.bill });
+  unit.tellWritten({ n: run.n, events: prepared.events });
+  const usage = step.usage ? JSON.stringify(step.usage) : run.usage;
+  return { ...run, usage, steps: step.steps ?? run.steps, last_seq: run.last_seq + prepared.events.length };
+}

@@ -1,0 +1,262 @@
+/** The run queue, inside a unit that `engine.ts` has begun: enqueue, cancel, retry, claim and extend. */
+import {
+  isOver,
+  MAX_DELEGATED_RUNS,
+  MAX_DELEGATION_DEPTH,
+  titleOf,
+  type NewRun,
+  type Owner,
+  type Run,
+} from "../../core/run.ts";
+import type { Claim, EngineLimits, OwnedRun } from "../engine.ts";
+import { trialMs } from "../rules/blame.ts";
+import {
+  assertAdmitted,
+  assertMayDelegate,
+  assertOwnShare,
+  assertOwnThread,
+  interruptedBy,
+  isListed,
+  repeatOf,
+  type Place,
+} from "../rules/enqueue.ts";
+import { againOf, assertRetryable, retriedMessages } from "../rules/retry.ts";
+import { askedOf, ownerKey, toRun } from "../rules/rows.ts";
+import { claimedEvent, queuedEvents } from "../rules/told.ts";
+import { toMessage, type TurnRow } from "../rules/turns.ts";
+import { LEASE_CLOCK, NOW, RUN_TIME } from "./clock.ts";
+import type { Session } from "./database.ts";
+import { cancelFamily } from "./ending.ts";
+import { RUN } from "./sql.ts";
+import { messagesStatement, type HeldRow } from "./step.ts";
+import type { Unit } from "./unit.ts";
+
+interface Created {
+  readonly run: Run;
+  readonly created: boolean;
+}
+
+const AT_ONCE = 200;
+/** Any number that other programs on the same database are unlikely to take. */
+const ADMISSION_LOCK = 7_310_155_203;
+
+const BY_KEY_OR_ID = `SELECT ${RUN}, idempotency_key FROM runs WHERE id = $1 OR (principal = $2 AND idempotency_key = $3)`;
+const LOCK_BY_ID = `SELECT ${RUN} FROM runs WHERE id = $1 FOR UPDATE`;
+const UNDER_WAY = "SELECT id FROM runs WHERE thread_id = $1 AND status IN ('queued', 'running') ORDER BY n";
+const COUNT_QUEUED =
+  "SELECT (SELECT count(*) FROM runs WHERE status = 'queued') AS queued, " +
+  "(SELECT count(*) FROM runs WHERE status = 'queued' AND principal = $1) AS own, " +
+  "(SELECT count(*) FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL) AS delegated";
+/** Locks the thread, so that its runs are numbered in the order of their commits. */
+const LOCK_THREAD =
+  `INSERT INTO threads (id, principal, created_at, updated_at) VALUES ($1, $2, $3, $3) ` +
+  "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at RETURNING principal";
+const INSERT =
+  "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_clock, timeout_ms, metadata, principal, " +
+  "idempotency_key, fingerprint, ephemeral, asked, retry_of) SELECT $1, $2, $3, $4, $5, 'queued', " +
+  "(NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = $2 AND status IN ('queued', 'running')))::integer, " +
+  `$14::bigint, ${NOW}, $6, $7, $8, $9, $10, $11, $12, $13 RETURNING ${RUN}, head`;
+const MOVE_UP = "UPDATE threads SET last_run = $1 WHERE id = $2";
+/**
+ * How deep a run below this one is, and how many there are below the topmost one, both counted a little beyond their
+ * limits. Of ids, not rows: an ancestor whose thread was deleted still counts.
+ */
+const PLACE =
+  "WITH RECURSIVE above (id, depth) AS (SELECT $1::text, 1 UNION ALL " +
+  "SELECT r.parent_id, depth + 1 FROM above JOIN runs r ON r.id = above.id WHERE r.parent_id IS NOT NULL AND depth <= $2::integer), " +
+  "family (id) AS ((SELECT id FROM above ORDER BY depth DESC LIMIT 1) UNION " +
+  "SELECT r.id FROM family JOIN runs r ON r.parent_id = family.id) " +
+  "SELECT (SELECT max(depth) FROM above) AS depth, (SELECT count(*) FROM (SELECT 1 FROM family LIMIT $3::integer) f) AS runs";
+/** The delegated ones first. Rows that another process is about to claim are left to it. */
+const CLAIM =
+  "WITH delegated AS (SELECT n FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL " +
+  "ORDER BY n LIMIT $1::integer FOR UPDATE SKIP LOCKED), " +
+  "own AS (SELECT n FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL " +
+  "ORDER BY n LIMIT $1::integer - (SELECT count(*) FROM delegated) FOR UPDATE SKIP LOCKED), " +
+  "next AS (SELECT n FROM delegated UNION ALL SELECT n FROM own) " +
+  "UPDATE runs SET status = 'running', owner = $2, fence = fence + 1, attempts = attempts + 1, lease_ms = $3::integer, " +
+  `lease_until = ${LEASE_CLOCK} + $3::integer, claimed_at = ${NOW}, started_at = coalesce(started_at, ${RUN_TIME}) ` +
+  `FROM next WHERE runs.n = next.n RETURNING ${RUN.replace(/^n,/, "runs.n,")}`;
+const EXTEND =
+  `UPDATE runs SET lease_until = ${LEASE_CLOCK} + $1::integer WHERE owner = $2 AND status = 'running' AND id = ANY($3::text[]) ` +
+  "RETURNING id, cancel_requested";
+
+/** @param limits of the engine */
+export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): Promise<Created> {
+  // Locked before its thread is: a cancel of the parent has either passed, and is seen, or will find the new run.
+  const parent = asked.parentRunId === null ? undefined : await one(unit.session, LOCK_BY_ID, [asked.parentRunId]);
+  const request = parent ? { ...asked, principal: parent.principal } : asked;
+  const first = await findRepeat(unit.session, request);
+  if (first) return { run: toRun(first), created: false };
+  const [thread, underWay, counted] = await Promise.all([
+    one<{ principal: string }>(unit.session, LOCK_THREAD, [request.threadId, request.principal, Date.now()]),
+    unit.session.query<{ id: string }>(UNDER_WAY, [request.threadId]),
+    one<QueueCounts>(unit.session, COUNT_QUEUED, [request.principal]),
+  ]);
+  const counts = await exactNearLimit(unit.session, counted ?? NONE_QUEUED, { request, limits });
+  assertOwnThread(request, thread?.principal);
+  assertOwnShare(request, () => counts.own);
+  if (request.parentRunId === null) assertAdmitted(counts.queued, limits.queued);
+  else await admitChild(unit.session, request.parentRunId, parent);
+  const ids = underWay.map(({ id }) => id);
+  for (const id of interruptedBy(request.strategy, request.threadId, ids)) await cancelFamily(unit, id);
+  const content = request.content ?? request.message;
+  const messages = [...(request.before ?? []), { role: "user" as const, content }];
+  const row = await insert(unit, request);
+  const ahead = request.parentRunId === null ? counts.queued : counts.delegated;
+  await begin(unit, row, { messages, ahead });
+  return { run: toRun(row), created: true };
+}
+
+interface QueueCounts {
+  readonly queued: number;
+  readonly own: number;
+  readonly delegated: number;
+}
+
+const NONE_QUEUED: QueueCounts = { queued: 0, own: 0, delegated: 0 };
+
+/**
+ * Requests that are stored at the same moment do not see each other. Near a limit, within as many as all machines are
+ * likely to store at once, they are counted one after the other.
+ */
+async function exactNearLimit(
+  session: Session,
+  counts: QueueCounts,
+  { request, limits }: { readonly request: NewRun; readonly limits: EngineLimits },
+): Promise<QueueCounts> {
+  const { queuedAtMost = Infinity, parentRunId, principal } = request;
+  const isNear = counts.queued > limits.queued - AT_ONCE || counts.own > queuedAtMost - AT_ONCE;
+  if (parentRunId !== null || !isNear) return counts;
+  await session.query("SELECT pg_advisory_xact_lock($1)", [ADMISSION_LOCK]);
+  return (await one<QueueCounts>(session, COUNT_QUEUED, [principal])) ?? counts;
+}
+
+async function findRepeat(session: Session, request: NewRun): Promise<HeldRow | undefined> {
+  const { runId, principal, idempotencyKey: key } = request;
+  const rows = await session.query<HeldRow & { idempotency_key: string | null }>(BY_KEY_OR_ID, [runId, principal, key]);
+  const byKey = rows.find((row) => key !== null && row.principal === principal && row.idempotency_key === key);
+  const byId = rows.find(({ id }) => id === runId);
+  return repeatOf(request, byKey, byId);
+}
+
+async function admitChild(session: Session, parentId: string, parent: HeldRow | undefined): Promise<void> {
+  const place = await one<Place>(session, PLACE, [parentId, MAX_DELEGATION_DEPTH, MAX_DELEGATED_RUNS + 1]);
+  assertMayDelegate(parentId, parent && toRun(parent), () => place ?? { depth: 1, runs: 1 });
+}
+
+async function insert(unit: Unit, request: NewRun, retryOf: string | null = null): Promise<HeldRow> {
+  const row = await one<HeldRow & { head: number }>(unit.session, INSERT, [
+    request.runId,
+    request.threadId,
+    request.agentId,
+    request.parentRunId,
+    titleOf(request.message),
+    request.timeoutMs,
+    JSON.stringify(request.metadata),
+    request.principal,
+    request.idempotencyKey,
+    request.fingerprint,
+    request.ephemeral ? 1 : 0,
+    request.asked ? JSON.stringify(request.asked) : null,
+    retryOf,
+    Date.now(),
+  ]);
+  if (!row) throw new Error(`Run ${request.runId} was not stored.`);
+  if (row.head === 1) unit.tellWork();
+  return row;
+}
+
+/** What a new run starts with. */
+async function begin(
+  unit: Unit,
+  row: HeldRow,
+  { messages, ahead }: { readonly messages: readonly TurnMessage[]; readonly ahead: number },
+): Promise<void> {
+  const { text, values } = messagesStatement(row, messages);
+  const isShown = isListed({ parentRunId: row.parent_id, ephemeral: row.ephemeral === 1, agentId: row.agent_id });
+  await Promise.all([
+    unit.session.query(text, values),
+    unit.session.query(MOVE_UP, [isShown ? row.n : 0, row.thread_id]),
+  ]);
+  unit.appendEvents(row, queuedEvents(toRun(row), ahead));
+}
+
+type TurnMessage = Parameters<typeof messagesStatement>[1][number];
+
+export async function cancel(unit: Unit, runId: string): Promise<Run | undefined> {
+  const run = await unit.lock(runId);
+  if (!run) return undefined;
+  if (!isOver(run.status)) await cancelFamily(unit, runId);
+  const after = await one(unit.session, LOCK_BY_ID, [runId]);
+  return after && toRun(after);
+}
+
+export async function retry(
+  unit: Unit,
+  { of, runId, limits }: { readonly of: string; readonly runId: string; readonly limits: EngineLimits },
+): Promise<Created | undefined> {
+  const old = await unit.lock(of);
+  if (!old) return undefined;
+  const first = await one(unit.session, `SELECT ${RUN} FROM runs WHERE retry_of = $1`, [of]);
+  if (first) return { run: toRun(first), created: false };
+  assertRetryable(toRun(old));
+  const counts = await one<QueueCounts>(unit.session, COUNT_QUEUED, [old.principal]);
+  assertAdmitted(counts?.queued ?? 0, limits.queued);
+  const rows = await unit.session.query<Pick<TurnRow, "role" | "content" | "about">>(
+    "SELECT role, content, about FROM messages WHERE run_n = $1 ORDER BY idx",
+    [old.n],
+  );
+  const row = await insert(unit, againOf(old, runId), of);
+  await begin(unit, row, { messages: retriedMessages(rows.map(toMessage)), ahead: counts?.queued ?? 0 });
+  // A new run has made no steps: what its first step finds in the ledger stands at step 0.
+  await unit.session.query(
+    "INSERT INTO tool_calls (run_n, step, id, name, effects, result) SELECT $2::bigint, 0, id, name, effects, result " +
+      "FROM tool_calls WHERE run_n = $1 AND step = $3",
+    [old.n, row.n, old.steps],
+  );
+  return { run: toRun(row), created: true };
+}
+
+export interface ClaimRequest {
+  readonly owner: Owner;
+  readonly limit: number;
+  readonly leaseMs: number;
+}
+
+export async function claim(
+  unit: Unit,
+  { owner, limit, leaseMs }: ClaimRequest,
+): Promise<{ claims: Claim[]; rows: HeldRow[] }> {
+  const found = await unit.session.query<HeldRow>(CLAIM, [limit, ownerKey(owner), leaseMs]);
+  const rows = found.toSorted((a, b) => Number(a.parent_id === null) - Number(b.parent_id === null) || a.n - b.n);
+  const claims = rows.map((row) => {
+    unit.appendEvents(row, [claimedEvent(owner, row.attempts)]);
+    const asked = askedOf(row);
+    return { run: toRun(row), fence: row.fence, asked, spentMs: row.spent_ms, trialMs: trialMs(row) };
+  });
+  return { claims, rows };
+}
+
+export interface ExtendRequest {
+  readonly owner: Owner;
+  readonly runIds: readonly string[];
+  readonly leaseMs: number;
+}
+
+export async function extend(
+  session: Session,
+  { owner, runIds, leaseMs }: ExtendRequest,
+): Promise<Map<string, OwnedRun>> {
+  const rows = await session.query<{ id: string; cancel_requested: 0 | 1 }>(EXTEND, [leaseMs, ownerKey(owner), runIds]);
+  return new Map(rows.map((row) => [row.id, { cancelRequested: row.cancel_requested === 1 }]));
+}
+
+async function one<T extends object = HeldRow>(
+  session: Session,
+  text: string,
+  values: readonly unknown[],
+): Promise<T | undefined> {
+  const [row] = await session.query<T>(text, values);
+  return row;
+}

@@ -1,0 +1,233 @@
+/** Everything that only reads. Called by `engine.ts`. */
+import type { ThreadSummary } from "../../api/threads.ts";
+import type { Activity, ActivityType } from "../../core/activity.ts";
+import type { JournalEvent } from "../../core/event.ts";
+import type { Run } from "../../core/run.ts";
+import type {
+  ActivityCounts,
+  ActivityFilter,
+  AttributedActivity,
+  EventPage,
+  MessagePage,
+  Page,
+  RunFilter,
+  RunOrThread,
+  ThreadFilter,
+  ToolCall,
+  Turn,
+} from "../engine.ts";
+import { eventBehind, type StoredRow } from "../rules/joined.ts";
+import { toActivity, toAttributed, toListed, toRun, type ActivityRow, type RunRow } from "../rules/rows.ts";
+import {
+  MESSAGES_A_RUN,
+  toStoredJson,
+  toToolCall,
+  toTurns,
+  type FirstRow,
+  type ToolCallRow,
+  type TurnRow,
+} from "../rules/turns.ts";
+import { LEASE_CLOCK } from "./clock.ts";
+import type { Session } from "./database.ts";
+import { ACTIVITY_LIST, readPage, RUN_LIST } from "./lists.ts";
+import { RUN, TURN } from "./sql.ts";
+
+const RUN_BY_ID = `SELECT ${RUN} FROM runs WHERE id = $1`;
+/** The page ends with the row that reaches so many bytes, which are no fewer than its characters. */
+const EVENTS =
+  "SELECT seq, type, data, joined FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS before FROM " +
+  "(SELECT seq, type, data, joined FROM events WHERE run_n = (SELECT n FROM runs WHERE id = $1) AND seq > $2 ORDER BY seq LIMIT $3::integer) page) rows " +
+  "WHERE before < $4::bigint ORDER BY seq";
+// Named after its first run, listed by its newest; a last_run of 0 is not listed.
+const THREAD =
+  "SELECT t.id AS thread_id, t.last_run, t.created_at, t.updated_at, " +
+  "(SELECT r.title FROM runs r WHERE r.thread_id = t.id ORDER BY r.n LIMIT 1) AS title, " +
+  "(SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs FROM threads t";
+const THREADS = `${THREAD} WHERE t.last_run > 0 AND t.last_run < $1 ORDER BY t.last_run DESC LIMIT $2::integer`;
+const OWN_THREADS = `${THREAD} WHERE t.principal = $3 AND t.last_run > 0 AND t.last_run < $1 ORDER BY t.last_run DESC LIMIT $2::integer`;
+/** `found` counts the rows that there are up to the limit, `before` the bytes of those that stand before. */
+const MESSAGES =
+  "SELECT * FROM (SELECT *, count(*) OVER () AS found, " +
+  "sum(octet_length(content)) OVER (ORDER BY run_n DESC, idx DESC) - octet_length(content) AS before FROM " +
+  `(SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = $1 ` +
+  "AND (m.run_n, m.idx) < ($2::bigint, $3::integer) ORDER BY m.run_n DESC, m.idx DESC LIMIT $4::integer) page) rows " +
+  "WHERE before < $5::bigint ORDER BY run_n DESC, idx DESC";
+/** The first message of the run before each of these, if that failed: a person may have sent it again. */
+const FAILED_BEFORE =
+  "SELECT behind.n AS behind, b.status, b.finish_reason, b.error::json ->> 'code' AS error_code, b.fence, m.role, m.content, " +
+  "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = b.id))::integer AS retried FROM unnest($2::bigint[]) AS behind (n) " +
+  "CROSS JOIN LATERAL (SELECT * FROM runs WHERE thread_id = $1 AND n < behind.n ORDER BY n DESC LIMIT 1) b " +
+  "JOIN messages m ON m.run_n = b.n AND m.idx = 0 WHERE b.status = 'failed'";
+const HISTORY =
+  `SELECT ${TURN} FROM runs last JOIN messages m ON m.thread_id = last.thread_id AND m.run_n <= last.n ` +
+  "JOIN runs r ON r.n = m.run_n WHERE last.id = $1 ORDER BY m.run_n, m.idx";
+const THREAD_TOOL_CALLS =
+  "SELECT c.run_n, c.step, c.id, c.name, c.effects, c.result FROM runs last " +
+  "JOIN runs r ON r.thread_id = last.thread_id AND r.n < last.n AND r.status IN ('failed', 'canceled') " +
+  "JOIN tool_calls c ON c.run_n = r.n WHERE last.id = $1 ORDER BY c.run_n, c.step, c.id";
+const TOOL_CALLS =
+  "SELECT run_n, step, id, name, effects, result FROM tool_calls WHERE run_n = (SELECT n FROM runs WHERE id = $1) ORDER BY step, id";
+const CLAIMABLE =
+  "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL) OR " +
+  "EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL) AS queued, " +
+  `EXISTS (SELECT 1 FROM runs WHERE status = 'running' AND lease_until < ${LEASE_CLOCK}) AS expired`;
+
+/** Larger than any sum of bytes in a page. */
+const ANY_BYTES = Number.MAX_SAFE_INTEGER;
+
+export class Reads {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async run(runId: string): Promise<Run | undefined> {
+    const [row] = await this.#session.query<RunRow>(RUN_BY_ID, [runId]);
+    return row && toRun(row);
+  }
+
+  async runs(filter: RunFilter): Promise<Page<Run>> {
+    const { limit, before, status, agentId, threadId, parentRunId, topLevel, principal } = filter;
+    const equal = {
+      thread_id: threadId,
+      parent_id: parentRunId,
+      principal,
+      agent_id: agentId,
+      status,
+      "(parent_id IS NULL)": topLevel,
+    };
+    const { rows, next } = await readPage(this.#session, RUN_LIST, { limit, filter: { before, equal } });
+    return { items: (rows as unknown as RunRow[]).map(toListed), next };
+  }
+
+  async activities(filter: ActivityFilter): Promise<Page<Activity>> {
+    const { limit, before, after, agentId, threadId, runId, type, principal } = filter;
+    const equal = { run_id: runId, thread_id: threadId, principal, agent_id: agentId, type };
+    const { rows, next } = await readPage(this.#session, ACTIVITY_LIST, { limit, filter: { before, after, equal } });
+    return { items: (rows as unknown as ActivityRow[]).map(toActivity), next };
+  }
+
+  async activitiesAfter(after: number, limit: number, principal?: string): Promise<AttributedActivity[]> {
+    const whose = principal === undefined ? "" : "AND principal = $3";
+    const rows = await this.#session.query<ActivityRow>(
+      `SELECT * FROM activities WHERE seq > $1 ${whose} ORDER BY seq LIMIT $2::integer`,
+      [after, limit, ...(principal === undefined ? [] : [principal])],
+    );
+    return rows.map(toAttributed);
+  }
+
+  async threads({ limit, before = Number.MAX_SAFE_INTEGER, principal }: ThreadFilter): Promise<Page<ThreadSummary>> {
+    const rows = await (principal === undefined
+      ? this.#session.query<ThreadRow>(THREADS, [before, limit])
+      : this.#session.query<ThreadRow>(OWN_THREADS, [before, limit, principal]));
+    const last = rows.at(-1)?.last_run;
+    // A full page may have a next one; a short page is the last.
+    return { items: rows.map(toSummary), next: rows.length === limit && last !== undefined ? last : null };
+  }
+
+  async principalOf({ runId, threadId }: RunOrThread): Promise<string | undefined> {
+    const [row] = await this.#session.query<{ principal: string }>(
+      "SELECT principal FROM runs WHERE id = $1 UNION ALL SELECT principal FROM threads WHERE id = $2",
+      [runId ?? null, threadId ?? null],
+    );
+    return row?.principal;
+  }
+
+  async thread(threadId: string): Promise<ThreadSummary | undefined> {
+    const [row] = await this.#session.query<ThreadRow>(`${THREAD} WHERE t.id = $1`, [threadId]);
+    return row && toSummary(row);
+  }
+
+  async messages(threadId: string, page: MessagePage): Promise<Page<string>> {
+    const { before = Number.MAX_SAFE_INTEGER, limit, characters = ANY_BYTES } = page;
+    const [run, index] = [Math.floor(before / MESSAGES_A_RUN), before % MESSAGES_A_RUN];
+    const rows = await this.#session.query<TurnRow & { found: number }>(MESSAGES, [
+      threadId,
+      run,
+      index,
+      limit + 1,
+      characters,
+    ]);
+    const firsts = await this.#failedBefore(threadId, rows);
+    const newestFirst: string[] = [];
+    let read = 0;
+    for (const row of rows.slice(0, limit)) {
+      if (read >= characters) break;
+      const json = toStoredJson(row, () => firsts.get(row.run_n));
+      newestFirst.push(json);
+      read += json.length;
+    }
+    const last = rows[newestFirst.length - 1];
+    const hasMore = last !== undefined && last.found > newestFirst.length;
+    return { items: newestFirst.toReversed(), next: hasMore ? last.run_n * MESSAGES_A_RUN + last.idx : null };
+  }
+
+  async #failedBefore(threadId: string, rows: readonly TurnRow[]): Promise<ReadonlyMap<number, FirstRow>> {
+    const asked = rows.filter(({ idx }) => idx === 0).map(({ run_n: n }) => n);
+    if (asked.length === 0) return new Map();
+    const found = await this.#session.query<FirstRow & { behind: number }>(FAILED_BEFORE, [threadId, asked]);
+    return new Map(found.map((row) => [row.behind, row]));
+  }
+
+  async events(runId: string, after: number, { limit, characters = ANY_BYTES }: EventPage): Promise<JournalEvent[]> {
+    const rows = await this.#session.query<StoredRow>(EVENTS, [runId, after, limit, characters]);
+    return rows.map((row) => eventBehind(after, row));
+  }
+
+  async lastEvent(runId: string): Promise<number> {
+    const [row] = await this.#session.query<{ last_seq: number }>("SELECT last_seq FROM runs WHERE id = $1", [runId]);
+    return row?.last_seq ?? 0;
+  }
+
+  async history(runId: string): Promise<Turn[]> {
+    const [rows, ledger] = await Promise.all([
+      this.#session.query<TurnRow>(HISTORY, [runId]),
+      this.#session.query<ToolCallRow>(THREAD_TOOL_CALLS, [runId]),
+    ]);
+    return toTurns(rows, ledger);
+  }
+
+  async toolCalls(runId: string): Promise<ToolCall[]> {
+    const rows = await this.#session.query<ToolCallRow>(TOOL_CALLS, [runId]);
+    return rows.map(toToolCall);
+  }
+
+  /** What a claim would find, so that looking costs no transaction. */
+  async claimable(): Promise<{ readonly queued: boolean; readonly expired: boolean }> {
+    const [row] = await this.#session.query<{ queued: boolean; expired: boolean }>(CLAIMABLE);
+    return row ?? { queued: false, expired: false };
+  }
+
+  async lastActivity(): Promise<number> {
+    const [row] = await this.#session.query<{ seq: number | null }>("SELECT max(seq) AS seq FROM activities");
+    return row?.seq ?? 0;
+  }
+
+  async countActivities(after: number): Promise<ActivityCounts> {
+    const rows = await this.#session.query<{ type: ActivityType; many: number; last: number }>(
+      "SELECT type, count(*) AS many, max(seq) AS last FROM activities WHERE seq > $1 GROUP BY type",
+      [after],
+    );
+    return {
+      last: Math.max(after, ...rows.map(({ last }) => last)),
+      byType: Object.fromEntries(rows.map(({ type, many }) => [type, many])),
+    };
+  }
+
+  async counts(): Promise<Record<"queued" | "running", number>> {
+    const [row] = await this.#session.query<{ queued: number; running: number }>(
+      "SELECT (SELECT count(*) FROM runs WHERE status = 'queued') AS queued, " +
+        "(SELECT count(*) FROM runs WHERE status = 'running') AS running",
+    );
+    return { queued: row?.queued ?? 0, running: row?.running ?? 0 };
+  }
+}
+
+interface ThreadRow extends ThreadSummary {
+  readonly last_run: number;
+}
+
+function toSummary({ thread_id, title, created_at, updated_at, runs }: ThreadRow): ThreadSummary {
+  return { thread_id, title, created_at, updated_at, runs };
+}

@@ -1,0 +1,95 @@
+/**
+ * Runs whose owner has ended: back into the queue, or given up. Each in a unit of its own, so that a crash on the way
+ * leaves the others to whoever comes next. Called by `engine.ts`.
+ */
+import type { Left } from "../engine.ts";
+import { judge, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
+import { ownerKey } from "../rules/rows.ts";
+import { END_REASONS, handedBackEvent, LEASE_RAN_OUT } from "../rules/told.ts";
+import { LEASE_CLOCK, NOW } from "./clock.ts";
+import type { Session } from "./database.ts";
+import { closeOpen, endRun } from "./ending.ts";
+import { TOOL_UNDER_WAY } from "./sql.ts";
+import type { HeldRow } from "./step.ts";
+import type { Unit } from "./unit.ts";
+
+/** A run to hand back, unless it has another owner or fence by then. */
+export interface LeftRun {
+  readonly id: string;
+  readonly owner: string | null;
+  readonly fence: number;
+  readonly hasToolUnderWay: boolean;
+  /** True: only if its lease has run out. */
+  readonly isExpired?: boolean;
+}
+
+export interface Leaving {
+  readonly end: OwnerEnd;
+  readonly reason: string;
+  /** Whether the owner ended just now: then the run was worked on until now. */
+  readonly isFresh: boolean;
+}
+
+const RUNNING = `SELECT id, owner, fence, ${TOOL_UNDER_WAY} AS "hasToolUnderWay" FROM runs WHERE status = 'running'`;
+const EXPIRED = `${RUNNING} AND lease_until < ${LEASE_CLOCK} ORDER BY n`;
+const IS_EXPIRED = `SELECT 1 AS yes FROM runs WHERE n = $1 AND lease_until < ${LEASE_CLOCK}`;
+const REQUEUE =
+  "UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = $2, losses = $3, " +
+  `spent_ms = spent_ms + CASE WHEN $4::boolean THEN greatest(0, coalesce(${NOW} - claimed_at, 0)) ELSE 0 END WHERE n = $1`;
+
+export const RAN_OUT: Leaving = { end: "gone", reason: LEASE_RAN_OUT, isFresh: true };
+
+/** Parents stand before what they delegated. */
+export async function expiredRuns(session: Session): Promise<LeftRun[]> {
+  const rows = await session.query<LeftRun>(EXPIRED);
+  return rows.map((row) => ({ ...row, isExpired: true }));
+}
+
+export async function leftRuns(session: Session, left: Left): Promise<LeftRun[]> {
+  if ("owner" in left) {
+    const rows = await session.query<LeftRun>(`${RUNNING} AND owner = $1 ORDER BY n`, [ownerKey(left.owner)]);
+    const { runIds } = left;
+    return runIds ? rows.filter(({ id }) => runIds.includes(id)) : rows;
+  }
+  const { machine, exceptBoot } = left;
+  return session.query<LeftRun>(`${RUNNING} AND starts_with(owner, $1) AND NOT starts_with(owner, $2) ORDER BY n`, [
+    `${machine}/`,
+    `${machine}/${exceptBoot}/`,
+  ]);
+}
+
+export async function runsOfMachine(session: Session, machine: string): Promise<LeftRun[]> {
+  return session.query<LeftRun>(`${RUNNING} AND starts_with(owner, $1) ORDER BY n`, [`${machine}/`]);
+}
+
+/** How long an earlier boot worked before it ended is not known: the time since its claims would count the pause, too. */
+export function leavingOf(left: Left, end: OwnerEnd): Leaving {
+  return { end, reason: END_REASONS[end], isFresh: "owner" in left };
+}
+
+/** @param suspects how many runs of the same owner had a tool under way */
+export async function handBack(
+  unit: Unit,
+  left: LeftRun,
+  { suspects, ...why }: Leaving & { readonly suspects: number },
+): Promise<void> {
+  const run = await unit.lock(left.id);
+  // Its parent's end may have ended it meanwhile, or another process has handed it back already.
+  if (run?.status !== "running" || run.owner !== left.owner || run.fence !== left.fence) return;
+  if (left.isExpired && (await unit.session.query(IS_EXPIRED, [run.n])).length === 0) return;
+  const voided = await closeOpen(unit, run);
+  const { hasToolUnderWay } = left;
+  const verdict = judge({ ...run, hasToolUnderWay, cancelRequested: run.cancel_requested === 1 }, why.end, suspects);
+  if (verdict.is === "end") await endRun(unit, run, verdict.outcome);
+  else await requeue(unit, run, { ...why, ...verdict.suspicion, voided });
+}
+
+async function requeue(
+  unit: Unit,
+  run: HeldRow,
+  { crashes, losses, isFresh, reason, voided }: Leaving & Suspicion & { readonly voided: string[] },
+): Promise<void> {
+  await unit.session.query(REQUEUE, [run.n, crashes, losses, isFresh]);
+  unit.appendEvents(run, [handedBackEvent(run, reason, voided)]);
+  unit.tellWork();
+}

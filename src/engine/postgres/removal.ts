@@ -1,0 +1,95 @@
+/**
+ * Removes threads: their runs at once, what those left behind in small batches. Nothing finds the events, messages and tool
+ * calls of a run whose row is gone, so `maintain` deletes them later. Called by `engine.ts`.
+ */
+import { AppError } from "../../core/errors.ts";
+import { isOver } from "../../core/run.ts";
+import type { RunRow } from "../rules/rows.ts";
+import type { Session } from "./database.ts";
+import type { Unit } from "./unit.ts";
+
+/** Rows of one table in one transaction. */
+const ROWS_A_BATCH = 1_000;
+
+type FamilyRow = Pick<RunRow, "n" | "id" | "thread_id" | "status">;
+
+/** Children before their parents go with them: an id that is deleted has no family any more. */
+const FAMILY =
+  "WITH RECURSIVE family (n, id, thread_id, status) AS (SELECT n, id, thread_id, status FROM runs WHERE thread_id = $1 " +
+  "UNION SELECT r.n, r.id, r.thread_id, r.status FROM family f JOIN runs r ON r.parent_id = f.id) " +
+  "SELECT * FROM family ORDER BY n DESC";
+
+/**
+ * Takes the thread away, with its runs and all that these delegated.
+ * @returns whose it was; undefined when there is no such thread. @throws AppError THREAD_BUSY before anything is removed
+ */
+export async function hideThread(unit: Unit, threadId: string): Promise<{ readonly principal: string } | undefined> {
+  const { session } = unit;
+  // Locked: no run of this thread begins or ends meanwhile.
+  const [thread] = await session.query<{ principal: string }>(
+    "SELECT principal FROM threads WHERE id = $1 FOR UPDATE",
+    [threadId],
+  );
+  if (!thread) return undefined;
+  const family = await session.query<FamilyRow>(FAMILY, [threadId]);
+  const busy = family.find(({ status }) => !isOver(status));
+  if (busy) {
+    const detail = `Run ${busy.id} of thread ${threadId} is under way; cancel it first.`;
+    throw new AppError("THREAD_BUSY", detail, { runId: busy.id });
+  }
+  await hideRuns(unit, family);
+  await session.query("DELETE FROM threads WHERE id = $1", [threadId]);
+  return thread;
+}
+
+/** All at once: in this database a long transaction keeps nobody waiting. */
+async function hideRuns(unit: Unit, runs: readonly FamilyRow[]): Promise<void> {
+  const { session } = unit;
+  const [numbers, ids] = [runs.map(({ n }) => n), runs.map(({ id }) => id)];
+  await session.query("INSERT INTO removals SELECT unnest($1::bigint[])", [numbers]);
+  await session.query("DELETE FROM activities WHERE run_id = ANY($1::text[])", [ids]);
+  await session.query("DELETE FROM runs WHERE n = ANY($1::bigint[])", [numbers]);
+  // Those of delegated runs.
+  await session.query(
+    "DELETE FROM threads t WHERE id = ANY($1::text[]) AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = t.id)",
+    [[...new Set(runs.map((run) => run.thread_id))]],
+  );
+  for (const n of numbers) unit.tellDeleted(n);
+}
+
+/** Some of what removed runs left behind; machines take different runs. @returns false when nothing is left */
+export async function sweep(session: Session): Promise<boolean> {
+  const [next] = await session.query<{ run_n: number }>("SELECT run_n FROM removals LIMIT 1 FOR UPDATE SKIP LOCKED");
+  if (!next) return false;
+  const { run_n: run } = next;
+  const deleted = [
+    await deleteSome(session, "events", run),
+    await deleteSome(session, "messages", run),
+    await deleteSome(session, "tool_calls", run),
+  ];
+  if (deleted.every((rows) => rows < ROWS_A_BATCH)) await session.query("DELETE FROM removals WHERE run_n = $1", [run]);
+  return true;
+}
+
+async function deleteSome(session: Session, table: "events" | "messages" | "tool_calls", run: number): Promise<number> {
+  const rows = await session.query(
+    `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE run_n = $1 LIMIT ${ROWS_A_BATCH})) RETURNING 1`,
+    [run],
+  );
+  return rows.length;
+}
+
+/** A client that waits for the end of its run, or reads its events, has this long. */
+const EPHEMERAL_MS = 60_000;
+/** A few at a time: nobody waits for them, and a transaction shall be short. */
+const EPHEMERAL_BATCH = 20;
+
+/** Threads whose ephemeral run ended more than a minute before `now` (ms since the epoch), the oldest first. */
+export async function endedEphemeral(session: Session, now: number): Promise<string[]> {
+  const rows = await session.query<{ thread_id: string }>(
+    "SELECT thread_id FROM runs r WHERE ephemeral = 1 AND finished_at < $1 AND NOT EXISTS (SELECT 1 FROM runs o " +
+      "WHERE o.thread_id = r.thread_id AND o.status IN ('queued', 'running')) ORDER BY finished_at LIMIT $2::integer",
+    [now - EPHEMERAL_MS, EPHEMERAL_BATCH],
+  );
+  return rows.map(({ thread_id: threadId }) => threadId);
+}

@@ -1,0 +1,130 @@
+/**
+ * What goes by itself when it is old enough: deltas are joined, threads, activities and idempotency keys are removed. In
+ * short transactions; the machines of one database take different rows. Called by `engine.ts`.
+ */
+import { hasCode } from "../../core/errors.ts";
+import type { Retention } from "../../core/retention.ts";
+import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
+import type { Database, Session } from "./database.ts";
+import { hideThread } from "./removal.ts";
+import { columns } from "./step.ts";
+import { inUnit, type News } from "./unit.ts";
+
+/** What one kind of upkeep may take in a second: the others have their turn, too. */
+const SHARE_MS = 100;
+/** Of one transaction. */
+const DELTAS_A_STEP = 2_000;
+const ACTIVITIES_A_STEP = 500;
+const KEYS_A_STEP = 500;
+/** Threads that are looked at in one go. */
+const THREADS_A_STEP = 100;
+
+// A thread of delegated runs goes with those that delegated them.
+const OLD_THREADS =
+  "SELECT t.id, t.updated_at, EXISTS (SELECT 1 FROM runs r WHERE r.thread_id = t.id AND (r.status IN ('queued', 'running') OR " +
+  "EXISTS (SELECT 1 FROM runs p WHERE p.id = r.parent_id))) AS kept FROM threads t " +
+  "WHERE (t.updated_at, t.id) > ($1::bigint, $2::text) AND t.updated_at < $3 ORDER BY t.updated_at, t.id LIMIT $4::integer";
+// The newest one stays: its seq is the feed's position.
+const REMOVE_ACTIVITIES =
+  "DELETE FROM activities WHERE at < $1 AND seq IN (SELECT seq FROM activities WHERE seq < (SELECT max(seq) FROM activities) " +
+  "ORDER BY seq LIMIT $2::integer) RETURNING seq";
+const FORGET_KEYS =
+  "UPDATE runs SET idempotency_key = NULL WHERE n IN (SELECT n FROM runs WHERE idempotency_key IS NOT NULL " +
+  "AND finished_at < $1 LIMIT $2::integer FOR UPDATE SKIP LOCKED) RETURNING n";
+const UNJOINED =
+  "SELECT n FROM runs WHERE joined = 0 AND finished_at < $1 ORDER BY finished_at LIMIT 1 FOR UPDATE SKIP LOCKED";
+const DELTAS =
+  `SELECT seq, type, data, joined FROM events WHERE run_n = $1 AND seq > $2 AND type IN (${DELTA_TYPES.map((type) => `'${type}'`).join(", ")}) ` +
+  "AND joined IS NULL ORDER BY seq LIMIT $3::integer";
+const JOIN =
+  "WITH j AS (SELECT * FROM unnest($2::integer[], $3::integer[], $4::text[], $5::text[]) AS j (first, seq, data, joined)), " +
+  "removed AS (DELETE FROM events e USING j WHERE e.run_n = $1 AND e.seq >= j.first AND e.seq < j.seq) " +
+  "UPDATE events e SET data = j.data, joined = j.joined FROM j WHERE e.run_n = $1 AND e.seq = j.seq";
+
+export class Retainer {
+  readonly #database: Database;
+  readonly #publish: (news: News) => void;
+  /** The thread that was looked at last: those that have to stay are passed over, in rounds. */
+  #lastThread = { at: 0, id: "" };
+  /** The run whose deltas were joined last, and up to which one. */
+  #joined = { run: 0, seq: 0 };
+
+  constructor(database: Database, publish: (news: News) => void) {
+    this.#database = database;
+    this.#publish = publish;
+  }
+
+  /** @returns whether there is more to do at once */
+  async run({ deltasMs, threadsMs, activitiesMs, keysMs }: Retention, now: number): Promise<boolean> {
+    const steps = [
+      ...(threadsMs === undefined ? [] : [() => this.#removeThreads(now - threadsMs)]),
+      ...(activitiesMs === undefined
+        ? []
+        : [() => this.#some(REMOVE_ACTIVITIES, now - activitiesMs, ACTIVITIES_A_STEP)]),
+      ...(keysMs === undefined ? [] : [() => this.#some(FORGET_KEYS, now - keysMs, KEYS_A_STEP)]),
+      ...(deltasMs === undefined ? [] : [() => this.#joinSome(now - deltasMs)]),
+    ];
+    let isMore = false;
+    for (const step of steps) if (await withinShare(step)) isMore = true;
+    return isMore;
+  }
+
+  async #removeThreads(before: number): Promise<boolean> {
+    const { at, id } = this.#lastThread;
+    const threads = await this.#database.query<{ id: string; updated_at: number; kept: boolean }>(OLD_THREADS, [
+      at,
+      id,
+      before,
+      THREADS_A_STEP,
+    ]);
+    for (const thread of threads) {
+      this.#lastThread = { at: thread.updated_at, id: thread.id };
+      if (!thread.kept) await this.#removeThread(thread.id);
+    }
+    if (threads.length === THREADS_A_STEP) return true;
+    this.#lastThread = { at: 0, id: "" };
+    return false;
+  }
+
+  async #removeThread(threadId: string): Promise<void> {
+    try {
+      const { news } = await inUnit(this.#database, (unit) => hideThread(unit, threadId));
+      this.#publish(news);
+    } catch (error) {
+      // The thread has work again.
+      if (!hasCode(error, "THREAD_BUSY")) throw error;
+    }
+  }
+
+  async #some(sql: string, before: number, limit: number): Promise<boolean> {
+    const rows = await this.#database.query(sql, [before, limit]);
+    return rows.length === limit;
+  }
+
+  /** A run, or a piece of a long one. @returns false when there is none */
+  #joinSome(before: number): Promise<boolean> {
+    return this.#database.transaction(async (session) => {
+      const [run] = await session.query<{ n: number }>(UNJOINED, [before]);
+      if (run && !(await this.#joinPiece(session, run.n)))
+        await session.query("UPDATE runs SET joined = 1 WHERE n = $1", [run.n]);
+      return { statements: [], result: () => run !== undefined };
+    });
+  }
+
+  /** Goes on behind the deltas of the run that it joined last. @returns whether there may be more */
+  async #joinPiece(session: Session, run: number): Promise<boolean> {
+    const behind = this.#joined.run === run ? this.#joined.seq : 0;
+    const rows = await session.query<StoredRow>(DELTAS, [run, behind, DELTAS_A_STEP]);
+    const joined = joinDeltas(rows);
+    const values = columns(joined, [({ first }) => first, ({ seq }) => seq, ({ data }) => data, (row) => row.joined]);
+    if (joined.length > 0) await session.query(JOIN, [run, ...values]);
+    this.#joined = { run, seq: rows.at(-1)?.seq ?? behind };
+    return rows.length === DELTAS_A_STEP;
+  }
+}
+
+async function withinShare(step: () => Promise<boolean>): Promise<boolean> {
+  const endsAt = performance.now() + SHARE_MS;
+  while (await step()) if (performance.now() >= endsAt) return true;
+  return false;
+}

@@ -1,0 +1,241 @@
+/**
+ * Tables and numbered migrations, applied under an advisory lock: of several machines that start at once one migrates. A
+ * migration, once released, never changes: add the next number instead.
+ *
+ * Two versions may serve one database while machines are upgraded one after the other. `oldest` says for each migration
+ * which schema a program has to know at least to go on beside it. A migration that only adds (a table, an index, a column
+ * with a default) keeps the `oldest` of the one before; one that changes or drops what an older program reads raises it
+ * to its own number, and older programs are refused from then on.
+ */
+import { AppError } from "../../core/errors.ts";
+import type { Database, Session } from "./database.ts";
+
+interface Migration {
+  readonly oldest: number;
+  readonly sql: string;
+}
+
+const MIGRATIONS: readonly Migration[] = [
+  {
+    oldest: 1,
+    sql: `
+  CREATE TABLE threads (
+    id text PRIMARY KEY,
+    principal text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    -- 0 when its newest run is delegated or ephemeral: then it is in no list.
+    last_run bigint NOT NULL DEFAULT 0
+  ) WITH (fillfactor = 80);
+  CREATE INDEX threads_by_update ON threads (updated_at, id);
+  CREATE INDEX threads_by_last_run ON threads (last_run) WHERE last_run > 0;
+  CREATE INDEX threads_by_principal ON threads (principal, last_run) WHERE last_run > 0;
+
+  -- JSON is text, as U+0000 may be in it, and flags are 0 or 1: rows are those of the other driver.
+  -- Each append writes last_seq and lease_until. Neither is in an index, and pages have room, so that the row is
+  -- replaced within its page (HOT) and no index is touched.
+  CREATE TABLE runs (
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text NOT NULL UNIQUE,
+    thread_id text NOT NULL,
+    agent_id text NOT NULL,
+    parent_id text,
+    retry_of text,
+    title text NOT NULL,
+    status text NOT NULL,
+    -- 1 while it is the first of its thread that is not over: only such a run may be claimed.
+    head smallint NOT NULL,
+    created_at bigint NOT NULL,
+    -- The same moment by the database's clock: see clock.ts.
+    created_clock bigint NOT NULL,
+    started_at bigint,
+    finished_at bigint,
+    owner text,
+    fence integer NOT NULL DEFAULT 0,
+    attempts integer NOT NULL DEFAULT 0,
+    claimed_at bigint,
+    spent_ms bigint NOT NULL DEFAULT 0,
+    lease_ms integer,
+    lease_until bigint,
+    last_seq integer NOT NULL DEFAULT 0,
+    crashes integer NOT NULL DEFAULT 0,
+    losses integer NOT NULL DEFAULT 0,
+    cancel_requested smallint NOT NULL DEFAULT 0,
+    steps integer NOT NULL DEFAULT 0,
+    usage text,
+    dollars double precision NOT NULL DEFAULT 0,
+    delegated_tokens bigint NOT NULL DEFAULT 0,
+    delegated_dollars double precision NOT NULL DEFAULT 0,
+    reserved_tokens bigint NOT NULL DEFAULT 0,
+    reserved_dollars double precision NOT NULL DEFAULT 0,
+    reply text,
+    finish_reason text,
+    output text,
+    error text,
+    timeout_ms bigint,
+    metadata text NOT NULL,
+    asked text,
+    principal text NOT NULL,
+    idempotency_key text,
+    fingerprint text NOT NULL,
+    ephemeral smallint NOT NULL DEFAULT 0,
+    -- 1 when its deltas were joined.
+    joined smallint NOT NULL DEFAULT 0
+  ) WITH (fillfactor = 60);
+  CREATE UNIQUE INDEX runs_idempotency ON runs (principal, idempotency_key) WHERE idempotency_key IS NOT NULL;
+  CREATE UNIQUE INDEX runs_retry_of ON runs (retry_of) WHERE retry_of IS NOT NULL;
+  CREATE INDEX runs_under_way ON runs (thread_id, n) WHERE status IN ('queued', 'running');
+  CREATE INDEX runs_queued ON runs (principal) WHERE status = 'queued';
+  CREATE INDEX runs_claimable ON runs (n) WHERE status = 'queued' AND head = 1 AND parent_id IS NULL;
+  CREATE INDEX runs_delegated ON runs (n) WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL;
+  CREATE INDEX runs_running ON runs (owner) WHERE status = 'running';
+  CREATE INDEX runs_by_thread ON runs (thread_id, n);
+  CREATE INDEX runs_by_agent ON runs (agent_id, n);
+  CREATE INDEX runs_by_status ON runs (status, n);
+  CREATE INDEX runs_by_principal ON runs (principal, n);
+  CREATE INDEX runs_by_parent ON runs (parent_id, n) WHERE parent_id IS NOT NULL;
+  CREATE INDEX runs_unjoined ON runs (finished_at) WHERE joined = 0 AND finished_at IS NOT NULL;
+  CREATE INDEX runs_keyed ON runs (finished_at) WHERE idempotency_key IS NOT NULL AND finished_at IS NOT NULL;
+  CREATE INDEX runs_ephemeral ON runs (finished_at) WHERE ephemeral = 1;
+
+  CREATE TABLE events (
+    run_n bigint NOT NULL,
+    seq integer NOT NULL,
+    type text NOT NULL,
+    data text NOT NULL,
+    joined text,
+    PRIMARY KEY (run_n, seq)
+  );
+
+  CREATE TABLE messages (
+    run_n bigint NOT NULL,
+    idx integer NOT NULL,
+    thread_id text NOT NULL,
+    role text NOT NULL,
+    content text NOT NULL,
+    about text,
+    at bigint NOT NULL,
+    PRIMARY KEY (run_n, idx)
+  );
+  CREATE INDEX messages_by_thread ON messages (thread_id, run_n, idx);
+
+  CREATE TABLE tool_calls (
+    run_n bigint NOT NULL,
+    step integer NOT NULL,
+    id text NOT NULL,
+    name text NOT NULL,
+    effects text NOT NULL,
+    fence integer,
+    result text,
+    PRIMARY KEY (run_n, step, id)
+  );
+
+  CREATE TABLE activities (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at bigint NOT NULL,
+    type text NOT NULL,
+    agent_id text,
+    thread_id text,
+    run_id text,
+    principal text,
+    detail text NOT NULL
+  );
+  CREATE INDEX activities_by_agent ON activities (agent_id, seq);
+  CREATE INDEX activities_by_thread ON activities (thread_id, seq);
+  CREATE INDEX activities_by_run ON activities (run_id, seq);
+  CREATE INDEX activities_by_type ON activities (type, seq);
+  CREATE INDEX activities_by_principal ON activities (principal, seq) WHERE principal IS NOT NULL;
+
+  -- Deleted runs whose rows are to go.
+  CREATE TABLE removals (run_n bigint PRIMARY KEY);
+
+  CREATE TABLE shared (name text PRIMARY KEY, text text NOT NULL, version integer NOT NULL);
+
+  CREATE TABLE files (
+    id text PRIMARY KEY,
+    principal text NOT NULL,
+    name text NOT NULL,
+    media_type text NOT NULL,
+    bytes bigint NOT NULL,
+    sha256 text NOT NULL,
+    created_at bigint NOT NULL
+  );
+  CREATE UNIQUE INDEX files_by_principal ON files (principal, sha256);
+  CREATE INDEX files_by_content ON files (sha256);
+  -- Once by content, whoever it is of. Stored without compression: pictures and documents are compressed already.
+  CREATE TABLE file_contents (sha256 text PRIMARY KEY, content bytea NOT NULL);
+  ALTER TABLE file_contents ALTER COLUMN content SET STORAGE EXTERNAL;
+
+  CREATE TABLE spending (
+    day text NOT NULL,
+    agent_id text NOT NULL,
+    principal text NOT NULL,
+    model text NOT NULL,
+    calls bigint NOT NULL,
+    input bigint NOT NULL,
+    output bigint NOT NULL,
+    cache_read bigint NOT NULL,
+    cache_write bigint NOT NULL,
+    dollars double precision NOT NULL,
+    PRIMARY KEY (day, agent_id, principal, model)
+  ) WITH (fillfactor = 60);
+
+  -- See clock.ts.
+  CREATE TABLE lease_clock (ms bigint NOT NULL, ticked_at timestamptz NOT NULL) WITH (fillfactor = 10);
+  INSERT INTO lease_clock VALUES (0, clock_timestamp());
+  CREATE TABLE machines (id text PRIMARY KEY, boot text NOT NULL, seen bigint NOT NULL) WITH (fillfactor = 10);
+  `,
+  },
+];
+
+/** Any number that other programs on the same database are unlikely to take. */
+const MIGRATION_LOCK = 7_310_155_201;
+
+/** Brings the database up to date. @throws AppError STORAGE_UNAVAILABLE when it is of a newer evenkeel that refuses this one */
+export async function migrate(database: Database): Promise<void> {
+  if (await isCurrent(database)) return;
+  await database.transaction(async (session) => {
+    await session.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
+    await session.query(
+      "CREATE TABLE IF NOT EXISTS evenkeel_schema (version integer NOT NULL, oldest integer NOT NULL)",
+    );
+    const applied = await appliedBy(session);
+    const missing = MIGRATIONS.slice(applied.version);
+    for (const { sql } of missing) for (const statement of statementsOf(sql)) await session.query(statement);
+    const newest = missing.at(-1);
+    if (newest) {
+      await session.query("DELETE FROM evenkeel_schema");
+      await session.query("INSERT INTO evenkeel_schema VALUES ($1, $2)", [MIGRATIONS.length, newest.oldest]);
+    }
+    return { statements: [], result: () => undefined };
+  });
+}
+
+/** Looks without a lock: in all processes but the first of a new version there is nothing to do. */
+async function isCurrent(database: Database): Promise<boolean> {
+  const [table] = await database.query("SELECT to_regclass('evenkeel_schema') IS NOT NULL AS there");
+  if (table?.["there"] !== true) return false;
+  const { version } = await appliedBy(database);
+  return version >= MIGRATIONS.length;
+}
+
+async function appliedBy(session: Session): Promise<{ readonly version: number }> {
+  const [row] = await session.query<{ version: number; oldest: number }>("SELECT version, oldest FROM evenkeel_schema");
+  const { version, oldest } = row ?? { version: 0, oldest: 0 };
+  if (oldest <= MIGRATIONS.length) return { version };
+  throw new AppError(
+    "STORAGE_UNAVAILABLE",
+    `The database was changed by a newer evenkeel (schema ${version}, which needs ${oldest}; this one knows ` +
+      `${MIGRATIONS.length}). Start that version, or point DATABASE_URL at another database.`,
+  );
+}
+
+/** One by one: a statement with a name is a single one. */
+function statementsOf(sql: string): string[] {
+  const lines = sql.split("\n").filter((line) => !line.trim().startsWith("--"));
+  return lines
+    .join("\n")
+    .split(";")
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== "");
+}

@@ -1,0 +1,22 @@
+/** Small texts that all processes share, each under a name. */
+import type { SharedText } from "../engine.ts";
+import type { Session } from "./database.ts";
+
+const NEW =
+  "INSERT INTO shared (name, text, version) VALUES ($1, $2, 1) ON CONFLICT (name) DO NOTHING RETURNING version";
+const NEXT = "UPDATE shared SET text = $2, version = version + 1 WHERE name = $1 AND version = $3 RETURNING version";
+
+export async function readShared(session: Session, name: string): Promise<SharedText> {
+  const [row] = await session.query<SharedText>("SELECT text, version FROM shared WHERE name = $1", [name]);
+  return row ?? { text: null, version: 0 };
+}
+
+/** A new name is at version 0: then there is no row to have another one. */
+export async function writeShared(
+  session: Session,
+  { name, text, version }: { name: string; text: string; version: number },
+) {
+  const written =
+    version === 0 ? await session.query(NEW, [name, text]) : await session.query(NEXT, [name, text, version]);
+  return written.length === 1;
+}

@@ -1,0 +1,117 @@
+/**
+ * What runs spent: by day, agent, principal and model, and what each run and all that it delegated came to. `book` and
+ * `reserve` are called inside of a transaction, with the run locked.
+ */
+import { AppError } from "../../core/errors.ts";
+import { MAX_DELEGATION_DEPTH, type Usage } from "../../core/run.ts";
+import { dollarsOf, judgeBudget, subtractUsage, tokensIn, type Spent, type Verdict } from "../../core/spending.ts";
+import type { Bill, Reservation, Spending, SpendingFilter } from "../engine.ts";
+import { usageOf } from "../rules/rows.ts";
+import type { Session } from "./database.ts";
+import type { HeldRow } from "./step.ts";
+
+const COLUMNS = { agent: "agent_id", principal: "principal", model: "model", day: "day" } as const;
+const MAX_ROWS = 1_000;
+
+const ADD =
+  "INSERT INTO spending VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9) ON CONFLICT (day, agent_id, principal, model) DO UPDATE SET " +
+  "calls = spending.calls + 1, input = spending.input + excluded.input, output = spending.output + excluded.output, " +
+  "cache_read = spending.cache_read + excluded.cache_read, cache_write = spending.cache_write + excluded.cache_write, " +
+  "dollars = spending.dollars + excluded.dollars";
+// What the call had reserved is spent now.
+const ADD_TO_RUN = "UPDATE runs SET dollars = dollars + $2, reserved_tokens = 0, reserved_dollars = 0 WHERE n = $1";
+const ADD_TO_PARENTS =
+  "WITH RECURSIVE above (id, depth) AS (SELECT $1::text, 1 UNION ALL " +
+  "SELECT r.parent_id, depth + 1 FROM above JOIN runs r ON r.id = above.id WHERE r.parent_id IS NOT NULL AND depth < $2::integer) " +
+  "UPDATE runs SET delegated_tokens = delegated_tokens + $3::bigint, delegated_dollars = delegated_dollars + $4 " +
+  "WHERE id IN (SELECT id FROM above)";
+const SUMS =
+  "coalesce(sum(input + output + cache_read + cache_write), 0)::bigint AS tokens, coalesce(sum(dollars), 0) AS dollars";
+const RESERVED = "coalesce(sum(reserved_tokens), 0)::bigint AS tokens, coalesce(sum(reserved_dollars), 0) AS dollars";
+const SPENT_BY_AGENT = `SELECT ${SUMS} FROM spending WHERE day = $1 AND agent_id = $2`;
+const SPENT_BY_PRINCIPAL = `SELECT ${SUMS} FROM spending WHERE day = $1 AND agent_id = $2 AND principal = $3`;
+const RESERVED_BY_AGENT = `SELECT ${RESERVED} FROM runs WHERE status = 'running' AND agent_id = $1 AND n <> $2`;
+const RESERVED_BY_PRINCIPAL = `SELECT ${RESERVED} FROM runs WHERE status = 'running' AND agent_id = $1 AND n <> $2 AND principal = $3`;
+const RESERVE = "UPDATE runs SET reserved_tokens = $2, reserved_dollars = $3 WHERE n = $1";
+/** Reservations of one agent are judged one after the other, on all machines: held until the commit. */
+const LOCK_AGENT = "SELECT pg_advisory_xact_lock(731015520, hashtext($1))";
+
+/** The run's usage has grown to `usage`: adds the difference to the day, to the run, and to those that delegated it. */
+export async function book(
+  session: Session,
+  run: HeldRow,
+  { usage, bill }: { usage: Usage; bill: Bill },
+): Promise<void> {
+  const spent = subtractUsage(usage, usageOf(run));
+  if (tokensIn(spent) === 0) return;
+  const dollars = dollarsOf(spent, bill.price);
+  const { input_tokens: input, output_tokens: output } = spent;
+  const { cache_read_input_tokens: cacheRead, cache_creation_input_tokens: cacheWrite } = spent;
+  await Promise.all([
+    session.query(ADD_TO_RUN, [run.n, dollars]),
+    ...(run.parent_id === null
+      ? []
+      : [session.query(ADD_TO_PARENTS, [run.parent_id, MAX_DELEGATION_DEPTH, tokensIn(spent), dollars])]),
+    session.query(ADD, [
+      today(),
+      run.agent_id,
+      run.principal,
+      bill.model,
+      input,
+      output,
+      cacheRead,
+      cacheWrite,
+      dollars,
+    ]),
+  ]);
+}
+
+/** @param run locked. @throws AppError LEASE_LOST */
+export async function reserve(
+  session: Session,
+  run: HeldRow | undefined,
+  { runId, fence, budget, estimate }: Reservation,
+): Promise<Verdict> {
+  if (run?.status !== "running" || run.fence !== fence)
+    throw new AppError("LEASE_LOST", `Run ${runId} is no longer owned under fence ${fence}.`);
+  const { agent_id: agent, principal, n } = run;
+  await session.query(LOCK_AGENT, [agent]);
+  const [ofAgent, reservedByAgent, ofPrincipal, reservedByPrincipal] = await Promise.all([
+    sumOf(session, SPENT_BY_AGENT, [today(), agent]),
+    sumOf(session, RESERVED_BY_AGENT, [agent, n]),
+    sumOf(session, SPENT_BY_PRINCIPAL, [today(), agent, principal]),
+    sumOf(session, RESERVED_BY_PRINCIPAL, [agent, n, principal]),
+  ]);
+  const tokens = tokensIn(usageOf(run)) + run.delegated_tokens;
+  const verdict = judgeBudget(budget, {
+    run: { spent: { tokens, dollars: run.dollars + run.delegated_dollars }, reserved: { tokens: 0, dollars: 0 } },
+    day: { spent: ofAgent, reserved: reservedByAgent },
+    principalDay: { spent: ofPrincipal, reserved: reservedByPrincipal },
+  });
+  if (verdict.is === "within") await session.query(RESERVE, [n, estimate.tokens, estimate.dollars]);
+  return verdict;
+}
+
+/** Groups that cost most come first, but days newest first. */
+export async function readSpending(session: Session, { by, since, principal }: SpendingFilter): Promise<Spending[]> {
+  const column = COLUMNS[by];
+  const sql =
+    `SELECT ${column} AS key, sum(calls)::bigint AS calls, sum(input)::bigint AS input_tokens, sum(output)::bigint AS output_tokens, ` +
+    "sum(cache_read)::bigint AS cache_read_input_tokens, sum(cache_write)::bigint AS cache_creation_input_tokens, sum(dollars) AS dollars " +
+    `FROM spending WHERE day >= $1 ${principal === undefined ? "" : "AND principal = $2"} GROUP BY ${column} ` +
+    `ORDER BY ${by === "day" ? "day DESC" : "sum(dollars) DESC, sum(input + output) DESC"} LIMIT ${MAX_ROWS}`;
+  const rows = await session.query<{ key: string; calls: number; dollars: number } & Usage>(
+    sql,
+    principal === undefined ? [since] : [since, principal],
+  );
+  return rows.map(({ key, calls, dollars, ...usage }) => ({ key, calls, usage, dollars }));
+}
+
+async function sumOf(session: Session, sql: string, values: readonly unknown[]): Promise<Spent> {
+  const [row] = await session.query<Spent>(sql, values);
+  return row ?? { tokens: 0, dollars: 0 };
+}
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
+}

@@ -1,0 +1,17 @@
+/** Pieces of SQL that several files of this driver share. */
+
+/** The columns of a `RunRow`, and `last_seq`. */
+export const RUN =
+  "n, id, thread_id, agent_id, parent_id, retry_of, title, status, created_at, started_at, finished_at, owner, fence, " +
+  "attempts, crashes, losses, spent_ms, cancel_requested, steps, usage, dollars, delegated_tokens, delegated_dollars, " +
+  "reply, finish_reason, error, timeout_ms, metadata, asked, output, principal, fingerprint, ephemeral, last_seq";
+
+/** The columns of a `TurnRow`, of messages `m` joined with their runs `r`. */
+export const TURN =
+  "m.run_n, m.idx, m.role, m.content, m.about, m.at, r.id, r.agent_id, r.status, r.finish_reason, " +
+  "r.error::json ->> 'code' AS error_code, r.fence, r.steps, " +
+  "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id))::integer AS retried";
+
+/** Whether a tool call of the run is under way that could end its process: see ToolCall.contained. */
+export const TOOL_UNDER_WAY =
+  "EXISTS (SELECT 1 FROM tool_calls c WHERE c.run_n = runs.n AND c.result IS NULL AND c.fence = runs.fence)";

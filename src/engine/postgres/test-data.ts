@@ -1,0 +1,83 @@
+/** Where the tests of this driver keep their data: a Postgres for the file, and a database of its own for each test. */
+import { afterAll } from "vitest";
+import { TestPostgres } from "../../testing/postgres.ts";
+import type { OpenedEngine } from "../contract/setup.ts";
+import type { Engine, EngineLimits } from "../engine.ts";
+import { openEngine } from "../open.ts";
+
+const ROOMY: EngineLimits = { queued: 10_000 };
+/** Small, so that a test which needs more than it should says so. */
+const POOL = 4;
+
+export interface Databases {
+  /** An engine on a new database; with it go every other handle and the database. */
+  open(limits?: EngineLimits): Promise<OpenedDatabase>;
+}
+
+export interface OpenedDatabase extends OpenedEngine {
+  readonly name: string;
+  readonly postgres: TestPostgres;
+}
+
+const TABLES = [
+  "threads",
+  "runs",
+  "events",
+  "messages",
+  "tool_calls",
+  "activities",
+  "removals",
+  "shared",
+  "files",
+  "file_contents",
+  "spending",
+  "machines",
+];
+
+/**
+ * Started by the first test that opens a database, stopped behind the last one of the file. To make a database costs more
+ * than most tests do, so those that are free are emptied and used again.
+ */
+export function databases(): Databases {
+  let server: Promise<TestPostgres> | undefined;
+  const free: string[] = [];
+  afterAll(async () => {
+    const started = await server?.catch(() => undefined);
+    await started?.[Symbol.asyncDispose]();
+  });
+  return {
+    open: async (limits = ROOMY) => {
+      const postgres = await (server ??= TestPostgres.start());
+      const name = free.pop() ?? (await postgres.createDatabase());
+      await using opening = new AsyncDisposableStack();
+      opening.defer(async () => {
+        await empty(postgres, name);
+        free.push(name);
+      });
+      const engine = opening.use(await openAt(postgres.url(name), limits));
+      const owned = opening.move();
+      return {
+        name,
+        postgres,
+        engine,
+        another: async () => owned.use(await openAt(postgres.url(name), limits)),
+        [Symbol.asyncDispose]: () => owned.disposeAsync(),
+      };
+    },
+  };
+}
+
+async function empty(postgres: TestPostgres, database: string): Promise<void> {
+  const deletes = TABLES.map((table) => `DELETE FROM ${table}`);
+  await postgres.admin(
+    [...deletes, "UPDATE lease_clock SET ms = 0, ticked_at = clock_timestamp()"].join("; "),
+    database,
+  );
+}
+
+export async function openAt(url: string, limits = ROOMY): Promise<Engine & AsyncDisposable> {
+  const database = { url, listenUrl: url, pool: POOL };
+  // Its folder takes uploads on their way only.
+  const engine = await openEngine({ dataDir: "/tmp/evenkeel-postgres-test", durability: "normal", limits, database });
+  return Object.assign(engine, { [Symbol.asyncDispose]: () => engine.close() });
+}

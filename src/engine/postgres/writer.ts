@@ -1,0 +1,246 @@
+/**
+ * Group commit of steps: what the runs of this process append goes to the database in one statement, which is one round
+ * trip and one commit. While one is under way the next group gathers. Called by `engine.ts`.
+ *
+ * This process owns the runs whose steps it writes, so it knows where their journals end. When a connection breaks, nobody
+ * knows whether its last group was committed: the writer asks where the journals end, and writes what is missing.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { AppError } from "../../core/errors.ts";
+import type { OwnedRun, Step } from "../engine.ts";
+import type { Database } from "./database.ts";
+import { isLost } from "./errors.ts";
+import { RUN } from "./sql.ts";
+import { prepareStep, stepsStatement, type HeldRow, type OwnedAnswer, type PreparedStep } from "./step.ts";
+import type { News } from "./unit.ts";
+
+interface Waiting {
+  readonly step: Step;
+  readonly resolve: (owned: OwnedRun) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Under load groups are spaced to gather more; after a pause a few go at once. [As the SQLite driver does.] */
+const SPACING_MS = 4;
+const BURST = 3;
+/** Bound of the queue: at it, writers are refused with OVERLOADED. */
+const MAX_WAITING = 50_000;
+/** Steps of one statement at most. */
+const MAX_GROUP = 1_000;
+/** Runs whose journals' ends are known: those of the process, and of few that it had before. */
+const MAX_HELD = 20_000;
+const RETRY_MS = 250;
+/** A database that is away for longer refuses the step; the run's owner decides what becomes of it. */
+const GIVE_UP_MS = 10_000;
+
+export interface WriterOptions {
+  readonly database: Database;
+  /** Told after each commit. */
+  readonly publish: (news: News) => void;
+}
+
+export class StepWriter {
+  readonly #database: Database;
+  readonly #publish: (news: News) => void;
+  readonly #held = new Map<string, HeldRow>();
+  #waiting: Waiting[] = [];
+  #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  #nextAt = 0;
+  #writing: Promise<void> | undefined;
+
+  constructor({ database, publish }: WriterOptions) {
+    this.#database = database;
+    this.#publish = publish;
+  }
+
+  /** Runs that this process has just claimed, or whose journals it has written on. */
+  hold(rows: readonly HeldRow[]): void {
+    for (const row of rows) this.#held.set(row.id, row);
+    for (const id of this.#held.keys()) {
+      if (this.#held.size <= MAX_HELD) break;
+      this.#held.delete(id);
+    }
+  }
+
+  /** Read the run anew before its next step. */
+  forget(runId: string): void {
+    this.#held.delete(runId);
+  }
+
+  /** @throws AppError LEASE_LOST, OVERLOADED, STORAGE_UNAVAILABLE */
+  append(step: Step): Promise<OwnedRun> {
+    if (this.#waiting.length >= MAX_WAITING) {
+      return Promise.reject(new AppError("OVERLOADED", "Too many writes wait for the database.", { retryAfterS: 1 }));
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<OwnedRun>();
+    this.#waiting.push({ step, resolve, reject });
+    this.#schedule();
+    return promise;
+  }
+
+  async drain(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#writing) {
+      this.#schedule();
+      await (this.#writing ?? delay(1));
+    }
+  }
+
+  #schedule(): void {
+    if (this.#timer || this.#writing || this.#waiting.length === 0) return;
+    const waitMs = this.#nextAt - performance.now();
+    const begin = () => {
+      this.#timer = undefined;
+      this.#writing = this.#writeGroup().finally(() => {
+        this.#writing = undefined;
+        this.#schedule();
+      });
+    };
+    this.#timer = waitMs > 0 ? setTimeout(begin, waitMs) : setImmediate(begin);
+  }
+
+  async #writeGroup(): Promise<void> {
+    this.#nextAt = Math.max(this.#nextAt, performance.now() - BURST * SPACING_MS) + SPACING_MS;
+    const group = this.#takeGroup();
+    try {
+      await this.#write(group);
+    } catch (error) {
+      if (group.length > 1 && !isOurs(error)) await this.#writeEach(group);
+      else for (const { reject } of group) reject(error);
+    }
+  }
+
+  /** The database refused what one of them holds, and took none: the others must not suffer for it. */
+  async #writeEach(group: readonly Waiting[]): Promise<void> {
+    for (const waiting of group) await this.#write([waiting]).catch(waiting.reject);
+  }
+
+  /** One step of each run: the next one is behind it. */
+  #takeGroup(): Waiting[] {
+    const group = new Map<string, Waiting>();
+    const later: Waiting[] = [];
+    for (const waiting of this.#waiting) {
+      if (group.size >= MAX_GROUP || group.has(waiting.step.runId)) later.push(waiting);
+      else group.set(waiting.step.runId, waiting);
+    }
+    this.#waiting = later;
+    return [...group.values()];
+  }
+
+  /** A run that is not where this process thought it to be is looked at once more. */
+  async #write(group: readonly Waiting[]): Promise<void> {
+    const startedAt = performance.now();
+    let left = group;
+    for (let round = 1; left.length > 0; round += 1) {
+      await this.#readMissing(left);
+      const { here, gone } = this.#sort(left);
+      for (const { step, reject } of gone) this.#refuse(step, reject);
+      const written = await this.#tryWrite(here, startedAt);
+      left = here.filter((prepared) => !written.has(prepared)).map(({ waiting }) => waiting);
+      for (const { step } of left) this.forget(step.runId);
+      if (round < 2) continue;
+      for (const { step, reject } of left) this.#refuse(step, reject);
+      return;
+    }
+  }
+
+  #sort(group: readonly Waiting[]) {
+    const here: Prepared[] = [];
+    const gone: Waiting[] = [];
+    for (const waiting of group) {
+      const run = this.#held.get(waiting.step.runId);
+      if (run?.status !== "running" || run.fence !== waiting.step.fence) gone.push(waiting);
+      else this.#prepare(run, waiting, here);
+    }
+    return { here, gone };
+  }
+
+  /** What cannot be put into rows is refused alone. */
+  #prepare(run: HeldRow, waiting: Waiting, here: Prepared[]): void {
+    try {
+      here.push({ waiting, prepared: prepareStep(run, waiting.step) });
+    } catch (error) {
+      waiting.reject(error);
+    }
+  }
+
+  async #readMissing(group: readonly Waiting[]): Promise<void> {
+    const missing = group.map(({ step }) => step.runId).filter((id) => !this.#held.has(id));
+    if (missing.length === 0) return;
+    this.hold(await this.#database.query<HeldRow>(`SELECT ${RUN} FROM runs WHERE id = ANY($1::text[])`, [missing]));
+  }
+
+  /** @returns those that were written */
+  async #tryWrite(group: readonly Prepared[], startedAt: number): Promise<ReadonlySet<Prepared>> {
+    if (group.length === 0) return new Set();
+    const { text, values } = stepsStatement(group.map(({ prepared }) => prepared));
+    const answers = await this.#database.query<OwnedAnswer>(text, values).catch(async (error: unknown) => {
+      if (!isLost((error as Error).cause ?? error)) throw error;
+      return this.#committedOf(group, { startedAt, error });
+    });
+    const byRun = new Map(answers.map((answer) => [answer.n, answer]));
+    const written = new Set<Prepared>();
+    for (const one of group) {
+      const answer = byRun.get(one.prepared.run.n);
+      if (!answer) continue;
+      written.add(one);
+      this.#wrote(one.prepared);
+      one.waiting.resolve({ cancelRequested: answer.cancel_requested === 1 });
+    }
+    this.#tell([...written].map(({ prepared }) => prepared));
+    return written;
+  }
+
+  /** Which steps of a group whose connection broke are in the database after all. Waits until it answers. */
+  async #committedOf(
+    group: readonly Prepared[],
+    { startedAt, error }: { readonly startedAt: number; readonly error: unknown },
+  ): Promise<OwnedAnswer[]> {
+    const ids = group.map(({ prepared }) => prepared.run.id);
+    for (;;) {
+      if (performance.now() - startedAt > GIVE_UP_MS) throw error;
+      await delay(RETRY_MS);
+      const rows = await this.#database
+        .query<HeldRow>(`SELECT ${RUN} FROM runs WHERE id = ANY($1::text[])`, [ids])
+        .catch(() => undefined);
+      if (!rows) continue;
+      const byRun = new Map(rows.map((row) => [row.n, row]));
+      return group.flatMap(({ prepared: { run, step, events } }) => {
+        const row = byRun.get(run.n);
+        // Nobody else writes on while the run is under way with this fence.
+        const isOurs = row?.status === "running" && row.fence === step.fence;
+        const isThere = isOurs && events.length > 0 && row.last_seq >= run.last_seq + events.length;
+        return isThere ? { n: run.n, cancel_requested: row.cancel_requested } : [];
+      });
+    }
+  }
+
+  #wrote({ run, step, events }: PreparedStep): void {
+    const last_seq = run.last_seq + events.length;
+    const usage = step.usage ? JSON.stringify(step.usage) : run.usage;
+    this.#held.set(run.id, { ...run, last_seq, usage, steps: step.steps ?? run.steps });
+  }
+
+  #tell(steps: readonly PreparedStep[]): void {
+    const events = steps
+      .filter((step) => step.events.length > 0)
+      .map((step) => ({ n: step.run.n, events: step.events }));
+    const hasActivities = steps.some(({ activities }) => activities.length > 0);
+    if (events.length === 0 && !hasActivities) return;
+    this.#publish({ events, hasActivities, hasWork: false, owners: [], deleted: [] });
+  }
+
+  #refuse({ runId, fence }: Step, reject: Waiting["reject"]): void {
+    this.forget(runId);
+    reject(new AppError("LEASE_LOST", `Run ${runId} is no longer owned under fence ${fence}.`));
+  }
+}
+
+/** An answer to all of the group: the database is away, or full. */
+function isOurs(error: unknown): boolean {
+  return error instanceof AppError;
+}
+
+interface Prepared {
+  readonly waiting: Waiting;
+  readonly prepared: PreparedStep;
+}

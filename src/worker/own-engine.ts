@@ -27,6 +27,7 @@ export type OwnEngine = Pick<
   | "spending"
   | "messages"
   | "counts"
+  | "driver"
   | "files"
 >;
 
@@ -56,6 +57,7 @@ function engineOf(engine: Engine, principal: string, { queuedRuns }: PrincipalLi
     messages: async (threadId, page) =>
       (await ownsThread(threadId)) ? engine.messages(threadId, page) : { items: [], next: null },
     counts: () => engine.counts(),
+    driver: engine.driver,
     files: filesOf(engine.files, principal),
   };
 }

@@ -146,7 +146,7 @@ const PARSERS: Readonly<Record<number, (value: string) => unknown>> = { [INT8]: 
 
 /** Positions and times fit into a number; text is decoded. */
 function getTypeParser(type: number, format?: "text" | "binary"): (value: string) => unknown {
-  return PARSERS[type] ?? types.getTypeParser(type, format as "text");
+  return PARSERS[type] ?? types.getTypeParser(type, format);
 }
 
 /** Sent ahead of the first statement. Not as parameters of the connection, which PgBouncer refuses. */

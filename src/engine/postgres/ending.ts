@@ -1,8 +1,8 @@
 /**
  * The ends of runs, inside a unit: of one run, and of all that it delegated. Called by `queue.ts` and `release.ts`.
  *
- * Whoever ends or cancels a run locks it before looking for what it delegated, and whoever delegates locks the parent: so
- * a new child is either seen here, or refused there.
+ * A run is locked before its end or cancel looks for what it delegated, and it is locked while it delegates: so a new child is
+ * either seen here, or refused there.
  */
 import { OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
 import { finishReasonOf, isOver, type Outcome, type RunStatus } from "../../core/run.ts";

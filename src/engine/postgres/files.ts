@@ -7,7 +7,7 @@ import { assertRoom } from "../rules/files.ts";
 import type { Database, Session } from "./database.ts";
 
 const FILE = "SELECT id AS file_id, principal, name, media_type, bytes, sha256, created_at FROM files";
-/** What is stored and removed of one content waits for each other: held until the commit. */
+/** Writes of one content wait for each other: the lock is held until the commit. */
 const LOCK_CONTENT = "SELECT pg_advisory_xact_lock(731015521, hashtext($1))";
 /** The room of one principal is counted by one at a time. */
 const LOCK_PRINCIPAL = "SELECT pg_advisory_xact_lock(731015522, hashtext($1))";

@@ -18,7 +18,7 @@ export class FollowedRun {
   /** Rejects when the first look failed. */
   readonly ready: Promise<void>;
   #position = 0;
-  /** What comes while a look is under way is dropped, and looked for behind it. */
+  /** Events that come while a look is under way are dropped, and looked for behind it. */
   #isLooking = true;
   #again = false;
   #wasHeard = true;

@@ -90,7 +90,7 @@ export class Followers {
   async owner(key: string, signals: OwnerSignals): Promise<Follower> {
     await this.#bus.listen(OWNERS_CHANNEL);
     const follower = this.#add(this.#owners, { ...signals, key });
-    // What is there already.
+    // The first look signals what is there already.
     this.#signals.look();
     return follower;
   }

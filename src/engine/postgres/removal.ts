@@ -49,7 +49,7 @@ async function hideRuns(unit: Unit, runs: readonly FamilyRow[]): Promise<void> {
   await session.query("INSERT INTO removals SELECT unnest($1::bigint[])", [numbers]);
   await session.query("DELETE FROM activities WHERE run_id = ANY($1::text[])", [ids]);
   await session.query("DELETE FROM runs WHERE n = ANY($1::bigint[])", [numbers]);
-  // Those of delegated runs.
+  // Delegated runs have threads of their own.
   await session.query(
     "DELETE FROM threads t WHERE id = ANY($1::text[]) AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = t.id)",
     [[...new Set(runs.map((run) => run.thread_id))]],

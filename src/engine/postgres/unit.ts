@@ -99,7 +99,7 @@ export class Unit {
     this.#written.push(news);
   }
 
-  /** What is left to write. The activities come last: see `activities.ts`. */
+  /** The rows that are left to write. The activities come last: see `activities.ts`. */
   get statements(): readonly Statement[] {
     const statements: Statement[] = [];
     if (this.#events.length > 0) statements.push(this.#eventsStatement());

@@ -29,7 +29,7 @@ export function systemRoutes(router: AppRouter, deps: RouteDeps): void {
       environment,
       reload,
       node: process.version,
-      engine: { driver: "sqlite", runs: await engine.counts() },
+      engine: { driver: engine.driver, runs: await engine.counts() },
       processes: { workers, agents: settings.agents },
       model: { simulated: model.simulated },
       agents: [...agents.keys()],

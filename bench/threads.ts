@@ -8,7 +8,9 @@ import { sleep } from "./lib/wait.ts";
 
 const QUESTION = "threads";
 const MESSAGES = 2_000;
-const STEPS = 20;
+const MODEL_CALLS = 20;
+/** Each answer is a step, and each tool call. */
+const STEPS = 2 * MODEL_CALLS;
 const UPLOAD_MB = 20;
 const UPLOADS = 3;
 const SAMPLE_MS = 5;
@@ -23,7 +25,7 @@ interface Uploads {
 
 export async function threads(bench: Bench): Promise<Row[]> {
   bench.note(
-    `toModel: ${MESSAGES} messages of 300 characters. Cache: one run of ${STEPS} steps, each with a tool's result of 2 KB. ` +
+    `toModel: ${MESSAGES} messages of 300 characters. Cache: one run of ${MODEL_CALLS} model calls and as many tool calls with 2 KB each, and a system prompt of 5 KB. ` +
       `Uploads: ${UPLOADS} of ${UPLOAD_MB} MB, one after another, to one worker that has taken one before; its memory every ${SAMPLE_MS} ms, /health 100 times a second.`,
   );
   return [...(await renderRows(bench)), await cacheRow(bench), ...(await uploadRows(bench))];
@@ -53,7 +55,7 @@ async function cacheRow({ processes, modelUrl }: Bench): Promise<Row> {
   } = usage;
   return row({
     question: QUESTION,
-    figure: `input tokens of ${STEPS} steps that are not read from the cache`,
+    figure: `input tokens of ${MODEL_CALLS} model calls not read from the cache`,
     unit: "%",
     measured: 100 - (read * 100) / (fresh + read + written),
     max: 10,

@@ -12,8 +12,9 @@ export const agents = defineAgents({
   },
   stepper: {
     model: "simulated-model",
-    description: "Is stopped after 20 steps.",
+    description: "Calls the model 20 times, with a tool's call after each.",
+    system: "Answer from the manual. ".repeat(200),
     tools: ["blob"],
-    limits: { maxSteps: 20 },
+    limits: { maxSteps: 39 },
   },
 });

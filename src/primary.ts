@@ -72,12 +72,13 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
   const { dataDir, durability, maxQueued, database, machine, boot } = settings;
   const storage = { dataDir, durability, database, machine, boot, limits: { queued: maxQueued } };
   const engine = await openEngine(storage);
+  const { identity } = engine;
   const lastActivity = await engine.lastActivity();
   // Earlier lives of this server are over: it holds the storage's lock.
   const released = await engine.release({ machine, exceptBoot: boot }, "gone");
   if (released > 0) log.info({ runs: released }, "unfinished runs are resumed");
 
-  const upkeep = new Upkeep({ storage, retention: settings.retention, lastActivity }, log);
+  const upkeep = new Upkeep({ storage: { ...storage, identity }, retention: settings.retention, lastActivity }, log);
   const supervisor = supervise({ settings, log, engine, upkeep });
 
   // Listen before the first fork: a signal and a saved file count while the processes boot, too.
@@ -107,7 +108,7 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
     },
   });
 
-  const serving = startAll(supervisor, settings);
+  const serving = startAll(supervisor, { ...settings, identity });
   const port = await serving;
   const { access } = await loadConfig(settings);
   const bootMs = Date.now() - surroundings.startedAt;

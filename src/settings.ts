@@ -38,6 +38,8 @@ export interface Settings {
   readonly dataDir: string;
   /** Postgres, for any number of machines; null: a file in `dataDir`. */
   readonly database: DatabaseSettings | null;
+  /** See `OpenOptions` in engine/open.ts. The primary says it to its children. */
+  readonly identity?: string;
   readonly configDir: string;
   readonly durability: "normal" | "full";
   readonly retention: Retention;

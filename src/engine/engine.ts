@@ -28,6 +28,9 @@ export interface Engine {
   /** The driver's name, for `/info`. */
   readonly driver: string;
 
+  /** Which storage was opened; see `OpenOptions.identity`. */
+  readonly identity: string;
+
   /** Pictures and documents of users. */
   readonly files: Files;
 
@@ -198,11 +201,14 @@ export interface Engine {
 
   counts(): Promise<Record<"queued" | "running", number>>;
 
+  /** Resolves when the storage can be read and written, and takes new runs. Rejects with what is wrong, in words for operators. */
+  check(): Promise<void>;
+
   /**
    * Upkeep of the storage, the removal of ephemeral threads among it, and what lets leases run out. Called every second by
-   * the upkeep thread, and by nobody else.
+   * the upkeep thread, and by nobody else. Resolves with what an operator should know, in words.
    */
-  maintain(): Promise<void>;
+  maintain(): Promise<readonly string[]>;
 
   /**
    * Does a second's worth of what `retention` asks for, in short transactions; a thread with a run under way stays. Called

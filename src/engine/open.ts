@@ -10,6 +10,8 @@ export interface OpenOptions {
   /** Which server opens it, and in which of its lives: see `Owner`. */
   readonly machine?: string;
   readonly boot?: string;
+  /** Only this storage, as the primary opened it: one that came in its place meanwhile is refused with STORAGE_UNAVAILABLE. */
+  readonly identity?: string;
 }
 
 export interface DatabaseSettings {

@@ -1,13 +1,24 @@
 /** Structured logs: JSON lines in production, readable ones in development. One logger per process. */
-import { pino, type Logger } from "pino";
+import { pino, type Logger, type LoggerOptions } from "pino";
 import { ConfigError } from "../config.ts";
 import type { Settings } from "../settings.ts";
+import { OncePerMinute } from "./once-per-minute.ts";
 import { lossyStdout } from "./stdout.ts";
 
 export type Log = Logger;
 
 export async function createLog({ environment, logLevel }: Settings, process: string): Promise<Log> {
-  const options = { level: logLevel, base: { process }, timestamp: () => `,"time":"${new Date().toISOString()}"` };
+  const storage = new OncePerMinute();
+  const options: LoggerOptions = {
+    level: logLevel,
+    base: { process },
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    hooks: {
+      logMethod(args, method) {
+        if (storage.lets(codeOf(args[0]))) method.apply(this, args);
+      },
+    },
+  };
   const destination = lossyStdout();
   if (environment === "production") return pino(options, destination);
   const { default: pretty } = await import("pino-pretty");
@@ -19,4 +30,11 @@ export async function createLog({ environment, logLevel }: Settings, process: st
 export function logFatal(log: Log, error: unknown): void {
   if (error instanceof ConfigError) log.error(error.message);
   else log.fatal({ err: error }, "this process ends");
+}
+
+/** Of a storage in trouble: each write that fails would say the same. */
+function codeOf(fields: unknown): string | undefined {
+  const { code, err } = (fields ?? {}) as { readonly code?: unknown; readonly err?: { readonly code?: unknown } };
+  const found = String(code ?? err?.code);
+  return found.startsWith("STORAGE_") ? found : undefined;
 }

@@ -25,14 +25,20 @@ await engine.close();
 
 async function upkeep(): Promise<UpkeepNews> {
   try {
-    await engine.maintain();
-    await engine.retain(retention);
+    // A full disk is no reason to keep what is old.
+    const [maintained, retained] = [await settled(engine.maintain()), await settled(engine.retain(retention))];
+    for (const result of [maintained, retained]) if (result.status === "rejected") throw result.reason;
     const runs = await engine.counts();
     const activities = await engine.countActivities(position);
     position = activities.last;
-    return { runs, activities };
+    return { runs, activities, warnings: maintained.status === "fulfilled" ? maintained.value : [] };
   } catch (error) {
     // A message keeps of an error what every error has, and no code.
     return { error, code: (error as { readonly code?: unknown }).code };
   }
+}
+
+async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [result] = await Promise.allSettled([work]);
+  return result;
 }

@@ -26,7 +26,11 @@ export interface UpkeepTask {
 
 /** Once a second, from the thread. The activities are those since the last news. */
 export type UpkeepNews =
-  | { readonly runs: Awaited<ReturnType<Engine["counts"]>>; readonly activities: ActivityCounts }
+  | {
+      readonly runs: Awaited<ReturnType<Engine["counts"]>>;
+      readonly activities: ActivityCounts;
+      readonly warnings: readonly string[];
+    }
   | { readonly error: unknown; readonly code?: unknown };
 
 export class Upkeep {
@@ -96,7 +100,8 @@ export class Upkeep {
       this.#log.error({ err: news.error, ...(news.code !== undefined && { code: news.code }) }, FAILED);
       return;
     }
-    const { runs, activities } = news;
+    const { runs, activities, warnings } = news;
+    for (const warning of warnings) this.#log.warn({ code: "STORAGE_WARNING" }, warning);
     this.#lastActivity = activities.last;
     for (const type of ACTIVITY_TYPES) this.#totals[type] += activities.byType[type] ?? 0;
     this.#gauges = { [GAUGE.runsQueued]: runs.queued, [GAUGE.runsRunning]: runs.running, ...this.#totals };

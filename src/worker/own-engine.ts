@@ -28,6 +28,7 @@ export type OwnEngine = Pick<
   | "messages"
   | "counts"
   | "driver"
+  | "check"
   | "files"
 >;
 
@@ -58,6 +59,7 @@ function engineOf(engine: Engine, principal: string, { queuedRuns }: PrincipalLi
       (await ownsThread(threadId)) ? engine.messages(threadId, page) : { items: [], next: null },
     counts: () => engine.counts(),
     driver: engine.driver,
+    check: () => engine.check(),
     files: filesOf(engine.files, principal),
   };
 }

@@ -57,6 +57,8 @@ export interface PostgresParts {
 export class PostgresEngine implements Engine {
   readonly driver = "postgres";
   readonly files: Files;
+  /** Nobody can put another database in this one's place without its connections breaking. */
+  readonly identity = "";
   readonly #database: Database;
   readonly #bus: Bus;
   readonly #limits: EngineLimits;
@@ -237,6 +239,12 @@ export class PostgresEngine implements Engine {
     await tick(this.#database, this.#machine);
     const news = await tidy(this.#database, this.#machine);
     for (const one of news) this.#publish(one);
+    return [];
+  }
+
+  /** The tick of the upkeep thread is what writes every second. */
+  async check() {
+    await this.counts();
   }
 
   retain(retention: Retention) {

@@ -14,7 +14,7 @@ test("the WAL stays small under writes when maintain is called, and grows with t
   const claim = await start(writing);
   const walBytes = () => statSync(`${data.folder.dbPath}-wal`).size;
 
-  await write(writing, claim, { steps: 32, afterEach: () => data.engine.maintain() });
+  await write(writing, claim, { steps: 32, afterEach: async () => void (await data.engine.maintain()) });
   expect(walBytes()).toBeLessThan(2 * MIB);
 
   await write(writing, claim, { steps: 32, afterEach: async () => {} });
@@ -25,7 +25,7 @@ test("the WAL is cut back once a reader that held it is gone", async () => {
   await using data = await openTemporary();
   const claim = await start(data.engine);
   const walBytes = () => statSync(`${data.folder.dbPath}-wal`).size;
-  const maintain = () => data.engine.maintain();
+  const maintain = async () => void (await data.engine.maintain());
   {
     using reader = new DatabaseSync(data.folder.dbPath);
     reader.exec("BEGIN; SELECT * FROM runs");

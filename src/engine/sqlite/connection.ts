@@ -62,12 +62,15 @@ export function assertSafeVersion(version: string): void {
 
 // Primary result codes, https://sqlite.org/rescode.html
 const BUSY = 5;
+const FULL = 13;
+/** The file that readers and writers share cannot grow: https://sqlite.org/rescode.html#ioerr_shmsize */
+const SHARED_MEMORY_FULL = 4_874;
 const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   [BUSY]: ["STORAGE_UNAVAILABLE", "Another process holds the database for too long."],
   8: ["STORAGE_UNAVAILABLE", "The data directory is read-only; make it writable."],
   10: ["STORAGE_UNAVAILABLE", "Reading or writing the data failed; check the disk."],
   11: ["STORAGE_UNAVAILABLE", "The database file is corrupt; restore a copy, or point DATA_DIR at another folder."],
-  13: ["STORAGE_FULL", "The disk that holds DATA_DIR is full; free some space."],
+  [FULL]: ["STORAGE_FULL", "The disk that holds DATA_DIR is full; free some space."],
   14: ["STORAGE_UNAVAILABLE", "The database file cannot be opened; check DATA_DIR and its permissions."],
   26: ["STORAGE_UNAVAILABLE", "evenkeel.db is not a SQLite database; move it away, or point DATA_DIR elsewhere."],
 };
@@ -92,7 +95,13 @@ export function isSqliteError(error: unknown): boolean {
   return resultCode(error) !== 0;
 }
 
+export function isFull(error: unknown): boolean {
+  return resultCode(error) === FULL;
+}
+
 function resultCode(error: unknown): number {
-  const extended = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
-  return extended & 0xff;
+  if (!(error instanceof Error)) return 0;
+  const { code, errcode = 0 } = error as { readonly code?: unknown; readonly errcode?: number };
+  const isFileFull = code === "ENOSPC" || code === "EDQUOT";
+  return isFileFull || errcode === SHARED_MEMORY_FULL ? FULL : errcode & 0xff;
 }

@@ -26,6 +26,7 @@ import type { Files } from "../files.ts";
 import type { Retention } from "../../core/retention.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import { storageError } from "./connection.ts";
+import { Disk } from "./disk.ts";
 import { SqliteFiles } from "./files.ts";
 import { Followers } from "./followers.ts";
 import { Journal } from "./journal.ts";
@@ -38,6 +39,9 @@ import { SharedTexts } from "./shared.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Writer } from "./writer.ts";
 
+/** A check within this time after a write need not write. */
+const CHECKED_MS = 1_000;
+
 export interface SqliteConnections {
   readonly path: string;
   readonly writing: DatabaseSync;
@@ -48,6 +52,7 @@ export class SqliteEngine implements Engine {
   readonly driver = "sqlite";
   readonly files: Files;
   readonly #connections: SqliteConnections;
+  readonly #disk: Disk;
   readonly #writer: Writer;
   readonly #journal: Journal;
   readonly #queue: Queue;
@@ -62,7 +67,8 @@ export class SqliteEngine implements Engine {
   constructor(connections: SqliteConnections, limits: EngineLimits) {
     const { writing, reading, path } = connections;
     this.#connections = connections;
-    this.#writer = new Writer(writing);
+    this.#disk = new Disk(path);
+    this.#writer = new Writer(writing, this.#disk);
     this.files = new SqliteFiles(connections, this.#writer);
     this.#spending = new SpendingBook(writing);
     this.#journal = new Journal(writing, this.#spending);
@@ -70,17 +76,17 @@ export class SqliteEngine implements Engine {
     this.#reads = new Reads(reading);
     this.#followers = new Followers(reading, `${path}-wal`);
     this.#removal = new Removal(writing);
-    this.#maintenance = new Maintenance({
-      connections,
-      writer: this.#writer,
-      reads: this.#reads,
-      removal: this.#removal,
-    });
+    const parts = { connections, disk: this.#disk, writer: this.#writer, reads: this.#reads, removal: this.#removal };
+    this.#maintenance = new Maintenance(parts);
     this.#shared = new SharedTexts(connections);
   }
 
+  get identity(): string {
+    return this.#disk.identity;
+  }
+
   enqueue(run: NewRun) {
-    return this.#writer.run(() => this.#queue.enqueue(run));
+    return this.#add(() => this.#queue.enqueue(run));
   }
 
   cancel(runId: string) {
@@ -88,11 +94,11 @@ export class SqliteEngine implements Engine {
   }
 
   retry(request: { of: string; runId: string }) {
-    return this.#writer.run(() => this.#queue.retry(request));
+    return this.#add(() => this.#queue.retry(request));
   }
 
   post(activity: NewActivity) {
-    return this.#writer.run(() => this.#journal.insertActivity(activity, {}));
+    return this.#add(() => this.#journal.insertActivity(activity, {}));
   }
 
   async deleteThread(threadId: string) {
@@ -238,6 +244,21 @@ export class SqliteEngine implements Engine {
     this.#followers.stop();
     await this.#writer.drain();
     for (const db of [this.#connections.reading, this.#connections.writing]) if (db.isOpen) db.close();
+  }
+
+  async check() {
+    await this.#read(() => this.#disk.assertSame());
+    this.#disk.assertRoom();
+    await this.counts();
+    if (this.#writer.sinceCommitMs > CHECKED_MS) await this.#writer.run(() => this.#maintenance.probe());
+  }
+
+  /** What only makes the data larger is refused on a full disk: what is left is for cancels, deletions and the runs under way. */
+  #add<T>(job: () => T): Promise<T> {
+    return this.#writer.run(() => {
+      this.#disk.assertRoom();
+      return job();
+    });
   }
 
   async #ofStorage<T>(work: Promise<T>): Promise<T> {

@@ -9,11 +9,12 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Lock } from "../open.ts";
+import { isBusy, storageError } from "./connection.ts";
+import { withReserve } from "./disk.ts";
 import { makePrivate, PRIVATE_FOLDER } from "./private-files.ts";
 
 const LOCK_FILE = "primary.lock";
 const DATABASE_FILE = "evenkeel.db";
-const SQLITE_BUSY = 5;
 
 /** @returns undefined when another process holds it. @throws Error that names DATA_DIR when it cannot be used */
 export function lockFolder(folder: string): Lock | undefined {
@@ -27,10 +28,12 @@ export function lockFolder(folder: string): Lock | undefined {
     return undefined;
   }
   try {
-    db.exec("BEGIN EXCLUSIVE");
-  } catch {
+    // The lock writes a journal.
+    withReserve(join(folder, DATABASE_FILE), () => db.exec("BEGIN EXCLUSIVE"));
+  } catch (error) {
     db.close();
-    return undefined;
+    if (isBusy(error)) return undefined;
+    throw cannotUse(folder, error);
   }
   return { release: () => db.isOpen && db.close() };
 }
@@ -44,7 +47,7 @@ function isOpenElsewhere(file: string): boolean {
     return false;
   } catch (error) {
     // Whatever else is wrong with the file, opening it will say.
-    return (error as { errcode?: number }).errcode === SQLITE_BUSY;
+    return isBusy(error);
   } finally {
     db.close();
   }
@@ -56,9 +59,14 @@ function openIn(folder: string): DatabaseSync {
     makePrivate(join(folder, LOCK_FILE));
     return new DatabaseSync(join(folder, LOCK_FILE), { timeout: 0 });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`DATA_DIR ${folder} cannot be used (${reason}). Name a folder that this user can write to.`, {
-      cause: error,
-    });
+    throw cannotUse(folder, error);
   }
+}
+
+function cannotUse(folder: string, cause: unknown): Error {
+  const known = storageError(cause);
+  const reason = known instanceof Error ? known.message : String(known);
+  return new Error(`DATA_DIR ${folder} cannot be used (${reason}). Name a folder that this user can write to.`, {
+    cause,
+  });
 }

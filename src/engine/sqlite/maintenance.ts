@@ -1,6 +1,7 @@
 /** The upkeep of this driver: what the upkeep thread has done each second. Called by `engine.ts`. */
 import { Checkpointer } from "./checkpoint.ts";
 import { LeaseClock } from "./clock.ts";
+import type { Disk } from "./disk.ts";
 import type { SqliteConnections } from "./engine.ts";
 import type { Reads } from "./reads.ts";
 import { Removal } from "./removal.ts";
@@ -14,6 +15,7 @@ const SWEEPS_A_SECOND = 100;
 
 export interface MaintenanceParts {
   readonly connections: SqliteConnections;
+  readonly disk: Disk;
   readonly writer: Writer;
   readonly reads: Reads;
   /** On the writing connection. */
@@ -31,17 +33,34 @@ export class Maintenance {
   constructor(parts: MaintenanceParts) {
     const { connections, writer, removal } = parts;
     this.#parts = parts;
-    this.#checkpointer = new Checkpointer(connections.writing);
+    this.#checkpointer = new Checkpointer(connections);
     this.#clock = new LeaseClock(connections.writing);
     this.#retainer = new Retainer(connections, writer, removal);
     this.#removals = new Removal(connections.reading);
   }
 
-  async maintain(): Promise<void> {
-    await this.#tick();
-    await this.#checkpointer.run();
-    await this.#removeEphemeral();
-    await this.#sweep();
+  /**
+   * A step that fails takes no other with it: on a full disk the checkpoint and the removal of rows are what makes room.
+   * @returns what an operator should know
+   */
+  async maintain(): Promise<string[]> {
+    const { disk } = this.#parts;
+    disk.assertSame();
+    const failures: unknown[] = [];
+    const attempt = <T>(step: () => T | Promise<T>) => trying(step, (error) => failures.push(error));
+    await attempt(() => this.#tick());
+    const warning = await attempt(() => this.#checkpointer.run());
+    await attempt(() => disk.keepReserve());
+    await attempt(() => this.#removeEphemeral());
+    await attempt(() => this.#sweep());
+    await attempt(() => disk.assertRoom());
+    if (failures.length > 0) throw failures[0];
+    return warning === undefined ? [] : [warning];
+  }
+
+  /** Writes a page that says what it said. */
+  probe(): void {
+    this.#clock.touch();
   }
 
   async retain(retention: Retention): Promise<boolean> {
@@ -74,5 +93,14 @@ export class Maintenance {
     const { running } = this.#parts.reads.counts();
     if (running > 0) await this.#clock.tick();
     else this.#clock.skip();
+  }
+}
+
+async function trying<T>(step: () => T | Promise<T>, onFailure: (error: unknown) => void): Promise<T | undefined> {
+  try {
+    return await step();
+  } catch (error) {
+    onFailure(error);
+    return undefined;
   }
 }

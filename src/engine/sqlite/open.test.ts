@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, statSync } from "node:fs";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { complete, enqueue, newRun, start, stepOf } from "../contract/setup.ts";
 import type { ToolCall } from "../engine.ts";
+import { openEngine } from "../open.ts";
 import { makeFolder, openAt, openTemporary } from "./test-data.ts";
 
 const PAGE_BYTES = 4096;
@@ -147,6 +148,18 @@ test("the folder and its files are their user's alone, also those that an older 
 });
 
 const FILES = ["evenkeel.db", "evenkeel.db-wal", "evenkeel.db-shm"];
+
+test("only the file that was opened first is opened again, when that is asked for", async () => {
+  await using data = await openTemporary();
+  const { identity } = data.engine;
+  const options = { dataDir: data.folder.path, durability: "normal", limits: { queued: 10 }, identity } as const;
+  await (await openEngine(options)).close();
+  await rename(data.folder.dbPath, `${data.folder.dbPath}.old`);
+
+  await expect(openEngine(options)).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+  expect(await readdir(data.folder.path)).not.toContain("evenkeel.db");
+  await expect(data.engine.check()).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+});
 
 test("data of a newer evenkeel is refused, and says which schema it has", async () => {
   await using folder = await makeFolder();

@@ -4,16 +4,23 @@ import { join } from "node:path";
 import { AppError } from "../../core/errors.ts";
 import type { OpenOptions } from "../open.ts";
 import { assertSafeVersion, connect, storageError } from "./connection.ts";
+import { identityOf, replaced, withReserve } from "./disk.ts";
 import { SqliteEngine } from "./engine.ts";
 import { makePrivate, PRIVATE_FOLDER } from "./private-files.ts";
 import { migrate } from "./schema.ts";
 
 /** @throws AppError STORAGE_UNAVAILABLE when the folder, the file or this SQLite cannot be used */
-export async function openSqliteEngine({ dataDir, durability, limits }: OpenOptions): Promise<SqliteEngine> {
+export async function openSqliteEngine(options: OpenOptions): Promise<SqliteEngine> {
+  const { dataDir, identity } = options;
   assertSafeVersion(process.versions.sqlite ?? "0");
-  makeFolder(dataDir);
   const path = join(dataDir, "evenkeel.db");
+  if (identity !== undefined && identityOf(path) !== identity) throw replaced(path);
+  makeFolder(dataDir);
   makePrivate(path);
+  return withReserve(path, () => openAt(path, options));
+}
+
+function openAt(path: string, { durability, limits }: OpenOptions): SqliteEngine {
   const writing = connect({ path, durability });
   try {
     migrate(writing);

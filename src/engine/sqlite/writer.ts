@@ -5,7 +5,8 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
-import { busyRetryMs, isBusy, storageError } from "./connection.ts";
+import { busyRetryMs, isBusy, isFull, storageError } from "./connection.ts";
+import type { Disk } from "./disk.ts";
 
 /** What one caller wants done. It checks first and writes last: an AppError must leave nothing written. */
 type Job = () => unknown;
@@ -27,6 +28,7 @@ const MAX_WAITING = 50_000;
 
 export class Writer {
   readonly #db: DatabaseSync;
+  readonly #disk: Pick<Disk, "assertSame" | "giveUpReserve">;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   #waiting: Waiting[] = [];
@@ -35,8 +37,11 @@ export class Writer {
   #nextCommitAt = 0;
   #busySince: number | undefined;
 
-  constructor(db: DatabaseSync) {
+  #committedAt = -Infinity;
+
+  constructor(db: DatabaseSync, disk: Pick<Disk, "assertSame" | "giveUpReserve">) {
     this.#db = db;
+    this.#disk = disk;
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");
   }
@@ -50,6 +55,11 @@ export class Writer {
     this.#waiting.push({ job, resolve: resolve as (value: unknown) => void, reject });
     this.#schedule();
     return promise;
+  }
+
+  /** How long ago this process wrote something, in milliseconds. */
+  get sinceCommitMs(): number {
+    return performance.now() - this.#committedAt;
   }
 
   /** Commits what waits, then refuses nothing: the database handle is the caller's to close. */
@@ -73,6 +83,7 @@ export class Writer {
   #flush(): void {
     const batch = this.#waiting;
     try {
+      this.#disk.assertSame();
       this.#begin.run();
     } catch (error) {
       return this.#beginFailed(error);
@@ -90,6 +101,7 @@ export class Writer {
       return this.#schedule(busyRetryMs());
     }
     this.#busySince = undefined;
+    if (isFull(error) && this.#disk.giveUpReserve()) return this.#schedule(busyRetryMs());
     const failed = this.#waiting;
     this.#waiting = [];
     for (const { reject } of failed) reject(storageError(error));
@@ -103,12 +115,17 @@ export class Writer {
       this.#commit.run();
     } catch (error) {
       this.#rollback();
+      if (isFull(error) && this.#disk.giveUpReserve()) {
+        this.#waiting = [...batch, ...this.#waiting];
+        return this.#schedule(busyRetryMs());
+      }
       const broken = batch[done.length];
       // No job broke but the COMMIT itself: that is everybody's answer.
       for (const { reject } of broken ? [broken] : batch) reject(storageError(error));
       if (broken) this.#waiting = [...batch.filter((waiting) => waiting !== broken), ...this.#waiting];
       return;
     }
+    this.#committedAt = performance.now();
     for (const tell of done) tell();
   }
 

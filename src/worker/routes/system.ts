@@ -42,7 +42,7 @@ async function readiness({ engine, delivery, settings, closing }: OwnDeps): Prom
   const { processes } = delivery.feeds.processes;
   const serving = (kind: ChildKind) =>
     processes.some((process) => process.kind === kind && process.state === "ready") ? "ok" : `no ${kind} is ready`;
-  const storage = await engine.counts().then(
+  const storage = await engine.check().then(
     () => "ok",
     (error: unknown) => (error instanceof Error ? error.message : "failed"),
   );

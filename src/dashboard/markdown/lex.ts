@@ -22,7 +22,7 @@ const LONG_URL = /^\S{2001}/;
  * all that follows at each line of a list item and at each "!": 20,000 characters took 1.4 s and 0.8 s.]
  */
 const MAX_MS = 400;
-const MAX_TOKENS = 40_000;
+const MAX_TOKENS = 20_000;
 /** A longer list becomes several. [marked reads an item anew at each of its lines: 500,000 characters took 47 s.] */
 const MAX_LIST_CHARACTERS = 32_000;
 /** A longer message is shown as plain text. */

@@ -121,6 +121,11 @@ describe("what people write", () => {
     expect(render("7. a\n8. b").find(({ type }) => type === "ol")?.props["start"]).toBe(7);
   });
 
+  test("text takes its direction from its first letter; what holds blocks has none of its own to look for", () => {
+    const elements = render("- a\n\n1. b\n\n> c\n\nd").map(({ type, props }) => `${type} ${props["dir"] ?? ""}`.trim());
+    expect(elements).toEqual(["ul", "li auto", "ol", "li auto", "blockquote", "p auto", "p auto"]);
+  });
+
   test("headings stand below those of the page", () => {
     expect(render("# a\n\n###### b").map(({ type }) => type)).toEqual(["h3", "h6"]);
   });

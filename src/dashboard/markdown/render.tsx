@@ -1,7 +1,8 @@
 /**
  * Markdown tokens as elements. Nothing here makes HTML of text: raw HTML shows as it was written, a link has an
  * `href` only if `safeHref` allows it, and an image is a link, because loading it would tell its server who reads.
- * Each block takes its direction from its first letter; code runs left to right.
+ * Each block of text takes its direction from its first letter; code runs left to right. What holds such blocks has no
+ * dir="auto": it would not count their letters, but look through all of them at each one that is added. [12,000 items: 9 s]
  */
 import { h, type ComponentChildren } from "preact";
 import type { MarkedToken, Token, Tokens } from "marked";
@@ -29,7 +30,7 @@ function render(token: MarkedToken): ComponentChildren {
     case "list":
       return list(token);
     case "blockquote":
-      return <blockquote dir="auto">{renderAll(token.tokens)}</blockquote>;
+      return <blockquote>{renderAll(token.tokens)}</blockquote>;
     case "table":
       return table(token);
     case "hr":
@@ -102,12 +103,8 @@ function list({ ordered, start, items }: Tokens.List): ComponentChildren {
       {renderAll(item.tokens)}
     </li>
   ));
-  if (!ordered) return <ul dir="auto">{rows}</ul>;
-  return (
-    <ol dir="auto" start={start === "" ? 1 : start}>
-      {rows}
-    </ol>
-  );
+  if (!ordered) return <ul>{rows}</ul>;
+  return <ol start={start === "" ? 1 : start}>{rows}</ol>;
 }
 
 function table({ header, rows, align }: Tokens.Table): ComponentChildren {

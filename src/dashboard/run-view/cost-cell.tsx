@@ -1,4 +1,4 @@
-/** A run's tokens, and its cost; "–" where usage or price is not known, and said to be pretended where the model is simulated. */
+/** A run's tokens, and its cost; "–" where its usage is not known, "no price" where its agent has none, and said to be pretended where the model is simulated. */
 import type { Usage } from "../../core/run.ts";
 import { agents } from "../store/agents.ts";
 import { info } from "../store/info.ts";
@@ -25,8 +25,8 @@ export function Cost({ agentId, usage }: { agentId: string; usage: Usage | null 
 export function Dollars({ cost }: { cost: number | undefined }) {
   if (cost === undefined)
     return (
-      <span class="mute" title="No price in config/agents.ts">
-        –
+      <span class="mute" title="Give the agent a price in config/agents.ts, and its cost stands here">
+        no price
       </span>
     );
   const isSimulated = info.value?.model.simulated === true;

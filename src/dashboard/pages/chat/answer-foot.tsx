@@ -3,7 +3,8 @@ import type { FinishReason, Usage } from "../../../core/run.ts";
 import type { Problem } from "../../live/api-error.ts";
 import { href } from "../../router.ts";
 import { Cost, Tokens } from "../../run-view/cost-cell.tsx";
-import { tokensOf } from "../../run-view/cost.ts";
+import { priceOf, tokensOf } from "../../run-view/cost.ts";
+import { agents } from "../../store/agents.ts";
 import { endWords } from "../../run-view/finish-reason.ts";
 import type { LiveRun } from "../../run-view/live-run.ts";
 import { Button } from "../../ui/button.tsx";
@@ -81,7 +82,7 @@ function Used({ facts: { endedAt, tookMs, usage }, agentId }: { facts: Facts; ag
           <Tokens usage={usage} /> tokens
         </span>
       )}
-      {usage && agentId !== null && <Cost agentId={agentId} usage={usage} />}
+      {usage && agentId !== null && priceOf(agentId, agents.value) && <Cost agentId={agentId} usage={usage} />}
     </>
   );
 }

@@ -38,3 +38,24 @@ test("after three failures the fallback is asked, for the rest of the run, witho
   const { body: thread } = await cluster.client.get("/api/threads/thread");
   expect(JSON.stringify(thread)).toContain('"model":"spare"');
 });
+
+test("what the fallback took is booked to it, at its own price", async () => {
+  let simulator = "";
+  await using tap = await startTap(
+    () => simulator,
+    ({ body }) => body["model"] === "primary",
+  );
+  const price = { input: 1, output: 1_000_000, cache_read: 0, cache_write: 0 };
+  const agents = defineAgents({
+    assistant: { model: "primary", price, fallbackModel: "spare", fallbackPrice: { ...price, output: 3_000_000 } },
+  });
+  await using cluster = await startCluster({ agents, modelUrl: tap.url });
+  simulator = cluster.simulator.url;
+
+  const { body } = await cluster.client.chat("/sim tokens=2");
+
+  const { output_tokens: output } = (await cluster.engine.run(body.run_id))?.usage ?? { output_tokens: 0 };
+  const rows = await cluster.engine.spending({ by: "model", since: "2000-01-01" });
+  expect(rows).toMatchObject([{ key: "spare", usage: { output_tokens: output } }]);
+  expect(Math.round(rows[0]?.dollars ?? 0)).toBe(3 * output);
+});

@@ -27,7 +27,7 @@ import { COMPACT_STEP, leftOut, quiet, summarize } from "./summary.ts";
 import { refuseCalls, runCalls, type Calling } from "./tool-step.ts";
 import { describeTools } from "./tools/registry.ts";
 
-export interface LoopOptions extends Omit<Asking, "attempts">, Calling {
+export interface LoopOptions extends Omit<Asking, "attempts" | "onFallBack">, Calling {
   readonly run: Run;
   readonly agent: PreparedAgent;
   readonly engine: Engine;
@@ -177,7 +177,8 @@ class Loop {
       try {
         const rendered = this.#conversation.render(hasTools);
         const messages = await outlastTrouble(() => withFiles(rendered, engine.files), signal);
-        return await ask({ ...this.#options, attempts: this.#attempts }, { messages, more, mayCallTools });
+        const asking = { ...this.#options, attempts: this.#attempts, onFallBack: () => this.#fellBack() };
+        return await ask(asking, { messages, more, mayCallTools });
       } catch (error) {
         const estimated = this.#conversation.tokens(hasTools, beside);
         const tooLong = tooLongIn(error, estimated);
@@ -191,6 +192,12 @@ class Loop {
         this.#conversation.learn(tooLong, estimated);
       }
     }
+  }
+
+  async #fellBack(): Promise<void> {
+    const { journal, choice } = this.#options;
+    await journal.checkpoint({ usage: this.usage });
+    journal.billTo(choice.bill);
   }
 
   /** Leaves out what is oldest until the conversation fits. @throws AppError CONTEXT_TOO_LARGE when it never will */
@@ -208,14 +215,15 @@ class Loop {
 
   /** A step of its own: from here on the model gets the conversation without what the cut leaves out. */
   async #compact(cut: Cut, tokens: () => number): Promise<void> {
-    const { agent, model, signal, journal } = this.#options;
+    const { agent, choice, signal, journal } = this.#options;
+    const model = { ...this.#options.model, governor: choice.governor };
     const conversation = this.#conversation;
     const now = conversation.cut;
     const [tokensBefore, { budget }] = [tokens(), conversation];
     const summarized = cut.from > now.from;
     const calls = summarized && agent.context.onFull === "compact";
     if (!calls) journal.emit({ type: "STEP_STARTED", stepName: COMPACT_STEP });
-    const asking = { conversation, cut, model, modelName: agent.model, attempts: this.#summaries, signal };
+    const asking = { conversation, cut, model, modelName: choice.model, attempts: this.#summaries, signal };
     const summary = calls ? await summarize(asking) : summarized ? leftOut(conversation, cut) : now.summary;
     if (calls) this.#steps += 1;
     const compaction = { model: agent.model, budget, from: cut.from, cleared_before: cut.clearedBefore };

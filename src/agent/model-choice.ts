@@ -2,7 +2,9 @@
  * Which model a run asks: its agent's own, and once that has failed several times in one call, `fallbackModel` for the
  * rest of the run. Made for each run by `work.ts`, asked by `model-step.ts`.
  */
+import type { Agent } from "../core/agent.ts";
 import { hasCode } from "../core/errors.ts";
+import type { Bill } from "../engine/engine.ts";
 import type { Governor } from "./governor/governor.ts";
 import type { ModelMessage } from "./history/model-message.ts";
 
@@ -11,24 +13,30 @@ const MAX_FAILURES = 3;
 
 const THINKING: ReadonlySet<string> = new Set(["thinking", "redacted_thinking"]);
 
-interface Choices {
-  readonly model: string;
-  readonly fallbackModel?: string | undefined;
+/** What its model's calls are booked to; those of its fallback when `hasFallenBack`. */
+export function billFor(agent: Agent | undefined, hasFallenBack = false): Bill | undefined {
+  if (!agent) return undefined;
+  const { model, price, fallbackModel = model, fallbackPrice } = agent;
+  return hasFallenBack ? { model: fallbackModel, price: fallbackPrice } : { model, price };
 }
 
 export class ModelChoice {
-  readonly #choices: Choices;
+  readonly #agent: Agent;
   readonly #governorOf: (model: string) => Governor;
   #hasFallenBack = false;
 
-  constructor(choices: Choices, governorOf: (model: string) => Governor) {
-    this.#choices = choices;
+  constructor(agent: Agent, governorOf: (model: string) => Governor) {
+    this.#agent = agent;
     this.#governorOf = governorOf;
   }
 
   get model(): string {
-    const { model, fallbackModel } = this.#choices;
+    const { model, fallbackModel } = this.#agent;
     return this.#hasFallenBack ? (fallbackModel ?? model) : model;
+  }
+
+  get bill(): Bill | undefined {
+    return billFor(this.#agent, this.#hasFallenBack);
   }
 
   get governor(): Governor {
@@ -37,7 +45,7 @@ export class ModelChoice {
 
   /** How many attempts one call may have. */
   get maxAttempts(): number {
-    return this.#choices.fallbackModel === undefined || this.#hasFallenBack ? Infinity : MAX_FAILURES;
+    return this.#agent.fallbackModel === undefined || this.#hasFallenBack ? Infinity : MAX_FAILURES;
   }
 
   /** @returns whether another model is asked from now on, because the call ended with `error` */

@@ -18,6 +18,8 @@ export interface Asking {
   readonly caching: Caching;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Another model is asked from now on: what was spent so far is the first one's. */
+  readonly onFallBack: () => Promise<void>;
 }
 
 type Question = Pick<Prompt, "messages" | "more" | "mayCallTools">;
@@ -29,6 +31,7 @@ export async function ask(asking: Asking, question: Question): Promise<Answer> {
     return await askChosen(asking, question);
   } catch (error) {
     if (!choice.fallBack(error)) throw error;
+    await asking.onFallBack();
     const reason = `${(error as Error).message} ${choice.model} is asked instead.`;
     attempts.retry({ attempt: 1, reason, wait_ms: 0 });
     return askChosen(asking, question);

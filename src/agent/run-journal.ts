@@ -48,14 +48,21 @@ export class RunJournal {
   #urgent = false;
   #lastTextId: string | undefined;
   #flushedAt = 0;
+  #bill: Bill | undefined;
 
   constructor(options: RunJournalOptions) {
     this.#options = options;
+    this.#bill = options.bill;
   }
 
   emit(event: RunEvent): void {
     this.#add(event);
     this.#flushSoon();
+  }
+
+  /** What is spent from now on is booked to this. */
+  billTo(bill: Bill | undefined): void {
+    this.#bill = bill;
   }
 
   /** More text of a message that is open. */
@@ -116,8 +123,7 @@ export class RunJournal {
   }
 
   #billed(step: Checkpoint): Checkpoint & Pick<Step, "bill"> {
-    const { bill } = this.#options;
-    return step.usage && bill ? { ...step, bill } : step;
+    return step.usage && this.#bill ? { ...step, bill: this.#bill } : step;
   }
 
   #add(event: RunEvent): void {

@@ -9,7 +9,7 @@ import { headersOf } from "../core/api-options.ts";
 import { AppError, hasCode } from "../core/errors.ts";
 import { jobToolOf } from "../core/job-id.ts";
 import type { Run } from "../core/run.ts";
-import type { Bill, Claim, Engine } from "../engine/engine.ts";
+import type { Claim, Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
 import { Interrupted } from "./abort-reason.ts";
 import { budgetOf } from "./budget.ts";
@@ -17,7 +17,7 @@ import type { Caching } from "./caching.ts";
 import { brokenOff, type Ending } from "./ending.ts";
 import { runJob } from "./run-job.ts";
 import { runLoop } from "./loop.ts";
-import { ModelChoice } from "./model-choice.ts";
+import { billFor, ModelChoice } from "./model-choice.ts";
 import type { ModelMeter } from "./model-meter.ts";
 import type { Patience } from "./model.ts";
 import type { Parking } from "./parking.ts";
@@ -64,7 +64,7 @@ export async function work(claim: Claim, deps: WorkDeps, handles: RunHandles): P
     engine,
     runId: run.run_id,
     fence,
-    bill: billOf(deps.agents.get(run.agent_id)),
+    bill: billFor(deps.agents.get(run.agent_id)),
     signal: abort.signal,
     onCanceled: () => abort.abort(new Interrupted("canceled")),
     onLost: (error) => {
@@ -135,10 +135,6 @@ async function runWithinTime(
 function rankOf({ parent_run_id: parent }: Run, { background }: Asked): Rank {
   if (background) return RANKS.background;
   return parent === null ? RANKS.interactive : RANKS.delegated;
-}
-
-function billOf(agent: Agent | undefined): Bill | undefined {
-  return agent && { model: agent.model, price: agent.price };
 }
 
 function causeOf(error: unknown): unknown {

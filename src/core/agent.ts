@@ -89,6 +89,8 @@ const AGENT = section({
   budget: section({ run: CAP.optional(), day: CAP.optional(), principalDay: CAP.optional() }).optional(),
   /** What its model costs: for a budget in dollars, and to show what a run cost. */
   price: PRICE.optional(),
+  /** What `fallbackModel` costs. */
+  fallbackPrice: PRICE.optional(),
 });
 
 export type Price = Readonly<z.output<typeof PRICE>>;
@@ -126,10 +128,17 @@ function problemsBetween(config: AgentConfig, ids: readonly string[]): string[] 
     ...(typeof thinking === "number" && thinking >= maxTokens
       ? [`\`thinking\` to be below \`maxTokens\` (${maxTokens}), got ${thinking}`]
       : []),
-    ...(data.price ? [] : Object.entries(data.budget ?? {}))
+    ...Object.entries(data.budget ?? {})
       .filter(([, cap]) => cap?.dollars !== undefined)
-      .map(([scope]) => `\`price\`, because \`budget.${scope}.dollars\` is counted by it`),
+      .flatMap(([scope]) =>
+        missingPrices(data).map((name) => `\`${name}\`, because \`budget.${scope}.dollars\` is counted by it`),
+      ),
+    ...(data.fallbackPrice && data.fallbackModel === undefined ? ["`fallbackModel`, as it has `fallbackPrice`"] : []),
   ];
+}
+
+function missingPrices({ price, fallbackModel, fallbackPrice }: z.output<typeof AGENT>): string[] {
+  return [...(price ? [] : ["price"]), ...(fallbackModel === undefined || fallbackPrice ? [] : ["fallbackPrice"])];
 }
 
 /** Tokens that a request of this agent may have. Nobody can count them before the model has: a tenth is left for that. */

@@ -1,7 +1,9 @@
 /** The content blocks of a streamed answer: how each goes into the journal, and what of it into the thread. */
 import type { RawContentBlockDelta, RawContentBlockStartEvent } from "@anthropic-ai/sdk/resources/messages";
+import { shownCitation } from "../core/citation.ts";
+import { customEvent } from "../core/event.ts";
 import { newId } from "../core/id.ts";
-import type { ContentBlock } from "../core/message.ts";
+import type { Citation, ContentBlock } from "../core/message.ts";
 import type { AnswerJournal } from "./answer.ts";
 import { BrokenAnswer } from "./model-error.ts";
 
@@ -49,20 +51,27 @@ function showResult(begun: Begun, journal: AnswerJournal): void {
 /** Pages that a search found are long; a reader of the journal needs to see what was found. */
 const MAX_RESULT_CHARACTERS = 16 * 1024;
 
+/** Of one text; what it cites beyond is left out. */
+const MAX_CITATIONS = 200;
+
 function textBlock({ type, text: first }: BegunAs<"text">, journal: AnswerJournal): Block {
   const messageId = newId("msg");
   let text = "";
+  const citations: Citation[] = [];
   const say = (more: string) => {
     text += more;
     journal.text("TEXT_MESSAGE_CONTENT", messageId, more);
   };
-  const content = () => (text === "" ? undefined : { type, text });
+  const content = () => (text === "" ? undefined : { type, text, ...(citations.length > 0 && { citations }) });
   journal.emit({ type: "TEXT_MESSAGE_START", messageId, role: "assistant" });
   // Not every endpoint sends this field, which the API leaves empty.
   say(first ?? "");
   return {
     delta: (delta) => {
       if (delta.type === "text_delta") say(delta.text);
+      if (delta.type !== "citations_delta" || citations.length === MAX_CITATIONS) return;
+      citations.push(delta.citation as unknown as Citation);
+      journal.emit(customEvent("evenkeel.citation", { message_id: messageId, ...shownCitation(delta.citation) }));
     },
     stop: () => journal.emit({ type: "TEXT_MESSAGE_END", messageId }),
     content,

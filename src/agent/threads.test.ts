@@ -240,3 +240,24 @@ test("of arguments that are no JSON the model is told, once, and the tool does n
     content: expect.stringContaining('are no JSON, so it did not run. They begin: {"expression":'),
   });
 });
+
+test("what an answer cites is kept, shown, and goes back as it came", async () => {
+  await using tapped = await startTapped();
+  const { client } = tapped.cluster;
+
+  const { body } = await client.chat("/sim server_tool=web_search tokens=2", THREAD);
+
+  const cited = (await client.events(body.run_id)).filter(({ name }) => name === "evenkeel.citation");
+  expect(cited.map(({ value }) => value)).toEqual([
+    expect.objectContaining({ title: "A page that the simulated model found", url: "https://example.org/simulated" }),
+  ]);
+  const { body: thread } = await client.get("/api/threads/t");
+  const messages = thread["messages"] as { content: { type: string; citations?: unknown[] }[] }[];
+  const stored = messages.at(-1)?.content.at(-1)?.citations;
+  expect(stored).toEqual([
+    expect.objectContaining({ type: "web_search_result_location", encrypted_index: "c2ltdWxhdGVk" }),
+  ]);
+  expect(await client.chat("/sim tokens=1", THREAD)).toMatchObject({ status: 200 });
+  const sent = tapped.tap.asked.at(-1)?.messages.flatMap(({ content }) => content);
+  expect(sent?.find(({ citations }) => citations !== undefined)?.["citations"]).toEqual(stored);
+});

@@ -16,7 +16,15 @@ const THREAD_SUMMARY = z
   })
   .meta({ id: "ThreadSummary" });
 
-const TEXT = z.object({ type: z.literal("text"), text: z.string() });
+const TEXT = z.object({
+  type: z.literal("text"),
+  text: z.string(),
+  citations: z
+    .array(z.looseObject({ type: z.string() }))
+    .readonly()
+    .exactOptional()
+    .describe("What an answer cites, as the Messages API has it; it goes back as it came."),
+});
 const TOOL_USE = z.object({
   type: z.literal("tool_use"),
   id: z.string(),
@@ -88,6 +96,7 @@ const THREAD = THREAD_SUMMARY.extend({
 
 export type ThreadSummary = Readonly<z.output<typeof THREAD_SUMMARY>>;
 export type Thread = Readonly<z.output<typeof THREAD>>;
+export type Citation = NonNullable<z.output<typeof TEXT>["citations"]>[number];
 export type ToolUseBlock = Readonly<z.output<typeof TOOL_USE>>;
 export type ToolResultPart = Readonly<z.output<typeof RESULT_PART>>;
 export type ToolResultBlock = Readonly<z.output<typeof TOOL_RESULT>>;

@@ -99,6 +99,8 @@ export interface CustomValues {
     | { reason: string; until: number };
   /** How far a tool is, in its own words or as a part of 1. */
   "evenkeel.progress": { tool_call_id: string; text: string } | { tool_call_id: string; fraction: number };
+  /** What the text of a message cites: a document that was sent, or a page of the web. Whole in the thread. */
+  "evenkeel.citation": { message_id: string; title: string; url?: string; cited_text?: string };
   /** The end of what a tool call wrote to stdout and stderr. */
   "evenkeel.tool_output": { tool_call_id: string; text: string };
   /**

@@ -1,5 +1,6 @@
 /** A thread's messages, in the shape of the Anthropic Messages API, with what the server adds to them. */
 import type {
+  Citation,
   Compaction,
   ContentBlock,
   Message,
@@ -11,6 +12,7 @@ import type {
 } from "../api/threads.ts";
 
 export type {
+  Citation,
   Compaction,
   ContentBlock,
   Message,

@@ -68,6 +68,17 @@ test("the output of a tool call with a picture is a list of parts", async () => 
   expect(part).toMatchObject({ state: "output-available", output: [{ type: "text" }, image] });
 });
 
+test("a page that a text cites is a source of the message", async () => {
+  const events = (journals.get("picture") ?? []).flatMap((event): StoredEvent[] => {
+    if (event.type !== "TEXT_MESSAGE_END") return [event];
+    const value = { message_id: event.messageId, title: "A page", url: "https://example.org/" };
+    const { seq, timestamp } = event;
+    return [{ seq, timestamp, type: "CUSTOM", name: "evenkeel.citation", value }, event];
+  });
+  const [source] = partsOf(await read(events)).filter(({ type }) => type === "source-url");
+  expect(source).toMatchObject({ url: "https://example.org/", title: "A page" });
+});
+
 test("a tool that failed with a picture is an output error that names it", async () => {
   const events = (journals.get("picture") ?? []).map((event) =>
     event.type === "TOOL_CALL_RESULT" ? { ...event, isError: true as const } : event,

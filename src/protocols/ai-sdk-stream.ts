@@ -97,6 +97,10 @@ export class AiSdkStream implements StreamEncoder {
       this.#calls.clear();
       return dataLine({ type: "reset-step" });
     }
+    if (name === "evenkeel.citation") {
+      const { message_id: id, title, url } = value as CustomValues["evenkeel.citation"];
+      if (url !== undefined) return dataLine({ type: "source-url", sourceId: `${id} ${url}`, url, title });
+    }
     // Transient: for `onData`, never a part of the message.
     return dataLine({ type: `data-${name.replaceAll(".", "-")}`, data: value, transient: true });
   }

@@ -74,6 +74,7 @@ export function parseBlock(block: unknown, place: Place): Block {
   refuseExtra(block, FIELDS[type], `${at}.${type}`);
   switch (type) {
     case "text":
+      checkCitations(block["citations"], `${at}.text.citations`);
       return parseText(block["text"], `${at}.text`);
     case "tool_use":
       return parseToolUse(block, place);
@@ -126,6 +127,15 @@ export function parseText(text: unknown, at: string): TextBlock {
   if (text === "") throw invalid(`${field}: text content blocks must be non-empty`);
   if (isBlank(text)) throw invalid(`${field}: text content blocks must contain non-whitespace text`);
   return { type: "text", text };
+}
+
+function checkCitations(citations: unknown, at: string): void {
+  if (citations === undefined || citations === null) return;
+  if (!Array.isArray(citations)) throw invalid(`${at}: Input should be a valid list`);
+  for (const [index, citation] of citations.entries()) {
+    if (!isRecord(citation) || typeof citation["type"] !== "string")
+      throw invalid(`${at}.${index}: Unable to extract tag using discriminator 'type'`);
+  }
 }
 
 function parseToolUse({ id, name, input }: JsonObject, place: Place): ToolUseBlock {

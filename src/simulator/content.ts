@@ -45,7 +45,7 @@ export function wholeBlock(block: ScriptBlock, id: string, model: string): objec
   const said = joined(block.deltas);
   switch (block.type) {
     case "text":
-      return { type: "text", text: said };
+      return { type: "text", text: said, ...(block.cites && { citations: [CITATION] }) };
     case "thinking":
       return { type: "thinking", thinking: said, signature: block.signed ? signatureOf(model, [said]) : "" };
     case "server_tool_result":
@@ -59,6 +59,15 @@ export function wholeBlock(block: ScriptBlock, id: string, model: string): objec
 function serverResult(name: string, id: string): object {
   return { type: `${name}_tool_result`, tool_use_id: id, content: RESULTS[name] ?? [] };
 }
+
+/** Of the page that the search has found. */
+export const CITATION = {
+  type: "web_search_result_location",
+  cited_text: "A page that does not exist.",
+  encrypted_index: "c2ltdWxhdGVk",
+  title: "A page that the simulated model found",
+  url: "https://example.org/simulated",
+};
 
 const RESULTS: Readonly<Record<string, unknown>> = {
   web_search: [

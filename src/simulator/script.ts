@@ -16,7 +16,8 @@ export interface Deltas {
 
 export type ScriptBlock =
   | { readonly type: "thinking"; readonly deltas: Deltas; readonly signed: boolean }
-  | { readonly type: "text"; readonly deltas: Deltas }
+  /** `cites`: the page that the web search before it has found. */
+  | { readonly type: "text"; readonly deltas: Deltas; readonly cites?: boolean }
   /** The deltas are pieces of the input's JSON. */
   | { readonly type: "tool_use" | "server_tool_use"; readonly name: string; readonly deltas: Deltas }
   /** Of a tool of the API. Comes whole. Without an id it answers the call before it. */
@@ -48,7 +49,8 @@ export function writeScript(situation: Situation, input: InputUsage): Script {
   if (directives.thinking > 0) blocks.push(thinkingBlock(situation, budget));
   blocks.push(...serverBlocks(situation));
   const text = pausesIn(situation) ? NO_DELTAS : take(textDeltas(situation, calls), budget);
-  if (text.count > 0) blocks.push({ type: "text", deltas: text });
+  const cites = blocks.some((block) => block.type === "server_tool_result" && block.name === "web_search");
+  if (text.count > 0) blocks.push({ type: "text", deltas: text, ...(cites && { cites }) });
   for (const call of calls) if (budget.tokens > 0) blocks.push(toolBlock(call, budget));
   const cut = budget.cut || (calls.length > 0 && blocks.at(-1)?.type !== "tool_use");
   const ordered = directives.stop;

@@ -3,7 +3,7 @@
  * Called by messages.ts, pulled by Playback; pure generators, so a waiting stream holds a position and no text.
  * Faults that happen inside a response live here; those that are an HTTP status never get this far.
  */
-import { blockIds, emptyBlock, wholeBlock } from "./content.ts";
+import { blockIds, CITATION, emptyBlock, wholeBlock } from "./content.ts";
 import { errorBody } from "./errors.ts";
 import type { NewId } from "./ids.ts";
 import type { Script, ScriptBlock } from "./script.ts";
@@ -53,6 +53,8 @@ export function* streamSteps(scene: Scene): Steps {
       const ending = ++sent === faultAt ? yield* strike(scene, prefix) : undefined;
       if (ending) return ending;
     }
+    if (block.type === "text" && block.cites)
+      yield event("content_block_delta", { index, delta: { type: "citations_delta", citation: CITATION } });
     if (signer) yield signatureDelta(index, signer.end());
     yield event("content_block_stop", { index });
   }

@@ -32,7 +32,7 @@ export function renderAnswer(message: Message, audience: Audience, names: CallNa
   const blocks = storedBlocks(message.content).flatMap((block): ModelBlock[] => {
     if (THINKING.has(block.type)) return message.model === audience.model && isSigned(block) ? [block] : [];
     if (MEDIA.has(block.type)) return asWords("sent", block.type);
-    if (block.type === "text") return textOf(block);
+    if (block.type === "text") return textOf(block).map((text) => withCitations(text, block));
     if (block.type === "tool_result") return asWords("a tool answered", block["content"]);
     if (block.type !== "tool_use") return [wellFormed(block)];
     const call = { storedId: block["id"], id: names.idFor(block["id"]), name: toolName(block["name"]) };
@@ -83,6 +83,16 @@ export function textOf({ text }: StoredBlock): ModelBlock[] {
   return typeof text === "string" && !isBlank(text) ? [textBlock(text.toWellFormed())] : [];
 }
 
+/** What an answer cites goes back as it came: of search results it holds what the API reads them by. */
+function withCitations(text: ModelBlock, { citations }: StoredBlock): ModelBlock {
+  if (!Array.isArray(citations) || !citations.every(isCitation)) return text;
+  return citations.length > 0 && toJson(citations) !== undefined ? { ...text, citations: wellFormed(citations) } : text;
+}
+
+function isCitation(citation: unknown): boolean {
+  return typeof citation === "object" && citation !== null && "type" in citation && typeof citation.type === "string";
+}
+
 export function asWords(what: string, value: unknown): ModelBlock[] {
   const words = typeof value === "string" ? value : (toJson(value) ?? "");
   return [textBlock(`[${what}: ${words}]`.toWellFormed())];
@@ -116,6 +126,6 @@ function trimEnd(blocks: readonly ModelBlock[]): ModelBlock[] {
   const { text } = last;
   return [
     ...blocks.slice(0, end - 1),
-    last.type === "text" && typeof text === "string" ? textBlock(text.trimEnd()) : last,
+    last.type === "text" && typeof text === "string" ? { ...last, text: text.trimEnd() } : last,
   ];
 }

@@ -113,6 +113,16 @@ const result = fc.record({
   content: resultContent,
   is_error: fc.boolean(),
 });
+const citing = fc.record({
+  type: fc.constant("text"),
+  text,
+  citations: fc.oneof(
+    json,
+    fc.array(fc.oneof(fc.record({ type: fc.constant("web_search_result_location"), title: text }), json), {
+      maxLength: 2,
+    }),
+  ),
+});
 const serverBlock = fc.oneof(
   fc.record({
     type: fc.constant("server_tool_use"),
@@ -127,7 +137,7 @@ const serverBlock = fc.oneof(
 /** Of the same model as its thinking, mostly: an answer is written by one model. */
 const answer = fc
   .record({
-    blocks: fc.array(fc.oneof(fc.record({ type: fc.constant("text"), text }), use, serverBlock, garbage), {
+    blocks: fc.array(fc.oneof(fc.record({ type: fc.constant("text"), text }), citing, use, serverBlock, garbage), {
       maxLength: 4,
     }),
     thoughts: fc.array(thinking, { maxLength: 2 }),

@@ -3,6 +3,7 @@
  * between. Made by `run-view.ts`, shown by `run-items.tsx`. Items are changed in place, and `version` says so:
  * a long answer is appended to thousands of times, and nothing else of the run need be looked at for it.
  */
+import type { ShownCitation } from "../../core/citation.ts";
 import type { FilePart } from "./question.ts";
 
 interface ItemBase {
@@ -21,6 +22,8 @@ interface Voidable {
 export interface TextItem extends ItemBase, Voidable {
   readonly kind: "text";
   text: string;
+  /** What it cites, each page once. */
+  readonly citations: ShownCitation[];
   isOpen: boolean;
 }
 

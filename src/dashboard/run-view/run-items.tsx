@@ -6,6 +6,7 @@ import { count, duration } from "../ui/format.ts";
 import { Markdown } from "../markdown/markdown.tsx";
 import { DelegatedRun } from "./delegated-run.tsx";
 import type { AttemptItem, CompactedItem, GapItem, Item, ReasoningItem, TextItem, ToolItem } from "./items.ts";
+import { Sources } from "./sources.tsx";
 import { ToolCall } from "./tool-call.tsx";
 
 interface Props {
@@ -103,6 +104,7 @@ function Text({ item }: { item: TextItem }) {
   return (
     <div class={item.isOpen ? "item-text item-growing" : "item-text"}>
       <Markdown text={item.text} isDone={!item.isOpen} />
+      <Sources citations={item.citations} />
     </div>
   );
 }

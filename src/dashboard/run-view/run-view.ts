@@ -115,7 +115,9 @@ export class RunView {
     if (type === "TEXT_MESSAGE_START" || type === "REASONING_START") {
       const base = { key: this.#key(), at, version: 0, text: "", isOpen: true, isVoid: false };
       const item: TextItem | ReasoningItem =
-        type === "REASONING_START" ? { ...base, kind: "reasoning", endedAt: null } : { ...base, kind: "text" };
+        type === "REASONING_START"
+          ? { ...base, kind: "reasoning", endedAt: null }
+          : { ...base, kind: "text", citations: [] };
       return this.#add(messageId, item);
     }
     const item = this.#byId.get(messageId);
@@ -180,6 +182,15 @@ export class RunView {
     }
   }
 
+  #cited(value: CustomValue): void {
+    const item = this.#byId.get(value.text("message_id") ?? "");
+    const [title, url] = [value.text("title"), value.text("url")];
+    if (item?.kind !== "text" || title === undefined) return;
+    if (!item.citations.some((known) => known.title === title && known.url === url))
+      item.citations.push({ title, ...(url !== undefined && { url }) });
+    this.#touch(item);
+  }
+
   #custom(name: string, value: CustomValue, at: number): void {
     const base = { key: this.#key(), at, version: 0 };
     if (name === "evenkeel.queued") {
@@ -194,6 +205,8 @@ export class RunView {
     } else if (name === "evenkeel.gap") {
       const gap = { after: value.number("after") ?? 0, next: value.number("next") ?? 0 };
       this.items.push({ ...base, kind: "gap", ...gap } satisfies GapItem);
+    } else if (name === "evenkeel.citation") {
+      this.#cited(value);
     } else if (name === "evenkeel.waiting") {
       this.#waiting(value, base);
     } else if (name === "evenkeel.progress" || name === "evenkeel.tool_output") {

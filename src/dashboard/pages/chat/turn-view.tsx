@@ -7,6 +7,7 @@ import type { LiveRun } from "../../run-view/live-run.ts";
 import { wereAhead } from "../../run-view/ahead.ts";
 import { QuestionView } from "../../run-view/question-view.tsx";
 import { RunItems } from "../../run-view/run-items.tsx";
+import { Sources } from "../../run-view/sources.tsx";
 import { ToolCall } from "../../run-view/tool-call.tsx";
 import { Button } from "../../ui/button.tsx";
 import { AnswerFoot, factsOf, storedFacts } from "./answer-foot.tsx";
@@ -129,6 +130,7 @@ function showPart(part: AnswerPart, index: number) {
   return (
     <li key={index} class="item">
       {part.kind === "text" && <Markdown text={part.text} isDone />}
+      {part.kind === "text" && <Sources citations={part.citations ?? []} />}
       {part.kind === "tool" && <ToolCall tool={part.tool} isOpen={false} />}
       {part.kind === "thought" && (
         <details class="thought">

@@ -1,5 +1,6 @@
 /** One turn of a conversation: what was asked, and the run that answers it, live or as it is stored. */
 import { toolUsesOf, type StoredMessage, type UnsentReason } from "../../../core/message.ts";
+import { shownCitation, type ShownCitation } from "../../../core/citation.ts";
 import { resultInJournal } from "../../../core/event.ts";
 import type { ErrorInfo } from "../../../core/errors.ts";
 import { isOver, type FinishReason, type Run } from "../../../core/run.ts";
@@ -35,7 +36,7 @@ export interface Turn {
 }
 
 export type AnswerPart =
-  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "text"; readonly text: string; readonly citations?: readonly ShownCitation[] }
   | { readonly kind: "thought"; readonly text: string }
   | { readonly kind: "tool"; readonly id: string; readonly tool: ShownTool };
 
@@ -92,7 +93,8 @@ function partsOf(messages: readonly StoredMessage[]): AnswerPart[] {
       const tools = new Map(toolUsesOf(message).map((use) => [use.id, use]));
       if (typeof message.content === "string") return [{ kind: "text", text: message.content } as const];
       return message.content.flatMap((block): AnswerPart[] => {
-        if (block.type === "text") return [{ kind: "text", text: block.text }];
+        if (block.type === "text")
+          return [{ kind: "text", text: block.text, citations: (block.citations ?? []).map(shownCitation) }];
         if (block.type === "thinking") return [{ kind: "thought", text: block.thinking }];
         const use = block.type === "tool_use" ? tools.get(block.id) : undefined;
         return use ? [{ kind: "tool", id: use.id, tool: toolOf(use, results.get(use.id)) }] : [];

@@ -31,7 +31,7 @@ import { RUN } from "./sql.ts";
 import { messagesStatement, type HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
 
-interface Created {
+export interface Created {
   readonly run: Run;
   readonly created: boolean;
 }

@@ -6,6 +6,9 @@ import { problemsOf, textIn } from "./testing/journal.ts";
 import { aliveOf, descendantsOf } from "./testing/processes.ts";
 import { makePlace, Server, startServer } from "./testing/server.ts";
 import { readAll, readSse, readUntil, type SseEvent } from "./testing/sse.ts";
+import { STORAGES, storages } from "./testing/storages.ts";
+
+const { environment } = storages();
 
 test("a killed worker is replaced within a second, and the others serve meanwhile", async () => {
   await using server = await startServer();
@@ -46,8 +49,8 @@ test.skipIf(!existsSync("/dev/full"))(
   },
 );
 
-test("a run whose agent is killed goes on elsewhere, under the eyes of a reader who stays connected", async () => {
-  await using server = await startServer({ env: { AGENTS: "2" } });
+test.each(STORAGES)("a run whose agent is killed goes on, and a reader stays connected, on %s", async (storage) => {
+  await using server = await startServer({ env: { ...(await environment(storage)), AGENTS: "2" } });
   const runId = await server.client.begin("/sim tokens=60 rate=60");
   let killedAt = 0;
   let resumedMs = Infinity;
@@ -100,8 +103,8 @@ test("a run whose agent is killed while it waits for another goes on waiting for
   ]);
 });
 
-test("a stream whose worker is killed goes on at another from the last id, with nothing lost or twice", async () => {
-  await using server = await startServer();
+test.each(STORAGES)("a stream whose worker is killed goes on at another from the last id, on %s", async (storage) => {
+  await using server = await startServer({ env: await environment(storage) });
   const runId = await server.client.begin("/sim tokens=60 rate=60");
   const seen: SseEvent[] = [];
 
@@ -133,28 +136,32 @@ test("a killed simulator comes back where the agents look for it", async () => {
   expect(body.reply).toBe("tok1 tok2");
 });
 
-test("a killed primary takes all its children along, and the next one finishes its run", async () => {
-  await using place = await makePlace();
-  const first = new Server(place);
-  await first.ready();
-  const runId = await first.client.begin("/sim tokens=40 rate=40");
-  const seen = await readUntil(await first.client.follow(runId), ({ type }) => type === "TEXT_MESSAGE_CONTENT");
-  const children = descendantsOf(first.pid);
-  expect(children.length).toBeGreaterThanOrEqual(4);
+test.each(STORAGES)(
+  "a killed primary takes its children along, and the next finishes its run, on %s",
+  async (storage) => {
+    await using place = await makePlace();
+    const env = await environment(storage);
+    const first = new Server(place, { env });
+    await first.ready();
+    const runId = await first.client.begin("/sim tokens=40 rate=40");
+    const seen = await readUntil(await first.client.follow(runId), ({ type }) => type === "TEXT_MESSAGE_CONTENT");
+    const children = descendantsOf(first.pid);
+    expect(children.length).toBeGreaterThanOrEqual(4);
 
-  first.kill("SIGKILL");
-  await first.exited;
-  await vi.waitFor(() => expect(aliveOf(children)).toEqual([]), { timeout: 3_000, interval: 50 });
+    first.kill("SIGKILL");
+    await first.exited;
+    await vi.waitFor(() => expect(aliveOf(children)).toEqual([]), { timeout: 3_000, interval: 50 });
 
-  await using second = await new Server(place).ready();
-  const last = seen.at(-1)?.id ?? 0;
-  const rest = await readAll(await second.client.follow(runId, { "Last-Event-ID": String(last) }), last);
-  const events = [...seen, ...rest].map(({ event }) => event);
-  expect(problemsOf(events)).toEqual([]);
-  expect(events.at(-1)).toMatchObject({ type: "RUN_FINISHED", outcome: { type: "success" } });
-  const { body } = await second.client.get("/info");
-  expect(body["engine"]).toMatchObject({ runs: { queued: 0, running: 0 } });
-});
+    await using second = await new Server(place, { env }).ready();
+    const last = seen.at(-1)?.id ?? 0;
+    const rest = await readAll(await second.client.follow(runId, { "Last-Event-ID": String(last) }), last);
+    const events = [...seen, ...rest].map(({ event }) => event);
+    expect(problemsOf(events)).toEqual([]);
+    expect(events.at(-1)).toMatchObject({ type: "RUN_FINISHED", outcome: { type: "success" } });
+    const { body } = await second.client.get("/info");
+    expect(body["engine"]).toMatchObject({ runs: { queued: 0, running: 0 } });
+  },
+);
 
 test("a primary that is killed while a child boots takes that one along as well", async () => {
   for (let trial = 0; trial < 5; trial += 1) {
@@ -174,7 +181,7 @@ test("a primary that is killed while a child boots takes that one along as well"
     await vi.waitFor(() => expect(aliveOf([...before, booting])).toEqual([]), { timeout: 5_000, interval: 50 });
     await server.exited;
   }
-});
+}, 60_000);
 
 test("a worker that hangs is killed and replaced, and so is one that the system stopped", async () => {
   await using server = await startServer({ env: { STALL_MS: "2000", WORKERS: "2" } });

@@ -1,0 +1,110 @@
+/**
+ * Several servers on one Postgres, each a whole tree of processes: what one of them leaves behind goes on at the others.
+ * Read from the client's side only.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test, vi } from "vitest";
+import { problemsOf, textIn, type ReadEvent } from "./testing/journal.ts";
+import { descendantsOf } from "./testing/processes.ts";
+import { makePlace, Server } from "./testing/server.ts";
+import { readAll, readSse, type SseEvent } from "./testing/sse.ts";
+import { storages } from "./testing/storages.ts";
+
+const { environment, postgres } = storages();
+
+/** From the kill of a machine until its last run runs again: 5 s of silence, and a second of upkeep. */
+const ELSEWHERE_MS = 6_500;
+const RUNS = 12;
+
+test("runs of a machine that is killed go on at the others, and its streams resume there", async () => {
+  await using servers = await startMachines(3);
+  const [victim, second, third] = servers.all as [Server, Server, Server];
+  const runIds = await Promise.all(numbersTo(RUNS).map(() => victim.client.begin("/sim tokens=120 rate=20")));
+  const seen = new Map(runIds.map((runId) => [runId, [] as SseEvent[]]));
+  const reading = Promise.all(runIds.map((runId) => readOn(victim, runId, seen.get(runId) ?? [])));
+  await vi.waitUntil(() => [...seen.values()].every((events) => events.length >= 8), { timeout: 15_000 });
+  const agents = (await victim.processes("agent")).map(({ id, pid }) => `agent-${id}-${pid}`);
+  const moved = runIds.filter((runId) => agents.includes(String(claimsOf(seen.get(runId) ?? [])[0]?.value?.["owner"])));
+
+  killTree(victim);
+  const killedAt = Date.now();
+  await reading;
+  await Promise.all(runIds.map((runId, index) => readOn(index % 2 ? second : third, runId, seen.get(runId) ?? [])));
+
+  expect(moved.length).toBeGreaterThan(0);
+  for (const runId of runIds) {
+    const events = seen.get(runId)?.map(({ event }) => event) ?? [];
+    expect(problemsOf(events)).toEqual([]);
+    const { body: run } = await second.client.get(`/api/runs/${runId}`);
+    expect(run).toMatchObject({ status: "completed" });
+    expect(textIn(events)).toBe(run.reply);
+    expect(await third.client.events(runId)).toEqual(events);
+  }
+  const again = moved.map((runId) => claimsOf(seen.get(runId) ?? []).at(-1)?.timestamp ?? Infinity);
+  for (const at of again) expect(at - killedAt).toBeLessThan(ELSEWHERE_MS);
+}, 90_000);
+
+test("a database that restarts, and one that is away for a while, costs time only", async () => {
+  await using servers = await startMachines(1);
+  const [server] = servers.all as [Server];
+  const runIds = await Promise.all(numbersTo(4).map(() => server.client.begin("/sim tokens=160 rate=20")));
+  const reading = runIds.map(async (runId) =>
+    (await readAll(await server.client.follow(runId))).map(({ event }) => event),
+  );
+  await delay(1_000);
+
+  const database = await postgres();
+  await database.stop();
+  expect(await server.client.get("/health")).toMatchObject({ status: 200 });
+  const { status, headers } = await server.client.post("/api/chat", { agent_id: "assistant", message: "hello" });
+  expect(status).toBe(503);
+  expect(headers.get("retry-after")).not.toBeNull();
+  await delay(3_000);
+  await database.run();
+
+  for (const [index, events] of (await Promise.all(reading)).entries()) {
+    expect(problemsOf(events)).toEqual([]);
+    const { body: run } = await server.client.get(`/api/runs/${runIds[index]}`);
+    expect(run).toMatchObject({ status: "completed", attempts: 1 });
+    expect(textIn(events)).toBe(run.reply);
+  }
+  expect(await server.client.chat("/sim tokens=2")).toMatchObject({ status: 200 });
+}, 60_000);
+
+/** Servers that share a database, each with a worker and an agent. */
+async function startMachines(count: number): Promise<{ readonly all: Server[] } & AsyncDisposable> {
+  const env = { ...(await environment("Postgres")), WORKERS: "1", AGENTS: "1" };
+  await using starting = new AsyncDisposableStack();
+  const all: Server[] = [];
+  for (const _ of numbersTo(count)) {
+    const place = starting.use(await makePlace());
+    all.push(await starting.use(new Server(place, { env })).ready());
+  }
+  const started = starting.move();
+  return { all, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+/** Everything of it at once, as when the machine loses its power. */
+function killTree(server: Server): void {
+  for (const pid of [...descendantsOf(server.pid), server.pid]) process.kill(pid, "SIGKILL");
+}
+
+/** Reads on behind what was seen, to the end of the run or until the connection breaks. */
+async function readOn({ client }: Server, runId: string, seen: SseEvent[]): Promise<void> {
+  const last = seen.at(-1)?.id ?? 0;
+  try {
+    const response = await client.follow(runId, last > 0 ? { "Last-Event-ID": String(last) } : {});
+    for await (const item of readSse(response, last)) seen.push(item);
+  } catch (error) {
+    // fetch says TypeError when a connection was cut.
+    if (!(error instanceof TypeError)) throw error;
+  }
+}
+
+function claimsOf(events: readonly SseEvent[]): ReadEvent[] {
+  return events.map(({ event }) => event).filter(({ name }) => name === "evenkeel.claimed");
+}
+
+function numbersTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}

@@ -3,11 +3,14 @@ import type { Agent } from "../core/agent.ts";
 import type { ModelSettings } from "../settings.ts";
 import { ModelHttp } from "./model-http.ts";
 import { Anthropic } from "./sdk.ts";
-import { redactor } from "./secrets.ts";
+import { longSecrets, redactor } from "./secrets.ts";
 
 export interface ModelClient extends Disposable {
   readonly client: Anthropic;
 }
+
+/** A password may be a word that answers have, too. */
+const MIN_ANSWER_CHARACTERS = 12;
 
 /** @param agents whose headers may hold secrets, too */
 export function openModelClient(settings: ModelSettings, agents: Iterable<Agent> = []): ModelClient {
@@ -16,6 +19,7 @@ export function openModelClient(settings: ModelSettings, agents: Iterable<Agent>
     // The simulated model is on this machine.
     proxy: simulated ? undefined : proxy,
     redact: redactor([...(simulated ? [] : secretsOf(settings)), ...headerValuesOf(agents)]),
+    answerSecrets: simulated ? [] : longSecrets(secretsOf(settings), MIN_ANSWER_CHARACTERS),
   });
   const client = new Anthropic({
     apiKey,

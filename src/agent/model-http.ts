@@ -18,6 +18,8 @@ export interface ModelHttpOptions {
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as far as they are set. */
   readonly proxy: ProxyEnv | undefined;
   readonly redact: Redact;
+  /** What no answer may show. Default nothing. */
+  readonly answerSecrets?: readonly string[];
 }
 
 export class ModelHttp {
@@ -42,14 +44,14 @@ export class ModelHttp {
       if (error instanceof StaleSocket) return this.#send(url, init);
       throw error;
     });
-    const { redact } = this.#options;
+    const { redact, answerSecrets = [] } = this.#options;
     const status = stream.statusCode ?? 0;
     const headers = headersOf(stream, redact);
     if (status >= 300 && status < 400) {
       stream.destroy();
       throw new WrongEndpoint(`${url.href} answered ${status}, a redirect to ${headers.get("location") ?? "nowhere"}`);
     }
-    const response = new StreamedResponse(stream, { status, headers, url: url.href, redact });
+    const response = new StreamedResponse(stream, { status, headers, url: url.href, redact, answerSecrets });
     return response.ok ? response : response.asError();
   };
 
@@ -85,6 +87,7 @@ interface ResponseParts {
   readonly headers: Headers;
   readonly url: string;
   readonly redact: Redact;
+  readonly answerSecrets?: readonly string[];
 }
 
 /** A response whose body is read by `read`, once; `body`, `text()` and the like see nothing of it. */
@@ -92,9 +95,11 @@ export class StreamedResponse extends Response {
   readonly #stream: Readable;
   readonly #redact: Redact;
   readonly #url: string;
+  readonly answerSecrets: readonly string[];
 
-  constructor(stream: Readable, { status, headers, url, redact }: ResponseParts) {
+  constructor(stream: Readable, { status, headers, url, redact, answerSecrets = [] }: ResponseParts) {
     super(null, { status, headers });
+    this.answerSecrets = answerSecrets;
     this.#stream = stream;
     this.#redact = redact;
     this.#url = url;

@@ -7,6 +7,7 @@ import type { MessageCreateParamsStreaming } from "@anthropic-ai/sdk/resources/m
 import { backoffMs } from "../core/backoff.ts";
 import { AppError } from "../core/errors.ts";
 import { charactersIn, type Answer } from "./answer.ts";
+import { AnswerSecrets } from "./answer-secrets.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Rank } from "./governor/allowance.ts";
 import { TELL_MS, type Governor, type Turn } from "./governor/governor.ts";
@@ -156,6 +157,7 @@ async function streamOnce(call: ModelCall, turn: Turn): Promise<Answer> {
     // The SDK's own time limit would cover the headers only; the watchdog covers all of it.
     const request = client.messages.create(params, { headers, signal: watchdog.signal, timeout: NO_LIMIT_MS });
     const response = streamed(await request.asResponse());
+    const secrets = new AnswerSecrets(response.answerSecrets);
     let isFirst = true;
     let characters = 0;
     await readEvents(response, {
@@ -167,7 +169,7 @@ async function streamOnce(call: ModelCall, turn: Turn): Promise<Answer> {
         const more = charactersIn(event);
         characters += more;
         meter.heard(more);
-        answer.see(event);
+        for (const clean of secrets.pass(event)) answer.see(clean);
       },
     });
     const whole = answer.whole();

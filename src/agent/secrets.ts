@@ -5,14 +5,18 @@
 
 /** A shorter one would be found in ordinary words. */
 const MIN_CHARACTERS = 8;
-const REPLACEMENT = "[secret]";
+export const REPLACEMENT = "[secret]";
 
 export type Redact = (text: string) => string;
 
 /** @param secrets null and short ones are left out */
 export function redactor(secrets: readonly (string | null | undefined)[]): Redact {
-  const known = [...new Set(secrets.filter((secret) => typeof secret === "string" && secret.length >= MIN_CHARACTERS))];
-  // The longest first: one secret may contain another.
-  const sorted = (known as string[]).toSorted((a, b) => b.length - a.length);
+  const sorted = longSecrets(secrets, MIN_CHARACTERS);
   return (text) => sorted.reduce((rest, secret) => rest.replaceAll(secret, REPLACEMENT), text);
+}
+
+/** Those of at least so many characters, each once, the longest first: one secret may contain another. */
+export function longSecrets(secrets: readonly (string | null | undefined)[], characters: number): string[] {
+  const known = secrets.filter((secret): secret is string => typeof secret === "string" && secret.length >= characters);
+  return [...new Set(known)].toSorted((a, b) => b.length - a.length);
 }

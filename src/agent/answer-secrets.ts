@@ -1,0 +1,100 @@
+/**
+ * Takes our own keys out of an answer that a model streams: an endpoint may repeat what it was sent, and answers go to
+ * journals, threads and pages. A key may come in pieces, so the end of a text that could begin one is held back until the
+ * next piece, or the end of its block. Made by `model.ts` for each attempt; costs nothing where there is no key.
+ */
+import type { RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages";
+import { REPLACEMENT } from "./secrets.ts";
+
+type Delta = Extract<RawMessageStreamEvent, { type: "content_block_delta" }>;
+type Said = { readonly field: "text" | "thinking" | "partial_json"; readonly text: string };
+
+export class AnswerSecrets {
+  readonly #secrets: readonly string[];
+  // By the block's index: bounded by the blocks of one answer, each no longer than a secret.
+  readonly #held = new Map<number, { readonly delta: Delta; readonly text: string }>();
+  /** Blocks of thinking whose words were changed: the signature does not fit them any more. */
+  readonly #changed = new Set<number>();
+
+  /** @param secrets the longest first */
+  constructor(secrets: readonly string[]) {
+    this.#secrets = secrets;
+  }
+
+  /** The event without secrets, and before it what was held back too long. */
+  pass(event: RawMessageStreamEvent): RawMessageStreamEvent[] {
+    if (this.#secrets.length === 0) return [event];
+    switch (event.type) {
+      case "content_block_start":
+        return [this.#whole(event)];
+      case "content_block_delta":
+        return this.#delta(event);
+      case "content_block_stop": {
+        const held = this.#held.get(event.index);
+        this.#held.delete(event.index);
+        return held ? [withText(held.delta, held.text), event] : [event];
+      }
+      default:
+        return [event];
+    }
+  }
+
+  #delta(event: Delta): RawMessageStreamEvent[] {
+    const { index } = event;
+    const said = saidIn(event);
+    if (!said) {
+      if (event.delta.type !== "signature_delta") return [this.#whole(event)];
+      return this.#changed.has(index) ? [] : [event];
+    }
+    const before = this.#held.get(index)?.text ?? "";
+    const joined = before + said.text;
+    const clean = this.#hide(joined);
+    if (clean !== joined) this.#changed.add(index);
+    const keep = this.#beginningIn(clean);
+    if (keep > 0) this.#held.set(index, { delta: event, text: clean.slice(clean.length - keep) });
+    else this.#held.delete(index);
+    return keep === clean.length ? [] : [withText(event, clean.slice(0, clean.length - keep))];
+  }
+
+  /** What comes in one piece: the result of a tool of the API, a citation. */
+  #whole<E extends RawMessageStreamEvent>(event: E): E {
+    const json = JSON.stringify(event);
+    const clean = this.#hide(json);
+    return clean === json ? event : (JSON.parse(clean) as E);
+  }
+
+  #hide(text: string): string {
+    return this.#secrets.reduce((rest, secret) => rest.replaceAll(secret, REPLACEMENT), text);
+  }
+
+  /** How many characters at the end of the text could be the beginning of a secret. */
+  #beginningIn(text: string): number {
+    return Math.max(...this.#secrets.map((secret) => overlap(text, secret)));
+  }
+}
+
+function overlap(text: string, secret: string): number {
+  const first = secret.charAt(0);
+  // From the longest on. Most texts have few characters that are the first of the secret.
+  let at = text.indexOf(first, Math.max(0, text.length - secret.length + 1));
+  while (at >= 0 && !secret.startsWith(text.slice(at))) at = text.indexOf(first, at + 1);
+  return at < 0 ? 0 : text.length - at;
+}
+
+function saidIn({ delta }: Delta): Said | undefined {
+  switch (delta.type) {
+    case "text_delta":
+      return { field: "text", text: delta.text };
+    case "thinking_delta":
+      return { field: "thinking", text: delta.thinking };
+    case "input_json_delta":
+      return { field: "partial_json", text: delta.partial_json };
+    default:
+      return undefined;
+  }
+}
+
+function withText(event: Delta, text: string): Delta {
+  const { field } = saidIn(event) ?? { field: "text" };
+  return { ...event, delta: { ...event.delta, [field]: text } as Delta["delta"] };
+}

@@ -17,7 +17,7 @@ const OURSELVES = Object.entries(manifest.exports).flatMap(([path, target]) =>
 export default defineConfig({
   resolve: { alias: OURSELVES },
   test: {
-    include: ["src/**/*.test.ts"],
+    include: ["src/**/*.test.ts", "chaos/**/*.test.ts"],
     // Process tests fork whole clusters; more files at once than cores only makes them wait for each other.
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -4,9 +4,12 @@ import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 
 const ROOT = resolve(import.meta.dirname, "..");
-const FILES = globSync(["src/**/*.{ts,tsx}", "bench/**/*.ts", "config/**/*.ts", "examples/**/*.{ts,tsx,js}"], {
-  cwd: ROOT,
-});
+const FILES = globSync(
+  ["src/**/*.{ts,tsx}", "bench/**/*.ts", "chaos/**/*.ts", "config/**/*.ts", "examples/**/*.{ts,tsx,js}"],
+  {
+    cwd: ROOT,
+  },
+);
 const BEGINS_WITHOUT_NOUN =
   /^\s*(?:\/\/|\/\*\*|\*) (?:Who|Whoever|Those|One (?:that|who|of)|Of (?:those|these)|What (?:is|was|comes|has)|So (?:long|many)|That (?:it|there)|It (?:is|was|has)) /;
 

@@ -2,11 +2,10 @@
  * Clocks that are set, and a tree that stands still: no run moves to another owner, is timed out, or loses a tool. Real
  * processes; the wall clock is moved under them, the monotonic one is not.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { makeClock } from "./testing/moved-clock.ts";
 import { descendantsOf } from "./testing/processes.ts";
 import { startServer, type Server } from "./testing/server.ts";
 
@@ -50,35 +49,6 @@ test(
     expect(await endsOf(server, runs)).toEqual(runs.map(() => UNDISTURBED));
   },
 );
-
-/** A wall clock for a process tree: `set` moves what `Date` says by seconds, in every process of it. */
-async function makeClock() {
-  const folder = await mkdtemp(join(tmpdir(), "evenkeel-clock-"));
-  const file = join(folder, "offset");
-  const preload = join(folder, "clock.cjs");
-  const set = (offset: string) => writeFile(file, offset);
-  await set("0");
-  await writeFile(
-    preload,
-    `const { readFileSync } = require("node:fs");
-     const Real = Date;
-     let [offset, readAt] = [0, -1];
-     const now = () => {
-       if (performance.now() - readAt > 50) {
-         offset = 1000 * Number(readFileSync(${JSON.stringify(file)}, "utf8"));
-         readAt = performance.now();
-       }
-       return Real.now() + offset;
-     };
-     globalThis.Date = class extends Real {
-       constructor(...parts) { if (parts.length > 0) super(...parts); else super(now()); }
-       static now() { return now(); }
-     };`,
-  );
-  // Of the variables that a test can set, children see this one.
-  const env = { NODE_OPTIONS: `--require ${preload}` };
-  return { set, env, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
-}
 
 /** Runs that stream, and runs with an unsafe tool under way. */
 async function beginRuns({ client }: Server, { seconds }: { seconds: number }): Promise<string[]> {

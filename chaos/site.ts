@@ -1,0 +1,142 @@
+/** What chaos happens to: a real server on a storage of its own, its model, and the lines between them. */
+import { execFileSync } from "node:child_process";
+import { appendFileSync, rmSync, statfsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { startSimulator } from "../src/simulator/server.ts";
+import { freePort } from "../src/testing/free-port.ts";
+import { makeClock, type MovedClock } from "../src/testing/moved-clock.ts";
+import { TestPostgres } from "../src/testing/postgres.ts";
+import { Server, type Place } from "../src/testing/server.ts";
+import { Upstream } from "./upstream.ts";
+import { Wire } from "./wire.ts";
+
+export type EngineName = "sqlite" | "postgres";
+
+const READY_MS = 120_000;
+const DISK_MB = 1_024;
+const POSTGRES_PORT = 5_432;
+
+export interface Parts {
+  readonly engine: EngineName;
+  readonly upstream: Upstream;
+  readonly clock: MovedClock;
+  /** For tools to write their trace into; on another disk than the data. */
+  readonly folder: string;
+  /** Undefined without Postgres. */
+  readonly wire: Wire | undefined;
+  /** True when the data lies on a disk that may be filled. */
+  readonly hasOwnDisk: boolean;
+}
+
+export class Site implements AsyncDisposable {
+  readonly parts: Parts;
+  readonly place: Place;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #owned: AsyncDisposableStack;
+  #server: Server;
+
+  private constructor(parts: Parts, rest: { place: Place; env: Record<string, string>; owned: AsyncDisposableStack }) {
+    this.parts = parts;
+    this.place = rest.place;
+    this.#env = rest.env;
+    this.#owned = rest.owned;
+    this.#server = new Server(this.place, { env: this.#env });
+  }
+
+  static async open(engine: EngineName, databaseUrl: string | undefined): Promise<Site> {
+    await using opening = new AsyncDisposableStack();
+    const folder = await mkdtemp(join(tmpdir(), "evenkeel-chaos-"));
+    opening.defer(() => rm(folder, { recursive: true, force: true }));
+    const simulator = opening.use(await startSimulator());
+    const upstream = opening.use(await Upstream.start(simulator.url));
+    const clock = opening.use(await makeClock());
+    const wire = engine === "postgres" ? await openWire(opening, databaseUrl) : undefined;
+    const hasOwnDisk = engine === "sqlite" && mountDisk(folder, opening);
+    const place = { port: await freePort(), dataDir: join(folder, "data"), [Symbol.asyncDispose]: async () => {} };
+    const env = {
+      ...clock.env,
+      ...(wire && { DATABASE_URL: wire.url }),
+      CONFIG_DIR: resolve(import.meta.dirname, "config"),
+      ANTHROPIC_BASE_URL: upstream.url,
+      WORKERS: "3",
+      AGENTS: "2",
+      LOG_LEVEL: "warn",
+      // Some of the faults of the model last longer than this.
+      MODEL_IDLE_MS: "3000",
+    };
+    const parts = { engine, upstream, clock, folder, wire: wire?.wire, hasOwnDisk };
+    const site = new Site(parts, { place, env, owned: opening.move() });
+    await site.ready();
+    return site;
+  }
+
+  get server(): Server {
+    return this.#server;
+  }
+
+  async ready(): Promise<void> {
+    const endsAt = performance.now() + READY_MS;
+    while (performance.now() < endsAt) {
+      const isReady = await this.#server.client.get("/ready").then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+      if (isReady) return;
+      await delay(100);
+    }
+    throw new Error(`The server did not get ready: ${this.#server.stdout.slice(-4_000)}${this.#server.stderr}`);
+  }
+
+  /** Ends the primary, waits until all of it is gone, and starts it again on the same data. */
+  async restart(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    this.#server.kill(signal);
+    await this.#server.exited;
+    // Whatever outlived its primary holds port and folder: then the next one waits.
+    this.#server = new Server(this.place, { env: this.#env });
+  }
+
+  /** Fills the disk of the data, and empties it again. */
+  fill(): () => void {
+    const file = join(this.place.dataDir, "filler");
+    const { bavail, bsize } = statfsSync(this.place.dataDir);
+    for (let left = bavail * bsize; left >= 4_096; left = Math.floor(left / 2)) {
+      try {
+        appendFileSync(file, Buffer.alloc(left));
+      } catch {
+        // So much is not free any more.
+      }
+    }
+    return () => rmSync(file, { force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server[Symbol.asyncDispose]();
+    await this.#owned.disposeAsync();
+  }
+}
+
+/** Between the server and the database that is given, or one of its own. */
+async function openWire(owned: AsyncDisposableStack, given: string | undefined) {
+  const postgres = given === undefined ? owned.use(await TestPostgres.start()) : undefined;
+  const url = new URL(given ?? postgres?.url() ?? "");
+  const wire = owned.use(await Wire.open({ host: url.hostname, port: Number(url.port || POSTGRES_PORT) }));
+  url.hostname = "127.0.0.1";
+  url.port = String(wire.port);
+  return { wire, url: url.href };
+}
+
+/** A small disk of memory for the data, so that it can be full: only root may mount it. */
+function mountDisk(folder: string, owned: AsyncDisposableStack): boolean {
+  const dataDir = join(folder, "data");
+  try {
+    execFileSync("mkdir", [dataDir]);
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_MB}m,mode=700`, "tmpfs", dataDir], { stdio: "ignore" });
+  } catch {
+    return false;
+  }
+  owned.defer(() => void execFileSync("umount", ["-l", dataDir]));
+  return true;
+}

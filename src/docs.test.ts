@@ -17,3 +17,11 @@ test("the glossary and the tables of the architecture name files that exist", ()
   const named = [...page.matchAll(/`((?:src|bench|config|docs)\/[\w./-]+)`/g)].map(([, path = ""]) => path);
   expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 });
+
+test("the dashboard for Grafana asks for metrics that exist", () => {
+  const dashboard = readFileSync(join(ROOT, "docs/grafana.json"), "utf8");
+  const told = readFileSync(join(ROOT, "src/observe/metrics.ts"), "utf8");
+  const asked = new Set(dashboard.match(/evenkeel_\w+/g));
+  expect(asked.size).toBeGreaterThan(10);
+  expect([...asked].filter((name) => !told.includes(`"${name}"`))).toEqual([]);
+});

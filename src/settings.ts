@@ -5,7 +5,7 @@
 import { hostname, networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import { newId } from "./core/id.ts";
-import type { DatabaseSettings } from "./engine/open.ts";
+import type { DatabaseSettings } from "./engine/driver.ts";
 import type { Retention } from "./core/retention.ts";
 import { isPassedOn, type Env } from "./environment.ts";
 import { availableCores } from "./process/cores.ts";

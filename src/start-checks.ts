@@ -4,7 +4,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { loadConfig } from "./config.ts";
-import { lockStorage, type Lock } from "./engine/open.ts";
+import type { Lock } from "./engine/driver.ts";
+import { lockStorage } from "./engine/open.ts";
 import { assertPortFree } from "./process/port.ts";
 import type { Settings } from "./settings.ts";
 

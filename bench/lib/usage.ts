@@ -37,7 +37,7 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== "Z" && state !== "X";
 }
 
-/** Those of the processes that hold the listening socket of a TCP port (proc_net_tcp(5)). */
+/** @returns which of the processes hold the listening socket of a TCP port (proc_net_tcp(5)) */
 export function listenersAt(port: number, pids: readonly number[]): number[] {
   const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   const listening = "0A";

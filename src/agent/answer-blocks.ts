@@ -4,8 +4,11 @@ import { shownCitation } from "../core/citation.ts";
 import { customEvent } from "../core/event.ts";
 import { newId } from "../core/id.ts";
 import type { Citation, ContentBlock } from "../core/message.ts";
-import type { AnswerJournal } from "./answer.ts";
+import type { RunJournal } from "./run-journal.ts";
 import { BrokenAnswer } from "./model-error.ts";
+
+/** Where an answer is shown while it comes. */
+export type AnswerJournal = Pick<RunJournal, "emit" | "text" | "args">;
 
 export interface Block {
   delta(delta: RawContentBlockDelta): void;

@@ -9,12 +9,8 @@ import type {
 } from "@anthropic-ai/sdk/resources/messages";
 import type { ContentBlock } from "../core/message.ts";
 import { NO_USAGE, type Usage } from "../core/run.ts";
-import { beginBlock, type Block } from "./answer-blocks.ts";
+import { beginBlock, type AnswerJournal, type Block } from "./answer-blocks.ts";
 import { BrokenAnswer } from "./model-error.ts";
-import type { RunJournal } from "./run-journal.ts";
-
-/** Where an answer is shown while it comes. */
-export type AnswerJournal = Pick<RunJournal, "emit" | "text" | "args">;
 
 export interface Answer {
   /** The blocks of it that go into the thread. */

@@ -5,7 +5,8 @@
 import { customEvent, type CustomValues } from "../core/event.ts";
 import type { ContentBlock } from "../core/message.ts";
 import { addUsage, NO_USAGE, type Usage } from "../core/run.ts";
-import { AnswerReader, type AnswerJournal } from "./answer.ts";
+import type { AnswerJournal } from "./answer-blocks.ts";
+import { AnswerReader } from "./answer.ts";
 
 export interface AttemptJournal extends AnswerJournal {
   retry(attempt: Omit<CustomValues["evenkeel.attempt"], "void" | "of">): void;

@@ -12,7 +12,7 @@ import type { RunJournal } from "./run-journal.ts";
 import { RunTime } from "./run-time.ts";
 import { runTools } from "./tools/execute.ts";
 import type { Tool } from "./tools/invoke.ts";
-import type { RunHandles, WorkDeps } from "./work.ts";
+import type { RunHandles, WorkDeps } from "./work-deps.ts";
 
 type JobHandles = Pick<RunHandles, "abort" | "parking" | "trials"> & { readonly journal: RunJournal };
 type JobClaim = Pick<Claim, "run" | "spentMs" | "trialMs">;

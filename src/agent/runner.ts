@@ -8,7 +8,8 @@ import { Interrupted, type Interruption } from "./abort-reason.ts";
 import { Caching } from "./caching.ts";
 import { Parking } from "./parking.ts";
 import { Trials } from "./tools/trials.ts";
-import { work, type RunHandles, type WorkDeps } from "./work.ts";
+import type { RunHandles, WorkDeps } from "./work-deps.ts";
+import { work } from "./work.ts";
 
 const LEASE_MS = 15_000;
 const EXTEND_MS = 5_000;

@@ -2,58 +2,26 @@
  * One claimed run from claim to settle: its time limit, its journal, its loop, and the one place that
  * settles it. Called by the runner.
  */
-import type Anthropic from "@anthropic-ai/sdk";
-import type { Agent } from "../core/agent.ts";
 import type { Asked } from "../core/asked.ts";
 import { headersOf } from "../core/api-options.ts";
 import { AppError, hasCode } from "../core/errors.ts";
 import { jobToolOf } from "../core/job-id.ts";
 import type { Run } from "../core/run.ts";
-import type { Claim, Engine } from "../engine/engine.ts";
-import type { Log } from "../observe/log.ts";
+import type { Claim } from "../engine/engine.ts";
 import { Interrupted } from "./abort-reason.ts";
 import { budgetOf } from "./budget.ts";
-import type { Caching } from "./caching.ts";
 import { brokenOff, type Ending } from "./ending.ts";
 import { runJob } from "./run-job.ts";
 import { runLoop } from "./loop.ts";
 import { billFor, ModelChoice } from "./model-choice.ts";
-import type { ModelMeter } from "./model-meter.ts";
-import type { Patience } from "./model.ts";
-import type { Parking } from "./parking.ts";
 import { RANKS, type Rank } from "./governor/allowance.ts";
-import type { Governors } from "./governor/governors.ts";
 import { liveTools } from "./mcp/live-tools.ts";
-import type { ManagedServers } from "./mcp/servers.ts";
 import { prepareAgent } from "./system-prompt.ts";
 import { RunJournal } from "./run-journal.ts";
 import { RunTime } from "./run-time.ts";
 import { DELEGATE, delegateTool } from "./tools/delegate.ts";
-import type { Tools } from "./tools/invoke.ts";
 import { toolsOf } from "./tools/registry.ts";
-import type { Trials } from "./tools/trials.ts";
-
-export interface WorkDeps {
-  readonly engine: Engine;
-  readonly agents: ReadonlyMap<string, Agent>;
-  readonly tools: Tools;
-  readonly client: Anthropic;
-  readonly meter: ModelMeter;
-  readonly governors: Governors;
-  readonly mcp: ManagedServers;
-  readonly log: Log;
-  readonly patience: Patience;
-}
-
-/** What the runner holds of a run that is worked on. */
-export interface RunHandles {
-  readonly abort: AbortController;
-  readonly parking: Parking;
-  /** Of the whole process. */
-  readonly trials: Trials;
-  /** Of the whole process. */
-  readonly caching: Caching;
-}
+import type { RunHandles, WorkDeps } from "./work-deps.ts";
 
 /** Never rejects: what goes wrong ends in the run's own outcome, or in the log. */
 export async function work(claim: Claim, deps: WorkDeps, handles: RunHandles): Promise<void> {

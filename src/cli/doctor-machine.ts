@@ -6,7 +6,7 @@ import { assertSafeVersion } from "../engine/sqlite/connection.ts";
 import { variablesHere, withVariables } from "../environment.ts";
 import { assertPortFree } from "../process/port.ts";
 import { parseSettings, type Settings } from "../settings.ts";
-import type { Look } from "./doctor.ts";
+import type { Look } from "./look.ts";
 
 const FIRST_NODE = 24;
 const MIN_FREE_BYTES = 1_000_000_000;

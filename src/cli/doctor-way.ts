@@ -4,7 +4,7 @@
  */
 import { WebSocket } from "ws";
 import { newId } from "../core/id.ts";
-import type { Look } from "./doctor.ts";
+import type { Look } from "./look.ts";
 import { connect } from "./connection.ts";
 
 /** Events of a stream of a second; buffered by a proxy they would come all at once. */

@@ -5,9 +5,6 @@
 import { lookAtMachine } from "./doctor-machine.ts";
 import { lookAtWay } from "./doctor-way.ts";
 
-/** A look at one thing; resolves with the finding in one line. @throws Error that says what is wrong and what to do */
-export type Look = () => Promise<string>;
-
 export async function doctor({ server, key }: { readonly server?: string; readonly key?: string }): Promise<void> {
   const looks = server === undefined ? lookAtMachine() : lookAtWay(server, key);
   for (const [name, look] of Object.entries(looks)) {

@@ -4,7 +4,8 @@ import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
 import type { Problem } from "./live/api-error.ts";
 import { locked } from "./live/key.ts";
-import { findPage, type PageEntry, type PageProps } from "./pages/registry.ts";
+import type { PageAddress, PageProps } from "./pages/addresses.ts";
+import { findPage, type FoundPage } from "./pages/registry.ts";
 import { route } from "./router.ts";
 import { useTab } from "./shell/disconnected.tsx";
 import { KeyForm } from "./shell/key-form.tsx";
@@ -25,16 +26,15 @@ export function App() {
 }
 
 /** Pages that were opened before: they are shown again without a moment of "Loading". */
-const loaded = signal<ReadonlyMap<PageEntry, ComponentType<PageProps> | Problem>>(new Map());
+const loaded = signal<ReadonlyMap<PageAddress, ComponentType<PageProps> | Problem>>(new Map());
 
 function Page() {
   const { page, id, query } = route.value;
   const found = findPage(page, id);
-  const entry = found?.entry;
-  useTab(entry && (pageTitle.value ?? entry.title));
+  useTab(found && (pageTitle.value ?? found.title));
   useEffect(() => {
-    if (entry && !loaded.value.has(entry)) void load(entry);
-  }, [entry]);
+    if (found && !loaded.value.has(found.address)) void load(found);
+  }, [found?.address]);
   useArrival(found?.key ?? page);
 
   if (!found) {
@@ -44,7 +44,7 @@ function Page() {
       </Empty>
     );
   }
-  const Component = loaded.value.get(found.entry);
+  const Component = loaded.value.get(found.address);
   if (Component === undefined) return <Loading />;
   if (typeof Component !== "function") return <ErrorNote error={Component} onRetry={() => location.reload()} />;
   return (
@@ -75,10 +75,10 @@ function Boundary({ place, children }: { place: string; children: ComponentChild
   return <ErrorNote error={{ code: "PAGE_ERROR", detail: `This page failed: ${String(error)}` }} onRetry={reset} />;
 }
 
-async function load(entry: PageEntry): Promise<void> {
+async function load(page: FoundPage): Promise<void> {
   // A page's code is gone when the server was updated while this page was open: a reload fetches the new one.
-  const component = await entry.load().catch((cause: unknown): Problem => {
+  const component = await page.load().catch((cause: unknown): Problem => {
     return { code: "PAGE_ERROR", detail: `This page could not be loaded: ${String(cause)}` };
   });
-  loaded.value = new Map(loaded.value).set(entry, component);
+  loaded.value = new Map(loaded.value).set(page.address, component);
 }

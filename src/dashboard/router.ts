@@ -4,7 +4,7 @@
  * finds again what it showed there.
  */
 import { signal, type ReadonlySignal } from "@preact/signals";
-import type { PageName } from "./pages/registry.ts";
+import type { PageName } from "./pages/addresses.ts";
 
 export interface Route {
   /** First part of the path; "overview" for none. */

@@ -44,7 +44,7 @@ export interface Engine {
    * never with OVERLOADED, but with RUN_NOT_FOUND when its parent is not there, and INVALID_REQUEST when its parent
    * is over or to be canceled, or when it is too deep (MAX_DELEGATION_DEPTH) or one too many (MAX_DELEGATED_RUNS).
    * A repeat is answered before all that. RUN_NOT_FOUND when the run that it `supersedes` is not in the thread.
-   * What is superseded stays to be read, leaves what the model sees, and is canceled where it is under way.
+   * A superseded run can still be read, its messages are not sent to the model any more, and it is canceled if it is under way.
    * THREAD_NOT_FOUND when `onlyOwnThread`, and the thread is another principal's;
    * TOO_MANY_REQUESTS when `queuedAtMost` runs of its principal wait.
    * See `rules/enqueue.ts`.

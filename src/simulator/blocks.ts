@@ -7,6 +7,11 @@ import { isRecord, type JsonObject } from "./json.ts";
 import { parseMedia } from "./media.ts";
 import { signatureOf } from "./signature.ts";
 
+export interface Message {
+  readonly role: "user" | "assistant";
+  readonly blocks: readonly Block[];
+}
+
 export interface TextBlock {
   readonly type: "text";
   readonly text: string;

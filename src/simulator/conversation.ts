@@ -2,8 +2,7 @@
  * What the messages say: the user text to answer, its /sim lines, and the tool results that arrived since.
  * Called once a request by messages.ts; pure. Everything else decides from this, never from the raw messages.
  */
-import type { Block } from "./blocks.ts";
-import type { Message } from "./request.ts";
+import type { Block, Message } from "./blocks.ts";
 
 export interface ToolAnswer {
   readonly name: string;

@@ -3,9 +3,8 @@
  * Called by request.ts once a body is parsed. An agent that breaks one gets the 400 the real API would send,
  * so a mistake in its checkpoints shows up here and not in front of a paying user.
  */
-import { type Block, isBlank, type ToolResultBlock } from "./blocks.ts";
+import { type Block, isBlank, type Message, type ToolResultBlock } from "./blocks.ts";
 import { invalid } from "./errors.ts";
-import type { Message } from "./request.ts";
 
 export function checkHistory(messages: readonly Message[], { hasTools }: { hasTools: boolean }): void {
   if (messages[0]?.role !== "user") throw invalid('messages: first message must use the "user" role');

@@ -3,17 +3,12 @@
  * Called by messages.ts, routes.ts and validate.ts with whatever JSON.parse gave; refuses with the wording of the
  * real API. Parse, do not trust: nothing behind this file looks at raw JSON again.
  */
-import { type Block, parseBlock, parseText, type Place, refuseExtra } from "./blocks.ts";
+import { type Message, parseBlock, parseText, type Place, refuseExtra } from "./blocks.ts";
 import { checkCacheControl } from "./cache-control.ts";
 import { invalid } from "./errors.ts";
 import { checkHistory } from "./history.ts";
 import { censusOf, isRecord, type JsonObject } from "./json.ts";
 import { type Choice, parseChoice, parseTools, type Tool, toolNamesIn } from "./tools-field.ts";
-
-export interface Message {
-  readonly role: "user" | "assistant";
-  readonly blocks: readonly Block[];
-}
 
 export interface ModelRequest {
   readonly model: string;

@@ -2,13 +2,21 @@
 import { GAUGE, LATENCY } from "../core/gauges.ts";
 import { RollingHistogram } from "../observe/rolling-histogram.ts";
 import type { Frame } from "./frame.ts";
-import type { Outflow } from "./outflow.ts";
-import type { Viewer } from "./viewer.ts";
+
+/** What the meter reads of a viewer and of an outflow. */
+interface Lagging {
+  readonly behind: number;
+}
+interface Queueing {
+  readonly queuedBytes: number;
+  /** Its viewers wait until the client takes bytes. */
+  readonly full: boolean;
+}
 
 export class DeliveryMeter {
   // Both bounded by the connections of this worker and their subscriptions.
-  readonly viewers = new Set<Viewer>();
-  readonly outflows = new Set<Outflow>();
+  readonly viewers = new Set<Lagging>();
+  readonly outflows = new Set<Queueing>();
   readonly #appendToSocket = new RollingHistogram();
   #closedAsSlow = 0;
 

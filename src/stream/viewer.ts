@@ -19,7 +19,7 @@ export interface Sink {
   onDrain(resume: () => void): void;
 }
 
-/** One that takes events beside the feed's own as well. */
+/** A sink that takes events of other feeds as well. */
 export interface OpenSink extends Sink {
   /** An event without a position: nobody resumes from it. */
   tell(event: object): void;

@@ -5,7 +5,7 @@ import { expect, test, vi } from "vitest";
 import { complete, enqueue, LEASE_MS, ownerOf, start } from "../engine/contract/setup.ts";
 import { openTemporary } from "../engine/sqlite/test-data.ts";
 import type { Retention } from "../core/retention.ts";
-import type { OpenOptions } from "../engine/open.ts";
+import type { OpenOptions } from "../engine/driver.ts";
 import type { Log } from "../observe/log.ts";
 import { Upkeep } from "./upkeep.ts";
 

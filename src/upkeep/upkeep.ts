@@ -9,7 +9,7 @@ import { Worker } from "node:worker_threads";
 import { ACTIVITY_TYPES, type ActivityType } from "../core/activity.ts";
 import type { ActivityCounts, Engine } from "../engine/engine.ts";
 import type { Retention } from "../core/retention.ts";
-import type { OpenOptions } from "../engine/open.ts";
+import type { OpenOptions } from "../engine/driver.ts";
 import type { Log } from "../observe/log.ts";
 import type { Gauges } from "../process/protocol.ts";
 import { entryUrl } from "../tree.ts";

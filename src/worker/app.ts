@@ -5,7 +5,7 @@ import type { IncomingMessage } from "node:http";
 import { createRequire } from "node:module";
 import { AppError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
-import type { RequestState, RouteDeps, WorkerDeps } from "./context.ts";
+import type { AppRouter, RequestState, RouteDeps, WorkerDeps } from "./context.ts";
 import { answerErrors, logLateErrors } from "./middleware/errors.ts";
 import { identify } from "./middleware/identify.ts";
 import { activityRoutes } from "./routes/activities.ts";
@@ -30,8 +30,6 @@ import { threadRoutes } from "./routes/threads.ts";
 
 /** Required: its ES build imports "http", which loads undici. [82 ms of CPU for each worker's start.] */
 const { Router } = createRequire(import.meta.url)("@koa/router") as typeof KoaRouter;
-
-export type AppRouter = KoaRouter.Router<RequestState>;
 
 const GROUPS = [
   chatRoutes,

@@ -1,4 +1,5 @@
 /** What the routes of a worker work with. Made once in `main.ts`, handed down by argument. */
+import type { Router } from "@koa/router";
 import type { Access } from "../core/access.ts";
 import type { Agent } from "../core/agent.ts";
 import type { McpServers } from "../core/mcp-servers.ts";
@@ -42,3 +43,6 @@ export interface RequestState {
   /** Reads request bodies. */
   bodies: Bodies;
 }
+
+/** What route files add their routes to. */
+export type AppRouter = Router<RequestState>;

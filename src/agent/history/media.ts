@@ -9,7 +9,7 @@ export function mediaOr(block: ModelBlock): ModelBlock {
   return isMedia && !hasSource(block) ? textBlock(`[${block.type} without data]`) : wellFormed(block);
 }
 
-/** Those that we store, and those of older versions and other programs. */
+/** Knows the sources that we store, and those that older versions and other programs store. */
 function hasSource({ type, source }: ModelBlock): boolean {
   if (typeof source !== "object" || source === null) return false;
   const { type: kind, media_type: mediaType, data, url, file_id: fileId } = source as Readonly<Record<string, unknown>>;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { findPage, NAVIGATION } from "./registry.ts";
+import { NAVIGATION } from "./addresses.ts";
+import { findPage } from "./registry.ts";
 
 test("the navigation painted before any script is the navigation of the registry", () => {
   const html = readFileSync(`${import.meta.dirname}/../index.html`, "utf8");
@@ -13,8 +14,8 @@ test("the navigation painted before any script is the navigation of the registry
 });
 
 test("a run has a page of its own, mounted anew for each id", () => {
-  expect(findPage("runs", undefined)?.entry.title).toBe("Runs");
-  expect([findPage("runs", "r1")?.entry.title, findPage("runs", "r1")?.key]).toEqual(["Run", "runs/r1"]);
+  expect(findPage("runs", undefined)?.title).toBe("Runs");
+  expect([findPage("runs", "r1")?.title, findPage("runs", "r1")?.key]).toEqual(["Run", "runs/r1"]);
 });
 
 test("the chat stays mounted when its first message gives it an id", () => {

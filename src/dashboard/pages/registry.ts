@@ -1,74 +1,41 @@
 /**
- * Every page, once: router, navigation, title and links follow from its entry. A new page is a folder beside this
- * file and an entry here. A page's code is loaded when it is first opened, so that the first paint of the overview
- * does not wait for the code of the chat.
+ * The code of every page. A new page is a folder beside this file, an entry in addresses.ts and one here. A page's code
+ * is loaded when it is first opened, so that the first paint of the overview does not wait for the code of the chat.
  */
 import type { ComponentType } from "preact";
+import { PAGES, type PageAddress, type PageProps } from "./addresses.ts";
 
-export interface PageProps {
-  readonly id: string | undefined;
-  readonly query: URLSearchParams;
-}
+type Load = () => Promise<ComponentType<PageProps>>;
 
-type Loaded = Promise<ComponentType<PageProps>>;
+const CODE: Readonly<Record<PageAddress, Load>> = {
+  overview: async () => (await import("./overview/overview-page.tsx")).OverviewPage,
+  activities: async () => (await import("./activities/activities-page.tsx")).ActivitiesPage,
+  runs: async () => (await import("./runs/runs-page.tsx")).RunsPage,
+  "runs/:id": async () => (await import("./run/run-page.tsx")).RunPage,
+  chat: async () => (await import("./chat/chat-page.tsx")).ChatPage,
+  processes: async () => (await import("./processes/processes-page.tsx")).ProcessesPage,
+  mcp: async () => (await import("./mcp/mcp-page.tsx")).McpPage,
+};
 
-export interface PageEntry {
-  readonly title: string;
-  readonly inNavigation?: boolean;
-  readonly load: () => Loaded;
-}
-
-/** By address: "runs" is "#/runs", "runs/:id" is "#/runs/run_1". A page without an entry for ids gets `id` as a changed prop. */
-const PAGES = {
-  overview: {
-    title: "Overview",
-    inNavigation: true,
-    load: async (): Loaded => (await import("./overview/overview-page.tsx")).OverviewPage,
-  },
-  activities: {
-    title: "Activities",
-    inNavigation: true,
-    load: async (): Loaded => (await import("./activities/activities-page.tsx")).ActivitiesPage,
-  },
-  runs: {
-    title: "Runs",
-    inNavigation: true,
-    load: async (): Loaded => (await import("./runs/runs-page.tsx")).RunsPage,
-  },
-  "runs/:id": { title: "Run", load: async (): Loaded => (await import("./run/run-page.tsx")).RunPage },
-  chat: {
-    title: "Chat",
-    inNavigation: true,
-    load: async (): Loaded => (await import("./chat/chat-page.tsx")).ChatPage,
-  },
-  processes: {
-    title: "Processes",
-    inNavigation: true,
-    load: async (): Loaded => (await import("./processes/processes-page.tsx")).ProcessesPage,
-  },
-  mcp: { title: "MCP", inNavigation: true, load: async (): Loaded => (await import("./mcp/mcp-page.tsx")).McpPage },
-} satisfies Record<string, PageEntry>;
-
-/** What a link can name; see `href` in router.ts. */
-export type PageName = Exclude<keyof typeof PAGES, `${string}/:id`>;
-
-export const NAVIGATION: readonly { readonly page: PageName; readonly title: string }[] = Object.entries<PageEntry>(
-  PAGES,
-).flatMap(([page, { title, inNavigation }]) => (inNavigation ? [{ page: page as PageName, title }] : []));
-
-/** A page of one thing is mounted anew for another id: `key` says when. */
 export interface FoundPage {
-  readonly entry: PageEntry;
+  readonly address: PageAddress;
+  readonly title: string;
+  /** A page of one thing is mounted anew for another id: this says when. */
   readonly key: string;
+  readonly load: Load;
 }
 
 export function findPage(page: string, id: string | undefined): FoundPage | undefined {
   const perId = `${page}/:id`;
-  if (id !== undefined && isPage(perId)) return { entry: PAGES[perId], key: `${page}/${id}` };
-  return isPage(page) ? { entry: PAGES[page], key: page } : undefined;
+  if (id !== undefined && isPage(perId)) return found(perId, `${page}/${id}`);
+  return isPage(page) ? found(page, page) : undefined;
+}
+
+function found(address: PageAddress, key: string): FoundPage {
+  return { address, key, title: PAGES[address].title, load: CODE[address] };
 }
 
 /** The name comes from the URL: "constructor" is no page. */
-function isPage(name: string): name is keyof typeof PAGES {
+function isPage(name: string): name is PageAddress {
   return Object.hasOwn(PAGES, name);
 }

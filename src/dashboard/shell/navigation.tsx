@@ -1,5 +1,5 @@
-/** Links to the pages that pages/registry.ts names for the navigation. */
-import { NAVIGATION } from "../pages/registry.ts";
+/** Links to the pages that pages/addresses.ts names for the navigation. */
+import { NAVIGATION } from "../pages/addresses.ts";
 import { href, route } from "../router.ts";
 
 export function Navigation() {

@@ -1,5 +1,5 @@
 /** What `engine/open.ts` loads of this driver. */
-import type { Driver } from "../open.ts";
+import type { Driver } from "../driver.ts";
 import { openPostgresEngine } from "./open.ts";
 
 export const postgres: Driver = {

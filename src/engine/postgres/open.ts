@@ -1,6 +1,6 @@
 /** Opens the database that DATABASE_URL names, and brings its tables up to date. Called through `engine/open.ts` only. */
 import { AppError } from "../../core/errors.ts";
-import type { OpenOptions } from "../open.ts";
+import type { OpenOptions } from "../driver.ts";
 import { Database } from "./database.ts";
 import { PostgresEngine } from "./engine.ts";
 import { NotifyBus } from "./notify.ts";

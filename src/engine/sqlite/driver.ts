@@ -1,5 +1,5 @@
 /** What `engine/open.ts` loads of this driver. */
-import type { Driver } from "../open.ts";
+import type { Driver } from "../driver.ts";
 import { lockFolder } from "./lock.ts";
 import { openSqliteEngine } from "./open.ts";
 

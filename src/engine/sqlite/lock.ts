@@ -8,7 +8,7 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { Lock } from "../open.ts";
+import type { Lock } from "../driver.ts";
 import { isBusy, storageError } from "./connection.ts";
 import { withReserve } from "./disk.ts";
 import { makePrivate, PRIVATE_FOLDER } from "./private-files.ts";

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AppError } from "../../core/errors.ts";
-import type { OpenOptions } from "../open.ts";
+import type { OpenOptions } from "../driver.ts";
 import { assertSafeVersion, connect, storageError } from "./connection.ts";
 import { identityOf, replaced, withReserve } from "./disk.ts";
 import { SqliteEngine } from "./engine.ts";

@@ -1,7 +1,6 @@
 /** `GET /v1/models`: the agents, as OpenAI's clients list models. */
 import { LIST_MODELS, SHOW_MODEL } from "../../api/openai.ts";
-import type { AppRouter } from "../app.ts";
-import type { RouteDeps } from "../context.ts";
+import type { AppRouter, RouteDeps } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 import { agentOf } from "./run.ts";
 

@@ -1,6 +1,6 @@
 /** Posting a notice to the activity feed. Reading it is in the fast lane. */
 import { POST_NOTICE } from "../../api/activities.ts";
-import type { AppRouter } from "../app.ts";
+import type { AppRouter } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
 export function activityRoutes(router: AppRouter): void {

@@ -5,7 +5,7 @@ import { invalid } from "../../api/check.ts";
 import type { Part } from "../../api/parts.ts";
 import type { Message } from "../../core/message.ts";
 import { AgUiStream } from "../../protocols/ag-ui-stream.ts";
-import type { AppRouter } from "../app.ts";
+import type { AppRouter } from "../context.ts";
 import { newRunOf } from "../chat-request.ts";
 import { partOfUrl } from "../foreign-parts.ts";
 import type { OwnEngine } from "../own-engine.ts";

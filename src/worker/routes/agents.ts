@@ -1,8 +1,7 @@
 /** What agents there are to talk to, as `config/agents.ts` says. */
 import { LIST_AGENTS, type AgentInfo } from "../../api/agents.ts";
 import type { Agent } from "../../core/agent.ts";
-import type { AppRouter } from "../app.ts";
-import type { RouteDeps } from "../context.ts";
+import type { AppRouter, RouteDeps } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
 export function agentRoutes(router: AppRouter, { agents }: RouteDeps): void {

@@ -8,8 +8,7 @@ import { ROUTES } from "../../api/routes.ts";
 import { AppError } from "../../core/errors.ts";
 import { ROOT } from "../../tree.ts";
 import { VERSION } from "../../version.ts";
-import type { AppRouter } from "../app.ts";
-import type { RouteDeps } from "../context.ts";
+import type { AppRouter, RouteDeps } from "../context.ts";
 import { PageFiles, type PageFile } from "../page-files.ts";
 import { assertMay, serve, TAKEN, type Context } from "../serve.ts";
 

@@ -5,7 +5,7 @@
 import { ROUTES } from "../../api/routes.ts";
 import { OPEN_SOCKET } from "../../api/socket.ts";
 import { AppError } from "../../core/errors.ts";
-import type { AppRouter } from "../app.ts";
+import type { AppRouter } from "../context.ts";
 
 export function earlyPaths(router: AppRouter): void {
   // Never asked by GET: they stand here for `Allow`.

@@ -1,7 +1,7 @@
 /** Files of users: upload, read, delete. */
 import { DELETE_FILE, POST_FILE, READ_FILE } from "../../api/files.ts";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
-import type { AppRouter } from "../app.ts";
+import type { AppRouter } from "../context.ts";
 import { answer, serve, TAKEN } from "../serve.ts";
 import { takeUpload } from "../upload.ts";
 

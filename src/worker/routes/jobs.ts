@@ -3,7 +3,7 @@ import { BEGIN_JOB } from "../../api/jobs.ts";
 import { newId } from "../../core/id.ts";
 import { JOB_MS, jobMessage } from "../../core/job.ts";
 import { jobAgentId } from "../../core/job-id.ts";
-import type { AppRouter } from "../app.ts";
+import type { AppRouter } from "../context.ts";
 import { fingerprintOf } from "../chat-request.ts";
 import { accepted } from "./chat.ts";
 import { serve } from "../serve.ts";

@@ -1,8 +1,7 @@
 /** MCP servers: what they are doing in each agent process, and a restart. Nothing here can describe one. */
 import { LIST_MCP_SERVERS, RESTART_MCP_SERVER } from "../../api/mcp.ts";
 import { AppError } from "../../core/errors.ts";
-import type { AppRouter } from "../app.ts";
-import type { RouteDeps } from "../context.ts";
+import type { AppRouter, RouteDeps } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
 export function mcpRoutes(router: AppRouter, { mcpServers, mcpBoard }: RouteDeps): void {

@@ -1,8 +1,7 @@
 /** `GET /metrics`, for Prometheus: all processes, whichever worker is asked. */
 import { READ_METRICS } from "../../api/system.ts";
 import { renderMetrics } from "../../observe/metrics.ts";
-import type { AppRouter } from "../app.ts";
-import type { RouteDeps } from "../context.ts";
+import type { AppRouter, RouteDeps } from "../context.ts";
 import { serve, TAKEN } from "../serve.ts";
 
 export function metricsRoutes(router: AppRouter, { delivery }: RouteDeps): void {

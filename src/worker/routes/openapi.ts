@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { READ_OPENAPI } from "../../api/page.ts";
 import { ROOT } from "../../tree.ts";
-import type { AppRouter } from "../app.ts";
+import type { AppRouter } from "../context.ts";
 import { serve, TAKEN } from "../serve.ts";
 
 const FILE = join(ROOT, "docs/openapi.json");

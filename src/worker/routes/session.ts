@@ -1,8 +1,7 @@
 /** Signing in and out: the cookie that stands for a key or token. What it holds is made and read by `credentials.ts`. */
 import { SHOW_SESSION, SIGN_IN, SIGN_OUT } from "../../api/session.ts";
 import { ROLES, type Principal } from "../../core/principal.ts";
-import type { AppRouter } from "../app.ts";
-import type { RouteDeps } from "../context.ts";
+import type { AppRouter, RouteDeps } from "../context.ts";
 import { bearerOf, SESSION_COOKIE } from "../guard.ts";
 import { answer, serve } from "../serve.ts";
 

@@ -2,8 +2,7 @@
 import { LIST_PROCESSES, READ_INFO, READ_READY } from "../../api/system.ts";
 import type { ChildKind } from "../../process/protocol.ts";
 import { VERSION } from "../../version.ts";
-import type { AppRouter } from "../app.ts";
-import type { OwnDeps, RouteDeps } from "../context.ts";
+import type { AppRouter, OwnDeps, RouteDeps } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
 export function systemRoutes(router: AppRouter, deps: RouteDeps): void {

@@ -1,7 +1,7 @@
 /** Threads: list, one with its messages, delete. */
 import { DELETE_THREAD, LIST_THREADS, SHOW_THREAD } from "../../api/threads.ts";
 import { AppError } from "../../core/errors.ts";
-import type { AppRouter } from "../app.ts";
+import type { AppRouter } from "../context.ts";
 import { safeJson, toJson } from "../../core/json.ts";
 import { PAGE_CHARACTERS } from "../../core/limits.ts";
 import { answer, serve, TAKEN } from "../serve.ts";

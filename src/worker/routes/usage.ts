@@ -1,6 +1,6 @@
 /** Spending, added up. */
 import { READ_USAGE } from "../../api/usage.ts";
-import type { AppRouter } from "../app.ts";
+import type { AppRouter } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;

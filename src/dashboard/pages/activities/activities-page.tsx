@@ -18,7 +18,7 @@ import { ActivityRow } from "./activity-row.tsx";
 import { ActivityFeed, MAX_ROWS } from "./feed.ts";
 import { readFilter, writeFilter, type FeedFilter } from "./filter.ts";
 import { FilterBar } from "../../ui/filter-bar.tsx";
-import type { PageProps } from "../registry.ts";
+import type { PageProps } from "../addresses.ts";
 
 export function ActivitiesPage({ query = new URLSearchParams() }: Partial<PageProps>) {
   const search = query.toString();

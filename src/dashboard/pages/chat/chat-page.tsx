@@ -19,7 +19,7 @@ import { ThreadNav } from "./thread-nav.tsx";
 import { ChatThread } from "./thread.ts";
 import { TurnView } from "./turn-view.tsx";
 import { answeringOf, growthOf, isBehind, type Turn } from "./turn.ts";
-import type { PageProps } from "../registry.ts";
+import type { PageProps } from "../addresses.ts";
 
 export function ChatPage({ id, query = new URLSearchParams() }: Partial<PageProps>) {
   const thread = useThread(id);
@@ -94,7 +94,7 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
   );
 }
 
-/** What comes above stays above: the reader's place is as far from the end as before. */
+/** Loads older messages. They come in above, and the reader's place stays as far from the end as it was. */
 function Older({ thread }: { thread: ChatThread }) {
   const belowPx = useRef<number | null>(null);
   const turns = thread.turns.value;

@@ -17,7 +17,7 @@ import { RunDetails } from "./run-details.ts";
 import { RunFamily } from "./run-family.ts";
 import { RunHead } from "./run-head.tsx";
 import { RunMore } from "./run-more.tsx";
-import type { PageProps } from "../registry.ts";
+import type { PageProps } from "../addresses.ts";
 
 export function RunPage({ id = "" }: Partial<PageProps>) {
   useTitle(`Run ${shortId(id)}`);

@@ -17,7 +17,7 @@ import { Loading } from "../../ui/loading.tsx";
 import { Select } from "../../ui/select.tsx";
 import { useHold } from "../../ui/use-hold.ts";
 import { useVisible } from "../../ui/use-visible.ts";
-import type { PageProps } from "../registry.ts";
+import type { PageProps } from "../addresses.ts";
 import { CancelBar } from "./cancel-bar.tsx";
 import { isFiltered, readFilter, writeFilter, type RunFilter } from "./run-filter.ts";
 import { MAX_ROWS, PAGE_ROWS } from "./run-list.ts";

@@ -1,0 +1,35 @@
+/** What it takes to work on a run: what all runs of a process share, and what the runner holds of one of them. */
+import type Anthropic from "@anthropic-ai/sdk";
+import type { Agent } from "../core/agent.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Log } from "../observe/log.ts";
+import type { Caching } from "./caching.ts";
+import type { Governors } from "./governor/governors.ts";
+import type { ManagedServers } from "./mcp/servers.ts";
+import type { ModelMeter } from "./model-meter.ts";
+import type { Patience } from "./model.ts";
+import type { Parking } from "./parking.ts";
+import type { Tools } from "./tools/invoke.ts";
+import type { Trials } from "./tools/trials.ts";
+
+export interface WorkDeps {
+  readonly engine: Engine;
+  readonly agents: ReadonlyMap<string, Agent>;
+  readonly tools: Tools;
+  readonly client: Anthropic;
+  readonly meter: ModelMeter;
+  readonly governors: Governors;
+  readonly mcp: ManagedServers;
+  readonly log: Log;
+  readonly patience: Patience;
+}
+
+/** What the runner holds of a run that is worked on. */
+export interface RunHandles {
+  readonly abort: AbortController;
+  readonly parking: Parking;
+  /** Of the whole process. */
+  readonly trials: Trials;
+  /** Of the whole process. */
+  readonly caching: Caching;
+}

@@ -17,6 +17,7 @@ import { Processes } from "./lib/processes.ts";
 import type { Question } from "./lib/row.ts";
 import { startModel } from "./lib/servers.ts";
 import { noOpRun } from "./no-op-run.ts";
+import { postgres } from "./postgres.ts";
 import { reconnect } from "./reconnect.ts";
 import { recovery } from "./recovery.ts";
 import { describe, printTable, writeJson, type Answer, type Report } from "./report.ts";
@@ -46,6 +47,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   kills,
   startup,
   idle,
+  postgres,
   tune,
 };
 const EXIT_INTERRUPTED = 130;

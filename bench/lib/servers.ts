@@ -20,6 +20,8 @@ export interface EvenkeelOptions {
   readonly agentConcurrency?: number;
   readonly modelUrl: string;
   readonly slowClientMs?: number;
+  /** Postgres; without it the data is a file. */
+  readonly databaseUrl?: string;
 }
 
 export class Evenkeel implements AsyncDisposable {
@@ -126,6 +128,7 @@ function environment(options: Environment): Record<string, string> {
     SLOW_CLIENT_MS: String(options.slowClientMs ?? 10_000),
     ANTHROPIC_BASE_URL: options.modelUrl,
     LOG_LEVEL: "error",
+    ...(options.databaseUrl !== undefined && { DATABASE_URL: options.databaseUrl }),
   };
 }
 

@@ -58,6 +58,11 @@ export class TestPostgres implements AsyncDisposable {
     }
   }
 
+  /** Of the server's first process. Undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#server?.pid;
+  }
+
   /** For DATABASE_URL. */
   url(database = "postgres"): string {
     return `postgres://${SUPERUSER}@127.0.0.1:${this.port}/${database}`;

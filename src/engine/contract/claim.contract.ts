@@ -20,6 +20,35 @@ export function testClaim(open: OpenEngine): void {
   testTaking(open);
   testThreadOrder(open);
   testLeases(open);
+
+  test("claims go round the principals: one client's many runs hold up nobody else's one", async () => {
+    await using data = await open();
+    for (let index = 0; index < 6; index += 1) await enqueue(data.engine, { runId: `ana ${index}`, principal: "ana" });
+    await data.engine.claim({ owner: ownerOf("owner 1"), limit: 2, leaseMs: LEASE_MS });
+    for (let index = 0; index < 2; index += 1) await enqueue(data.engine, { runId: `bob ${index}`, principal: "bob" });
+    await enqueue(data.engine, { runId: "cid 0", principal: "cid" });
+
+    const claims = await data.engine.claim({ owner: ownerOf("owner 1"), limit: 10, leaseMs: LEASE_MS });
+
+    expect(claims.map(({ run }) => run.run_id)).toEqual([
+      "ana 2",
+      "bob 0",
+      "cid 0",
+      "ana 3",
+      "bob 1",
+      "ana 4",
+      "ana 5",
+    ]);
+  });
+
+  test("a run that is handed back is the next of its turn, before runs that came later", async () => {
+    await using data = await open();
+    const first = await start(data.engine, { principal: "ana" });
+    for (let index = 0; index < 3; index += 1) await enqueue(data.engine, { principal: "bob" });
+    await data.engine.release({ owner: ownerOf("owner 1") }, "stopped");
+
+    expect((await claimNext(data.engine)).run.run_id).toBe(first.run.run_id);
+  });
 }
 
 function testTaking(open: OpenEngine): void {

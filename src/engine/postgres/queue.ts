@@ -27,7 +27,7 @@ import { toMessage, type TurnRow } from "../rules/turns.ts";
 import { LEASE_CLOCK, NOW, RUN_TIME } from "./clock.ts";
 import type { Session } from "./database.ts";
 import { cancelFamily } from "./ending.ts";
-import { RUN } from "./sql.ts";
+import { FIRST_TURN, RUN } from "./sql.ts";
 import { messagesStatement, type HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
 
@@ -51,11 +51,13 @@ const COUNT_QUEUED =
 const LOCK_THREAD =
   `INSERT INTO threads (id, principal, created_at, updated_at) VALUES ($1, $2, $3, $3) ` +
   "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at RETURNING principal";
+/** After the newest one of its principal that waits, and not before the turn that is next. */
+const NEXT_TURN = `GREATEST(${FIRST_TURN}, (SELECT max(turn) + 1 FROM runs WHERE principal = $8 AND status = 'queued'), 0)`;
 const INSERT =
   "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_clock, timeout_ms, metadata, principal, " +
-  "idempotency_key, fingerprint, ephemeral, asked, retry_of) SELECT $1, $2, $3, $4, $5, 'queued', " +
+  "idempotency_key, fingerprint, ephemeral, asked, retry_of, turn) SELECT $1, $2, $3, $4, $5, 'queued', " +
   "(NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = $2 AND status IN ('queued', 'running')))::integer, " +
-  `$14::bigint, ${NOW}, $6, $7, $8, $9, $10, $11, $12, $13 RETURNING ${RUN}, head`;
+  `$14::bigint, ${NOW}, $6, $7, $8, $9, $10, $11, $12, $13, ${NEXT_TURN} RETURNING ${RUN}, head`;
 const MOVE_UP = "UPDATE threads SET last_run = $1 WHERE id = $2";
 /**
  * How deep a run below this one is, and how many there are below the topmost one, both counted a little beyond their
@@ -72,11 +74,11 @@ const CLAIM =
   "WITH delegated AS (SELECT n FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL " +
   "ORDER BY n LIMIT $1::integer FOR UPDATE SKIP LOCKED), " +
   "own AS (SELECT n FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL " +
-  "ORDER BY n LIMIT $1::integer - (SELECT count(*) FROM delegated) FOR UPDATE SKIP LOCKED), " +
+  "ORDER BY turn, n LIMIT $1::integer - (SELECT count(*) FROM delegated) FOR UPDATE SKIP LOCKED), " +
   "next AS (SELECT n FROM delegated UNION ALL SELECT n FROM own) " +
   "UPDATE runs SET status = 'running', owner = $2, fence = fence + 1, attempts = attempts + 1, lease_ms = $3::integer, " +
   `lease_until = ${LEASE_CLOCK} + $3::integer, claimed_at = ${NOW}, started_at = coalesce(started_at, ${RUN_TIME}) ` +
-  `FROM next WHERE runs.n = next.n RETURNING ${RUN.replace(/^n,/, "runs.n,")}`;
+  `FROM next WHERE runs.n = next.n RETURNING ${RUN.replace(/^n,/, "runs.n,")}, turn`;
 const EXTEND =
   `UPDATE runs SET lease_until = ${LEASE_CLOCK} + $1::integer WHERE owner = $2 AND status = 'running' AND id = ANY($3::text[]) ` +
   "RETURNING id, cancel_requested";
@@ -228,8 +230,9 @@ export async function claim(
   unit: Unit,
   { owner, limit, leaseMs }: ClaimRequest,
 ): Promise<{ claims: Claim[]; rows: HeldRow[] }> {
-  const found = await unit.session.query<HeldRow>(CLAIM, [limit, ownerKey(owner), leaseMs]);
-  const rows = found.toSorted((a, b) => Number(a.parent_id === null) - Number(b.parent_id === null) || a.n - b.n);
+  const found = await unit.session.query<HeldRow & { readonly turn: number }>(CLAIM, [limit, ownerKey(owner), leaseMs]);
+  const isOwn = ({ parent_id: parent }: HeldRow) => Number(parent === null);
+  const rows = found.toSorted((a, b) => isOwn(a) - isOwn(b) || (isOwn(a) && a.turn - b.turn) || a.n - b.n);
   const claims = rows.map((row) => {
     unit.appendEvents(row, [claimedEvent(owner, row.attempts)]);
     const asked = askedOf(row);

@@ -186,6 +186,17 @@ const MIGRATIONS: readonly Migration[] = [
   CREATE TABLE machines (id text PRIMARY KEY, boot text NOT NULL, seen bigint NOT NULL) WITH (fillfactor = 10);
   `,
   },
+  // Runs are claimed in turns of their principals.
+  {
+    oldest: 1,
+    sql: `
+  ALTER TABLE runs ADD COLUMN turn bigint NOT NULL DEFAULT 0;
+  DROP INDEX runs_claimable;
+  CREATE INDEX runs_claimable ON runs (turn, n) WHERE status = 'queued' AND head = 1 AND parent_id IS NULL;
+  DROP INDEX runs_queued;
+  CREATE INDEX runs_queued ON runs (principal, turn) WHERE status = 'queued';
+  `,
+  },
 ];
 
 /** Any number that other programs on the same database are unlikely to take. */

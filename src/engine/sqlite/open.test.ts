@@ -260,6 +260,9 @@ const UNDO = [
   `DROP INDEX runs_unjoined; DROP INDEX runs_keyed; DROP INDEX threads_by_update; DROP INDEX removals_unhidden;
    ALTER TABLE events DROP COLUMN joined; ALTER TABLE runs DROP COLUMN joined; ALTER TABLE removals DROP COLUMN hidden`,
   "ALTER TABLE runs DROP COLUMN superseded",
+  `DROP INDEX runs_claimable; DROP INDEX runs_queued_by_principal; ALTER TABLE runs DROP COLUMN turn;
+   CREATE INDEX runs_claimable ON runs (n) WHERE status = 'queued' AND head = 1;
+   CREATE INDEX runs_queued_by_principal ON runs (principal) WHERE status = 'queued'`,
 ];
 
 function goBackTo(path: string, schema: number): void {

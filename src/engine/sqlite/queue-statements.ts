@@ -21,6 +21,16 @@ function repeatStatements(db: DatabaseSync) {
   };
 }
 
+/** The turn that is next. */
+const FIRST_TURN = "(SELECT turn FROM runs WHERE status = 'queued' AND head = 1 ORDER BY turn, n LIMIT 1)";
+/**
+ * Each principal's waiting runs have one turn after the other, and a principal that comes new begins with the turn that is
+ * next: so claims go round robin over principals, by an index alone.
+ */
+const NEXT_TURN =
+  `max(coalesce(${FIRST_TURN}, 0), ` +
+  "coalesce((SELECT max(turn) + 1 FROM runs WHERE principal = :principal AND status = 'queued'), 0))";
+
 export function queueStatements(db: DatabaseSync) {
   return {
     ...repeatStatements(db),
@@ -35,8 +45,9 @@ export function queueStatements(db: DatabaseSync) {
         "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
     ),
     insert: db.prepare(
-      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral, asked) " +
-        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :mono, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral, :asked) RETURNING *",
+      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral, asked, turn) " +
+        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :mono, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral, :asked, " +
+        `${NEXT_TURN}) RETURNING *`,
     ),
     moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
     // Left to itself SQLite takes runs_by_status here and in the next two, and reads everything that is queued.
@@ -47,7 +58,7 @@ export function queueStatements(db: DatabaseSync) {
       `SELECT * FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL ORDER BY n ${LIMIT}`,
     ),
     claimable: db.prepare(
-      `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY n ${LIMIT}`,
+      `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY turn, n ${LIMIT}`,
     ),
     expired: db.prepare(`${RUNNING} AND lease_until < ${LEASE_CLOCK} ORDER BY n`),
     claim: db.prepare(
@@ -64,7 +75,8 @@ export function queueStatements(db: DatabaseSync) {
     ownedBy: db.prepare(`${RUNNING} AND owner = ? ORDER BY n`),
     requestCancel: db.prepare("UPDATE runs SET cancel_requested = 1 WHERE n = ?"),
     requeue: db.prepare(
-      "UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, crashes = :crashes, losses = :losses, " +
+      `UPDATE runs SET status = 'queued', turn = coalesce(${FIRST_TURN}, turn), ` +
+        "owner = NULL, lease_until = NULL, crashes = :crashes, losses = :losses, " +
         "spent_ms = spent_ms + max(0, coalesce(:mono - claimed_mono, 0)) WHERE n = :n",
     ),
   } satisfies Record<string, StatementSync>;

@@ -258,6 +258,14 @@ const MIGRATIONS: readonly string[] = [
   `,
   // 19: turns that another one took the place of
   "ALTER TABLE runs ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0",
+  // 20: runs are claimed in turns of their principals
+  `
+  ALTER TABLE runs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+  DROP INDEX runs_claimable;
+  CREATE INDEX runs_claimable ON runs (turn, n) WHERE status = 'queued' AND head = 1;
+  DROP INDEX runs_queued_by_principal;
+  CREATE INDEX runs_queued_by_principal ON runs (principal, turn) WHERE status = 'queued';
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -35,7 +35,7 @@ function isNear(name: string, setting: string): boolean {
   return edits(name.toUpperCase(), setting) <= allowed;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that make one of the other. */
+/** How many insertions, deletions, replacements and swaps of neighbours turn one word into the other. */
 function edits(from: string, to: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, at) => at);

@@ -60,8 +60,8 @@ export interface Settings {
   /** A viewer whose socket takes nothing for longer is closed. */
   readonly slowClientMs: number;
   /**
-   * Variables of the operator's that are no settings. `config/agents.ts` and `config/mcp.ts` see them while they load,
-   * and say which of them a tool may see.
+   * The operator's other variables, which are no settings. `config/agents.ts` and `config/mcp.ts` read them while
+   * they load, and name the ones that a tool may see.
    */
   readonly toolEnv: Readonly<Record<string, string>>;
   /** A model stream silent for longer is given up and tried again. */
@@ -209,7 +209,7 @@ export function isPlainSetting(name: string): boolean {
   return read.names.has(name) && !read.secretNames.has(name);
 }
 
-/** The variables for tools: neither our settings nor the variables that every process sees anyway. */
+/** The operator's variables for tools: all variables except our settings and those that every process inherits. */
 function toolEnvOf(env: Env, names: ReadonlySet<string>): Record<string, string> {
   const theirs = Object.entries(env).filter(([name]) => !names.has(name) && !isPassedOn(name));
   return Object.fromEntries(theirs) as Record<string, string>;

@@ -56,7 +56,7 @@ export class AnswerSecrets {
     return keep === clean.length ? [] : [withText(event, clean.slice(0, clean.length - keep))];
   }
 
-  /** What comes in one piece: the result of a tool of the API, a citation. */
+  /** Cleans events that come whole, not in pieces: results of the API's own tools, and citations. */
   #whole<E extends RawMessageStreamEvent>(event: E): E {
     const json = JSON.stringify(event);
     const clean = this.#hide(json);

@@ -18,7 +18,7 @@ export interface Wait {
 }
 
 export class ModelMeter {
-  /** Only grows: whoever draws it as a rate would take a step back for a restart. */
+  /** The counter only grows: a chart of its rate would take a step back for a restart. */
   #tokens = 0;
   #charactersAToken = CHARACTERS_A_TOKEN;
   #failures = 0;

@@ -21,7 +21,10 @@ import type { Parking } from "./parking.ts";
 import { sleep } from "./sleep.ts";
 
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
-/** An answer that breaks off is paid for. One that is refused, or never comes, costs nothing and is asked for on and on. */
+/**
+ * A broken-off answer has to be paid, so tries are few. A refused or missing answer costs nothing, so it is tried
+ * again until the run's time is over.
+ */
 const MAX_BROKEN_ANSWERS = 4;
 
 /** How long a model may be silent before an attempt is given up. */

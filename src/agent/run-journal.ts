@@ -33,7 +33,7 @@ type State =
   | { readonly is: "idle" }
   /** They wait for their frame to fill. */
   | { readonly is: "scheduled"; readonly timer: NodeJS.Timeout }
-  /** One append after the other; `done` resolves after the last one, whether or not it failed. */
+  /** Appends run one after the other; `done` resolves after the last append, also if it failed. */
   | { readonly is: "writing"; readonly done: Promise<void> };
 
 const IDLE: State = { is: "idle" };
@@ -60,7 +60,7 @@ export class RunJournal {
     this.#flushSoon();
   }
 
-  /** What is spent from now on is booked to this. */
+  /** Books all tokens from now on to this bill. */
   billTo(bill: Bill | undefined): void {
     this.#bill = bill;
   }

@@ -15,7 +15,7 @@ export function redactor(secrets: readonly (string | null | undefined)[]): Redac
   return (text) => sorted.reduce((rest, secret) => rest.replaceAll(secret, REPLACEMENT), text);
 }
 
-/** Those of at least so many characters, each once, the longest first: one secret may contain another. */
+/** Only secrets of at least this many characters, each once, the longest first: one secret may contain another. */
 export function longSecrets(secrets: readonly (string | null | undefined)[], characters: number): string[] {
   const known = secrets.filter((secret): secret is string => typeof secret === "string" && secret.length >= characters);
   return [...new Set(known)].toSorted((a, b) => b.length - a.length);

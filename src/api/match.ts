@@ -1,4 +1,4 @@
-/** Which requests are for a route, for those who look at one before the router does: the guard and the fast lane. */
+/** Says which requests are for a route. The guard and the fast lane ask this before the router does. */
 import type { Route } from "./route.ts";
 
 export type Matcher = (method: string | undefined, url: string | undefined) => boolean;

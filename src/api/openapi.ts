@@ -112,7 +112,7 @@ function responsesOf({ answers, errors = [] }: Route, shapes: Shapes): Json {
     return [status, { description: codes.map(describe).join("\n"), content: problem }] as const;
   });
   return {
-    // Where an answer and an error share a status, the answer is the one that is worth describing.
+    // If an answer and an error share a status, the document describes the answer.
     ...Object.fromEntries(failures),
     ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, responseOf(answer, shapes)])),
     default: { description: "Any other problem.", content: problem },

@@ -1,6 +1,6 @@
 /**
- * What a request may ask beyond its message, for its run alone and where the agent's `accepts` allows it. Nothing of it
- * is a turn of the thread.
+ * The fields by which a request may change its own run, where the agent's `accepts` allows it. They are not stored as
+ * turns of the thread.
  */
 import { z } from "zod";
 

@@ -18,7 +18,7 @@ export interface Principal {
 /** Without a key, where none is needed. */
 export const ANONYMOUS: Principal = { id: "anonymous", role: "none", via: "anonymous" };
 
-/** Without keys: whoever is on this machine. */
+/** The principal of every request from this machine while there are no API keys. */
 export const LOCAL: Principal = { id: "local", role: "admin", via: "local" };
 
 /**

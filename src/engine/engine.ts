@@ -221,8 +221,8 @@ export interface Engine {
 }
 
 /**
- * Whose runs `release` puts back: one owner's (all of them, or those that `runIds` names), or those of all earlier lives of
- * a server that has just been started.
+ * Which runs `release` puts back: all runs of one owner, only those of `runIds`, or the runs of all earlier starts of
+ * a server.
  */
 export type Left =
   | { readonly owner: Owner; readonly runIds?: readonly string[] }

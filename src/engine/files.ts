@@ -10,7 +10,7 @@ export interface NewFile extends StoredFile {
 }
 
 export interface Files {
-  /** A folder for bytes that still come, on the same disk as those that are stored. Made when it is first asked for. */
+  /** A folder for uploads that are not complete, on the same disk as the stored files. It is made at the first call. */
   incoming(): Promise<string>;
 
   /**

@@ -44,7 +44,7 @@ export function banner({ settings, access, bootMs }: Facts): string {
   return `\nevenkeel ${VERSION}, ready in ${bootMs} ms\n\n${lines.join("\n")}\n`;
 }
 
-/** At once, before anything slow: a start takes a second or two. */
+/** Printed at once, before anything slow: a start takes a second or two. */
 export function startLine({ workers, agents }: Settings): string {
   return `evenkeel ${VERSION} is starting ${plural(workers, "worker")} and ${plural(agents, "agent")} …`;
 }

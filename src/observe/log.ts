@@ -32,7 +32,7 @@ export function logFatal(log: Log, error: unknown): void {
   else log.fatal({ err: error }, "this process ends");
 }
 
-/** Of a storage in trouble: each write that fails would say the same. */
+/** Codes of storage failures: each write that fails would log the same line. */
 function codeOf(fields: unknown): string | undefined {
   const { code, err } = (fields ?? {}) as { readonly code?: unknown; readonly err?: { readonly code?: unknown } };
   const found = String(code ?? err?.code);

@@ -13,9 +13,9 @@ interface Metric {
   readonly help: string;
   /** Counters only grow while their process lives, and begin at 0 in the next one. */
   readonly type: "gauge" | "counter";
-  /** The label whose values are the keys of what `from` gives. */
+  /** The label that tells the samples apart, if `from` returns several: its values are the keys. */
   readonly by?: "quantile" | "status" | "type";
-  /** Told of a place in the tree even while no process is in it. */
+  /** Also exported for a place in the tree that has no process at the moment. */
   readonly always?: true;
   /** Undefined: this process has no such figure, and gives no sample. */
   readonly from: (process: ProcessInfo) => Sample | Readonly<Record<string, Sample>>;
@@ -206,7 +206,7 @@ const METRICS: readonly Metric[] = [
   },
 ];
 
-/** No sample for a kind whose number is well as it is. */
+/** No sample for a kind whose number of processes needs no change. */
 const ADVISED = {
   name: "evenkeel_processes_advised",
   help: "How many processes of the kind would do, where the load of five minutes says that WORKERS or AGENTS is wrong.",
@@ -218,7 +218,8 @@ export async function renderMetrics(
   advice: Snapshot["advice"] = [],
 ): Promise<{ readonly contentType: string; readonly text: string }> {
   const { Counter, Gauge, Registry } = await import("prom-client");
-  // One a scrape: nothing of a process that is gone stays behind, and two scrapes at once share nothing.
+  // A new registry for each scrape: figures of ended processes do not stay, and two scrapes at once do not disturb
+  // each other.
   const registry = new Registry();
   for (const metric of METRICS) {
     const { name, help, type, by } = metric;

@@ -1,12 +1,12 @@
-/** Lines of the log that would come many times a second while something lasts, and come once a minute. */
+/** Limits log lines that would repeat many times a second, while a trouble lasts, to one a minute. */
 
 const INTERVAL_MS = 60_000;
 
 export class OncePerMinute {
-  // Bounded by the names that callers have: codes of errors.
+  // Bounded by the number of error codes, which callers use as names.
   readonly #saidAt = new Map<string, number>();
 
-  /** Whether this may be said now. What has no name always may. */
+  /** Whether a line may be written now. A line without a name always may. */
   lets(name: string | undefined): boolean {
     if (name === undefined) return true;
     const now = performance.now();

@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream";
 /** File descriptor of the child's end. */
 export const CHANNEL_FD = 3;
 
-/** A heartbeat has about 1 KB, the settings a few. */
+/** Largest message of a child. A heartbeat has about 1 KB, the settings have a few. */
 const MAX_LINE_BYTES = 64 * 1024;
 /** A backlog after a pause of the primary is less: the kernel holds some 200 KB for each child. */
 const MAX_BYTES_PER_SECOND = 1024 * 1024;
@@ -36,7 +36,10 @@ export interface Channel {
 }
 
 export interface ChannelOptions {
-  /** Whether what comes is bounded in size and rate. The primary bounds its children; a child believes its parent. */
+  /**
+   * Whether incoming messages are limited in size and rate. The primary limits its children; a child trusts its
+   * parent.
+   */
   readonly isBounded: boolean;
 }
 

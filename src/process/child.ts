@@ -86,7 +86,10 @@ export class Child {
     return this.#state === "gone" ? {} : this.#gauges;
   }
 
-  /** The last that it sent: another object whenever it sends. Undefined when there are none, and once it is gone. */
+  /**
+   * The newest notes of the child, a new object each time. Undefined before the first notes, and after the child is
+   * gone.
+   */
   get notes(): Notes | undefined {
     return this.#state === "gone" ? undefined : this.#notes;
   }

@@ -288,7 +288,7 @@ export class Slot {
   }
 }
 
-/** Reports a child that is slow to become ready, and kills one that does not. Owned by whoever waits for `ready`. */
+/** Reports a child that is slow to become ready, and kills a child that does not become ready in time. */
 class BootTimers {
   readonly #slow: NodeJS.Timeout;
   readonly #kill: NodeJS.Timeout;

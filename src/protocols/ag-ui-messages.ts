@@ -45,7 +45,7 @@ export class AgUiMessages {
     }
   }
 
-  /** Removes what an attempt makes void. @returns false when there was none of it */
+  /** Removes the messages that an attempt makes void. @returns false when there were none */
   drop({ void: voided }: CustomValues["evenkeel.attempt"]): boolean {
     return voided.map((id) => this.#messages.delete(id)).includes(true);
   }

@@ -13,7 +13,7 @@ export interface ResponseStreamOptions extends ResponseOptions {
   readonly startingAfter: number;
 }
 
-/** How each kind of item says that text comes, and that it is whole. */
+/** The event types of each kind of item: for a piece of text, and for the whole text. */
 const WORDS = {
   message: { delta: "response.output_text.delta", done: "response.output_text.done" },
   reasoning: { delta: "response.reasoning_summary_text.delta", done: "response.reasoning_summary_text.done" },

@@ -19,7 +19,7 @@ export interface Conversation {
   readonly turns: number;
   /** Pictures and documents of the message with that text. */
   readonly attachments: { readonly image: number; readonly document: number };
-  /** Server tools that the last message called and that have no result: it is an answer that paused. */
+  /** Server tools of the last message that have no result yet: the message is an answer that paused. */
   readonly paused: readonly ServerCall[];
   /** The last message is an answer, to be gone on with. */
   readonly goesOn: boolean;

@@ -68,7 +68,7 @@ export class Playback implements Sleeper {
     }
   }
 
-  /** The response is closed: nothing of it is woken again. */
+  /** The response is closed: its timers must not run any more. */
   stop(): void {
     this.#closed = true;
     this.#stage.pacer.cancel(this);

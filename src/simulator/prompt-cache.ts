@@ -5,7 +5,10 @@
 import { createHash } from "node:crypto";
 import { censusOf, isRecord, type JsonObject } from "./json.ts";
 
-/** Beginnings remembered. At the bound the one that was read longest ago is forgotten: it would be written again. */
+/**
+ * Number of prompt beginnings that are remembered. At the bound the one that was read longest ago is forgotten, and
+ * has to be written again.
+ */
 const MAX_ENTRIES = 50_000;
 
 /** As in the API's reference. */
@@ -14,7 +17,7 @@ const LOOK_BACK_BLOCKS = 20;
 const MIN_TOKENS = 1_024;
 
 export interface InputUsage {
-  /** Neither read from the cache nor written to it. */
+  /** Tokens that are neither read from the cache nor written to it. */
   readonly inputTokens: number;
   readonly cacheReadTokens: number;
   readonly cacheWriteTokens: number;

@@ -30,7 +30,7 @@ const DELTA_FIELD = {
   server_tool_result: "",
 } as const;
 
-/** Everything of a block's delta events up to the text, so that it is built once a block. */
+/** The beginning of a block's delta events, up to the text. It is built once for each block. */
 export function deltaPrefix(index: number, type: ScriptBlock["type"]): string {
   return `event: content_block_delta\ndata: {"type":"content_block_delta","index":${index},"delta":{"type":${DELTA_FIELD[type]}`;
 }

@@ -5,7 +5,7 @@
 import { errorTypes, type ErrorType, typeOfStatus } from "./errors.ts";
 import { isRecord, type JsonObject, parseJson } from "./json.ts";
 
-/** What goes wrong. At most one a line, so that it is plain what a test asks for. */
+/** Words for faults. A line may have one of them at most, so that a test is easy to read. */
 export type Fault =
   | { readonly kind: "stall" | "cut" | "reset" | "badjson" }
   /** A web page, or the whole message as JSON, where an event stream was asked for. */

@@ -29,7 +29,10 @@ export interface Reading {
 
 export interface Source {
   readonly dense: boolean;
-  /** How many frames are kept at hand for several viewers. One that is further behind reads the source. */
+  /**
+   * How many frames are kept in memory if there are several viewers. A viewer that is further behind reads the
+   * source.
+   */
   readonly keep: number;
   /** @param onGone there is nothing to follow any more: `read` will say why */
   follow(onFrames: (frames: readonly Frame[]) => void, onGone: () => void): Promise<Follower>;
@@ -91,7 +94,7 @@ export class LiveFeed implements Feed {
   }
 
   recent(after: number): readonly Frame[] | undefined {
-    // Before the first frame came by, nobody here knows what there is.
+    // Before its first frame, this feed does not know the newest position.
     const isUpToDate = this.#newest > 0 && after >= this.#newest;
     return isUpToDate ? [] : framesAbove(this.#recent, after);
   }
@@ -113,7 +116,7 @@ export class LiveFeed implements Feed {
     return following;
   }
 
-  /** With nothing at hand, whoever is told reads the source. */
+  /** Without frames in memory, each notified viewer reads the source. */
   #lose(): void {
     this.#recent = [];
     this.#newest = 0;
@@ -139,6 +142,6 @@ export class LiveFeed implements Feed {
 export function framesAbove(frames: readonly Frame[], after: number): readonly Frame[] | undefined {
   const [first] = frames;
   if (first === undefined || first.seq > after + 1) return undefined;
-  // From the end: whoever asks is nearly always up to date.
+  // Search from the end: nearly all viewers are up to date.
   return frames.slice(frames.findLastIndex(({ seq }) => seq <= after) + 1);
 }

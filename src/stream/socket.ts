@@ -41,7 +41,10 @@ export class SocketStream {
     this.#outflow.onDrain(resume);
   }
 
-  /** Calls back once, whoever closes it; when we do, before the closing handshake. At once, when that has begun. */
+  /**
+   * Calls back once when the socket closes, on either side. If we close it, the call comes before the closing
+   * handshake; if that has begun already, it comes at once.
+   */
   onClose(listener: () => void): void {
     if (this.#ws.readyState === this.#ws.OPEN) this.#onClose.add(listener);
     else listener();
@@ -87,7 +90,7 @@ export class SocketStream {
     this.close(CLOSE.goingAway, "this process drains; resume on a new socket");
   }
 
-  /** The close frame goes out behind what is buffered; whoever does not answer it is cut off by `ws`. Idempotent. */
+  /** Sends the close frame after the buffered frames. `ws` cuts a client that does not answer it. Idempotent. */
   close(code: number, reason: string): void {
     this.#ws.close(code, reason);
     // The handshake takes as long as the client wants: nothing is kept for it meanwhile.

@@ -159,7 +159,7 @@ export class Viewer {
   }
 }
 
-/** Slices of a size that a socket takes, none of them with a hole in it: what stood there is told between them. */
+/** Cuts frames into slices that a socket can take. No slice contains a gap; gaps are told between slices. */
 function* slicesOf(frames: readonly Frame[], dense: boolean): Generator<readonly Frame[]> {
   let from = 0;
   let characters = 0;

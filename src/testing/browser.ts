@@ -50,7 +50,7 @@ export interface Site extends AsyncDisposable {
 export async function openSite(options: ServerOptions = {}): Promise<Site> {
   assertBuilt();
   await using starting = new AsyncDisposableStack();
-  // `allSettled` waits for both: after a failure of one, `starting` stops the other.
+  // `allSettled` waits for both: if one fails, `starting` stops the other.
   const [server, browser] = await Promise.allSettled([startServer(options), openBrowser()]);
   if (server.status === "fulfilled") starting.use(server.value);
   if (browser.status === "fulfilled") starting.use(browser.value);
@@ -60,7 +60,7 @@ export async function openSite(options: ServerOptions = {}): Promise<Site> {
   return { server: server.value, browser: browser.value, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Servers in tests serve the page as it was built: without it every test would only say "not found". */
+/** Servers in tests serve the built page. If it was never built, each test would only say "not found". */
 export function assertBuilt(): void {
   if (existsSync(join(ROOT, "dist/dashboard/index.html"))) return;
   throw new Error("The dashboard is not built, so there is no page to test. Run `npm run build` first.");

@@ -21,7 +21,7 @@ const EXIT_MS = 8_000;
 
 export interface ServerOptions {
   readonly entry?: "run-production" | "run-dev";
-  /** Which Node starts it; the one that runs the tests by default. */
+  /** The Node that starts the server; by default the one that runs the tests. */
   readonly node?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** The secret of the only API key that it knows; its client sends it. */
@@ -154,7 +154,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server &
   }
 }
 
-/** Neither the test runner's variables nor a key of the real model may reach it. */
+/** Keeps the test runner's variables and a real model's key away from the server. */
 function cleanEnv(): Record<string, string> {
   const { PATH = "", HOME = "", TMPDIR = "/tmp" } = process.env;
   return { PATH, HOME, TMPDIR };

@@ -15,7 +15,7 @@ lowerThreadPriority();
 const engine = await openEngine(storage);
 let position = lastActivity;
 while (!stopped.signal.aborted) {
-  // The one begins a second after the other has ended, so that a slow disk does not pile them up.
+  // Each round begins a second after the last one has ended: on a slow disk rounds do not pile up.
   await setTimeout(UPKEEP_MS, undefined, { signal: stopped.signal }).catch(() => {});
   if (stopped.signal.aborted) break;
   // The empty list: see `Upkeep.stop`.

@@ -62,7 +62,7 @@ export function createListener(deps: WorkerDeps): RequestListener {
   };
 }
 
-/** RFC 9112 § 3.2; older clients have no Host. Of two, a proxy before us may have gone by the other one. */
+/** RFC 9112 § 3.2. Older clients send no Host. With two Host headers, a proxy before us may have used the other one. */
 export function assertHost({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
   let hosts = 0;
   // By its length first: this is asked of every header of every request.

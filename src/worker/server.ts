@@ -44,7 +44,7 @@ export class HttpServer {
       listener(request, response);
     };
     this.#server = http.createServer({ ...LIMITS, keepAliveTimeout, shouldUpgradeCallback: isWebSocket }, serve);
-    // `Expect: 100-continue`: node:http would ask for the body at once. Ours is asked for by whoever reads it.
+    // `Expect: 100-continue`: node:http would ask for the body at once. Here the code that reads the body asks for it.
     this.#server.on("checkContinue", serve);
     this.#server.on("upgrade", onUpgrade);
     this.#server.on("clientError", refuseBadHttp);

@@ -8,7 +8,7 @@ import type { IdentityProvider } from "../core/access.ts";
 import { AppError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 
-/** Only what a public key checks: with a shared secret, whoever can check a token can make one. */
+/** Only public-key algorithms: with a shared secret, everybody who can check a token can also make one. */
 const ALGORITHMS = [
   "RS256",
   "RS384",
@@ -110,7 +110,7 @@ function userOf(payload: JWTPayload, { name, userClaim, roleClaim, roles, role }
   const given = said.map((value) =>
     typeof value === "string" && Object.hasOwn(roles, value) ? roles[value] : undefined,
   );
-  // Of several roles the one that may most.
+  // If a token names several roles, the strongest one counts.
   const strongest = (["admin", "client", "viewer"] as const).find((candidate) => given.includes(candidate));
   return { id: `${name}:${user}`, role: strongest ?? role, via: name };
 }

@@ -128,7 +128,7 @@ export class Governor {
       return { next: result.next, result: { ...result, first: allowance.granted + 1, now } };
     });
     this.#asking = false;
-    // Storage in trouble must not stop what needs none of it.
+    // A storage that fails must not stop calls that do not need it.
     const going = asked ? order.slice(0, asked.granted) : order;
     for (const [index, { waiting }] of going.entries()) this.#letGo(waiting, asked ? asked.first + index : 0);
     if (!asked || this.#waiting.size === 0) return;

@@ -71,7 +71,7 @@ export interface Outcome {
   readonly now: number;
 }
 
-/** What a refusal says of when to come back, and of the limits that it is for. */
+/** Reads from a refusal when to try again, and which limits it is about. */
 export interface Refusal {
   readonly waitMs: number | undefined;
   readonly told?: Told;

@@ -134,8 +134,8 @@ export function resultAsText(name: string, { content, isError }: Result): ModelB
 }
 
 /**
- * The API takes only text in the result of a call that failed. What it has beside that, a picture of the page that could
- * not be clicked, goes behind all results.
+ * The API takes only text in the result of a failed call. Its other parts, for example a picture of the page that
+ * could not be clicked, follow after all results.
  */
 export function withoutMedia({ content, isError }: Result): { readonly result: Result; readonly media: ModelBlock[] } {
   if (!isError || typeof content === "string") return { result: { content, isError }, media: [] };

@@ -4,7 +4,10 @@
 const ESCAPES = /\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)/g;
 const HAS_SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
 
-/** Neither white space nor a control character: Python trims more than JavaScript does. */
+/**
+ * Matches a character that is neither white space nor a control character: Python trims more characters than
+ * JavaScript does.
+ */
 const VISIBLE = /[^\s\p{Cc}]/u;
 
 export function isBlank(text: string): boolean {

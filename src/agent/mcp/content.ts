@@ -10,7 +10,7 @@ export function contentOfResult(
   { content, structuredContent }: CallToolResult,
   hide: (text: string) => string,
 ): GivenContent {
-  // Servers that structure their answer repeat it as text, for clients that read only that.
+  // A server with structured content repeats it as text, for clients that read only text.
   if (content.length === 0 && structuredContent !== undefined) return hide(asText(structuredContent));
   return boundedParts(
     content.flatMap(partsOf).map((part) => (part.type === "text" ? { ...part, text: hide(part.text) } : part)),

@@ -1,4 +1,7 @@
-/** Makes the context that a tool's code gets, where that code runs. Bounds what it can say, however often it says it. */
+/**
+ * Makes the context of a tool call, in the thread or process where the tool runs. Bounds the size and rate of
+ * progress and log lines.
+ */
 import type { CallData, CallReport } from "./invoke.ts";
 import { asText } from "./text.ts";
 import type { ToolContext } from "./tool.ts";

@@ -101,7 +101,7 @@ async function delegateAll(
 ): Promise<readonly TaskResult[]> {
   const { engine, parking } = options;
   const runIds: string[] = [];
-  // One after the other, so that the journal names them in order, and the first refusal is the last try.
+  // Start the tasks one after the other: the journal then names them in order, and no task is tried after a refusal.
   for (const [index, task] of tasks.entries())
     runIds.push(await begin(task, { context, key: [context.idempotencyKey, String(index)], options }));
   // One wait for all: the run is parked while its calls do nothing else.

@@ -36,7 +36,7 @@ export interface CallContext extends CallData {
   readonly report: (report: CallReport) => void;
 }
 
-/** `log`: a line for the server's log. `progress`: for those who watch the run; a number is a part of 1. */
+/** `log` is a line for the server's log. `progress` is shown to readers of the run; a number is a part of 1. */
 export type CallReport =
   | { readonly type: "log"; readonly level: "info" | "warn" | "error"; readonly text: string }
   | { readonly type: "progress"; readonly progress: string | number };

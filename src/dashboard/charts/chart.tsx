@@ -14,7 +14,7 @@ import { createPlot, dataOf } from "./plot.ts";
 
 export interface ChartProps {
   readonly title: string;
-  /** What it shows and in what unit, for those who do not know yet. */
+  /** One sentence for newcomers: what the chart shows, and in which unit. */
   readonly about: string;
   readonly lines: Lines;
   readonly format: (value: number) => string;

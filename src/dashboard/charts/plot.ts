@@ -103,7 +103,7 @@ function axes({ format }: PlotOptions, paint: (name: string) => string): uPlot.A
 /** Whole minutes (at first, parts of one) before now: the labels stand still while the lines move. */
 function timesBefore(end: number, spanS: number): number[] {
   const stepS = spanS < 90 ? 15 : spanS < 150 ? 30 : 60;
-  // One at the very edge would lie over the labels of the other axis.
+  // A label at the very edge would cover the labels of the other axis.
   const labels = Math.floor((0.95 * spanS) / stepS);
   return Array.from({ length: labels }, (_, index) => end - (labels - index) * stepS);
 }

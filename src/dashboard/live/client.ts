@@ -35,7 +35,7 @@ interface Subscription {
   readonly request: ChannelRequest;
   readonly listener: Listener;
   seq: number | undefined;
-  /** `onReady` was told, and neither a restart nor an error has come since. */
+  /** True after `onReady`, until a restart or an error comes. */
   isReady: boolean;
   /** Errors since its last event. */
   failures: number;
@@ -185,7 +185,9 @@ export class LiveClient {
     else this.#deliver(message);
   }
 
-  /** Not for each of the many frames of a fast stream: whoever shows the state would be drawn for each. */
+  /**
+   * Do not change the signal at each frame: a fast stream has many, and each change draws the connection state again.
+   */
   #alive(): void {
     const now = performance.now();
     if (this.#connection.value.state === "live" && now - this.#heardAt < ALIVE_STEP_MS) return;

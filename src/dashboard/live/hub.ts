@@ -219,7 +219,10 @@ export class Hub {
   }
 }
 
-/** Where a subscription begins on a server that it knows nothing of: as it was asked for, or with all there is. */
+/**
+ * Where to begin on a server that counts anew: a request without `after` asks for live events only, any other for
+ * everything.
+ */
 export function startOf({ after }: ChannelRequest): number | undefined {
   return after === undefined ? undefined : 0;
 }

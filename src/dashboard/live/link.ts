@@ -67,7 +67,7 @@ export class Link {
     this.#connect();
   }
 
-  /** The other side said that it is about to leave: do not wait for it to do so. */
+  /** Reconnects at once: the server has said that it is about to close this connection. */
   retreat(): void {
     this.#comeBack(0);
   }

@@ -1,6 +1,6 @@
 /**
- * One request at a time; whoever asks meanwhile gets one more after it. So no older answer comes over a newer
- * one, and a burst of reasons to load costs two requests.
+ * Runs one request at a time. Any number of calls during a request lead to exactly one more request after it. So an
+ * old answer never replaces a newer one, and a burst of calls costs two requests.
  */
 export class OneAtATime {
   readonly #work: () => Promise<void>;

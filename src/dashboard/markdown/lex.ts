@@ -195,7 +195,9 @@ export interface Lexed {
 /** A longer paragraph would take longer to lay out, each time, than its words may take. */
 const MAX_GROWING_CHARACTERS = 4_000;
 
-/** Words that are not lexed yet go on in the paragraph that they belong to: below it they would jump back later. */
+/**
+ * Appends words that are not lexed yet to the last paragraph. Shown below it, they would jump up when they are lexed.
+ */
 function goOn(tokens: Token[], rest: string): Lexed {
   const last = tokens.at(-1);
   const goesOn = last?.type === "paragraph" && last.raw.length + rest.length < MAX_GROWING_CHARACTERS;

@@ -53,7 +53,7 @@ function Body({ live, agentId, show }: Pick<Props, "show"> & { live: LiveRun; ag
   void live.revision.value;
   const { view, runId } = live;
   return (
-    // Only the run that was asked is read out as it answers, not all those that work for it.
+    // A screen reader reads the answer of the asked run aloud, but not the answers of the runs that work for it.
     <div class="delegated-body" aria-live="off" aria-busy={!view.end}>
       {show(view.items)}
       <Trouble live={live} />

@@ -1,6 +1,9 @@
 /** How far the server's clock is ahead of this browser's, by times of the server as they come. Pure. */
 
-/** Of so many the one that was least under way counts; few enough that a clock that is set is followed soon. */
+/**
+ * The message with the shortest delay among this many decides the offset. With more of them, the page would notice a
+ * changed clock too late.
+ */
 const SAMPLES = 5;
 
 export class ClockOffset {

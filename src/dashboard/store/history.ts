@@ -26,7 +26,7 @@ export interface Mark {
   readonly detail: string;
 }
 
-/** One value a moment of `times()`; null where there is none, and lines break. */
+/** One value for each moment of `times()`. Null where nothing is known; the line breaks there. */
 export type Series = (number | null)[];
 
 /** One moment. No snapshot: a gap. */

@@ -29,7 +29,7 @@ export function Button({ children, onClick, kind = "plain", type = "button", ...
       type={type}
       disabled={disabled === true}
       aria-busy={busy === true}
-      // A disabled button loses the focus, and whoever works by keyboard loses the place.
+      // `aria-disabled`, not `disabled`: a disabled button loses the focus, and a keyboard user loses the place.
       {...(busy === true && { "aria-disabled": true })}
       onClick={press}
       {...(label !== undefined && { "aria-label": label })}

@@ -26,7 +26,7 @@ export function CopyButton({ text, label = "Copy" }: { text: string; label?: str
 }
 
 async function copyText(text: string): Promise<void> {
-  // The type says that it is always there; a page of `http://host` has none.
+  // TypeScript takes `navigator.clipboard` for always there; a page served over http:// has none.
   const clipboard = navigator.clipboard as Clipboard | undefined;
   if (clipboard) await clipboard.writeText(text);
   else copySelection(text);

@@ -99,7 +99,7 @@ export function firstSuperseded<T extends Placed>(
   throw new AppError("RUN_NOT_FOUND", `There is no run ${shown} in thread ${threadId} that could be superseded.`);
 }
 
-/** Whether lists show the thread for this run: not for a delegated or an ephemeral one, nor for a job. */
+/** Whether lists show the run's thread. Threads of delegated runs, ephemeral runs and jobs are hidden. */
 export function isListed(run: Pick<NewRun, "parentRunId" | "agentId" | "ephemeral">): boolean {
   return run.parentRunId === null && !run.ephemeral && jobToolOf(run.agentId) === undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * One client on `/ws`: takes its requests one after the other and answers each under the request's own id. What
- * is wrong with one never touches the others. Made by `upgrade.ts`.
+ * One client on `/ws`: takes its requests one after the other and answers each under the request's own id. A wrong
+ * request does not affect the others. Made by `upgrade.ts`.
  */
 import { BEGIN_CHAT } from "../../api/chat.ts";
 import { CANCEL_RUN } from "../../api/runs.ts";

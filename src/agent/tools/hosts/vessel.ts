@@ -24,7 +24,7 @@ export interface Vessel {
   openOutput(): CallOutput & { readonly withdraw?: () => boolean; readonly shared?: SharedArrayBuffer };
   /** Kills the child processes of one call. */
   killChildrenOf(callId: number): void;
-  /** Ends it, with all that it started. Idempotent; `onExit` says when it is gone. */
+  /** Ends the process or thread with everything it started. Idempotent; `onExit` is called when it is gone. */
   kill(): void;
 }
 

@@ -31,7 +31,10 @@ export function ChatPage({ id, query = new URLSearchParams() }: Partial<PageProp
   );
 }
 
-/** The thread of the URL. One that has no name there yet keeps its object when its first message gives it one. */
+/**
+ * The thread of the URL. A new chat has no id in the URL; when its first message adds the id, the same object goes
+ * on.
+ */
 function useThread(id: string | undefined): ChatThread {
   const held = useRef<{ thread: ChatThread; isNamed: boolean } | null>(null);
   const isSame = id === undefined ? held.current?.isNamed === false : held.current?.thread.threadId === id;
@@ -165,7 +168,7 @@ function Write({ thread, isNamed, wishedAgent, taken, onSend }: WriteProps) {
   const stop = () => {
     if (!answering) return;
     setStopping(answering.runId);
-    // Refused means that it is over; the journal says so in a moment.
+    // A refused cancel means that the run is over already; its last event follows in a moment.
     thread.cancel(answering.runId).catch(() => setStopping(null));
   };
   return (

@@ -20,7 +20,7 @@ import { keepUnsent, readDraft, readDraftFiles, readUnsent, type Unsent } from "
 
 /** How many of the newest runs are asked how they stand. Older ones are long over. */
 const KNOWN_RUNS = 100;
-/** How many of those are followed though they failed or were stopped, besides the one that is under way. */
+/** How many failed or stopped runs of those are read from their journals, which hold half-written answers. */
 const FOLLOWED_ENDS = 20;
 /** Then its whole journal is there. */
 const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", "run.canceled"]);
@@ -240,8 +240,8 @@ export class ChatThread {
   }
 
   /**
-   * A thread's runs come one after the other: of those that are not over the oldest is followed, and the next when
-   * it ends. All tabs share a socket, which takes 256 subscriptions; a queue may be longer.
+   * Follows the oldest run that is not over, and the next one when it ends: the runs of a thread come one after the
+   * other. All tabs share a socket, which takes 256 subscriptions, and a queue may be longer.
    */
   #followNext(): void {
     if (!this.#isStarted) return;

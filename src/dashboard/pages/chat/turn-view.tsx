@@ -142,7 +142,7 @@ function showPart(part: AnswerPart, index: number) {
   );
 }
 
-/** Another client may have queued it; whoever sees it may take it out. */
+/** Takes a queued message back, also one that another client has sent. */
 function Withdraw({ thread, runId }: { thread: ChatThread; runId: string }) {
   const [isBusy, setBusy] = useState(false);
   const cancel = () => {

@@ -47,7 +47,9 @@ export function growthOf(turns: readonly Turn[] | null): "empty" | "growing" | "
   return last && "isOpen" in last && last.isOpen ? "growing" : "still";
 }
 
-/** The turn that is being answered: a thread's runs come one after the other, so it is the oldest that is not over. */
+/**
+ * The turn that is being answered: the oldest one that is not over, as the runs of a thread come one after the other.
+ */
 export function answeringOf(turns: readonly Turn[] | null): Turn | undefined {
   return turns?.find(isUnderWay);
 }

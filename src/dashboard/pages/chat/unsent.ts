@@ -36,7 +36,7 @@ export function keepDraftFiles(place: string, files: readonly FilePart[]): void 
 }
 
 export function readUnsent(threadId: string): Unsent[] {
-  // Our own page wrote it; whoever can write here can do more than send a message.
+  // Trusted: only our own page writes here. An attacker who could write here could also send messages directly.
   return JSON.parse(read(`unsent.${threadId}`) ?? "[]") as Unsent[];
 }
 

@@ -56,7 +56,7 @@ export function mayConcern({ agent, thread }: RunFilter, activity: Activity): bo
   return thread === "" || !activity.thread_id || activity.thread_id === thread;
 }
 
-/** What an activity says of a run that is shown, so that it is seen before the run is fetched. */
+/** Applies what an activity says about a run to its row, so that the row is right before the run is fetched. */
 export function withNews(run: Run, { type, at, detail }: Activity): Run {
   switch (type) {
     case "run.started":

@@ -43,7 +43,7 @@ export class RunList {
   readonly #api: Services["api"];
   /** As it is to be shown at the next frame. */
   #shown: readonly Run[] = [];
-  /** The newest page, while something of it is not shown. */
+  /** The newest page, while some of its rows are held back. */
   #head: Page | null = null;
   #isHolding = false;
   /** Ids of shown runs that changed since they were fetched. */

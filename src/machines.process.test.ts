@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { problemsOf, textIn, type ReadEvent } from "./testing/journal.ts";
+import { Link } from "./testing/link.ts";
 import { descendantsOf } from "./testing/processes.ts";
 import { makePlace, Server } from "./testing/server.ts";
 import { readAll, readSse, type SseEvent } from "./testing/sse.ts";
@@ -17,7 +18,8 @@ const ELSEWHERE_MS = 6_500;
 const RUNS = 12;
 
 test("runs of a machine that is killed go on at the others, and its streams resume there", async () => {
-  await using servers = await startMachines(3);
+  const env = await environment("Postgres");
+  await using servers = await startMachines([env, env, env]);
   const [victim, second, third] = servers.all as [Server, Server, Server];
   const runIds = await Promise.all(numbersTo(RUNS).map(() => victim.client.begin("/sim tokens=120 rate=20")));
   const seen = new Map(runIds.map((runId) => [runId, [] as SseEvent[]]));
@@ -44,8 +46,39 @@ test("runs of a machine that is killed go on at the others, and its streams resu
   for (const at of again) expect(at - killedAt).toBeLessThan(ELSEWHERE_MS);
 }, 90_000);
 
+test("a machine that is cut off from the database loses its runs to another, and serves again by itself", async () => {
+  const database = await postgres();
+  await using link = await Link.open(database.port);
+  const { DATABASE_URL: url = "" } = await environment("Postgres");
+  const through = url.replace(`:${database.port}/`, `:${link.port}/`);
+  await using servers = await startMachines([{ DATABASE_URL: through }, { DATABASE_URL: url }]);
+  const [cutOff, other] = servers.all as [Server, Server];
+  const runIds = await Promise.all(numbersTo(RUNS).map(() => cutOff.client.begin("/sim tokens=100 rate=20")));
+  const seen = new Map(runIds.map((runId) => [runId, [] as SseEvent[]]));
+  const seenOf = (runId: string) => seen.get(runId) ?? [];
+  const reading = runIds.map((runId) => readOn(other, runId, seenOf(runId)));
+  await vi.waitUntil(() => runIds.every((runId) => seenOf(runId).length >= 8), { timeout: 15_000 });
+
+  link.cut();
+  await Promise.all(reading);
+  expect(await cutOff.client.get("/health")).toMatchObject({ status: 200 });
+  link.mend();
+
+  for (const runId of runIds) {
+    const events = seenOf(runId).map(({ event }) => event);
+    expect(problemsOf(events)).toEqual([]);
+    expect(events.at(-1)).toMatchObject({ type: "RUN_FINISHED", outcome: { type: "success" } });
+  }
+  await vi.waitFor(
+    async () => expect(await cutOff.client.chat("/sim tokens=2")).toMatchObject({ body: { reply: "tok1 tok2" } }),
+    { timeout: 20_000, interval: 500 },
+  );
+  // Late writes of the machine that was cut off would stand behind the ends of the journals.
+  for (const runId of runIds) expect(await other.client.events(runId)).toEqual(seenOf(runId).map(({ event }) => event));
+}, 90_000);
+
 test("a database that restarts, and one that is away for a while, costs time only", async () => {
-  await using servers = await startMachines(1);
+  await using servers = await startMachines([await environment("Postgres")]);
   const [server] = servers.all as [Server];
   const runIds = await Promise.all(numbersTo(4).map(() => server.client.begin("/sim tokens=160 rate=20")));
   const reading = runIds.map(async (runId) =>
@@ -71,13 +104,15 @@ test("a database that restarts, and one that is away for a while, costs time onl
   expect(await server.client.chat("/sim tokens=2")).toMatchObject({ status: 200 });
 }, 60_000);
 
-/** Servers that share a database, each with a worker and an agent. */
-async function startMachines(count: number): Promise<{ readonly all: Server[] } & AsyncDisposable> {
-  const env = { ...(await environment("Postgres")), WORKERS: "1", AGENTS: "1" };
+/** A server for each of these environments, with one worker and one agent. */
+async function startMachines(
+  environments: readonly Record<string, string>[],
+): Promise<{ readonly all: Server[] } & AsyncDisposable> {
   await using starting = new AsyncDisposableStack();
   const all: Server[] = [];
-  for (const _ of numbersTo(count)) {
+  for (const environment of environments) {
     const place = starting.use(await makePlace());
+    const env = { ...environment, WORKERS: "1", AGENTS: "1" };
     all.push(await starting.use(new Server(place, { env })).ready());
   }
   const started = starting.move();

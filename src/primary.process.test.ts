@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { aliveOf, descendantsOf } from "./testing/processes.ts";
 import { readSse, readUntil } from "./testing/sse.ts";
+import { STORAGES, storages } from "./testing/storages.ts";
 import { makePlace, Server, startServer } from "./testing/server.ts";
 
 const SOURCE = import.meta.dirname;
@@ -16,6 +17,8 @@ const SYSTEM_NODE = "/usr/bin/node";
 const NEW_PIDS = ["--pid", "--fork", "--kill-child", "--mount-proc"];
 const canUnshare = spawnSync("unshare", [...NEW_PIDS, "true"]).status === 0;
 const isOld = existsSync(SYSTEM_NODE) && versionOf(SYSTEM_NODE) < 24 && versionOf(SYSTEM_NODE) >= 20;
+
+const { environment } = storages();
 
 test("it serves, says so in a banner, names its processes, and SIGTERM drains it to exit code 0", async () => {
   await using server = await startServer();
@@ -42,8 +45,8 @@ test("it serves, says so in a banner, names its processes, and SIGTERM drains it
   expect(server.stderr).toBe("");
 });
 
-test("SIGTERM lets a stream that is under way come to its end", async () => {
-  await using server = await startServer();
+test.each(STORAGES)("SIGTERM lets a stream that is under way come to its end, on %s", async (storage) => {
+  await using server = await startServer({ env: await environment(storage) });
   const types: string[] = [];
 
   for await (const { event } of readSse(await server.client.stream("/sim tokens=40 rate=40"))) {
@@ -53,7 +56,7 @@ test("SIGTERM lets a stream that is under way come to its end", async () => {
 
   expect(types.at(-1)).toBe("RUN_FINISHED");
   expect(await server.exitCode()).toBe(0);
-});
+}, 60_000);
 
 test("SIGTERM while the processes boot ends them all, and is no failure", async () => {
   await using place = await makePlace();

@@ -5,6 +5,9 @@ import { expect, test, vi } from "vitest";
 import type { Client } from "./testing/client.ts";
 import { aliveOf } from "./testing/processes.ts";
 import { startServer } from "./testing/server.ts";
+import { STORAGES, storages } from "./testing/storages.ts";
+
+const { environment } = storages();
 
 const ROOT = resolve(import.meta.dirname, "..");
 
@@ -47,8 +50,8 @@ test("a broken file prints its error, and the old processes go on until it is me
   await vi.waitFor(async () => expect(await agentIds(server.client)).toContain("newcomer"), { timeout: 10_000 });
 });
 
-test("SIGHUP replaces every worker and agent under load, and no request fails", async () => {
-  await using server = await startServer();
+test.each(STORAGES)("SIGHUP replaces all workers and agents under load, no request fails, on %s", async (storage) => {
+  await using server = await startServer({ env: await environment(storage) });
   const pidsOf = async () =>
     [...(await server.processes("worker")), ...(await server.processes("agent"))].map(({ pid }) => pid);
   const before = await pidsOf();
@@ -61,7 +64,7 @@ test("SIGHUP replaces every worker and agent under load, and no request fails", 
   await load.until(load.requests + 50);
   for (const pid of await pidsOf()) expect(before).not.toContain(pid);
   expect(load.failures).toEqual([]);
-});
+}, 60_000);
 
 test("SIGHUP lets an agent finish its run while a new one serves, and SIGTERM ends that wait", async () => {
   await using server = await startServer({ env: { DRAIN_MS: "1000" } });

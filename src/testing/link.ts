@@ -1,0 +1,64 @@
+/**
+ * A network between a server and its database that can be cut: bytes then vanish both ways, without a word to either end,
+ * as behind a firewall that has forgotten its connections. Called by tests.
+ */
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+
+export class Link implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isCut = false;
+
+  /** Use `open`. */
+  constructor(targetPort: number) {
+    this.#server = createServer((client) => this.#pass(client, targetPort));
+  }
+
+  static async open(targetPort: number): Promise<Link> {
+    const link = new Link(targetPort);
+    link.#server.listen(0, "127.0.0.1");
+    await once(link.#server, "listening");
+    return link;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+  }
+
+  /** Connections from before are gone for good. */
+  mend(): void {
+    this.#isCut = false;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #pass(client: Socket, targetPort: number): void {
+    this.#keep(client);
+    if (this.#isCut) return;
+    const target = connect(targetPort, "127.0.0.1");
+    this.#keep(target);
+    for (const [from, to] of [
+      [client, target],
+      [target, client],
+    ] as const) {
+      from.on("data", (bytes) => this.#isCut || to.write(bytes));
+      from.on("close", () => this.#isCut || to.destroy());
+    }
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => this.#sockets.delete(socket));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+}

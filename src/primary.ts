@@ -141,6 +141,8 @@ function supervise({ settings, log, engine, upkeep }: Tree): Supervisor {
       log.warn({ kind, id, pid }, `${kind} ${id} is not ready after ${waitedMs} ms`),
     onResize: ({ kind, from, count, reason }) =>
       log.info({ kind, from, count }, `${from} → ${count} ${kind}s: ${reason}`),
+    onHeavy: ({ kind, id, rssBytes }) =>
+      log.warn({ kind, id, rss_bytes: rssBytes }, `${kind} ${id} takes more memory than it may; it is replaced`),
     onReturn: ({ kind, id, pid }) => log.info({ kind, id, pid }, `${kind} ${id} is up again`),
     onHopeless: (reason) => {
       log.fatal(reason);
@@ -171,6 +173,7 @@ async function startAll(supervisor: Supervisor, settings: Settings): Promise<num
     kind: "worker",
     count: settings.workers,
     size: sizeOf(settings.workerBounds),
+    memoryBytes: settings.workerMemoryBytes,
     fork: (id) => forkWorker({ ...worker, args: [String(id)] }),
   });
   const model = settings.model.simulated ? await startSimulator(supervisor, settings) : settings.model;
@@ -179,6 +182,7 @@ async function startAll(supervisor: Supervisor, settings: Settings): Promise<num
     kind: "agent",
     count: settings.agents,
     size: sizeOf(settings.agentBounds),
+    memoryBytes: settings.agentMemoryBytes,
     fork: (id) => forkPlain({ ...agent, args: [String(id)] }),
   });
   const [[port = settings.port]] = await Promise.all([workers, agents]);

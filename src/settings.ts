@@ -26,6 +26,9 @@ export interface Settings {
   /** Between which numbers the load decides. */
   readonly workerBounds: ProcessBounds;
   readonly agentBounds: ProcessBounds;
+  /** Above this a process is replaced. */
+  readonly workerMemoryBytes: number;
+  readonly agentMemoryBytes: number;
   /** Runs that one agent process works on at once. */
   readonly agentConcurrency: number;
   /** Runs that may wait in the queue before new ones are refused with 503. */
@@ -86,6 +89,8 @@ export interface ModelSettings {
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
 
+const MIB = 1024 * 1024;
+
 /** A day: longer than any answer. */
 const MAX_PATIENCE_MS = 86_400_000;
 
@@ -122,6 +127,8 @@ function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Setting
     workerBounds: reload ? { min: 1, max: 1, isAuto: false } : workerBounds,
     agents: agentBounds.min,
     agentBounds,
+    workerMemoryBytes: MIB * read.count("WORKER_MEMORY_MB", { fallback: 1_024, min: 128, max: 1_048_576 }),
+    agentMemoryBytes: MIB * read.count("AGENT_MEMORY_MB", { fallback: 2_048, min: 128, max: 1_048_576 }),
     agentConcurrency: read.count("AGENT_CONCURRENCY", { fallback: 100, max: 100_000 }),
     maxQueued: read.count("MAX_QUEUED", { fallback: 10_000, max: 10_000_000 }),
     apiKeys: read.apiKeys("API_KEYS"),

@@ -59,6 +59,7 @@ async function startTwo(count = 2, bounds = { min: count, max: count }) {
     onDeath: () => {},
     onReturn: () => {},
     onSlow: () => {},
+    onHeavy: () => {},
     onResize: () => {},
     onHopeless: hopeless,
   });

@@ -4,6 +4,7 @@
  */
 import { Bulletin } from "./bulletin.ts";
 import { NO_VITALS, type Child } from "./child.ts";
+import { MemoryCeiling } from "./memory-ceiling.ts";
 import { HEARTBEAT_MS, type ChildKind, type Gauges, type ProcessInfo, type Vitals } from "./protocol.ts";
 import type { Change } from "./scale.ts";
 import { Size, type SizeOptions } from "./size.ts";
@@ -21,11 +22,14 @@ export interface RoleOptions {
   readonly fork: (id: number) => Child;
   /** Without it the number never changes by itself, and nothing is advised. */
   readonly size?: Omit<SizeOptions, "kind">;
+  /** A process that takes more is replaced. Without it none is. */
+  readonly memoryBytes?: number | undefined;
 }
 
 interface Role {
   readonly options: RoleOptions;
   readonly size: Size | undefined;
+  readonly memory: MemoryCeiling | undefined;
 }
 
 interface Place {
@@ -48,6 +52,8 @@ export interface SupervisorOptions {
   readonly onReturn: (child: Place & { readonly pid: number }) => void;
   /** A child has booted for `waitedMs` and is not ready. */
   readonly onSlow: (child: Place & { readonly pid: number; readonly waitedMs: number }) => void;
+  /** A process takes more memory than its kind may, and is replaced. */
+  readonly onHeavy: (heavy: Place & { readonly rssBytes: number }) => void;
   /** There are to be more or fewer processes of a kind. */
   readonly onResize: (resized: { readonly kind: ChildKind; readonly from: number } & Change) => void;
   /** The tree cannot work: one of its processes never came up, or said that no restart can help. */
@@ -85,7 +91,7 @@ export class Supervisor {
   /** Forks `count` children of a kind and waits until each is ready. Resolves with their ports. */
   async start(options: RoleOptions): Promise<(number | undefined)[]> {
     const { kind, count, size } = options;
-    this.#roles.set(kind, { options, size: size && new Size({ kind, ...size }) });
+    this.#roles.set(kind, { options, size: size && new Size({ kind, ...size }), memory: this.#ceilingOf(options) });
     const slots = Array.from({ length: count }, (_, index) => this.#makeSlot(options, index + 1, MAX_BOOT_FAILURES));
     this.#slots.push(...slots);
     const ports = await Promise.all(slots.map((slot) => slot.start()));
@@ -138,6 +144,12 @@ export class Supervisor {
   /** All children at once, and nothing is restarted. */
   kill(): void {
     for (const slot of this.#slots) slot.kill();
+  }
+
+  #ceilingOf({ kind, memoryBytes: bytes }: RoleOptions): MemoryCeiling | undefined {
+    if (bytes === undefined) return undefined;
+    const { leaveMs, onHeavy } = this.#options;
+    return new MemoryCeiling({ bytes, leaveMs: leaveMs(kind), onHeavy: (heavy) => onHeavy({ kind, ...heavy }) });
   }
 
   #makeSlot({ kind, fork }: RoleOptions, id: number, maxBootFailures?: number): Slot {
@@ -237,7 +249,10 @@ export class Supervisor {
       else slot.checkPulse();
       this.#markStall(slot);
     }
-    for (const role of this.#roles.values()) this.#followLoad(role);
+    for (const role of this.#roles.values()) {
+      this.#followLoad(role);
+      if (!this.#isDraining) role.memory?.tick(this.#of(role.options.kind));
+    }
     // Once a second only: vitals are what happened since they were read last.
     this.#self = { ...this.#meter.read(0), gauges: this.#options.gauges() };
     this.#bulletin.share();

@@ -232,7 +232,7 @@ function repeated(values: readonly string[]): string[] {
   return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
 }
 
-/** As typed when it is not percent-encoded. */
+/** Decodes a part of a URL; text that is not percent-encoded stays as it is. */
 function decode(part: string): string {
   try {
     return decodeURIComponent(part);

@@ -78,7 +78,7 @@ export interface Settings {
 export interface ModelSettings {
   readonly simulated: boolean;
   readonly apiKey: string;
-  /** Without user and password. Null: the SDK's own default, the Anthropic API. */
+  /** URL of the model's endpoint, without user and password. Null: the SDK's default, the Anthropic API. */
   readonly baseUrl: string | null;
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY in capital letters, as far as they are set. */
   readonly proxy: Readonly<Record<string, string>>;

@@ -54,7 +54,7 @@ function showResult(begun: Begun, journal: AnswerJournal): void {
 /** Pages that a search found are long; a reader of the journal needs to see what was found. */
 const MAX_RESULT_CHARACTERS = 16 * 1024;
 
-/** Of one text; what it cites beyond is left out. */
+/** Citations of one text; further ones are left out. */
 const MAX_CITATIONS = 200;
 
 function textBlock({ type, text: first }: BegunAs<"text">, journal: AnswerJournal): Block {
@@ -127,7 +127,7 @@ function toolUseBlock({ type, id, name, input }: BegunAs<"tool_use">, journal: A
   };
 }
 
-/** Of arguments that are no JSON. */
+/** How much of arguments that are no JSON is shown. */
 const MAX_SHOWN_CHARACTERS = 200;
 
 /** The tool runs at the API, which sends its result in a block of its own. */

@@ -115,7 +115,7 @@ export class AnswerReader {
   }
 }
 
-/** Of text, thinking or arguments. */
+/** Counts characters of text, thinking or arguments. */
 export function charactersIn(event: RawMessageStreamEvent): number {
   if (event.type !== "content_block_delta") return 0;
   switch (event.delta.type) {

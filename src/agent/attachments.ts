@@ -11,7 +11,7 @@ import { textBlock, type ModelBlock, type ModelMessage } from "./history/model-m
 
 /** Together with what else is said a request may have 32 MB. https://docs.claude.com/en/api/errors#request-size-limits */
 const MAX_REQUEST_BYTES = 20 * 1024 * 1024;
-/** Of a model with a window of 200,000 tokens. */
+/** The API's bound for a model with a window of 200,000 tokens. */
 const MAX_REQUEST_FILES = 100;
 /**
  * When there are too many, the oldest are left out, and more of them than must be: with each one less, the prompt cache

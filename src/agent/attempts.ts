@@ -49,7 +49,7 @@ export class Attempts {
     this.#reader = undefined;
   }
 
-  /** Of all attempts, also those that failed. */
+  /** Usage of all attempts, also of those that failed. */
   get usage(): Usage {
     return this.#reader ? addUsage(this.#spent, this.#reader.usage) : this.#spent;
   }

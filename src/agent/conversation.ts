@@ -14,7 +14,7 @@ const RESULTS_SHARE = 0.5;
 const MAX_RESULT_CHARACTERS = 512 * 1024;
 /** Of the budget, after room was made: to make room at every step would write the whole cache anew at every step. */
 const SHRUNK_SHARE = 0.7;
-/** Of what a model says that it takes, as nobody can count as it does. */
+/** Share of the model's stated limit that is used: our count of tokens is not exactly the model's. */
 const CAREFUL_SHARE = 0.9;
 
 export class Conversation {
@@ -23,7 +23,7 @@ export class Conversation {
   readonly #current: Turn | undefined;
   readonly #messages: Message[];
   #transcript: Transcript | undefined;
-  // Of the model itself, once it has refused a request as too long.
+  // The limit that the model itself named, when it refused a request as too long.
   #learned = Infinity;
   #charactersAToken = CHARACTERS_A_TOKEN;
 

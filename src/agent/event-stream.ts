@@ -11,7 +11,7 @@ import type { StreamedResponse } from "./model-http.ts";
 import { APIError } from "./sdk.ts";
 import { kindOf } from "./unexpected-body.ts";
 
-/** Of one event: far more than any answer has in one piece. */
+/** Largest event: far more than any answer has in one piece. */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 export interface Listener {

@@ -159,7 +159,7 @@ class Loop {
     return undefined;
   }
 
-  /** Of the next request, about. */
+  /** Estimates the tokens of the next request. */
   #tokens(): number {
     const { tools, agent, asked } = this.#options;
     const beside = charactersOf([agent.system ?? "", askedInWords(asked), describeTools(tools)]);

@@ -60,7 +60,7 @@ async function start(): Promise<Service> {
     patience: { idleMs, wordlessMs },
   });
   await runner.start();
-  // Of an agent process that was killed: it could not do so itself.
+  // Ends programs of an agent process that was killed and could not end them itself.
   void killLeftoversOfTheDead();
   return {
     inFlight: () => runner.inFlight,

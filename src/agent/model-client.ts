@@ -44,7 +44,7 @@ function secretsOf({ apiKey, authorization, proxy }: ModelSettings): (string | u
   return [...(apiKey === "not-needed" ? [] : [apiKey]), basic, password, ...passwordsIn(proxy)];
 }
 
-/** Of a proxy's URL. */
+/** Passwords in the proxy's URL. */
 function passwordsIn(proxy: ModelSettings["proxy"]): (string | undefined)[] {
   return Object.values(proxy).map((url) => {
     const password = URL.parse(url)?.password;

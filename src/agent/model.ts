@@ -29,9 +29,9 @@ const MAX_BROKEN_ANSWERS = 4;
 
 /** How long a model may be silent before an attempt is given up. */
 export interface Patience {
-  /** Without a single byte. */
+  /** Longest silence without a single byte. */
   readonly idleMs: number;
-  /** With pings, but without a word. */
+  /** Longest time with pings, but without content. */
   readonly wordlessMs: number;
 }
 
@@ -52,7 +52,7 @@ export interface ModelAccess {
 }
 
 export interface ModelCall extends ModelAccess {
-  /** Without one it is tried for as long as the run has time. */
+  /** Without it, attempts go on as long as the run has time. */
   readonly maxAttempts?: number;
   readonly params: MessageCreateParamsStreaming;
   readonly attempts: Attempts;

@@ -74,7 +74,7 @@ async function call(name: string, { run, trialMs }: JobClaim, { deps, handles, t
   return { content: textOfResult(result?.content ?? ""), isError: result?.is_error === true };
 }
 
-/** As after a model's answer: readers learn what is called, with what. */
+/** Writes the call into the journal as a model's answer would, so that readers learn the tool and its input. */
 function tell(journal: RunJournal, { id, name, input }: { id: string; name: string; input: object }): void {
   journal.emit({ type: "TOOL_CALL_START", toolCallId: id, toolCallName: name });
   journal.args(id, JSON.stringify(input));

@@ -77,7 +77,7 @@ function inPlace(text: string, conversation: Conversation, cut: Cut): string {
   return task === undefined ? text : `${text}\n\nThe message that is being worked on, word by word:\n\n${task}`;
 }
 
-/** As much of it as the model takes, each line marked as a quotation. */
+/** The conversation as quoted lines, as much of it as the model takes. */
 function wordsOf(conversation: Conversation, { from }: Cut): string {
   const { cut, budget } = conversation;
   const compaction = { model: "", budget, from: cut.from, cleared_before: cut.clearedBefore };

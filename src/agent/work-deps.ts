@@ -28,8 +28,8 @@ export interface WorkDeps {
 export interface RunHandles {
   readonly abort: AbortController;
   readonly parking: Parking;
-  /** Of the whole process. */
+  /** Shared by all runs of the process. */
   readonly trials: Trials;
-  /** Of the whole process. */
+  /** Shared by all runs of the process. */
   readonly caching: Caching;
 }

@@ -128,7 +128,7 @@ function literalsOf(schema: unknown): string[] {
   return schema instanceof z.ZodEnum ? schema.options.map(String) : [];
 }
 
-/** Of a schema that is an addition to another, that other one. */
+/** The schema that another schema adds something to. */
 export function innerOf(schema: z.ZodType): z.ZodType | undefined {
   if (schema instanceof z.ZodPipe) return schema.in as z.ZodType;
   const isWrapper =

@@ -14,7 +14,7 @@ const NO_TOOLS = expecting(
 );
 
 const TEXT_PART = z.looseObject({ type: z.enum(["text", "input_text", "output_text"]), text: z.string() });
-/** Of chat completions and of responses. */
+/** Parts that chat completions and responses share. */
 const IMAGE_PART = z.looseObject({
   type: z.enum(["image_url", "input_image"]),
   image_url: z.union([z.string(), z.looseObject({ url: z.string() })]),
@@ -74,7 +74,7 @@ const MODEL = z.object({
   owned_by: z.literal("evenkeel"),
 });
 
-/** Their shapes are OpenAI's, and described there. */
+/** Answers are only sketched here: OpenAI's reference describes them. */
 const COMPLETION = z.looseObject({ id: z.string(), object: z.literal("chat.completion") });
 const RESPONSE = z.looseObject({ id: z.string(), object: z.literal("response"), status: z.string() });
 

@@ -36,7 +36,7 @@ export const PARTS = z.array(PART).min(1).max(MAX_MESSAGE_PARTS);
 
 export type Part = Readonly<z.output<typeof PART>>;
 
-/** As they are stored: without bytes. */
+/** Sources as they are stored: without bytes. */
 const STORED_SOURCE = z.discriminatedUnion("type", [URL_SOURCE, FILE_SOURCE]);
 export const IMAGE = z.object({ type: z.literal("image"), source: STORED_SOURCE });
 export const DOCUMENT = z.object({ type: z.literal("document"), source: STORED_SOURCE });

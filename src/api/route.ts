@@ -26,7 +26,7 @@ export interface Route {
   readonly takesStream?: true;
   /** The request of another protocol that clients send to the same path, told apart by its shape. */
   readonly foreign?: Foreign;
-  /** By status. */
+  /** Answers by HTTP status. */
   readonly answers: Readonly<Record<number, Answer>>;
   /** Codes of `core/errors.ts` that this route answers with, beside those that every route may. */
   readonly errors?: readonly ErrorCode[];

@@ -11,7 +11,7 @@ const id = text(MAX_FRAME_ID_CHARACTERS);
 const runId = expecting(chosenId(), "the id of a run (GET /api/runs lists them)");
 const after = orNull(expecting(position(), "a whole number from 0, the last `seq` that you have"));
 
-/** By `op`, and a subscription by its `channel`. */
+/** Frames that subscribe, by `channel`. */
 export const SUBSCRIBE = {
   activities: z.strictObject({ op: z.literal("subscribe"), id, channel: z.literal("activities"), after }),
   run: z.strictObject({

@@ -46,7 +46,7 @@ const THINKING = z
   .describe("Goes back to the model exactly as it came: its signature covers it.");
 const REDACTED_THINKING = z.object({ type: z.literal("redacted_thinking"), data: z.string() });
 
-/** As the Anthropic Messages API has them. */
+/** Content blocks, in the shapes of the Anthropic Messages API. */
 const CONTENT_BLOCK = z
   .discriminatedUnion("type", [TEXT, IMAGE, DOCUMENT, TOOL_USE, TOOL_RESULT, THINKING, REDACTED_THINKING])
   .meta({ id: "ContentBlock" });

@@ -74,5 +74,5 @@ export function defineAccess(config: AccessConfig): Access {
   return ACCESS.parse(config);
 }
 
-/** Without `config/access.ts`. */
+/** Holds where there is no `config/access.ts`. */
 export const DEFAULT_ACCESS: Access = defineAccess({});

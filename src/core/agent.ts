@@ -44,7 +44,7 @@ export type SystemPrompt = (about: {
 }) => string | Promise<string>;
 const CAP = section({
   tokens: wholeNumber({ max: Number.MAX_SAFE_INTEGER }).optional(),
-  /** By the agent's price, in US dollars. */
+  /** US dollars, counted with the agent's price. */
   dollars: field(z.number().positive(), "to be a number above 0").optional(),
 });
 

@@ -48,7 +48,7 @@ const ERROR_TABLE = {
   // A limit that the operator set and this request met: no alert for a broken server.
   STEP_LIMIT: { status: 422, title: "Step limit reached" },
   BUDGET_EXCEEDED: { status: 429, title: "Budget used up" },
-  /** Of a job, which is nothing but the tool. */
+  /** The failure of a job: a job is a tool call by itself. */
   TOOL_FAILED: { status: 422, title: "Tool failed" },
   RUN_TIMEOUT: { status: 504, title: "Run timed out" },
   POISONED: { status: 500, title: "Run crashed its process too often" },

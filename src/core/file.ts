@@ -5,7 +5,7 @@ import { AppError } from "./errors.ts";
 export interface StoredFile {
   readonly file_id: string;
   readonly principal: string;
-  /** As the client called it, for people. */
+  /** The client's name for the file, shown to people. */
   readonly name: string;
   readonly media_type: MediaType;
   readonly bytes: number;

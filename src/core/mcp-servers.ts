@@ -15,7 +15,7 @@ const SERVER = section({
   /** What the program sees of an environment, beside PATH, HOME and the like. */
   env: texts(),
   cwd: text("to be a folder").optional(),
-  /** In place of a command: an MCP server that is reached over streamable HTTP. */
+  /** Instead of a command: the URL of an MCP server that is reached over streamable HTTP. */
   url: field(z.url({ protocol: /^https?$/ }), "to be an http(s) URL").optional(),
   headers: texts(),
   /** Only these of its tools, by the server's own names. Default: all. */

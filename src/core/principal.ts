@@ -15,7 +15,7 @@ export interface Principal {
   readonly byCookie?: true;
 }
 
-/** Without a key, where none is needed. */
+/** A request without a key, on a path that needs none. */
 export const ANONYMOUS: Principal = { id: "anonymous", role: "none", via: "anonymous" };
 
 /** The principal of every request from this machine while there are no API keys. */

@@ -4,7 +4,7 @@ export interface Retention {
   readonly deltasMs?: number | undefined;
   /** From the last change of a thread until it is removed with all that it delegated. */
   readonly threadsMs?: number | undefined;
-  /** Of the feed, notices among it. */
+  /** Age of activities, notices included. */
   readonly activitiesMs?: number | undefined;
   /** From the end of a run until its Idempotency-Key may be used for another. */
   readonly keysMs?: number | undefined;

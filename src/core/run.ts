@@ -113,7 +113,7 @@ export interface NewRun {
 /** A turn by its run; or by the Idempotency-Key of its run, for clients that know their own ids only. */
 export type Superseded =
   | { readonly runId: string }
-  /** Without a run under that key: the thread's newest turn, or none. */
+  /** If no run has that key: the thread's newest turn with `orNewest`, none otherwise. */
   | { readonly key: string; readonly orNewest: boolean };
 
 /** The process that holds the lease of a run. */
@@ -133,7 +133,7 @@ export function agentName(agent: number, pid: number): string {
 
 /** How a run ends. */
 export type Outcome =
-  /** Without a reason the model had said all: "stop". */
+  /** A missing reason means "stop": the model had said everything. */
   | {
       readonly status: "completed";
       readonly reply: string;

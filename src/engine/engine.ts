@@ -287,7 +287,7 @@ export interface Step {
 
 export interface Bill {
   readonly model: string;
-  /** Without one only tokens are booked. */
+  /** Without a price only tokens are booked. */
   readonly price: Price | undefined;
 }
 

@@ -60,7 +60,7 @@ function describeModel({ simulated, baseUrl }: Settings["model"]): string {
   return `real, at ${baseUrl ?? "https://api.anthropic.com"}`;
 }
 
-/** Without user and password. */
+/** The database's place, without user and password. */
 function placeOf(databaseUrl: string): string {
   const { host, pathname } = new URL(databaseUrl);
   return `Postgres at ${host}${pathname}`;

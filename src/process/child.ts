@@ -81,7 +81,7 @@ export class Child {
     return this.#state === "gone" ? NO_VITALS : this.#vitals;
   }
 
-  /** As the vitals. */
+  /** The newest gauges, like `vitals`. */
   get gauges(): Gauges {
     return this.#state === "gone" ? {} : this.#gauges;
   }

@@ -17,7 +17,7 @@ export function coresOf(text: string): number | undefined {
   return Number.isFinite(cores) && cores > 0 ? cores : undefined;
 }
 
-/** Of this process's group and of every group around it: the least counts. */
+/** CPU quotas of this process's group and of all groups around it: the least counts. */
 function quotas(): number[] {
   // In a container the file says "/": its own group is then the root that it sees.
   const own = /^0::(.*)$/m.exec(read("/proc/self/cgroup") ?? "")?.[1];

@@ -50,7 +50,7 @@ export interface ServiceOptions {
   /** Shown by ps and htop. */
   readonly title: string;
   readonly start: (outside: Outside) => Promise<Service>;
-  /** Told of what ends the process, before it ends. */
+  /** Called with the error that ends the process, before it ends. */
   readonly onFatal: (error: unknown) => void;
   /**
    * systemd and `timeout` send SIGTERM to every process at once. Workers and agents drain on it. The simulator

@@ -13,7 +13,7 @@ import { VitalsMeter } from "./vitals.ts";
 
 // With the backoff, four tries take about two seconds plus their boots.
 const MAX_BOOT_FAILURES = 4;
-/** Of one kind, by hand. */
+/** The most processes of one kind that an operator may ask for. */
 const MAX_PROCESSES = 256;
 
 export interface RoleOptions {

@@ -96,7 +96,7 @@ export class ChatCompletionStream implements StreamEncoder {
 
 /** The journal of a run that is completed, as the answer to a request without `stream`. Void text is left out. */
 export function chatCompletionOf(events: readonly StoredEvent[], model: string): object {
-  // By message id, in order of their beginning.
+  // Texts by message id, in the order in which the messages began.
   const texts = { content: new Map<string, string>(), reasoning: new Map<string, string>() };
   let head = {};
   let end: object = {};

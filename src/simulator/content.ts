@@ -26,7 +26,7 @@ export function blockIds({ ids }: Script, newId: NewId): BlockIds {
   };
 }
 
-/** As it stands in `content_block_start`: what comes in deltas is empty. */
+/** The block as `content_block_start` has it: fields that come in deltas are empty. */
 export function emptyBlock(block: ScriptBlock, id: string): object {
   switch (block.type) {
     case "text":
@@ -40,7 +40,7 @@ export function emptyBlock(block: ScriptBlock, id: string): object {
   }
 }
 
-/** As it stands in a message that comes in one piece. */
+/** The block in a message that comes in one piece. */
 export function wholeBlock(block: ScriptBlock, id: string, model: string): object {
   const said = joined(block.deltas);
   switch (block.type) {
@@ -60,7 +60,7 @@ function serverResult(name: string, id: string): object {
   return { type: `${name}_tool_result`, tool_use_id: id, content: RESULTS[name] ?? [] };
 }
 
-/** Of the page that the search has found. */
+/** A citation of the page that the search has found. */
 export const CITATION = {
   type: "web_search_result_location",
   cited_text: "A page that does not exist.",

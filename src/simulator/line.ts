@@ -6,7 +6,7 @@
 export interface LineWord {
   readonly key: string;
   readonly value: string;
-  /** As it was written. */
+  /** The line as it was written. */
   readonly source: string;
 }
 

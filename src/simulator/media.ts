@@ -9,7 +9,7 @@ const IMAGE_TYPES = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 
 interface MediaRule {
   readonly sources: readonly string[];
-  /** Of base64. */
+  /** Types that base64 may have. */
   readonly mediaTypes: readonly string[];
 }
 

@@ -11,7 +11,7 @@ import { censusOf, isRecord, type JsonObject } from "./json.ts";
  */
 const MAX_ENTRIES = 50_000;
 
-/** As in the API's reference. */
+/** Lifetimes in the API's reference. */
 const TTL_MS = { "5m": 5 * 60_000, "1h": 60 * 60_000 } as const;
 const LOOK_BACK_BLOCKS = 20;
 const MIN_TOKENS = 1_024;

@@ -7,7 +7,7 @@ import { Refusal } from "./errors.ts";
 
 export interface RequestLimitOptions {
   readonly requestsPerMinute: number;
-  /** As many may come at once. The API's own buckets hold a minute's. */
+  /** How many requests may come at once. The API's own buckets hold those of a minute. */
   readonly burst?: number;
 }
 

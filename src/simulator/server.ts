@@ -24,12 +24,12 @@ export interface SimulatorOptions {
   readonly pace?: Pace;
   /** The window of every model here: a longer prompt is refused. */
   readonly contextTokens?: number;
-  /** Without one any number of requests is answered. */
+  /** Without it, any number of requests is answered. */
   readonly limit?: RequestLimitOptions;
 }
 
 export interface Simulator {
-  /** Without a slash at its end: what a client takes as its base URL. */
+  /** The base URL for clients, without a slash at its end. */
   readonly url: string;
   readonly port: number;
   stats(): SimulatorStats;

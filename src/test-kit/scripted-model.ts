@@ -21,7 +21,7 @@ export type ScriptedAnswer =
       readonly thinking?: string;
       /** Tools that it calls, side by side. */
       readonly tools?: readonly { readonly name: string; readonly input: unknown }[];
-      /** By default "tool_use" with tools, "end_turn" without. */
+      /** Default: "tool_use" if there are tool calls, otherwise "end_turn". */
       readonly stopReason?: StopReason;
     }
   /** The API's refusal: a status as its reference lists them, such as 400, 429 or 529. */

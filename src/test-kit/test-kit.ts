@@ -49,7 +49,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const model = answers && starting.use(await startScriptedModel(answers));
   const settings = { HOST: "127.0.0.1", PORT: "0", WORKERS: "1", AGENTS: "1", DATA_DIR: join(dataDir, "data") };
   const child = spawn(process.execPath, [COMMAND, "start"], {
-    // Without a `.env` that might have a key of the real model.
+    // The folder has no `.env`, which might hold a key of the real model.
     cwd: dataDir,
     env: {
       ...programEnv(),

@@ -38,7 +38,7 @@ export class FakeProcess extends EventEmitter implements Channel {
     this.sayAnything(message);
   }
 
-  /** As a child that does not keep to the protocol. */
+  /** Sends anything, like a child that breaks the protocol. */
   sayAnything(message: unknown): void {
     this.#events?.onMessage(message);
   }

@@ -58,7 +58,7 @@ export class TestPostgres implements AsyncDisposable {
     }
   }
 
-  /** Of the server's first process. Undefined while it does not run. */
+  /** Pid of the server's first process. Undefined while it does not run. */
   get pid(): number | undefined {
     return this.#server?.pid;
   }

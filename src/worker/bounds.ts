@@ -12,7 +12,7 @@ interface Closing {
 export class Bounds {
   readonly #limit: number;
   readonly #what: string;
-  /** By principal; bounded by what is under way. */
+  /** Requests under way by principal; an entry goes with its last request. */
   readonly #underWay = new Map<string, number>();
 
   constructor(limit: number, what: string) {

@@ -128,7 +128,7 @@ export class HealthProbe {
     this.#wait();
   }
 
-  /** By what the loop did since the last answer; one that was blocked was busy. */
+  /** Chosen by how busy the loop was since the last answer; a blocked loop counts as busy. */
   #nextIntervalMs(): number {
     const before = this.#utilization;
     this.#utilization = performance.eventLoopUtilization();

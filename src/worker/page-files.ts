@@ -11,7 +11,7 @@ export interface PageFile {
   readonly type: string;
   readonly etag: string;
   readonly body: Buffer;
-  /** By Content-Encoding, as the build stored them. */
+  /** The compressed forms that the build stored, by Content-Encoding. */
   readonly encoded: ReadonlyMap<"br" | "gzip", Buffer>;
 }
 

@@ -22,7 +22,7 @@ const AGED_MS = 30_000;
 export const TELL_MS = 3_000;
 
 export interface GovernorOptions {
-  /** Of the shared text: the model and the key that pays for it. */
+  /** Name of the shared text: it stands for the model and the key that pays for it. */
   readonly name: string;
   /** This process, among those that share. */
   readonly process: string;
@@ -62,7 +62,7 @@ export class Governor {
   readonly #options: GovernorOptions;
   // Bounded by the runs of this process.
   readonly #waiting = new Set<Waiting>();
-  /** As it was read or written last. */
+  /** The shared text, as it was last read or written. */
   #known: Allowance = NEW;
   #knownAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
@@ -144,7 +144,7 @@ export class Governor {
     else turn.leave();
   }
 
-  /** By rank, and by arrival within one. */
+  /** Waiting calls, sorted by rank and then by arrival. */
   #inOrder(): { readonly waiting: Waiting; readonly rank: Rank; readonly tokens: number }[] {
     const now = performance.now();
     return [...this.#waiting]
@@ -213,7 +213,7 @@ export class Governor {
     const reports = this.#reports;
     this.#reports = [];
     try {
-      // Again with what another process wrote, when that was faster.
+      // Try again if another process wrote first, from what it wrote.
       for (;;) {
         const { text, version } = await engine.shared(name);
         const now = Date.now();

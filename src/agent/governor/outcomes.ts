@@ -66,7 +66,7 @@ export function used(
 }
 
 export interface Outcome {
-  /** As which number the call was let through. */
+  /** The number under which the call was let through. */
   readonly nth: number;
   readonly now: number;
 }

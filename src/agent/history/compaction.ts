@@ -15,7 +15,7 @@ interface Placed {
   readonly place: number;
   readonly beginsTurn: boolean;
   readonly characters: number;
-  /** Of its tool results. */
+  /** Tokens of its tool results. */
   readonly clearable: number;
 }
 

@@ -14,7 +14,7 @@ const PARTS: ReadonlySet<string> = new Set(["image", "document"]);
 
 /** A call that the last assistant message made. */
 export interface OpenCall {
-  /** As the thread has it; a broken one may be anything. */
+  /** The id that the thread has; in a broken thread it may be anything. */
   readonly storedId: unknown;
   readonly id: string;
   readonly name: string;

@@ -51,14 +51,14 @@ export class Transcript {
   #open: { readonly calls: readonly OpenCall[]; readonly turn: Turn } | undefined;
   // Server tools that the last message called, and that it does not answer.
   #serverCalls: ServerCall[] = [];
-  // Told to the model with the next thing that a user says.
+  // Notes that the model gets with the user's next message.
   #notes: string[] = [];
   #turn: Turn | undefined;
   #sentTurn: Turn | undefined;
   // The last message is an answer that waits to be sent back as it is.
   #paused = false;
   readonly #compaction: Compaction | undefined;
-  // Of the next message, in the whole thread.
+  // Place of the next message in the whole thread.
   #place = 0;
   #characters = 0;
 

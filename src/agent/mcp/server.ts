@@ -40,7 +40,7 @@ export interface ServerCall {
   readonly tool: string;
   readonly input: Record<string, unknown>;
   readonly signal: AbortSignal;
-  /** In place of the server's own time limits. */
+  /** Replaces the server's own time limits. */
   readonly timeoutMs?: number | undefined;
   readonly onProgress: (progress: Progress) => void;
 }

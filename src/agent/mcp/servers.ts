@@ -26,7 +26,7 @@ export interface ManagedServersOptions {
 }
 
 export class ManagedServers {
-  // As many as config/mcp.ts describes.
+  // Bounded by the servers that config/mcp.ts describes.
   readonly #byName: ReadonlyMap<string, ManagedServer>;
 
   constructor({ servers, env, log }: ManagedServersOptions) {

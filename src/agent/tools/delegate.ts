@@ -28,7 +28,7 @@ export interface DelegateOptions {
   readonly engine: Engine;
   readonly journal: RunJournal;
   readonly parking: Parking;
-  /** Of the run that delegates. */
+  /** What the request of the delegating run asked. */
   readonly asked: Asked;
 }
 
@@ -113,7 +113,7 @@ async function delegateAll(
 
 interface Beginning {
   readonly context: ToolContext;
-  /** Of the call and the task in it: the child's id is made of it. */
+  /** Names the call and the task in it: the child's id is made from it. */
   readonly key: readonly string[];
   readonly options: DelegateOptions;
 }

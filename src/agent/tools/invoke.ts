@@ -30,7 +30,7 @@ export type Invoke = (input: unknown, context: CallContext) => Promise<ToolResul
 export interface CallContext extends CallData {
   /** Aborted when the run ends before the call does. */
   readonly signal: AbortSignal;
-  /** In place of the tool's own time limit. */
+  /** Replaces the tool's own time limit. */
   readonly timeoutMs?: number;
   /** Takes what the call has to say while it runs. Ignored once it has ended. */
   readonly report: (report: CallReport) => void;

@@ -11,7 +11,7 @@ export type GivenPart =
 
 export type GivenContent = string | readonly GivenPart[];
 
-/** Of one result. What is beyond them is left out, and a text says so. */
+/** Bounds of one result. Parts beyond them are left out, and a text says so. */
 export const MAX_MEDIA_PARTS = 20;
 /** Together: as much as two of the largest pictures that a model reads. */
 const MAX_MEDIA_BYTES = 8 * 1024 * 1024;
@@ -43,7 +43,7 @@ export function boundedParts(parts: readonly GivenPart[]): GivenContent {
   return kept.some(({ type }) => type === "media") ? kept : kept.map((part) => "text" in part && part.text).join("\n");
 }
 
-/** Of base64. */
+/** How many bytes base64 stands for. */
 export function bytesOf(data: string): number {
   const padding = data.endsWith("==") ? 2 : Number(data.endsWith("="));
   return Math.floor(((data.length - padding) * 3) / 4);

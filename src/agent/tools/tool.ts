@@ -35,9 +35,9 @@ export interface ToolDefinition<Schema extends z.ZodType> {
   readonly effects?: Effects;
   /** Default "thread". */
   readonly isolation?: Isolation;
-  /** Of one call. Default 60 s. */
+  /** Time limit of one call. Default 60 s. */
   readonly timeoutMs?: number;
-  /** Of its thread or process. Default 256. */
+  /** Memory of the tool's thread or process. Default 256. */
   readonly memoryMb?: number;
   /** Returns text, or anything JSON can say, or `ToolParts` when there are pictures. Throwing tells the model why. */
   readonly run: (input: z.output<Schema>, context: ToolContext) => unknown;

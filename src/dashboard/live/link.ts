@@ -60,7 +60,7 @@ export class Link {
     this.#failures = 0;
   }
 
-  /** With another key: at once. */
+  /** Reconnects at once, after a sign-in or sign-out. */
   restart(): void {
     if (this.#check === undefined) return;
     this.#drop();

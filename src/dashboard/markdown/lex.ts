@@ -44,7 +44,7 @@ function withNewlines(text: string): string {
 
 type Links = Lexer["tokens"]["links"];
 
-/** Without a prototype: "[constructor]" must not find one there. */
+/** An object without a prototype: the reference "[constructor]" must find nothing in it. */
 function noLinks(): Links {
   return Object.create(null) as Links;
 }

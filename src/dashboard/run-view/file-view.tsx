@@ -10,7 +10,7 @@ import type { FilePart } from "./question.ts";
 
 interface Props {
   readonly file: FilePart;
-  /** As high as a line or two. */
+  /** Shown one or two lines high. */
   readonly isSmall?: boolean;
 }
 

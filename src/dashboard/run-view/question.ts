@@ -20,7 +20,7 @@ export function question(text: string, files: readonly FilePart[] = []): Questio
   return text.trim() === "" ? files : [...files, { type: "text", text }];
 }
 
-/** Of a stored message; whatever else it holds was not said by a person. */
+/** Reads a stored message. Only these kinds of blocks are said by a person. */
 export function questionOf({ content }: Message): Question {
   if (typeof content === "string") return [{ type: "text", text: content }];
   return content.filter((block) => block.type === "text" || block.type === "image" || block.type === "document");
@@ -34,7 +34,7 @@ export function filesOf(asked: Question): FilePart[] {
   return asked.filter((part) => part.type !== "text");
 }
 
-/** As the API takes it. */
+/** The question in the shape that the API takes. */
 export function messageOf(asked: Question): string | Part[] {
   const [first] = asked;
   if (asked.length === 1 && first?.type === "text") return first.text;

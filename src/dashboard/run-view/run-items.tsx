@@ -19,7 +19,7 @@ interface Props {
 
 /** The first tool calls are open on the page of a run. More of them would bury the answer of a long run. */
 const OPEN_TOOLS = 3;
-/** Of one call; the others are folded. */
+/** How many delegated runs of one call are unfolded at first. */
 const OPEN_DELEGATED = 3;
 
 export function RunItems({ items, isDetailed, depth = 0 }: Props) {

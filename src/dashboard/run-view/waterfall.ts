@@ -44,7 +44,7 @@ export class Waterfall {
   readonly segments: Segment[] = [];
   start: number | null = null;
   end: number | null = null;
-  /** Of the newest event. */
+  /** Time of the newest event. */
   lastAt = 0;
   /** Generated and thrown away. */
   voidMs = 0;
@@ -62,7 +62,7 @@ export class Waterfall {
   /** Tool calls under way: as many as one answer of the model asked for. */
   readonly #calls = new Map<string, Opened>();
   readonly #toolNames = new Map<string, string>();
-  /** By call: the runs that it was delegated to, and whose they are. */
+  /** For each call, the runs that it was delegated to, with their agents. */
   readonly #delegates = new Map<string, Map<string, string>>();
   /** Up to when the time of the calls that are open is in the sums. */
   #callsSince = 0;

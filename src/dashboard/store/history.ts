@@ -37,7 +37,7 @@ interface Moment {
 
 export class History {
   #moments: Moment[] = [];
-  /** Of servers that were here before the one of now, and where that one began. */
+  /** Marks of earlier servers at this address, and the start of the present one. */
   #earlierMarks: readonly Mark[] = [];
   #latest: Snapshot | null = null;
 

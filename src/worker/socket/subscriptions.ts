@@ -20,7 +20,7 @@ interface Start {
   readonly feed: () => Feed;
   readonly after: number;
   readonly newest: number;
-  /** With what the run delegates told inside. */
+  /** Set if the runs that the run delegates are told inside its stream. */
   readonly family?: { readonly run: Run; readonly before: readonly string[] };
 }
 

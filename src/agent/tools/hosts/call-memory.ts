@@ -24,17 +24,17 @@ export class CallMemory {
     this.#ring = new Uint8Array(shared, HEADER_BYTES);
   }
 
-  /** By the thread. False: the call is the host's again. */
+  /** Called by the thread. False: the host has taken the call back. */
   take(): boolean {
     return Atomics.compareExchange(this.#header, STATE, OFFERED, TAKEN) === OFFERED;
   }
 
-  /** By the host. False: the thread has begun. */
+  /** Called by the host. False: the thread has begun. */
   withdraw(): boolean {
     return Atomics.compareExchange(this.#header, STATE, OFFERED, WITHDRAWN) === OFFERED;
   }
 
-  /** By the thread: more that the call printed. */
+  /** Called by the thread, with further output of the call. */
   print(bytes: Uint8Array): void {
     const tail = bytes.subarray(Math.max(0, bytes.length - OUTPUT_BYTES));
     const written = Atomics.load(this.#header, WRITTEN);
@@ -47,7 +47,7 @@ export class CallMemory {
     Atomics.store(this.#header, WRITTEN, next < 2 * OUTPUT_BYTES ? next : OUTPUT_BYTES + (next % OUTPUT_BYTES));
   }
 
-  /** By the host: the last OUTPUT_BYTES of what was printed. */
+  /** Called by the host. Returns the last OUTPUT_BYTES of the output. */
   text(): string {
     const written = Atomics.load(this.#header, WRITTEN);
     // A copy: decoders take no shared memory.
@@ -58,7 +58,7 @@ export class CallMemory {
   }
 }
 
-/** Of output whose beginning may be cut off, and so may its first character. */
+/** Decodes output whose beginning may be cut off, perhaps in the middle of a character. */
 export function textOfTail(bytes: Buffer, isCut: boolean): string {
   if (!isCut) return bytes.toString("utf8");
   let start = 0;

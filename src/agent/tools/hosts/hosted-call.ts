@@ -11,7 +11,7 @@ export class HostedCall {
   readonly input: unknown;
   readonly context: CallData;
   readonly report: CallContext["report"];
-  /** In place of the tool's own. */
+  /** Replaces the tool's own time limit. */
   readonly timeoutMs: number | undefined;
   readonly result: Promise<ToolResult>;
   readonly aborted: AbortSignal;

@@ -11,7 +11,7 @@ export type ToGuest =
       readonly id: number;
       readonly input: unknown;
       readonly context: CallData;
-      /** Of a thread: see `call-memory.ts`. */
+      /** Only for a thread: see `call-memory.ts`. */
       readonly memory?: SharedArrayBuffer;
     }
   | { readonly type: "abort"; readonly id: number; readonly reason: string }
@@ -57,6 +57,6 @@ export const GUEST_NICE = 19;
 export interface GuestTask {
   /** URL of the tool's file. */
   readonly source: string;
-  /** Of this host: see `leftovers.ts`. */
+  /** Marks the processes of this host: see `leftovers.ts`. */
   readonly marker: string;
 }

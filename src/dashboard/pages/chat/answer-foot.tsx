@@ -14,7 +14,7 @@ import { ErrorNote } from "../../ui/error-note.tsx";
 import { clockTime } from "../../ui/format.ts";
 import type { Turn } from "./turn.ts";
 
-/** Of an answer that is over; null where it is not known. */
+/** Facts about an answer that is over; null where one is not known. */
 interface Facts {
   readonly endedAt: number;
   readonly tookMs: number | null;

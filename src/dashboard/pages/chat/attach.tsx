@@ -131,7 +131,7 @@ function useFileDrop(onFiles: (files: readonly File[]) => void): boolean {
       },
       { signal },
     );
-    // Without a target that is entered next, the pointer has left the window.
+    // `relatedTarget` is the element that the pointer enters next: null means that it has left the window.
     addEventListener("dragleave", ({ relatedTarget }) => relatedTarget === null && setOver(false), { signal });
     addEventListener(
       "drop",

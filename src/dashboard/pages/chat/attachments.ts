@@ -63,7 +63,7 @@ export class Attachments {
     this.list.value = this.list.value.filter((attachment) => attachment.key !== key);
   }
 
-  /** Of a message that was taken back: before what is there already. */
+  /** Puts the files of a message that was taken back before the files that are there. */
   restore(parts: readonly FilePart[]): void {
     this.list.value = [...parts.map(readyOf), ...this.list.value].slice(0, MAX_FILES);
   }

@@ -149,7 +149,7 @@ function Hint({ hindrance }: { hindrance: string | null }) {
   );
 }
 
-/** With a finger the focus would open the keyboard over what is to be read. */
+/** Focuses the field, except on touch screens: there the keyboard would cover the conversation. */
 function focus(field: HTMLTextAreaElement | null): void {
   if (matchMedia("(pointer: fine)").matches) field?.focus();
 }

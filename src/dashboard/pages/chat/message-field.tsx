@@ -40,7 +40,7 @@ function isSendKey({ key, keyCode, shiftKey, isComposing }: KeyboardEvent): bool
   return key === "Enter" && !shiftKey && !isComposing && keyCode !== COMPOSING_KEY;
 }
 
-/** As high as its text, up to a bound. */
+/** Makes the field as high as its text, up to a bound. */
 function fit(field: HTMLTextAreaElement | null): void {
   if (!field) return;
   field.style.height = "auto";

@@ -55,7 +55,7 @@ export class ChatThread {
   #pages = PAGES_AT_ONCE;
   /** False while the server cannot have heard of it. */
   #isKnown: boolean;
-  /** Of an earlier look at this conversation. */
+  /** Messages of an earlier visit that the server may not have. */
   readonly #unsent: Unsent[];
   /** By run: settles when the server has answered the message. Each is a click of a person. */
   readonly #sends = new Map<string, Promise<void>>();
@@ -131,7 +131,7 @@ export class ChatThread {
 
   /** @throws ApiError */
   async cancel(runId: string): Promise<void> {
-    // Before it has the message, the server knows of no such run.
+    // Wait for the message to arrive: until then the server knows no such run.
     await this.#sends.get(runId);
     await this.#services.live.call({ op: "cancel", run_id: runId });
   }

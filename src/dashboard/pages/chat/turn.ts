@@ -29,9 +29,9 @@ export interface Turn {
   readonly unsent: UnsentReason | null;
   /** Set until the server has the run: on its way, or why it was refused. */
   readonly sending: "sending" | Problem | null;
-  /** As it is, or was, sent from here. */
+  /** The strategy with which this page sends, or sent, the message. */
   readonly strategy: Strategy;
-  /** As it is stored; null for one that began while the page was open. */
+  /** The stored run; null for a run that began while the page was open. */
   readonly row: Pick<Run, "finished_at" | "created_at" | "usage"> | null;
 }
 

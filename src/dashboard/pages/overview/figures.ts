@@ -13,11 +13,11 @@ export interface ModelState {
 
 /** Time over which model failures are taken. */
 const FAILURES_OVER_MS = 60_000;
-/** Of /health: what a person, and what a load balancer, would call slow. */
+/** Answer times of /health that a person, and that a load balancer, would call slow. */
 const SLOW_MS = 50;
 const TOO_SLOW_MS = 250;
 
-/** Of a worker. */
+/** The gauge that a worker has for its /health. */
 export const HEALTH_P99 = quantileGauge(LATENCY.health, "p99");
 
 /** Fewer answers than this make no percentile: the first one of a fresh process is slow, and says nothing. */

@@ -41,7 +41,7 @@ export class RunList {
   readonly olderError = signal<Problem | null>(null);
   readonly watch: ActivityWatch;
   readonly #api: Services["api"];
-  /** As it is to be shown at the next frame. */
+  /** The rows to show at the next frame. */
   #shown: readonly Run[] = [];
   /** The newest page, while some of its rows are held back. */
   #head: Page | null = null;

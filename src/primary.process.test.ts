@@ -45,18 +45,22 @@ test("it serves, says so in a banner, names its processes, and SIGTERM drains it
   expect(server.stderr).toBe("");
 });
 
-test.each(STORAGES)("SIGTERM lets a stream that is under way come to its end, on %s", async (storage) => {
-  await using server = await startServer({ env: await environment(storage) });
-  const types: string[] = [];
+test.each(STORAGES)(
+  "SIGTERM lets a stream that is under way come to its end, on %s",
+  async (storage) => {
+    await using server = await startServer({ env: await environment(storage) });
+    const types: string[] = [];
 
-  for await (const { event } of readSse(await server.client.stream("/sim tokens=40 rate=40"))) {
-    types.push(event.type);
-    if (types.filter((type) => type === "TEXT_MESSAGE_CONTENT").length === 1) server.kill("SIGTERM");
-  }
+    for await (const { event } of readSse(await server.client.stream("/sim tokens=40 rate=40"))) {
+      types.push(event.type);
+      if (types.filter((type) => type === "TEXT_MESSAGE_CONTENT").length === 1) server.kill("SIGTERM");
+    }
 
-  expect(types.at(-1)).toBe("RUN_FINISHED");
-  expect(await server.exitCode()).toBe(0);
-}, 60_000);
+    expect(types.at(-1)).toBe("RUN_FINISHED");
+    expect(await server.exitCode()).toBe(0);
+  },
+  60_000,
+);
 
 test("SIGTERM while the processes boot ends them all, and is no failure", async () => {
   await using place = await makePlace();

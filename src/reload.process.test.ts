@@ -50,21 +50,25 @@ test("a broken file prints its error, and the old processes go on until it is me
   await vi.waitFor(async () => expect(await agentIds(server.client)).toContain("newcomer"), { timeout: 10_000 });
 });
 
-test.each(STORAGES)("SIGHUP replaces all workers and agents under load, no request fails, on %s", async (storage) => {
-  await using server = await startServer({ env: await environment(storage) });
-  const pidsOf = async () =>
-    [...(await server.processes("worker")), ...(await server.processes("agent"))].map(({ pid }) => pid);
-  const before = await pidsOf();
-  await using load = new Load(server.client);
-  await load.until(20);
+test.each(STORAGES)(
+  "SIGHUP replaces all workers and agents under load, no request fails, on %s",
+  async (storage) => {
+    await using server = await startServer({ env: await environment(storage) });
+    const pidsOf = async () =>
+      [...(await server.processes("worker")), ...(await server.processes("agent"))].map(({ pid }) => pid);
+    const before = await pidsOf();
+    await using load = new Load(server.client);
+    await load.until(20);
 
-  server.kill("SIGHUP");
+    server.kill("SIGHUP");
 
-  await vi.waitFor(() => expect(server.stdout).toContain("restarted: the new processes serve"), { timeout: 15_000 });
-  await load.until(load.requests + 50);
-  for (const pid of await pidsOf()) expect(before).not.toContain(pid);
-  expect(load.failures).toEqual([]);
-}, 60_000);
+    await vi.waitFor(() => expect(server.stdout).toContain("restarted: the new processes serve"), { timeout: 15_000 });
+    await load.until(load.requests + 50);
+    for (const pid of await pidsOf()) expect(before).not.toContain(pid);
+    expect(load.failures).toEqual([]);
+  },
+  60_000,
+);
 
 test("SIGHUP lets an agent finish its run while a new one serves, and SIGTERM ends that wait", async () => {
   await using server = await startServer({ env: { DRAIN_MS: "1000" } });

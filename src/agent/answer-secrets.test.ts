@@ -19,6 +19,9 @@ function pieces(text: string, ...rest: string[]): RawMessageStreamEvent[] {
   ];
 }
 
+const thinks = (thinking: string) =>
+  ({ type: "content_block_delta", index: 0, delta: { type: "thinking_delta", thinking } }) as RawMessageStreamEvent;
+
 function said(events: readonly RawMessageStreamEvent[]): string {
   const secrets = new AnswerSecrets([KEY]);
   const passed = events.flatMap((event) => secrets.pass(event));
@@ -48,8 +51,6 @@ test("thinking that was changed has no signature any more, and other thinking ke
     index: 0,
     delta: { type: "signature_delta", signature: "s" },
   } as const;
-  const thinks = (thinking: string) =>
-    ({ type: "content_block_delta", index: 0, delta: { type: "thinking_delta", thinking } }) as RawMessageStreamEvent;
   const secrets = new AnswerSecrets([KEY]);
   expect(secrets.pass(thinks(`it is ${KEY}`))).toEqual([thinks("it is [secret]")]);
   expect(secrets.pass(signature)).toEqual([]);

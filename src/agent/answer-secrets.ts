@@ -96,5 +96,5 @@ function saidIn({ delta }: Delta): Said | undefined {
 
 function withText(event: Delta, text: string): Delta {
   const { field } = saidIn(event) ?? { field: "text" };
-  return { ...event, delta: { ...event.delta, [field]: text } as Delta["delta"] };
+  return { ...event, delta: { ...event.delta, [field]: text } };
 }

@@ -13,7 +13,7 @@ import type { Route } from "./route.ts";
 import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, RETRY_RUN, SHOW_RUN } from "./runs.ts";
 import { SHOW_SESSION, SIGN_IN, SIGN_OUT } from "./session.ts";
 import { OPEN_SOCKET } from "./socket.ts";
-import { LIST_PROCESSES, READ_HEALTH, READ_INFO, READ_METRICS, READ_READY } from "./system.ts";
+import { LIST_PROCESSES, READ_HEALTH, READ_INFO, READ_METRICS, READ_READY, SCALE_PROCESSES } from "./system.ts";
 import { DELETE_THREAD, LIST_THREADS, SHOW_THREAD } from "./threads.ts";
 
 import { READ_USAGE } from "./usage.ts";
@@ -44,6 +44,7 @@ export const ROUTES: readonly Route[] = [
   LIST_MCP_SERVERS,
   RESTART_MCP_SERVER,
   LIST_PROCESSES,
+  SCALE_PROCESSES,
   READ_HEALTH,
   READ_READY,
   READ_INFO,

@@ -1,5 +1,7 @@
 /** What operators and monitors ask: alive, ready, what version, which processes, metrics. */
 import { z } from "zod";
+import { MAX_PROCESSES } from "../core/limits.ts";
+import { orNull, wholeNumber } from "./fields.ts";
 import { json, media, route } from "./route.ts";
 
 export const CHILD_KINDS = ["worker", "agent", "simulator"] as const;
@@ -135,6 +137,27 @@ export const LIST_PROCESSES = route({
       "Primary and children.",
     ),
   },
+});
+
+const COUNT = wholeNumber(1, MAX_PROCESSES);
+
+export const SCALE_PROCESSES = route({
+  method: "POST",
+  path: "/api/scale",
+  access: "admin",
+  summary: "Start or end workers and agents",
+  description:
+    "From then on the load changes their number no more, until the next start. One that is one too many takes nothing new " +
+    "and finishes what it has; `GET /api/workers` shows what comes of it.",
+  query: z.strictObject({}),
+  body: z.strictObject({ workers: orNull(COUNT), agents: orNull(COUNT) }).meta({ id: "Scale" }),
+  answers: {
+    202: json(
+      z.object({ workers: z.int().nullable(), agents: z.int().nullable() }).meta({ id: "Scaled" }),
+      "It begins; null: as it was.",
+    ),
+  },
+  errors: ["INVALID_JSON", "UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE"],
 });
 
 export const READ_METRICS = route({

@@ -41,6 +41,37 @@ test("chat without a server starts one of its own, and leaves none behind", asyn
   expect({ code, answered: stdout.includes("42") }).toEqual({ code: 0, answered: true });
 }, 60_000);
 
+test("retry goes on with a run that failed, in a new run", async () => {
+  const { body } = await server.client.chat("/sim status=400");
+  const failed = body.run_id;
+  const { code, stdout } = await evenkeel("retry", failed, ...at);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(new RegExp(`^run_\\w+ goes on with ${failed}; it is \\w+\n$`));
+  expect(await evenkeel("retry", "nothing", ...at)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("no run"),
+  });
+});
+
+const readyAgents = async () => (await server.processes("agent")).filter(({ state }) => state === "ready").length;
+
+test("scale starts and ends processes of a running server", async () => {
+  const before = await readyAgents();
+
+  expect(await evenkeel("scale", `agents=${before + 1}`, ...at)).toMatchObject({
+    code: 0,
+    stdout: `there will be ${before + 1} agents\n`,
+  });
+  await expect.poll(readyAgents, { timeout: 20_000 }).toBe(before + 1);
+  await evenkeel("scale", `agents=${before}`, ...at);
+  await expect.poll(readyAgents, { timeout: 20_000 }).toBe(before);
+  expect(await evenkeel("scale", "agents=many", ...at)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("agents=N"),
+  });
+  expect((await evenkeel("scale", "agents=0", ...at)).stderr).toContain("agents");
+});
+
 test("Ctrl-C cancels the answer", async () => {
   const child = spawn(process.execPath, [BIN, "chat", "assistant", "/sim tokens=6000 rate=50", ...at]);
   let [stdout, stderr] = ["", ""];

@@ -76,6 +76,22 @@ program
   .action(async (run, options) => (await import("./runs.ts")).cancel(run, options));
 
 program
+  .command("retry")
+  .argument("<run>", "the run's id")
+  .description("go on with a run that failed or was canceled, in a new run")
+  .addOption(SERVER)
+  .addOption(KEY)
+  .action(async (run, options) => (await import("./runs.ts")).retry(run, options));
+
+program
+  .command("scale")
+  .argument("<counts...>", "workers=N, agents=N")
+  .description("start or end worker and agent processes; those that end finish their work")
+  .addOption(SERVER)
+  .addOption(KEY)
+  .action(async (counts, options) => (await import("./scale.ts")).scale(counts, options));
+
+program
   .command("doctor")
   .description("what is wrong with this machine and its configuration, or with the way to a server")
   .option("--server <url>", "look at the way to this server instead: buffering, compression, WebSocket")

@@ -1,4 +1,4 @@
-/** `evenkeel runs`, `tail` and `cancel`. */
+/** `evenkeel runs`, `tail`, `cancel` and `retry`. */
 import type { Run } from "../client/client.ts";
 import { connect, type ServerOptions } from "./connection.ts";
 import { ago, table } from "./table.ts";
@@ -29,4 +29,9 @@ export async function tail(runId: string, server: ServerOptions): Promise<void> 
 export async function cancel(runId: string, server: ServerOptions): Promise<void> {
   const { status, cancel_requested: isAsked } = await connect(server).cancel(runId);
   process.stdout.write(`${runId} is ${status === "running" && isAsked ? "winding down" : status}\n`);
+}
+
+export async function retry(runId: string, server: ServerOptions): Promise<void> {
+  const { run_id: retryId, status } = await connect(server).retry(runId);
+  process.stdout.write(`${retryId} goes on with ${runId}; it is ${status}\n`);
 }

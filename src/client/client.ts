@@ -100,6 +100,16 @@ export class Evenkeel {
     return (await this.#http.json(post(`/api/runs/${encodeURIComponent(runId)}/cancel`, undefined, signal))) as Run;
   }
 
+  /** Goes on with a run that failed or was canceled, in a new run. */
+  async retry(runId: string, { signal }: Wait = {}): Promise<Run> {
+    return (await this.#http.json(post(`/api/runs/${encodeURIComponent(runId)}/retry`, undefined, signal))) as Run;
+  }
+
+  /** How many worker and agent processes there are to be. For administrators. */
+  async scale(counts: { readonly workers?: number; readonly agents?: number }, { signal }: Wait = {}): Promise<void> {
+    await this.#http.json(post("/api/scale", counts, signal));
+  }
+
   /** Uploads a picture or document; messages name it by its `file_id`. The same bytes again are the same file. */
   async upload(bytes: Blob, { name, signal }: Wait & { readonly name?: string } = {}): Promise<FileInfo> {
     const headers = { "Content-Type": "application/octet-stream" };

@@ -27,6 +27,9 @@ export const MAX_NOTICE_ROLE_CHARACTERS = 64;
 /** `timeout_ms` of a run: a day. */
 export const MAX_TIMEOUT_MS = 24 * 3600 * 1000;
 
+/** Workers, or agents, of one server. */
+export const MAX_PROCESSES = 256;
+
 /** One file of a user, and all files of one principal. */
 export const MAX_FILE_BYTES = 32 * 1024 * 1024;
 export const MAX_FILES_BYTES = 1024 * 1024 * 1024;

@@ -76,7 +76,7 @@ function readNotes(notes: unknown): FromChild | undefined {
 function readRequest(request: unknown): FromChild | undefined {
   if (!isRecord(request)) return undefined;
   const { name, about } = request;
-  const to = CHILD_KINDS.find((kind) => kind === request["to"]);
+  const to = [...CHILD_KINDS, "primary" as const].find((kind) => kind === request["to"]);
   if (!to || !isShort(name) || !isShort(about)) return undefined;
   return { type: "request", request: { to, name, about } };
 }

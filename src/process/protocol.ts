@@ -20,12 +20,15 @@ export interface ProcessNotes {
   readonly notes: Notes;
 }
 
-/** What a worker asks all children of a kind to do. Name and subject are opaque here. */
+/** What a worker asks the primary, or all children of a kind, to do. For children name and subject are opaque here. */
 export interface ServiceRequest {
-  readonly to: ChildKind;
+  readonly to: ChildKind | "primary";
   readonly name: string;
   readonly about: string;
 }
+
+/** To the primary: how many processes of a kind there are to be. About `worker=3`. */
+export const SCALE = "scale";
 
 export type FromChild =
   | { readonly type: "ready"; readonly port?: number }

@@ -311,6 +311,21 @@ test("one more by hand stays, whatever the load is", async () => {
   expect(snapshotsOf(tree.forked[0]).at(-1)?.processes).toHaveLength(4);
 });
 
+const ask = (about: string) => ({ type: "request", request: { to: "primary", name: "scale", about } }) as const;
+
+test("a worker may ask for a number of processes, within bounds", async () => {
+  await using tree = await startTwo(2, { min: 1, max: 2 });
+  for (const about of ["worker=3; rm", "primary=3", "simulator=9", "worker=", "worker=-1"])
+    tree.forked[0]?.say(ask(about));
+  expect(tree.forked).toHaveLength(2);
+
+  tree.forked[0]?.say(ask("worker=4"));
+  expect(tree.forked).toHaveLength(4);
+  for (const child of tree.forked.slice(2)) child.say({ type: "ready" });
+  await beatFor(180, tree.forked, 0);
+  expect(snapshotsOf(tree.forked[0]).at(-1)?.processes).toHaveLength(5);
+});
+
 test("a fixed number is advised in the snapshot, not changed", async () => {
   await using tree = await startTwo(4);
 

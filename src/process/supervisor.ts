@@ -2,10 +2,19 @@
  * The process tree: starts every slot, replaces what dies or hangs, rolls out new code, grows and shrinks with the load,
  * and has its state told to the workers. Owned by the primary. Knows processes, not runs.
  */
+import { MAX_PROCESSES } from "../core/limits.ts";
 import { Bulletin } from "./bulletin.ts";
 import { NO_VITALS, type Child } from "./child.ts";
 import { MemoryCeiling } from "./memory-ceiling.ts";
-import { HEARTBEAT_MS, type ChildKind, type Gauges, type ProcessInfo, type Vitals } from "./protocol.ts";
+import {
+  HEARTBEAT_MS,
+  SCALE,
+  type ChildKind,
+  type Gauges,
+  type ProcessInfo,
+  type ServiceRequest,
+  type Vitals,
+} from "./protocol.ts";
 import type { Change } from "./scale.ts";
 import { Size, type SizeOptions } from "./size.ts";
 import { reasonOf, Slot, type Death } from "./slot.ts";
@@ -13,8 +22,6 @@ import { VitalsMeter } from "./vitals.ts";
 
 // With the backoff, four tries take about two seconds plus their boots.
 const MAX_BOOT_FAILURES = 4;
-/** The most processes of one kind that an operator may ask for. */
-const MAX_PROCESSES = 256;
 
 export interface RoleOptions {
   readonly kind: ChildKind;
@@ -115,8 +122,12 @@ export class Supervisor {
 
   /** One more or one less of a kind, because a person said so. From then on the load changes nothing. */
   adjust(kind: ChildKind, by: 1 | -1): void {
+    this.#setCount(kind, this.#of(kind).length + by);
+  }
+
+  #setCount(kind: ChildKind, wanted: number): void {
     const role = this.#roles.get(kind);
-    const count = Math.min(MAX_PROCESSES, Math.max(1, this.#of(kind).length + by));
+    const count = Math.min(MAX_PROCESSES, Math.max(1, wanted));
     role?.size?.hold(count);
     if (role) this.#resize(role, { count, reason: "by hand" });
   }
@@ -223,14 +234,22 @@ export class Supervisor {
    */
   #connect(kind: ChildKind, child: Child): Child {
     if (kind !== "worker") return child;
-    child.onRequest = (request) => {
-      for (const slot of this.#of(request.to)) slot.child?.send({ type: "request", request });
-    };
+    child.onRequest = (request) => this.#passOn(request);
     child.ready.then(
       () => this.#bulletin.greet(child),
       () => {},
     );
     return child;
+  }
+
+  #passOn(request: ServiceRequest): void {
+    const { to, name, about } = request;
+    if (to !== "primary") {
+      for (const slot of this.#of(to)) slot.child?.send({ type: "request", request });
+      return;
+    }
+    const [, kind, count] = /^(worker|agent)=(\d{1,3})$/.exec(about) ?? [];
+    if (name === SCALE && kind !== undefined) this.#setCount(kind as ChildKind, Number(count));
   }
 
   #onDeath(death: Death & Place): void {

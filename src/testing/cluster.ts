@@ -125,7 +125,7 @@ async function startWorker({ wrapEngine, ...shared }: WorkerParts) {
   // Without a primary no note comes, and no request arrives.
   const mcpBoard = new McpBoard(() => {});
   const guard = new Guard(shared.settings.apiKeys, shared.access);
-  const deps = { ...shared, guard, mcpBoard, engine, delivery, closing: closing.signal };
+  const deps = { ...shared, guard, mcpBoard, ask: () => {}, engine, delivery, closing: closing.signal };
   const server = new HttpServer(createListener(deps), createUpgrade(deps));
   const port = await server.listen("127.0.0.1", 0);
   const [key] = shared.settings.apiKeys;

@@ -6,6 +6,7 @@ import type { McpServers } from "../core/mcp-servers.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Log } from "../observe/log.ts";
+import type { ServiceRequest } from "../process/protocol.ts";
 import type { Settings } from "../settings.ts";
 import type { Delivery } from "../stream/delivery.ts";
 import type { Bodies } from "./body.ts";
@@ -21,6 +22,8 @@ export interface WorkerDeps {
   readonly guard: Guard;
   readonly mcpServers: McpServers;
   readonly mcpBoard: McpBoard;
+  /** Asks other processes, through the primary. */
+  readonly ask: (request: ServiceRequest) => void;
   readonly delivery: Delivery;
   readonly log: Log;
   /** Aborted when this worker has to let go of requests that still wait. */

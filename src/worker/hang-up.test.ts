@@ -37,6 +37,7 @@ test.each(HANG_UPS)("a client that %s its connection in mid-body is no warning",
     guard: new Guard([]),
     mcpServers: new Map(),
     mcpBoard: new McpBoard(() => {}),
+    ask: () => {},
     log,
     closing,
   };

@@ -34,6 +34,7 @@ async function start(outside: Outside): Promise<Service> {
     guard,
     mcpServers,
     mcpBoard,
+    ask: outside.request,
     delivery,
     log,
     closing: closing.signal,

@@ -1,16 +1,22 @@
 /** What operators ask: which processes, ready or not, what version and mode. `/health` is in the fast lane. */
-import { LIST_PROCESSES, READ_INFO, READ_READY } from "../../api/system.ts";
-import type { ChildKind } from "../../process/protocol.ts";
+import { LIST_PROCESSES, READ_INFO, READ_READY, SCALE_PROCESSES } from "../../api/system.ts";
+import { SCALE, type ChildKind } from "../../process/protocol.ts";
 import { VERSION } from "../../version.ts";
 import type { AppRouter, OwnDeps, RouteDeps } from "../context.ts";
 import { answer, serve } from "../serve.ts";
 
 export function systemRoutes(router: AppRouter, deps: RouteDeps): void {
-  const { delivery, settings, agents } = deps;
+  const { delivery, settings, agents, ask } = deps;
 
   serve(router, LIST_PROCESSES, () => {
     const { processes, advice } = delivery.feeds.processes;
     return answer(200, { processes, advice });
+  });
+
+  serve(router, SCALE_PROCESSES, ({ body: { workers, agents } }) => {
+    if (workers) ask({ to: "primary", name: SCALE, about: `worker=${workers}` });
+    if (agents) ask({ to: "primary", name: SCALE, about: `agent=${agents}` });
+    return answer(202, { workers: workers ?? null, agents: agents ?? null });
   });
 
   serve(router, READ_READY, async (_asked, _ctx, own) => {

@@ -67,6 +67,8 @@ export class PostgresEngine implements Engine {
   readonly #followers: Followers;
   readonly #steps: StepWriter;
   readonly #retainer: Retainer;
+  /** Units under way, bounded by the callers that wait for them. */
+  readonly #units = new Set<Promise<unknown>>();
   #lastActivity: Promise<number> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -103,6 +105,8 @@ export class PostgresEngine implements Engine {
   }
 
   async deleteThread(threadId: string) {
+    // A run of it may be about to end: what this process began before comes first.
+    await Promise.allSettled(this.#units);
     const thread = await this.#inUnit(async (unit) => {
       const found = await hideThread(unit, threadId);
       const detail = { thread_id: threadId };
@@ -268,9 +272,15 @@ export class PostgresEngine implements Engine {
   }
 
   async #inUnit<T>(work: (unit: Unit) => Promise<T>): Promise<T> {
-    const { value, news } = await inUnit(this.#database, work);
-    this.#publish(news);
-    return value;
+    const under = inUnit(this.#database, work);
+    this.#units.add(under);
+    try {
+      const { value, news } = await under;
+      this.#publish(news);
+      return value;
+    } finally {
+      this.#units.delete(under);
+    }
   }
 
   /** A write of the run's owner beside the group commit: where its journal ends is read anew afterwards. */

@@ -7,6 +7,7 @@ import {
   type NewRun,
   type Owner,
   type Run,
+  type Superseded,
 } from "../../core/run.ts";
 import type { Claim, EngineLimits, OwnedRun } from "../engine.ts";
 import { trialMs } from "../rules/blame.ts";
@@ -15,6 +16,7 @@ import {
   assertMayDelegate,
   assertOwnShare,
   assertOwnThread,
+  firstSuperseded,
   interruptedBy,
   isListed,
   repeatOf,
@@ -42,7 +44,7 @@ const ADMISSION_LOCK = 7_310_155_203;
 
 const BY_KEY_OR_ID = `SELECT ${RUN}, idempotency_key FROM runs WHERE id = $1 OR (principal = $2 AND idempotency_key = $3)`;
 const LOCK_BY_ID = `SELECT ${RUN} FROM runs WHERE id = $1 FOR UPDATE`;
-const UNDER_WAY = "SELECT id FROM runs WHERE thread_id = $1 AND status IN ('queued', 'running') ORDER BY n";
+const UNDER_WAY = "SELECT id, n FROM runs WHERE thread_id = $1 AND status IN ('queued', 'running') ORDER BY n";
 const COUNT_QUEUED =
   "SELECT (SELECT count(*) FROM runs WHERE status = 'queued') AS queued, " +
   "(SELECT count(*) FROM runs WHERE status = 'queued' AND principal = $1) AS own, " +
@@ -92,7 +94,7 @@ export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): 
   if (first) return { run: toRun(first), created: false };
   const [thread, underWay, counted] = await Promise.all([
     one<{ principal: string }>(unit.session, LOCK_THREAD, [request.threadId, request.principal, Date.now()]),
-    unit.session.query<{ id: string }>(UNDER_WAY, [request.threadId]),
+    unit.session.query<PlacedRun>(UNDER_WAY, [request.threadId]),
     one<QueueCounts>(unit.session, COUNT_QUEUED, [request.principal]),
   ]);
   const counts = await exactNearLimit(unit.session, counted ?? NONE_QUEUED, { request, limits });
@@ -100,14 +102,43 @@ export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): 
   assertOwnShare(request, () => counts.own);
   if (request.parentRunId === null) assertAdmitted(counts.queued, limits.queued);
   else await admitChild(unit.session, request.parentRunId, parent);
-  const ids = underWay.map(({ id }) => id);
-  for (const id of interruptedBy(request.strategy, request.threadId, ids)) await cancelFamily(unit, id);
+  const current = await supersede(unit, request, underWay);
+  for (const id of interruptedBy(request.strategy, request.threadId, current)) await cancelFamily(unit, id);
   const content = request.content ?? request.message;
   const messages = [...(request.before ?? []), { role: "user" as const, content }];
   const row = await insert(unit, request);
   const ahead = request.parentRunId === null ? counts.queued : counts.delegated;
   await begin(unit, row, { messages, ahead });
   return { run: toRun(row), created: true };
+}
+
+type PlacedRun = Pick<HeldRow, "id" | "n">;
+
+/** @returns the runs of the thread that are under way and are not superseded, the oldest first */
+async function supersede(unit: Unit, request: NewRun, underWay: readonly PlacedRun[]): Promise<string[]> {
+  const { supersedes, threadId } = request;
+  const first = supersedes && (await findSuperseded(unit.session, supersedes, request));
+  if (!first) return underWay.map(({ id }) => id);
+  for (const { id, n } of underWay) if (n >= first.n) await cancelFamily(unit, id);
+  await unit.session.query("UPDATE runs SET superseded = 1 WHERE thread_id = $1 AND n >= $2", [threadId, first.n]);
+  return underWay.filter(({ n }) => n < first.n).map(({ id }) => id);
+}
+
+async function findSuperseded(
+  session: Session,
+  by: Superseded,
+  { threadId, principal }: NewRun,
+): Promise<HeldRow | undefined> {
+  const named =
+    "key" in by
+      ? await one(session, `SELECT ${RUN} FROM runs WHERE principal = $1 AND idempotency_key = $2`, [principal, by.key])
+      : await one(session, `SELECT ${RUN} FROM runs WHERE id = $1`, [by.runId]);
+  const newest = await one(
+    session,
+    `SELECT ${RUN} FROM runs WHERE thread_id = $1 AND superseded = 0 ORDER BY n DESC LIMIT 1`,
+    [threadId],
+  );
+  return firstSuperseded(by, threadId, { named, newest: () => newest });
 }
 
 interface QueueCounts {

@@ -55,7 +55,7 @@ const MESSAGES =
 /** The first message of the run before each of these, if that failed: a person may have sent it again. */
 const FAILED_BEFORE =
   "SELECT behind.n AS behind, b.status, b.finish_reason, b.error::json ->> 'code' AS error_code, b.fence, m.role, m.content, " +
-  "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = b.id))::integer AS retried FROM unnest($2::bigint[]) AS behind (n) " +
+  "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = b.id))::integer AS retried, b.superseded FROM unnest($2::bigint[]) AS behind (n) " +
   "CROSS JOIN LATERAL (SELECT * FROM runs WHERE thread_id = $1 AND n < behind.n ORDER BY n DESC LIMIT 1) b " +
   "JOIN messages m ON m.run_n = b.n AND m.idx = 0 WHERE b.status = 'failed'";
 const HISTORY =

@@ -197,6 +197,11 @@ const MIGRATIONS: readonly Migration[] = [
   CREATE INDEX runs_queued ON runs (principal, turn) WHERE status = 'queued';
   `,
   },
+  {
+    // Turns that another one took the place of.
+    oldest: 1,
+    sql: "ALTER TABLE runs ADD COLUMN superseded smallint NOT NULL DEFAULT 0",
+  },
 ];
 
 /** Any number that other programs on the same database are unlikely to take. */

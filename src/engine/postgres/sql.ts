@@ -10,7 +10,7 @@ export const RUN =
 export const TURN =
   "m.run_n, m.idx, m.role, m.content, m.about, m.at, r.id, r.agent_id, r.status, r.finish_reason, " +
   "r.error::json ->> 'code' AS error_code, r.fence, r.steps, " +
-  "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id))::integer AS retried";
+  "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id))::integer AS retried, r.superseded";
 
 /** Whether a tool call of the run is under way that could end its process: see ToolCall.contained. */
 export const TOOL_UNDER_WAY =

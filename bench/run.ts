@@ -16,6 +16,7 @@ import { machine } from "./lib/machine.ts";
 import { Processes } from "./lib/processes.ts";
 import type { Question } from "./lib/row.ts";
 import { startModel } from "./lib/servers.ts";
+import { machines } from "./machines.ts";
 import { noOpRun } from "./no-op-run.ts";
 import { postgres } from "./postgres.ts";
 import { reconnect } from "./reconnect.ts";
@@ -48,6 +49,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   startup,
   idle,
   postgres,
+  machines,
   tune,
 };
 const EXIT_INTERRUPTED = 130;

@@ -23,6 +23,7 @@ import { reconnect } from "./reconnect.ts";
 import { recovery } from "./recovery.ts";
 import { describe, printTable, writeJson, type Answer, type Report } from "./report.ts";
 import { responsive } from "./responsive.ts";
+import { scale } from "./scale.ts";
 import { slow } from "./slow.ts";
 import { startup } from "./startup.ts";
 import { stream } from "./stream.ts";
@@ -50,6 +51,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   idle,
   postgres,
   machines,
+  scale,
   tune,
 };
 const EXIT_INTERRUPTED = 130;

@@ -79,7 +79,12 @@ export class Site implements AsyncDisposable {
 
   async ready(): Promise<void> {
     const endsAt = performance.now() + READY_MS;
-    while (performance.now() < endsAt) {
+    let hasExited = false;
+    this.#server.exited.then(
+      () => (hasExited = true),
+      () => {},
+    );
+    while (performance.now() < endsAt && !hasExited) {
       const isReady = await this.#server.client.get("/ready").then(
         ({ status }) => status === 200,
         () => false,

@@ -1,12 +1,12 @@
 /** The commands as they are typed, against a real server, and on one of their own. */
 import { execFile, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, test } from "vitest";
 import { complete, start } from "../engine/contract/setup.ts";
-import { openTemporary } from "../engine/sqlite/test-data.ts";
+import { openAt, openTemporary } from "../engine/sqlite/test-data.ts";
 import { startServer } from "../testing/server.ts";
 
 const BIN = resolve(import.meta.dirname, "../../bin/evenkeel.js");
@@ -157,4 +157,27 @@ test("prune removes old threads and keeps newer ones, and says what is wrong wit
 
   expect(await data.engine.thread("old")).toBeUndefined();
   expect(await data.engine.thread("new")).toBeDefined();
+});
+
+test("export and import take threads from one storage to another, and leave alone what is there", async () => {
+  await using data = await openTemporary();
+  const claim = await start(data.engine, { threadId: "thread", message: "hello" });
+  await complete(data.engine, claim);
+  const file = join(data.folder.path, "threads.jsonl");
+  const target = join(data.folder.path, "other");
+
+  expect(await evenkeel("export", file, "--data", data.folder.path)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("1 threads"),
+  });
+  expect(await evenkeel("import", file, "--data", target)).toMatchObject({ code: 0 });
+  expect((await evenkeel("import", file, "--data", target)).stdout).toContain("1 were there already");
+
+  await using other = await openAt(target);
+  expect(await other.run(claim.run.run_id)).toEqual(await data.engine.run(claim.run.run_id));
+  await writeFile(file, '{"thread":1}\n');
+  expect(await evenkeel("import", file, "--data", target)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("threads.jsonl:1 is no thread"),
+  });
 });

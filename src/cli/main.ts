@@ -9,6 +9,9 @@ const SERVER = new Option("--server <url>", "a running evenkeel")
   .default("http://localhost:8000");
 const KEY = new Option("--key <secret>", "an API key of that server").env("EVENKEEL_KEY");
 
+const DATA = new Option("--data <folder>", "DATA_DIR of the server").env("DATA_DIR").default("./data");
+const DATABASE = new Option("--database <url>", "DATABASE_URL of the server, when it has one").env("DATABASE_URL");
+
 const program = new Command("evenkeel")
   .description("A clustered HTTP server for LLM agents that stays responsive while they work.")
   .version(VERSION)
@@ -108,11 +111,28 @@ program
 program
   .command("prune")
   .description("remove what is old at once, while the server runs or not: 90d, 12h, 30m or forever")
-  .option("--data <folder>", "DATA_DIR of the server", "./data")
+  .addOption(DATA)
+  .addOption(DATABASE)
   .option("--threads <age>", "threads that did not change for so long, with all that they delegated", "forever")
   .option("--deltas <age>", "join the pieces of text of runs that ended so long ago", "1h")
   .option("--activities <age>", "entries of the feed", "30d")
   .action(async (options) => (await import("./prune.ts")).prune(options));
+
+program
+  .command("export")
+  .argument("<file>", "where the threads go, a line each; refused when it is there")
+  .description("write all threads into a file, for another storage")
+  .addOption(DATA)
+  .addOption(DATABASE)
+  .action(async (file, options) => (await import("./dump.ts")).exportThreads(file, options));
+
+program
+  .command("import")
+  .argument("<file>", "what `evenkeel export` wrote")
+  .description("store the threads of such a file, beside those that are there")
+  .addOption(DATA)
+  .addOption(DATABASE)
+  .action(async (file, options) => (await import("./dump.ts")).importThreads(file, options));
 
 answerToOwnName();
 program.parseAsync().catch(report);

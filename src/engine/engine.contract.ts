@@ -7,6 +7,7 @@ import { describe } from "vitest";
 import { testCancel } from "./contract/cancel.contract.ts";
 import { testClaim } from "./contract/claim.contract.ts";
 import { testDelegate } from "./contract/delegate.contract.ts";
+import { testDump } from "./contract/dump.contract.ts";
 import { testEnqueue } from "./contract/enqueue.contract.ts";
 import { testFiles } from "./contract/files.contract.ts";
 import { testFollow } from "./contract/follow.contract.ts";
@@ -50,6 +51,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("threads", () => {
       testThread(open);
+    });
+    describe("export and import", () => {
+      testDump(open);
     });
     describe("retention", () => {
       testRetain(open);

@@ -23,6 +23,7 @@ import type { Price } from "../core/agent.ts";
 import type { Budget, Spent, Verdict } from "../core/spending.ts";
 import type { Retention } from "../core/retention.ts";
 import type { OwnerEnd } from "./rules/blame.ts";
+import type { DumpPosition, ThreadDump } from "./rules/dump.ts";
 
 export interface Engine {
   /** The driver's name, for `/info`. */
@@ -215,6 +216,12 @@ export interface Engine {
    * by the upkeep thread, and over and over by `evenkeel prune`. Resolves with whether there is more to do at once.
    */
   retain(retention: Retention): Promise<boolean>;
+
+  /** The thread that is next behind a position, by its last change, for another storage. Undefined when there is none. */
+  exportThread(after: DumpPosition): Promise<ThreadDump | undefined>;
+
+  /** Stores a thread of another storage, all or nothing. False when it, or one of its runs, is there already. */
+  importThread(dump: ThreadDump): Promise<boolean>;
 
   /** Commits what waits; no follower is called after this. */
   close(): Promise<void>;

@@ -25,10 +25,12 @@ import type {
 } from "../engine.ts";
 import type { Files } from "../files.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
+import type { DumpPosition, ThreadDump } from "../rules/dump.ts";
 import { ownerKey } from "../rules/rows.ts";
 import { messagesOf, type Bus } from "./bus.ts";
 import { tick, type Machine } from "./clock.ts";
 import type { Database } from "./database.ts";
+import { nextDump, storeDump } from "./dump.ts";
 import { PostgresFiles } from "./files.ts";
 import { Followers } from "./followers.ts";
 import { billedStep, settle } from "./owned.ts";
@@ -253,6 +255,14 @@ export class PostgresEngine implements Engine {
 
   retain(retention: Retention) {
     return this.#retainer.run(retention, Date.now());
+  }
+
+  exportThread(after: DumpPosition) {
+    return nextDump(this.#database, after);
+  }
+
+  importThread(dump: ThreadDump) {
+    return storeDump(this.#database, dump);
   }
 
   close(): Promise<void> {

@@ -25,8 +25,10 @@ import type {
 import type { Files } from "../files.ts";
 import type { Retention } from "../../core/retention.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
+import type { DumpPosition, ThreadDump } from "../rules/dump.ts";
 import { storageError } from "./connection.ts";
 import { Disk } from "./disk.ts";
+import { Dumps } from "./dump.ts";
 import { SqliteFiles } from "./files.ts";
 import { Followers } from "./followers.ts";
 import { Journal } from "./journal.ts";
@@ -238,6 +240,14 @@ export class SqliteEngine implements Engine {
 
   retain(retention: Retention) {
     return this.#ofStorage(this.#maintenance.retain(retention));
+  }
+
+  exportThread(after: DumpPosition) {
+    return this.#read(() => new Dumps(this.#connections).next(after));
+  }
+
+  importThread(dump: ThreadDump) {
+    return this.#writer.run(() => new Dumps(this.#connections).store(dump));
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,25 @@
+/** The storage that a command works on by itself, beside a server or without one. Called by `prune`, `export` and `import`. */
+import { existsSync } from "node:fs";
+import type { Engine } from "../engine/engine.ts";
+import { openEngine } from "../engine/open.ts";
+import { CliError } from "./connection.ts";
+
+export interface StorageOptions {
+  /** DATA_DIR of the server. */
+  readonly data: string;
+  /** Its DATABASE_URL, when it has one. */
+  readonly database?: string;
+}
+
+const POOL = 2;
+
+/** Closed where the command ends. @param mayBeNew whether a folder that is not there is made */
+export async function openStorage({ data, database: url }: StorageOptions, mayBeNew = false) {
+  if (url === undefined && !mayBeNew && !existsSync(data))
+    throw new CliError(
+      `There is no ${data}; name the server's DATA_DIR with --data, or its DATABASE_URL with --database.`,
+    );
+  const database = url === undefined ? null : { url, listenUrl: url, pool: POOL };
+  const engine = await openEngine({ dataDir: data, durability: "normal", limits: { queued: 0 }, database });
+  return Object.assign(engine, { [Symbol.asyncDispose]: () => engine.close() }) satisfies Engine & AsyncDisposable;
+}

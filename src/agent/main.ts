@@ -2,8 +2,6 @@
 import { loadConfig, loadToolsConfig, type Config } from "../config.ts";
 import { GAUGE } from "../core/gauges.ts";
 import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
-import { agentName } from "../core/run.ts";
-import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
 import { answerToOwnName } from "../own-name.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
@@ -11,11 +9,7 @@ import { connectParent } from "../process/parent.ts";
 import { lowerPriority } from "../process/priority.ts";
 import { programEnv } from "../environment.ts";
 import type { Settings } from "../settings.ts";
-import { Governors } from "./governor/governors.ts";
-import { ManagedServers } from "./mcp/servers.ts";
-import { openModelClient } from "./model-client.ts";
-import { ModelMeter } from "./model-meter.ts";
-import { Runner } from "./runner.ts";
+import { openAgent } from "./agent.ts";
 import { killLeftoversOfTheDead } from "./leftovers.ts";
 import { Hosts } from "./tools/hosts/hosts.ts";
 import type { Tools } from "./tools/invoke.ts";
@@ -30,34 +24,17 @@ const log = await createLog(settings, name);
 async function start(): Promise<Service> {
   lowerPriority();
   const hosts = new Hosts(log);
-  const { agents, mcpServers: servers } = await loadConfig(settings);
-  const [tools, engine] = await Promise.all([
-    loadToolsFor(agents, hosts),
-    openEngine({ ...settings, limits: { queued: settings.maxQueued } }),
-  ]);
-  const model = openModelClient(settings.model, agents.values());
-  const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
-  const owner = { machine: settings.machine, boot: settings.boot, process: agentName(id, process.pid) };
-  const meter = new ModelMeter();
-  const governors = new Governors({
-    process: owner.process,
-    engine,
-    log,
-    account: `${settings.model.baseUrl ?? ""} ${settings.model.apiKey}`,
-  });
-  const mcp = new ManagedServers({ servers, env: programEnv(), log });
-  const runner = new Runner({
-    owner,
-    engine,
+  const { agents, mcpServers } = await loadConfig(settings);
+  const tools = await loadToolsFor(agents, hosts);
+  const { pid } = process;
+  const { runner, meter, governors, mcp, drain } = await openAgent({
+    settings,
+    id,
+    pid,
     agents,
     tools,
-    client: model.client,
-    meter,
-    governors,
-    mcp,
+    mcpServers,
     log,
-    concurrency,
-    patience: { idleMs, wordlessMs },
   });
   await runner.start();
   // Ends programs of an agent process that was killed and could not end them itself.
@@ -70,11 +47,8 @@ async function start(): Promise<Service> {
       if (name === MCP_RESTART) void mcp.restart(about);
     },
     drain: async (withinMs) => {
-      await runner.drain(withinMs);
-      governors.stop();
-      model[Symbol.dispose]();
-      await Promise.all([mcp.stop(), hosts.stop()]);
-      await engine.close();
+      await drain(withinMs);
+      await hosts.stop();
     },
   };
 }

@@ -5,24 +5,20 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Governors } from "../agent/governor/governors.ts";
-import { ManagedServers } from "../agent/mcp/servers.ts";
-import { openModelClient } from "../agent/model-client.ts";
+import { openAgent } from "../agent/agent.ts";
 import { ModelMeter } from "../agent/model-meter.ts";
 import type { Tools } from "../agent/tools/invoke.ts";
 import { Hosts } from "../agent/tools/hosts/hosts.ts";
 import { loadTools } from "../agent/tools/registry.ts";
-import { Runner } from "../agent/runner.ts";
+import type { Runner } from "../agent/runner.ts";
 import { loadAgents } from "../config.ts";
 import { DEFAULT_ACCESS, type Access } from "../core/access.ts";
 import type { Agent } from "../core/agent.ts";
 import type { McpServers } from "../core/mcp-servers.ts";
-import { agentName } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { parseSettings, type Settings } from "../settings.ts";
-import { programEnv } from "../environment.ts";
 import { startSimulator, type Simulator, type SimulatorOptions } from "../simulator/server.ts";
 import { Delivery } from "../stream/delivery.ts";
 import { Guard } from "../worker/guard.ts";
@@ -96,9 +92,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const hosts = new Hosts(log);
     runners.defer(() => hosts.stop());
     const tools = options.tools ?? (await loadTools(settings.configDir, hosts, {}));
-    const modelUrl = options.modelUrl ?? simulator.url;
-    const agent = await openAgent({ settings, agents, tools, mcpServers, log, meter, modelUrl });
-    return runners.use(agent).runner;
+    const baseUrl = options.modelUrl ?? simulator.url;
+    const model = { ...settings.model, apiKey: "simulated", baseUrl };
+    const own = { ...settings, model };
+    const { runner, drain } = await openAgent({ settings: own, id: 1, pid: 1, agents, tools, mcpServers, log, meter });
+    runners.defer(() => drain(0));
+    await runner.start();
+    return runner;
   };
   if (options.runner ?? true) await startRunner();
 
@@ -140,42 +140,6 @@ async function startWorker({ wrapEngine, ...shared }: WorkerParts) {
     await engine.close();
   };
   return { engine, delivery, server, port, client, letGo, [Symbol.asyncDispose]: dispose };
-}
-
-interface AgentParts extends Shared {
-  readonly tools: Tools;
-  readonly meter: ModelMeter;
-  readonly modelUrl: string;
-}
-
-async function openAgent({ settings, agents, log, tools, mcpServers, meter, modelUrl }: AgentParts) {
-  const engine = await openOn(settings);
-  const model = openModelClient({ ...settings.model, apiKey: "simulated", baseUrl: modelUrl });
-  const { agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
-  const governors = new Governors({ process: agentName(1, 1), engine, log, account: modelUrl });
-  const mcp = new ManagedServers({ servers: mcpServers, env: programEnv(), log });
-  const runner = new Runner({
-    owner: { machine: settings.machine, boot: settings.boot, process: agentName(1, 1) },
-    engine,
-    agents,
-    tools,
-    client: model.client,
-    meter,
-    governors,
-    mcp,
-    log,
-    concurrency,
-    patience: { idleMs, wordlessMs },
-  });
-  await runner.start();
-  const dispose = async () => {
-    await runner.drain(0);
-    governors.stop();
-    model[Symbol.dispose]();
-    await mcp.stop();
-    await engine.close();
-  };
-  return { runner, [Symbol.asyncDispose]: dispose };
 }
 
 function openOn(settings: Settings): Promise<Engine> {

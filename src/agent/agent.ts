@@ -1,0 +1,61 @@
+/**
+ * All that works on runs in one process: the runner, its way to the model, its MCP servers, over an engine of its own.
+ * Made by `main.ts` with an agent's tools, and by tests in their own process.
+ */
+import { agentName } from "../core/run.ts";
+import type { Agent as AgentConfig } from "../core/agent.ts";
+import type { McpServers } from "../core/mcp-servers.ts";
+import { openEngine } from "../engine/open.ts";
+import { programEnv } from "../environment.ts";
+import type { Log } from "../observe/log.ts";
+import type { Settings } from "../settings.ts";
+import { Governors } from "./governor/governors.ts";
+import { ManagedServers } from "./mcp/servers.ts";
+import { openModelClient } from "./model-client.ts";
+import { ModelMeter } from "./model-meter.ts";
+import { Runner } from "./runner.ts";
+import type { Tools } from "./tools/invoke.ts";
+
+export interface AgentParts {
+  readonly settings: Settings;
+  /** Its place in the tree, and its process. */
+  readonly id: number;
+  readonly pid: number;
+  readonly agents: ReadonlyMap<string, AgentConfig>;
+  readonly tools: Tools;
+  readonly mcpServers: McpServers;
+  readonly log: Log;
+  readonly meter?: ModelMeter;
+}
+
+export interface Agent {
+  readonly runner: Runner;
+  readonly meter: ModelMeter;
+  readonly governors: Governors;
+  readonly mcp: ManagedServers;
+  /** Ends its runs within that time, or hands them back, and then all that it has opened. */
+  readonly drain: (withinMs: number) => Promise<void>;
+}
+
+/** It claims runs once `runner.start()` is called. */
+export async function openAgent(parts: AgentParts): Promise<Agent> {
+  const { settings, id, pid, agents, tools, mcpServers, log, meter = new ModelMeter() } = parts;
+  const { machine, boot, agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
+  const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
+  const model = openModelClient(settings.model, agents.values());
+  const owner = { machine, boot, process: agentName(id, pid) };
+  const account = `${settings.model.baseUrl ?? ""} ${settings.model.apiKey}`;
+  const governors = new Governors({ process: owner.process, engine, log, account });
+  const mcp = new ManagedServers({ servers: mcpServers, env: programEnv(), log });
+  const patience = { idleMs, wordlessMs };
+  const deps = { engine, agents, tools, client: model.client, meter, governors, mcp, log, patience };
+  const runner = new Runner({ ...deps, owner, concurrency });
+  const drain = async (withinMs: number) => {
+    await runner.drain(withinMs);
+    governors.stop();
+    model[Symbol.dispose]();
+    await mcp.stop();
+    await engine.close();
+  };
+  return { runner, meter, governors, mcp, drain };
+}

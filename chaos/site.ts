@@ -79,12 +79,9 @@ export class Site implements AsyncDisposable {
 
   async ready(): Promise<void> {
     const endsAt = performance.now() + READY_MS;
-    let hasExited = false;
-    this.#server.exited.then(
-      () => (hasExited = true),
-      () => {},
-    );
-    while (performance.now() < endsAt && !hasExited) {
+    const exit = new AbortController();
+    void this.#server.exited.then(() => exit.abort());
+    while (performance.now() < endsAt && !exit.signal.aborted) {
       const isReady = await this.#server.client.get("/ready").then(
         ({ status }) => status === 200,
         () => false,

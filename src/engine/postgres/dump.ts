@@ -10,13 +10,10 @@ import {
 import type { StoredRow } from "../rules/joined.ts";
 import type { Database, Session } from "./database.ts";
 
-// This driver does not know turns that others took the place of.
-const COLUMNS = RUN_COLUMNS.filter((column) => column !== "superseded");
-
 const THREAD =
   "SELECT id, principal, created_at, updated_at, (last_run > 0)::integer AS listed FROM threads " +
   'WHERE (updated_at, id COLLATE "C") > ($1::bigint, $2) ORDER BY updated_at, id COLLATE "C" LIMIT 1';
-const RUNS = `SELECT n, ${COLUMNS.join(", ")} FROM runs WHERE thread_id = $1 AND status NOT IN ('queued', 'running') ORDER BY n`;
+const RUNS = `SELECT n, ${RUN_COLUMNS.join(", ")} FROM runs WHERE thread_id = $1 AND status NOT IN ('queued', 'running') ORDER BY n`;
 const MESSAGES = "SELECT role, content, about, at FROM messages WHERE run_n = $1 ORDER BY idx";
 const EVENTS = "SELECT seq, type, data, joined FROM events WHERE run_n = $1 ORDER BY seq";
 const TOOL_CALLS =
@@ -26,10 +23,10 @@ const IS_KNOWN =
   "SELECT 1 AS yes FROM threads WHERE id = $1 UNION ALL SELECT 1 FROM runs WHERE id = ANY($2::text[]) LIMIT 1";
 const INSERT_THREAD =
   "INSERT INTO threads (id, principal, created_at, updated_at, last_run) VALUES ($1, $2, $3, $4, $5)";
-const LAST_SEQ = COLUMNS.length + 1;
+const LAST_SEQ = RUN_COLUMNS.length + 1;
 const INSERT_RUN =
-  `INSERT INTO runs (${COLUMNS.join(", ")}, head, created_clock, last_seq) ` +
-  `VALUES (${COLUMNS.map((_, index) => `$${index + 1}`).join(", ")}, 0, 0, $${LAST_SEQ}) RETURNING n`;
+  `INSERT INTO runs (${RUN_COLUMNS.join(", ")}, head, created_clock, last_seq) ` +
+  `VALUES (${RUN_COLUMNS.map((_, index) => `$${index + 1}`).join(", ")}, 0, 0, $${LAST_SEQ}) RETURNING n`;
 const INSERT_MESSAGES =
   "INSERT INTO messages (run_n, thread_id, idx, role, content, about, at) " +
   "SELECT $1::bigint, $2::text, m.idx, m.role, m.content, m.about, m.at " +
@@ -77,15 +74,23 @@ async function storeRun(
   { run, messages, events, tool_calls: calls }: DumpedRun,
 ): Promise<number> {
   const inserted = await session.query<{ n: number }>(INSERT_RUN, [
-    ...runValues(run, COLUMNS),
+    ...runValues(run, RUN_COLUMNS),
     events.at(-1)?.seq ?? 0,
   ]);
   const n = inserted[0]?.n ?? 0;
-  const of = (rows: readonly object[], column: string) => rows.map((row) => (row as DumpedRow)[column] ?? null);
-  const columns = (rows: readonly object[], names: readonly string[]) => names.map((name) => of(rows, name));
   const places = messages.map((_, idx) => idx);
-  await session.query(INSERT_MESSAGES, [n, threadId, places, ...columns(messages, ["role", "content", "about", "at"])]);
-  await session.query(INSERT_EVENTS, [n, ...columns(events, ["seq", "type", "data", "joined"])]);
-  await session.query(INSERT_TOOL_CALLS, [n, ...columns(calls, ["step", "id", "name", "effects", "result"])]);
+  await session.query(INSERT_MESSAGES, [
+    n,
+    threadId,
+    places,
+    ...valuesOf(messages, ["role", "content", "about", "at"]),
+  ]);
+  await session.query(INSERT_EVENTS, [n, ...valuesOf(events, ["seq", "type", "data", "joined"])]);
+  await session.query(INSERT_TOOL_CALLS, [n, ...valuesOf(calls, ["step", "id", "name", "effects", "result"])]);
   return n;
+}
+
+/** Of rows one array a column, as `unnest` takes them. */
+function valuesOf(rows: readonly object[], columns: readonly string[]): (string | number | null)[][] {
+  return columns.map((column) => rows.map((row) => (row as DumpedRow)[column] ?? null));
 }

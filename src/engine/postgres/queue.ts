@@ -262,7 +262,6 @@ export async function claim(
   { owner, limit, leaseMs }: ClaimRequest,
 ): Promise<{ claims: Claim[]; rows: HeldRow[] }> {
   const found = await unit.session.query<HeldRow & { readonly turn: number }>(CLAIM, [limit, ownerKey(owner), leaseMs]);
-  const isOwn = ({ parent_id: parent }: HeldRow) => Number(parent === null);
   const rows = found.toSorted((a, b) => isOwn(a) - isOwn(b) || (isOwn(a) && a.turn - b.turn) || a.n - b.n);
   const claims = rows.map((row) => {
     unit.appendEvents(row, [claimedEvent(owner, row.attempts)]);
@@ -293,4 +292,9 @@ async function one<T extends object = HeldRow>(
 ): Promise<T | undefined> {
   const [row] = await session.query<T>(text, values);
   return row;
+}
+
+/** 0 of a delegated run, 1 of every other. */
+function isOwn({ parent_id: parent }: HeldRow): 0 | 1 {
+  return parent === null ? 1 : 0;
 }

@@ -34,6 +34,15 @@ export const READ_THEME = route({
   summary: "The dashboard's first script",
   answers: FILE,
 });
+
+export const READ_DOCS = route({
+  method: "GET",
+  path: "/docs",
+  access: "anyone",
+  summary: "This API as a page to read",
+  answers: { 200: media("text/html", "The page.") },
+});
+
 export const READ_OPENAPI = route({
   method: "GET",
   path: "/openapi.json",

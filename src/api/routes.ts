@@ -8,7 +8,7 @@ import { DELETE_FILE, POST_FILE, READ_FILE } from "./files.ts";
 import { CANCEL_RESPONSE, COMPLETE_CHAT, CREATE_RESPONSE, LIST_MODELS, SHOW_MODEL, SHOW_RESPONSE } from "./openai.ts";
 import { BEGIN_JOB } from "./jobs.ts";
 import { LIST_MCP_SERVERS, RESTART_MCP_SERVER } from "./mcp.ts";
-import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_OPENAPI, READ_THEME } from "./page.ts";
+import { OPEN_DASHBOARD, READ_ASSET, READ_DOCS, READ_ICON, READ_OPENAPI, READ_THEME } from "./page.ts";
 import type { Route } from "./route.ts";
 import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, RETRY_RUN, SHOW_RUN } from "./runs.ts";
 import { SHOW_SESSION, SIGN_IN, SIGN_OUT } from "./session.ts";
@@ -65,4 +65,5 @@ export const ROUTES: readonly Route[] = [
   READ_ICON,
   READ_THEME,
   READ_OPENAPI,
+  READ_DOCS,
 ];

@@ -9,25 +9,17 @@ import { AppError } from "../../core/errors.ts";
 import { ROOT } from "../../tree.ts";
 import { VERSION } from "../../version.ts";
 import type { AppRouter, RouteDeps } from "../context.ts";
+import { pageHeaders } from "../page-headers.ts";
 import { PageFiles, type PageFile } from "../page-files.ts";
 import { assertMay, serve, TAKEN, type Context } from "../serve.ts";
 
 const OUTPUT = join(ROOT, "dist/dashboard");
 
-/** Only what we built ourselves runs; and no page of others may frame us or keep a handle to our window. */
-const PROTECTION = {
-  "Content-Security-Policy": [
-    "default-src 'none'",
-    ...["script", "style", "font", "connect", "worker", "manifest"].map((kind) => `${kind}-src 'self'`),
-    "img-src 'self' data:",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join("; "),
-  "X-Content-Type-Options": "nosniff",
-  "Referrer-Policy": "no-referrer",
-  "Cross-Origin-Opener-Policy": "same-origin",
-};
+/** Only what we built ourselves runs. */
+const PROTECTION = pageHeaders([
+  ...["script", "style", "font", "connect", "worker", "manifest"].map((kind) => `${kind}-src 'self'`),
+  "img-src 'self' data:",
+]);
 
 /** What a program that comes to the door may read without knowing an id. */
 const INDEX = ROUTES.filter(({ method, path }) => method === "GET" && path !== "/" && !path.includes("{")).map(

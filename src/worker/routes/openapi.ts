@@ -1,23 +1,42 @@
-/** `GET /openapi.json`: the contract as it lies in docs/, read at the first request. */
+/** The contract as it lies in docs/, read at the first request: `GET /openapi.json`, and `GET /docs` to read it. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { READ_OPENAPI } from "../../api/page.ts";
+import { READ_DOCS, READ_OPENAPI } from "../../api/page.ts";
 import { ROOT } from "../../tree.ts";
 import type { AppRouter } from "../context.ts";
+import { DOCS_STYLE, docsPage, type OpenApiDocument } from "../docs-page.ts";
+import { pageHeaders } from "../page-headers.ts";
 import { serve, TAKEN } from "../serve.ts";
 
 const FILE = join(ROOT, "docs/openapi.json");
+const HEADERS = pageHeaders([`style-src ${DOCS_STYLE}`]);
 
 export function openApiRoutes(router: AppRouter): void {
-  let document: Promise<Buffer> | undefined;
+  const document = once(() => readFile(FILE));
+  const page = once(async () => docsPage(JSON.parse((await document()).toString()) as OpenApiDocument));
+
   serve(router, READ_OPENAPI, async (_asked, ctx) => {
-    // A lack of file descriptors passes: the next request tries again.
-    document ??= readFile(FILE).catch((error: unknown) => {
-      document = undefined;
-      throw error;
-    });
-    ctx.body = await document;
+    ctx.body = await document();
     ctx.type = "json";
     return TAKEN;
   });
+
+  serve(router, READ_DOCS, async (_asked, ctx) => {
+    ctx.body = await page();
+    ctx.type = "html";
+    ctx.set(HEADERS);
+    return TAKEN;
+  });
+}
+
+/** Makes it at the first call. A lack of file descriptors passes: after a failure the next call tries again. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
 }

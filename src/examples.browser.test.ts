@@ -68,14 +68,15 @@ test("useChat has the whole answer, although the worker that streamed it was kil
   await using visitor = await browser.visitor(urlOf(vite));
   const page = await visitor.context.newPage();
   await page.goto(urlOf(vite));
-  await say(page, "/sim tokens=120 rate=40");
+  // Longer than the new workers take: a page that is opened again shows what is under way, and no history.
+  await say(page, "/sim tokens=480 rate=40");
   await page.getByText("tok9").waitFor();
   await killWorkers();
   // The transport reports the break; a page that is opened again resumes.
   await eventually(async () => {
     await page.reload();
-    await page.getByText("tok120").waitFor({ timeout: 4_000 });
-    expect(await page.locator("article p").innerText()).toBe(tokens(120));
+    await page.getByText("tok480").waitFor();
+    expect(await page.locator("article p").innerText()).toBe(tokens(480));
   });
 });
 
@@ -99,3 +100,32 @@ test("EventSource goes on by itself after its worker was killed", async () => {
 function tokens(count: number): string {
   return Array.from({ length: count }, (_, index) => `tok${index + 1}`).join(" ");
 }
+
+test("the hooks show the answer under way in two tabs, over killed workers, and then what is stored", async () => {
+  await using vite = await serve("react-hooks");
+  await using visitor = await browser.visitor(urlOf(vite));
+  const page = await visitor.context.newPage();
+  await page.goto(urlOf(vite));
+  await say(page, "calculate 6 * 7");
+  await page.getByText("The tool calculate answered: 42").waitFor();
+
+  await say(page, "/sim tokens=200 rate=50");
+  await page.getByText("tok9").waitFor();
+  const second = await visitor.context.newPage();
+  await second.goto(page.url());
+  await second.getByText("tok9").waitFor();
+  expect(await second.getByText("The tool calculate answered: 42").count()).toBe(1);
+  await killWorkers();
+  const whole = tokens(200);
+  for (const tab of [page, second]) {
+    await tab.getByText("tok200").waitFor();
+    await tab.getByRole("button", { name: "Stop" }).waitFor({ state: "detached" });
+    expect(await tab.locator("article").last().innerText()).toBe(whole);
+    expect(await tab.getByRole("alert").count()).toBe(0);
+  }
+
+  await say(page, "/sim tokens=2000 rate=50");
+  await page.getByText("tok9").last().waitFor();
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByRole("button", { name: "Stop" }).waitFor({ state: "detached" });
+});

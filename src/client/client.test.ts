@@ -105,6 +105,19 @@ test("a run that fails is an error with its code and its run", async () => {
   await expect(clientOf(cluster).chat(chat)).rejects.toMatchObject({ code: "MODEL_UNAUTHORIZED", runId: "mine" });
 });
 
+test.each([500, 502, 520])("a proxy that answers %i while the server is away is asked again", async (status) => {
+  await using cluster = await startCluster();
+  let asked = 0;
+  const client = clientOf(cluster, {
+    fetch: async (input, init) => {
+      asked += 1;
+      return asked === 1 ? new Response("<h1>Something is wrong</h1>", { status }) : fetch(input, init);
+    },
+  });
+  expect((await client.chat({ agent_id: "assistant", message: "calculate 6 * 7" })).reply).toContain("42");
+  expect(asked).toBe(2);
+});
+
 test("a server that cannot be reached is given up in time, and a caller may give up sooner", async () => {
   const nobody = new Evenkeel({ baseUrl: "http://127.0.0.1:9", giveUpAfterMs: 500 });
   await expect(nobody.agents()).rejects.toBeInstanceOf(ConnectionError);

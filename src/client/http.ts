@@ -87,7 +87,9 @@ export class Http {
     }
     if (response.ok) return response;
     const error = await errorOf(response, path);
-    if (!TRANSIENT.has(response.status) || isAnswered(error)) throw error;
+    // A failure that is not told in our words is a proxy's: Vite's says 500 where others say 502.
+    const isOfProxy = response.status >= 500 && !(error instanceof EvenkeelError);
+    if ((!TRANSIENT.has(response.status) && !isOfProxy) || isAnswered(error)) throw error;
     return { error, retryAfterMs: retryAfterOf(response) };
   }
 }

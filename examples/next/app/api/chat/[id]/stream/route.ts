@@ -1,0 +1,12 @@
+/** What `useChat` asks with `resume: true`, and how a chat's answer is canceled. */
+import { passOn } from "../../evenkeel.ts";
+
+interface Context {
+  readonly params: Promise<{ readonly id: string }>;
+}
+
+export async function GET(request: Request, { params }: Context): Promise<Response> {
+  return passOn(request, `/api/chat/${encodeURIComponent((await params).id)}/stream`);
+}
+
+export const DELETE = GET;

@@ -1,0 +1,20 @@
+/** Passes a request on to evenkeel, and its answer back as it comes. */
+const EVENKEEL = process.env["EVENKEEL"] ?? "http://localhost:8000";
+const KEY = process.env["EVENKEEL_KEY"];
+
+export async function passOn(request: Request, path: string): Promise<Response> {
+  // Here you look who asks, and whether the chat is theirs: to evenkeel all your users are one key.
+  const answer = await fetch(`${EVENKEEL}${path}`, {
+    method: request.method,
+    headers: {
+      "Content-Type": "application/json",
+      ...(KEY !== undefined && { Authorization: `Bearer ${KEY}` }),
+    },
+    ...(request.method === "POST" && { body: await request.text() }),
+    // A browser that hangs up ends this request too. The run goes on, and the page finds it again.
+    signal: request.signal,
+  });
+  const kept = ["content-type", "cache-control", "x-vercel-ai-ui-message-stream", "retry-after"];
+  const headers = [...answer.headers].filter(([name]) => kept.includes(name));
+  return new Response(answer.body, { status: answer.status, headers: [...headers, ["X-Accel-Buffering", "no"]] });
+}

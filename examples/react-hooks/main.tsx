@@ -45,7 +45,7 @@ function Chat() {
           <button onClick={() => void cancel()}>Stop</button>
         </article>
       )}
-      {failure !== undefined && <p role="alert">{String(failure)}</p>}
+      {failure && <p role="alert">{failure.message}</p>}
       <form onSubmit={submit}>
         <input value={text} onChange={(event) => setText(event.target.value)} aria-label="Message" />
         <button disabled={text === ""}>Send</button>

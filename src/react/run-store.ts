@@ -9,7 +9,7 @@ const FRAME_MS = 16;
 
 export interface WatchedRun extends RunView {
   /** The stream itself failed: the server cannot be reached, or refuses. */
-  readonly failure?: unknown;
+  readonly failure?: Error;
 }
 
 export class RunStore {
@@ -59,9 +59,9 @@ export class RunStore {
         if (!("subagentRunId" in event)) this.#view = withEvent(this.#view, event);
         this.#frame ??= setTimeout(() => this.#show(), FRAME_MS);
       }
-    } catch (failure) {
+    } catch (error) {
       if (stop.signal.aborted) return;
-      this.#view = { ...this.#view, failure };
+      this.#view = { ...this.#view, failure: asError(error) };
     }
     this.#show();
   }
@@ -72,4 +72,8 @@ export class RunStore {
     this.#shown = this.#view;
     for (const listener of this.#listeners) listener();
   }
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

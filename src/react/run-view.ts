@@ -65,7 +65,7 @@ function partsAfter(parts: readonly RunPart[], event: ClientEvent): readonly Run
         (part) => "input" in part && { ...part, input: part.input + event.delta },
       );
     case "TOOL_CALL_RESULT": {
-      const isError = "isError" in event && event.isError === true;
+      const isError = event.isError ?? false;
       const result = textInJournal(event.content);
       return changed(parts, event.toolCallId, (part) => part.type === "tool" && { ...part, result, isError });
     }

@@ -30,12 +30,13 @@ test("what an attempt makes void leaves the view", () => {
   });
 });
 
+const call = (args: string, content: string) => [
+  { type: "TOOL_CALL_START", toolCallId: "1", toolCallName: "clock" },
+  { type: "TOOL_CALL_ARGS", toolCallId: "1", delta: args },
+  { type: "TOOL_CALL_RESULT", toolCallId: "1", messageId: "m", content },
+];
+
 test("of two calls with one id the newer one takes arguments and result", () => {
-  const call = (args: string, content: string) => [
-    { type: "TOOL_CALL_START", toolCallId: "1", toolCallName: "clock" },
-    { type: "TOOL_CALL_ARGS", toolCallId: "1", delta: args },
-    { type: "TOOL_CALL_RESULT", toolCallId: "1", messageId: "m", content },
-  ];
   const { parts } = view([...call("{}", "noon"), ...call('{"a":1}', "one")]);
   expect(parts).toMatchObject([
     { input: "{}", result: "noon" },

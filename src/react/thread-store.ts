@@ -3,7 +3,7 @@
  * `useThread`; knows nothing of React.
  */
 import { EvenkeelError, type Chat, type Evenkeel, type Thread } from "../client/client.ts";
-import { RunStore, type WatchedRun } from "./run-store.ts";
+import { asError, RunStore, type WatchedRun } from "./run-store.ts";
 
 type StoredMessage = Thread["messages"][number];
 
@@ -13,7 +13,7 @@ export interface ThreadView {
   /** The question and the answer so far; undefined while nothing is under way. */
   readonly current: { readonly runId: string; readonly asked: Chat["message"]; readonly run: WatchedRun } | undefined;
   /** Why the thread cannot be read, or the newest message not be sent. */
-  readonly failure: unknown;
+  readonly failure: Error | undefined;
 }
 
 const EMPTY: ThreadView = { messages: [], current: undefined, failure: undefined };
@@ -55,8 +55,8 @@ export class ThreadStore {
     try {
       const { run_id: runId } = await client.begin({ ...more, agent_id: agentId, thread_id: threadId, message });
       this.#watch(runId, message);
-    } catch (failure) {
-      this.#set({ failure });
+    } catch (error) {
+      this.#set({ failure: asError(error) });
     }
   };
 
@@ -84,11 +84,11 @@ export class ThreadStore {
         failure: undefined,
       });
       if (underWay !== undefined) this.#watch(underWay, typeof asked?.content === "string" ? asked.content : "");
-    } catch (failure) {
+    } catch (error) {
       if (question !== this.#asked) return;
       // A thread begins with its first message.
-      const isNew = failure instanceof EvenkeelError && failure.status === 404;
-      this.#set({ failure: isNew ? undefined : failure });
+      const isNew = error instanceof EvenkeelError && error.status === 404;
+      this.#set({ failure: isNew ? undefined : asError(error) });
     }
   }
 

@@ -5,8 +5,8 @@ interface Context {
   readonly params: Promise<{ readonly id: string }>;
 }
 
-export async function GET(request: Request, { params }: Context): Promise<Response> {
+async function handle(request: Request, { params }: Context): Promise<Response> {
   return passOn(request, `/api/chat/${encodeURIComponent((await params).id)}/stream`);
 }
 
-export const DELETE = GET;
+export { handle as DELETE, handle as GET };

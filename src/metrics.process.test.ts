@@ -36,6 +36,22 @@ test("one scrape of any worker shows the whole tree", async () => {
   expect(headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
 });
 
+test("requests are counted by key, over all workers, and never by user", async () => {
+  await using server = await startServer({ key: "secret-of-the-test" });
+  for (let asked = 0; asked < 20; asked += 1) await server.client.get("/api/runs");
+  await server.client.fetch("/health");
+  await vi.waitFor(
+    async () => {
+      const counts = [
+        ...(await scrape(server)).matchAll(/^evenkeel_requests_total{kind="worker",id="\d+",key="(\w+)"} (\d+)$/gm),
+      ];
+      expect(new Set(counts.map(([, key]) => key))).toEqual(new Set(["test"]));
+      expect(counts.reduce((sum, [, , count]) => sum + Number(count), 0)).toBeGreaterThanOrEqual(20);
+    },
+    { timeout: 5_000, interval: 50 },
+  );
+});
+
 test("a killed worker shows in restarts and in why it died last, everywhere", async () => {
   await using server = await startServer();
   const [victim] = await server.processes("worker");

@@ -37,6 +37,18 @@ export function quantileGauge(latency: Latency, quantile: "p50" | "p99"): string
   return `${latency}_${quantile}_ms`;
 }
 
+const BY_KEY = "requests_by_key:";
+
+/** @param via an API key or identity provider. @returns the gauge that counts its requests */
+export function keyGauge(via: string): string {
+  return BY_KEY + via;
+}
+
+/** @returns whose requests a gauge counts; undefined for one that counts something else */
+export function keyOfGauge(gauge: string): string | undefined {
+  return gauge.startsWith(BY_KEY) ? gauge.slice(BY_KEY.length) : undefined;
+}
+
 /** @returns the gauge that says of how many measurements the quantiles of a latency are */
 export function samplesGauge(latency: Latency): string {
   return `${latency}_samples`;

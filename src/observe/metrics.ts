@@ -5,7 +5,7 @@
  */
 import type { MetricConfiguration } from "prom-client";
 import { ACTIVITY_TYPES } from "../core/activity.ts";
-import { GAUGE, LATENCY, quantileGauge, type Latency } from "../core/gauges.ts";
+import { GAUGE, keyOfGauge, LATENCY, quantileGauge, type Latency } from "../core/gauges.ts";
 import type { Gauges, ProcessInfo, Snapshot } from "../process/protocol.ts";
 
 interface Metric {
@@ -14,7 +14,7 @@ interface Metric {
   /** Counters only grow while their process lives, and begin at 0 in the next one. */
   readonly type: "gauge" | "counter";
   /** The label that tells the samples apart, if `from` returns several: its values are the keys. */
-  readonly by?: "quantile" | "status" | "type";
+  readonly by?: "quantile" | "status" | "type" | "key";
   /** Also exported for a place in the tree that has no process at the moment. */
   readonly always?: true;
   /** Undefined: this process has no such figure, and gives no sample. */
@@ -100,6 +100,13 @@ const METRICS: readonly Metric[] = [
     type: "gauge",
     by: "quantile",
     from: ({ gauges }) => quantiles(gauges, LATENCY.health),
+  },
+  {
+    name: "evenkeel_requests_total",
+    help: "Requests and sockets of each API key or identity provider, by its name. Those without a key are not counted.",
+    type: "counter",
+    by: "key",
+    from: ({ gauges }) => byKey(gauges),
   },
   {
     name: "evenkeel_stream_viewers",
@@ -248,6 +255,11 @@ function samplesOf({ by, always, from }: Metric, processes: readonly ProcessInfo
 
 function quantiles(gauges: Gauges, name: Latency): Record<string, Sample> {
   return { "0.5": seconds(gauges[quantileGauge(name, "p50")]), "0.99": seconds(gauges[quantileGauge(name, "p99")]) };
+}
+
+function byKey(gauges: Gauges): Record<string, Sample> {
+  const counts = Object.entries(gauges).map(([gauge, count]) => [keyOfGauge(gauge), count] as const);
+  return Object.fromEntries(counts.filter(([key]) => key !== undefined));
 }
 
 function seconds(ms: Sample): Sample {

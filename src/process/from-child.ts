@@ -5,9 +5,10 @@
 import { CHILD_KINDS } from "../api/system.ts";
 import { MAX_NOTES_CHARACTERS, type FromChild, type Gauges, type Vitals } from "./protocol.ts";
 
-/** Further gauges of a child are dropped. A worker has about 20. */
-const MAX_GAUGES = 64;
-const GAUGE_NAME = /^[a-z][a-z0-9_.]{0,63}$/;
+/** Further gauges of a child are dropped. A worker has about 20, and one for each API key that was used. */
+const MAX_GAUGES = 256;
+/** Behind a colon stands the name of a key. */
+const GAUGE_NAME = /^[a-z][a-z0-9_.]{0,63}(:[A-Za-z0-9_-]{1,64})?$/;
 const MAX_DETAIL_CHARACTERS = 2_000;
 const MAX_PORT = 65_535;
 const MAX_REQUEST_CHARACTERS = 200;

@@ -14,6 +14,7 @@ import { ANONYMOUS, LOCAL, type Principal } from "../core/principal.ts";
 import type { ApiKey } from "../settings-reader.ts";
 import { Credentials } from "./credentials.ts";
 import { Forwarded } from "./forwarded.ts";
+import { KeyCounts } from "./key-counts.ts";
 import { Origins } from "./origins.ts";
 import { WrongKeys, type Connection } from "./wrong-keys.ts";
 
@@ -38,6 +39,8 @@ export class Guard {
   readonly origins: Origins;
   readonly forwarded: Forwarded;
   readonly #wrongKeys = new WrongKeys();
+
+  readonly counts = new KeyCounts();
 
   constructor(apiKeys: readonly ApiKey[], access: Access = DEFAULT_ACCESS) {
     this.credentials = new Credentials(apiKeys, access);

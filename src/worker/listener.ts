@@ -27,6 +27,7 @@ export function createListener(deps: WorkerDeps): RequestListener {
 
   const serve = (request: IncomingMessage, response: ServerResponse, principal: Principal) => {
     try {
+      guard.counts.add(principal);
       bounds.enter(principal, response);
       const answer = fastLane.answer(request, response, principal);
       if (answer === true) return;

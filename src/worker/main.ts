@@ -48,7 +48,7 @@ async function start(outside: Outside): Promise<Service> {
   return {
     port,
     inFlight: () => server.inFlight,
-    gauges: () => ({ ...probe.read(), ...delivery.meter.read() }),
+    gauges: () => ({ ...probe.read(), ...delivery.meter.read(), ...guard.counts.read() }),
     onNotes: (processes) => mcpBoard.take(processes),
     onSnapshot: (snapshot) => delivery.feeds.processes.take(snapshot),
     drain: async (withinMs) => {

@@ -43,6 +43,7 @@ export function createUpgrade(deps: WorkerDeps): OnUpgrade {
     if (request.url?.split("?", 1)[0] !== OPEN_SOCKET.path)
       throw new AppError("NOT_FOUND", `There is no WebSocket at ${request.url}; it is at /ws.`);
     assertMay(principal, OPEN_SOCKET);
+    deps.guard.counts.add(principal);
     bounds.enter(principal, tcp);
     server.handleUpgrade(request, tcp, head, (ws) => serve(deps, { ws, tcp, principal }));
   };

@@ -19,6 +19,7 @@ const FIRST_MS = 2_000;
 const EVERY_MS = { from: 2_000, to: 5_000 };
 /** From the last fault until every run has to be over. */
 const QUIET_MS = 120_000;
+const INTERRUPTED = 130;
 const PAGE = 500;
 const SHOWN = 20;
 
@@ -38,6 +39,8 @@ async function chaos(): Promise<number> {
   const seed = Number(values.seed);
   say(`chaos: seed ${seed}, ${values.minutes} minutes, ${engine}`);
   await using site = await Site.open(engine satisfies EngineName, values.database);
+  for (const name of ["SIGINT", "SIGTERM"] as const)
+    process.once(name, () => void site[Symbol.asyncDispose]().finally(() => process.exit(INTERRUPTED)));
   const trace = join(site.parts.folder, "trace");
   const giveUp = new AbortController();
   const load = new Load({ url: site.server.client.url, random: seeded(seed), trace, giveUp: giveUp.signal });

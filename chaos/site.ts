@@ -69,8 +69,13 @@ export class Site implements AsyncDisposable {
     };
     const parts = { engine, upstream, clock, folder, wire: wire?.wire, hasOwnDisk };
     const site = new Site(parts, { place, env, owned: opening.move() });
-    await site.ready();
-    return site;
+    try {
+      await site.ready();
+      return site;
+    } catch (error) {
+      await site[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   get server(): Server {

@@ -96,6 +96,28 @@ test("SIGHUP lets an agent finish its run while a new one serves, and SIGTERM en
   expect(aliveOf([before?.pid ?? 0])).toEqual([]);
 });
 
+test("SIGHUP with a tool that cannot be described names its file, and the old processes go on with all runs", async () => {
+  await using config = await copyConfig();
+  await using server = await startServer({ env: { CONFIG_DIR: config.path } });
+  const [before] = await server.processes("agent");
+  const under = await server.client.begin("/sim tokens=100 rate=50");
+
+  await config.edit("tools/calculate.ts", (text) =>
+    text.replace(/input: z\.object\(\{/, "input: z.object({ when: z.date(),"),
+  );
+  server.kill("SIGHUP");
+  await vi.waitFor(() => expect(server.stdout + server.stderr).toMatch(/calculate\.ts: .*Date/), { timeout: 15_000 });
+
+  expect((await server.processes("agent"))[0]).toMatchObject({ pid: before?.pid, state: "ready" });
+  expect((await server.client.chat("/sim tokens=1")).body.reply).toBe("tok1");
+  await vi.waitFor(
+    async () =>
+      expect((await server.client.get(`/api/runs/${under}`)).body).toMatchObject({ status: "completed", attempts: 1 }),
+    { timeout: 10_000 },
+  );
+  expect(aliveOf([server.pid])).toEqual([server.pid]);
+});
+
 async function agentIds(client: Client): Promise<string[]> {
   const { body } = await client.get("/api/agents");
   return (body["agents"] as { agent_id: string }[]).map(({ agent_id }) => agent_id);

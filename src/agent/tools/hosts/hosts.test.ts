@@ -189,7 +189,7 @@ test.each(["thread", "process"] as const)(
     await using naughty = open({ isolation, timeoutMs: 60_000 });
     for (const deed of ["leave a child", "wait for a child"]) {
       const cancel = new AbortController();
-      const call = naughty.call(deed, "", { signal: cancel.signal });
+      const call = naughty.call(deed, SLEEP_S, { signal: cancel.signal });
       await vi.waitFor(() => expect(sleepers()).toHaveLength(1), WITHIN);
 
       cancel.abort(new Error("canceled"));
@@ -281,7 +281,10 @@ test("a file that cannot be loaded any more is an error of the call", async () =
 });
 
 /** The `sleep 300` that this process, or what it started, began. */
+/** No other process of the machine sleeps as long: this very test may run in another folder at the same time. */
+const SLEEP_S = `300.${process.pid}`;
+
 function sleepers(): string[] {
   const list = execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" }).split("\n");
-  return list.filter((line) => line.trim().endsWith(" sleep 300"));
+  return list.filter((line) => line.trim().endsWith(` sleep ${SLEEP_S}`));
 }

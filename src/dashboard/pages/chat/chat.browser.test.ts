@@ -219,7 +219,7 @@ test("who opens a tool call at the end of a conversation stays with it, and what
   await eventually(async () => expect(await belowPx(page)).toBe(0));
 });
 
-test("a new chat on a phone opens at its beginning", async () => {
+test("a new chat on a phone opens at its beginning, and nothing is wider than the window", async () => {
   // With a mouse the composer would get the focus, and be scrolled to.
   const phone = { viewport: { width: 375, height: 480 }, isMobile: true, hasTouch: true };
   await using visitor = await browser.visitor(client.url, phone);
@@ -229,6 +229,7 @@ test("a new chat on a phone opens at its beginning", async () => {
 
   expect(await belowPx(page)).toBeGreaterThan(0);
   expect(await page.evaluate(() => scrollY)).toBe(0);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
 });
 
 test("a message that is too large can be taken back and written anew", async () => {

@@ -23,7 +23,7 @@ const SHORT = {
   requests: 1_000,
 };
 const ALL_ARRIVED_MS = 10_000;
-/** For those who left, and what was canceled, to be gone. */
+/** Time for closed clients and canceled runs to be gone. */
 const SETTLE_MS = 2_000;
 
 interface Sample {
@@ -40,7 +40,7 @@ interface Sample {
 interface Plan {
   readonly dashboards: number;
   readonly servers: number;
-  /** Of each server. */
+  /** Rounds on each server. */
   readonly rounds: number;
   readonly warmUpMs: number;
   readonly windowMs: number;

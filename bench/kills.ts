@@ -160,7 +160,7 @@ function isBroken({ events }: Run): boolean {
   return problemsOf(events).length > 0;
 }
 
-/** From each kill of the run's owner to the next claim. */
+/** Times from each kill of the run's owner to the next claim. */
 function claimedAgainMs(events: readonly ReadEvent[], killed: readonly Kill[]): number[] {
   const claims = events.filter(({ name }) => name === "evenkeel.claimed");
   return claims.slice(1).flatMap(({ timestamp }, index) => {

@@ -14,7 +14,10 @@ import { sleep } from "./lib/wait.ts";
 const QUESTION = "live";
 const EVENTS_PER_RUN = 20;
 const WORDS = `ttft=0 tokens=1000000 rate=${EVENTS_PER_RUN}`;
-/** As many frames a second either way: many runs with one viewer each, or a tenth of the runs with ten. */
+/**
+ * Viewers of each run. The frames a second are the same: many runs with one viewer each, or a tenth of the runs with
+ * ten.
+ */
 const FAN_OUTS = [1, 10] as const;
 const TRANSPORTS = ["socket", "stream"] as const;
 const NAMES = { socket: "WebSocket", stream: "event stream" } as const;
@@ -126,7 +129,7 @@ async function costRows({ quick, processes, modelUrl }: Bench): Promise<Row[]> {
   ];
 }
 
-/** As many viewers as there are runs, on all of them or on a tenth. */
+/** Opens as many viewers as there are runs, spread over all runs or over a tenth of them. */
 function watch(runIds: readonly string[], { fanOut }: Combination) {
   const watched = runIds.slice(0, runIds.length / fanOut);
   return watched.flatMap((runId) => Array.from({ length: fanOut }, () => [runOf(runId)]));

@@ -15,7 +15,7 @@ const RUNS = 100;
 const EVENTS_PER_RUN = 20;
 const VIEWERS_A_RUN = 10;
 
-/** As an installed Postgres has them; a test's own has them off. */
+/** Settings of an installed Postgres; the tests' own Postgres has them off. */
 const DURABLE = ["fsync=on", "full_page_writes=on"];
 
 /** Counters that only grow, at one moment. */

@@ -16,7 +16,7 @@ import { sleep } from "./lib/wait.ts";
 const QUESTION = "postgres";
 const EVENTS_PER_RUN = 20;
 const STREAMS = 100;
-/** As an installed Postgres has them; a test's own has them off. */
+/** Settings of an installed Postgres; the tests' own Postgres has them off. */
 const DURABLE = ["fsync=on", "full_page_writes=on"];
 
 const RUN = { words: "tokens=1 rate=0", path: "/api/chat" } as const;

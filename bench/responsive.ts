@@ -24,7 +24,7 @@ const GRACE_MS = 3_000;
 /** Less of one core than this, and the blocking runs did not block: then nothing was measured. */
 const LEAST_BUSY_PERCENT = 50;
 
-/** For the runs that were canceled to wind down. */
+/** Time for canceled runs to wind down. */
 const SETTLE_MS = 2_000;
 
 type State = "idle" | "loaded";
@@ -32,7 +32,7 @@ type State = "idle" | "loaded";
 interface Sample {
   readonly idle: PaceResult;
   readonly loaded: PaceResult;
-  /** Of one core, of the processes that run the tools, under load. */
+  /** Percent of one core that the processes running the tools use, under load. */
   readonly busyPercent: number;
   readonly tokensPerSecond: number;
 }

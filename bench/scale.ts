@@ -79,7 +79,9 @@ function useOf(machines: number): Readonly<Record<string, number>> {
   };
 }
 
-/** From the begin of a commit to the NOTIFY that tells of it, 99th percentile, in ms, for the machines of one database. */
+/**
+ * 99th percentile, in ms, of the time from the beginning of a commit to its NOTIFY, for the machines of one database.
+ */
 function p99Of(machines: number): number {
   const random = randomFrom(SEED);
   const exponential = (mean: number) => -Math.log(1 - random()) * mean;

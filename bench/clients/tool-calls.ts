@@ -25,7 +25,7 @@ export interface ToolCallsJob {
 }
 
 export interface ToolCallsResult {
-  /** Of the first call, which starts what it needs. */
+  /** Duration of the first call, which also starts the thread or process. */
   readonly coldMs: number;
   readonly warmMs: readonly number[];
 }

@@ -33,7 +33,7 @@ export interface OpenViewers {
 
 export interface Seen {
   readonly frames: number;
-  /** Of the events of runs, from their append to their arrival here, in ms. */
+  /** Time from the append of a run's event to its arrival here, in ms. */
   readonly p50: number;
   readonly p99: number;
   /** Holes and repeats. */

@@ -7,7 +7,7 @@ export interface Machine {
   readonly memoryGb: number;
   readonly platform: string;
   readonly node: string;
-  /** Of the minute before the report was written. */
+  /** Load average of the minute before the report was written. */
   readonly load: number;
   readonly date: string;
 }

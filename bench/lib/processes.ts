@@ -21,7 +21,7 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
   /** 0 is normal, 15 steps back behind what is measured. */
   readonly nice?: number;
-  /** With a channel for messages. */
+  /** Gives the process a channel for messages. */
   readonly ipc?: boolean;
 }
 
@@ -59,7 +59,7 @@ export class Processes implements AsyncDisposable {
     this.#folders.delete(folder);
   }
 
-  /** At once and without waiting: what a signal handler can do. Idempotent. */
+  /** Kills all processes without waiting for their ends, so that a signal handler can call it. Idempotent. */
   killAll(): void {
     for (const child of this.#running) killTree(child);
     for (const folder of this.#folders) this.removeFolder(folder);

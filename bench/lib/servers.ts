@@ -27,7 +27,7 @@ export interface EvenkeelOptions {
 export class Evenkeel implements AsyncDisposable {
   readonly url: string;
   readonly pid: number;
-  /** From the spawn to the first 200 of GET /ready. */
+  /** Time from the spawn to the first 200 of GET /ready. */
   readonly readyMs: number;
   readonly #processes: Processes;
   readonly #started: Started;
@@ -66,7 +66,7 @@ export class Evenkeel implements AsyncDisposable {
     return processes.flatMap((process) => (process.kind === kind ? (process.gauges?.[name] ?? []) : []));
   }
 
-  /** As GET /api/workers tells it. */
+  /** The pids of one kind, as GET /api/workers tells them. */
   async pids(kind: ProcessInfo["kind"]): Promise<number[]> {
     const ask = async () => {
       const { processes } = (await getJson(`${this.url}/api/workers`)) as { processes: ProcessInfo[] };

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Patience {
-  /** For the error: what did not come. */
+  /** Names what was awaited, for the error message. */
   readonly what: string;
   readonly timeoutMs: number;
   readonly everyMs?: number;

@@ -2,7 +2,7 @@
 import jsep, { type Expression } from "jsep";
 import { defineTool, z } from "evenkeel";
 
-// As in mathematics: ^ and ** are powers, bind tighter than * and group from the right.
+// Powers, as in mathematics: ^ and ** bind tighter than * and group from the right.
 for (const power of ["^", "**"]) jsep.addBinaryOp(power, 11, true);
 
 // A sign binds looser than a power: -2 ^ 2 is -(2 ^ 2). jsep's own unary operators would take the 2 first.

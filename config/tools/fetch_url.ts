@@ -112,7 +112,7 @@ function decode(bytes: Buffer, type: string): string {
 
 const ENTITIES = new Map(Object.entries({ amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " " }));
 
-/** For reading, not for showing: what is left of the markup is harmless text. */
+/** Makes text for reading, not HTML for showing: the rest of the markup is harmless text. */
 export function textOfHtml(html: string): string {
   return withoutHidden(html)
     .replaceAll(/<(br|\/p|\/div|\/li|\/tr|\/h[1-6]|\/section|\/article)\b[^<>]*>/gi, "\n")
@@ -123,7 +123,10 @@ export function textOfHtml(html: string): string {
     .trim();
 }
 
-/** Without comments and what no page shows. One pass: a page of nothing but beginnings takes no longer than another. */
+/**
+ * Removes comments and hidden elements in one pass, so that a page of unclosed tags takes no longer than another
+ * page.
+ */
 function withoutHidden(html: string): string {
   const beginning = /<(?:!--|(script|style|noscript|template|svg)\b)/gi;
   let [text, at] = ["", 0];
@@ -153,7 +156,8 @@ const NOT_PUBLIC = new BlockList();
 const RANGES4 =
   "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 " +
   "192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4";
-// Of 2000::/3, which is all that is public: Teredo, documentation, and 6to4, which carries an IPv4 address.
+// Ranges of 2000::/3 (the public addresses) that are refused: Teredo, documentation, and 6to4, which carries an IPv4
+// address.
 const RANGES6 = "2001::/23 2001:db8::/32 2002::/16 3fff::/20";
 for (const range of RANGES4.split(" ")) addRange(range, "ipv4");
 for (const range of RANGES6.split(" ")) addRange(range, "ipv6");

@@ -4,7 +4,7 @@ import { useThread, type RunPart } from "evenkeel/react";
 import { useState, type FormEvent } from "react";
 import { createRoot } from "react-dom/client";
 
-// Of the page's own origin. With keys: new Evenkeel({ apiKey }), or a token of your identity provider.
+// A client of the page's own origin. With keys: new Evenkeel({ apiKey }), or a token of your identity provider.
 const client = new Evenkeel();
 const threadId = new URLSearchParams(location.search).get("thread") ?? crypto.randomUUID();
 history.replaceState(null, "", `?thread=${threadId}`);

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { loadConfig } from "./config.ts";
 import type { Lock } from "./engine/driver.ts";
+import { hasCode, type AppError } from "./core/errors.ts";
 import { lockStorage } from "./engine/open.ts";
 import { assertPortFree } from "./process/port.ts";
 import type { Settings } from "./settings.ts";
@@ -27,12 +28,19 @@ export async function checkStart(settings: Settings): Promise<Lock> {
     });
   });
   const lock = await untilFree(endsAt, async () => {
-    const held = await lockStorage({ dataDir, database });
+    const held = await lockStorage({ dataDir, database }).catch((error: unknown) => {
+      throw isPassing(error) ? new TakenError(error.message) : error;
+    });
     if (!held) throw new TakenError(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
     return held;
   });
   await loadConfig(settings);
   return lock;
+}
+
+/** A database that is not up yet, or not reachable yet. */
+function isPassing(error: unknown): error is AppError {
+  return hasCode(error, "STORAGE_UNAVAILABLE") && (error as AppError).retryAfterS !== undefined;
 }
 
 /** Right after a crash the last processes of the tree may still hold port and folder. */

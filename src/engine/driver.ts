@@ -31,7 +31,7 @@ export interface Driver {
   /** @throws AppError STORAGE_UNAVAILABLE when the data cannot be opened or is of a newer evenkeel */
   readonly open: (options: OpenOptions) => Promise<Engine>;
   /** @returns undefined when another tree has it. @throws Error that names the setting to change */
-  readonly lock: (options: StorageName) => Lock | undefined;
+  readonly lock: (options: StorageName) => Lock | undefined | Promise<Lock | undefined>;
 }
 
 export type StorageName = Pick<OpenOptions, "dataDir" | "database">;

@@ -9,7 +9,6 @@ const KNOWN: readonly (readonly [RegExp, ErrorCode, string])[] = [
     "STORAGE_UNAVAILABLE",
     "The database has no connection left; raise its max_connections or lower DATABASE_POOL.",
   ],
-  [/^28|^3D/, "STORAGE_UNAVAILABLE", "The database refuses DATABASE_URL; check its user, password and database."],
   [/^25006$/, "STORAGE_UNAVAILABLE", "The database is read-only; name the primary server in DATABASE_URL."],
   [/^(?:08|53|57P|58|XX)/, "STORAGE_UNAVAILABLE", "The database does not serve at the moment."],
   [/^(?:55P03|57014|25P03|40001|40P01)$/, "STORAGE_UNAVAILABLE", "The database was too busy with other writes."],
@@ -20,7 +19,8 @@ const NETWORK = /^(?:ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EA
 const LIBRARY =
   /connection terminated|timeout|connection error|not queryable|was closed|pipeline|server does not support SSL/i;
 
-const UNREACHABLE = "The database cannot be reached; check DATABASE_URL and the network.";
+const REFUSED = "The database refuses DATABASE_URL; check its user, password and database.";
+const UNREACHABLE = "check DATABASE_URL and the network.";
 
 interface Failure {
   readonly code?: unknown;
@@ -31,10 +31,13 @@ interface Failure {
 export function storageError(error: unknown): unknown {
   if (error instanceof AppError || !(error instanceof Error)) return error;
   const code = codeOf(error);
+  // Nothing changes by waiting.
+  if (/^(?:28|3D)/.test(code)) return new AppError("STORAGE_UNAVAILABLE", REFUSED, { cause: error });
   const [, known, detail] = KNOWN.find(([pattern]) => pattern.test(code)) ?? [];
   if (known && detail) return new AppError(known, detail, { cause: error, retryAfterS: 5 });
   if (!isLost(error)) return error;
-  return new AppError("STORAGE_UNAVAILABLE", UNREACHABLE, { cause: error, retryAfterS: 5 });
+  const lost = `The database cannot be reached (${error.message || code}); ${UNREACHABLE}`;
+  return new AppError("STORAGE_UNAVAILABLE", lost, { cause: error, retryAfterS: 5 });
 }
 
 /** The connection is gone, and nobody knows whether what was under way was committed. */

@@ -1,6 +1,6 @@
 /** Opens the database that DATABASE_URL names, and brings its tables up to date. Called through `engine/open.ts` only. */
 import { AppError } from "../../core/errors.ts";
-import type { OpenOptions } from "../driver.ts";
+import type { DatabaseSettings, OpenOptions } from "../driver.ts";
 import { Database } from "./database.ts";
 import { PostgresEngine } from "./engine.ts";
 import { NotifyBus } from "./notify.ts";
@@ -30,4 +30,14 @@ export async function openPostgresEngine({
     machine: machine === undefined || boot === undefined ? undefined : { machine, boot },
     bus: ({ hear, lookAtAll }) => new NotifyBus({ url, listenUrl, onMessage: hear, onLoss: lookAtAll }),
   });
+}
+
+/** @throws AppError STORAGE_UNAVAILABLE; with `retryAfterS` when it may answer later */
+export async function assertAnswers({ url }: DatabaseSettings): Promise<void> {
+  const database = new Database({ url, pool: 1 });
+  try {
+    await database.query("SELECT 1");
+  } finally {
+    await database.close();
+  }
 }

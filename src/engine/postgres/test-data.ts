@@ -11,12 +11,9 @@ const POOL = 4;
 
 export interface Databases {
   /** An engine on a new database; with it go every other handle and the database. */
-  open(limits?: EngineLimits): Promise<OpenedDatabase>;
-}
-
-export interface OpenedDatabase extends OpenedEngine {
-  readonly name: string;
-  readonly postgres: TestPostgres;
+  open(limits?: EngineLimits): Promise<OpenedEngine>;
+  /** The server, for databases that a test makes itself. */
+  postgres(): Promise<TestPostgres>;
 }
 
 const TABLES = [
@@ -41,26 +38,26 @@ const TABLES = [
 export function databases(): Databases {
   let server: Promise<TestPostgres> | undefined;
   const free: string[] = [];
+  const postgres = () => (server ??= TestPostgres.start());
   afterAll(async () => {
     const started = await server?.catch(() => undefined);
     await started?.[Symbol.asyncDispose]();
   });
   return {
+    postgres,
     open: async (limits = ROOMY) => {
-      const postgres = await (server ??= TestPostgres.start());
-      const name = free.pop() ?? (await postgres.createDatabase());
+      const running = await postgres();
+      const name = free.pop() ?? (await running.createDatabase());
       await using opening = new AsyncDisposableStack();
       opening.defer(async () => {
-        await empty(postgres, name);
+        await empty(running, name);
         free.push(name);
       });
-      const engine = opening.use(await openAt(postgres.url(name), limits));
+      const engine = opening.use(await openAt(running.url(name), limits));
       const owned = opening.move();
       return {
-        name,
-        postgres,
         engine,
-        another: async () => owned.use(await openAt(postgres.url(name), limits)),
+        another: async () => owned.use(await openAt(running.url(name), limits)),
         [Symbol.asyncDispose]: () => owned.disposeAsync(),
       };
     },

@@ -1,0 +1,63 @@
+/** Opening a database: new, of several machines at once, of a newer version, wrong, away. And many that claim at once. */
+import { expect, test } from "vitest";
+import { newRun, ownerOf } from "../contract/setup.ts";
+import type { Engine } from "../engine.ts";
+import { databases, openAt } from "./test-data.ts";
+
+const { open, postgres } = databases();
+
+test("machines that start at once on an empty database make its tables once", async () => {
+  const server = await postgres();
+  const url = server.url(await server.createDatabase());
+
+  const engines = await Promise.all(Array.from({ length: 6 }, () => openAt(url)));
+
+  for (const engine of engines) expect(await engine.counts()).toEqual({ queued: 0, running: 0 });
+  await Promise.all(engines.map((engine) => engine.close()));
+});
+
+test("a database of a newer version is used as long as that version allows it, and refused from then on", async () => {
+  const server = await postgres();
+  const name = await server.createDatabase();
+  await (await openAt(server.url(name))).close();
+  await server.admin("UPDATE evenkeel_schema SET version = version + 100", name);
+  await (await openAt(server.url(name))).close();
+  await server.admin("UPDATE evenkeel_schema SET oldest = version", name);
+
+  await expect(openAt(server.url(name))).rejects.toMatchObject({
+    code: "STORAGE_UNAVAILABLE",
+    message: expect.stringContaining("newer evenkeel"),
+  });
+});
+
+test("a database that is not there is a mistake, and one that does not answer may be there later", async () => {
+  const server = await postgres();
+  const [missing, away] = [server.url("nowhere"), "postgres://nobody@127.0.0.1:1/nothing"];
+  await expect(openAt(missing)).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE", retryAfterS: undefined });
+  await expect(openAt(away)).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE", retryAfterS: 5 });
+});
+
+const RUNS = 400;
+const HANDLES = 8;
+
+test(`${HANDLES} handles that claim ${RUNS} runs at once get each of them once`, async () => {
+  await using data = await open();
+  const runs = await Promise.all(Array.from({ length: RUNS }, () => data.engine.enqueue(newRun())));
+  const engines = await Promise.all(Array.from({ length: HANDLES }, () => data.another()));
+
+  const claimed = await Promise.all(engines.map((engine, index) => claimAll(engine, `owner ${index}`)));
+
+  expect(claimed.filter(({ length }) => length > 0).length).toBeGreaterThan(1);
+  expect(claimed.flat().toSorted()).toEqual(runs.map(({ run }) => run.run_id).toSorted());
+});
+
+/** One by one, to meet the others as often as can be; a look that finds nothing twice has seen the end. */
+async function claimAll(engine: Engine, owner: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (let misses = 0; misses < 2;) {
+    const claims = await engine.claim({ owner: ownerOf(owner), limit: 1, leaseMs: 60_000 });
+    if (claims.length === 0) misses += 1;
+    ids.push(...claims.map(({ run }) => run.run_id));
+  }
+  return ids;
+}

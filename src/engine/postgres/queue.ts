@@ -271,11 +271,6 @@ export async function claim(
   return { claims, rows };
 }
 
-/** 0 for a delegated run, which comes first. */
-function isOwn({ parent_id: parent }: HeldRow): 0 | 1 {
-  return parent === null ? 1 : 0;
-}
-
 export interface ExtendRequest {
   readonly owner: Owner;
   readonly runIds: readonly string[];

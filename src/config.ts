@@ -28,7 +28,7 @@ export interface Config {
 export function loadConfig({ configDir, toolEnv }: Pick<Settings, "configDir" | "toolEnv">): Promise<Config> {
   return withVariables(toolEnv, async () => {
     const agents = await loadAgents(configDir);
-    return { agents, access: await loadAccess(configDir), mcpServers: await loadMcpServers(configDir, agents) };
+    return { agents, access: await loadAccess(configDir, agents), mcpServers: await loadMcpServers(configDir, agents) };
   });
 }
 
@@ -43,12 +43,25 @@ export async function loadAgents(configDir: string): Promise<ReadonlyMap<string,
 }
 
 /** No file means no keys but API_KEYS, and no other origin. @throws ConfigError that names the file */
-async function loadAccess(configDir: string): Promise<Access> {
+async function loadAccess(configDir: string, agents: ReadonlyMap<string, Agent>): Promise<Access> {
   const file = join(configDir, "access.ts");
   if (!existsSync(file)) return DEFAULT_ACCESS;
   const module = (await importConfig(file)) as { access?: Access };
-  if (typeof module.access === "object" && "identityProviders" in module.access) return module.access;
+  if (typeof module.access === "object" && "identityProviders" in module.access) {
+    assertPriced(module.access, agents, file);
+    return module.access;
+  }
   throw new ConfigError(`Expected ${file} to export \`access\`: export const access = defineAccess({ … }).`);
+}
+
+/** @throws ConfigError for an agent whose runs a budget in dollars would not count */
+function assertPriced({ budget }: Access, agents: ReadonlyMap<string, Agent>, file: string): void {
+  if (budget?.principalDay?.dollars === undefined) return;
+  const unpriced = [...agents.values()].filter(({ price }) => !price).map(({ agentId }) => `\`${agentId}\``);
+  if (unpriced.length === 0) return;
+  throw new ConfigError(
+    `${file}: \`budget.principalDay.dollars\` counts by the agents' \`price\`, and these have none: ${unpriced.join(", ")}.`,
+  );
 }
 
 /** No file means no servers. @throws ConfigError that names the file, or the agents that name a server of nobody */

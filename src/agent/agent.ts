@@ -3,6 +3,7 @@
  * Made by `main.ts` with an agent's tools, and by tests in their own process.
  */
 import { agentName } from "../core/run.ts";
+import type { Access } from "../core/access.ts";
 import type { Agent as AgentConfig } from "../core/agent.ts";
 import type { McpServers } from "../core/mcp-servers.ts";
 import { openEngine } from "../engine/open.ts";
@@ -22,6 +23,7 @@ export interface AgentParts {
   readonly id: number;
   readonly pid: number;
   readonly agents: ReadonlyMap<string, AgentConfig>;
+  readonly access: Pick<Access, "budget">;
   readonly tools: Tools;
   readonly mcpServers: McpServers;
   readonly log: Log;
@@ -39,7 +41,7 @@ export interface Agent {
 
 /** It claims runs once `runner.start()` is called. */
 export async function openAgent(parts: AgentParts): Promise<Agent> {
-  const { settings, id, pid, agents, tools, mcpServers, log, meter = new ModelMeter() } = parts;
+  const { settings, id, pid, agents, access, tools, mcpServers, log, meter = new ModelMeter() } = parts;
   const { machine, boot, agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });
   const model = openModelClient(settings.model, agents.values());
@@ -48,7 +50,7 @@ export async function openAgent(parts: AgentParts): Promise<Agent> {
   const governors = new Governors({ process: owner.process, engine, log, account });
   const mcp = new ManagedServers({ servers: mcpServers, env: programEnv(), log });
   const patience = { idleMs, wordlessMs };
-  const deps = { engine, agents, tools, client: model.client, meter, governors, mcp, log, patience };
+  const deps = { engine, agents, access, tools, client: model.client, meter, governors, mcp, log, patience };
   const runner = new Runner({ ...deps, owner, concurrency });
   const drain = async (withinMs: number) => {
     await runner.drain(withinMs);

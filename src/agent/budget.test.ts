@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { defineAccess } from "../core/access.ts";
 import { defineAgents, type AgentConfig } from "../core/agent.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { problemsOf } from "../testing/journal.ts";
@@ -81,4 +82,18 @@ test("a budget in dollars needs a price, and an unknown scope is refused", () =>
   );
   const unknown = { week: { tokens: 1 } } as unknown as AgentConfig["budget"];
   expect(() => defineAgents({ a: { model: "m", budget: unknown } })).toThrow("no `budget.week`");
+});
+
+test("a principal's budget for all agents ends the runs of each of them, and names its file", async () => {
+  const agents = defineAgents({ one: { model: "m" }, two: { model: "m" } });
+  const access = defineAccess({ budget: { principalDay: { tokens: 1 } } });
+  await using cluster = await startCluster({ agents, access });
+  expect((await cluster.client.chat("/sim tokens=2", { agent_id: "one" })).status).toBe(200);
+
+  expect((await cluster.client.chat("/sim tokens=2", { agent_id: "two" })).body).toMatchObject({
+    code: "BUDGET_EXCEEDED",
+    detail: expect.stringContaining(
+      "your budget of this day for all agents, 1 tokens (budget.principalDay.tokens in config/access.ts)",
+    ),
+  });
 });

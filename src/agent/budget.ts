@@ -2,10 +2,11 @@
  * The budget of one run's agent: asked before each model call, so that no call begins when nothing is left. What a call may
  * take is reserved in the engine, over all processes. Made by `work.ts`, asked by the loop.
  */
+import type { Access } from "../core/access.ts";
 import type { Agent } from "../core/agent.ts";
 import { customEvent } from "../core/event.ts";
 import type { Run } from "../core/run.ts";
-import { dollarsOf, type Scope, type Unit, type Verdict } from "../core/spending.ts";
+import { dollarsOf, SCOPES, type Budget, type Scope, type Unit, type Verdict } from "../core/spending.ts";
 import type { Engine } from "../engine/engine.ts";
 import { TELL_MS } from "./governor/governor.ts";
 import type { Parking } from "./parking.ts";
@@ -20,6 +21,8 @@ export interface BudgetOptions {
   readonly run: Run;
   readonly fence: number;
   readonly agent: Agent;
+  /** Of each principal, for all agents together. */
+  readonly access: Pick<Access, "budget">;
   readonly engine: Engine;
   readonly parking: Parking;
   readonly journal: RunJournal;
@@ -33,10 +36,11 @@ export type AskBudget = (inputTokens: () => number, signal: AbortSignal) => Prom
 
 export function budgetOf(options: BudgetOptions): AskBudget {
   const { agent, parking } = options;
-  if (!agent.budget) return () => Promise.resolve(undefined);
+  const budget = budgetFor(options);
+  if (SCOPES.every((scope) => !budget[scope])) return () => Promise.resolve(undefined);
   return async (inputTokens, signal) => {
     const input = inputTokens();
-    const ask = () => outlastTrouble(() => reserve(options, input), signal);
+    const ask = () => outlastTrouble(() => reserve(options, budget, input), signal);
     let verdict = await ask();
     if (verdict.is === "reserved") verdict = await parking.call(() => parking.wait(settled(verdict, ask, signal)));
     return verdict.is === "met" ? sentence(agent.agentId, verdict) : undefined;
@@ -58,7 +62,11 @@ export function budgetOf(options: BudgetOptions): AskBudget {
   }
 }
 
-function reserve({ run, fence, agent, engine }: BudgetOptions, input: number): Promise<Verdict> {
+function budgetFor({ agent, access }: BudgetOptions): Budget {
+  return { ...agent.budget, ...(access.budget && { allAgentsDay: access.budget.principalDay }) };
+}
+
+function reserve({ run, fence, agent, engine }: BudgetOptions, budget: Budget, input: number): Promise<Verdict> {
   const usage = {
     input_tokens: input,
     output_tokens: agent.maxTokens,
@@ -66,18 +74,25 @@ function reserve({ run, fence, agent, engine }: BudgetOptions, input: number): P
     cache_creation_input_tokens: 0,
   };
   const estimate = { tokens: input + agent.maxTokens, dollars: dollarsOf(usage, agent.price) };
-  return engine.reserve({ runId: run.run_id, fence, budget: agent.budget ?? {}, estimate });
+  return engine.reserve({ runId: run.run_id, fence, budget, estimate });
 }
 
 const SCOPE_NAMES: Readonly<Record<Scope, string>> = {
   run: "the budget of one run",
   day: "the budget of this day",
   principalDay: "your budget of this day",
+  allAgentsDay: "your budget of this day for all agents",
 };
 
 function sentence(agentId: string, { scope, unit, cap }: Extract<Verdict, { is: "met" }>): string {
   const again = scope === "run" ? "" : " It begins anew at 00:00 UTC.";
-  return `Agent ${agentId} has used up ${SCOPE_NAMES[scope]}, ${amount(unit, cap)} (budget.${scope}.${unit}).${again}`;
+  return `Agent ${agentId} has used up ${SCOPE_NAMES[scope]}, ${amount(unit, cap)} (${nameOf(scope, unit)}).${again}`;
+}
+
+/** As the operator's files have it. */
+function nameOf(scope: Scope, unit: Unit): string {
+  if (scope === "allAgentsDay") return `budget.principalDay.${unit} in config/access.ts`;
+  return `budget.${scope}.${unit}`;
 }
 
 function amount(unit: Unit, cap: number): string {

@@ -24,7 +24,7 @@ const log = await createLog(settings, name);
 async function start(): Promise<Service> {
   lowerPriority();
   const hosts = new Hosts(log);
-  const { agents, mcpServers } = await loadConfig(settings);
+  const { agents, access, mcpServers } = await loadConfig(settings);
   const tools = await loadToolsFor(agents, hosts);
   const { pid } = process;
   const { runner, meter, governors, mcp, drain } = await openAgent({
@@ -32,6 +32,7 @@ async function start(): Promise<Service> {
     id,
     pid,
     agents,
+    access,
     tools,
     mcpServers,
     log,

@@ -1,4 +1,5 @@
 /** What it takes to work on a run: what all runs of a process share, and what the runner holds of one of them. */
+import type { Access } from "../core/access.ts";
 import type Anthropic from "@anthropic-ai/sdk";
 import type { Agent } from "../core/agent.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -15,6 +16,7 @@ import type { Trials } from "./tools/trials.ts";
 export interface WorkDeps {
   readonly engine: Engine;
   readonly agents: ReadonlyMap<string, Agent>;
+  readonly access: Pick<Access, "budget">;
   readonly tools: Tools;
   readonly client: Anthropic;
   readonly meter: ModelMeter;

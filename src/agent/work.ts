@@ -94,7 +94,7 @@ async function runWithinTime(
   const headers = headersOf(agent);
   const model = { client, meter, governor, rank, parking, patience, headers, deadline };
   const prepared = await prepareAgent(agent, run, signal);
-  const askBudget = budgetOf({ run, fence, agent: prepared, engine, parking, journal });
+  const askBudget = budgetOf({ run, fence, agent: prepared, access: deps.access, engine, parking, journal });
   const parts = { run, agent: prepared, engine, askBudget, tools, refreshTools, parking, takeTurn, model, journal };
   return await runLoop({ ...parts, choice, asked, caching, log, signal, late });
 }

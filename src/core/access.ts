@@ -3,7 +3,7 @@
  * holds together.
  */
 import { z } from "zod";
-import { field, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
+import { CAP, field, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
 import { ROLES } from "./principal.ts";
 
 const role = () => field(z.enum(ROLES), `to be one of ${ROLES.join(", ")}`);
@@ -60,6 +60,8 @@ const ACCESS = section({
   /** Addresses or networks whose X-Forwarded-For and -Proto are believed. */
   trustedProxies: listOf('addresses or networks such as "10.0.0.0/8"').default(["127.0.0.0/8", "::1"]),
   limits: LIMITS.prefault({}),
+  /** What each principal may spend with all agents together, in a day of UTC. Agents have budgets of their own. */
+  budget: section({ principalDay: CAP.optional() }).optional(),
 });
 
 export type AccessConfig = Readonly<z.input<typeof ACCESS>>;

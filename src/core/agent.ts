@@ -6,7 +6,7 @@ import { z } from "zod";
 import { apiOptions, conflictsIn, httpHeaders } from "./api-options.ts";
 import { ACCEPTABLE } from "./asked.ts";
 import { AppError } from "./errors.ts";
-import { field, flag, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
+import { CAP, field, flag, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
 
 const LIMITS = section({
   /** Model calls plus tool calls of one run. */
@@ -42,11 +42,6 @@ export type SystemPrompt = (about: {
   readonly threadId: string;
   readonly now: Date;
 }) => string | Promise<string>;
-const CAP = section({
-  tokens: wholeNumber({ max: Number.MAX_SAFE_INTEGER }).optional(),
-  /** US dollars, counted with the agent's price. */
-  dollars: field(z.number().positive(), "to be a number above 0").optional(),
-});
 
 const AGENT = section({
   /** A model name of the Messages API. */

@@ -69,3 +69,10 @@ function shown(value: unknown): string {
     return "something that is no data";
   }
 }
+
+/** What may be spent, of a budget. */
+export const CAP = section({
+  tokens: wholeNumber({ max: Number.MAX_SAFE_INTEGER }).optional(),
+  /** US dollars, counted with the agent's price. */
+  dollars: field(z.number().positive(), "to be a number above 0").optional(),
+});

@@ -14,8 +14,11 @@ export type Unit = (typeof UNITS)[number];
 /** A limit that is left out has no end. */
 export type Cap = { readonly [U in Unit]?: number | undefined };
 
-/** run: one run, with what it delegates · day: all runs of the agent, in a day of UTC · principalDay: of each principal. */
-export const SCOPES = ["run", "day", "principalDay"] as const;
+/**
+ * run: one run, with what it delegates · day: all runs of the agent, in a day of UTC · principalDay: of each principal ·
+ * allAgentsDay: of each principal, by all agents together.
+ */
+export const SCOPES = ["run", "day", "principalDay", "allAgentsDay"] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export type Budget = { readonly [S in Scope]?: Cap | undefined };
@@ -25,6 +28,9 @@ export interface Standing {
   readonly spent: Spent;
   readonly reserved: Spent;
 }
+
+/** Of a scope that has no limit. */
+export const NOTHING: Standing = { spent: { tokens: 0, dollars: 0 }, reserved: { tokens: 0, dollars: 0 } };
 
 export type Verdict =
   | { readonly is: "within" }

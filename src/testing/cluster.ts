@@ -76,11 +76,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   );
   const agents = options.agents ?? (await loadAgents(settings.configDir));
 
+  const access = options.access ?? DEFAULT_ACCESS;
   const mcpServers: McpServers = options.mcpServers ?? new Map();
   const worker = await startWorker({
     settings,
     agents,
-    access: options.access ?? DEFAULT_ACCESS,
+    access,
     mcpServers,
     log,
     wrapEngine: options.wrapEngine ?? ((engine) => engine),
@@ -95,7 +96,17 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const baseUrl = options.modelUrl ?? simulator.url;
     const model = { ...settings.model, apiKey: "simulated", baseUrl };
     const own = { ...settings, model };
-    const { runner, drain } = await openAgent({ settings: own, id: 1, pid: 1, agents, tools, mcpServers, log, meter });
+    const { runner, drain } = await openAgent({
+      settings: own,
+      id: 1,
+      pid: 1,
+      agents,
+      access,
+      tools,
+      mcpServers,
+      log,
+      meter,
+    });
     runners.defer(() => drain(0));
     await runner.start();
     return runner;

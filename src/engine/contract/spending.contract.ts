@@ -125,6 +125,30 @@ export function testSpending(open: OpenEngine): void {
     expect(await reserve(engine, bob, budget)).toEqual({ is: "within" });
   });
 
+  test("a principal's budget over all agents counts what each of them took and reserved", async () => {
+    await using data = await open();
+    const { engine } = data;
+    const [one, two] = [
+      await start(engine, { principal: "ana", agentId: "one", owner: "one" }),
+      await start(engine, { principal: "ana", agentId: "two", owner: "two" }),
+    ];
+    const bob = await start(engine, { principal: "bob", agentId: "one", owner: "three" });
+    const budget = { allAgentsDay: { tokens: 1_000 } };
+
+    await reserve(engine, one, { ...budget, tokens: 1_000 });
+    expect(await reserve(engine, two, budget)).toEqual({ is: "reserved", scope: "allAgentsDay" });
+    await spend(engine, one, 1_000);
+
+    expect(await reserve(engine, two, budget)).toEqual({
+      is: "met",
+      scope: "allAgentsDay",
+      unit: "tokens",
+      cap: 1_000,
+    });
+    expect(await reserve(engine, two, {})).toEqual({ is: "within" });
+    expect(await reserve(engine, bob, budget)).toEqual({ is: "within" });
+  });
+
   test("an owner that has lost the run reserves nothing", async () => {
     await using data = await open();
     const claim = await start(data.engine);

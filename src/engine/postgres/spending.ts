@@ -4,7 +4,16 @@
  */
 import { AppError } from "../../core/errors.ts";
 import { MAX_DELEGATION_DEPTH, type Usage } from "../../core/run.ts";
-import { dollarsOf, judgeBudget, subtractUsage, tokensIn, type Spent, type Verdict } from "../../core/spending.ts";
+import {
+  dollarsOf,
+  judgeBudget,
+  NOTHING,
+  type Spent,
+  type Standing,
+  subtractUsage,
+  tokensIn,
+  type Verdict,
+} from "../../core/spending.ts";
 import type { Bill, Reservation, Spending, SpendingFilter } from "../engine.ts";
 import { usageOf } from "../rules/rows.ts";
 import type { Session } from "./database.ts";
@@ -32,9 +41,12 @@ const SPENT_BY_AGENT = `SELECT ${SUMS} FROM spending WHERE day = $1 AND agent_id
 const SPENT_BY_PRINCIPAL = `SELECT ${SUMS} FROM spending WHERE day = $1 AND agent_id = $2 AND principal = $3`;
 const RESERVED_BY_AGENT = `SELECT ${RESERVED} FROM runs WHERE status = 'running' AND agent_id = $1 AND n <> $2`;
 const RESERVED_BY_PRINCIPAL = `SELECT ${RESERVED} FROM runs WHERE status = 'running' AND agent_id = $1 AND n <> $2 AND principal = $3`;
+const SPENT_BY_ALL = `SELECT ${SUMS} FROM spending WHERE day = $1 AND principal = $2`;
+const RESERVED_BY_ALL = `SELECT ${RESERVED} FROM runs WHERE status = 'running' AND n <> $1 AND principal = $2`;
 const RESERVE = "UPDATE runs SET reserved_tokens = $2, reserved_dollars = $3 WHERE n = $1";
 /** Reservations of one agent are judged one after the other, on all machines: held until the commit. */
 const LOCK_AGENT = "SELECT pg_advisory_xact_lock(731015520, hashtext($1))";
+const LOCK_PRINCIPAL = "SELECT pg_advisory_xact_lock(731015521, hashtext($1))";
 
 /** The run's usage has grown to `usage`: adds the difference to the day, to the run, and to those that delegated it. */
 export async function book(
@@ -87,9 +99,20 @@ export async function reserve(
     run: { spent: { tokens, dollars: run.dollars + run.delegated_dollars }, reserved: { tokens: 0, dollars: 0 } },
     day: { spent: ofAgent, reserved: reservedByAgent },
     principalDay: { spent: ofPrincipal, reserved: reservedByPrincipal },
+    allAgentsDay: budget.allAgentsDay ? await standingOfAll(session, principal, n) : NOTHING,
   });
   if (verdict.is === "within") await session.query(RESERVE, [n, estimate.tokens, estimate.dollars]);
   return verdict;
+}
+
+/** Behind the lock of the agent, always: two reservations never wait for each other. */
+async function standingOfAll(session: Session, principal: string, n: HeldRow["n"]): Promise<Standing> {
+  await session.query(LOCK_PRINCIPAL, [principal]);
+  const [spent, reserved] = await Promise.all([
+    sumOf(session, SPENT_BY_ALL, [today(), principal]),
+    sumOf(session, RESERVED_BY_ALL, [n, principal]),
+  ]);
+  return { spent, reserved };
 }
 
 /** Groups that cost most come first, but days newest first. */

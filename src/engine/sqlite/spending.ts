@@ -4,7 +4,15 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { MAX_DELEGATION_DEPTH, type Usage } from "../../core/run.ts";
-import { dollarsOf, judgeBudget, subtractUsage, tokensIn, type Spent, type Verdict } from "../../core/spending.ts";
+import {
+  dollarsOf,
+  judgeBudget,
+  NOTHING,
+  subtractUsage,
+  tokensIn,
+  type Spent,
+  type Verdict,
+} from "../../core/spending.ts";
 import type { Bill, Reservation, Spending, SpendingFilter } from "../engine.ts";
 import { AppError } from "../../core/errors.ts";
 import { usageOf, type RunRow } from "../rules/rows.ts";
@@ -54,6 +62,12 @@ export class SpendingBook {
         spent: this.#sql.spentByPrincipal.get(day, agent, principal) as unknown as Spent,
         reserved: this.#sql.reservedByPrincipal.get(agent, n, principal) as unknown as Spent,
       },
+      allAgentsDay: budget.allAgentsDay
+        ? {
+            spent: this.#sql.spentByAll.get(day, principal) as unknown as Spent,
+            reserved: this.#sql.reservedByAll.get(n, principal) as unknown as Spent,
+          }
+        : NOTHING,
     });
     if (verdict.is === "within") this.#sql.reserve.run(estimate.tokens, estimate.dollars, n);
     return verdict;
@@ -115,6 +129,8 @@ function statements(db: DatabaseSync) {
     reservedByPrincipal: db.prepare(
       `SELECT ${RESERVED} FROM runs WHERE status = 'running' AND agent_id = ? AND n <> ? AND principal = ?`,
     ),
+    spentByAll: db.prepare(`SELECT ${SUMS} FROM spending WHERE day = ? AND principal = ?`),
+    reservedByAll: db.prepare(`SELECT ${RESERVED} FROM runs WHERE status = 'running' AND n <> ? AND principal = ?`),
     reserve: db.prepare("UPDATE runs SET reserved_tokens = ?, reserved_dollars = ? WHERE n = ?"),
   } satisfies Record<string, StatementSync>;
 }

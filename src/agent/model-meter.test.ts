@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { NO_USAGE } from "../core/run.ts";
 import { startCluster } from "../testing/cluster.ts";
 import { readUntil } from "../testing/sse.ts";
 import { ModelMeter } from "./model-meter.ts";
@@ -64,7 +65,7 @@ test("the estimate follows what the model counts, and never goes back", () => {
   const answer = (characters: number) => {
     const before = estimated();
     meter.heard(characters);
-    meter.learn({ characters, tokens: characters / 7 });
+    meter.learn({ characters, usage: { ...NO_USAGE, output_tokens: characters / 7 } });
     return estimated() - before;
   };
 
@@ -73,4 +74,19 @@ test("the estimate follows what the model counts, and never goes back", () => {
   expect(answers[0]).toBe(175);
   expect(answers.at(-1)).toBeLessThan(102);
   expect(answers.every((tokens) => tokens >= 100)).toBe(true);
+});
+
+test("input is counted as the model counts it, and so is what came from the prompt cache", async () => {
+  await using cluster = await startCluster();
+  const long = `/sim tokens=2\n${"Some words to remember. ".repeat(1_000)}`;
+  await cluster.client.chat(long, { thread_id: "cached" });
+  const first = cluster.meter.read();
+
+  await cluster.client.chat("/sim tokens=2", { thread_id: "cached" });
+
+  const both = cluster.meter.read();
+  expect(first).toMatchObject({ cached_input_tokens: 0 });
+  expect(first["input_tokens"]).toBeGreaterThan(5_000);
+  expect(both["cached_input_tokens"]).toBeGreaterThan(5_000);
+  expect(both["input_tokens"]).toBeGreaterThan((first["input_tokens"] ?? 0) + (both["cached_input_tokens"] ?? 0));
 });

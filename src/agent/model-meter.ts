@@ -3,6 +3,7 @@
  * `main.ts`, written by `model.ts`, read with every heartbeat. It decides nothing.
  */
 import { GAUGE } from "../core/gauges.ts";
+import type { Usage } from "../core/run.ts";
 
 // No tokenizer runs here. Four characters a token is the usual rule for English text; each answer then says how many
 // tokens its characters were, and what comes after it is estimated by that. [With the rule alone the figure was 1.75
@@ -21,6 +22,8 @@ export class ModelMeter {
   /** The counter only grows: a chart of its rate would take a step back for a restart. */
   #tokens = 0;
   #charactersAToken = CHARACTERS_A_TOKEN;
+  #inputTokens = 0;
+  #cachedInputTokens = 0;
   #failures = 0;
   #calls = 0;
   // Bounded by the runs of this process.
@@ -52,8 +55,11 @@ export class ModelMeter {
     this.#tokens += characters / this.#charactersAToken;
   }
 
-  /** A whole answer was so many characters and, as the model counts, so many tokens. */
-  learn({ characters, tokens }: { readonly characters: number; readonly tokens: number }): void {
+  /** A whole answer came: it has so many characters, and the model counted this usage for it. */
+  learn({ characters, usage }: { readonly characters: number; readonly usage: Usage }): void {
+    const { output_tokens: tokens, input_tokens: fresh, cache_read_input_tokens: read } = usage;
+    this.#inputTokens += fresh + read + usage.cache_creation_input_tokens;
+    this.#cachedInputTokens += read;
     if (characters === 0 || tokens === 0) return;
     this.#charactersAToken += LEARNED_FROM_NEWEST * (characters / tokens - this.#charactersAToken);
   }
@@ -68,6 +74,8 @@ export class ModelMeter {
     const now = performance.now();
     return {
       [GAUGE.outputTokens]: Math.round(this.#tokens),
+      [GAUGE.inputTokens]: this.#inputTokens,
+      [GAUGE.cachedInputTokens]: this.#cachedInputTokens,
       [GAUGE.modelCalls]: this.#calls,
       [GAUGE.modelWaiting]: waits.length,
       // The longest that is left to wait.

@@ -176,7 +176,7 @@ async function streamOnce(call: ModelCall, turn: Turn): Promise<Answer> {
       },
     });
     const whole = answer.whole();
-    meter.learn({ characters, tokens: whole.usage.output_tokens });
+    meter.learn({ characters, usage: whole.usage });
     return whole;
   } catch (error) {
     throw watchdog.verdict ?? error;

@@ -14,6 +14,8 @@ export const GAUGE = {
   // An agent's.
   runsParked: "runs_parked",
   outputTokens: "output_tokens",
+  inputTokens: "input_tokens",
+  cachedInputTokens: "cached_input_tokens",
   modelCalls: "model_calls",
   modelWaiting: "model_waiting",
   modelWaitMs: "model_wait_ms",

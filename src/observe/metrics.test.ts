@@ -60,6 +60,8 @@ test("gauges of the services are metrics of their own", async () => {
   };
   const agent = {
     output_tokens: 11,
+    input_tokens: 17,
+    cached_input_tokens: 18,
     model_calls: 12,
     model_waiting: 13,
     model_wait_ms: 1_400,
@@ -94,6 +96,8 @@ test("gauges of the services are metrics of their own", async () => {
     'evenkeel_model_breaker_open{kind="agent",id="1"} 1',
     'evenkeel_model_failures_total{kind="agent",id="1"} 16',
     'evenkeel_output_tokens_total{kind="agent",id="1"} 11',
+    'evenkeel_input_tokens_total{kind="agent",id="1"} 17',
+    'evenkeel_cached_input_tokens_total{kind="agent",id="1"} 18',
   ]);
 });
 

@@ -211,6 +211,18 @@ const METRICS: readonly Metric[] = [
     type: "counter",
     from: ({ gauges }) => gauges[GAUGE.outputTokens],
   },
+  {
+    name: "evenkeel_input_tokens_total",
+    help: "Tokens that the model has read for whole answers, those from the prompt cache included.",
+    type: "counter",
+    from: ({ gauges }) => gauges[GAUGE.inputTokens],
+  },
+  {
+    name: "evenkeel_cached_input_tokens_total",
+    help: "Tokens of evenkeel_input_tokens_total that came from the prompt cache.",
+    type: "counter",
+    from: ({ gauges }) => gauges[GAUGE.cachedInputTokens],
+  },
 ];
 
 /** No sample for a kind whose number of processes needs no change. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { agent, historyOf, process, snapshot } from "../../store/history-fixture.ts";
 import { History, type ProcessInfo } from "../../store/history.ts";
-import { healthTone, modelState } from "./figures.ts";
+import { healthTone, modelState, tokensDetail } from "./figures.ts";
 
 const worker = (samples: number) => process({ gauges: { health_samples: samples } });
 
@@ -11,6 +11,15 @@ test("a p99 has no color before twenty answers: the first of a fresh worker is s
     "bad",
     "ok",
   ]);
+});
+
+test("the share of input that came from the prompt cache is that of the time that is kept", () => {
+  const at = (second: number, input: number, cached: number) =>
+    snapshot(second, [agent(1, 0, { input_tokens: input, cached_input_tokens: cached })]);
+  expect(tokensDetail(historyOf(at(1, 100, 100)))).toBe("written, estimated");
+  expect(tokensDetail(historyOf(at(1, 100, 100), at(2, 200, 100), at(3, 500, 400)))).toBe(
+    "written · 75 % of input from cache",
+  );
 });
 
 test("the state of the model is what its calls are doing", () => {

@@ -1,7 +1,15 @@
 /** What the tiles of the overview say, worked out of the newest snapshots. Pure. */
 import { GAUGE, LATENCY, quantileGauge, samplesGauge } from "../../../core/gauges.ts";
-import { count } from "../../ui/format.ts";
-import { type History, maxOf, type ProcessInfo, type Snapshot, sumOf, RATE_OVER_MS } from "../../store/history.ts";
+import { count, percent } from "../../ui/format.ts";
+import {
+  type History,
+  KEPT_MS,
+  maxOf,
+  type ProcessInfo,
+  type Snapshot,
+  sumOf,
+  RATE_OVER_MS,
+} from "../../store/history.ts";
 
 export type Tone = "ok" | "warn" | "bad" | "idle";
 
@@ -40,6 +48,13 @@ export function slowestWorker(snapshot: Snapshot): ProcessInfo | undefined {
 /** The newest value of the chart; null before there are two snapshots. */
 export function tokensPerSecond(history: History): number | null {
   return history.rateNow("agent", GAUGE.outputTokens, RATE_OVER_MS);
+}
+
+/** In words, for the tile of the tokens. Over all that is kept, as a single answer says little. */
+export function tokensDetail(history: History): string {
+  const input = history.rateNow("agent", GAUGE.inputTokens, KEPT_MS) ?? 0;
+  const cached = history.rateNow("agent", GAUGE.cachedInputTokens, KEPT_MS) ?? 0;
+  return input > 0 ? `written · ${percent((100 * cached) / input)} of input from cache` : "written, estimated";
 }
 
 /** What its agents' calls are doing is the state of the model. */

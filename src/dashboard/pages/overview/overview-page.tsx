@@ -5,7 +5,7 @@ import { Chart, type ChartProps } from "../../charts/chart.tsx";
 import { MARK_WORDS, subjectOf } from "../../charts/mark-words.ts";
 import { ProcessChoice } from "../../charts/process-choice.tsx";
 import { deliveryLines, healthLines, lagLines, runLines, tokenLines, viewerLines } from "../../charts/lines.ts";
-import { HEALTH_P99, healthTone, modelState, slowestWorker, tokensPerSecond } from "./figures.ts";
+import { HEALTH_P99, healthTone, modelState, slowestWorker, tokensDetail, tokensPerSecond } from "./figures.ts";
 import { bytes, count, duration } from "../../ui/format.ts";
 import { maxOf, nameOf, sumOf, type Mark } from "../../store/history.ts";
 import { info } from "../../store/info.ts";
@@ -119,7 +119,11 @@ function Tiles() {
         detail={queued === 0 ? "nobody waits" : "waiting for an agent"}
         href={href("runs", undefined, { status: "queued" })}
       />
-      <Tile label="Tokens/s" value={tokens === null ? null : `≈ ${count(tokens)}`} detail="written, estimated" />
+      <Tile
+        label="Tokens/s"
+        value={tokens === null ? null : `≈ ${count(tokens)}`}
+        detail={tokensDetail(processHistory)}
+      />
       <Tile
         label="Model"
         value={model.word}

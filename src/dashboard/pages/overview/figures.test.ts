@@ -5,6 +5,10 @@ import { healthTone, modelState, tokensDetail } from "./figures.ts";
 
 const worker = (samples: number) => process({ gauges: { health_samples: samples } });
 
+/** What the model had read by then. */
+const read = (second: number, input: number, cached: number) =>
+  snapshot(second, [agent(1, 0, { input_tokens: input, cached_input_tokens: cached })]);
+
 test("a p99 has no color before twenty answers: the first of a fresh worker is slow", () => {
   expect([healthTone(300, worker(19)), healthTone(300, worker(20)), healthTone(3, worker(20))]).toEqual([
     "idle",
@@ -14,10 +18,8 @@ test("a p99 has no color before twenty answers: the first of a fresh worker is s
 });
 
 test("the share of input that came from the prompt cache is that of the time that is kept", () => {
-  const at = (second: number, input: number, cached: number) =>
-    snapshot(second, [agent(1, 0, { input_tokens: input, cached_input_tokens: cached })]);
-  expect(tokensDetail(historyOf(at(1, 100, 100)))).toBe("written, estimated");
-  expect(tokensDetail(historyOf(at(1, 100, 100), at(2, 200, 100), at(3, 500, 400)))).toBe(
+  expect(tokensDetail(historyOf(read(1, 100, 100)))).toBe("written, estimated");
+  expect(tokensDetail(historyOf(read(1, 100, 100), read(2, 200, 100), read(3, 500, 400)))).toBe(
     "written · 75 % of input from cache",
   );
 });

@@ -1,4 +1,5 @@
 /** The way to a server, and how failures are told in a terminal. Called by the commands. */
+import { AppError } from "../core/errors.ts";
 import { ConnectionError, Evenkeel, EvenkeelError } from "../client/client.ts";
 
 export interface ServerOptions {
@@ -15,10 +16,15 @@ export function connect({ server, key }: ServerOptions): Evenkeel {
 
 /** One line and an exit code; a stack only for what nobody expected. */
 export function report(error: unknown): void {
-  const isExpected = error instanceof EvenkeelError || error instanceof ConnectionError || error instanceof CliError;
-  const text = isExpected ? error.message : String(error instanceof Error ? error.stack : error);
+  const text = isExpected(error) ? error.message : String(error instanceof Error ? error.stack : error);
   process.stderr.write(`evenkeel: ${text}\n`);
   process.exitCode = 1;
+}
+
+/** Ours say what to do; one of the system (ENOENT, EISDIR, ENOSPC) names the file. */
+function isExpected(error: unknown): error is Error {
+  const kinds = [EvenkeelError, ConnectionError, CliError, AppError];
+  return kinds.some((kind) => error instanceof kind) || (error instanceof Error && "syscall" in error);
 }
 
 /** What the person in front of the terminal can mend. */

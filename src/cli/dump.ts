@@ -2,8 +2,8 @@
 import { createReadStream, existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import type { ThreadDump } from "../engine/rules/dump.ts";
 import { CliError } from "./connection.ts";
+import { readDumpLine } from "./dump-line.ts";
 import { openStorage, type StorageOptions } from "./storage.ts";
 
 export async function exportThreads(file: string, options: StorageOptions): Promise<void> {
@@ -30,20 +30,10 @@ export async function importThreads(file: string, options: StorageOptions): Prom
   let number = 0;
   for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
     number += 1;
-    if (await engine.importThread(dumpOf(line, `${file}:${number}`))) counts.stored += 1;
+    if (await engine.importThread(readDumpLine(line, `${file}:${number}`))) counts.stored += 1;
     else counts.known += 1;
   }
   process.stdout.write(
     `${counts.stored} threads are stored; ${counts.known} were there already, and stay as they are.\n`,
   );
-}
-
-function dumpOf(line: string, place: string): ThreadDump {
-  try {
-    const dump = JSON.parse(line) as Partial<ThreadDump>;
-    if (dump.thread && Array.isArray(dump.runs)) return dump as ThreadDump;
-  } catch {
-    // Said below.
-  }
-  throw new CliError(`${place} is no thread that \`evenkeel export\` wrote.`);
 }

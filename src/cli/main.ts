@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { answerToOwnName } from "../own-name.ts";
 import { VERSION } from "../version.ts";
 import { report } from "./connection.ts";
+import type { StorageOptions } from "./storage.ts";
 
 const SERVER = new Option("--server <url>", "a running evenkeel")
   .env("EVENKEEL_SERVER")
@@ -116,7 +117,7 @@ program
   .option("--threads <age>", "threads that did not change for so long, with all that they delegated", "forever")
   .option("--deltas <age>", "join the pieces of text of runs that ended so long ago", "1h")
   .option("--activities <age>", "entries of the feed", "30d")
-  .action(async (options) => (await import("./prune.ts")).prune(options));
+  .action(async (options, command) => (await import("./prune.ts")).prune(chosenStorage(options, command)));
 
 program
   .command("export")
@@ -124,7 +125,9 @@ program
   .description("write all threads into a file, for another storage")
   .addOption(DATA)
   .addOption(DATABASE)
-  .action(async (file, options) => (await import("./dump.ts")).exportThreads(file, options));
+  .action(async (file, options, command) =>
+    (await import("./dump.ts")).exportThreads(file, chosenStorage(options, command)),
+  );
 
 program
   .command("import")
@@ -132,7 +135,17 @@ program
   .description("store the threads of such a file, beside those that are there")
   .addOption(DATA)
   .addOption(DATABASE)
-  .action(async (file, options) => (await import("./dump.ts")).importThreads(file, options));
+  .action(async (file, options, command) =>
+    (await import("./dump.ts")).importThreads(file, chosenStorage(options, command)),
+  );
+
+/** A folder that is named in the command counts more than a DATABASE_URL that happens to be set. */
+function chosenStorage<Options extends StorageOptions>(options: Options, command: Command): Options {
+  const sourceOf = (name: string) => command.getOptionValueSource(name);
+  if (sourceOf("data") !== "cli" || sourceOf("database") === "cli") return options;
+  const { database: _database, ...chosen } = options;
+  return chosen as Options;
+}
 
 answerToOwnName();
 program.parseAsync().catch(report);

@@ -1,5 +1,6 @@
 /** The storage that a command works on by itself, beside a server or without one. Called by `prune`, `export` and `import`. */
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { CliError } from "./connection.ts";
@@ -12,12 +13,14 @@ export interface StorageOptions {
 }
 
 const POOL = 2;
+/** As the SQLite driver names it. */
+const DATABASE_FILE = "evenkeel.db";
 
 /** Closed where the command ends. @param mayBeNew whether a folder that is not there is made */
 export async function openStorage({ data, database: url }: StorageOptions, mayBeNew = false) {
-  if (url === undefined && !mayBeNew && !existsSync(data))
+  if (url === undefined && !mayBeNew && !existsSync(join(data, DATABASE_FILE)))
     throw new CliError(
-      `There is no ${data}; name the server's DATA_DIR with --data, or its DATABASE_URL with --database.`,
+      `There is no ${DATABASE_FILE} in ${data}; name the server's DATA_DIR with --data, or its DATABASE_URL with --database.`,
     );
   const database = url === undefined ? null : { url, listenUrl: url, pool: POOL };
   const engine = await openEngine({ dataDir: data, durability: "normal", limits: { queued: 0 }, database });

@@ -172,6 +172,11 @@ export function isServersAnswer(error: unknown): boolean {
   return typeof codeOf(error) === "number";
 }
 
+/** True for an answer that does not fit the protocol's schema. The connection is as good as before. */
+export function isMalformed(error: unknown): boolean {
+  return codeOf(error) === "INVALID_RESULT";
+}
+
 function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }

@@ -238,6 +238,22 @@ test("thousands of messages at once end in the answer behind them", async () => 
   expect(await it.call("burst")).toMatchObject({ content: "after the burst" });
 });
 
+test.each([
+  { content: [{ type: "image", mimeType: "image/png" }] },
+  { content: null },
+  { content: [{ type: "hologram" }] },
+  { content: [{ type: "resource", resource: { uri: "a:b", blob: "not base64" } }] },
+])("a result that does not fit the protocol fails its own call alone: %j", async (result) => {
+  await using it = start();
+  const slow = it.call("slow", { ms: 500 });
+
+  const malformed = await it.call("malformed", { text: JSON.stringify(result) });
+
+  expect(malformed).toMatchObject({ isError: true, content: expect.stringContaining("no result of a tool") });
+  expect(await slow).toMatchObject({ isError: false, content: "done" });
+  expect(it.report()).toMatchObject({ state: "ready", starts: 1 });
+});
+
 test("one slow call delays no other, of the same server or another", async () => {
   await using it = start();
   const slow = it.call("slow", { ms: 2_000 });

@@ -16,7 +16,7 @@ import type { McpReport } from "../../api/mcp.ts";
 import type { McpServer } from "../../core/mcp-servers.ts";
 import type { Log } from "../../observe/log.ts";
 import { CallMeter } from "./call-meter.ts";
-import { Connection, isServersAnswer, isTimeout } from "./connection.ts";
+import { Connection, isMalformed, isServersAnswer, isTimeout } from "./connection.ts";
 import { hiderOf } from "./tail.ts";
 
 const BACKOFF = { firstMs: 200, maxMs: 30_000 };
@@ -207,6 +207,8 @@ export class ManagedServer {
     const { callTimeoutMs } = this.#options.server;
     const detail = error instanceof Error ? error.message : String(error);
     if (isServersAnswer(error)) return new Error(this.#hide(detail));
+    if (isMalformed(error))
+      return new Error(`MCP server ${this.name} answered with something that is no result of a tool.`);
     if (isTimeout(error)) {
       void this.#checkPulse(connection);
       return new Error(

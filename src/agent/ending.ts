@@ -1,9 +1,11 @@
 /** How the work on a run ended: made by the loop, settled by `work.ts`. Pure. */
-import { hasCode, toAppError } from "../core/errors.ts";
+import type { Agent } from "../core/agent.ts";
+import { AppError, hasCode, toAppError } from "../core/errors.ts";
 import type { Message } from "../core/message.ts";
 import { finishReasonOf, type Outcome, type Usage } from "../core/run.ts";
 import { Interrupted } from "./abort-reason.ts";
 import type { Attempts } from "./attempts.ts";
+import type { Limit } from "./history/notes.ts";
 
 export interface Ending {
   /** Undefined: the run goes on elsewhere, and is not ours to end. */
@@ -34,4 +36,11 @@ function outcomeOf(error: unknown): Outcome | undefined {
   if (hasCode(error, "LEASE_LOST")) return undefined;
   const { code, message } = toAppError(error);
   return { status: "failed", error: { code, detail: message } };
+}
+
+/** The limit is met, and the last word is none. */
+export function speechless({ agentId }: Pick<Agent, "agentId">, limit: Limit): AppError {
+  const [code, name] =
+    limit === "step_limit" ? (["STEP_LIMIT", "maxSteps"] as const) : (["RUN_TIMEOUT", "timeoutMs"] as const);
+  return new AppError(code, `The run met limits.${name} of agent ${agentId}, and its model had no last word.`);
 }

@@ -14,7 +14,7 @@ import { isCut, type Answer } from "./answer.ts";
 import { withFiles } from "./attachments.ts";
 import { Attempts } from "./attempts.ts";
 import { Conversation } from "./conversation.ts";
-import { brokenOff, type Ending } from "./ending.ts";
+import { brokenOff, speechless, type Ending } from "./ending.ts";
 import { charactersOf, clearedBy, type Cut } from "./history/compaction.ts";
 import { askedInWords, isMisfit, lastWord, misfit, stepsLeft, unfit, type Limit } from "./history/notes.ts";
 import { tooLongIn } from "./history/too-long.ts";
@@ -25,6 +25,7 @@ import { ask, type Asking } from "./model-step.ts";
 import { outlastTrouble } from "./retry-storage.ts";
 import { COMPACT_STEP, leftOut, quiet, summarize } from "./summary.ts";
 import { refuseCalls, runCalls, type Calling } from "./tool-step.ts";
+import { isForMedia, withoutMedia } from "./unreadable.ts";
 import { describeTools } from "./tools/registry.ts";
 
 export interface LoopOptions extends Omit<Asking, "attempts" | "onFallBack">, Calling {
@@ -60,6 +61,7 @@ class Loop {
   // No step was made yet under this claim: only then the ledger may have calls of a dead owner.
   #isResumed = true;
   #limit: Limit | undefined;
+  #hasUnreadable = false;
 
   constructor(options: LoopOptions, attempts: Attempts) {
     this.#options = options;
@@ -175,11 +177,13 @@ class Loop {
     for (let refusals = 0; ; refusals += 1) {
       await this.#makeRoom(hasTools, beside);
       try {
-        const rendered = this.#conversation.render(hasTools);
+        const whole = this.#conversation.render(hasTools);
+        const rendered = this.#hasUnreadable ? withoutMedia(whole) : whole;
         const messages = await outlastTrouble(() => withFiles(rendered, engine.files), signal);
         const asking = { ...this.#options, attempts: this.#attempts, onFallBack: () => this.#fellBack() };
         return await ask(asking, { messages, more, mayCallTools });
       } catch (error) {
+        if (this.#isUnreadable(error)) continue;
         const estimated = this.#conversation.tokens(hasTools, beside);
         const tooLong = tooLongIn(error, estimated);
         if (!tooLong) throw error;
@@ -198,6 +202,14 @@ class Loop {
     const { journal, choice } = this.#options;
     await journal.checkpoint({ usage: this.usage });
     journal.billTo(choice.bill);
+  }
+
+  /** True once: from then on the run sends no picture and no document. */
+  #isUnreadable(error: unknown): boolean {
+    if (this.#hasUnreadable || !isForMedia(error, this.#conversation.own[0])) return false;
+    this.#hasUnreadable = true;
+    this.#attempts.retry({ attempt: 2, reason: "the model cannot read a picture or document", wait_ms: 0 });
+    return true;
   }
 
   /** Leaves out what is oldest until the conversation fits. @throws AppError CONTEXT_TOO_LARGE when it never will */
@@ -286,9 +298,3 @@ class Loop {
 
 /** How often the model may find the conversation too long, although it was made shorter each time. */
 const MAX_REFUSALS = 2;
-
-function speechless({ agentId }: PreparedAgent, limit: Limit): AppError {
-  const [code, name] =
-    limit === "step_limit" ? (["STEP_LIMIT", "maxSteps"] as const) : (["RUN_TIMEOUT", "timeoutMs"] as const);
-  return new AppError(code, `The run met limits.${name} of agent ${agentId}, and its model had no last word.`);
-}

@@ -46,7 +46,7 @@ const RESERVED_BY_ALL = `SELECT ${RESERVED} FROM runs WHERE status = 'running' A
 const RESERVE = "UPDATE runs SET reserved_tokens = $2, reserved_dollars = $3 WHERE n = $1";
 /** Reservations of one agent are judged one after the other, on all machines: held until the commit. */
 const LOCK_AGENT = "SELECT pg_advisory_xact_lock(731015520, hashtext($1))";
-const LOCK_PRINCIPAL = "SELECT pg_advisory_xact_lock(731015521, hashtext($1))";
+const LOCK_PRINCIPAL = "SELECT pg_advisory_xact_lock(731015523, hashtext($1))";
 
 /** The run's usage has grown to `usage`: adds the difference to the day, to the run, and to those that delegated it. */
 export async function book(

@@ -6,7 +6,7 @@
 import { tooLarge, type PreparedAgent } from "../core/agent.ts";
 import { outputOf, type Asked } from "../core/asked.ts";
 import { AppError } from "../core/errors.ts";
-import { customEvent, MODEL_STEP, type RunEvent } from "../core/event.ts";
+import { COMPACT_STEP, customEvent, MODEL_STEP, type RunEvent } from "../core/event.ts";
 import { textOf, toolUsesOf, type Message, type ToolUseBlock } from "../core/message.ts";
 import { addUsage, type FinishReason, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -23,7 +23,7 @@ import type { AskBudget } from "./budget.ts";
 import type { RefreshTools } from "./mcp/live-tools.ts";
 import { ask, type Asking } from "./model-step.ts";
 import { outlastTrouble } from "./retry-storage.ts";
-import { COMPACT_STEP, leftOut, quiet, summarize } from "./summary.ts";
+import { leftOut, quiet, summarize } from "./summary.ts";
 import { refuseCalls, runCalls, type Calling } from "./tool-step.ts";
 import { isForMedia, withoutMedia } from "./unreadable.ts";
 import { describeTools } from "./tools/registry.ts";

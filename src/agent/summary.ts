@@ -12,9 +12,6 @@ import type { Conversation } from "./conversation.ts";
 import { callModel, type ModelAccess } from "./model.ts";
 import { textOf } from "../core/message.ts";
 
-/** The name of its step. */
-export const COMPACT_STEP = "compact";
-
 const MAX_SUMMARY_TOKENS = 4_096;
 
 const ASSIGNMENT =

@@ -215,6 +215,8 @@ function settlesStep(event: RunEvent): boolean {
 
 /** The name of the step that is one model call. */
 export const MODEL_STEP = "model";
+/** The name of the step in which a conversation is made shorter. */
+export const COMPACT_STEP = "compact";
 
 function closerOf(event: RunEvent): RunEvent | undefined {
   switch (event.type) {

@@ -17,6 +17,7 @@ const NAMES: Record<SegmentKind, string> = {
   first_token: "First token",
   thinking: "Thinking",
   generating: "Generating",
+  compacting: "Shortening",
   tool: "Tool",
   parked: "Parked",
 };

@@ -31,6 +31,23 @@ const START = { type: "RUN_STARTED", threadId: "t", runId: "r" };
 const CLAIMED = custom("claimed", { owner: "agent-1-1", attempt: 1 });
 const DONE = { type: "RUN_FINISHED", threadId: "t", runId: "r" };
 
+test("to make a conversation shorter takes its own time, and ends before the model is asked", () => {
+  const waterfall = fallOf([
+    at(0, START),
+    at(1, CLAIMED),
+    at(1, step("STARTED", "compact")),
+    at(4, custom("compacted", { title: "The oldest turns were summarized" })),
+    at(4, step("FINISHED", "compact")),
+    at(4, step("STARTED")),
+    at(5, text),
+    at(6, step("FINISHED")),
+    at(6, DONE),
+  ]);
+  expect(kinds(waterfall)).toEqual(["queued", "compacting", "first_token", "generating"]);
+  expect(waterfall.sums(0)).toMatchObject({ compacting: 3_000, tool: 0 });
+  expect(whySlow(waterfall, 0)).toContain("3.0 s shortening the conversation");
+});
+
 describe("real journals", () => {
   test("a tool stands between two model calls", () => {
     expect(kinds(fallOf(journal("tool")))).toEqual([

@@ -1,10 +1,10 @@
 /**
  * Why is this run slow? Turns a journal into stretches of time, one event at a time: in the queue, waiting before
- * a retry, waiting for the first token, thinking, generating, in tools, parked. Pure, and cheap per event. Sums are wall
+ * a retry, waiting for the first token, thinking, generating, shortening the conversation, in tools, parked. Pure, and cheap per event. Sums are wall
  * time: two tools that ran side by side for a second took one second. A delegated call is parked, not a tool: a
  * moment counts for tools while any works, and as parked when nothing but delegated calls is open.
  */
-import { MODEL_STEP } from "../../core/event.ts";
+import { COMPACT_STEP, MODEL_STEP } from "../../core/event.ts";
 import { CustomValue, toolCallOfStep, type WireEvent } from "./wire-event.ts";
 
 export const SEGMENT_KINDS = [
@@ -13,6 +13,7 @@ export const SEGMENT_KINDS = [
   "first_token",
   "thinking",
   "generating",
+  "compacting",
   "tool",
   "parked",
 ] as const;
@@ -54,6 +55,7 @@ export class Waterfall {
     first_token: 0,
     thinking: 0,
     generating: 0,
+    compacting: 0,
     tool: 0,
     parked: 0,
   };
@@ -85,7 +87,7 @@ export class Waterfall {
         this.#stepStarted(event.stepName, at);
         break;
       case "STEP_FINISHED":
-        if (event.stepName === MODEL_STEP) this.#close(at);
+        if (event.stepName === MODEL_STEP || event.stepName === COMPACT_STEP) this.#close(at);
         else this.#stepFinished(toolCallOfStep(event.stepName), at);
         break;
       case "TOOL_CALL_START":
@@ -157,6 +159,7 @@ export class Waterfall {
       this.#open("first_token", { label: "Waiting for the first token", at });
       return;
     }
+    if (stepName === COMPACT_STEP) return this.#open("compacting", { label: "Shortening the conversation", at });
     const id = toolCallOfStep(stepName) ?? stepName;
     // A delegated call is still open when its step begins again in another process.
     if (!this.#calls.has(id)) this.#openCall(id, at, stepName.split(":")[1] ?? stepName);

@@ -8,6 +8,7 @@ const WORDS: Record<SegmentKind, string> = {
   first_token: "waiting for the first token",
   thinking: "thinking",
   generating: "generating",
+  compacting: "shortening the conversation",
   tool: "in tools",
   parked: "parked",
 };

@@ -60,6 +60,20 @@ export function testSupersede(open: OpenEngine): void {
     expect((await claimNext(data.engine)).run.run_id).toBe("new");
   });
 
+  test("a request that is refused cancels and supersedes nothing", async () => {
+    await using data = await open();
+    await start(data.engine, { runId: "running", threadId });
+    await enqueue(data.engine, { runId: "queued", threadId });
+
+    const supersedes = { runId: "queued" };
+    const asked = enqueue(data.engine, { runId: "new", threadId, strategy: "reject", supersedes });
+    await expect(asked).rejects.toMatchObject({ code: "THREAD_BUSY", message: expect.stringContaining("running") });
+
+    expect((await data.engine.run("queued"))?.status).toBe("queued");
+    expect((await threadOf(data.engine, threadId))?.messages.some(({ why }) => why === "superseded")).toBe(false);
+    expect(await data.engine.run("new")).toBeUndefined();
+  });
+
   test("a run that is not in the thread is not found, and nothing changes", async () => {
     await using data = await open();
     await threeTurns(data.engine);

@@ -16,8 +16,8 @@ import {
   assertMayDelegate,
   assertOwnShare,
   assertOwnThread,
+  canceledBy,
   firstSuperseded,
-  interruptedBy,
   isListed,
   repeatOf,
   type Place,
@@ -102,8 +102,7 @@ export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): 
   assertOwnShare(request, () => counts.own);
   if (request.parentRunId === null) assertAdmitted(counts.queued, limits.queued);
   else await admitChild(unit.session, request.parentRunId, parent);
-  const current = await supersede(unit, request, underWay);
-  for (const id of interruptedBy(request.strategy, request.threadId, current)) await cancelFamily(unit, id);
+  await takePlace(unit, request, underWay);
   const content = request.content ?? request.message;
   const messages = [...(request.before ?? []), { role: "user" as const, content }];
   const row = await insert(unit, request);
@@ -114,14 +113,13 @@ export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): 
 
 type PlacedRun = Pick<HeldRow, "id" | "n">;
 
-/** @returns the runs of the thread that are under way and are not superseded, the oldest first */
-async function supersede(unit: Unit, request: NewRun, underWay: readonly PlacedRun[]): Promise<string[]> {
+/** Cancels and supersedes what the request takes the place of. @throws AppError before anything is written */
+async function takePlace(unit: Unit, request: NewRun, underWay: readonly PlacedRun[]): Promise<void> {
   const { supersedes, threadId } = request;
   const first = supersedes && (await findSuperseded(unit.session, supersedes, request));
-  if (!first) return underWay.map(({ id }) => id);
-  for (const { id, n } of underWay) if (n >= first.n) await cancelFamily(unit, id);
-  await unit.session.query("UPDATE runs SET superseded = 1 WHERE thread_id = $1 AND n >= $2", [threadId, first.n]);
-  return underWay.filter(({ n }) => n < first.n).map(({ id }) => id);
+  for (const id of canceledBy(request, underWay, first)) await cancelFamily(unit, id);
+  if (first)
+    await unit.session.query("UPDATE runs SET superseded = 1 WHERE thread_id = $1 AND n >= $2", [threadId, first.n]);
 }
 
 async function findSuperseded(

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { MAX_DELEGATED_RUNS, MAX_DELEGATION_DEPTH, type NewRun } from "../../core/run.ts";
 import { newRun } from "../contract/setup.ts";
-import { assertAdmitted, assertMayDelegate, interruptedBy, repeatOf } from "./enqueue.ts";
+import { assertAdmitted, assertMayDelegate, canceledBy, repeatOf } from "./enqueue.ts";
 
 const FIRST = { fingerprint: "body 1", name: "first" };
 const OTHER = { fingerprint: "body 2", name: "other" };
@@ -38,13 +38,20 @@ test.each([
 });
 
 test.each([
-  ["enqueue", ["a"], ""],
-  ["reject", [], ""],
-  ["reject", ["a"], "THREAD_BUSY"],
-  ["interrupt", [], ""],
-  ["interrupt", ["a", "b"], "a b"],
-] as const)("strategy %s with %j under way cancels or says: %s", (strategy, underWay, expected) => {
-  expect(outcomeOf(() => interruptedBy(strategy, "thread", underWay).join(" "))).toBe(expected);
+  ["enqueue", 1, undefined, ""],
+  ["enqueue", 3, 2, "2 3"],
+  ["reject", 0, undefined, ""],
+  ["reject", 1, undefined, "THREAD_BUSY"],
+  ["reject", 2, 1, "1 2"],
+  ["reject", 2, 2, "THREAD_BUSY"],
+  ["interrupt", 0, undefined, ""],
+  ["interrupt", 2, undefined, "1 2"],
+  ["interrupt", 3, 2, "1 2 3"],
+] as const)("strategy %s with runs up to %s under way, superseded from %s, cancels or says: %s", (...cases) => {
+  const [strategy, last, from, expected] = cases;
+  const underWay = Array.from({ length: last }, (_, index) => ({ id: String(index + 1), n: index + 1 }));
+  const superseded = from === undefined ? undefined : { n: from };
+  expect(outcomeOf(() => canceledBy({ strategy, threadId: "thread" }, underWay, superseded).join(" "))).toBe(expected);
 });
 
 const ROOM = { depth: 1, runs: 1 };

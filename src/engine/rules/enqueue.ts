@@ -8,7 +8,6 @@ import {
   isOver,
   MAX_DELEGATED_RUNS,
   MAX_DELEGATION_DEPTH,
-  type MultitaskStrategy,
   type NewRun,
   type Run,
   type Superseded,
@@ -44,19 +43,28 @@ export function assertAdmitted(queued: number, limit: number): void {
   });
 }
 
+interface UnderWay {
+  readonly id: string;
+  readonly n: number;
+}
+
 /**
+ * The runs that a new one takes the place of, or interrupts. Ask before anything is written: a refusal leaves all as it was.
  * @param underWay the runs of the thread that are not over, the oldest first
+ * @param superseded the first turn that the new run takes the place of, if any: it is called busy by none from there on
  * @returns those of them to cancel, with all that they delegated. @throws AppError THREAD_BUSY
  */
-export function interruptedBy(
-  strategy: MultitaskStrategy,
-  threadId: string,
-  underWay: readonly string[],
+export function canceledBy(
+  { strategy, threadId }: Pick<NewRun, "strategy" | "threadId">,
+  underWay: readonly UnderWay[],
+  superseded: Pick<UnderWay, "n"> | undefined,
 ): readonly string[] {
-  const [first] = underWay;
-  if (strategy === "enqueue" || first === undefined) return [];
-  if (strategy === "interrupt") return underWay;
-  throw new AppError("THREAD_BUSY", `Thread ${threadId} has run ${first} under way; wait for it or cancel it.`);
+  const isReplaced = ({ n }: UnderWay) => superseded !== undefined && n >= superseded.n;
+  const first = underWay.find((run) => !isReplaced(run));
+  if (strategy === "reject" && first) {
+    throw new AppError("THREAD_BUSY", `Thread ${threadId} has run ${first.id} under way; wait for it or cancel it.`);
+  }
+  return underWay.filter((run) => strategy === "interrupt" || isReplaced(run)).map(({ id }) => id);
 }
 
 /** @param queued how many runs of the principal wait already. @throws AppError TOO_MANY_REQUESTS */

@@ -11,8 +11,8 @@ import {
   assertMayDelegate,
   assertOwnShare,
   assertOwnThread,
+  canceledBy,
   firstSuperseded,
-  interruptedBy,
   isListed,
   repeatOf,
 } from "../rules/enqueue.ts";
@@ -55,8 +55,7 @@ export class Queue {
     assertOwnThread(request, thread?.principal);
     assertOwnShare(request, () => (this.#sql.countOwnQueued.get(request.principal) as { queued: number }).queued);
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
-    const current = this.#supersede(request);
-    for (const id of interruptedBy(request.strategy, request.threadId, current)) this.#cancelFamily(id);
+    this.#takePlace(request);
     const row = this.#insert(request);
     const run = toRun(row);
     this.#journal.appendMessages(row, [
@@ -67,14 +66,13 @@ export class Queue {
     return { run, created: true };
   }
 
-  /** @returns the runs of the thread that are under way and are not superseded, the oldest first */
-  #supersede({ supersedes, threadId, principal }: NewRun): string[] {
+  /** Cancels and supersedes what the request takes the place of. @throws AppError before anything is written */
+  #takePlace(request: NewRun): void {
+    const { supersedes, threadId, principal } = request;
     const underWay = this.#sql.underWay.all(threadId) as { id: string; n: number }[];
     const first = supersedes && this.#firstSuperseded(supersedes, threadId, principal);
-    if (!first) return underWay.map(({ id }) => id);
-    for (const { id, n } of underWay) if (n >= first.n) this.#cancelFamily(id);
-    this.#sql.supersede.run(threadId, first.n);
-    return underWay.filter(({ n }) => n < first.n).map(({ id }) => id);
+    for (const id of canceledBy(request, underWay, first)) this.#cancelFamily(id);
+    if (first) this.#sql.supersede.run(threadId, first.n);
   }
 
   #firstSuperseded(by: Superseded, threadId: string, principal: string): RunRow | undefined {

@@ -145,14 +145,15 @@ test("a picture that was deleted is said to be gone", async () => {
   expect(JSON.stringify(lastAsked(it.tap))).toContain("A file that stood here was deleted.");
 });
 
+const refusal = () =>
+  Response.json(
+    { type: "error", error: { type: "invalid_request_error", message: "Could not process image" } },
+    { status: 400 },
+  );
+
 test("a picture that the API cannot read after all is left out, and the run goes on", async () => {
   await using it = await start();
   const { client } = it.cluster;
-  const refusal = () =>
-    Response.json(
-      { type: "error", error: { type: "invalid_request_error", message: "Could not process image" } },
-      { status: 400 },
-    );
   it.tap.answer = (asked) => (JSON.stringify(asked).includes('"type":"image"') ? refusal() : undefined);
 
   expect(await client.chat("/sim tool=look input={}", THREAD)).toMatchObject({ status: 200 });
@@ -160,7 +161,7 @@ test("a picture that the API cannot read after all is left out, and the run goes
   expect(await client.chat("/sim tokens=2", THREAD)).toMatchObject({ status: 200 });
 
   const image = { type: "image", source: IMAGE.source };
-  const own = await client.chat([{ type: "text", text: "/sim tokens=1" }, image] as unknown as string, THREAD);
+  const own = await client.chat([{ type: "text", text: "/sim tokens=1" }, image], THREAD);
   expect(own).toMatchObject({ status: 502, body: { code: "MODEL_REJECTED" } });
   expect(await client.chat("/sim tokens=2", THREAD)).toMatchObject({ status: 200 });
 });

@@ -29,7 +29,9 @@ test("a file that exports something else is told what to export", async () => {
 });
 
 test("a folder without the file is told by the setting that names it", async () => {
-  await expect(loadAgents("/nowhere")).rejects.toThrow("There is no /nowhere/agents.ts. Write one, or set CONFIG_DIR");
+  await expect(loadAgents("/nowhere")).rejects.toThrow(
+    'There is no /nowhere/agents.ts. Write one ("npx evenkeel init" does), or set CONFIG_DIR',
+  );
 });
 
 test("an agent that names an MCP server of nobody is refused by both names", async () => {

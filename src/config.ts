@@ -36,7 +36,9 @@ export function loadConfig({ configDir, toolEnv }: Pick<Settings, "configDir" | 
 export async function loadAgents(configDir: string): Promise<ReadonlyMap<string, Agent>> {
   const file = join(configDir, "agents.ts");
   if (!existsSync(file))
-    throw new ConfigError(`There is no ${file}. Write one, or set CONFIG_DIR to the folder that has it.`);
+    throw new ConfigError(
+      `There is no ${file}. Write one ("npx evenkeel init" does), or set CONFIG_DIR to the folder that has it.`,
+    );
   const module = (await importConfig(file)) as { agents?: unknown };
   if (module.agents instanceof Map) return module.agents as ReadonlyMap<string, Agent>;
   throw new ConfigError(`Expected ${file} to export \`agents\`: export const agents = defineAgents({ … }).`);

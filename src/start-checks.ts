@@ -29,7 +29,7 @@ export async function checkStart(settings: Settings): Promise<Lock> {
   });
   const lock = await untilFree(endsAt, async () => {
     const held = await lockStorage({ dataDir, database }).catch((error: unknown) => {
-      throw isPassing(error) ? new TakenError(error.message) : error;
+      throw isPassing(error) ? new TakenError(withCause(error)) : error;
     });
     if (!held) throw new TakenError(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
     return held;
@@ -41,6 +41,10 @@ export async function checkStart(settings: Settings): Promise<Lock> {
 /** A database that is not up yet, or not reachable yet. */
 function isPassing(error: unknown): error is AppError {
   return hasCode(error, "STORAGE_UNAVAILABLE") && (error as AppError).retryAfterS !== undefined;
+}
+
+function withCause({ message, cause }: AppError): string {
+  return cause instanceof Error ? `${message} (${cause.message})` : message;
 }
 
 /** Right after a crash the last processes of the tree may still hold port and folder. */

@@ -47,7 +47,11 @@ export class Database implements Session {
     this.#pool = new Pool({ ...clientOptions(url), max: pool, idleTimeoutMillis: IDLE_MS });
     // A connection that ends while nobody uses it is replaced when the next one is needed.
     this.#pool.on("error", () => {});
-    this.#pool.on("connect", (client) => prepareSession(client));
+    this.#pool.on("connect", (client) => {
+      // A connection that breaks within a transaction says so to its statements, too; unheard it would end the process.
+      client.on("error", () => {});
+      prepareSession(client);
+    });
   }
 
   async query<T extends object = Row>(text: string, values: readonly unknown[] = []): Promise<T[]> {

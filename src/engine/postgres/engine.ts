@@ -33,9 +33,10 @@ import type { Database } from "./database.ts";
 import { nextDump, storeDump } from "./dump.ts";
 import { PostgresFiles } from "./files.ts";
 import { Followers } from "./followers.ts";
-import { billedStep, settle } from "./owned.ts";
+import { billedStep, settle, type Tried } from "./owned.ts";
 import { cancel, claim, enqueue, extend, retry, type ClaimRequest, type ExtendRequest } from "./queue.ts";
 import { Reads } from "./reads.ts";
+import { Recovery } from "./recovery.ts";
 import { expiredRuns, leavingOf, leftRuns, RAN_OUT } from "./release.ts";
 import { hideThread } from "./removal.ts";
 import { Retainer } from "./retention.ts";
@@ -65,6 +66,7 @@ export class PostgresEngine implements Engine {
   readonly #bus: Bus;
   readonly #limits: EngineLimits;
   readonly #machine: Machine | undefined;
+  readonly #recovery = new Recovery();
   readonly #reads: Reads;
   readonly #followers: Followers;
   readonly #steps: StepWriter;
@@ -82,7 +84,7 @@ export class PostgresEngine implements Engine {
     this.files = new PostgresFiles(database, dataDir);
     this.#reads = new Reads(database);
     this.#followers = new Followers(database, this.#bus);
-    this.#steps = new StepWriter({ database, publish: (news) => this.#publish(news) });
+    this.#steps = new StepWriter({ database, recovery: this.#recovery, publish: (news) => this.#publish(news) });
     this.#retainer = new Retainer(database, (news) => this.#publish(news));
   }
 
@@ -136,7 +138,8 @@ export class PostgresEngine implements Engine {
 
   append(step: Step) {
     if (!step.bill) return this.#steps.append(step);
-    return this.#owned(step, (unit) => billedStep(unit, step));
+    const tried: Tried = {};
+    return this.#recovery.outlast(() => this.#owned(step, (unit) => billedStep(unit, step, tried)));
   }
 
   settle(step: Step, outcome: Outcome) {
@@ -272,6 +275,7 @@ export class PostgresEngine implements Engine {
 
   async #close(): Promise<void> {
     this.#followers.stop();
+    this.#recovery.stop();
     await this.#steps.drain();
     await this.#bus.close();
     await this.#database.close();

@@ -20,7 +20,8 @@ const LIBRARY =
   /connection terminated|timeout|connection error|not queryable|was closed|pipeline|server does not support SSL/i;
 
 const REFUSED = "The database refuses DATABASE_URL; check its user, password and database.";
-const UNREACHABLE = "check DATABASE_URL and the network.";
+/** Clients read it: where the database is stands in the cause, for the log. */
+const UNREACHABLE = "The database cannot be reached; check DATABASE_URL and the network.";
 
 interface Failure {
   readonly code?: unknown;
@@ -36,8 +37,7 @@ export function storageError(error: unknown): unknown {
   const [, known, detail] = KNOWN.find(([pattern]) => pattern.test(code)) ?? [];
   if (known && detail) return new AppError(known, detail, { cause: error, retryAfterS: 5 });
   if (!isLost(error)) return error;
-  const lost = `The database cannot be reached (${error.message || code}); ${UNREACHABLE}`;
-  return new AppError("STORAGE_UNAVAILABLE", lost, { cause: error, retryAfterS: 5 });
+  return new AppError("STORAGE_UNAVAILABLE", UNREACHABLE, { cause: error, retryAfterS: 5 });
 }
 
 /** The connection is gone, and nobody knows whether what was under way was committed. */

@@ -7,23 +7,37 @@ import { book } from "./spending.ts";
 import { prepareStep, stepsStatement, type HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
 
-/** @throws AppError LEASE_LOST before anything is written */
-export async function billedStep(unit: Unit, step: Step): Promise<OwnedRun> {
-  const run = await writeStep(unit, step);
+/** Where the journal ended before the first try of a step. */
+export interface Tried {
+  lastSeq?: number;
+}
+
+/**
+ * Called again with the same `tried` when the connection broke: a step that stands in the journal after all is not written
+ * twice, nor paid twice. @throws AppError LEASE_LOST before anything is written
+ */
+export async function billedStep(unit: Unit, step: Step, tried: Tried): Promise<OwnedRun> {
+  const run = await ownedRun(unit, step);
+  tried.lastSeq ??= run.last_seq;
+  if (run.last_seq === tried.lastSeq) await writeStep(unit, run, step);
   return { cancelRequested: run.cancel_requested === 1 };
 }
 
 /** The step and the run's end. @throws AppError LEASE_LOST before anything is written */
 export async function settle(unit: Unit, step: Step, outcome: Outcome): Promise<void> {
-  await endRun(unit, await writeStep(unit, step), outcome);
+  await endRun(unit, await writeStep(unit, await ownedRun(unit, step), step), outcome);
 }
 
-/** @returns the run as it is behind the step */
-async function writeStep(unit: Unit, step: Step): Promise<HeldRow> {
+async function ownedRun(unit: Unit, step: Step): Promise<HeldRow> {
   const run = await unit.lock(step.runId);
   if (run?.status !== "running" || run.fence !== step.fence) {
     throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
   }
+  return run;
+}
+
+/** @param run locked. @returns the run as it is behind the step */
+async function writeStep(unit: Unit, run: HeldRow, step: Step): Promise<HeldRow> {
   const prepared = prepareStep(run, step);
   // The activities are the unit's: their lock is taken last.
   unit.addActivities(prepared.activities);

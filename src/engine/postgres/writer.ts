@@ -3,19 +3,22 @@
  * trip and one commit. While one is under way the next group gathers. Called by `engine.ts`.
  *
  * This process owns the runs whose steps it writes, so it knows where their journals end. When a connection breaks, nobody
- * knows whether its last group was committed: the writer asks where the journals end, and writes what is missing.
+ * knows whether its last group was committed: the writer asks where the journals end as soon as the database answers again,
+ * and writes what is missing.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../core/errors.ts";
 import type { OwnedRun, Step } from "../engine.ts";
 import type { Database } from "./database.ts";
-import { isLost } from "./errors.ts";
+import { isAway, type Recovery } from "./recovery.ts";
 import { RUN } from "./sql.ts";
 import { prepareStep, stepsStatement, type HeldRow, type OwnedAnswer, type PreparedStep } from "./step.ts";
 import type { News } from "./unit.ts";
 
 interface Waiting {
   readonly step: Step;
+  /** The step as it was sent when the connection broke. */
+  doubt?: PreparedStep;
   readonly resolve: (owned: OwnedRun) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -29,18 +32,17 @@ const MAX_WAITING = 50_000;
 const MAX_GROUP = 1_000;
 /** Runs whose journals' ends are known: those of the process, and of few that it had before. */
 const MAX_HELD = 20_000;
-const RETRY_MS = 250;
-/** A database that is away for longer refuses the step; the run's owner decides what becomes of it. */
-const GIVE_UP_MS = 10_000;
 
 export interface WriterOptions {
   readonly database: Database;
+  readonly recovery: Recovery;
   /** Told after each commit. */
   readonly publish: (news: News) => void;
 }
 
 export class StepWriter {
   readonly #database: Database;
+  readonly #recovery: Recovery;
   readonly #publish: (news: News) => void;
   readonly #held = new Map<string, HeldRow>();
   #waiting: Waiting[] = [];
@@ -48,8 +50,9 @@ export class StepWriter {
   #nextAt = 0;
   #writing: Promise<void> | undefined;
 
-  constructor({ database, publish }: WriterOptions) {
+  constructor({ database, recovery, publish }: WriterOptions) {
     this.#database = database;
+    this.#recovery = recovery;
     this.#publish = publish;
   }
 
@@ -128,16 +131,16 @@ export class StepWriter {
 
   /** A run that is not where this process thought it to be is looked at once more. */
   async #write(group: readonly Waiting[]): Promise<void> {
-    const startedAt = performance.now();
-    let left = group;
-    for (let round = 1; left.length > 0; round += 1) {
+    let [left, tries] = [group, 0];
+    while (left.length > 0) {
       await this.#readMissing(left);
       const { here, gone } = this.#sort(left);
       for (const { step, reject } of gone) this.#refuse(step, reject);
-      const written = await this.#tryWrite(here, startedAt);
-      left = here.filter((prepared) => !written.has(prepared)).map(({ waiting }) => waiting);
+      const written = await this.#tryWrite(here);
+      left = here.filter((prepared) => !written?.has(prepared)).map(({ waiting }) => waiting);
       for (const { step } of left) this.forget(step.runId);
-      if (round < 2) continue;
+      if (written) tries += 1;
+      if (tries < 2) continue;
       for (const { step, reject } of left) this.#refuse(step, reject);
       return;
     }
@@ -149,6 +152,7 @@ export class StepWriter {
     for (const waiting of group) {
       const run = this.#held.get(waiting.step.runId);
       if (run?.status !== "running" || run.fence !== waiting.step.fence) gone.push(waiting);
+      else if (isThere(run, waiting.doubt)) waiting.resolve({ cancelRequested: run.cancel_requested === 1 });
       else this.#prepare(run, waiting, here);
     }
     return { here, gone };
@@ -166,17 +170,19 @@ export class StepWriter {
   async #readMissing(group: readonly Waiting[]): Promise<void> {
     const missing = group.map(({ step }) => step.runId).filter((id) => !this.#held.has(id));
     if (missing.length === 0) return;
-    this.hold(await this.#database.query<HeldRow>(`SELECT ${RUN} FROM runs WHERE id = ANY($1::text[])`, [missing]));
+    const sql = `SELECT ${RUN} FROM runs WHERE id = ANY($1::text[])`;
+    this.hold(await this.#recovery.outlast(() => this.#database.query<HeldRow>(sql, [missing])));
   }
 
-  /** @returns those that were written */
-  async #tryWrite(group: readonly Prepared[], startedAt: number): Promise<ReadonlySet<Prepared>> {
+  /** @returns those that were written; undefined when the connection broke, and nobody knows */
+  async #tryWrite(group: readonly Prepared[]): Promise<ReadonlySet<Prepared> | undefined> {
     if (group.length === 0) return new Set();
     const { text, values } = stepsStatement(group.map(({ prepared }) => prepared));
-    const answers = await this.#database.query<OwnedAnswer>(text, values).catch(async (error: unknown) => {
-      if (!isLost((error as Error).cause ?? error)) throw error;
-      return this.#committedOf(group, { startedAt, error });
+    const answers = await this.#database.query<OwnedAnswer>(text, values).catch((error: unknown) => {
+      if (!isAway(error)) throw error;
+      for (const { waiting, prepared } of group) waiting.doubt ??= prepared;
     });
+    if (!answers) return undefined;
     const byRun = new Map(answers.map((answer) => [answer.n, answer]));
     const written = new Set<Prepared>();
     for (const one of group) {
@@ -188,30 +194,6 @@ export class StepWriter {
     }
     this.#tell([...written].map(({ prepared }) => prepared));
     return written;
-  }
-
-  /** Which steps of a group whose connection broke are in the database after all. Waits until it answers. */
-  async #committedOf(
-    group: readonly Prepared[],
-    { startedAt, error }: { readonly startedAt: number; readonly error: unknown },
-  ): Promise<OwnedAnswer[]> {
-    const ids = group.map(({ prepared }) => prepared.run.id);
-    for (;;) {
-      if (performance.now() - startedAt > GIVE_UP_MS) throw error;
-      await delay(RETRY_MS);
-      const rows = await this.#database
-        .query<HeldRow>(`SELECT ${RUN} FROM runs WHERE id = ANY($1::text[])`, [ids])
-        .catch(() => undefined);
-      if (!rows) continue;
-      const byRun = new Map(rows.map((row) => [row.n, row]));
-      return group.flatMap(({ prepared: { run, step, events } }) => {
-        const row = byRun.get(run.n);
-        // Nobody else writes on while the run is under way with this fence.
-        const isOurs = row?.status === "running" && row.fence === step.fence;
-        const isThere = isOurs && events.length > 0 && row.last_seq >= run.last_seq + events.length;
-        return isThere ? { n: run.n, cancel_requested: row.cancel_requested } : [];
-      });
-    }
   }
 
   #wrote({ run, step, events }: PreparedStep): void {
@@ -233,6 +215,12 @@ export class StepWriter {
     this.forget(runId);
     reject(new AppError("LEASE_LOST", `Run ${runId} is no longer owned under fence ${fence}.`));
   }
+}
+
+/** Whether the step stands in the journal after all: nobody else moves its end while the run is under way with this fence. */
+function isThere(run: HeldRow, doubt: PreparedStep | undefined): boolean {
+  if (!doubt || doubt.events.length === 0) return false;
+  return run.last_seq >= doubt.run.last_seq + doubt.events.length;
 }
 
 /** An answer to all of the group: the database is away, or full. */

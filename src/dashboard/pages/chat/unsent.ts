@@ -37,7 +37,9 @@ export function keepDraftFiles(place: string, files: readonly FilePart[]): void 
 
 export function readUnsent(threadId: string): Unsent[] {
   // Trusted: only our own page writes here. An attacker who could write here could also send messages directly.
-  return JSON.parse(read(`unsent.${threadId}`) ?? "[]") as Unsent[];
+  const kept = JSON.parse(read(`unsent.${threadId}`) ?? "[]") as Unsent[];
+  // An older version of the page kept messages in another shape.
+  return kept.filter(({ asked }) => Array.isArray(asked));
 }
 
 export function keepUnsent(threadId: string, unsent: readonly Unsent[]): void {

@@ -94,8 +94,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     runners.defer(() => hosts.stop());
     const tools = options.tools ?? (await loadTools(settings.configDir, hosts, {}));
     const baseUrl = options.modelUrl ?? simulator.url;
-    const model = { ...settings.model, apiKey: "simulated", baseUrl };
-    const own = { ...settings, model };
+    const own = { ...settings, model: { ...settings.model, apiKey: "simulated", baseUrl } };
     const { runner, drain } = await openAgent({
       settings: own,
       id: 1,

@@ -35,6 +35,9 @@ export const CHAT = z
     on_disconnect: orNull(z.enum(["continue", "cancel"])).describe("What your hanging up does to the run."),
     subagents: orNull(SUBAGENTS),
     timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe("How long the run may take."),
+    queue_timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe(
+      "How long the run may wait until it is begun, to a second; then it fails with `QUEUE_TIMEOUT`. For ever when left out.",
+    ),
     metadata: orNull(metadata()).describe("Kept with the run, and shown with it."),
     extra_context: orNull(text(MAX_ASKED_CHARACTERS)).describe(
       "Facts for this run alone, put behind the system prompt. Where the agent's `accepts` allows it, as the next two.",
@@ -132,6 +135,7 @@ export const POST_CHAT = route({
     "MODEL_UNAUTHORIZED",
     "CONTEXT_TOO_LARGE",
     "STEP_LIMIT",
+    "QUEUE_TIMEOUT",
     "RUN_TIMEOUT",
     "POISONED",
   ],

@@ -50,6 +50,8 @@ const ERROR_TABLE = {
   BUDGET_EXCEEDED: { status: 429, title: "Budget used up" },
   /** The failure of a job: a job is a tool call by itself. */
   TOOL_FAILED: { status: 422, title: "Tool failed" },
+  /** Not a limit of the run's own: nobody had time for it. */
+  QUEUE_TIMEOUT: { status: 503, title: "Run waited too long" },
   RUN_TIMEOUT: { status: 504, title: "Run timed out" },
   POISONED: { status: 500, title: "Run crashed its process too often" },
   /** A write came from an owner whose lease has passed on. Never shown to a client. */

@@ -92,6 +92,8 @@ export interface NewRun {
   readonly ephemeral?: boolean;
   readonly strategy: MultitaskStrategy;
   readonly timeoutMs: number | null;
+  /** How long it may wait for its first process, before it fails with QUEUE_TIMEOUT. Default for ever. */
+  readonly queueTimeoutMs?: number | null;
   readonly metadata: Record<string, unknown>;
   /** The turn of the thread that this one takes the place of, with all turns behind it. Default none. */
   readonly supersedes?: Superseded;

@@ -40,6 +40,7 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
     ...(typeof chat.supersedes === "string" && { supersedes: { runId: chat.supersedes } }),
     strategy: chat.multitask_strategy ?? "enqueue",
     timeoutMs: chat.timeout_ms ?? null,
+    queueTimeoutMs: chat.queue_timeout_ms ?? null,
     metadata: chat.metadata ?? {},
     principal,
     idempotencyKey,

@@ -1,5 +1,5 @@
 /** Taking a run in: durable, once, bounded, and in line with the thread's other runs. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { NewRun } from "../../core/run.ts";
 import type { Engine } from "../engine.ts";
 import {
@@ -15,6 +15,7 @@ import {
   ownerOf,
   canceledOf,
   threadOf,
+  typesOf,
 } from "./setup.ts";
 
 export function testEnqueue(open: OpenEngine): void {
@@ -22,6 +23,31 @@ export function testEnqueue(open: OpenEngine): void {
   testOnce(open);
   testBound(open);
   testStrategies(open);
+
+  test("a run that waits for longer than its client would fails with QUEUE_TIMEOUT; one that was begun does not", async () => {
+    await using data = await open();
+    const begun = await start(data.engine, { queueTimeoutMs: 1 });
+    const [impatient, patient] = [
+      await enqueue(data.engine, { queueTimeoutMs: 1, threadId: "thread" }),
+      await enqueue(data.engine, { queueTimeoutMs: 60_000 }),
+    ];
+    const next = await enqueue(data.engine, { threadId: "thread" });
+
+    await vi.waitFor(async () => {
+      await data.engine.maintain();
+      expect((await data.engine.run(impatient.run_id))?.status).toBe("failed");
+    });
+
+    expect((await data.engine.run(impatient.run_id))?.error).toMatchObject({ code: "QUEUE_TIMEOUT" });
+    expect((await typesOf(data.engine, impatient.run_id)).at(-1)).toBe("RUN_ERROR");
+    expect((await data.engine.run(patient.run_id))?.status).toBe("queued");
+    await data.engine.release({ owner: ownerOf("owner 1") }, "stopped");
+    await data.engine.maintain();
+    expect((await data.engine.run(begun.run.run_id))?.status).toBe("queued");
+    // Its place in the thread is the next one's.
+    const claims = await data.engine.claim({ owner: ownerOf("owner 2"), limit: 10, leaseMs: LEASE_MS });
+    expect(claims.map(({ run }) => run.run_id)).toContain(next.run_id);
+  });
 }
 
 function testStored(open: OpenEngine): void {

@@ -57,9 +57,9 @@ const LOCK_THREAD =
 const NEXT_TURN = `GREATEST(${FIRST_TURN}, (SELECT max(turn) + 1 FROM runs WHERE principal = $8 AND status = 'queued'), 0)`;
 const INSERT =
   "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_clock, timeout_ms, metadata, principal, " +
-  "idempotency_key, fingerprint, ephemeral, asked, retry_of, turn) SELECT $1, $2, $3, $4, $5, 'queued', " +
+  "idempotency_key, fingerprint, ephemeral, asked, retry_of, queue_ms, turn) SELECT $1, $2, $3, $4, $5, 'queued', " +
   "(NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = $2 AND status IN ('queued', 'running')))::integer, " +
-  `$14::bigint, ${NOW}, $6, $7, $8, $9, $10, $11, $12, $13, ${NEXT_TURN} RETURNING ${RUN}, head`;
+  `$14::bigint, ${NOW}, $6, $7, $8, $9, $10, $11, $12, $13, $15::bigint, ${NEXT_TURN} RETURNING ${RUN}, head`;
 const MOVE_UP = "UPDATE threads SET last_run = $1 WHERE id = $2";
 /**
  * How deep a run below this one is, and how many there are below the topmost one, both counted a little beyond their
@@ -192,6 +192,7 @@ async function insert(unit: Unit, request: NewRun, retryOf: string | null = null
     request.asked ? JSON.stringify(request.asked) : null,
     retryOf,
     Date.now(),
+    request.queueTimeoutMs ?? null,
   ]);
   if (!row) throw new Error(`Run ${request.runId} was not stored.`);
   if (row.head === 1) unit.tellWork();

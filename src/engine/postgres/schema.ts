@@ -202,6 +202,14 @@ const MIGRATIONS: readonly Migration[] = [
     oldest: 1,
     sql: "ALTER TABLE runs ADD COLUMN superseded smallint NOT NULL DEFAULT 0",
   },
+  {
+    // Runs that wait for so long and no longer.
+    oldest: 1,
+    sql: `
+  ALTER TABLE runs ADD COLUMN queue_ms bigint;
+  CREATE INDEX runs_timed ON runs (n) WHERE status = 'queued' AND queue_ms IS NOT NULL;
+  `,
+  },
 ];
 
 /** Any number that other programs on the same database are unlikely to take. */

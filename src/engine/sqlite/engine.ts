@@ -78,7 +78,14 @@ export class SqliteEngine implements Engine {
     this.#reads = new Reads(reading);
     this.#followers = new Followers(reading, `${path}-wal`);
     this.#removal = new Removal(writing);
-    const parts = { connections, disk: this.#disk, writer: this.#writer, reads: this.#reads, removal: this.#removal };
+    const parts = {
+      connections,
+      disk: this.#disk,
+      writer: this.#writer,
+      reads: this.#reads,
+      removal: this.#removal,
+      queue: this.#queue,
+    };
     this.#maintenance = new Maintenance(parts);
     this.#shared = new SharedTexts(connections);
   }

@@ -3,6 +3,7 @@ import { Checkpointer } from "./checkpoint.ts";
 import { LeaseClock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import type { SqliteConnections } from "./engine.ts";
+import type { Queue } from "./queue.ts";
 import type { Reads } from "./reads.ts";
 import { Removal } from "./removal.ts";
 import { Retainer } from "./retention.ts";
@@ -20,6 +21,7 @@ export interface MaintenanceParts {
   readonly reads: Reads;
   /** On the writing connection. */
   readonly removal: Removal;
+  readonly queue: Pick<Queue, "isAnyOverdue" | "endOverdue">;
 }
 
 export class Maintenance {
@@ -51,6 +53,7 @@ export class Maintenance {
     await attempt(() => this.#tick());
     const warning = await attempt(() => this.#checkpointer.run());
     await attempt(() => disk.keepReserve());
+    await attempt(() => this.#endOverdue());
     await attempt(() => this.#removeEphemeral());
     await attempt(() => this.#sweep());
     await attempt(() => disk.assertRoom());
@@ -66,6 +69,11 @@ export class Maintenance {
   async retain(retention: Retention): Promise<boolean> {
     const isMore = await this.#retainer.run(retention, Date.now());
     return (await this.#sweep()) || isMore;
+  }
+
+  async #endOverdue(): Promise<void> {
+    const { queue, writer } = this.#parts;
+    if (queue.isAnyOverdue()) while (await writer.run(() => queue.endOverdue())) continue;
   }
 
   /** Looks first: an idle server must not take the write lock every second. */

@@ -263,6 +263,7 @@ const UNDO = [
   `DROP INDEX runs_claimable; DROP INDEX runs_queued_by_principal; ALTER TABLE runs DROP COLUMN turn;
    CREATE INDEX runs_claimable ON runs (n) WHERE status = 'queued' AND head = 1;
    CREATE INDEX runs_queued_by_principal ON runs (principal) WHERE status = 'queued'`,
+  "DROP INDEX runs_timed; ALTER TABLE runs DROP COLUMN queue_ms",
 ];
 
 function goBackTo(path: string, schema: number): void {

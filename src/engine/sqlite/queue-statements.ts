@@ -31,29 +31,10 @@ const NEXT_TURN =
   `max(coalesce(${FIRST_TURN}, 0), ` +
   "coalesce((SELECT max(turn) + 1 FROM runs WHERE principal = :principal AND status = 'queued'), 0))";
 
-export function queueStatements(db: DatabaseSync) {
+/** What finds and takes the runs whose turn it is, or whose time is up. */
+function claimStatements(db: DatabaseSync) {
   return {
-    ...repeatStatements(db),
-    byId: db.prepare("SELECT * FROM runs WHERE id = ?"),
-    countQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE status = 'queued'"),
-    underWay: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running') ORDER BY n"),
-    countOwnQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE principal = ? AND status = 'queued'"),
-    anyOf: db.prepare("SELECT 1 FROM runs WHERE thread_id = ? LIMIT 1"),
-    threadPrincipal: db.prepare("SELECT principal FROM threads WHERE id = ?"),
-    upsertThread: db.prepare(
-      "INSERT INTO threads (id, principal, created_at, updated_at) VALUES (?, ?, ?, ?) " +
-        "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
-    ),
-    insert: db.prepare(
-      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral, asked, turn) " +
-        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :mono, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral, :asked, " +
-        `${NEXT_TURN}) RETURNING *`,
-    ),
-    moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
-    // Left to itself SQLite takes runs_by_status here and in the next two, and reads everything that is queued.
-    countDelegated: db.prepare(
-      "SELECT count(*) AS queued FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL",
-    ),
+    // Left to itself SQLite takes runs_by_status here and in the next one, and reads everything that is queued.
     delegated: db.prepare(
       `SELECT * FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL ORDER BY n ${LIMIT}`,
     ),
@@ -65,6 +46,37 @@ export function queueStatements(db: DatabaseSync) {
       "UPDATE runs SET status = 'running', owner = :owner, fence = fence + 1, attempts = attempts + 1, " +
         `lease_ms = :lease, lease_until = ${LEASE_CLOCK} + :lease, claimed_mono = :mono, ` +
         `started_at = coalesce(started_at, ${RUN_TIME}) WHERE n = :n RETURNING *`,
+    ),
+    overdue: db.prepare(
+      "SELECT * FROM runs INDEXED BY runs_timed WHERE status = 'queued' AND queue_ms IS NOT NULL AND attempts = 0 " +
+        `AND ${RUN_TIME} - created_at > queue_ms ORDER BY n LIMIT (0 + :limit)`,
+    ),
+  };
+}
+
+export function queueStatements(db: DatabaseSync) {
+  return {
+    ...repeatStatements(db),
+    ...claimStatements(db),
+    byId: db.prepare("SELECT * FROM runs WHERE id = ?"),
+    countQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE status = 'queued'"),
+    underWay: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running') ORDER BY n"),
+    countOwnQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE principal = ? AND status = 'queued'"),
+    anyOf: db.prepare("SELECT 1 FROM runs WHERE thread_id = ? LIMIT 1"),
+    threadPrincipal: db.prepare("SELECT principal FROM threads WHERE id = ?"),
+    upsertThread: db.prepare(
+      "INSERT INTO threads (id, principal, created_at, updated_at) VALUES (?, ?, ?, ?) " +
+        "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
+    ),
+    insert: db.prepare(
+      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral, asked, queue_ms, turn) " +
+        "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :mono, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral, :asked, :queue, " +
+        `${NEXT_TURN}) RETURNING *`,
+    ),
+    moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
+    // Left to itself SQLite takes runs_by_status, as in claimStatements.
+    countDelegated: db.prepare(
+      "SELECT count(*) AS queued FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL",
     ),
     extend: db.prepare(
       `UPDATE runs SET lease_until = ${LEASE_CLOCK} + ? WHERE owner = ? AND status = 'running' AND id IN (SELECT value FROM json_each(?)) RETURNING id, cancel_requested`,

@@ -16,6 +16,7 @@ import {
   isListed,
   repeatOf,
 } from "../rules/enqueue.ts";
+import { OVERDUE_AT_ONCE, overdueOutcome } from "../rules/overdue.ts";
 import { againOf, assertRetryable } from "../rules/retry.ts";
 import { claimedEvent, END_REASONS, handedBackEvent, LEASE_RAN_OUT, queuedEvents } from "../rules/told.ts";
 import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
@@ -111,6 +112,23 @@ export class Queue {
     this.#cancelFamily(run.id);
   }
 
+  /** Whether runs have waited for too long. Only reads. */
+  isAnyOverdue(): boolean {
+    return this.#overdue(1).length > 0;
+  }
+
+  /** Ends some of the runs that have waited for too long. @returns false when none is left */
+  endOverdue(): boolean {
+    const runs = this.#overdue(OVERDUE_AT_ONCE);
+    for (const run of runs) this.end(run, overdueOutcome(run.queue_ms));
+    return runs.length === OVERDUE_AT_ONCE;
+  }
+
+  #overdue(limit: number): (RunRow & { readonly queue_ms: number })[] {
+    const times = { now: Date.now(), mono: monotonicMs() };
+    return this.#sql.overdue.all({ limit, ...times }) as unknown as (RunRow & { readonly queue_ms: number })[];
+  }
+
   claim({ owner, limit, leaseMs }: { owner: Owner; limit: number; leaseMs: number }): Claim[] {
     this.#requeueAll(this.#sql.expired.all(), { end: "gone", reason: LEASE_RAN_OUT, mono: monotonicMs() });
     const times = { now: Date.now(), mono: monotonicMs() };
@@ -191,6 +209,7 @@ export class Queue {
       now,
       mono: monotonicMs(),
       timeout: request.timeoutMs,
+      queue: request.queueTimeoutMs ?? null,
       metadata: JSON.stringify(request.metadata),
       asked: request.asked ? JSON.stringify(request.asked) : null,
       principal: request.principal,

@@ -266,6 +266,11 @@ const MIGRATIONS: readonly string[] = [
   DROP INDEX runs_queued_by_principal;
   CREATE INDEX runs_queued_by_principal ON runs (principal, turn) WHERE status = 'queued';
   `,
+  // 21: runs that wait for so long and no longer
+  `
+  ALTER TABLE runs ADD COLUMN queue_ms INTEGER;
+  CREATE INDEX runs_timed ON runs (n) WHERE status = 'queued' AND queue_ms IS NOT NULL;
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

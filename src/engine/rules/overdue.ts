@@ -1,0 +1,10 @@
+/** How a run ends that waited in the queue for longer than its client would. Called by the drivers. */
+import type { Outcome } from "../../core/run.ts";
+
+/** How many of them end in one go. */
+export const OVERDUE_AT_ONCE = 100;
+
+export function overdueOutcome(queueMs: number): Outcome {
+  const detail = `The run waited for longer than its ${queueMs} ms, and was not begun.`;
+  return { status: "failed", error: { code: "QUEUE_TIMEOUT", detail } };
+}

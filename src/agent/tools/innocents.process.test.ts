@@ -3,12 +3,25 @@ import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { problemsOf } from "../../testing/journal.ts";
 import { startServer, type Server } from "../../testing/server.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const INNOCENTS = 40;
+/** Of each innocent: five tokens a second. */
+const PACE_MS = 200;
+const CONTROL_MS = 5_000;
+/**
+ * The fault's limit, which the usual frame has to keep: single ones are late on a machine that others use as well. A loop
+ * that a deed has blocked shows in frames that are stuck.
+ */
+const LATE_MS = 50;
+const STUCK_MS = 1_000;
+const MORE_STUCK = 0.01;
+/** No other process of the machine sleeps as long. */
+const SLEEP_S = `300.${process.pid}`;
 
 /** Several at once, in the order in which the model asks for them. */
 const BATCHES = [
@@ -26,18 +39,25 @@ test.each(["1", "2"])(
     await using config = await makeConfig();
     await using server = await startServer({ env: { AGENTS: agents, CONFIG_DIR: config.path } });
     const innocents = await Promise.all(
-      Array.from({ length: INNOCENTS }, () => server.client.begin("/sim tokens=200 rate=5", { agent_id: "innocent" })),
+      Array.from({ length: INNOCENTS }, () => server.client.begin("/sim tokens=250 rate=5", { agent_id: "innocent" })),
     );
 
+    // What the machine makes of them while nobody is naughty: other programs on it are late too.
+    await delay(CONTROL_MS);
+    const begunAt = Date.now();
     for (const deeds of BATCHES) {
-      const calls = deeds.map((deed) => `tool=naughty input=${JSON.stringify({ deed, argument: "x" })}`);
+      const calls = deeds.map((deed) => {
+        const argument = deed.endsWith("a child") ? SLEEP_S : "x";
+        return `tool=naughty input=${JSON.stringify({ deed, argument })}`;
+      });
       const { body } = await server.client.chat(`/sim ${calls.join(" ")}`, { agent_id: "naughty" });
-      expect(body.status).toBe("completed");
+      expect(body).toMatchObject({ status: "completed" });
       const events = await server.client.events(body.run_id);
       expect(problemsOf(events)).toEqual([]);
       expect(events.filter(({ type }) => type === "TOOL_CALL_RESULT")).toHaveLength(deeds.length);
     }
 
+    const endedAt = Date.now();
     await vi.waitFor(() => expect(sleepers()).toEqual([]), { timeout: 5_000 });
     for (const runId of innocents) {
       const { body } = await server.client.get(`/api/runs/${runId}`);
@@ -45,6 +65,12 @@ test.each(["1", "2"])(
     }
     expect((await server.processes("agent")).map(({ restarts }) => restarts)).not.toContain(1);
     await allEnd(server, innocents);
+    const frames = (await Promise.all(innocents.map((runId) => framesOf(server, runId)))).flat();
+    const control = frames.filter(({ at }) => at < begunAt);
+    const beside = frames.filter(({ at }) => at >= begunAt && at < endedAt);
+    expect(beside.length).toBeGreaterThan(INNOCENTS * 10);
+    expect(medianLateMs(beside)).toBeLessThanOrEqual(medianLateMs(control) + LATE_MS);
+    expect(stuckShare(beside)).toBeLessThanOrEqual(stuckShare(control) + MORE_STUCK);
   },
   120_000,
 );
@@ -77,8 +103,33 @@ async function makeConfig(): Promise<AsyncDisposable & { readonly path: string }
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
 }
 
+interface ShownFrame {
+  /** When it was appended, in milliseconds since the epoch. */
+  readonly at: number;
+  readonly lateMs: number;
+}
+
+/** The frames of one innocent, each late by what it is behind the pace that its best frame shows. */
+async function framesOf({ client }: Server, runId: string): Promise<ShownFrame[]> {
+  const frames = (await client.events(runId)).flatMap(({ type, delta, timestamp }) => {
+    // The model numbers its tokens; a frame shows as far as its last one.
+    const token = /tok(\d+)\D*$/.exec(type === "TEXT_MESSAGE_CONTENT" ? (delta ?? "") : "")?.[1];
+    return token === undefined ? [] : [{ at: timestamp, offset: timestamp - Number(token) * PACE_MS }];
+  });
+  const best = Math.min(...frames.map(({ offset }) => offset));
+  return frames.map(({ at, offset }) => ({ at, lateMs: offset - best }));
+}
+
+function medianLateMs(frames: readonly ShownFrame[]): number {
+  return frames.map(({ lateMs }) => lateMs).toSorted((a, b) => a - b)[frames.length >> 1] ?? Infinity;
+}
+
+function stuckShare(frames: readonly ShownFrame[]): number {
+  return frames.filter(({ lateMs }) => lateMs > STUCK_MS).length / frames.length;
+}
+
 /** What "leave a child" and "wait for a child" start. */
 function sleepers(): string[] {
   const list = execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" }).split("\n");
-  return list.filter((line) => line.trim().endsWith(" sleep 300"));
+  return list.filter((line) => line.trim().endsWith(` sleep ${SLEEP_S}`));
 }

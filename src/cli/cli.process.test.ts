@@ -1,6 +1,6 @@
 /** The commands as they are typed, against a real server, and on one of their own. */
 import { execFile, spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -161,7 +161,8 @@ test("prune removes old threads and keeps newer ones, and says what is wrong wit
 
 test("export and import take threads from one storage to another, and leave alone what is there", async () => {
   await using data = await openTemporary();
-  const claim = await start(data.engine, { threadId: "thread", message: "hello" });
+  // Both separators end a line for some readers of lines.
+  const claim = await start(data.engine, { threadId: "thread", message: "hello\u2028and\u2029again" });
   await complete(data.engine, claim);
   const file = join(data.folder.path, "threads.jsonl");
   const target = join(data.folder.path, "other");
@@ -180,4 +181,26 @@ test("export and import take threads from one storage to another, and leave alon
     code: 1,
     stderr: expect.stringContaining("threads.jsonl:1 is no thread"),
   });
+});
+
+test("of a thread that changed during the export, the import takes the newest state", async () => {
+  await using data = await openTemporary();
+  const first = await start(data.engine, { threadId: "thread" });
+  await complete(data.engine, first);
+  const [before, after, both] = ["before", "after", "both"].map((name) => join(data.folder.path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await evenkeel("export", before, "--data", data.folder.path);
+  const second = await start(data.engine, { threadId: "thread" });
+  await complete(data.engine, second);
+  await evenkeel("export", after, "--data", data.folder.path);
+  await writeFile(both, `${await readFile(before, "utf8")}${await readFile(after, "utf8")}`);
+  const target = join(data.folder.path, "other");
+
+  expect((await evenkeel("import", both, "--data", target)).stdout).toContain("1 threads are stored; 0 were there");
+
+  await using other = await openAt(target);
+  expect(await other.run(second.run.run_id)).toEqual(await data.engine.run(second.run.run_id));
 });

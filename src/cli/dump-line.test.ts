@@ -3,9 +3,22 @@ import { readDumpLine } from "./dump-line.ts";
 
 const thread = { id: "t", principal: "me", created_at: 1, updated_at: 2, listed: 1 };
 const run = {
-  ...{ id: "r", thread_id: "t", agent_id: "assistant", parent_id: null, retry_of: null, status: "completed" },
-  ...{ created_at: 1, started_at: 1, finished_at: 2, fence: 1, attempts: 1, steps: 1 },
-  ...{ usage: "{}", metadata: "{}", error: null, principal: "me", reply: "so" },
+  id: "r",
+  thread_id: "t",
+  agent_id: "assistant",
+  parent_id: null,
+  retry_of: null,
+  status: "completed",
+  created_at: 1,
+  started_at: 1,
+  finished_at: 2,
+  fence: 1,
+  attempts: 1,
+  steps: 1,
+  usage: null,
+  metadata: "{}",
+  error: null,
+  principal: "me",
 };
 const dumped = {
   run,

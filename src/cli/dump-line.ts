@@ -31,7 +31,7 @@ const RUN = z
     fence: count(),
     attempts: count(),
     steps: count(),
-    usage: json(),
+    usage: json().nullable(),
     metadata: json(),
     error: json().nullable(),
     principal: z.string().min(1),

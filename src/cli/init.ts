@@ -29,7 +29,7 @@ export async function init(folder: string): Promise<void> {
   }
   await writeFile(join(project, "package.json"), `${JSON.stringify(completed(given), null, 2)}\n`);
   // Their files are modules; the code that is there already may be CommonJS.
-  if (given.type === "commonjs") for (const name of ["config", "test"]) await markModules(join(project, name));
+  if (!isModule(given)) for (const name of ["config", "test"]) await markModules(join(project, name));
   say(`\nNext, in ${project}:\n  npm install\n  npx evenkeel dev        then open http://localhost:8000\n  npm test\n`);
   say("For types in your editor: npm install --save-dev typescript @types/node\n");
 }
@@ -61,10 +61,15 @@ function completed(given: Manifest): Manifest {
   return {
     ...(given["name"] === undefined && { private: true }),
     ...given,
-    type: given.type ?? "module",
+    ...(isModule(given) && { type: "module" }),
     scripts: { ...SCRIPTS, ...given.scripts },
     dependencies: { evenkeel: `^${VERSION}`, ...given.dependencies },
   };
+}
+
+/** What `npm install` writes into an empty folder has dependencies only. Anything more without `type` is CommonJS. */
+function isModule({ type, dependencies: _dependencies, ...others }: Manifest): boolean {
+  return type === "module" || (type === undefined && Object.keys(others).length === 0);
 }
 
 function markModules(folder: string): Promise<void> {

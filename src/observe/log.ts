@@ -7,6 +7,9 @@ import { lossyStdout } from "./stdout.ts";
 
 export type Log = Logger;
 
+/** pino's number for the level of lines that say why a process ends. */
+const FATAL = 60;
+
 export async function createLog({ environment, logLevel }: Settings, process: string): Promise<Log> {
   const storage = new OncePerMinute();
   const options: LoggerOptions = {
@@ -14,8 +17,8 @@ export async function createLog({ environment, logLevel }: Settings, process: st
     base: { process },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     hooks: {
-      logMethod(args, method) {
-        if (storage.lets(codeOf(args[0]))) method.apply(this, args);
+      logMethod(args, method, level) {
+        if (level >= FATAL || storage.lets(repeated(args))) method.apply(this, args);
       },
     },
   };
@@ -32,9 +35,9 @@ export function logFatal(log: Log, error: unknown): void {
   else log.fatal({ err: error }, "this process ends");
 }
 
-/** Codes of storage failures: each write that fails would log the same line. */
-function codeOf(fields: unknown): string | undefined {
+/** A name for the lines that each failing write would log: code and message. Undefined for all others. */
+function repeated([fields, message]: readonly unknown[]): string | undefined {
   const { code, err } = (fields ?? {}) as { readonly code?: unknown; readonly err?: { readonly code?: unknown } };
   const found = String(code ?? err?.code);
-  return found.startsWith("STORAGE_") ? found : undefined;
+  return found.startsWith("STORAGE_") ? `${found} ${String(message)}` : undefined;
 }

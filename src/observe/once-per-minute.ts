@@ -1,9 +1,11 @@
 /** Limits log lines that would repeat many times a second, while a trouble lasts, to one a minute. */
 
 const INTERVAL_MS = 60_000;
+/** Beyond it all are forgotten, and may be written once more. */
+const MAX_NAMES = 1_000;
 
 export class OncePerMinute {
-  // Bounded by the number of error codes, which callers use as names.
+  // Bounded by MAX_NAMES.
   readonly #saidAt = new Map<string, number>();
 
   /** Whether a line may be written now. A line without a name always may. */
@@ -12,6 +14,7 @@ export class OncePerMinute {
     const now = performance.now();
     const said = this.#saidAt.get(name);
     if (said !== undefined && now - said < INTERVAL_MS) return false;
+    if (this.#saidAt.size >= MAX_NAMES) this.#saidAt.clear();
     this.#saidAt.set(name, now);
     return true;
   }

@@ -22,6 +22,12 @@ async function upload({ client }: Cluster, body: Sent, { query = "", type = "app
   return { status, file: answer as unknown as FileBody, detail: answer.detail };
 }
 
+function twoFiles(): FormData {
+  const form = formOf(PNG, "a.png");
+  form.append("other", new Blob([Uint8Array.from(PNG)]), "b.png");
+  return form;
+}
+
 function formOf(bytes: Buffer, name: string): FormData {
   const form = new FormData();
   form.append("file", new Blob([Uint8Array.from(bytes)]), name);
@@ -65,6 +71,7 @@ test.each<[string, { readonly body: () => Sent; readonly status: number; readonl
   ["a program", { body: () => Uint8Array.from([0x7f, 0x45, 0x4c, 0x46, 0]), status: 415, detail: /Expected a PNG/ }],
   ["nothing", { body: () => "", status: 415, detail: /Expected a PNG/ }],
   ["a form without a file", { body: () => new FormData(), status: 400, detail: /one file/ }],
+  ["a form with two files", { body: () => twoFiles(), status: 400, detail: /one file/ }],
   ["more than 32 MiB", { body: () => new Uint8Array(MAX_FILE_BYTES + 1), status: 413, detail: /at most/ }],
   [
     "a form with more than 32 MiB",

@@ -69,6 +69,8 @@ async function takeRaw(request: IncomingMessage, folder: string): Promise<string
 /** The parser is loaded with the first form: few servers are ever sent one. */
 async function takeForm(ctx: Context, folder: string): Promise<Taken> {
   const { koaBody } = await import("koa-body");
+  // The parser leaves what it has written when it refuses what comes behind it.
+  const begun: string[] = [];
   const parse = koaBody({
     json: false,
     urlencoded: false,
@@ -80,20 +82,28 @@ async function takeForm(ctx: Context, folder: string): Promise<Taken> {
       maxFileSize: MAX_FILE_BYTES,
       maxFieldsSize: FORM_BYTES,
       maxFields: 10,
+      onFileBegin: (_name, file) => void begun.push(file.filepath),
     },
     onError: (error) => {
       throw ofForm(error);
     },
   });
-  await parse(ctx, async () => {});
-  const [file, ...more] = Object.values(ctx.request.files ?? {}).flat();
-  for (const { filepath } of more) await rm(filepath, { force: true });
+  try {
+    await parse(ctx, async () => {});
+  } catch (error) {
+    for (const path of begun) await rm(path, { force: true });
+    throw error;
+  }
+  const [file] = Object.values(ctx.request.files ?? {}).flat();
   if (!file) throw new AppError("INVALID_REQUEST", "Expected the form to have one file.");
   return { name: (file.originalFilename ?? "file").slice(0, MAX_FILE_NAME_CHARACTERS), path: file.filepath };
 }
 
-function ofForm(error: Error & { readonly httpCode?: number }): AppError {
-  if (error.httpCode === 413) return tooLarge();
+/** formidable's code for a form with more files than one. Its status for that is 413, too. */
+const MORE_THAN_ONE_FILE = 1015;
+
+function ofForm(error: Error & { readonly httpCode?: number; readonly code?: unknown }): AppError {
+  if (error.httpCode === 413 && error.code !== MORE_THAN_ONE_FILE) return tooLarge();
   return new AppError("INVALID_REQUEST", `Expected a form with one file (${error.message}).`, { cause: error });
 }
 

@@ -1,7 +1,7 @@
 /** What an MCP tool returned, as a result of ours. Pure. */
 import type { CallToolResult } from "@modelcontextprotocol/client";
 import { asText } from "../tools/text.ts";
-import { boundedParts, bytesOf, type GivenContent, type GivenPart } from "../tools/parts.ts";
+import { boundedParts, bytesOf, readable, type GivenContent, type GivenPart } from "../tools/parts.ts";
 
 type Content = CallToolResult["content"][number];
 
@@ -13,7 +13,10 @@ export function contentOfResult(
   // A server with structured content repeats it as text, for clients that read only text.
   if (content.length === 0 && structuredContent !== undefined) return hide(asText(structuredContent));
   return boundedParts(
-    content.flatMap(partsOf).map((part) => (part.type === "text" ? { ...part, text: hide(part.text) } : part)),
+    content
+      .flatMap(partsOf)
+      .map(readable)
+      .map((part) => (part.type === "text" ? { ...part, text: hide(part.text) } : part)),
   );
 }
 

@@ -32,7 +32,6 @@ async function keepPart(part: GivenPart, { files, principal, name, signal }: Kee
   const bytes = Buffer.from(part.data, "base64");
   const mediaType = mediaTypeOf(bytes.subarray(0, HEAD_BYTES));
   if (!mediaType) return leftOut(bytes, "its first bytes are those of no PNG, JPEG, GIF, WebP, PDF or text");
-  if (mediaType === "text/plain") return { type: "text", text: bytes.toString().toWellFormed() };
   const problem = isImage(mediaType) ? whyUnreadable(mediaType, bytes) : undefined;
   if (problem !== undefined) return leftOut(bytes, problem);
   try {

@@ -61,3 +61,10 @@ test("a picture of 500 MB costs no more than one of the largest size", () => {
   expect(performance.now() - begun).toBeLessThan(500);
   expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20);
 });
+
+test("bytes that are text are bounded as text is", () => {
+  const text = "line of a table\n".repeat(100_000);
+  const parts = contentOf({ content: [{ type: "document", data: Buffer.from(text) }] });
+  expect(parts).toMatch(/^line of a table\n/);
+  expect(parts.length).toBeLessThan(300_000);
+});

@@ -3,6 +3,7 @@
  * to be pictures or documents. Bounded while it is made, as `text.ts` is. Bytes cross as base64, and `keep-parts.ts` makes
  * files of them, whose first bytes say what they are.
  */
+import { HEAD_BYTES, mediaTypeOf } from "../../core/file.ts";
 import { asText, MAX_RESULT_CHARACTERS } from "./text.ts";
 
 export type GivenPart =
@@ -16,6 +17,8 @@ export const MAX_MEDIA_PARTS = 20;
 /** Together: as much as two of the largest pictures that a model reads. */
 const MAX_MEDIA_BYTES = 8 * 1024 * 1024;
 const MAX_PARTS = 1_000;
+/** A character is 4 bytes of UTF-8 at most, and 3 bytes are 4 characters of base64; a multiple of 4. */
+const BASE64_A_CHARACTER = 8;
 
 /** @param value what the tool returned: parts when it is `{ content: [parts] }`, text otherwise */
 export function contentOf(value: unknown): GivenContent {
@@ -26,7 +29,8 @@ export function contentOf(value: unknown): GivenContent {
 /** Texts together are bounded as the text of a result is; empty ones are left out. */
 export function boundedParts(parts: readonly GivenPart[]): GivenContent {
   let [characters, media, bytes] = [0, 0, 0];
-  const kept = parts.slice(0, MAX_PARTS).flatMap((part): GivenPart[] => {
+  const kept = parts.slice(0, MAX_PARTS).flatMap((given): GivenPart[] => {
+    const part = readable(given);
     if (part.type === "text") {
       const text = asText(part.text.slice(0, MAX_RESULT_CHARACTERS - characters));
       characters += text.length;
@@ -41,6 +45,15 @@ export function boundedParts(parts: readonly GivenPart[]): GivenContent {
     return [part];
   });
   return kept.some(({ type }) => type === "media") ? kept : kept.map((part) => "text" in part && part.text).join("\n");
+}
+
+/** Bytes that are text become a text, so that the bounds of texts hold for them. */
+export function readable(part: GivenPart): GivenPart {
+  if (part.type === "text") return part;
+  const head = Buffer.from(part.data.slice(0, HEAD_BYTES * 2), "base64").subarray(0, HEAD_BYTES);
+  if (mediaTypeOf(head) !== "text/plain") return part;
+  const most = part.data.slice(0, MAX_RESULT_CHARACTERS * BASE64_A_CHARACTER);
+  return { type: "text", text: Buffer.from(most, "base64").toString().toWellFormed() };
 }
 
 /** How many bytes base64 stands for. */

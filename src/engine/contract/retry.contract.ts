@@ -67,6 +67,17 @@ export function testRetry(open: OpenEngine): void {
     ]);
   });
 
+  test("a run whose place was taken is not retried", async () => {
+    await using data = await open();
+    const failed = await failedRun(data.engine, { threadId: "thread" });
+    await enqueue(data.engine, { threadId: "thread", supersedes: { runId: failed.run.run_id } });
+
+    await expect(data.engine.retry({ of: failed.run.run_id, runId: "again" })).rejects.toMatchObject({
+      code: "NOT_RETRYABLE",
+      message: expect.stringContaining("superseded"),
+    });
+  });
+
   test("readers see the messages of both runs, and which of them the model sees", async () => {
     await using data = await open();
     const failed = await failedRun(data.engine, { threadId: "thread" });

@@ -232,7 +232,7 @@ export async function retry(
   if (!old) return undefined;
   const first = await one(unit.session, `SELECT ${RUN} FROM runs WHERE retry_of = $1`, [of]);
   if (first) return { run: toRun(first), created: false };
-  assertRetryable(toRun(old));
+  assertRetryable(old);
   const counts = await one<QueueCounts>(unit.session, COUNT_QUEUED, [old.principal]);
   assertAdmitted(counts?.queued ?? 0, limits.queued);
   const rows = await unit.session.query<Pick<TurnRow, "role" | "content" | "about">>(

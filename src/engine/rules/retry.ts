@@ -1,15 +1,18 @@
 /** What a retry is made of: a run that failed or was canceled, gone on with from its last checkpoint. Called by the drivers. */
 import { AppError } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
-import type { NewRun, Run } from "../../core/run.ts";
+import type { NewRun } from "../../core/run.ts";
 import { askedOf, type RunRow } from "./rows.ts";
 
-type Retried = Pick<Run, "run_id" | "status" | "parent_run_id">;
+type Retried = Pick<RunRow, "id" | "status" | "parent_id" | "superseded">;
 
 /** @throws AppError NOT_RETRYABLE that says what to do instead */
-export function assertRetryable({ run_id: id, status, parent_run_id: parent }: Retried): void {
+export function assertRetryable({ id, status, parent_id: parent, superseded }: Retried): void {
   if (parent !== null) {
     throw new AppError("NOT_RETRYABLE", `Run ${id} was delegated by run ${parent}; retry that one.`);
+  }
+  if (superseded === 1) {
+    throw new AppError("NOT_RETRYABLE", `Run ${id} was superseded: a later run of its thread answers in its place.`);
   }
   if (status === "failed" || status === "canceled") return;
   const instead =

@@ -44,6 +44,7 @@ export interface RunRow {
   readonly principal: string;
   readonly fingerprint: string;
   readonly ephemeral: 0 | 1;
+  readonly superseded: 0 | 1;
 }
 
 export function toRun(row: RunRow): Run {

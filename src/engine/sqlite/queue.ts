@@ -96,7 +96,7 @@ export class Queue {
     if (!old || !this.#sql.threadPrincipal.get(old.thread_id)) return undefined;
     const first = this.#sql.retryOf.get(of) as RunRow | undefined;
     if (first) return { run: toRun(first), created: false };
-    assertRetryable(toRun(old));
+    assertRetryable(old);
     const ahead = this.#admit();
     const { n } = this.#insert(againOf(old, runId));
     const row = this.#sql.markRetry.get(of, n) as unknown as RunRow;

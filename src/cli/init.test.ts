@@ -1,0 +1,34 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { init } from "./init.ts";
+
+/** @returns the package.json of the folder, and of its `config/`, after `init` */
+async function initIn(manifest: object): Promise<{ readonly project: object; readonly config: object | undefined }> {
+  const folder = await mkdtemp(join(tmpdir(), "evenkeel-init-"));
+  const read = async (name: string) => JSON.parse(await readFile(join(folder, name), "utf8")) as object;
+  try {
+    await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
+    await init(folder);
+    return { project: await read("package.json"), config: await read("config/package.json").catch(() => undefined) };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test("a folder with dependencies only becomes a project of modules", async () => {
+  expect(await initIn({ dependencies: { evenkeel: "^0.1.0" } })).toMatchObject({
+    project: { type: "module" },
+    config: undefined,
+  });
+});
+
+test.each([{ name: "shop", main: "index.js" }, { type: "commonjs" }])(
+  "the CommonJS project %j stays one, and only our files are modules",
+  async (manifest) => {
+    const { project, config } = await initIn(manifest);
+    expect((project as { type?: string }).type).toBe((manifest as { type?: string }).type);
+    expect(config).toEqual({ type: "module" });
+  },
+);

@@ -129,9 +129,13 @@ export interface Statement {
   readonly values: readonly unknown[];
 }
 
-/** A connection outside of the pool, not connected yet. */
-export function newClient(url: string): Client {
-  return new Client(clientOptions(url));
+/** A connection outside of the pool. The caller hears of its end by "end". */
+export async function connect(url: string): Promise<Client> {
+  const client = new Client(clientOptions(url));
+  // Without one the error of a dead connection would end the process.
+  client.on("error", () => {});
+  await client.connect();
+  return client;
 }
 
 function clientOptions(url: string): ClientConfig & { readonly pipeline: boolean } {

@@ -5,8 +5,9 @@
  */
 import type { Client } from "pg";
 import type { Bus, BusListener, BusMessage } from "./bus.ts";
-import { newClient } from "./database.ts";
+import { connect } from "./database.ts";
 import { storageError } from "./errors.ts";
+import { Listener } from "./listener.ts";
 
 /** After a pause news go at once. [Design: 1.4 ms from an append to its reader, 10 ms at most, at 5,000 events a second.] */
 const SPACING_MS = 5;
@@ -15,8 +16,8 @@ const MAX_WAITING = 20_000;
 /** Sent in one statement. */
 const MAX_GROUP = 500;
 const RECONNECT_MS = { first: 100, most: 2_000 };
-/** A connection may be dead without a word: ask it. */
-const ALIVE_MS = 5_000;
+/** A process that ends does not wait for longer until its last news are sent. */
+const LAST_WORDS_MS = 1_000;
 
 const NOTIFY = "SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS m (channel, payload)";
 
@@ -28,14 +29,14 @@ export interface NotifyOptions extends BusListener {
 
 export class NotifyBus implements Bus {
   readonly #options: NotifyOptions;
+  /** To listen to on every connection that follows. */
   readonly #channels = new Set<string>();
   #waiting: BusMessage[] = [];
   #sender: Promise<Client> | undefined;
   #sending: Promise<void> | undefined;
-  #listener: Promise<Client> | undefined;
+  #listener: Promise<Listener> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = RECONNECT_MS.first;
-  #alive: NodeJS.Timeout | undefined;
   #lastSentAt = 0;
   #closed = false;
 
@@ -80,38 +81,28 @@ export class NotifyBus implements Bus {
   }
 
   async listen(channel: string): Promise<void> {
-    if (this.#channels.has(channel)) return void (await this.#listener?.catch(() => {}));
-    this.#channels.add(channel);
-    const isFirst = this.#listener === undefined;
+    const isKnown = this.#channels.has(channel);
+    // While the connection is away: `onLoss` follows once it is back.
+    if (isKnown && !this.#listener) return;
     try {
-      const listener = await (this.#listener ??= this.#connectListener());
-      // The first connection has listened to all channels that there were.
-      if (!isFirst) await listener.query(listenTo([channel]));
+      const listener = await (this.#listener ??= this.#openListener());
+      await listener.listen(channel);
+      this.#channels.add(channel);
     } catch (error) {
-      throw storageError(error);
+      if (!isKnown) throw storageError(error);
     }
   }
 
-  async #connectListener(): Promise<Client> {
-    const client = await connect(this.#options.listenUrl).catch((error: unknown) => {
+  async #openListener(): Promise<Listener> {
+    const { listenUrl: url, onMessage } = this.#options;
+    try {
+      const listener = await Listener.open({ url, onMessage, onLost: () => this.#listenLater() }, this.#channels);
+      this.#retryMs = RECONNECT_MS.first;
+      return listener;
+    } catch (error) {
       this.#listenLater();
       throw error;
-    });
-    client.on("notification", ({ channel, payload = "" }) => this.#options.onMessage({ channel, payload }));
-    client.on("error", () => this.#lost(client));
-    client.on("end", () => this.#lost(client));
-    await client.query(listenTo([...this.#channels]));
-    this.#retryMs = RECONNECT_MS.first;
-    this.#alive = setInterval(() => void client.query("SELECT 1").catch(() => this.#lost(client)), ALIVE_MS);
-    return client;
-  }
-
-  #lost(client: Client): void {
-    client.removeAllListeners();
-    client.on("error", () => {});
-    clearInterval(this.#alive);
-    client.end().catch(() => {});
-    this.#listenLater();
+    }
   }
 
   #listenLater(): void {
@@ -119,7 +110,7 @@ export class NotifyBus implements Bus {
     if (this.#closed || this.#retry) return;
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
-      this.#listener ??= this.#connectListener();
+      this.#listener ??= this.#openListener();
       this.#listener.then(
         () => this.#options.onLoss(),
         () => {},
@@ -131,32 +122,27 @@ export class NotifyBus implements Bus {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    clearInterval(this.#alive);
-    await this.#sending;
+    await atMost(LAST_WORDS_MS, this.#sending);
+    this.#waiting = [];
     this.#dropSender();
-    const listener = await this.#listener?.catch(() => undefined);
-    listener?.removeAllListeners("end");
-    listener?.removeAllListeners("notification");
-    await listener?.end().catch(() => {});
+    const listener = this.#listener;
     this.#listener = undefined;
+    await atMost(
+      LAST_WORDS_MS,
+      listener?.then((open) => open.end()),
+    );
   }
-}
-
-async function connect(url: string): Promise<Client> {
-  const client = newClient(url);
-  // Replaced by the caller's own; without one the error of a dead connection would end the process.
-  client.on("error", () => {});
-  await client.connect();
-  return client;
-}
-
-/** Channels are names of ours: letters, digits and underscores. */
-function listenTo(channels: readonly string[]): string {
-  return channels.map((channel) => `LISTEN ${channel}`).join("; ");
 }
 
 function endQuietly(client: Promise<Client> | undefined): void {
   void client?.then((connected) => connected.end()).catch(() => {});
+}
+
+async function atMost(ms: number, work: Promise<void> | undefined): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work?.catch(() => {}), promise]);
+  clearTimeout(timer);
 }
 
 async function pause(ms: number): Promise<void> {

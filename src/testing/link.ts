@@ -5,10 +5,14 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
+/** By then the other end has done what it was asked for. */
+const ANSWERED_MS = 30;
+
 export class Link implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #isCut = false;
+  #fatal: string | undefined;
 
   /** Use `open`. */
   constructor(targetPort: number) {
@@ -36,6 +40,11 @@ export class Link implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** The next bytes from a client that contain this text reach the other end, and their answer never comes back. */
+  loseAnswerTo(text: string): void {
+    this.#fatal = text;
+  }
+
   #pass(client: Socket, targetPort: number): void {
     this.#keep(client);
     if (this.#isCut) return;
@@ -45,9 +54,20 @@ export class Link implements AsyncDisposable {
       [client, target],
       [target, client],
     ] as const) {
-      from.on("data", (bytes) => this.#isCut || to.write(bytes));
+      from.on("data", (bytes: Buffer) => {
+        if (this.#isCut) return;
+        to.write(bytes);
+        if (from === client) this.#loseAnswer(bytes);
+      });
       from.on("close", () => this.#isCut || to.destroy());
     }
+  }
+
+  #loseAnswer(bytes: Buffer): void {
+    if (this.#fatal === undefined || !bytes.includes(this.#fatal)) return;
+    this.#fatal = undefined;
+    this.#isCut = true;
+    setTimeout(() => this.mend(), ANSWERED_MS);
   }
 
   #keep(socket: Socket): void {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -53,3 +53,14 @@ test("a database that came without a lock file, from a backup for example, is fr
   expect(lock).toBeDefined();
   lock?.release();
 });
+
+test.runIf(process.platform !== "win32")(
+  "a folder that every user may write to is refused, with what to do",
+  async () => {
+    await using folder = await makeFolder();
+    await chmod(folder.path, 0o777);
+    expect(() => lockFolder(folder.path)).toThrow(`chmod o-w ${folder.path}`);
+    await chmod(folder.path, 0o775);
+    lockFolder(folder.path)?.release();
+  },
+);

@@ -11,14 +11,15 @@ import { DatabaseSync } from "node:sqlite";
 import type { Lock } from "../driver.ts";
 import { isBusy, storageError } from "./connection.ts";
 import { withReserve } from "./disk.ts";
-import { makePrivate, PRIVATE_FOLDER } from "./private-files.ts";
+import { assertNotPublic, makePrivate, PRIVATE_FOLDER } from "./private-files.ts";
 
 const LOCK_FILE = "primary.lock";
 const DATABASE_FILE = "evenkeel.db";
 
-/** @returns undefined when another process holds it. @throws Error that names DATA_DIR when it cannot be used */
+/** @returns undefined when another process holds it. @throws Error that names DATA_DIR when it cannot be used, or should not be */
 export function lockFolder(folder: string): Lock | undefined {
   const file = join(folder, LOCK_FILE);
+  assertNotPublic(folder);
   const isNew = !existsSync(file);
   const db = openIn(folder);
   if (isNew && isOpenElsewhere(join(folder, DATABASE_FILE))) {

@@ -7,6 +7,15 @@ import { chmodSync, closeSync, openSync, statSync } from "node:fs";
 export const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
 const OTHERS = 0o077;
+const WRITE_BY_ALL = 0o002;
+
+/** @throws Error that says what to do, when every user of the machine could put files of their own in place of ours */
+export function assertNotPublic(folder: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  // Windows has no such bits.
+  if (!found || process.platform === "win32" || (found.mode & WRITE_BY_ALL) === 0) return;
+  throw new Error(`DATA_DIR ${folder} can be written to by every user of this machine. Run: chmod o-w ${folder}`);
+}
 
 /** Creates the database file, if there is none, so that SQLite gives its other files the same mode. Never throws. */
 export function makePrivate(path: string): void {

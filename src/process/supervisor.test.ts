@@ -147,7 +147,7 @@ test("gauges that are no numbers, or too many, are left out of the snapshot", as
 
   const [, first, second] = snapshotsOf(tree.forked[1]).at(-1)?.processes ?? [];
   expect(first?.gauges).toEqual({ viewers: 6 });
-  expect(Object.keys(second?.gauges ?? {})).toHaveLength(64);
+  expect(Object.keys(second?.gauges ?? {})).toHaveLength(256);
 });
 
 const notesTo = (process: FakeProcess | undefined) =>

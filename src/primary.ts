@@ -20,7 +20,8 @@ import { EXIT, type ChildKind } from "./process/protocol.ts";
 import { isCode, ReloadWatcher } from "./process/reload.ts";
 import type { Bounds } from "./process/scale.ts";
 import { onSignals } from "./process/signals.ts";
-import { Supervisor, type RoleOptions } from "./process/supervisor.ts";
+import { Supervisor } from "./process/supervisor.ts";
+import type { RoleOptions } from "./process/supervisor-options.ts";
 import type { ProcessBounds } from "./settings-reader.ts";
 import {
   parseSettings,

@@ -16,55 +16,18 @@ import {
   type Vitals,
 } from "./protocol.ts";
 import type { Change } from "./scale.ts";
-import { Size, type SizeOptions } from "./size.ts";
+import { Size } from "./size.ts";
 import { reasonOf, Slot, type Death } from "./slot.ts";
+import type { Place, RoleOptions, SupervisorOptions } from "./supervisor-options.ts";
 import { VitalsMeter } from "./vitals.ts";
 
 // With the backoff, four tries take about two seconds plus their boots.
 const MAX_BOOT_FAILURES = 4;
 
-export interface RoleOptions {
-  readonly kind: ChildKind;
-  readonly count: number;
-  readonly fork: (id: number) => Child;
-  /** Without it the number never changes by itself, and nothing is advised. */
-  readonly size?: Omit<SizeOptions, "kind">;
-  /** A process that takes more is replaced. Without it none is. */
-  readonly memoryBytes?: number | undefined;
-}
-
 interface Role {
   readonly options: RoleOptions;
   readonly size: Size | undefined;
   readonly memory: MemoryCeiling | undefined;
-}
-
-interface Place {
-  readonly kind: ChildKind;
-  readonly id: number;
-}
-
-export interface SupervisorOptions {
-  readonly stallMs: number;
-  /** How long a child may take to finish when the server stops. */
-  readonly drainMs: number;
-  /** How long a child that was replaced may take to finish. */
-  readonly leaveMs: (kind: ChildKind) => number;
-  /** How long a child that is one too many may take to finish: nothing waits for it. */
-  readonly shrinkMs: number;
-  /** The primary's own figures, read once a second. */
-  readonly gauges: () => Gauges;
-  readonly onDeath: (death: Death & Place) => void;
-  /** The next one after a death serves. */
-  readonly onReturn: (child: Place & { readonly pid: number }) => void;
-  /** A child has booted for `waitedMs` and is not ready. */
-  readonly onSlow: (child: Place & { readonly pid: number; readonly waitedMs: number }) => void;
-  /** A process takes more memory than its kind may, and is replaced. */
-  readonly onHeavy: (heavy: Place & { readonly rssBytes: number }) => void;
-  /** There are to be more or fewer processes of a kind. */
-  readonly onResize: (resized: { readonly kind: ChildKind; readonly from: number } & Change) => void;
-  /** The tree cannot work: one of its processes never came up, or said that no restart can help. */
-  readonly onHopeless: (reason: string) => void;
 }
 
 export class Supervisor {

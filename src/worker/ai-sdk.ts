@@ -5,6 +5,7 @@ import { invalid } from "../api/check.ts";
 import type { Part } from "../api/parts.ts";
 import type { Agent } from "../core/agent.ts";
 import type { Superseded } from "../core/run.ts";
+import { LASTING_KEY } from "../engine/rules/enqueue.ts";
 import { partOfUrl } from "./foreign-parts.ts";
 
 /** @param agent `?agent=`, where the client cannot add `agent_id` to the body. @throws AppError INVALID_REQUEST */
@@ -37,7 +38,7 @@ function isNewTurn({ trigger, messageId }: UiChat): boolean {
 
 function keyOf(ui: UiChat): string | null {
   const { id } = newestOf(ui);
-  return id !== undefined && /^[\x21-\x7e]{1,100}$/.test(id) ? `ai-sdk:${ui.id}:${id}` : null;
+  return id !== undefined && /^[\x21-\x7e]{1,100}$/.test(id) ? `${LASTING_KEY}${ui.id}:${id}` : null;
 }
 
 function newestOf({ message, messages }: UiChat): UiMessage {

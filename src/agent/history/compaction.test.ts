@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Message } from "../../core/message.ts";
 import type { Turn } from "../../engine/engine.ts";
-import { before, planCut, taskBehind } from "./compaction.ts";
+import { before, compactionOf, planCut, taskBehind } from "./compaction.ts";
 
 const NOTHING = { from: 0, clearedBefore: 0 };
 const ASK: Message = { role: "user", content: "a".repeat(100) };
@@ -79,3 +79,11 @@ function turn(messages: readonly Message[]): Turn {
     toolCalls: [],
   };
 }
+
+test("the newest marker counts, and none of a turn that was superseded", () => {
+  const marker = (from: number) => ({ role: "user", content: [], compaction: { from } }) as unknown as Message;
+  const turns = [{ messages: [ASK, marker(1)] }, { messages: [ASK, marker(2)], superseded: true }] as unknown as Turn[];
+
+  expect(compactionOf(turns)).toMatchObject({ from: 1 });
+  expect(compactionOf(turns.slice(1))).toBeUndefined();
+});

@@ -27,9 +27,13 @@ export interface Cut {
 /** The text that stands in place of a cleared result. */
 const CLEARED_CHARACTERS = 60;
 
-/** The newest marker: it holds for all that is rendered. */
+/**
+ * The newest marker: it holds for all that is rendered. One of a superseded turn went with it, as its summary tells of
+ * what was taken back.
+ */
 export function compactionOf(turns: readonly Turn[]): Compaction | undefined {
-  return turns.flatMap(({ messages }) => messages).findLast(({ compaction }) => compaction)?.compaction;
+  const messages = turns.filter(({ superseded }) => !superseded).flatMap((turn) => turn.messages);
+  return messages.findLast(({ compaction }) => compaction)?.compaction;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Retention: what goes by itself, and what has to stay. */
+import { LASTING_KEY } from "../rules/enqueue.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Retention } from "../../core/retention.ts";
 import type { Engine } from "../engine.ts";
@@ -147,6 +148,15 @@ function testFeedAndKeys(open: OpenEngine): void {
 
     expect(await data.engine.enqueue({ ...request, runId: "again" })).toMatchObject({ created: true });
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "completed" });
+  });
+
+  test("an Idempotency-Key that names a message is kept as long as its run", async () => {
+    await using data = await open();
+    const request = newRun({ idempotencyKey: `${LASTING_KEY}thread:message` });
+    await data.engine.enqueue(request);
+    await complete(data.engine, await claimNext(data.engine));
+    await later(data.engine, { keysMs: DAY_MS });
+    expect(await data.engine.enqueue({ ...request, runId: "again" })).toMatchObject({ created: false });
   });
 
   test("the Idempotency-Key of a run that still waits is kept, however old it is", async () => {

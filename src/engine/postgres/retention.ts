@@ -4,6 +4,7 @@
  */
 import { hasCode } from "../../core/errors.ts";
 import type { Retention } from "../../core/retention.ts";
+import { IS_PASSING_KEY } from "../rules/enqueue.ts";
 import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
 import type { Database, Session } from "./database.ts";
 import { hideThread } from "./removal.ts";
@@ -29,7 +30,7 @@ const REMOVE_ACTIVITIES =
   "DELETE FROM activities WHERE at < $1 AND seq IN (SELECT seq FROM activities WHERE seq < (SELECT max(seq) FROM activities) " +
   "ORDER BY seq LIMIT $2::integer) RETURNING seq";
 const FORGET_KEYS =
-  "UPDATE runs SET idempotency_key = NULL WHERE n IN (SELECT n FROM runs WHERE idempotency_key IS NOT NULL " +
+  `UPDATE runs SET idempotency_key = NULL WHERE n IN (SELECT n FROM runs WHERE ${IS_PASSING_KEY} ` +
   "AND finished_at < $1 LIMIT $2::integer FOR UPDATE SKIP LOCKED) RETURNING n";
 const UNJOINED =
   "SELECT n FROM runs WHERE joined = 0 AND finished_at < $1 ORDER BY finished_at LIMIT 1 FOR UPDATE SKIP LOCKED";

@@ -8,6 +8,7 @@
  * to its own number, and older programs are refused from then on.
  */
 import { AppError } from "../../core/errors.ts";
+import { IS_PASSING_KEY } from "../rules/enqueue.ts";
 import type { Database, Session } from "./database.ts";
 
 interface Migration {
@@ -95,7 +96,7 @@ const MIGRATIONS: readonly Migration[] = [
   CREATE INDEX runs_by_principal ON runs (principal, n);
   CREATE INDEX runs_by_parent ON runs (parent_id, n) WHERE parent_id IS NOT NULL;
   CREATE INDEX runs_unjoined ON runs (finished_at) WHERE joined = 0 AND finished_at IS NOT NULL;
-  CREATE INDEX runs_keyed ON runs (finished_at) WHERE idempotency_key IS NOT NULL AND finished_at IS NOT NULL;
+  CREATE INDEX runs_keyed ON runs (finished_at) WHERE ${IS_PASSING_KEY} AND finished_at IS NOT NULL;
   CREATE INDEX runs_ephemeral ON runs (finished_at) WHERE ephemeral = 1;
 
   CREATE TABLE events (

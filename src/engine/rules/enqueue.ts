@@ -86,6 +86,15 @@ export function assertOwnThread(request: NewRun, principal: string | undefined):
   throw new AppError("THREAD_NOT_FOUND", `There is no thread ${shown} of yours; leave it out to begin a new one.`);
 }
 
+/**
+ * Idempotency keys that begin so name a message of their thread: an edit finds the run by it, however much later. They are
+ * kept as long as the run; all others are forgotten after RETAIN_KEYS.
+ */
+export const LASTING_KEY = "ai-sdk:";
+
+/** SQL, the same in both drivers, and in the index that it needs. */
+export const IS_PASSING_KEY = `idempotency_key IS NOT NULL AND substr(idempotency_key, 1, ${LASTING_KEY.length}) <> '${LASTING_KEY}'`;
+
 interface Placed {
   readonly thread_id: string;
 }

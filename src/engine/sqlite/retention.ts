@@ -6,6 +6,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { hasCode } from "../../core/errors.ts";
 import type { Retention } from "../../core/retention.ts";
+import { IS_PASSING_KEY } from "../rules/enqueue.ts";
 import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
 import type { SqliteConnections } from "./engine.ts";
 import type { Removal } from "./removal.ts";
@@ -162,7 +163,7 @@ function looks(db: DatabaseSync) {
     ),
     activities: db.prepare(`SELECT seq, at FROM activities ORDER BY seq ${LIMIT}`),
     keyed: db.prepare(
-      `SELECT n FROM runs INDEXED BY runs_keyed WHERE idempotency_key IS NOT NULL AND finished_at IS NOT NULL AND finished_at < ? ${LIMIT}`,
+      `SELECT n FROM runs INDEXED BY runs_keyed WHERE ${IS_PASSING_KEY} AND finished_at IS NOT NULL AND finished_at < ? ${LIMIT}`,
     ),
     unjoined: db.prepare(
       `SELECT n FROM runs INDEXED BY runs_unjoined WHERE joined = 0 AND finished_at IS NOT NULL AND finished_at < ? ORDER BY finished_at ${LIMIT}`,

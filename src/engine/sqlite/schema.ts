@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
+import { IS_PASSING_KEY } from "../rules/enqueue.ts";
 
 const MIGRATIONS: readonly string[] = [
   // 1: the first layout
@@ -251,7 +252,7 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE events ADD COLUMN joined TEXT;
   ALTER TABLE runs ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX runs_unjoined ON runs (finished_at) WHERE joined = 0 AND finished_at IS NOT NULL;
-  CREATE INDEX runs_keyed ON runs (finished_at) WHERE idempotency_key IS NOT NULL AND finished_at IS NOT NULL;
+  CREATE INDEX runs_keyed ON runs (finished_at) WHERE ${IS_PASSING_KEY} AND finished_at IS NOT NULL;
   CREATE INDEX threads_by_update ON threads (updated_at);
   ALTER TABLE removals ADD COLUMN hidden INTEGER NOT NULL DEFAULT 1;
   CREATE INDEX removals_unhidden ON removals (n) WHERE hidden = 0;

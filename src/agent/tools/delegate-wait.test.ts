@@ -48,10 +48,19 @@ test("a child that is deleted in the moment of its end is told to the model, not
   vi.useFakeTimers({ toFake: ["setInterval"] });
   onTestFinished(() => void vi.useRealTimers());
   await using data = await openTemporary();
-  const { reply, child } = await delegated(await data.another(), data.engine);
+  const engine = await data.another();
+  const deleted = Promise.withResolvers<void>();
+  // A deletion is two commits: whoever looks between them finds the child completed, as it was.
+  const seenBy = new Proxy(engine, {
+    get: (target, name) =>
+      name === "run"
+        ? (runId: string) => deleted.promise.then(() => target.run(runId))
+        : Reflect.get(target, name).bind(target),
+  });
+  const { reply, child } = await delegated(engine, seenBy);
 
-  // In one commit: no reader of the journal ever sees the end.
   await Promise.all([complete(data.engine, child), data.engine.deleteThread(child.run.thread_id)]);
+  deleted.resolve();
   await vi.advanceTimersByTimeAsync(10_000);
 
   expect(await reply).toEqual({ content: expect.stringContaining("was deleted"), isError: true });

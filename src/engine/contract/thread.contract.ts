@@ -347,6 +347,25 @@ function testEphemeral(open: OpenEngine): void {
     await data.engine.maintain();
     expect(await threadOf(data.engine, "thread")).toBeDefined();
   });
+
+  test("an ephemeral thread whose delegated run is not over stays until it is, and no other one with it", async () => {
+    await using data = await open();
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const parent = await start(data.engine, { runId: "parent", threadId: "thread", ephemeral: true });
+    const child = await start(data.engine, { parentRunId: "parent" });
+    await complete(data.engine, parent);
+    await complete(data.engine, await start(data.engine, { threadId: "other", ephemeral: true }));
+
+    vi.setSystemTime(Date.now() + 61_000);
+    await data.engine.maintain();
+    expect(await threadOf(data.engine, "thread")).toBeDefined();
+    expect(await threadOf(data.engine, "other")).toBeUndefined();
+
+    await data.engine.settle(stepOf(child), { status: "canceled" });
+    await data.engine.maintain();
+    expect(await threadOf(data.engine, "thread")).toBeUndefined();
+  });
 }
 
 function user(content: string): Message {

@@ -5,7 +5,7 @@
  * Leases go by a count of milliseconds in the database. `tick`, which the upkeep of every machine calls each second, moves
  * it on by what passed since the last tick of any of them, two seconds at most, and not at all after a pause. So no lease runs out while nobody could
  * write, or because somebody set the database's clock. A machine that was silent for MACHINE_SILENT_MS of that count is
- * dead: whoever sees it first hands its runs back. If it lives, its writes fail on their fences, and it takes new runs.
+ * dead: whoever takes it first hands its runs back. If it lives, its writes fail on their fences, and it takes new runs.
  */
 import type { Session } from "./database.ts";
 
@@ -18,6 +18,7 @@ export const NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /** For SQL, of a row of `runs`: the time of day that a run shows for this moment. It is counted from the run's creation. */
 export const RUN_TIME = `created_at + greatest(0, ${NOW} - created_clock)`;
 
+const TICK_MS = 1_000;
 const MAX_TICK_MS = 2_000;
 /** After a longer pause nobody could write, or no machine was up: it counts for nothing. */
 const PAUSE_MS = 5_000;
@@ -44,14 +45,46 @@ export async function tick(session: Session, machine: Machine | undefined): Prom
   if (machine) await session.query(SEEN, [machine.machine, machine.boot]);
 }
 
-export async function silentMachines(session: Session): Promise<string[]> {
-  const rows = await session.query<{ id: string }>(
-    `SELECT id FROM machines WHERE seen < ${LEASE_CLOCK} - ${MACHINE_SILENT_MS}`,
+/**
+ * Ticks each second while `work` is under way, however long that takes: a machine that is silent is taken for dead.
+ * @returns what `work` does
+ */
+export async function ticking<T>(session: Session, machine: Machine | undefined, work: () => Promise<T>): Promise<T> {
+  let under: Promise<void> | undefined;
+  const again = () => {
+    // A tick that fails is tried again; the next round says so.
+    under ??= tick(session, machine)
+      .catch(() => {})
+      .finally(() => (under = undefined));
+  };
+  const timer = setInterval(again, TICK_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+    await under;
+  }
+}
+
+export interface SilentMachine {
+  readonly id: string;
+  /** When it was taken, by the lease clock. */
+  readonly seen: number;
+}
+
+/**
+ * The machines that are dead, each for one caller only: to all others it has just been heard of. Should the caller die, too,
+ * the next one takes it when it has been silent for as long again.
+ * @param except the caller's own machine
+ */
+export function takeSilent(session: Session, except = ""): Promise<SilentMachine[]> {
+  return session.query<SilentMachine>(
+    `UPDATE machines SET seen = ${LEASE_CLOCK} WHERE seen < ${LEASE_CLOCK} - ${MACHINE_SILENT_MS} AND id <> $1 RETURNING id, seen`,
+    [except],
   );
-  return rows.map(({ id }) => id);
 }
 
 /** Unless it has been heard of again. */
-export async function forgetMachine(session: Session, id: string): Promise<void> {
-  await session.query(`DELETE FROM machines WHERE id = $1 AND seen < ${LEASE_CLOCK} - ${MACHINE_SILENT_MS}`, [id]);
+export async function forgetMachine(session: Session, { id, seen }: SilentMachine): Promise<void> {
+  await session.query("DELETE FROM machines WHERE id = $1 AND seen = $2", [id, seen]);
 }

@@ -28,7 +28,7 @@ import type { OwnerEnd } from "../rules/blame.ts";
 import type { DumpPosition, ThreadDump } from "../rules/dump.ts";
 import { ownerKey } from "../rules/rows.ts";
 import { messagesOf, type Bus } from "./bus.ts";
-import { tick, type Machine } from "./clock.ts";
+import { tick, ticking, type Machine } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { nextDump, storeDump } from "./dump.ts";
 import { PostgresFiles } from "./files.ts";
@@ -43,7 +43,7 @@ import { Retainer } from "./retention.ts";
 import { readShared, writeShared } from "./shared.ts";
 import { readSpending, reserve } from "./spending.ts";
 import { inUnit, type News, type Unit } from "./unit.ts";
-import { handBackAll, tidy } from "./upkeep.ts";
+import { handBackAll, tidy, type UpkeepParts } from "./upkeep.ts";
 import { StepWriter } from "./writer.ts";
 
 export interface PostgresParts {
@@ -71,6 +71,7 @@ export class PostgresEngine implements Engine {
   readonly #followers: Followers;
   readonly #steps: StepWriter;
   readonly #retainer: Retainer;
+  readonly #upkeep: UpkeepParts;
   /** Units under way, bounded by the callers that wait for them. */
   readonly #units = new Set<Promise<unknown>>();
   #lastActivity: Promise<number> | undefined;
@@ -86,6 +87,7 @@ export class PostgresEngine implements Engine {
     this.#followers = new Followers(database, this.#bus);
     this.#steps = new StepWriter({ database, recovery: this.#recovery, publish: (news) => this.#publish(news) });
     this.#retainer = new Retainer(database, (news) => this.#publish(news));
+    this.#upkeep = { database, machine, publish: (news) => this.#publish(news) };
   }
 
   enqueue(run: NewRun) {
@@ -124,7 +126,7 @@ export class PostgresEngine implements Engine {
   async claim(request: ClaimRequest) {
     // Looking is a read; only when there is something does it cost a transaction.
     const { queued, expired } = await this.#reads.claimable();
-    if (expired) await this.#handBack(await expiredRuns(this.#database), RAN_OUT);
+    if (expired) await handBackAll(this.#upkeep, await expiredRuns(this.#database), RAN_OUT);
     if (!queued && !expired) return [];
     const { claims, rows } = await this.#inUnit((unit) => claim(unit, request));
     // The claim's own event stands in their journals by now.
@@ -148,7 +150,7 @@ export class PostgresEngine implements Engine {
 
   async release(left: Left, end: OwnerEnd) {
     const runs = await leftRuns(this.#database, left);
-    await this.#handBack(runs, leavingOf(left, end));
+    await handBackAll(this.#upkeep, runs, leavingOf(left, end));
     return runs.length;
   }
 
@@ -246,8 +248,7 @@ export class PostgresEngine implements Engine {
 
   async maintain() {
     await tick(this.#database, this.#machine);
-    const news = await tidy(this.#database, this.#machine);
-    for (const one of news) this.#publish(one);
+    await this.#ticking(() => tidy(this.#upkeep));
     return [];
   }
 
@@ -257,7 +258,7 @@ export class PostgresEngine implements Engine {
   }
 
   retain(retention: Retention) {
-    return this.#retainer.run(retention, Date.now());
+    return this.#ticking(() => this.#retainer.run(retention, Date.now()));
   }
 
   exportThread(after: DumpPosition) {
@@ -281,8 +282,8 @@ export class PostgresEngine implements Engine {
     await this.#database.close();
   }
 
-  async #handBack(...left: Parameters<typeof handBackAll> extends [unknown, ...infer Rest] ? Rest : never) {
-    for (const news of await handBackAll(this.#database, ...left)) this.#publish(news);
+  #ticking<T>(work: () => Promise<T>): Promise<T> {
+    return ticking(this.#database, this.#machine, work);
   }
 
   async #inUnit<T>(work: (unit: Unit) => Promise<T>): Promise<T> {

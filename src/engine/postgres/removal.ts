@@ -2,11 +2,11 @@
  * Removes threads: their runs at once, what those left behind in small batches. Nothing finds the events, messages and tool
  * calls of a run whose row is gone, so `maintain` deletes them later. Called by `engine.ts`.
  */
-import { AppError } from "../../core/errors.ts";
+import { AppError, hasCode } from "../../core/errors.ts";
 import { isOver } from "../../core/run.ts";
 import type { RunRow } from "../rules/rows.ts";
-import type { Session } from "./database.ts";
-import type { Unit } from "./unit.ts";
+import type { Database, Session } from "./database.ts";
+import { inUnit, type News, type Unit } from "./unit.ts";
 
 /** Rows of one table in one transaction. */
 const ROWS_A_BATCH = 1_000;
@@ -40,6 +40,19 @@ export async function hideThread(unit: Unit, threadId: string): Promise<{ readon
   await hideRuns(unit, family);
   await session.query("DELETE FROM threads WHERE id = $1", [threadId]);
   return thread;
+}
+
+/** Takes away a thread whose time has come. One that has work again, or has delegated some that is not over, stays. */
+export async function removeUnlessBusy(
+  { database, publish }: { readonly database: Database; readonly publish: (news: News) => void },
+  threadId: string,
+): Promise<void> {
+  try {
+    const { news } = await inUnit(database, (unit) => hideThread(unit, threadId));
+    publish(news);
+  } catch (error) {
+    if (!hasCode(error, "THREAD_BUSY")) throw error;
+  }
 }
 
 /** All at once: in this database a long transaction keeps nobody waiting. */

@@ -2,14 +2,13 @@
  * What goes by itself when it is old enough: deltas are joined, threads, activities and idempotency keys are removed. In
  * short transactions; the machines of one database take different rows. Called by `engine.ts`.
  */
-import { hasCode } from "../../core/errors.ts";
 import type { Retention } from "../../core/retention.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
 import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
 import type { Database, Session } from "./database.ts";
-import { hideThread } from "./removal.ts";
+import { removeUnlessBusy } from "./removal.ts";
 import { columns } from "./step.ts";
-import { inUnit, type News } from "./unit.ts";
+import type { News } from "./unit.ts";
 
 /** What one kind of upkeep may take in a second: the others have their turn, too. */
 const SHARE_MS = 100;
@@ -58,7 +57,7 @@ export class Retainer {
   /** @returns whether there is more to do at once */
   async run({ deltasMs, threadsMs, activitiesMs, keysMs }: Retention, now: number): Promise<boolean> {
     const steps = [
-      ...(threadsMs === undefined ? [] : [() => this.#removeThreads(now - threadsMs)]),
+      ...(threadsMs === undefined ? [] : [(endsAt: number) => this.#removeThreads(now - threadsMs, endsAt)]),
       ...(activitiesMs === undefined
         ? []
         : [() => this.#some(REMOVE_ACTIVITIES, now - activitiesMs, ACTIVITIES_A_STEP)]),
@@ -70,7 +69,7 @@ export class Retainer {
     return isMore;
   }
 
-  async #removeThreads(before: number): Promise<boolean> {
+  async #removeThreads(before: number, endsAt: number): Promise<boolean> {
     const { at, id } = this.#lastThread;
     const threads = await this.#database.query<{ id: string; updated_at: number; kept: boolean }>(OLD_THREADS, [
       at,
@@ -80,21 +79,12 @@ export class Retainer {
     ]);
     for (const thread of threads) {
       this.#lastThread = { at: thread.updated_at, id: thread.id };
-      if (!thread.kept) await this.#removeThread(thread.id);
+      if (!thread.kept) await removeUnlessBusy({ database: this.#database, publish: this.#publish }, thread.id);
+      if (performance.now() >= endsAt) return true;
     }
     if (threads.length === THREADS_A_STEP) return true;
     this.#lastThread = { at: 0, id: "" };
     return false;
-  }
-
-  async #removeThread(threadId: string): Promise<void> {
-    try {
-      const { news } = await inUnit(this.#database, (unit) => hideThread(unit, threadId));
-      this.#publish(news);
-    } catch (error) {
-      // The thread has work again.
-      if (!hasCode(error, "THREAD_BUSY")) throw error;
-    }
   }
 
   async #some(sql: string, before: number, limit: number): Promise<boolean> {
@@ -124,8 +114,9 @@ export class Retainer {
   }
 }
 
-async function withinShare(step: () => Promise<boolean>): Promise<boolean> {
+/** @param step told when its share ends, by `performance.now()` */
+async function withinShare(step: (endsAt: number) => Promise<boolean>): Promise<boolean> {
   const endsAt = performance.now() + SHARE_MS;
-  while (await step()) if (performance.now() >= endsAt) return true;
+  while (await step(endsAt)) if (performance.now() >= endsAt) return true;
   return false;
 }

@@ -1,11 +1,12 @@
 /** What `maintain` does each second beside the clocks, and the handing back of many runs. Called by `engine.ts`. */
+import { doAll } from "../do-all.ts";
 import { OVERDUE_AT_ONCE, overdueOutcome } from "../rules/overdue.ts";
 import { END_REASONS } from "../rules/told.ts";
-import { NOW, forgetMachine, silentMachines, type Machine } from "./clock.ts";
+import { NOW, forgetMachine, takeSilent, type Machine } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { endRun } from "./ending.ts";
 import { handBack, runsOfMachine, type Leaving, type LeftRun } from "./release.ts";
-import { endedEphemeral, hideThread, sweep } from "./removal.ts";
+import { endedEphemeral, removeUnlessBusy, sweep } from "./removal.ts";
 import { inUnit, type News, type Unit } from "./unit.ts";
 
 /** Removed runs whose rows one `maintain` deletes, a batch each. */
@@ -15,20 +16,34 @@ const OVERDUE =
   `AND created_clock + queue_ms < ${NOW} ORDER BY n LIMIT $1::integer`;
 const GONE: Leaving = { end: "gone", reason: END_REASONS.gone, isFresh: false };
 
-/** @returns what there is to tell */
-export async function tidy(database: Database, machine: Machine | undefined): Promise<News[]> {
-  const news = await handBackOfSilent(database, machine);
-  for (const { id, queue_ms: queueMs } of await database.query<OverdueRow>(OVERDUE, [OVERDUE_AT_ONCE]))
-    news.push((await inUnit(database, (unit) => endOverdue(unit, id, queueMs))).news);
-  for (const threadId of await endedEphemeral(database, Date.now()))
-    news.push((await inUnit(database, (unit) => hideThread(unit, threadId))).news);
-  for (let batches = 0; batches < SWEEPS_A_SECOND; batches += 1) if (!(await sweepOnce(database))) break;
-  return news;
+export interface UpkeepParts {
+  readonly database: Database;
+  /** Whose upkeep it is: its own runs are not handed back. */
+  readonly machine: Machine | undefined;
+  /** Told after each commit. */
+  readonly publish: (news: News) => void;
+}
+
+/** @throws the first failure of a step, when all of them have been tried */
+export async function tidy(parts: UpkeepParts): Promise<void> {
+  await doAll([
+    () => handBackOfSilent(parts),
+    () => endAllOverdue(parts),
+    () => removeEphemeral(parts),
+    () => sweepSome(parts),
+  ]);
 }
 
 interface OverdueRow {
   readonly id: string;
   readonly queue_ms: number;
+}
+
+async function endAllOverdue({ database, publish }: UpkeepParts): Promise<void> {
+  for (const { id, queue_ms: queueMs } of await database.query<OverdueRow>(OVERDUE, [OVERDUE_AT_ONCE])) {
+    const { news } = await inUnit(database, (unit) => endOverdue(unit, id, queueMs));
+    publish(news);
+  }
 }
 
 /** It may have been claimed since it was looked at. */
@@ -38,24 +53,33 @@ async function endOverdue(unit: Unit, runId: string, queueMs: number): Promise<v
 }
 
 /** Each in a transaction of its own. @param runs of one or more owners, parents first */
-export async function handBackAll(database: Database, runs: readonly LeftRun[], why: Leaving): Promise<News[]> {
+export async function handBackAll(
+  { database, publish }: Pick<UpkeepParts, "database" | "publish">,
+  runs: readonly LeftRun[],
+  why: Leaving,
+): Promise<void> {
   const suspects = runs.filter((run) => run.hasToolUnderWay).length;
-  const all: News[] = [];
   for (const run of runs) {
     const { news } = await inUnit(database, (unit) => handBack(unit, run, { ...why, suspects }));
-    all.push(news);
+    publish(news);
   }
-  return all;
 }
 
-async function handBackOfSilent(database: Database, machine: Machine | undefined): Promise<News[]> {
-  const news: News[] = [];
-  for (const silent of await silentMachines(database)) {
-    if (silent === machine?.machine) continue;
-    news.push(...(await handBackAll(database, await runsOfMachine(database, silent), GONE)));
+async function handBackOfSilent(parts: UpkeepParts): Promise<void> {
+  const { database, machine } = parts;
+  for (const silent of await takeSilent(database, machine?.machine)) {
+    await handBackAll(parts, await runsOfMachine(database, silent.id), GONE);
     await forgetMachine(database, silent);
   }
-  return news;
+}
+
+async function removeEphemeral({ database, publish }: UpkeepParts): Promise<void> {
+  const ended = await endedEphemeral(database, Date.now());
+  await doAll(ended.map((threadId) => () => removeUnlessBusy({ database, publish }, threadId)));
+}
+
+async function sweepSome({ database }: UpkeepParts): Promise<void> {
+  for (let batches = 0; batches < SWEEPS_A_SECOND; batches += 1) if (!(await sweepOnce(database))) return;
 }
 
 function sweepOnce(database: Database): Promise<boolean> {

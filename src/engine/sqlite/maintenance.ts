@@ -1,4 +1,6 @@
 /** The upkeep of this driver: what the upkeep thread has done each second. Called by `engine.ts`. */
+import { hasCode } from "../../core/errors.ts";
+import { doAll } from "../do-all.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { LeaseClock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
@@ -48,16 +50,16 @@ export class Maintenance {
   async maintain(): Promise<string[]> {
     const { disk } = this.#parts;
     disk.assertSame();
-    const failures: unknown[] = [];
-    const attempt = <T>(step: () => T | Promise<T>) => trying(step, (error) => failures.push(error));
-    await attempt(() => this.#tick());
-    const warning = await attempt(() => this.#checkpointer.run());
-    await attempt(() => disk.keepReserve());
-    await attempt(() => this.#endOverdue());
-    await attempt(() => this.#removeEphemeral());
-    await attempt(() => this.#sweep());
-    await attempt(() => disk.assertRoom());
-    if (failures.length > 0) throw failures[0];
+    let warning: string | undefined;
+    await doAll([
+      () => this.#tick(),
+      async () => (warning = await this.#checkpointer.run()),
+      () => disk.keepReserve(),
+      () => this.#endOverdue(),
+      () => this.#removeEphemeral(),
+      () => this.#sweep(),
+      () => disk.assertRoom(),
+    ]);
     return warning === undefined ? [] : [warning];
   }
 
@@ -79,9 +81,9 @@ export class Maintenance {
   /** Looks first: an idle server must not take the write lock every second. */
   async #removeEphemeral(): Promise<void> {
     const { connections, writer, removal } = this.#parts;
-    for (const threadId of endedEphemeral(connections.reading, Date.now())) {
-      await writer.run(() => removal.mark(threadId, Date.now()) && removal.hide());
-    }
+    const remove = (threadId: string) => writer.run(() => removal.mark(threadId, Date.now()) && removal.hide());
+    const ended = endedEphemeral(connections.reading, Date.now());
+    await doAll(ended.map((threadId) => () => unlessBusy(remove(threadId))));
   }
 
   /** A little at a time: between two batches others write. @returns whether there is more */
@@ -104,11 +106,11 @@ export class Maintenance {
   }
 }
 
-async function trying<T>(step: () => T | Promise<T>, onFailure: (error: unknown) => void): Promise<T | undefined> {
+/** A thread that has work again, or has delegated some that is not over, stays. */
+async function unlessBusy(removal: Promise<unknown>): Promise<void> {
   try {
-    return await step();
+    await removal;
   } catch (error) {
-    onFailure(error);
-    return undefined;
+    if (!hasCode(error, "THREAD_BUSY")) throw error;
   }
 }

@@ -13,15 +13,15 @@ test("machines that start at once on an empty database make its tables once", as
   const engines = await Promise.all(Array.from({ length: 6 }, () => openAt(url)));
 
   for (const engine of engines) expect(await engine.counts()).toEqual({ queued: 0, running: 0 });
-  await Promise.all(engines.map((engine) => engine.close()));
+  await Promise.all(engines.map((engine) => engine[Symbol.asyncDispose]()));
 });
 
 test("a database of a newer version is used as long as that version allows it, and refused from then on", async () => {
   const server = await postgres();
   const name = await server.createDatabase();
-  await (await openAt(server.url(name))).close();
+  await (await openAt(server.url(name)))[Symbol.asyncDispose]();
   await server.admin("UPDATE evenkeel_schema SET version = version + 100", name);
-  await (await openAt(server.url(name))).close();
+  await (await openAt(server.url(name)))[Symbol.asyncDispose]();
   await server.admin("UPDATE evenkeel_schema SET oldest = version", name);
 
   await expect(openAt(server.url(name))).rejects.toMatchObject({

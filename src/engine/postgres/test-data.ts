@@ -1,4 +1,7 @@
 /** Where the tests of this driver keep their data: a Postgres for the file, and a database of its own for each test. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll } from "vitest";
 import { TestPostgres } from "../../testing/postgres.ts";
 import type { OpenedEngine } from "../contract/setup.ts";
@@ -72,9 +75,20 @@ async function empty(postgres: TestPostgres, database: string): Promise<void> {
   );
 }
 
+/** With a folder of its own, which takes uploads on their way only. */
 export async function openAt(url: string, limits = ROOMY): Promise<Engine & AsyncDisposable> {
   const database = { url, listenUrl: url, pool: POOL };
-  // Its folder takes uploads on their way only.
-  const engine = await openEngine({ dataDir: "/tmp/evenkeel-postgres-test", durability: "normal", limits, database });
-  return Object.assign(engine, { [Symbol.asyncDispose]: () => engine.close() });
+  const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-postgres-uploads-"));
+  const removeFolder = () => rm(dataDir, { recursive: true, force: true });
+  try {
+    const engine = await openEngine({ dataDir, durability: "normal", limits, database });
+    const dispose = async () => {
+      await engine.close();
+      await removeFolder();
+    };
+    return Object.assign(engine, { [Symbol.asyncDispose]: dispose });
+  } catch (error) {
+    await removeFolder();
+    throw error;
+  }
 }

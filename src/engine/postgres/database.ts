@@ -13,6 +13,8 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Connections of this process at most, beside the one that listens and the one that notifies. */
   readonly pool: number;
+  /** How long a statement may take, in milliseconds; 0 is for ever. */
+  readonly answerMs?: number;
 }
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -43,8 +45,8 @@ export class Database implements Session {
   // One entry per statement of this driver, and per combination of filters of a list.
   readonly #names = new Map<string, string>();
 
-  constructor({ url, pool }: DatabaseOptions) {
-    this.#pool = new Pool({ ...clientOptions(url), max: pool, idleTimeoutMillis: IDLE_MS });
+  constructor({ url, pool, answerMs = ANSWER_MS }: DatabaseOptions) {
+    this.#pool = new Pool({ ...clientOptions(url), query_timeout: answerMs, max: pool, idleTimeoutMillis: IDLE_MS });
     // A connection that ends while nobody uses it is replaced when the next one is needed.
     this.#pool.on("error", () => {});
     this.#pool.on("connect", (client) => {

@@ -1,4 +1,5 @@
 /** Opening a database: new, of several machines at once, of a newer version, wrong, away. And many that claim at once. */
+import { Client } from "pg";
 import { expect, test } from "vitest";
 import { newRun, ownerOf } from "../contract/setup.ts";
 import type { Engine } from "../engine.ts";
@@ -14,6 +15,19 @@ test("machines that start at once on an empty database make its tables once", as
 
   for (const engine of engines) expect(await engine.counts()).toEqual({ queued: 0, running: 0 });
   await Promise.all(engines.map((engine) => engine[Symbol.asyncDispose]()));
+});
+
+test("a machine waits for another one's migration for longer than any request may take", async () => {
+  const server = await postgres();
+  const url = server.url(await server.createDatabase());
+  const holder = new Client({ connectionString: url });
+  await holder.connect();
+  await holder.query("SELECT pg_advisory_lock(7310155201)");
+  const opening = openAt(url);
+  setTimeout(() => void holder.end(), 16_000);
+
+  await using engine = await opening;
+  expect(await engine.counts()).toEqual({ queued: 0, running: 0 });
 });
 
 test("a database of a newer version is used as long as that version allows it, and refused from then on", async () => {

@@ -18,7 +18,7 @@ export async function openPostgresEngine({
   const { url, listenUrl, pool } = settings;
   const database = new Database({ url, pool });
   try {
-    await migrate(database);
+    await migrate(database, url);
   } catch (error) {
     await database.close();
     throw error;

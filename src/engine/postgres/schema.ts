@@ -9,7 +9,7 @@
  */
 import { AppError } from "../../core/errors.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
-import type { Database, Session } from "./database.ts";
+import { Database, type Session } from "./database.ts";
 
 interface Migration {
   readonly oldest: number;
@@ -216,24 +216,38 @@ const MIGRATIONS: readonly Migration[] = [
 /** Any number that other programs on the same database are unlikely to take. */
 const MIGRATION_LOCK = 7_310_155_201;
 
-/** Brings the database up to date. @throws AppError STORAGE_UNAVAILABLE when it is of a newer evenkeel that refuses this one */
-export async function migrate(database: Database): Promise<void> {
+/** A large table is indexed in minutes, and every other machine waits for that. */
+const WITHOUT_LIMITS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+
+/**
+ * Brings the database up to date, over a connection of its own: those of `database` have the time limits of requests.
+ * @throws AppError STORAGE_UNAVAILABLE when it is of a newer evenkeel that refuses this one
+ */
+export async function migrate(database: Database, url: string): Promise<void> {
   if (await isCurrent(database)) return;
-  await database.transaction(async (session) => {
-    await session.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
-    await session.query(
-      "CREATE TABLE IF NOT EXISTS evenkeel_schema (version integer NOT NULL, oldest integer NOT NULL)",
-    );
-    const applied = await appliedBy(session);
-    const missing = MIGRATIONS.slice(applied.version);
-    for (const { sql } of missing) for (const statement of statementsOf(sql)) await session.query(statement);
-    const newest = missing.at(-1);
-    if (newest) {
-      await session.query("DELETE FROM evenkeel_schema");
-      await session.query("INSERT INTO evenkeel_schema VALUES ($1, $2)", [MIGRATIONS.length, newest.oldest]);
-    }
-    return { statements: [], result: () => undefined };
-  });
+  const patient = new Database({ url, pool: 1, answerMs: 0 });
+  try {
+    await patient.transaction(async (session) => {
+      // Of this transaction only: a pool may lend the connection to others afterwards.
+      for (const limit of WITHOUT_LIMITS) await session.query(`SET LOCAL ${limit} = 0`);
+      await applyMissing(session);
+      return { statements: [], result: () => undefined };
+    });
+  } finally {
+    await patient.close();
+  }
+}
+
+async function applyMissing(session: Session): Promise<void> {
+  await session.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
+  await session.query("CREATE TABLE IF NOT EXISTS evenkeel_schema (version integer NOT NULL, oldest integer NOT NULL)");
+  const applied = await appliedBy(session);
+  const missing = MIGRATIONS.slice(applied.version);
+  for (const { sql } of missing) for (const statement of statementsOf(sql)) await session.query(statement);
+  const newest = missing.at(-1);
+  if (!newest) return;
+  await session.query("DELETE FROM evenkeel_schema");
+  await session.query("INSERT INTO evenkeel_schema VALUES ($1, $2)", [MIGRATIONS.length, newest.oldest]);
 }
 
 /** Looks without a lock: in all processes but the first of a new version there is nothing to do. */

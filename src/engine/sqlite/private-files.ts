@@ -13,7 +13,7 @@ const WRITE_BY_ALL = 0o002;
 export function assertNotPublic(folder: string): void {
   const found = statSync(folder, { throwIfNoEntry: false });
   // Windows has no such bits.
-  if (!found || process.platform === "win32" || (found.mode & WRITE_BY_ALL) === 0) return;
+  if (!found?.isDirectory() || process.platform === "win32" || (found.mode & WRITE_BY_ALL) === 0) return;
   throw new Error(`DATA_DIR ${folder} can be written to by every user of this machine. Run: chmod o-w ${folder}`);
 }
 

@@ -19,6 +19,7 @@ function filesOf(contents: Readonly<Record<string, string>>, claims?: number): F
   return {
     incoming: refuse,
     save: refuse,
+    list: refuse,
     remove: refuse,
     find: (id) => Promise.resolve(find(id)),
     read: (id) => Promise.resolve(Buffer.from(contents[id] ?? "", "latin1")),

@@ -1,8 +1,8 @@
 /** Pictures and documents: uploaded once, named in messages by `file_id`. */
 import { z } from "zod";
 import { DOCUMENT_TYPES, IMAGE_TYPES } from "../core/file.ts";
-import { MAX_FILE_BYTES } from "../core/limits.ts";
-import { EPOCH_MS } from "./fields.ts";
+import { MAX_FILE_BYTES, MAX_FILES_BYTES } from "../core/limits.ts";
+import { EPOCH_MS, NEXT, PAGE } from "./fields.ts";
 import { empty, json, media, route } from "./route.ts";
 
 const FILE = z
@@ -30,6 +30,29 @@ export const POST_FILE = route({
   takesStream: true,
   answers: { 201: json(FILE, "It is stored.") },
   errors: ["UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE", "FILES_FULL", "STORAGE_FULL"],
+});
+
+const FILE_LIST = z
+  .object({
+    files: z.array(FILE),
+    next: NEXT,
+    bytes: z.int().describe("Of all your files, not only of this page."),
+    max_bytes: z
+      .int()
+      .describe(`What they may take: ${MAX_FILES_BYTES}. Beyond it an upload is refused with FILES_FULL.`),
+  })
+  .meta({ id: "FileList" });
+
+export const LIST_FILES = route({
+  method: "GET",
+  path: "/api/files",
+  access: "viewer",
+  summary: "Your files, newest first",
+  description:
+    "What you uploaded, what came as bytes within your messages, and what tools gave your runs. " +
+    "Yours alone, whatever your role: they count towards your `max_bytes`.",
+  query: z.strictObject(PAGE),
+  answers: { 200: json(FILE_LIST, "A page of files.") },
 });
 
 export const READ_FILE = route({

@@ -4,7 +4,7 @@ import { LIST_AGENTS } from "./agents.ts";
 import { RUN_AGENT } from "./ag-ui.ts";
 import { RESUME_UI_CHAT, STOP_UI_CHAT } from "./ai-sdk.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "./chat.ts";
-import { DELETE_FILE, POST_FILE, READ_FILE } from "./files.ts";
+import { DELETE_FILE, LIST_FILES, POST_FILE, READ_FILE } from "./files.ts";
 import { CANCEL_RESPONSE, COMPLETE_CHAT, CREATE_RESPONSE, LIST_MODELS, SHOW_MODEL, SHOW_RESPONSE } from "./openai.ts";
 import { BEGIN_JOB } from "./jobs.ts";
 import { LIST_MCP_SERVERS, RESTART_MCP_SERVER } from "./mcp.ts";
@@ -49,6 +49,7 @@ export const ROUTES: readonly Route[] = [
   READ_READY,
   READ_INFO,
   READ_METRICS,
+  LIST_FILES,
   POST_FILE,
   READ_FILE,
   DELETE_FILE,

@@ -89,13 +89,15 @@ test("threads, agents and activities are there", async () => {
   await expect(client.thread("t")).rejects.toMatchObject({ code: "THREAD_NOT_FOUND", status: 404 });
 });
 
-test("a file is uploaded, read and deleted", async () => {
+test("a file is uploaded, listed, read and deleted", async () => {
   await using cluster = await startCluster();
   const client = clientOf(cluster);
   const { file_id: fileId, name } = await client.upload(new Blob(["Remember the milk."]), { name: "notes.txt" });
   expect(name).toBe("notes.txt");
   expect(await (await client.file(fileId)).text()).toBe("Remember the milk.");
+  expect(await client.files({ limit: 1 })).toMatchObject({ files: [{ file_id: fileId, name }], bytes: 18 });
   await client.deleteFile(fileId);
+  expect(await client.files()).toMatchObject({ files: [], next: null, bytes: 0 });
   await expect(client.file(fileId)).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
 });
 

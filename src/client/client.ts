@@ -6,7 +6,7 @@ import type { z } from "zod";
 import type { POST_NOTICE, READ_ACTIVITIES } from "../api/activities.ts";
 import type { LIST_AGENTS } from "../api/agents.ts";
 import type { BEGIN_CHAT, Chat, Reply, Task } from "../api/chat.ts";
-import type { FileInfo } from "../api/files.ts";
+import type { FileInfo, LIST_FILES } from "../api/files.ts";
 import type { Answer, Route } from "../api/route.ts";
 import type { LIST_RUNS, Run } from "../api/runs.ts";
 import type { LIST_PROCESSES } from "../api/system.ts";
@@ -121,6 +121,11 @@ export class Evenkeel {
       headers,
       signal,
     })) as FileInfo;
+  }
+
+  /** Your files, newest first, and what they take of what they may. */
+  files(query: Query<typeof LIST_FILES> = {}, wait: Wait = {}): Promise<Success<typeof LIST_FILES>> {
+    return this.#list<typeof LIST_FILES>("/api/files", query, wait);
   }
 
   async file(fileId: string, { signal }: Wait = {}): Promise<Blob> {

@@ -171,6 +171,25 @@ test("a file of somebody else does not exist", async () => {
   expect((await cluster.client.fetch(path)).status).toBe(200);
 });
 
+test("everybody lists their own files, also who sees everything, page by page and with what they take", async () => {
+  const ana = { name: "ana", secret: "ana-long-secret", role: "client" as const };
+  const apiKeys = [ana, { name: "eve", secret: "eve-long-secret", role: "admin" as const }];
+  await using cluster = await startCluster({ settings: { apiKeys } });
+  const texts = ["one", "two", "three"];
+  const ids: string[] = [];
+  for (const text of texts) ids.push((await upload(cluster, text, { query: `?name=${text}.txt` })).file.file_id);
+  const eve = { Authorization: "Bearer eve-long-secret" };
+  await cluster.client.fetch("/api/files", { method: "POST", headers: eve, body: Uint8Array.from(PNG) });
+
+  const { body: newest } = await cluster.client.get("/api/files?limit=2");
+  const { body: rest } = await cluster.client.get(`/api/files?limit=2&before=${String(newest["next"])}`);
+
+  expect(newest).toMatchObject({ files: [{ file_id: ids[2] }, { file_id: ids[1] }], bytes: 11, max_bytes: 2 ** 30 });
+  expect(rest).toMatchObject({ files: [{ file_id: ids[0], name: "one.txt", bytes: 3 }], next: null, bytes: 11 });
+  const seen = await (await cluster.client.fetch("/api/files", { headers: eve })).json();
+  expect(seen).toMatchObject({ files: [{ media_type: "image/png" }], next: null, bytes: PNG.length });
+});
+
 test("bytes that come no further leave nothing on the disk", async () => {
   await using cluster = await startCluster();
   const abort = new AbortController();

@@ -73,6 +73,7 @@ function filesOf(files: Files, principal: string): Files {
     incoming: () => files.incoming(),
     save: (file) => files.save(file),
     find,
+    list: (filter) => files.list({ ...filter, principal }),
     read: async (fileId) => {
       if (!(await find(fileId))) throw fileNotFound(fileId);
       return files.read(fileId);

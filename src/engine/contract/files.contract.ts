@@ -55,10 +55,36 @@ export function testFiles(open: OpenEngine): void {
     expect((await data.engine.files.read((await save(data.engine, "hello")).file_id)).toString()).toBe("hello");
   });
 
+  test("a principal's files are listed in pages, the one stored last first, with what they all take", async () => {
+    await using data = await open();
+    const saved: StoredFile[] = [];
+    for (const text of ["a", "bb", "ccc", "dddd", "eeeee"]) saved.push(await save(data.engine, text));
+    await save(data.engine, "another's", { principal: "bob" });
+    const [removed] = saved.splice(2, 1);
+    await data.engine.files.remove(removed?.file_id ?? "");
+    await save(data.engine, "a", { name: "again" });
+    const other = await data.another();
+    const filter = { principal: "ana", limit: 2 };
+
+    const first = await other.files.list(filter);
+    const second = await other.files.list({ ...filter, ...(first.next !== null && { before: first.next }) });
+
+    expect([...first.items, ...second.items]).toEqual(saved.toReversed());
+    expect([first.items.length, first.bytes, second.bytes]).toEqual([2, 12, 12]);
+    expect(await other.files.list({ ...filter, before: second.next ?? 0 })).toEqual({
+      items: [],
+      next: null,
+      bytes: 12,
+    });
+    expect(await other.files.list({ ...filter, limit: 10 })).toMatchObject({ items: saved.toReversed(), next: null });
+    expect(await other.files.list({ ...filter, principal: "cat" })).toEqual({ items: [], next: null, bytes: 0 });
+  });
+
   test("a principal's files are bounded, and another's are not counted", async () => {
     await using data = await open();
     await save(data.engine, "a", { bytes: MAX_FILES_BYTES });
-    await expect(save(data.engine, "b")).rejects.toMatchObject({ code: "FILES_FULL" });
+    const message = expect.stringContaining("GET /api/files lists them");
+    await expect(save(data.engine, "b")).rejects.toMatchObject({ code: "FILES_FULL", message });
     await save(data.engine, "b", { principal: "bob" });
   });
 }

@@ -2,11 +2,12 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
-import type { Files, NewFile } from "../files.ts";
-import { assertRoom } from "../rules/files.ts";
+import type { FileFilter, FilePage, Files, NewFile } from "../files.ts";
+import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
 import type { Database, Session } from "./database.ts";
 
-const FILE = "SELECT id AS file_id, principal, name, media_type, bytes, sha256, created_at FROM files";
+const COLUMNS = "id AS file_id, principal, name, media_type, bytes, sha256, created_at";
+const FILE = `SELECT ${COLUMNS} FROM files`;
 /** Writes of one content wait for each other: the lock is held until the commit. */
 const LOCK_CONTENT = "SELECT pg_advisory_xact_lock(731015521, hashtext($1))";
 /** The room of one principal is counted by one at a time. */
@@ -44,6 +45,14 @@ export class PostgresFiles implements Files {
     return file;
   }
 
+  async list({ principal, limit, before = Number.MAX_SAFE_INTEGER }: FileFilter): Promise<FilePage> {
+    const rows = await this.#database.query<FileRow>(
+      `SELECT n, ${COLUMNS} FROM files WHERE principal = $1 AND n < $2 ORDER BY n DESC LIMIT $3::integer`,
+      [principal, before, limit],
+    );
+    return toFilePage(rows, limit, await bytesOf(this.#database, principal));
+  }
+
   async read(fileId: string): Promise<Buffer> {
     const [row] = await this.#database.query<{ content: Buffer }>(
       "SELECT content FROM file_contents WHERE sha256 = (SELECT sha256 FROM files WHERE id = $1)",
@@ -78,15 +87,17 @@ async function insert(session: Session, file: StoredFile, content: Buffer): Prom
     file.sha256,
   ]);
   if (known) return known;
-  const [taken] = await session.query<{ bytes: number }>(
-    "SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM files WHERE principal = $1",
-    [file.principal],
-  );
-  assertRoom(file, taken?.bytes ?? 0);
+  assertRoom(file, await bytesOf(session, file.principal));
   await session.query("INSERT INTO file_contents VALUES ($1, $2) ON CONFLICT DO NOTHING", [file.sha256, content]);
   await session.query(
     "INSERT INTO files (id, principal, name, media_type, bytes, sha256, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     [file.file_id, file.principal, file.name, file.media_type, file.bytes, file.sha256, file.created_at],
   );
   return file;
+}
+
+async function bytesOf(session: Session, principal: string): Promise<number> {
+  const sum = "SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM files WHERE principal = $1";
+  const [taken] = await session.query<{ bytes: number }>(sum, [principal]);
+  return taken?.bytes ?? 0;
 }

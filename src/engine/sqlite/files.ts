@@ -7,10 +7,11 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
-import type { Files, NewFile } from "../files.ts";
-import { assertRoom } from "../rules/files.ts";
+import type { FileFilter, FilePage, Files, NewFile } from "../files.ts";
+import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
 import { storageError } from "./connection.ts";
 import type { SqliteConnections } from "./engine.ts";
+import { LIMIT } from "./sql.ts";
 import type { Writer } from "./writer.ts";
 
 export class SqliteFiles implements Files {
@@ -45,6 +46,12 @@ export class SqliteFiles implements Files {
 
   async find(fileId: string): Promise<StoredFile | undefined> {
     return this.#reading.byId.get(fileId) as StoredFile | undefined;
+  }
+
+  async list({ principal, limit, before = Number.MAX_SAFE_INTEGER }: FileFilter): Promise<FilePage> {
+    const rows = this.#reading.listed.all(principal, before, limit) as unknown as FileRow[];
+    const { bytes } = this.#reading.bytesOf.get(principal) as { bytes: number };
+    return toFilePage(rows, limit, bytes);
   }
 
   async read(fileId: string): Promise<Buffer> {
@@ -91,19 +98,26 @@ async function onDisk<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-const FILE = "SELECT id AS file_id, principal, name, media_type, bytes, sha256, created_at FROM files";
+const COLUMNS = "id AS file_id, principal, name, media_type, bytes, sha256, created_at";
+const FILE = `SELECT ${COLUMNS} FROM files`;
+const BYTES = "SELECT coalesce(sum(bytes), 0) AS bytes FROM files WHERE principal = ?";
 
 function readStatements(db: DatabaseSync) {
-  return { byId: db.prepare(`${FILE} WHERE id = ?`) } satisfies Record<string, StatementSync>;
+  return {
+    byId: db.prepare(`${FILE} WHERE id = ?`),
+    listed: db.prepare(`SELECT n, ${COLUMNS} FROM files WHERE principal = ? AND n < ? ORDER BY n DESC ${LIMIT}`),
+    bytesOf: db.prepare(BYTES),
+  } satisfies Record<string, StatementSync>;
 }
 
 function writeStatements(db: DatabaseSync) {
   return {
     byContent: db.prepare(`${FILE} WHERE principal = ? AND sha256 = ?`),
-    bytesOf: db.prepare("SELECT coalesce(sum(bytes), 0) AS bytes FROM files WHERE principal = ?"),
+    bytesOf: db.prepare(BYTES),
     insert: db.prepare(
-      "INSERT INTO files (id, principal, name, media_type, bytes, sha256, created_at) " +
-        "VALUES (:file_id, :principal, :name, :media_type, :bytes, :sha256, :created_at)",
+      "INSERT INTO files (id, principal, name, media_type, bytes, sha256, created_at, n) " +
+        "VALUES (:file_id, :principal, :name, :media_type, :bytes, :sha256, :created_at, " +
+        "(SELECT coalesce(max(n), 0) + 1 FROM files WHERE principal = :principal))",
     ),
     remove: db.prepare("DELETE FROM files WHERE id = ? RETURNING sha256"),
     users: db.prepare("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1"),

@@ -133,6 +133,25 @@ test("runs of before they said why they ended say it, as far as it is known", as
   ]);
 });
 
+test("files of before they were listed are listed by their age, each principal's apart", async () => {
+  await using folder = await makeFolder();
+  await (await openAt(folder.path)).close();
+  goBackTo(folder.dbPath, 21);
+  using db = new DatabaseSync(folder.dbPath);
+  const insert = db.prepare("INSERT INTO files VALUES (?, ?, 'a.txt', 'text/plain', 7, ?, ?)");
+  for (const [id, principal, at] of [
+    ["a", "ana", 3],
+    ["b", "bob", 2],
+    ["c", "ana", 1],
+  ] as const)
+    insert.run(id, principal, id, at);
+
+  await using engine = await openAt(folder.path);
+
+  const { items, bytes } = await engine.files.list({ principal: "ana", limit: 10 });
+  expect({ ids: items.map((file) => file.file_id), bytes }).toEqual({ ids: ["a", "c"], bytes: 14 });
+});
+
 test("the folder and its files are their user's alone, also those that an older evenkeel left open", async () => {
   await using folder = await makeFolder();
   const dataDir = join(folder.path, "data");
@@ -264,6 +283,7 @@ const UNDO = [
    CREATE INDEX runs_claimable ON runs (n) WHERE status = 'queued' AND head = 1;
    CREATE INDEX runs_queued_by_principal ON runs (principal) WHERE status = 'queued'`,
   "DROP INDEX runs_timed; ALTER TABLE runs DROP COLUMN queue_ms",
+  "DROP INDEX files_in_order; ALTER TABLE files DROP COLUMN n",
 ];
 
 function goBackTo(path: string, schema: number): void {

@@ -272,6 +272,14 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN queue_ms INTEGER;
   CREATE INDEX runs_timed ON runs (n) WHERE status = 'queued' AND queue_ms IS NOT NULL;
   `,
+  // 22: files are listed, each principal's in the order they were stored in; the index alone tells what they take
+  `
+  ALTER TABLE files ADD COLUMN n INTEGER NOT NULL DEFAULT 0;
+  UPDATE files SET n = ranked.n FROM
+    (SELECT id, row_number() OVER (PARTITION BY principal ORDER BY created_at, id) AS n FROM files) AS ranked
+    WHERE ranked.id = files.id;
+  CREATE INDEX files_in_order ON files (principal, n, bytes);
+  `,
 ];
 
 /** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */

@@ -1,11 +1,19 @@
-/** Files of users: upload, read, delete. */
-import { DELETE_FILE, POST_FILE, READ_FILE } from "../../api/files.ts";
+/** Files of users: list, upload, read, delete. */
+import { DELETE_FILE, LIST_FILES, POST_FILE, READ_FILE } from "../../api/files.ts";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
+import { MAX_FILES_BYTES } from "../../core/limits.ts";
 import type { AppRouter } from "../context.ts";
 import { answer, serve, TAKEN } from "../serve.ts";
 import { takeUpload } from "../upload.ts";
 
 export function fileRoutes(router: AppRouter): void {
+  serve(router, LIST_FILES, async ({ query: { limit, before } }, ctx, { engine }) => {
+    // Also for who sees everything: their own are what they may use up.
+    const filter = { principal: ctx.state.principal.id, limit, ...(before !== undefined && { before }) };
+    const { items, next, bytes } = await engine.files.list(filter);
+    return answer(200, { files: items.map(show), next, bytes, max_bytes: MAX_FILES_BYTES });
+  });
+
   serve(router, POST_FILE, async ({ query }, ctx, { engine }) => {
     const { files } = engine;
     const options = { folder: await files.incoming(), principal: ctx.state.principal.id, name: query.name };

@@ -1,4 +1,4 @@
-/** Does all of the steps, one after the other: one that fails takes no other with it. @throws what the first of these threw */
+/** Does all steps in order; when a step fails, the others are still done. @throws the first of the errors */
 export async function doAll(steps: readonly (() => unknown)[]): Promise<void> {
   const failures: unknown[] = [];
   for (const step of steps) {

@@ -1,36 +1,39 @@
-/** What a driver of the engine is, and what it is opened with. Each lies in a folder beside this file. */
+/** What a driver of the engine is, and the options it is opened with. Each driver lies in a folder beside this file. */
 import type { Engine, EngineLimits } from "./engine.ts";
 
 export interface OpenOptions {
   readonly dataDir: string;
   readonly durability: "normal" | "full";
   readonly limits: EngineLimits;
-  /** Postgres; without it the data is a file in `dataDir`. */
+  /** The Postgres database. Without it, the data is a file in `dataDir`. */
   readonly database?: DatabaseSettings | null;
-  /** Which server opens it, and in which of its lives: see `Owner`. */
+  /** The server that opens the storage, and which of its starts this is: see `Owner`. */
   readonly machine?: string;
   readonly boot?: string;
-  /** Only this storage, as the primary opened it: one that came in its place meanwhile is refused with STORAGE_UNAVAILABLE. */
+  /**
+   * Opens only this storage, as the primary opened it. A storage that has replaced it since is refused with
+   * STORAGE_UNAVAILABLE.
+   */
   readonly identity?: string;
 }
 
 export interface DatabaseSettings {
   readonly url: string;
-  /** Where to listen for news: `url`, unless that leads to a pool of connections that cannot listen. */
+  /** The address to listen for news at. It is `url`, unless `url` leads to a pool whose connections cannot listen. */
   readonly listenUrl: string;
-  /** Connections of each process at most, beside one that listens and one that notifies. */
+  /** The most connections of each process, beside the one that listens and the one that notifies. */
   readonly pool: number;
 }
 
-/** Held by the primary while its tree runs, for a storage that only one tree may use. */
+/** Held by the primary while its processes run, for a storage that only one server may use at a time. */
 export interface Lock {
   release(): void;
 }
 
 export interface Driver {
-  /** @throws AppError STORAGE_UNAVAILABLE when the data cannot be opened or is of a newer evenkeel */
+  /** @throws AppError STORAGE_UNAVAILABLE when the data cannot be opened, or was written by a newer evenkeel */
   readonly open: (options: OpenOptions) => Promise<Engine>;
-  /** @returns undefined when another tree has it. @throws Error that names the setting to change */
+  /** @returns undefined when another server holds the lock. @throws Error that names the setting to change */
   readonly lock: (options: StorageName) => Lock | undefined | Promise<Lock | undefined>;
 }
 

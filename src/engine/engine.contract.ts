@@ -1,7 +1,7 @@
 /**
- * What every engine driver must do, as tests: each driver's own test file runs them on its storage.
- * They are written against `engine.ts` alone; a guarantee in its comments that no test here holds is a
- * gap. The parts lie in `contract/`, one for each part of the interface.
+ * What every engine driver must do, as tests: each driver's own test file runs them on its storage. The tests know
+ * `engine.ts` alone. A guarantee in its comments that no test here checks is a gap. `contract/` has one file for each
+ * part of the interface.
  */
 import { describe } from "vitest";
 import { testCancel } from "./contract/cancel.contract.ts";

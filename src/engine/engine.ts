@@ -1,14 +1,15 @@
 /**
- * The engine: run queue, journal and threads behind one interface. Workers enqueue, cancel, read and follow; agents claim,
- * append and settle; the primary releases what dead owners held; the upkeep thread maintains. A driver lives in a folder
- * beside this file, `open.ts` chooses it, and `engine.contract.ts` says what each must do. What all drivers decide alike
- * is pure code in `rules/`: a driver stores, claims and follows.
+ * The engine: run queue, journal and threads behind one interface. Workers enqueue, cancel, read and follow; agents
+ * claim, append and settle; the primary releases what dead owners held; the upkeep thread maintains. A driver lives in
+ * a folder beside this file, `open.ts` chooses it, and `engine.contract.ts` says what each must do. Decisions that are
+ * the same in all drivers are pure code in `rules/`; a driver only stores, claims and follows.
  *
- * Every method is async and may be slow. Storage failures reject with STORAGE_UNAVAILABLE or STORAGE_FULL. Writes that
- * several callers of a process have under way at the same time share one commit and one round trip: the driver gathers
- * them, whatever runs they belong to. A write that is refused takes no other write with it.
+ * Every method is async and may be slow. Storage failures reject with STORAGE_UNAVAILABLE or STORAGE_FULL. A driver
+ * gathers the writes that a process makes at the same time, whatever runs they belong to, into one commit and one round
+ * trip. When one of these writes is refused, the others are still committed.
  *
- * One file, though long: whoever writes a driver has to read every verb beside the nouns that it takes and answers.
+ * This file is long on purpose: the author of a driver has to read each method beside the types that it takes and
+ * returns.
  */
 import type { ThreadSummary } from "../api/threads.ts";
 import type { SPENDING_KEYS } from "../api/usage.ts";
@@ -29,7 +30,7 @@ export interface Engine {
   /** The driver's name, for `/info`. */
   readonly driver: string;
 
-  /** Which storage was opened; see `OpenOptions.identity`. */
+  /** Names the storage that was opened: see `OpenOptions.identity`. */
   readonly identity: string;
 
   /** Pictures and documents of users. */
@@ -38,32 +39,36 @@ export interface Engine {
   // ── Producers ────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Stores the run, its user message and its first events in one transaction; durable on return.
-   * Idempotent on a chosen run id and on (principal, Idempotency-Key): a repeat returns the first run,
-   * a different request under the same name rejects with RUN_ID_TAKEN or IDEMPOTENCY_MISMATCH.
-   * Rejects with OVERLOADED when `limits.queued` runs wait, THREAD_BUSY under strategy "reject"; a delegated run
-   * never with OVERLOADED, but with RUN_NOT_FOUND when its parent is not there, and INVALID_REQUEST when its parent
-   * is over or to be canceled, or when it is too deep (MAX_DELEGATION_DEPTH) or one too many (MAX_DELEGATED_RUNS).
-   * A repeat is answered before all that. RUN_NOT_FOUND when the run that it `supersedes` is not in the thread.
-   * A superseded run can still be read, its messages are not sent to the model any more, and it is canceled if it is under way.
-   * THREAD_NOT_FOUND when `onlyOwnThread`, and the thread is another principal's;
-   * TOO_MANY_REQUESTS when `queuedAtMost` runs of its principal wait.
-   * See `rules/enqueue.ts`.
+   * Stores the run, its user message and its first events in one transaction; durable on return. Idempotent on a chosen
+   * run id and on (principal, Idempotency-Key): a repeat returns the first run, and a different request under the same
+   * id or key rejects with RUN_ID_TAKEN or IDEMPOTENCY_MISMATCH. A repeat is answered before any of the following
+   * refusals (`rules/enqueue.ts`):
+   * - OVERLOADED when `limits.queued` runs wait already; never for a delegated run.
+   * - THREAD_BUSY under strategy "reject", when a run of the thread is under way.
+   * - RUN_NOT_FOUND when the parent of a delegated run does not exist, or when the run to supersede is not in the
+   *   thread.
+   * - INVALID_REQUEST when the parent is over or is to be canceled, when the delegated run would be too deep
+   *   (MAX_DELEGATION_DEPTH), or one too many (MAX_DELEGATED_RUNS).
+   * - THREAD_NOT_FOUND with `onlyOwnThread`, when the thread belongs to another principal.
+   * - TOO_MANY_REQUESTS when `queuedAtMost` runs of the principal wait already.
+   * A superseded run is canceled if it is under way. It can still be read, but its messages are not sent to the model
+   * any more.
    */
   enqueue(run: NewRun): Promise<{ readonly run: Run; readonly created: boolean }>;
 
   /**
-   * Asks for the end of the run and of all that it delegated, and they in turn. A queued run is canceled on return;
-   * of a running one the owner is told and settles it. Idempotent; a run that is over is returned as it is.
-   * Undefined when there is no such run.
+   * Asks for the end of the run and of all runs below it (those it delegated, and those they delegated). A queued run
+   * is canceled on return. The owner of a running run is told, and settles it. Idempotent; a run that is over is
+   * returned unchanged. Undefined when there is no such run.
    */
   cancel(runId: string): Promise<Run | undefined>;
 
   /**
    * Stores a new run `runId` that goes on from the last checkpoint of run `of`, which failed or was canceled, without a
    * new message: same thread, agent, time limit and principal, with the messages and the tool ledger that it left. From
-   * then on the model sees what it left in the retry only. Idempotent: a run is retried once, a repeat returns the retry.
-   * Undefined when there is no such run. Rejects with NOT_RETRYABLE (`rules/retry.ts`), and with OVERLOADED.
+   * then on the model sees these messages only as part of the retry. Idempotent: a run is retried once, and a repeat
+   * returns that retry. Undefined when there is no such run. Rejects with NOT_RETRYABLE (`rules/retry.ts`), and with
+   * OVERLOADED.
    */
   retry(request: {
     readonly of: string;
@@ -74,24 +79,24 @@ export interface Engine {
   post(activity: NewActivity): Promise<Activity>;
 
   /**
-   * Removes a thread with its runs, what they delegated, and all events and activities of these. Decided in one
-   * transaction, whatever happens to the process afterwards; on return nobody finds them any more, and their rows go in
-   * batches with `maintain`. Rejects with THREAD_BUSY while one of the runs is under way.
+   * Removes a thread with its runs, the runs they delegated, and all their events and activities. The removal is
+   * decided in one transaction and holds even if the process dies afterwards: on return nobody finds them any more, and
+   * `maintain` deletes their rows in batches. Rejects with THREAD_BUSY while one of the runs is under way.
    */
   deleteThread(threadId: string): Promise<boolean>;
 
   // ── Owners ───────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Takes up to `limit` runs: the oldest queued ones whose thread has none under way, and those whose
-   * lease ran out. Delegated ones come first, as somebody who has begun waits for them. Atomic: no run is ever
-   * claimed twice under one fence. Empty when there is nothing.
+   * Takes up to `limit` runs: the oldest queued ones whose thread has none under way, and those whose lease ran out.
+   * Delegated runs come first, because a run that has begun waits for them. Atomic: no run is ever claimed twice under
+   * one fence. Empty when no run can be claimed.
    */
   claim(request: { readonly owner: Owner; readonly limit: number; readonly leaseMs: number }): Promise<Claim[]>;
 
   /**
-   * Renews the leases of these runs. Answers for those that `owner` still owns; an agent stops working on the others.
-   * A lease runs out by the storage's own clock, which goes on only while the storage can be written (see `maintain`):
+   * Renews the leases of these runs. Returns the runs that `owner` still owns; an agent stops working on the others. A
+   * lease runs out by the storage's own clock, which goes on only while the storage can be written (see `maintain`):
    * neither a clock that is set, nor a machine that slept, nor a disk that was full makes an owner lose a run.
    */
   extend(request: {
@@ -101,32 +106,34 @@ export interface Engine {
   }): Promise<ReadonlyMap<string, OwnedRun>>;
 
   /**
-   * Commits one step: events, thread messages, tool ledger and progress, all or nothing.
-   * Rejects with LEASE_LOST when the run has passed on (or is over): the caller must stop working on it.
+   * Commits one step: events, thread messages, tool ledger and progress, all or nothing. Rejects with LEASE_LOST when
+   * the run has another owner or is over: the caller must stop working on it.
    */
   append(step: Step): Promise<OwnedRun>;
 
   /**
-   * `append`, and the run's end in the same transaction. The driver adds the terminal event. What is under way of
-   * all that the run delegated is canceled with it, as with every other end: nobody waits for it any more.
+   * `append`, and the run's end in the same transaction. The driver adds the terminal event. The delegated runs that
+   * are still under way are canceled with it, as at every other end of a run: nobody waits for them any more.
    */
   settle(step: Step, outcome: Outcome): Promise<void>;
 
   /**
-   * Puts runs whose owner has ended back into the queue, to go on from their last checkpoint. `end` says how it ended. A
-   * run that may have caused that too often is failed as POISONED instead: `rules/blame.ts`. Returns how many it touched.
+   * Puts runs whose owner has ended back into the queue, to go on from their last checkpoint. `end` says how it ended.
+   * A run that may have caused such an end too often is failed as POISONED instead: `rules/blame.ts`. Returns how many
+   * it touched.
    */
   release(left: Left, end: OwnerEnd): Promise<number>;
 
   /**
-   * Tells an owner what there is for it. Resolves once nothing committed later can be missed; both signals are first
-   * given for what is there already, may come again, and come within milliseconds while the owner listens.
+   * Tells an owner about runs to claim and runs to cancel. Resolves once nothing that is committed later can be missed.
+   * Both signals are given first for what is there already. They may be repeated, and come within milliseconds while
+   * the owner listens.
    */
   watch(owner: Owner, signals: OwnerSignals): Promise<Follower>;
 
   /**
-   * What the run's next model call starts from: its thread up to and with this run, oldest first, as it is stored.
-   * What of it goes to the model is decided by `agent/history/`. Empty when there is no such run.
+   * What the run's next model call starts from: its thread up to and including this run, oldest first, as it is stored.
+   * `agent/history/` decides which part of it goes to the model. Empty when there is no such run.
    */
   history(runId: string): Promise<Turn[]>;
 
@@ -138,9 +145,9 @@ export interface Engine {
   run(runId: string): Promise<Run | undefined>;
 
   /**
-   * Newest first, each with no more of its reply than LISTED_REPLY_CHARACTERS. `next` is the `before` of the following
-   * page, null at the end. A page may be short, even empty, and have a next one: no call looks at more than some thousand
-   * rows that the filter leaves out.
+   * Runs, newest first, each with at most LISTED_REPLY_CHARACTERS of its reply. `next` is the `before` of the following
+   * page, null at the end. A page may be short or even empty and still have a next page, because one call looks at no
+   * more than some thousand rows that the filter leaves out.
    */
   runs(filter: RunFilter): Promise<Page<Run>>;
 
@@ -151,9 +158,9 @@ export interface Engine {
   lastEvent(runId: string): Promise<number>;
 
   /**
-   * Calls `onEvents` with the rows of the run's journal, in order, until stopped. Resolves once nothing committed later
-   * can be missed, the last event included: callers then read `events()` and drop what they know, as it may begin a few
-   * rows earlier. Calls may come before it resolves.
+   * Calls `onEvents` with the rows of the run's journal, in order, until stopped. Resolves once no event that is
+   * committed later can be missed. The caller then reads `events()` and drops the rows that it has twice, because
+   * `onEvents` may begin a few rows earlier. `onEvents` may be called before this resolves.
    */
   follow(runId: string, listener: RunListener): Promise<Follower>;
 
@@ -163,7 +170,7 @@ export interface Engine {
   activitiesAfter(after: number, limit: number, principal?: string): Promise<AttributedActivity[]>;
   /** Like `follow`, for the feed of all activities. */
   followActivities(onActivities: (activities: readonly AttributedActivity[]) => void): Promise<Follower>;
-  /** Position of the newest activity: cheap enough to ask on every request. */
+  /** Position of the newest activity. Cheap enough to ask on every request. */
   lastActivity(): Promise<number>;
   /** How many of each type there are with seq above `after`, and the seq of the newest. */
   countActivities(after: number): Promise<ActivityCounts>;
@@ -177,25 +184,25 @@ export interface Engine {
    */
   messages(threadId: string, page: MessagePage): Promise<Page<string>>;
 
-  /** The principal whose it is; undefined when there is no such run or thread. */
+  /** The principal that owns the run or thread; undefined when there is no such run or thread. */
   principalOf(of: RunOrThread): Promise<string | undefined>;
   // ── Spending ─────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Before a model call: whether the run may spend more. If so, `estimate` is reserved until the step that bills the call
-   * (or the next reservation of the run), atomically over all processes. Rejects with LEASE_LOST.
+   * Decides before a model call whether the run may spend more. If so, reserves `estimate`, atomically over all
+   * processes, until the step that bills the call or the run's next reservation. Rejects with LEASE_LOST.
    */
   reserve(reservation: Reservation): Promise<Verdict>;
 
-  /** Spending since a day, added up. Bounded in rows. */
+  /** Spending since a day, summed by group. The number of rows is bounded. */
   spending(filter: SpendingFilter): Promise<Spending[]>;
 
   // ── Between processes ────────────────────────────────────────────────────────────────────────
 
-  /** A small text that all processes share under a name: what they have to agree on, and no data of a run. */
+  /** A small text that all processes share under a name: something that they have to agree on, never data of a run. */
   shared(name: string): Promise<SharedText>;
 
-  /** Writes the text, unless somebody has since `version`. Atomic. Resolves with whether it was written. */
+  /** Writes the text, unless somebody has written it since `version`. Atomic. Resolves with whether it was written. */
   share(name: string, text: string, version: number): Promise<boolean>;
 
   // ── Upkeep ───────────────────────────────────────────────────────────────────────────────────
@@ -206,24 +213,31 @@ export interface Engine {
   check(): Promise<void>;
 
   /**
-   * Upkeep of the storage, the removal of ephemeral threads among it, and what lets leases run out. Called every second by
-   * the upkeep thread, and by nobody else. Resolves with what an operator should know, in words.
+   * Upkeep of the storage: it removes ephemeral threads, and lets leases run out. Called every second by the upkeep
+   * thread, and by nobody else. Resolves with messages for an operator.
    */
   maintain(): Promise<readonly string[]>;
 
   /**
-   * Does a second's worth of what `retention` asks for, in short transactions; a thread with a run under way stays. Called
-   * by the upkeep thread, and over and over by `evenkeel prune`. Resolves with whether there is more to do at once.
+   * Does a second's worth of what `retention` asks for, in short transactions; a thread with a run under way stays.
+   * Called by the upkeep thread, and over and over by `evenkeel prune`. Resolves with whether more work is left that
+   * could be done at once.
    */
   retain(retention: Retention): Promise<boolean>;
 
-  /** The thread that is next behind a position, by its last change, for another storage. Undefined when there is none. */
+  /**
+   * The first thread behind this position, in the order of last changes, to be stored elsewhere. Undefined when there
+   * is none.
+   */
   exportThread(after: DumpPosition): Promise<ThreadDump | undefined>;
 
-  /** Stores a thread of another storage, all or nothing. False when it, or one of its runs, is there already. */
+  /**
+   * Stores a thread of another storage, all or nothing. False when the thread, or one of its runs, is stored here
+   * already.
+   */
   importThread(dump: ThreadDump): Promise<boolean>;
 
-  /** Commits what waits; no follower is called after this. */
+  /** Commits the writes that wait. No follower is called afterwards. */
   close(): Promise<void>;
 }
 
@@ -235,7 +249,7 @@ export type Left =
   | { readonly owner: Owner; readonly runIds?: readonly string[] }
   | { readonly machine: string; readonly exceptBoot: string };
 
-/** What a write under a claim answers, so that an agent learns of a cancel by what it does anyway. */
+/** The answer to a write under a claim: from it an agent learns of a cancel without asking. */
 export interface OwnedRun {
   readonly cancelRequested: boolean;
 }
@@ -251,7 +265,7 @@ export interface OwnerSignals {
 
 export interface RunListener {
   readonly onEvents: (events: readonly JournalEvent[]) => void;
-  /** The run was deleted, or is not there: no event will come. Called at most once. */
+  /** The run was deleted or never existed: no event will come. Called at most once. */
   readonly onDeleted?: () => void;
 }
 
@@ -263,20 +277,20 @@ export interface SharedText {
 }
 
 export interface ActivityCounts {
-  /** `after` when there are none. */
+  /** The seq of the newest activity; `after` when there is none. */
   readonly last: number;
   readonly byType: Readonly<Partial<Record<ActivityType, number>>>;
 }
 
 export interface Claim {
   readonly run: Run;
-  /** Grows with every claim of the run; a write under an older one fails with LEASE_LOST. */
+  /** Grows with every claim of the run; a write under an older fence fails with LEASE_LOST. */
   readonly fence: number;
   /** What the request asked beyond its message. */
   readonly asked: Asked;
-  /** How long earlier owners have worked on it, by what passed. */
+  /** How long earlier owners have worked on it: time that has passed, not times of day. */
   readonly spentMs: number;
-  /** For how long its tools have to run without those of others in the same process; 0: they need not. */
+  /** For this long its tools must not run beside tools of other runs in the same process. 0: they may. */
   readonly trialMs: number;
 }
 
@@ -288,13 +302,13 @@ export interface Step {
   readonly toolCalls?: readonly ToolCall[];
   readonly usage?: Usage;
   readonly steps?: number;
-  /** Goes with `usage`: what it has grown by is booked to this. */
+  /** Comes with `usage`: the model and price to which the growth of the usage is booked. */
   readonly bill?: Bill;
 }
 
 export interface Bill {
   readonly model: string;
-  /** Without a price only tokens are booked. */
+  /** Without a price, only tokens are booked. */
   readonly price: Price | undefined;
 }
 
@@ -307,7 +321,7 @@ export interface Reservation {
 
 export interface SpendingFilter {
   readonly by: (typeof SPENDING_KEYS)[number];
-  /** A day of UTC, `2026-11-28`: this one and all later ones. */
+  /** A UTC day such as `2026-11-28`: that day and all later days. */
   readonly since: string;
   readonly principal?: string;
 }
@@ -320,7 +334,7 @@ export interface Spending {
   readonly dollars: number;
 }
 
-/** May a tool call be repeated when its process died in the middle of it? */
+/** Says whether a tool call may be repeated after its process died in the middle of it. */
 export const EFFECTS = ["pure", "idempotent", "unsafe"] as const;
 export type Effects = (typeof EFFECTS)[number];
 
@@ -331,7 +345,7 @@ export interface ToolCall {
   readonly toolCallId: string;
   readonly name: string;
   readonly effects: Effects;
-  /** True when the call cannot end its agent process: what it does happens elsewhere. Written, and not read back. */
+  /** True when the call cannot end its agent process, because it runs elsewhere. Write-only: reads leave it out. */
   readonly contained?: boolean;
   /** Null from its start until it finished. */
   readonly result: { readonly content: ToolResultContent; readonly isError: boolean } | null;
@@ -344,15 +358,15 @@ export interface Turn {
   readonly status: RunStatus;
   readonly finishReason: FinishReason | null;
   readonly errorCode: ErrorCode | null;
-  /** How many processes have owned it. */
+  /** How many processes have owned the run. */
   readonly attempts: number;
   readonly steps: number;
-  /** Another run goes on from where it ended, with the same messages. */
+  /** Another run continues from where this run ended, with the same messages. */
   readonly retried?: boolean;
-  /** Another run answers in its place. */
+  /** Another run answers in place of this run. */
   readonly superseded?: boolean;
   readonly messages: readonly Message[];
-  /** Its ledger, when it failed or was canceled: calls whose result is in no message. */
+  /** The run's ledger, if it failed or was canceled: the calls whose result is in no message. */
   readonly toolCalls: readonly ToolCall[];
 }
 
@@ -376,7 +390,7 @@ export type RunOrThread =
   | { readonly runId: string; readonly threadId?: never }
   | { readonly threadId: string; readonly runId?: never };
 
-/** An activity, and whose run or thread it is of; a notice is nobody's. */
+/** An activity, and the principal of its run or thread; a notice belongs to nobody. */
 export interface AttributedActivity {
   readonly principal: string | null;
   readonly activity: Activity;
@@ -414,14 +428,14 @@ export interface ActivityFilter {
 }
 
 export interface Follower {
-  /** No call after this. Idempotent. */
+  /** Nothing is called after this. Idempotent. */
   stop(): void;
 }
 
 export interface EngineLimits {
   /**
-   * Runs that may wait at once, over all clients. Delegated ones count, and come in beyond it: what bounds them is
-   * the step limit of their parents.
+   * How many runs may wait at once, over all clients. Delegated runs count, but are accepted beyond this limit: the
+   * step limit of their parents bounds them.
    */
   readonly queued: number;
 }

@@ -1,12 +1,12 @@
 /**
- * Files of users: bytes stored once by content, and who may see them under which id. Part of the engine, as every
- * machine has to find them; a driver decides where the bytes lie. Bounded per principal (`rules/files.ts`).
+ * Files of users: bytes stored once by content, and who may see them under which id. Part of the engine, because every
+ * machine has to find them. A driver decides where the bytes are stored. Bounded per principal (`rules/files.ts`).
  */
 import type { StoredFile } from "../core/file.ts";
 import type { Page } from "./engine.ts";
 
 export interface NewFile extends StoredFile {
-  /** A file below `incoming` with the bytes. The driver takes it, whether or not it keeps the bytes. */
+  /** A file with the bytes, below `incoming`. The driver takes the file away, whether or not it keeps the bytes. */
   readonly path: string;
 }
 
@@ -23,12 +23,12 @@ export interface FilePage extends Page<StoredFile> {
 }
 
 export interface Files {
-  /** A folder for uploads that are not complete, on the same disk as the stored files. It is made at the first call. */
+  /** The folder for uploads that are not complete, on the same disk as the stored files. The first call makes it. */
   incoming(): Promise<string>;
 
   /**
-   * Durable on return. The same bytes of the same principal again return the file that is there.
-   * Rejects with FILES_FULL when the principal's files would take more than MAX_FILES_BYTES.
+   * Durable on return. Saving the same bytes for the same principal again returns the file that exists. Rejects with
+   * FILES_FULL when the principal's files would take more than MAX_FILES_BYTES.
    */
   save(file: NewFile): Promise<StoredFile>;
 
@@ -40,6 +40,6 @@ export interface Files {
   /** Its bytes. Rejects with FILE_NOT_FOUND when there is no such file. */
   read(fileId: string): Promise<Buffer>;
 
-  /** The bytes go when no other file has the same. False when there is no such file. */
+  /** Also deletes the bytes, when no other file has the same bytes. False when there is no such file. */
   remove(fileId: string): Promise<boolean>;
 }

@@ -1,4 +1,4 @@
-/** Makes a file of bytes that are in memory: those that came within a message, or in a tool's result. */
+/** Makes a file of bytes that are in memory: bytes from a message, or from a tool's result. */
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ export interface FileAbout {
   readonly mediaType: MediaType;
 }
 
-/** Rejects as `Files.save` does. */
+/** Rejects like `Files.save`. */
 export async function saveBytes(
   files: Files,
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-/** Asking for a run's end, in each state that it can be in. */
+/** Canceling a run, in each state that the run can be in. */
 import { expect, test, vi } from "vitest";
 import {
   claimNext,

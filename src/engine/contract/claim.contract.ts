@@ -1,4 +1,4 @@
-/** Handing runs to owners: each to one, in order, for a time. */
+/** Claims: each run goes to one owner, in order, for a limited time. */
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Outcome } from "../../core/run.ts";
 import type { Claim, Engine } from "../engine.ts";
@@ -205,7 +205,7 @@ function testLeases(open: OpenEngine): void {
     const asked = { owner: ownerOf("owner 1"), runIds: [kept.run_id], leaseMs: LEASE_MS };
     expect(await data.engine.extend(asked)).toEqual(new Map([[kept.run_id, { cancelRequested: false }]]));
 
-    // Nobody asked for the second one: it runs out.
+    // Nobody extends the second lease, so it runs out.
     const taken = await claimExpired(data.engine, { owner: "owner 3" });
     expect(taken.run.run_id).toBe(left.run_id);
     expect(await claimAll(data.engine, "owner 3")).toEqual([]);

@@ -1,6 +1,6 @@
 /** Gathers what a follower is handed, so that a test can wait for it instead of sleeping. */
 
-// A follower that is later than this will never come: fail with what was seen, not with a test timeout.
+// An item that is not there after this time will never come: fail with what was seen, not with a test timeout.
 const GIVE_UP_MS = 3_000;
 
 interface Waiting {
@@ -21,7 +21,7 @@ export class Collector<T> {
     });
   };
 
-  /** Resolves once `enough` holds for what has come so far. */
+  /** Resolves once `enough` holds for the items that have come so far. */
   async until(enough: (items: readonly T[]) => boolean): Promise<readonly T[]> {
     if (enough(this.items)) return this.items;
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -1,4 +1,6 @@
-/** Runs that a run delegates: taken in under their parent, claimed first, ended with it, listed through it. */
+/**
+ * Runs that a run delegates: they are accepted under their parent, claimed first, ended with it, and listed through it.
+ */
 import { expect, test } from "vitest";
 import { MAX_DELEGATED_RUNS, MAX_DELEGATION_DEPTH, type NewRun, type Outcome, type Run } from "../../core/run.ts";
 import type { Engine } from "../engine.ts";
@@ -52,7 +54,7 @@ function testChild(open: OpenEngine): void {
 
     const { run } = await data.engine.enqueue(request);
 
-    // A key is unique within one principal: the same one finds the run, another does not.
+    // A key is unique within one principal: the same principal finds the run by it, another principal does not.
     const byAna = await data.engine.enqueue(newRun({ principal: "ana", idempotencyKey: "key" }));
     expect(byAna).toEqual({ run, created: false });
     expect(await data.engine.enqueue(request)).toEqual({ run, created: false });
@@ -371,7 +373,7 @@ function delegate(engine: Engine, parent: Run | undefined, overrides: Partial<Ne
   return enqueue(engine, { ...overrides, parentRunId: parent?.run_id ?? "" });
 }
 
-/** A run, one that it delegates, one that this delegates …: all running, `depth` below the first. */
+/** A chain of running runs: the first delegates the second, the second the third, down to `depth` below the first. */
 async function lineOf(engine: Engine, depth: number): Promise<Run[]> {
   const line = [(await start(engine)).run];
   while (line.length <= depth) {
@@ -381,7 +383,9 @@ async function lineOf(engine: Engine, depth: number): Promise<Run[]> {
   return line;
 }
 
-/** Why the run was not taken in. Fails when it was, or left anything behind. */
+/**
+ * The error with which the run was refused. Fails when the run was accepted, or when the refusal left anything behind.
+ */
 async function refusalOf(engine: Engine, request: Partial<NewRun>): Promise<unknown> {
   const refused = newRun(request);
   const refusal: unknown = await engine.enqueue(refused).catch((error: unknown) => error);

@@ -1,4 +1,4 @@
-/** Export and import: what a thread is, on another storage. */
+/** Export and import: the same thread on another storage. */
 import { expect, test } from "vitest";
 import type { Message } from "../../core/message.ts";
 import type { Engine, ToolCall } from "../engine.ts";
@@ -14,7 +14,7 @@ export function testDump(open: OpenEngine): void {
     const { threadId, parent, child } = await tell(here.engine);
     const dumps = await exportAll(here.engine);
 
-    // As a file has them.
+    // The dumps go through JSON, as they do in a file.
     for (const dump of dumps) expect(await there.engine.importThread(JSON.parse(JSON.stringify(dump)))).toBe(true);
 
     expect(await threadOf(there.engine, threadId)).toEqual(await threadOf(here.engine, threadId));
@@ -52,7 +52,7 @@ export function testDump(open: OpenEngine): void {
     const stored: string[] = [];
     for (const dump of [...dumps, ...dumps]) if (await there.engine.importThread(dump)) stored.push(dump.thread.id);
 
-    // That of the delegated run, once.
+    // The delegated run is stored once.
     expect(stored).toHaveLength(1);
     expect(stored).not.toContain("thread");
     expect(await there.engine.run(parent)).toMatchObject({ thread_id: "mine" });
@@ -72,7 +72,7 @@ export function testDump(open: OpenEngine): void {
   });
 }
 
-/** Two runs of a thread; the first has delegated one, with all that a run can leave. */
+/** Two runs of a thread. The first has delegated a run, and has everything that a run can leave behind. */
 async function tell(engine: Engine, idempotencyKey: string | null = null) {
   const threadId = "thread";
   const claim = await start(engine, { threadId, idempotencyKey, metadata: { a: 1 } });

@@ -1,4 +1,4 @@
-/** Taking a run in: durable, once, bounded, and in line with the thread's other runs. */
+/** Enqueuing a run: durable, once, bounded, and in line with the other runs of its thread. */
 import { expect, test, vi } from "vitest";
 import type { NewRun } from "../../core/run.ts";
 import type { Engine } from "../engine.ts";
@@ -44,7 +44,7 @@ export function testEnqueue(open: OpenEngine): void {
     await data.engine.release({ owner: ownerOf("owner 1") }, "stopped");
     await data.engine.maintain();
     expect((await data.engine.run(begun.run.run_id))?.status).toBe("queued");
-    // Its place in the thread is the next one's.
+    // The next run of the thread takes its place.
     const claims = await data.engine.claim({ owner: ownerOf("owner 2"), limit: 10, leaseMs: LEASE_MS });
     expect(claims.map(({ run }) => run.run_id)).toContain(next.run_id);
   });
@@ -260,7 +260,7 @@ function testStrategies(open: OpenEngine): void {
   });
 }
 
-/** Claims everything there is. */
+/** Claims every run that can be claimed. */
 async function claimable(engine: Engine): Promise<string[]> {
   const claims = await engine.claim({ owner: ownerOf("owner 2"), limit: 100, leaseMs: LEASE_MS });
   return claims.map(({ run }) => run.run_id);

@@ -1,4 +1,4 @@
-/** Live readers: everything once, in order, from the moment they come until they go. */
+/** Live readers get every row once and in order, from the moment they come until they go. */
 import { expect, test } from "vitest";
 import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
@@ -19,7 +19,7 @@ import {
 
 const TRIALS = 150;
 const EVENTS_PER_TRIAL = 6;
-// Before them come RUN_STARTED, evenkeel.queued and evenkeel.claimed.
+// RUN_STARTED, evenkeel.queued and evenkeel.claimed come before the events of the trial.
 const LAST_SEQ = 3 + EVENTS_PER_TRIAL;
 
 export function testFollow(open: OpenEngine): void {
@@ -403,7 +403,7 @@ interface Attach {
   readonly reading: Engine;
   readonly writing: Engine;
   readonly claim: Claim;
-  /** After the start of which append the viewer comes. */
+  /** The viewer comes after the append of this number has started. */
   readonly attachAt: number;
 }
 

@@ -1,4 +1,4 @@
-/** Whose things are: a run, a thread and their activities belong to the principal that made them. */
+/** Ownership: a run, a thread and their activities belong to the principal that made them. */
 import { expect, test } from "vitest";
 import { complete, enqueue, newRun, start, type OpenEngine } from "./setup.ts";
 

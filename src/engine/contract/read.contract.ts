@@ -17,7 +17,7 @@ import {
   type OpenEngine,
 } from "./setup.ts";
 
-// More than any list here has: pages that lead nowhere must fail, not hang.
+// More pages than any list here has: a list whose `next` never ends must fail the test, not hang it.
 const MAX_PAGES = 100;
 
 export function testRead(open: OpenEngine): void {

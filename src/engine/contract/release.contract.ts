@@ -1,4 +1,7 @@
-/** What becomes of runs whose owner is gone: handed back, put in order for readers, given up in the end. */
+/**
+ * Runs whose owner is gone: they are handed back, their journals are closed for readers, and they are given up in the
+ * end.
+ */
 import { expect, test } from "vitest";
 import type { RunEvent } from "../../core/event.ts";
 import type { Engine, ToolCall } from "../engine.ts";
@@ -134,7 +137,7 @@ function testOpenEvents(open: OpenEngine): void {
     const tail = (await journalOf(data.engine, claim.run.run_id)).slice(-6);
     expect(tail.slice(0, -1)).toMatchObject(closed);
     expect(tail.at(-1)).toMatchObject({ name: "evenkeel.attempt", value: { of: "run", attempt: 2 } });
-    // Also what was closed already: its model call never finished, so it is made again.
+    // The items that were closed already are void too: their model call never finished, so it is made again.
     expect(voidOf(tail.at(-1)).toSorted()).toEqual(["call_done", "call_half", "msg_done", "msg_half", "msg_think"]);
   });
 
@@ -312,7 +315,7 @@ function testPoison(open: OpenEngine): void {
 
 const CALL: ToolCall = { stepsBefore: 0, toolCallId: "call_1", name: "killer", effects: "pure", result: null };
 
-/** The process of the run in front dies in the middle of its tool, that many times. */
+/** The process of the first run dies in the middle of its tool, `times` times. */
 async function crash(engine: Engine, times: number): Promise<void> {
   for (let crashes = 0; crashes < times; crashes += 1) {
     await engine.append(stepOf(await claimNext(engine, { owner: "owner 1" }), { toolCalls: [CALL] }));

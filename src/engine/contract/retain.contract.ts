@@ -1,4 +1,4 @@
-/** Retention: what goes by itself, and what has to stay. */
+/** Retention: what is removed by itself, and what has to stay. */
 import { LASTING_KEY } from "../rules/enqueue.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Retention } from "../../core/retention.ts";
@@ -168,7 +168,7 @@ function testFeedAndKeys(open: OpenEngine): void {
   });
 }
 
-/** Two days go by on the clock of this process, and then upkeep. */
+/** Moves the clock of this process on by two days, and then runs the upkeep. */
 async function later(engine: Engine, retention: Retention): Promise<void> {
   if (!vi.isFakeTimers()) {
     vi.useFakeTimers({ toFake: ["Date"] });
@@ -182,7 +182,7 @@ async function settled(engine: Engine, retention: Retention): Promise<void> {
   for (let times = 0; await engine.retain(retention); times += 1) if (times > 100) throw new Error("It never ends.");
 }
 
-/** A run that is over, having said these pieces from seq 4 on. */
+/** A run that is over. Its journal has these pieces of text from seq 4 on. */
 async function told(engine: Engine, pieces: readonly string[]): Promise<string> {
   const claim = await start(engine);
   await engine.append(stepOf(claim, { events: pieces.map((piece) => delta(piece)) }));

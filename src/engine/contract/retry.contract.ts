@@ -1,4 +1,4 @@
-/** A run that failed or was canceled, gone on with by another. */
+/** A run that failed or was canceled, and the run that continues it. */
 import { expect, test } from "vitest";
 import type { Message } from "../../core/message.ts";
 import type { Claim, Engine, ToolCall } from "../engine.ts";
@@ -146,7 +146,7 @@ export function testRetry(open: OpenEngine): void {
   });
 }
 
-/** A run that failed in its first round of tools, and in the middle of a sentence. */
+/** A run that failed in the middle of a sentence, after its first round of tools. */
 async function failedRun(engine: Engine, overrides: Parameters<typeof start>[1] = {}): Promise<Claim> {
   const claim = await start(engine, overrides);
   await engine.append(stepOf(claim, { messages: [USE], steps: 1 }));

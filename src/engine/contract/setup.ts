@@ -15,10 +15,10 @@ export interface OpenedEngine extends AsyncDisposable {
   another(): Promise<Engine>;
 }
 
-/** Opens an engine on data of its own, empty. Without limits it has room for any test. */
+/** Opens an engine on empty data of its own. Without `limits` the engine has room for any test. */
 export type OpenEngine = (limits?: EngineLimits) => Promise<OpenedEngine>;
 
-/** Long enough that no lease runs out within a test that does not want it to. */
+/** Long enough that no lease runs out in a test, unless the test asks for that. */
 export const LEASE_MS = 60_000;
 
 export function newRun(overrides: Partial<NewRun> = {}): NewRun {
@@ -44,12 +44,12 @@ export async function enqueue(engine: Engine, overrides: Partial<NewRun> = {}): 
   return run;
 }
 
-/** An agent process of the one server that the contract has, in its first life. */
+/** An agent process of the contract's only server, which is in its first life. */
 export function ownerOf(process: string): Owner {
   return { machine: "machine 1", boot: "boot 1", process };
 }
 
-/** The runs of the owner that are to be canceled, the newest first. */
+/** The owner's runs that are to be canceled, the newest first. */
 export async function canceledOf(engine: Engine, process: string): Promise<string[]> {
   const { items } = await engine.runs({ limit: 100, status: "running" });
   const runIds = items.map(({ run_id }) => run_id);
@@ -64,7 +64,7 @@ export async function claimNext(engine: Engine, { owner = "owner 1", leaseMs = L
   return claim;
 }
 
-/** Takes the next run in line, as soon as its lease has run out. Upkeep is what lets that happen. */
+/** Takes the next run as soon as its lease has run out. The upkeep moves the lease clock, so this calls it. */
 export async function claimExpired(engine: Engine, options: Parameters<typeof claimNext>[1] = {}): Promise<Claim> {
   const claim = async () => {
     await engine.maintain();

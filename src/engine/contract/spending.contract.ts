@@ -12,7 +12,7 @@ const usage = (input: number, output = 0) => ({
   cache_creation_input_tokens: 0,
 });
 
-/** The run's usage so far, all of it. */
+/** Bills the run's whole usage so far. */
 function spend(engine: Engine, claim: Claim, input: number) {
   return engine.append(stepOf(claim, { usage: usage(input), bill: { model: "m", price: PRICE } }));
 }

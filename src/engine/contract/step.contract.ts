@@ -1,4 +1,4 @@
-/** Writing under a claim: a step whole or not at all, fenced, numbered, and one end. */
+/** Writes under a claim: a step is written whole or not at all, fenced and numbered, and a run ends once. */
 import { expect, test } from "vitest";
 import { isTerminal, type RunEvent } from "../../core/event.ts";
 import type { Outcome, Usage } from "../../core/run.ts";
@@ -26,7 +26,7 @@ const USAGE: Usage = {
   cache_creation_input_tokens: 4,
 };
 
-/** What a write under a claim that is gone comes to. */
+/** The result of every kind of write under a claim that is gone. */
 const REFUSED = { append: "LEASE_LOST" as unknown, settle: "LEASE_LOST" as unknown, changed: false };
 
 const ENDS: Outcome[] = [
@@ -344,7 +344,7 @@ function testLedger(open: OpenEngine): void {
   });
 }
 
-/** Tries every write under a claim that is gone. Says how each failed, and whether anything changed. */
+/** Tries every write under a claim that is gone. Returns how each of them failed, and whether anything changed. */
 async function writeLate(engine: Engine, claim: Claim): Promise<typeof REFUSED> {
   const before = await everythingOf(engine, claim);
   const step = stepOf(claim, {
@@ -382,7 +382,7 @@ function deltas(count: number): RunEvent[] {
   return numbersTo(count).map((number) => delta(String(number)));
 }
 
-/** An event that no storage can take: it has no JSON. */
+/** An event that no storage can take, because it cannot be written as JSON. */
 function unstorable(): RunEvent {
   const value: Record<string, unknown> = {};
   value["itself"] = value;

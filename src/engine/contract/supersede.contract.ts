@@ -1,4 +1,4 @@
-/** A turn of a thread that another one takes the place of: an answer that is asked for anew, a message that is edited. */
+/** A turn of a thread that a new run replaces: its answer is asked for again, or its message is edited. */
 import { expect, test } from "vitest";
 import type { Engine } from "../engine.ts";
 import { claimNext, complete, enqueue, start, type OpenEngine, threadOf } from "./setup.ts";

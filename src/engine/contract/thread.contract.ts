@@ -41,7 +41,7 @@ function testHistory(open: OpenEngine): void {
     const third = await enqueue(data.engine, { threadId: "thread", message: "three" });
     await enqueue(data.engine, { threadId: "other", message: "elsewhere" });
 
-    // Written after "two" and "three" were enqueued, and yet before them in the conversation.
+    // These messages are written after "two" and "three" were enqueued, but stand before them in the conversation.
     await data.engine.append(stepOf(first, { messages: [USE, RESULT] }));
     await data.engine.settle(stepOf(first, { messages: [{ role: "assistant", content: "noon" }] }), {
       status: "completed",

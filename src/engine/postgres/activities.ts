@@ -1,7 +1,8 @@
 /**
- * How activities are stored. Readers hold a position in the feed and ask for what is above it, so no activity may become
- * visible below one that was seen already. Transactions that store some therefore take their numbers under a lock, one
- * after the other, and hold it until they are committed: it is taken by the last statement before a COMMIT.
+ * How activities are stored. Readers hold a position in the feed and ask for what is above it, so no activity may
+ * become visible below one that was seen already. Therefore transactions take the numbers of their activities under a
+ * lock, one transaction after the other, and hold the lock until they are committed. The last statement before a COMMIT
+ * takes it, so that it is held briefly.
  */
 import type { ActivityType } from "../../core/activity.ts";
 
@@ -21,8 +22,9 @@ export interface ActivityInput {
 const FEED_LOCK = 7_310_155_202;
 
 /**
- * Two parts of a WITH: the lock, and the rows behind it, which answer their `seq` in order.
- * @param first the number of the first of eight parameters. @param which what picks from the rows `a`
+ * Two parts of a WITH: the lock, and the rows behind it, which return their `seq` in order.
+ * @param first the number of the first of eight parameters
+ * @param which a condition on the rows `a` to be stored
  */
 export function insertActivities(first: number, which = ""): string {
   const list = ["bigint", "bigint", "text", "text", "text", "text", "text", "text"]

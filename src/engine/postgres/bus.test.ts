@@ -4,7 +4,7 @@ import { linesOf, messagesOf } from "./bus.ts";
 import type { News } from "./unit.ts";
 
 const NOTHING: News = { events: [], hasActivities: false, hasWork: false, owners: [], deleted: [] };
-/** What Postgres takes, less one byte for its end. */
+/** The longest payload of Postgres, which has one byte more for its end. */
 const MOST_BYTES = 7_999;
 
 function event(seq: number, text: string): JournalEvent {

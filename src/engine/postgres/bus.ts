@@ -1,28 +1,28 @@
 /**
- * How news travel from a commit to the readers in other processes. The bus may lose any of it: readers look at the tables
- * when they see a hole, and once a second. Drivers of the bus are `notify.ts` and, with REDIS_URL, another one.
+ * How news travels from a commit to the readers in other processes. The bus may lose any message: readers look at the
+ * tables when a number is missing, and once a second. `notify.ts` implements it.
  *
- * A payload is lines of text, told apart by its channel.
- * - events, a few dozen channels by the run's number: `n seq type data` of an event, `n seq` of one that is too long to
- *   travel, `n` of a run that was deleted.
- * - activities: nothing but the news that there are some.
- * - owners: `work` when there may be something to claim, else the key of an owner that has a run to cancel.
+ * A payload is lines of text. The channel says what the lines are:
+ * - events, a few dozen channels by the run's number: `n seq type data` for an event, `n seq` for an event that is too
+ *   long for a payload, `n` for a run that was deleted.
+ * - activities: says only that there are new ones.
+ * - owners: `work` when there may be a run to claim, else the key of an owner that has a run to cancel.
  */
 import type { JournalEvent, RunEventType } from "../../core/event.ts";
 import type { News } from "./unit.ts";
 
 export interface Bus {
-  /** Told soon, and in order of the calls; not waited for. */
+  /** Sends the messages soon, in the order of the calls. The caller does not wait for them. */
   publish(messages: readonly BusMessage[]): void;
-  /** Resolves once nothing that is published later can be missed, unless the connection breaks. */
+  /** Resolves once no message that is published later can be missed, unless the connection breaks. */
   listen(channel: string): Promise<void>;
-  /** Idempotent. Resolves when all that was published has been sent, or cannot be. */
+  /** Idempotent. Resolves when everything published has been sent, or cannot be sent. */
   close(): Promise<void>;
 }
 
 export interface BusListener {
   readonly onMessage: (message: BusMessage) => void;
-  /** Something may have been lost: the connection broke, and is back. */
+  /** Messages may have been lost: the connection broke, and is back. */
   readonly onLoss: () => void;
 }
 
@@ -42,7 +42,7 @@ export function eventChannel(runNumber: number): string {
   return `evenkeel_events_${runNumber % EVENT_CHANNELS}`;
 }
 
-/** What the news are as messages, each within the bound of a payload. */
+/** The news as messages, each within the bound of a payload. */
 export function messagesOf({ events, deleted, hasActivities, hasWork, owners }: News): BusMessage[] {
   const lines = Map.groupBy(
     [
@@ -63,12 +63,12 @@ export function messagesOf({ events, deleted, hasActivities, hasWork, owners }: 
 
 function lineOf(n: number, { seq, type, data }: JournalEvent): string {
   const line = `${n} ${seq} ${type} ${data}`;
-  // A character has up to three bytes in UTF-8; only those that may be too long are counted exactly.
+  // A character has up to three bytes in UTF-8. Count exactly only the lines that may be too long.
   const isShort = line.length * 3 <= MAX_PAYLOAD_BYTES || Buffer.byteLength(line) <= MAX_PAYLOAD_BYTES;
   return isShort ? line : `${n} ${seq}`;
 }
 
-/** @param lines each within the bound */
+/** @param lines each within the bound of a payload */
 function payloadsOf(lines: readonly string[]): string[] {
   const payloads: string[] = [];
   let [payload, bytes] = ["", 0];
@@ -86,13 +86,13 @@ function payloadsOf(lines: readonly string[]): string[] {
 
 export interface EventLine {
   readonly n: number;
-  /** Undefined of a run that was deleted. */
+  /** Undefined for a run that was deleted. */
   readonly seq: number | undefined;
-  /** Undefined of an event that has to be read from the table. */
+  /** Undefined for an event that has to be read from the table. */
   readonly event: JournalEvent | undefined;
 }
 
-/** @param wants whether anybody follows the run; lines of others are not taken apart */
+/** @param wants whether anybody follows the run; lines of other runs are not parsed */
 export function* linesOf(payload: string, wants: (n: number) => boolean): Generator<EventLine> {
   for (const line of payload.split("\n")) {
     const n = Number.parseInt(line, 10);

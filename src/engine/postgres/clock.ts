@@ -1,26 +1,27 @@
 /**
- * The clocks of this driver. A run and a thread show the time of day of the process that made them; from there on durations
- * go by the database's clock, whatever process ends the run, and are never negative.
+ * The clocks of this driver. A run and a thread show the time of day of the process that made them. All durations from
+ * then on are measured by the database's clock, whatever process ends the run, so they are never negative.
  *
- * Leases go by a count of milliseconds in the database. `tick`, which the upkeep of every machine calls each second, moves
- * it on by what passed since the last tick of any of them, two seconds at most, and not at all after a pause. So no lease runs out while nobody could
- * write, or because somebody set the database's clock. A machine that was silent for MACHINE_SILENT_MS of that count is
- * dead: whoever takes it first hands its runs back. If it lives, its writes fail on their fences, and it takes new runs.
+ * Leases go by a count of milliseconds in the database. `tick`, which the upkeep of every machine calls each second,
+ * moves it on by the time since the last tick of any machine, but by two seconds at most, and not at all after a pause
+ * of more than PAUSE_MS. So no lease runs out while nobody could write, or because somebody set the database's clock. A
+ * machine that was silent for MACHINE_SILENT_MS of that count is dead: the first machine that takes its row hands its
+ * runs back. If the silent machine lives after all, its writes fail on their fences, and it takes new runs.
  */
 import type { Session } from "./database.ts";
 
-/** For SQL: what leases are compared with. */
+/** For SQL: the clock that leases are compared with. */
 export const LEASE_CLOCK = "(SELECT ms FROM lease_clock)";
 
 /** For SQL: milliseconds since the epoch. */
 export const NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/** For SQL, of a row of `runs`: the time of day that a run shows for this moment. It is counted from the run's creation. */
+/** For SQL, in a row of `runs`: the time of day that the run shows for this moment, counted from the run's creation. */
 export const RUN_TIME = `created_at + greatest(0, ${NOW} - created_clock)`;
 
 const TICK_MS = 1_000;
 const MAX_TICK_MS = 2_000;
-/** After a longer pause nobody could write, or no machine was up: it counts for nothing. */
+/** After a longer pause, nobody could write or no machine was up: the pause does not count. */
 const PAUSE_MS = 5_000;
 const MACHINE_SILENT_MS = 5_000;
 
@@ -31,7 +32,7 @@ export interface Machine {
 
 const SINCE_TICK = "ceil(extract(epoch FROM clock_timestamp() - ticked_at) * 1000)";
 
-/** Two machines that tick at once wait for each other, and the second one finds that nothing has passed. */
+/** Of two machines that tick at once, the second waits for the first, and then finds that no time has passed. */
 const TICK =
   `UPDATE lease_clock SET ms = ms + CASE WHEN ${SINCE_TICK} > ${PAUSE_MS} THEN 0 ELSE least(${MAX_TICK_MS}, greatest(0, ${SINCE_TICK})) END::bigint, ` +
   "ticked_at = clock_timestamp()";
@@ -84,7 +85,7 @@ export function takeSilent(session: Session, except = ""): Promise<SilentMachine
   );
 }
 
-/** Unless it has been heard of again. */
+/** Does nothing if the machine has been heard of again. */
 export async function forgetMachine(session: Session, { id, seen }: SilentMachine): Promise<void> {
   await session.query("DELETE FROM machines WHERE id = $1 AND seen = $2", [id, seen]);
 }

@@ -1,7 +1,7 @@
 /**
  * Connections to Postgres: a bounded pool for statements and transactions, and connections of their own for the bus.
- * Statements are prepared once per connection, under a name that follows from their text. Connections are pipelined: what
- * does not need the answer of the statement before goes out with it, in one round trip.
+ * Statements are prepared once per connection, under a name that follows from their text. Connections are pipelined: a
+ * statement that does not need the answer of the one before is sent together with it, in one round trip.
  */
 import { createHash } from "node:crypto";
 import { Client, Pool, types, type ClientConfig, type PoolClient } from "pg";
@@ -11,7 +11,7 @@ import { decodeText, encode } from "./text.ts";
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/database?sslmode=verify-full` */
   readonly url: string;
-  /** Connections of this process at most, beside the one that listens and the one that notifies. */
+  /** The most connections of this process, beside the one that listens and the one that notifies. */
   readonly pool: number;
   /** How long a statement may take, in milliseconds; 0 is for ever. */
   readonly answerMs?: number;
@@ -25,16 +25,16 @@ export interface Session {
 }
 
 const CONNECT_MS = 5_000;
-/** Longer than any statement of ours takes; a connection that is silent for longer is given up. */
+/** Longer than any statement of ours takes. A connection that is silent for longer is given up. */
 const ANSWER_MS = 15_000;
 const IDLE_MS = 30_000;
 /**
- * A process that stops in the middle of a transaction (SIGSTOP, a network that is cut) holds locks that others wait for.
- * The server ends it after this.
+ * A process that stops in the middle of a transaction (SIGSTOP, a cut network) holds locks that others wait for. The
+ * server ends the transaction after this time.
  */
 const IDLE_IN_TRANSACTION_MS = 3_000;
 const LOCK_MS = 10_000;
-/** How often a transaction that met another one is begun again. */
+/** How often a transaction that conflicted with another one is tried. */
 const TRIES = 6;
 
 const INT8 = 20;
@@ -50,7 +50,8 @@ export class Database implements Session {
     // A connection that ends while nobody uses it is replaced when the next one is needed.
     this.#pool.on("error", () => {});
     this.#pool.on("connect", (client) => {
-      // A connection that breaks within a transaction says so to its statements, too; unheard it would end the process.
+      // A connection that breaks within a transaction emits "error" beside failing its statements. Without a listener
+      // that would end the process.
       client.on("error", () => {});
       prepareSession(client);
     });
@@ -66,9 +67,9 @@ export class Database implements Session {
   }
 
   /**
-   * What `work` does, committed on return, or rolled back when it throws. It may be called again from the beginning.
-   * `work` returns its result and the statements that are sent together with the COMMIT: nobody waits between them, so
-   * that locks which all writers need are held for no longer than a commit takes.
+   * Commits what `work` does, and rolls it back when `work` throws. `work` may be called again from the beginning. It
+   * returns its result and the statements that are sent together with the COMMIT: nobody waits between them, so locks
+   * that all writers need are held no longer than a commit takes.
    */
   async transaction<T>(work: (session: Session) => Promise<Finish<T>>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
@@ -119,7 +120,7 @@ export class Database implements Session {
   }
 }
 
-/** What ends a transaction. */
+/** How a transaction ends. */
 export interface Finish<T> {
   readonly statements: readonly Statement[];
   /** @param answers the rows of each of the statements */
@@ -134,7 +135,7 @@ export interface Statement {
 /** A connection outside of the pool. The caller hears of its end by "end". */
 export async function connect(url: string): Promise<Client> {
   const client = new Client(clientOptions(url));
-  // Without one the error of a dead connection would end the process.
+  // Without a listener, the error of a dead connection would end the process.
   client.on("error", () => {});
   await client.connect();
   return client;
@@ -159,16 +160,16 @@ function getTypeParser(type: number, format?: "text" | "binary"): (value: string
   return PARSERS[type] ?? types.getTypeParser(type, format);
 }
 
-/** Sent ahead of the first statement. Not as parameters of the connection, which PgBouncer refuses. */
+/** Sent ahead of the first statement, not as parameters of the connection, because PgBouncer refuses those. */
 function prepareSession(client: Client): void {
   const settings =
     `SET idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}; SET lock_timeout = ${LOCK_MS}; ` +
     `SET statement_timeout = ${ANSWER_MS}`;
-  // A connection that refuses them fails the statement that waits behind them, too.
+  // If the connection refuses these settings, the statement that waits behind them fails, too.
   client.query(settings).catch(() => {});
 }
 
-/** @returns the error when the connection is of no use any more */
+/** @returns the error, when the connection cannot be used any more */
 async function rollBack(client: PoolClient, error: unknown): Promise<Error | undefined> {
   if (isLost(error)) return error as Error;
   try {

@@ -1,10 +1,10 @@
-/** What `engine/open.ts` loads of this driver. */
+/** What `engine/open.ts` loads for this driver. */
 import type { Driver } from "../driver.ts";
 import { assertAnswers, openPostgresEngine } from "./open.ts";
 
 export const postgres: Driver = {
   open: openPostgresEngine,
-  // Any number of trees share one database: there is nothing to lock, but it has to answer.
+  // Any number of servers share one database, so there is nothing to lock. The database has to answer, though.
   lock: async ({ database }) => {
     if (database) await assertAnswers(database);
     return { release: () => {} };

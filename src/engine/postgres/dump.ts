@@ -90,7 +90,7 @@ async function storeRun(
   return n;
 }
 
-/** Of rows one array a column, as `unnest` takes them. */
+/** One array for each column of the rows, as `unnest` takes them. */
 function valuesOf(rows: readonly object[], columns: readonly string[]): (string | number | null)[][] {
   return columns.map((column) => rows.map((row) => (row as DumpedRow)[column] ?? null));
 }

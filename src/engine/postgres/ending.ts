@@ -1,8 +1,8 @@
 /**
  * The ends of runs, inside a unit: of one run, and of all that it delegated. Called by `queue.ts` and `release.ts`.
  *
- * A run is locked before its end or cancel looks for what it delegated, and it is locked while it delegates: so a new child is
- * either seen here, or refused there.
+ * A run is locked before its end or its cancel looks for the runs that it delegated, and it is locked while it
+ * delegates. So a new child is either found here, or refused when it is enqueued.
  */
 import { OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
 import { finishReasonOf, isOver, type Outcome, type RunStatus } from "../../core/run.ts";
@@ -14,16 +14,19 @@ import type { Unit } from "./unit.ts";
 const END =
   `WITH ended AS (UPDATE runs SET status = $3, finished_at = ${RUN_TIME}, owner = NULL, lease_until = NULL, head = 0, ` +
   "reply = $4, finish_reason = $5, output = $6, error = $7 WHERE n = $1), " +
-  // The next of its thread may be claimed.
+  // Lets the next run of its thread be claimed.
   "promoted AS (UPDATE runs SET head = 1 WHERE head = 0 AND n = (SELECT n FROM runs WHERE thread_id = $2 " +
   "AND status IN ('queued', 'running') AND n <> $1 ORDER BY n LIMIT 1) RETURNING n), " +
   `touched AS (UPDATE threads SET updated_at = $8 WHERE id = $2) SELECT n FROM promoted`;
 
-// Deltas open and close nothing: leave them out, they are nearly all of a journal.
+// Leave deltas out: they open and close nothing, and are nearly all of a journal.
 const OPENING =
   "SELECT data FROM events WHERE run_n = $1 AND (type LIKE '%START%' OR type LIKE '%END%' OR type LIKE 'STEP%' OR type = 'CUSTOM') ORDER BY seq";
 
-/** Ends a run that the unit has locked, and what is under way of all that it delegated: nobody waits for that any more. */
+/**
+ * Ends a run that the unit has locked, and the delegated runs below it that are under way: nobody waits for them any
+ * more.
+ */
 export async function endRun(unit: Unit, run: HeldRow, outcome: Outcome): Promise<void> {
   await endOne(unit, run, outcome);
   await cancelBelow(unit, run.id);
@@ -44,7 +47,7 @@ async function endOne(unit: Unit, run: HeldRow, outcome: Outcome): Promise<void>
   unit.appendEvents(run, [terminalEvent({ run_id: run.id, thread_id: run.thread_id }, outcome, usageOf(run))]);
 }
 
-/** Cancels the run, and what is under way of all that it delegated. */
+/** Cancels the run, and the delegated runs below it that are under way. */
 export async function cancelFamily(unit: Unit, runId: string): Promise<void> {
   await cancelOne(unit, runId);
   await cancelBelow(unit, runId);
@@ -58,7 +61,9 @@ async function cancelOne(unit: Unit, runId: string): Promise<void> {
   if (run.owner !== null) unit.tellCancel(run.owner);
 }
 
-/** Bounded by MAX_DELEGATED_RUNS. Ids of deleted runs can be used again and make a circle: each is looked at once. */
+/**
+ * Bounded by MAX_DELEGATED_RUNS. Look at each id once: ids of deleted runs can be used again, and could form a circle.
+ */
 async function cancelBelow(unit: Unit, runId: string): Promise<void> {
   const family = new Set([runId]);
   for (const id of family) {
@@ -73,7 +78,9 @@ async function cancelBelow(unit: Unit, runId: string): Promise<void> {
   }
 }
 
-/** Closes what a vanished owner left open. Returns the ids of the messages and tool calls that are void now. */
+/**
+ * Closes the items that a vanished owner left open. Returns the ids of the messages and tool calls that are void now.
+ */
 export async function closeOpen(unit: Unit, run: HeldRow): Promise<string[]> {
   const open = new OpenItems();
   for (const { data } of await unit.session.query<{ data: string }>(OPENING, [run.n])) {

@@ -1,6 +1,6 @@
 /**
- * The Postgres driver: one database, shared by every process of every machine. This class only says which part does what:
- * steps go through the group commit, what changes the queue through units, and news of both over the bus.
+ * The Postgres driver: one database, shared by every process of every machine. This class only says which part does
+ * what: steps go through the group commit, changes of the queue through units, and news of both over the bus.
  */
 import { AppError } from "../../core/errors.ts";
 import type { NewActivity } from "../../core/activity.ts";
@@ -48,19 +48,19 @@ import { StepWriter } from "./writer.ts";
 
 export interface PostgresParts {
   readonly database: Database;
-  /** @param hear and @param lookAtAll of the followers */
+  /** @param listener called by the bus, with what it receives and after it was away */
   readonly bus: (listener: Pick<Followers, "hear" | "lookAtAll">) => Bus;
-  /** Of this machine, for bytes that still come. */
+  /** A folder of this machine, for uploads that are not complete. */
   readonly dataDir: string;
   readonly limits: EngineLimits;
-  /** Whose sign of life `maintain` gives; undefined in tests. */
+  /** The machine whose sign of life `maintain` gives; undefined in tests. */
   readonly machine: Machine | undefined;
 }
 
 export class PostgresEngine implements Engine {
   readonly driver = "postgres";
   readonly files: Files;
-  /** Nobody can put another database in this one's place without its connections breaking. */
+  /** Empty: when another database takes the place of this one, all connections break, so no check is needed. */
   readonly identity = "";
   readonly #database: Database;
   readonly #bus: Bus;
@@ -72,7 +72,7 @@ export class PostgresEngine implements Engine {
   readonly #steps: StepWriter;
   readonly #retainer: Retainer;
   readonly #upkeep: UpkeepParts;
-  /** Units under way, bounded by the callers that wait for them. */
+  /** Units under way. The callers that wait for them bound their number. */
   readonly #units = new Set<Promise<unknown>>();
   #lastActivity: Promise<number> | undefined;
   #closing: Promise<void> | undefined;
@@ -111,12 +111,12 @@ export class PostgresEngine implements Engine {
   }
 
   async deleteThread(threadId: string) {
-    // A run of it may be about to end: what this process began before comes first.
+    // A unit that this process began before may be about to end a run of this thread: wait for all of them.
     await Promise.allSettled(this.#units);
     const thread = await this.#inUnit(async (unit) => {
       const found = await hideThread(unit, threadId);
       const detail = { thread_id: threadId };
-      // Also what tells those who cache the feed that it has changed.
+      // The activity also tells caches of the feed that the feed has changed.
       if (found) unit.addActivity({ type: "thread.deleted", detail }, found.principal);
       return found;
     });
@@ -124,12 +124,12 @@ export class PostgresEngine implements Engine {
   }
 
   async claim(request: ClaimRequest) {
-    // Looking is a read; only when there is something does it cost a transaction.
+    // Look before claiming: the look is a read, and only a claim costs a transaction.
     const { queued, expired } = await this.#reads.claimable();
     if (expired) await handBackAll(this.#upkeep, await expiredRuns(this.#database), RAN_OUT);
     if (!queued && !expired) return [];
     const { claims, rows } = await this.#inUnit((unit) => claim(unit, request));
-    // The claim's own event stands in their journals by now.
+    // The claim has already added its own event to their journals.
     this.#steps.hold(rows.map((row) => ({ ...row, last_seq: row.last_seq + 1 })));
     return claims;
   }
@@ -186,7 +186,7 @@ export class PostgresEngine implements Engine {
     return this.#reads.activitiesAfter(after, limit, principal);
   }
 
-  /** Asked once per turn of the event loop, however many requests that turn answers. */
+  /** Asked once per turn of the event loop, however many requests that turn serves. */
   lastActivity(): Promise<number> {
     if (this.#lastActivity) return this.#lastActivity;
     setImmediate(() => (this.#lastActivity = undefined));
@@ -252,7 +252,7 @@ export class PostgresEngine implements Engine {
     return [];
   }
 
-  /** The tick of the upkeep thread is what writes every second. */
+  /** Only counts: the upkeep thread's tick writes every second. */
   async check() {
     await this.counts();
   }
@@ -298,7 +298,9 @@ export class PostgresEngine implements Engine {
     }
   }
 
-  /** A write of the run's owner beside the group commit: where its journal ends is read anew afterwards. */
+  /**
+   * A write of the run's owner beside the group commit. Afterwards the writer reads anew where the run's journal ends.
+   */
   async #owned<T>(step: Step, work: (unit: Unit) => Promise<T>): Promise<T> {
     try {
       return await this.#inUnit(work);

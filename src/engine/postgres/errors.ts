@@ -1,7 +1,7 @@
-/** What an error of Postgres, or of the way to it, means for our callers. Pure. */
+/** What an error of Postgres, or of the connection to it, means for our callers. Pure. */
 import { AppError, type ErrorCode } from "../../core/errors.ts";
 
-/** https://www.postgresql.org/docs/current/errcodes-appendix.html: whole classes, and single codes. */
+/** Whole classes of codes, and single codes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const KNOWN: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [/^53100$/, "STORAGE_FULL", "The disk of the database is full; free some space."],
   [
@@ -20,7 +20,7 @@ const LIBRARY =
   /connection terminated|timeout|connection error|not queryable|was closed|pipeline|server does not support SSL/i;
 
 const REFUSED = "The database refuses DATABASE_URL; check its user, password and database.";
-/** Clients read it: where the database is stands in the cause, for the log. */
+/** Clients read this text, so it must not say where the database is: the `cause` says that, for the log. */
 const UNREACHABLE = "The database cannot be reached; check DATABASE_URL and the network.";
 
 interface Failure {
@@ -28,11 +28,11 @@ interface Failure {
   readonly message: string;
 }
 
-/** Any error of the database as one of ours; others, mistakes of ours among them, pass as they are. */
+/** Turns an error of the database into one of ours; other errors, our own bugs among them, are returned unchanged. */
 export function storageError(error: unknown): unknown {
   if (error instanceof AppError || !(error instanceof Error)) return error;
   const code = codeOf(error);
-  // Nothing changes by waiting.
+  // Waiting does not help against these.
   if (/^(?:28|3D)/.test(code)) return new AppError("STORAGE_UNAVAILABLE", REFUSED, { cause: error });
   const [, known, detail] = KNOWN.find(([pattern]) => pattern.test(code)) ?? [];
   if (known && detail) return new AppError(known, detail, { cause: error, retryAfterS: 5 });
@@ -40,7 +40,7 @@ export function storageError(error: unknown): unknown {
   return new AppError("STORAGE_UNAVAILABLE", UNREACHABLE, { cause: error, retryAfterS: 5 });
 }
 
-/** The connection is gone, and nobody knows whether what was under way was committed. */
+/** Whether the connection is gone, so that nobody knows whether the write under way was committed. */
 export function isLost(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = codeOf(error);
@@ -49,8 +49,8 @@ export function isLost(error: unknown): boolean {
 }
 
 /**
- * Another transaction was in the way, and doing all of it again may well succeed: a deadlock, or a row of the same key
- * that somebody stored since we looked.
+ * Whether another transaction was in the way, so that repeating the whole transaction may succeed: a deadlock, or a row
+ * of the same key that somebody stored after our look.
  */
 export function isPassing(error: unknown): boolean {
   return /^(?:40001|40P01|23505)$/.test(codeOf(error as Failure));

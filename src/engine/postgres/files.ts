@@ -1,4 +1,7 @@
-/** Files of users in the database, where every machine finds them: a row each, and the bytes once by content. */
+/**
+ * Files of users in the database, where every machine finds them: a row for each file, and the bytes once for each
+ * content.
+ */
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
@@ -10,14 +13,14 @@ const COLUMNS = "id AS file_id, principal, name, media_type, bytes, sha256, crea
 const FILE = `SELECT ${COLUMNS} FROM files`;
 /** Writes of one content wait for each other: the lock is held until the commit. */
 const LOCK_CONTENT = "SELECT pg_advisory_xact_lock(731015521, hashtext($1))";
-/** The room of one principal is counted by one at a time. */
+/** Only one transaction at a time counts the bytes of a principal. */
 const LOCK_PRINCIPAL = "SELECT pg_advisory_xact_lock(731015522, hashtext($1))";
 
 export class PostgresFiles implements Files {
   readonly #database: Database;
   readonly #folder: string;
 
-  /** @param dataDir of this machine, for bytes that still come */
+  /** @param dataDir a folder of this machine, for uploads that are not complete */
   constructor(database: Database, dataDir: string) {
     this.#database = database;
     this.#folder = join(dataDir, "files", "incoming");

@@ -1,14 +1,14 @@
 /**
- * A run that this process follows: which of its events its followers have had. Seqs have no holes, so an event that is
- * not the next one says that some were lost, and they are read from the table. Owned by `followers.ts`.
+ * A run that this process follows, and how many of its events the followers have had. Seqs have no holes: if an event
+ * is not the next one, events were lost, and they are read from the table. Owned by `followers.ts`.
  */
 import type { JournalEvent } from "../../core/event.ts";
 import type { RunListener } from "../engine.ts";
 
 interface Source {
-  /** Listens to the run's channel, and answers the seq of its newest event; null when the run is gone. */
+  /** Listens to the run's channel, and returns the seq of its newest event; null when the run is gone. */
   readonly begin: () => Promise<number | null>;
-  /** The next events behind a seq, in order; none when there are no more. */
+  /** The next events after a seq, in order; empty when there are no more. */
   readonly read: (after: number) => Promise<JournalEvent[]>;
 }
 
@@ -18,7 +18,7 @@ export class FollowedRun {
   /** Rejects when the first look failed. */
   readonly ready: Promise<void>;
   #position = 0;
-  /** Events that come while a look is under way are dropped, and looked for behind it. */
+  /** Events that come during a look are dropped: another look follows and finds them. */
   #isLooking = true;
   #again = false;
   #wasHeard = true;
@@ -29,12 +29,12 @@ export class FollowedRun {
     this.ready.catch(() => {});
   }
 
-  /** The seq of the last event that was handed on. */
+  /** The seq of the last event that was handed to the followers. */
   get position(): number {
     return this.#position;
   }
 
-  /** @returns what removes the listener. @param onEmpty called when it was the last one */
+  /** @returns a function that removes the listener. @param onEmpty called when the last listener was removed */
   add(listener: RunListener, onEmpty: () => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -55,7 +55,7 @@ export class FollowedRun {
     if (upTo >= 0) this.look();
   }
 
-  /** Reads what is missing from the table. */
+  /** Reads the missing events from the table. */
   look(): void {
     this.#again = true;
     if (!this.#isLooking) void this.#lookOn();
@@ -63,11 +63,11 @@ export class FollowedRun {
 
   deleted(): void {
     for (const { onDeleted } of this.#listeners) onDeleted?.();
-    // At most once.
+    // Clear first: `onDeleted` is called at most once.
     this.#listeners.clear();
   }
 
-  /** Whether nothing came since this was last asked. */
+  /** Whether no event has come since the last call. */
   wasQuiet(): boolean {
     const wasQuiet = !this.#wasHeard;
     this.#wasHeard = false;
@@ -95,7 +95,7 @@ export class FollowedRun {
         this.#deliver(events);
         if (events.length > 0) this.#again = true;
       } catch {
-        // The database is away: the look of the next second goes on from here.
+        // The database is away: the look of the next second reads the rest.
         this.#wasHeard = false;
         break;
       }

@@ -1,6 +1,6 @@
 /**
- * Readers that are told as things happen: of a run's events, of activities, of work and cancels. News come over the bus;
- * a reader that sees a hole, or has heard nothing for a second, looks at the table. Called by `engine.ts`.
+ * Tells readers at once about a run's events, about activities, and about runs to claim and to cancel. News comes over
+ * the bus. A reader that misses a number, or has heard nothing for a second, looks at the table. Called by `engine.ts`.
  */
 import type { JournalEvent } from "../../core/event.ts";
 import type { AttributedActivity, Follower, OwnerSignals, RunListener } from "../engine.ts";
@@ -11,7 +11,7 @@ import type { Database } from "./database.ts";
 import { FollowedRun } from "./followed-run.ts";
 
 const LOOK_MS = 1_000;
-/** Rows read in one go; a full batch is followed by another one. */
+/** Rows of one read; a full batch is followed by another read. */
 const BATCH_ROWS = 1_000;
 
 type OnActivities = (activities: readonly AttributedActivity[]) => void;
@@ -23,7 +23,7 @@ interface WatchingOwner extends OwnerSignals {
 const POSITIONS = "SELECT n, last_seq FROM runs WHERE n = ANY($1::bigint[])";
 const EVENTS = "SELECT seq, type, data FROM events WHERE run_n = $1 AND seq > $2 ORDER BY seq LIMIT $3::integer";
 const ACTIVITIES = "SELECT * FROM activities WHERE seq > $1 ORDER BY seq LIMIT $2::integer";
-/** One row for each run to cancel, and one without an id when there is something to claim. */
+/** One row for each run to cancel, and one row without an id when there is a run to claim. */
 const SIGNALS =
   "SELECT owner, id FROM runs WHERE owner = ANY($1::text[]) AND cancel_requested = 1 AND status = 'running' UNION ALL SELECT NULL, NULL WHERE " +
   "EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL) OR " +
@@ -103,7 +103,7 @@ export class Followers {
     else this.#hearEvents(payload);
   }
 
-  /** Called by the bus after it was away. */
+  /** Called by the bus when it is back after a break. */
   lookAtAll(): void {
     for (const followed of this.#byRun.values()) followed.look();
     this.#activities.look();
@@ -166,7 +166,7 @@ export class Followers {
     }
     if (this.#onActivities.size > 0) this.#activities.look();
     if (this.#owners.size > 0) this.#signals.look();
-    // A database that is away: the next look is in a second.
+    // The database is away: the next look is in a second.
     this.#lookAtQuietRuns().catch(() => {});
   }
 
@@ -209,13 +209,13 @@ export class Followers {
   }
 }
 
-/** One look at a time: what asks for one meanwhile gets another one behind it. */
+/** Does one look at a time. A look that is asked for meanwhile follows behind it. */
 class Looker {
   readonly #look: () => Promise<boolean>;
   #isLooking = false;
   #again = false;
 
-  /** @param look answers whether there is more to read */
+  /** @param look returns whether there is more to read */
   constructor(look: () => Promise<boolean>) {
     this.#look = look;
   }
@@ -232,14 +232,14 @@ class Looker {
       try {
         if (await this.#look()) this.#again = true;
       } catch {
-        // The database is away. The look of the next second finds what there is.
+        // The database is away: the look of the next second finds what is there.
       }
     }
     this.#isLooking = false;
   }
 }
 
-/** A run that is not there. The caller gets its follower first. */
+/** Reports a run that does not exist. `onDeleted` is called later, so that the caller has its follower first. */
 function tellDeleted({ onDeleted }: RunListener): Follower {
   const telling = setImmediate(() => onDeleted?.());
   return { stop: () => clearImmediate(telling) };

@@ -3,19 +3,19 @@ import type { Client } from "pg";
 import type { BusMessage } from "./bus.ts";
 import { connect } from "./database.ts";
 
-/** A connection may be dead without a word: ask it. */
+/** A connection may be dead without an error, so ask it this often. */
 const ALIVE_MS = 5_000;
 
 export interface ListenerOptions {
   readonly url: string;
   readonly onMessage: (message: BusMessage) => void;
-  /** Called once at most, and not after `end`. */
+  /** Called at most once, and never after `end`. */
   readonly onLost: () => void;
 }
 
 export class Listener {
   readonly #client: Client;
-  /** By channel: fulfilled once the server has said that it tells us. */
+  /** By channel: fulfilled once the server has confirmed LISTEN. */
   readonly #listening = new Map<string, Promise<unknown>>();
   readonly #alive: NodeJS.Timeout;
   #isEnded = false;
@@ -34,14 +34,15 @@ export class Listener {
     this.#alive = setInterval(() => void client.query("SELECT 1").catch(lost), ALIVE_MS);
   }
 
-  /** Listens to all of the channels, or is ended again. */
+  /** Returns a listener of all the channels. If one is refused, ends the connection. */
   static async open(options: ListenerOptions, channels: Iterable<string>): Promise<Listener> {
     const listener = new Listener(await connect(options.url), options);
     try {
       await Promise.all([...channels].map((channel) => listener.listen(channel)));
       return listener;
     } catch (error) {
-      // Refused on a connection that lives, as a standby does: nobody but us would end it.
+      // The server may refuse LISTEN on a connection that lives, as a standby does: end the connection, as nobody else
+      // would.
       void listener.end();
       throw error;
     }

@@ -1,8 +1,9 @@
 /**
  * Pages of runs and activities, newest first, by any combination of filters. Called by `reads.ts`.
  *
- * Every single filter has an index. Of several, the first drives: its rows are looked at one by one for the others, and no
- * page looks at more than SCANNED_ROWS of them. Then the page is short, and its `next` says where to go on.
+ * Every single filter has an index. With several filters, the index of the first one is used: its rows are checked one
+ * by one against the others. A page checks at most SCANNED_ROWS rows; if it ends there, it is short, and its `next`
+ * says where to go on.
  */
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
 import type { Row, Session } from "./database.ts";
@@ -19,7 +20,7 @@ interface List {
 export const RUN_LIST: List = {
   table: "runs",
   key: "n",
-  // One character more than is shown says that there is more. The rest of a long reply is not even read.
+  // Read one character more than is shown: it says that the reply is longer. The rest of a long reply is not even read.
   columns: RUN.replace("reply,", `substr(reply, 1, ${LISTED_REPLY_CHARACTERS + 1}) AS reply,`),
 };
 export const ACTIVITY_LIST: List = { table: "activities", key: "seq", columns: "*" };
@@ -27,7 +28,7 @@ export const ACTIVITY_LIST: List = { table: "activities", key: "seq", columns: "
 export interface ListFilter {
   readonly before?: number | undefined;
   readonly after?: number | undefined;
-  /** Column and value; the most selective first. */
+  /** Column and value, the most selective column first. */
   readonly equal: Readonly<Record<string, unknown>>;
 }
 
@@ -39,7 +40,7 @@ export async function readPage(session: Session, list: List, { limit, filter }: 
   const given: Condition[] = Object.entries(equal).flatMap(([column, value]) =>
     value === undefined ? [] : [[`${column} =`, value] as const],
   );
-  // A condition that is no bare column has no index.
+  // A condition that is not a plain column has no index.
   const driving = given.find(([column]) => !column.startsWith("("));
   const others = given.filter((condition) => condition !== driving);
   const driven: Condition[] = [
@@ -55,7 +56,7 @@ export async function readPage(session: Session, list: List, { limit, filter }: 
   return { rows, next };
 }
 
-/** The key of the last row that a page may look at; null when there are fewer. */
+/** The key of the last row that a page may look at; null when there are fewer rows. */
 async function floorOf(session: Session, { table, key }: List, driven: readonly Condition[]): Promise<number | null> {
   const sql = `SELECT ${key} AS floor FROM ${table} ${where(driven)} ORDER BY ${key} DESC LIMIT 1 OFFSET ${SCANNED_ROWS - 1}`;
   const [row] = await session.query<{ floor: number }>(

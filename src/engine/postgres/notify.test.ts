@@ -1,4 +1,4 @@
-/** The bus over a Postgres that comes and goes. */
+/** The bus while Postgres goes away and comes back. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,7 +1,7 @@
 /**
- * The bus of Postgres itself: NOTIFY and LISTEN, each on a connection of its own. NOTIFY inside a transaction would have all
- * commits of the server wait for one lock, so it is sent after the commit, gathered for a few milliseconds. The listening
- * connection sits in no transaction, and listens again by itself when it breaks.
+ * The bus of Postgres itself: NOTIFY and LISTEN, each on a connection of its own. NOTIFY inside a transaction would
+ * make all commits of the server wait for one lock. So NOTIFY is sent after the commit, and messages are gathered for a
+ * few milliseconds. The listening connection is never in a transaction. When it breaks, a new one listens by itself.
  */
 import type { Client } from "pg";
 import type { Bus, BusListener, BusMessage } from "./bus.ts";
@@ -9,27 +9,30 @@ import { connect } from "./database.ts";
 import { storageError } from "./errors.ts";
 import { Listener } from "./listener.ts";
 
-/** After a pause news go at once. [Design: 1.4 ms from an append to its reader, 10 ms at most, at 5,000 events a second.] */
+/** Messages are gathered for this long; after a pause they are sent at once. */
 const SPACING_MS = 5;
-/** Bound of what waits to be sent while the database is away: beyond it news are dropped, and readers look. */
+/**
+ * Bound of the messages that wait while the database is away. Beyond it messages are dropped, and readers look at the
+ * tables.
+ */
 const MAX_WAITING = 20_000;
-/** Sent in one statement. */
+/** Messages sent in one statement. */
 const MAX_GROUP = 500;
 const RECONNECT_MS = { first: 100, most: 2_000 };
-/** A process that ends does not wait for longer until its last news are sent. */
+/** A process that ends waits no longer than this until its last messages are sent. */
 const LAST_WORDS_MS = 1_000;
 
 const NOTIFY = "SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS m (channel, payload)";
 
 export interface NotifyOptions extends BusListener {
   readonly url: string;
-  /** Where to listen, when `url` leads to a PgBouncer that pools by transaction. */
+  /** The address to listen at, when `url` leads to a PgBouncer that pools by transaction. */
   readonly listenUrl: string;
 }
 
 export class NotifyBus implements Bus {
   readonly #options: NotifyOptions;
-  /** To listen to on every connection that follows. */
+  /** Every new listening connection listens to all of these. */
   readonly #channels = new Set<string>();
   #waiting: BusMessage[] = [];
   #sender: Promise<Client> | undefined;
@@ -60,7 +63,7 @@ export class NotifyBus implements Bus {
         const [channels, payloads] = [group.map(({ channel }) => channel), group.map(({ payload }) => payload)];
         await sender.query({ name: "notify", text: NOTIFY, values: [channels, payloads] });
       } catch {
-        // Lost: readers look. The next group tries a new connection.
+        // The group is lost, and readers look at the tables. The next group tries a new connection.
         this.#dropSender();
       }
     }
@@ -70,7 +73,7 @@ export class NotifyBus implements Bus {
   async #connectSender(): Promise<Client> {
     const client = await connect(this.#options.url);
     client.on("error", () => this.#dropSender());
-    // News need not outlive a crash of the database.
+    // Messages need not survive a crash of the database.
     await client.query("SET synchronous_commit = off");
     return client;
   }
@@ -82,7 +85,7 @@ export class NotifyBus implements Bus {
 
   async listen(channel: string): Promise<void> {
     const isKnown = this.#channels.has(channel);
-    // While the connection is away: `onLoss` follows once it is back.
+    // While the connection is away, do not wait: `onLoss` is called once it is back.
     if (isKnown && !this.#listener) return;
     try {
       const listener = await (this.#listener ??= this.#openListener());

@@ -1,4 +1,7 @@
-/** Opening a database: new, of several machines at once, of a newer version, wrong, away. And many that claim at once. */
+/**
+ * Opening a database that is new, opened by several machines at once, of a newer version, wrong or away; and many
+ * claims at once.
+ */
 import { Client } from "pg";
 import { expect, test } from "vitest";
 import { newRun, ownerOf } from "../contract/setup.ts";
@@ -65,7 +68,9 @@ test(`${HANDLES} handles that claim ${RUNS} runs at once get each of them once`,
   expect(claimed.flat().toSorted()).toEqual(runs.map(({ run }) => run.run_id).toSorted());
 });
 
-/** One by one, to meet the others as often as can be; a look that finds nothing twice has seen the end. */
+/**
+ * Claims one by one, to meet other claimers as often as possible. Two claims in a row that find nothing are the end.
+ */
 async function claimAll(engine: Engine, owner: string): Promise<string[]> {
   const ids: string[] = [];
   for (let misses = 0; misses < 2;) {

@@ -6,7 +6,10 @@ import { PostgresEngine } from "./engine.ts";
 import { NotifyBus } from "./notify.ts";
 import { migrate } from "./schema.ts";
 
-/** @throws AppError STORAGE_UNAVAILABLE when the database cannot be reached, refuses us, or is of a newer evenkeel */
+/**
+ * @throws AppError STORAGE_UNAVAILABLE when the database cannot be reached, refuses us, or was written by a newer
+ * evenkeel
+ */
 export async function openPostgresEngine({
   database: settings,
   dataDir,
@@ -32,7 +35,7 @@ export async function openPostgresEngine({
   });
 }
 
-/** @throws AppError STORAGE_UNAVAILABLE; with `retryAfterS` when it may answer later */
+/** @throws AppError STORAGE_UNAVAILABLE, with `retryAfterS` when the database may answer later */
 export async function assertAnswers({ url }: DatabaseSettings): Promise<void> {
   const database = new Database({ url, pool: 1 });
   try {

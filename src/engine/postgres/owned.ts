@@ -1,4 +1,6 @@
-/** Writes of a run's owner that are more than one statement: a step that costs something, and the last one. */
+/**
+ * Writes of a run's owner that take more than one statement: a step that costs money, and the step that ends the run.
+ */
 import { AppError } from "../../core/errors.ts";
 import type { Outcome } from "../../core/run.ts";
 import type { OwnedRun, Step } from "../engine.ts";
@@ -13,8 +15,8 @@ export interface Tried {
 }
 
 /**
- * Called again with the same `tried` when the connection broke: a step that stands in the journal after all is not written
- * twice, nor paid twice. @throws AppError LEASE_LOST before anything is written
+ * Called again with the same `tried` after the connection broke: a step that was committed after all is neither written
+ * nor paid twice. @throws AppError LEASE_LOST before anything is written
  */
 export async function billedStep(unit: Unit, step: Step, tried: Tried): Promise<OwnedRun> {
   const run = await ownedRun(unit, step);
@@ -36,10 +38,10 @@ async function ownedRun(unit: Unit, step: Step): Promise<HeldRow> {
   return run;
 }
 
-/** @param run locked. @returns the run as it is behind the step */
+/** @param run locked. @returns the run as it is after the step */
 async function writeStep(unit: Unit, run: HeldRow, step: Step): Promise<HeldRow> {
   const prepared = prepareStep(run, step);
-  // The activities are the unit's: their lock is taken last.
+  // The unit writes the activities: their lock is taken last.
   unit.addActivities(prepared.activities);
   const { text, values } = stepsStatement([{ ...prepared, activities: [] }]);
   await unit.session.query(text, values);

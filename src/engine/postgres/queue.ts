@@ -53,7 +53,7 @@ const COUNT_QUEUED =
 const LOCK_THREAD =
   `INSERT INTO threads (id, principal, created_at, updated_at) VALUES ($1, $2, $3, $3) ` +
   "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at RETURNING principal";
-/** After the newest one of its principal that waits, and not before the turn that is next. */
+/** One behind the principal's newest waiting run, but not before the number that is claimed next. */
 const NEXT_TURN = `GREATEST(${FIRST_TURN}, (SELECT max(turn) + 1 FROM runs WHERE principal = $8 AND status = 'queued'), 0)`;
 const INSERT =
   "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_clock, timeout_ms, metadata, principal, " +
@@ -63,7 +63,7 @@ const INSERT =
 const MOVE_UP = "UPDATE threads SET last_run = $1 WHERE id = $2";
 /**
  * How deep a run below this one is, and how many there are below the topmost one, both counted a little beyond their
- * limits. Of ids, not rows: an ancestor whose thread was deleted still counts.
+ * limits. Counted by ids, not rows: an ancestor whose thread was deleted still counts.
  */
 const PLACE =
   "WITH RECURSIVE above (id, depth) AS (SELECT $1::text, 1 UNION ALL " +
@@ -71,7 +71,7 @@ const PLACE =
   "family (id) AS ((SELECT id FROM above ORDER BY depth DESC LIMIT 1) UNION " +
   "SELECT r.id FROM family JOIN runs r ON r.parent_id = family.id) " +
   "SELECT (SELECT max(depth) FROM above) AS depth, (SELECT count(*) FROM (SELECT 1 FROM family LIMIT $3::integer) f) AS runs";
-/** The delegated ones first. Rows that another process is about to claim are left to it. */
+/** Delegated runs come first. Rows that another process is about to claim are left to it. */
 const CLAIM =
   "WITH delegated AS (SELECT n FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL " +
   "ORDER BY n LIMIT $1::integer FOR UPDATE SKIP LOCKED), " +
@@ -85,9 +85,10 @@ const EXTEND =
   `UPDATE runs SET lease_until = ${LEASE_CLOCK} + $1::integer WHERE owner = $2 AND status = 'running' AND id = ANY($3::text[]) ` +
   "RETURNING id, cancel_requested";
 
-/** @param limits of the engine */
+/** @param limits the limits of the engine */
 export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): Promise<Created> {
-  // Locked before its thread is: a cancel of the parent has either passed, and is seen, or will find the new run.
+  // The parent is locked before its thread is: a cancel of the parent either came before and is seen here, or will find
+  // the new run.
   const parent = asked.parentRunId === null ? undefined : await one(unit.session, LOCK_BY_ID, [asked.parentRunId]);
   const request = parent ? { ...asked, principal: parent.principal } : asked;
   const first = await findRepeat(unit.session, request);
@@ -113,7 +114,7 @@ export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): 
 
 type PlacedRun = Pick<HeldRow, "id" | "n">;
 
-/** Cancels and supersedes what the request takes the place of. @throws AppError before anything is written */
+/** Cancels and supersedes the runs that the request replaces. @throws AppError before anything is written */
 async function takePlace(unit: Unit, request: NewRun, underWay: readonly PlacedRun[]): Promise<void> {
   const { supersedes, threadId } = request;
   const first = supersedes && (await findSuperseded(unit.session, supersedes, request));
@@ -148,8 +149,8 @@ interface QueueCounts {
 const NONE_QUEUED: QueueCounts = { queued: 0, own: 0, delegated: 0 };
 
 /**
- * Requests that are stored at the same moment do not see each other. Near a limit, within as many as all machines are
- * likely to store at once, they are counted one after the other.
+ * Requests that are stored at the same moment do not see each other. Near a limit (as near as the number of runs that
+ * all machines may store at once) they are therefore counted one after the other.
  */
 async function exactNearLimit(
   session: Session,
@@ -199,7 +200,7 @@ async function insert(unit: Unit, request: NewRun, retryOf: string | null = null
   return row;
 }
 
-/** What a new run starts with. */
+/** Writes what a new run starts with. */
 async function begin(
   unit: Unit,
   row: HeldRow,
@@ -241,7 +242,7 @@ export async function retry(
   );
   const row = await insert(unit, againOf(old, runId), of);
   await begin(unit, row, { messages: retriedMessages(rows.map(toMessage)), ahead: counts?.queued ?? 0 });
-  // A new run has made no steps: what its first step finds in the ledger stands at step 0.
+  // A new run has made no steps, so its ledger begins at step 0.
   await unit.session.query(
     "INSERT INTO tool_calls (run_n, step, id, name, effects, result) SELECT $2::bigint, 0, id, name, effects, result " +
       "FROM tool_calls WHERE run_n = $1 AND step = $3",
@@ -293,7 +294,7 @@ async function one<T extends object = HeldRow>(
   return row;
 }
 
-/** 0 of a delegated run, 1 of every other. */
+/** 0 for a delegated run, 1 for every other. */
 function isOwn({ parent_id: parent }: HeldRow): 0 | 1 {
   return parent === null ? 1 : 0;
 }

@@ -33,26 +33,26 @@ import { ACTIVITY_LIST, readPage, RUN_LIST } from "./lists.ts";
 import { RUN, TURN } from "./sql.ts";
 
 const RUN_BY_ID = `SELECT ${RUN} FROM runs WHERE id = $1`;
-/** The page ends with the row that reaches so many bytes, which are no fewer than its characters. */
+/** The page ends with the row that reaches this many bytes; a text has no fewer bytes than characters. */
 const EVENTS =
   "SELECT seq, type, data, joined FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS before FROM " +
   "(SELECT seq, type, data, joined FROM events WHERE run_n = (SELECT n FROM runs WHERE id = $1) AND seq > $2 ORDER BY seq LIMIT $3::integer) page) rows " +
   "WHERE before < $4::bigint ORDER BY seq";
-// Named after its first run, listed by its newest; a last_run of 0 is not listed.
+// A thread is named after its first run and ordered by its newest. A thread whose last_run is 0 is not listed.
 const THREAD =
   "SELECT t.id AS thread_id, t.last_run, t.created_at, t.updated_at, " +
   "(SELECT r.title FROM runs r WHERE r.thread_id = t.id ORDER BY r.n LIMIT 1) AS title, " +
   "(SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs FROM threads t";
 const THREADS = `${THREAD} WHERE t.last_run > 0 AND t.last_run < $1 ORDER BY t.last_run DESC LIMIT $2::integer`;
 const OWN_THREADS = `${THREAD} WHERE t.principal = $3 AND t.last_run > 0 AND t.last_run < $1 ORDER BY t.last_run DESC LIMIT $2::integer`;
-/** `found` counts the rows that there are up to the limit, `before` the bytes of those that stand before. */
+/** `found` counts the rows up to the limit; `before` sums the bytes of the rows that come before in the page. */
 const MESSAGES =
   "SELECT * FROM (SELECT *, count(*) OVER () AS found, " +
   "sum(octet_length(content)) OVER (ORDER BY run_n DESC, idx DESC) - octet_length(content) AS before FROM " +
   `(SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = $1 ` +
   "AND (m.run_n, m.idx) < ($2::bigint, $3::integer) ORDER BY m.run_n DESC, m.idx DESC LIMIT $4::integer) page) rows " +
   "WHERE before < $5::bigint ORDER BY run_n DESC, idx DESC";
-/** The first message of the run before each of these, if that failed: a person may have sent it again. */
+/** The first message of the run before each of these, if that run failed: a person may have sent the message again. */
 const FAILED_BEFORE =
   "SELECT behind.n AS behind, b.status, b.finish_reason, b.error::json ->> 'code' AS error_code, b.fence, m.role, m.content, " +
   "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = b.id))::integer AS retried, b.superseded FROM unnest($2::bigint[]) AS behind (n) " +
@@ -72,7 +72,7 @@ const CLAIMABLE =
   "EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL) AS queued, " +
   `EXISTS (SELECT 1 FROM runs WHERE status = 'running' AND lease_until < ${LEASE_CLOCK}) AS expired`;
 
-/** Larger than any sum of bytes in a page. */
+/** Larger than the bytes of any page. */
 const ANY_BYTES = Number.MAX_SAFE_INTEGER;
 
 export class Reads {
@@ -193,7 +193,7 @@ export class Reads {
     return rows.map(toToolCall);
   }
 
-  /** What a claim would find, so that looking costs no transaction. */
+  /** What a claim would find. A look costs no transaction. */
   async claimable(): Promise<{ readonly queued: boolean; readonly expired: boolean }> {
     const [row] = await this.#session.query<{ queued: boolean; expired: boolean }>(CLAIMABLE);
     return row ?? { queued: false, expired: false };

@@ -1,4 +1,4 @@
-/** A connection that breaks before the answer to a write comes: the write was committed, and its sender cannot know. */
+/** A connection that breaks before a write is answered: the write was committed, and its sender cannot know that. */
 import { expect, test } from "vitest";
 import { Link } from "../../testing/link.ts";
 import { claimNext, delta, enqueue, journalOf, stepOf } from "../contract/setup.ts";
@@ -20,7 +20,7 @@ test("steps whose answers are lost are stored once each, in order, and paid once
   const append = (text: string, more: object = {}) => engine.append(stepOf(claim, { events: [delta(text)], ...more }));
 
   for (let trial = 1; trial <= TRIALS; trial += 1) {
-    // This one makes a connection, or finds it.
+    // This append makes a connection, or finds the one that exists.
     await append(`${trial} whole`);
     link.loseAnswerTo("");
     await append(`${trial} lost`);

@@ -1,7 +1,7 @@
 /**
- * What a run's owner does when its connection breaks: it asks again until the database answers. Nobody knows whether the
- * write under way was committed, so a step is never simply sent once more. Only the owner moves its journals' ends, so
- * these say what is there (`writer.ts`, `owned.ts`).
+ * What a run's owner does when its connection breaks: it tries again until the database answers. Nobody knows whether
+ * the write under way was committed, so a step is never blindly sent again. Only the owner appends to its runs'
+ * journals, so the end of a journal says which steps were committed (`writer.ts`, `owned.ts`).
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { isLost } from "./errors.ts";
@@ -11,7 +11,9 @@ const RETRY_MS = 100;
 export class Recovery {
   readonly #stopped = new AbortController();
 
-  /** Repeats what may be done twice. Rejects with any other error, and with the last one once `stop` was called. */
+  /**
+   * Repeats work that may be done twice. Rejects with any other error, and with the last one once `stop` was called.
+   */
   async outlast<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
@@ -23,7 +25,7 @@ export class Recovery {
     }
   }
 
-  /** The engine is being closed: nobody waits any longer. Idempotent. */
+  /** Ends all repeats, because the engine is being closed. Idempotent. */
   stop(): void {
     this.#stopped.abort();
   }

@@ -1,6 +1,6 @@
 /**
- * Runs whose owner has ended: back into the queue, or given up. Each in a unit of its own, so that a crash on the way
- * leaves the others to whoever comes next. Called by `engine.ts`.
+ * Runs whose owner has ended: they go back into the queue, or are given up. Each run has a unit of its own, so that a
+ * crash in between leaves the others to the next process that looks. Called by `engine.ts`.
  */
 import type { Left } from "../engine.ts";
 import { judge, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
@@ -13,13 +13,13 @@ import { FIRST_TURN, TOOL_UNDER_WAY } from "./sql.ts";
 import type { HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
 
-/** A run to hand back, unless it has another owner or fence by then. */
+/** A run to hand back, unless it has another owner or another fence by then. */
 export interface LeftRun {
   readonly id: string;
   readonly owner: string | null;
   readonly fence: number;
   readonly hasToolUnderWay: boolean;
-  /** True: only if its lease has run out. */
+  /** True: hand it back only if its lease has run out. */
   readonly isExpired?: boolean;
 }
 
@@ -40,7 +40,7 @@ const REQUEUE =
 
 export const RAN_OUT: Leaving = { end: "gone", reason: LEASE_RAN_OUT, isFresh: true };
 
-/** Parents stand before what they delegated. */
+/** Parents come before the runs that they delegated. */
 export async function expiredRuns(session: Session): Promise<LeftRun[]> {
   const rows = await session.query<LeftRun>(EXPIRED);
   return rows.map((row) => ({ ...row, isExpired: true }));
@@ -63,7 +63,9 @@ export async function runsOfMachine(session: Session, machine: string): Promise<
   return session.query<LeftRun>(`${RUNNING} AND starts_with(owner, $1) ORDER BY n`, [`${machine}/`]);
 }
 
-/** How long an earlier boot worked before it ended is not known: the time since its claims would count the pause, too. */
+/**
+ * Nobody knows how long an earlier boot worked before it ended: the time since its claims would count the pause, too.
+ */
 export function leavingOf(left: Left, end: OwnerEnd): Leaving {
   return { end, reason: END_REASONS[end], isFresh: "owner" in left };
 }
@@ -75,7 +77,7 @@ export async function handBack(
   { suspects, ...why }: Leaving & { readonly suspects: number },
 ): Promise<void> {
   const run = await unit.lock(left.id);
-  // Its parent's end may have ended it meanwhile, or another process has handed it back already.
+  // The end of its parent may have ended it meanwhile, or another process has already handed it back.
   if (run?.status !== "running" || run.owner !== left.owner || run.fence !== left.fence) return;
   if (left.isExpired && (await unit.session.query(IS_EXPIRED, [run.n])).length === 0) return;
   const voided = await closeOpen(unit, run);

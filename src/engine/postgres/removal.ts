@@ -1,6 +1,6 @@
 /**
- * Removes threads: their runs at once, what those left behind in small batches. Nothing finds the events, messages and tool
- * calls of a run whose row is gone, so `maintain` deletes them later. Called by `engine.ts`.
+ * Removes threads: their runs at once, and the other rows of these runs in small batches. Nothing finds the events,
+ * messages and tool calls of a run whose row is gone, so `maintain` deletes them later. Called by `engine.ts`.
  */
 import { AppError, hasCode } from "../../core/errors.ts";
 import { isOver } from "../../core/run.ts";
@@ -8,24 +8,25 @@ import type { RunRow } from "../rules/rows.ts";
 import type { Database, Session } from "./database.ts";
 import { inUnit, type News, type Unit } from "./unit.ts";
 
-/** Rows of one table in one transaction. */
+/** Rows of one table that one transaction deletes. */
 const ROWS_A_BATCH = 1_000;
 
 type FamilyRow = Pick<RunRow, "n" | "id" | "thread_id" | "status">;
 
-/** Children before their parents go with them: an id that is deleted has no family any more. */
+/** Find the children before their parents are deleted: an id whose row is gone has no family any more. */
 const FAMILY =
   "WITH RECURSIVE family (n, id, thread_id, status) AS (SELECT n, id, thread_id, status FROM runs WHERE thread_id = $1 " +
   "UNION SELECT r.n, r.id, r.thread_id, r.status FROM family f JOIN runs r ON r.parent_id = f.id) " +
   "SELECT * FROM family ORDER BY n DESC";
 
 /**
- * Takes the thread away, with its runs and all that these delegated.
- * @returns whose it was; undefined when there is no such thread. @throws AppError THREAD_BUSY before anything is removed
+ * Removes the thread, with its runs and all that these delegated.
+ * @returns the principal that owned it; undefined when there is no such thread
+ * @throws AppError THREAD_BUSY before anything is removed
  */
 export async function hideThread(unit: Unit, threadId: string): Promise<{ readonly principal: string } | undefined> {
   const { session } = unit;
-  // Locked: no run of this thread begins or ends meanwhile.
+  // The lock keeps runs of this thread from beginning or ending meanwhile.
   const [thread] = await session.query<{ principal: string }>(
     "SELECT principal FROM threads WHERE id = $1 FOR UPDATE",
     [threadId],
@@ -42,7 +43,7 @@ export async function hideThread(unit: Unit, threadId: string): Promise<{ readon
   return thread;
 }
 
-/** Takes away a thread whose time has come. One that has work again, or has delegated some that is not over, stays. */
+/** Removes a thread that is old enough. A thread stays if it has a new run, or a delegated run that is not over. */
 export async function removeUnlessBusy(
   { database, publish }: { readonly database: Database; readonly publish: (news: News) => void },
   threadId: string,
@@ -55,7 +56,7 @@ export async function removeUnlessBusy(
   }
 }
 
-/** All at once: in this database a long transaction keeps nobody waiting. */
+/** All runs at once: in this database a long transaction makes nobody wait. */
 async function hideRuns(unit: Unit, runs: readonly FamilyRow[]): Promise<void> {
   const { session } = unit;
   const [numbers, ids] = [runs.map(({ n }) => n), runs.map(({ id }) => id)];
@@ -70,7 +71,7 @@ async function hideRuns(unit: Unit, runs: readonly FamilyRow[]): Promise<void> {
   for (const n of numbers) unit.tellDeleted(n);
 }
 
-/** Some of what removed runs left behind; machines take different runs. @returns false when nothing is left */
+/** Deletes some rows of removed runs; machines take different runs. @returns false when nothing is left */
 export async function sweep(session: Session): Promise<boolean> {
   const [next] = await session.query<{ run_n: number }>("SELECT run_n FROM removals LIMIT 1 FOR UPDATE SKIP LOCKED");
   if (!next) return false;
@@ -92,9 +93,9 @@ async function deleteSome(session: Session, table: "events" | "messages" | "tool
   return rows.length;
 }
 
-/** A client that waits for the end of its run, or reads its events, has this long. */
+/** A client that waits for the end of its run, or reads its events, has this much time. */
 const EPHEMERAL_MS = 60_000;
-/** A few at a time: nobody waits for them, and a transaction shall be short. */
+/** A few at a time, to keep the transaction short: nobody waits for these removals. */
 const EPHEMERAL_BATCH = 20;
 
 /** Threads whose ephemeral run ended more than a minute before `now` (ms since the epoch), the oldest first. */

@@ -1,6 +1,6 @@
 /**
- * What goes by itself when it is old enough: deltas are joined, threads, activities and idempotency keys are removed. In
- * short transactions; the machines of one database take different rows. Called by `engine.ts`.
+ * Removes what is old enough: joins deltas, removes threads and activities, and forgets idempotency keys. Transactions
+ * are short; the machines of one database take different rows. Called by `engine.ts`.
  */
 import type { Retention } from "../../core/retention.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
@@ -10,21 +10,21 @@ import { removeUnlessBusy } from "./removal.ts";
 import { columns } from "./step.ts";
 import type { News } from "./unit.ts";
 
-/** What one kind of upkeep may take in a second: the others have their turn, too. */
+/** Time that one kind of upkeep may take in a second, so that the others have time, too. */
 const SHARE_MS = 100;
-/** Of one transaction. */
+/** Deltas of one transaction. */
 const DELTAS_A_STEP = 2_000;
 const ACTIVITIES_A_STEP = 500;
 const KEYS_A_STEP = 500;
-/** Threads that are looked at in one go. */
+/** Threads that one step looks at. */
 const THREADS_A_STEP = 100;
 
-// A thread of delegated runs goes with those that delegated them.
+// Threads of delegated runs are left out: they are removed with the threads of their parents.
 const OLD_THREADS =
   "SELECT t.id, t.updated_at, EXISTS (SELECT 1 FROM runs r WHERE r.thread_id = t.id AND (r.status IN ('queued', 'running') OR " +
   "EXISTS (SELECT 1 FROM runs p WHERE p.id = r.parent_id))) AS kept FROM threads t " +
   "WHERE (t.updated_at, t.id) > ($1::bigint, $2::text) AND t.updated_at < $3 ORDER BY t.updated_at, t.id LIMIT $4::integer";
-// The newest one stays: its seq is the feed's position.
+// The newest activity stays: its seq is the position of the feed.
 const REMOVE_ACTIVITIES =
   "DELETE FROM activities WHERE at < $1 AND seq IN (SELECT seq FROM activities WHERE seq < (SELECT max(seq) FROM activities) " +
   "ORDER BY seq LIMIT $2::integer) RETURNING seq";
@@ -44,9 +44,12 @@ const JOIN =
 export class Retainer {
   readonly #database: Database;
   readonly #publish: (news: News) => void;
-  /** The thread that was looked at last: those that have to stay are passed over, in rounds. */
+  /**
+   * The thread that was looked at last. The next step goes on behind it, so that threads that have to stay block no
+   * others.
+   */
   #lastThread = { at: 0, id: "" };
-  /** The run whose deltas were joined last, and up to which one. */
+  /** The run whose deltas were joined last, and the seq up to which they are joined. */
   #joined = { run: 0, seq: 0 };
 
   constructor(database: Database, publish: (news: News) => void) {
@@ -54,7 +57,7 @@ export class Retainer {
     this.#publish = publish;
   }
 
-  /** @returns whether there is more to do at once */
+  /** @returns whether more work is left that could be done at once */
   async run({ deltasMs, threadsMs, activitiesMs, keysMs }: Retention, now: number): Promise<boolean> {
     const steps = [
       ...(threadsMs === undefined ? [] : [(endsAt: number) => this.#removeThreads(now - threadsMs, endsAt)]),
@@ -92,7 +95,7 @@ export class Retainer {
     return rows.length === limit;
   }
 
-  /** A run, or a piece of a long one. @returns false when there is none */
+  /** Joins the deltas of one run, or a piece of a long run. @returns false when there is none */
   #joinSome(before: number): Promise<boolean> {
     return this.#database.transaction(async (session) => {
       const [run] = await session.query<{ n: number }>(UNJOINED, [before]);
@@ -102,7 +105,7 @@ export class Retainer {
     });
   }
 
-  /** Goes on behind the deltas of the run that it joined last. @returns whether there may be more */
+  /** Goes on behind the deltas that it joined last in this run. @returns whether there may be more */
   async #joinPiece(session: Session, run: number): Promise<boolean> {
     const behind = this.#joined.run === run ? this.#joined.seq : 0;
     const rows = await session.query<StoredRow>(DELTAS, [run, behind, DELTAS_A_STEP]);

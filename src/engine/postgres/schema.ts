@@ -1,11 +1,11 @@
 /**
- * Tables and numbered migrations, applied under an advisory lock: of several machines that start at once one migrates. A
- * migration, once released, never changes: add the next number instead.
+ * Tables and numbered migrations, applied under an advisory lock, so that only one of several machines that start at
+ * once migrates. Never change a migration once it is released: add the next number instead.
  *
- * Two versions may serve one database while machines are upgraded one after the other. `oldest` says for each migration
- * which schema a program has to know at least to go on beside it. A migration that only adds (a table, an index, a column
- * with a default) keeps the `oldest` of the one before; one that changes or drops what an older program reads raises it
- * to its own number, and older programs are refused from then on.
+ * Two versions may serve one database while machines are upgraded one after the other. For each migration, `oldest` is
+ * the oldest schema whose programs may still use the database. A migration that only adds (a table, an index, a column
+ * with a default) keeps the `oldest` of the migration before. A migration that changes or drops what an older program
+ * reads sets `oldest` to its own number, and older programs are refused from then on.
  */
 import { AppError } from "../../core/errors.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
@@ -187,7 +187,7 @@ const MIGRATIONS: readonly Migration[] = [
   CREATE TABLE machines (id text PRIMARY KEY, boot text NOT NULL, seen bigint NOT NULL) WITH (fillfactor = 10);
   `,
   },
-  // Runs are claimed in turns of their principals.
+  // Each principal's waiting runs are numbered, and claims go round robin over principals.
   {
     oldest: 1,
     sql: `
@@ -199,12 +199,12 @@ const MIGRATIONS: readonly Migration[] = [
   `,
   },
   {
-    // Turns that another one took the place of.
+    // Runs that another run replaced.
     oldest: 1,
     sql: "ALTER TABLE runs ADD COLUMN superseded smallint NOT NULL DEFAULT 0",
   },
   {
-    // Runs that wait for so long and no longer.
+    // Runs that end when they have waited in the queue for too long.
     oldest: 1,
     sql: `
   ALTER TABLE runs ADD COLUMN queue_ms bigint;
@@ -226,12 +226,13 @@ const MIGRATIONS: readonly Migration[] = [
 /** Any number that other programs on the same database are unlikely to take. */
 const MIGRATION_LOCK = 7_310_155_201;
 
-/** A large table is indexed in minutes, and every other machine waits for that. */
+/** Indexing a large table takes minutes, and every other machine waits for the migration. */
 const WITHOUT_LIMITS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
 
 /**
- * Brings the database up to date, over a connection of its own: those of `database` have the time limits of requests.
- * @throws AppError STORAGE_UNAVAILABLE when it is of a newer evenkeel that refuses this one
+ * Brings the database up to date, over a connection of its own, because those of `database` have the time limits of
+ * requests.
+ * @throws AppError STORAGE_UNAVAILABLE when a newer evenkeel wrote it and refuses this one
  */
 export async function migrate(database: Database, url: string): Promise<void> {
   if (await isCurrent(database)) return;
@@ -260,7 +261,7 @@ async function applyMissing(session: Session): Promise<void> {
   await session.query("INSERT INTO evenkeel_schema VALUES ($1, $2)", [MIGRATIONS.length, newest.oldest]);
 }
 
-/** Looks without a lock: in all processes but the first of a new version there is nothing to do. */
+/** Looks without a lock: only the first process of a new version has something to migrate. */
 async function isCurrent(database: Database): Promise<boolean> {
   const [table] = await database.query("SELECT to_regclass('evenkeel_schema') IS NOT NULL AS there");
   if (table?.["there"] !== true) return false;
@@ -279,7 +280,7 @@ async function appliedBy(session: Session): Promise<{ readonly version: number }
   );
 }
 
-/** One by one: a statement with a name is a single one. */
+/** Splits the text, because a prepared statement holds only one statement. */
 function statementsOf(sql: string): string[] {
   const lines = sql.split("\n").filter((line) => !line.trim().startsWith("--"));
   return lines

@@ -11,7 +11,7 @@ export async function readShared(session: Session, name: string): Promise<Shared
   return row ?? { text: null, version: 0 };
 }
 
-/** A new name is at version 0: then there is no row to have another one. */
+/** A name without a row has version 0, so only a write with version 0 may make the row. */
 export async function writeShared(
   session: Session,
   { name, text, version }: { name: string; text: string; version: number },

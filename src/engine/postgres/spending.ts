@@ -1,5 +1,5 @@
 /**
- * What runs spent: by day, agent, principal and model, and what each run and all that it delegated came to. `book` and
+ * What runs spent: by day, agent, principal and model, and in total for each run with all runs below it. `book` and
  * `reserve` are called inside of a transaction, with the run locked.
  */
 import { AppError } from "../../core/errors.ts";
@@ -27,7 +27,7 @@ const ADD =
   "calls = spending.calls + 1, input = spending.input + excluded.input, output = spending.output + excluded.output, " +
   "cache_read = spending.cache_read + excluded.cache_read, cache_write = spending.cache_write + excluded.cache_write, " +
   "dollars = spending.dollars + excluded.dollars";
-// What the call had reserved is spent now.
+// The reservation of the call ends, as its cost is booked now.
 const ADD_TO_RUN = "UPDATE runs SET dollars = dollars + $2, reserved_tokens = 0, reserved_dollars = 0 WHERE n = $1";
 const ADD_TO_PARENTS =
   "WITH RECURSIVE above (id, depth) AS (SELECT $1::text, 1 UNION ALL " +
@@ -44,11 +44,11 @@ const RESERVED_BY_PRINCIPAL = `SELECT ${RESERVED} FROM runs WHERE status = 'runn
 const SPENT_BY_ALL = `SELECT ${SUMS} FROM spending WHERE day = $1 AND principal = $2`;
 const RESERVED_BY_ALL = `SELECT ${RESERVED} FROM runs WHERE status = 'running' AND n <> $1 AND principal = $2`;
 const RESERVE = "UPDATE runs SET reserved_tokens = $2, reserved_dollars = $3 WHERE n = $1";
-/** Reservations of one agent are judged one after the other, on all machines: held until the commit. */
+/** Reservations of one agent are judged one after the other, on all machines: the lock is held until the commit. */
 const LOCK_AGENT = "SELECT pg_advisory_xact_lock(731015520, hashtext($1))";
 const LOCK_PRINCIPAL = "SELECT pg_advisory_xact_lock(731015523, hashtext($1))";
 
-/** The run's usage has grown to `usage`: adds the difference to the day, to the run, and to those that delegated it. */
+/** The run's usage has grown to `usage`: adds the difference to the day, to the run, and to the runs above it. */
 export async function book(
   session: Session,
   run: HeldRow,
@@ -105,7 +105,7 @@ export async function reserve(
   return verdict;
 }
 
-/** Behind the lock of the agent, always: two reservations never wait for each other. */
+/** Always taken behind the agent's lock, so that two reservations never wait for each other in a circle. */
 async function standingOfAll(session: Session, principal: string, n: HeldRow["n"]): Promise<Standing> {
   await session.query(LOCK_PRINCIPAL, [principal]);
   const [spent, reserved] = await Promise.all([
@@ -115,7 +115,7 @@ async function standingOfAll(session: Session, principal: string, n: HeldRow["n"
   return { spent, reserved };
 }
 
-/** Groups that cost most come first, but days newest first. */
+/** The groups that cost most come first; days are ordered newest first. */
 export async function readSpending(session: Session, { by, since, principal }: SpendingFilter): Promise<Spending[]> {
   const column = COLUMNS[by];
   const sql =

@@ -12,10 +12,10 @@ export const TURN =
   "r.error::json ->> 'code' AS error_code, r.fence, r.steps, " +
   "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id))::integer AS retried, r.superseded";
 
-/** Whether a tool call of the run is under way that could end its process: see ToolCall.contained. */
+/** Whether the run has a tool call under way that could end its process: see ToolCall.contained. */
 export const TOOL_UNDER_WAY =
   "EXISTS (SELECT 1 FROM tool_calls c WHERE c.run_n = runs.n AND c.result IS NULL AND c.fence = runs.fence)";
 
-/** The turn of the run that is claimed next, of those that nobody delegated. */
+/** The number of the run that is claimed next, among the runs that nobody delegated. */
 export const FIRST_TURN =
   "(SELECT turn FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY turn, n LIMIT 1)";

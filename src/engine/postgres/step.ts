@@ -1,7 +1,7 @@
 /**
- * Steps of many runs in one statement: their events, messages and tool calls, and the renewal of their leases. A step whose
- * fence is stale, or whose journal has moved on, writes nothing and takes no other step with it. Called by `writer.ts` for
- * whole groups, and by `journal.ts` for the step that ends a run.
+ * Steps of many runs in one statement: their events, messages and tool calls, and the renewal of their leases. A step
+ * whose fence is stale, or whose journal has moved on, writes nothing and takes no other step with it. Called by
+ * `writer.ts` for whole groups, and by `owned.ts` for the step that costs money or ends a run.
  */
 import { activityOf, withRun, type NewActivity } from "../../core/activity.ts";
 import { journalRow, type JournalEvent, type RunEvent } from "../../core/event.ts";
@@ -52,7 +52,7 @@ const OWNED =
   "AS s (n, fence, last_seq, events, usage, steps)), " +
   "owned AS (UPDATE runs r SET last_seq = r.last_seq + s.events, " +
   `lease_until = ${LEASE_CLOCK} + r.lease_ms, usage = coalesce(s.usage, r.usage), steps = coalesce(s.steps, r.steps), ` +
-  // A step that is finished clears the run of what happened to its processes before.
+  // A finished step resets the counts of how the run's processes ended before.
   "crashes = CASE WHEN s.steps IS NULL THEN r.crashes ELSE 0 END, losses = CASE WHEN s.steps IS NULL THEN r.losses ELSE 0 END " +
   "FROM step s WHERE r.n = s.n AND r.status = 'running' AND r.fence = s.fence AND r.last_seq = s.last_seq " +
   "RETURNING r.n, r.cancel_requested), " +
@@ -77,7 +77,7 @@ export interface OwnedAnswer {
   readonly cancel_requested: 0 | 1;
 }
 
-/** Of most groups, frames of text, only the events have to be sent. At most one step of each run. */
+/** Most groups are frames of text and send only events. At most one step of each run. */
 export function stepsStatement(steps: readonly PreparedStep[]): Statement {
   const sorted = steps.toSorted((a, b) => a.run.n - b.run.n);
   const owned = [...ownedValues(sorted), ...eventValues(sorted)];
@@ -122,7 +122,7 @@ function messageValues(steps: readonly PreparedStep[]): unknown[][] {
 type MessageInput = {
   readonly run: Pick<RunRow, "n" | "thread_id">;
   readonly message: NonNullable<Step["messages"]>[number];
-  /** How far behind the run's last message. */
+  /** The distance from the run's last message. */
   readonly behind: number;
 };
 
@@ -145,7 +145,7 @@ const INSERT_MESSAGES =
   "SELECT m.n, (SELECT coalesce(max(idx), -1) FROM messages WHERE run_n = m.n) + m.behind, m.thread_id, m.role, m.content, m.about, m.at FROM " +
   "unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[]) AS m (n, behind, thread_id, role, content, about, at)";
 
-/** Messages of a run that nobody owns yet. */
+/** Messages of a run that has no owner yet. */
 export function messagesStatement(run: MessageInput["run"], messages: NonNullable<Step["messages"]>): Statement {
   const rows = messages.map((message, index) => ({ run, message, behind: index + 1 }));
   return { text: INSERT_MESSAGES, values: messageColumns(rows) };
@@ -164,7 +164,7 @@ function callValues(steps: readonly PreparedStep[]): unknown[][] {
   ]);
 }
 
-/** One statement cannot write a row twice: of a call that comes twice the last counts. */
+/** One statement cannot write a row twice: when a call comes twice, the last one counts. */
 function newest({ toolCalls = [] }: Step) {
   return [...new Map(toolCalls.map((call) => [JSON.stringify([call.stepsBefore, call.toolCallId]), call])).values()];
 }

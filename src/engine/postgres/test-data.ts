@@ -1,4 +1,4 @@
-/** Where the tests of this driver keep their data: a Postgres for the file, and a database of its own for each test. */
+/** Where the tests of this driver keep their data: one Postgres for each test file, and one database for each test. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,11 +9,11 @@ import type { Engine, EngineLimits } from "../engine.ts";
 import { openEngine } from "../open.ts";
 
 const ROOMY: EngineLimits = { queued: 10_000 };
-/** Small, so that a test which needs more than it should says so. */
+/** Small, so that a test fails when it needs more connections than it should. */
 const POOL = 4;
 
 export interface Databases {
-  /** An engine on a new database; with it go every other handle and the database. */
+  /** An engine on a new database. Disposing it closes every other handle, too, and frees the database. */
   open(limits?: EngineLimits): Promise<OpenedEngine>;
   /** The server, for databases that a test makes itself. */
   postgres(): Promise<TestPostgres>;
@@ -35,8 +35,8 @@ const TABLES = [
 ];
 
 /**
- * Started by the first test that opens a database, stopped behind the last one of the file. To make a database costs more
- * than most tests do, so those that are free are emptied and used again.
+ * The first test that opens a database starts the server; it is stopped after the last test of the file. Making a
+ * database costs more than most tests do, so free databases are emptied and used again.
  */
 export function databases(): Databases {
   let server: Promise<TestPostgres> | undefined;

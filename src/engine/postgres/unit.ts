@@ -1,6 +1,7 @@
 /**
- * One transaction of the queue: rows are locked and read first, and what is told to readers is gathered and written last,
- * together with the COMMIT. Afterwards it knows what the bus has to say. Begun by `engine.ts`, used by `queue.ts`.
+ * One transaction of the queue. Rows are locked and read first; the events and activities for readers are gathered, and
+ * written last, together with the COMMIT. Afterwards the unit knows the news for the bus. Begun by `engine.ts`, used by
+ * `queue.ts`.
  */
 import { activityOf, withRun, type NewActivity } from "../../core/activity.ts";
 import type { JournalEvent, RunEvent } from "../../core/event.ts";
@@ -10,7 +11,7 @@ import type { Database, Finish, Session, Statement } from "./database.ts";
 import { RUN } from "./sql.ts";
 import { about, activityValues, columns, journalRows, type HeldRow } from "./step.ts";
 
-/** What a transaction has to tell other processes once it is committed. */
+/** The news that a transaction has for other processes once it is committed. */
 export interface News {
   readonly events: readonly RunNews[];
   readonly hasActivities: boolean;
@@ -44,14 +45,14 @@ export class Unit {
   readonly #owners = new Set<string>();
   readonly #deleted: number[] = [];
   #hasWork = false;
-  /** Events that a statement has written already: they are only told. */
+  /** Events that a statement has written already: they only go to the bus. */
   readonly #written: RunNews[] = [];
 
   constructor(session: Session) {
     this.session = session;
   }
 
-  /** Locks the run's thread and then the run, in the order in which everybody does. */
+  /** Locks the run's thread and then the run: every transaction keeps to this order. */
   async lock(runId: string): Promise<HeldRow | undefined> {
     const [, [run]] = await Promise.all([
       this.session.query(LOCK_THREAD, [runId]),
@@ -99,7 +100,7 @@ export class Unit {
     this.#written.push(news);
   }
 
-  /** The rows that are left to write. The activities come last: see `activities.ts`. */
+  /** The rows that are left to write. Activities come last: see `activities.ts`. */
   get statements(): readonly Statement[] {
     const statements: Statement[] = [];
     if (this.#events.length > 0) statements.push(this.#eventsStatement());
@@ -126,7 +127,7 @@ export class Unit {
   }
 }
 
-/** @returns what `work` returns, what there is to tell, and the seq of the newest activity that it stored (0: none) */
+/** @returns what `work` returns, the news for the bus, and the seq of the newest activity that it stored (0: none) */
 export function inUnit<T>(
   database: Database,
   work: (unit: Unit) => Promise<T>,

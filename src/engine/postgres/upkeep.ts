@@ -1,4 +1,4 @@
-/** What `maintain` does each second beside the clocks, and the handing back of many runs. Called by `engine.ts`. */
+/** What `maintain` does each second beside the clocks, and handing back many runs. Called by `engine.ts`. */
 import { doAll } from "../do-all.ts";
 import { OVERDUE_AT_ONCE, overdueOutcome } from "../rules/overdue.ts";
 import { END_REASONS } from "../rules/told.ts";
@@ -9,7 +9,7 @@ import { handBack, runsOfMachine, type Leaving, type LeftRun } from "./release.t
 import { endedEphemeral, removeUnlessBusy, sweep } from "./removal.ts";
 import { inUnit, type News, type Unit } from "./unit.ts";
 
-/** Removed runs whose rows one `maintain` deletes, a batch each. */
+/** How many removed runs one `maintain` sweeps, one batch each. */
 const SWEEPS_A_SECOND = 100;
 const OVERDUE =
   "SELECT id, queue_ms FROM runs WHERE status = 'queued' AND queue_ms IS NOT NULL AND attempts = 0 " +
@@ -18,13 +18,13 @@ const GONE: Leaving = { end: "gone", reason: END_REASONS.gone, isFresh: false };
 
 export interface UpkeepParts {
   readonly database: Database;
-  /** Whose upkeep it is: its own runs are not handed back. */
+  /** The machine that does the upkeep: its own runs are not handed back. */
   readonly machine: Machine | undefined;
-  /** Told after each commit. */
+  /** Called after each commit. */
   readonly publish: (news: News) => void;
 }
 
-/** @throws the first failure of a step, when all of them have been tried */
+/** @throws the first failure of a step, after all steps have been tried */
 export async function tidy(parts: UpkeepParts): Promise<void> {
   await doAll([
     () => handBackOfSilent(parts),
@@ -46,13 +46,13 @@ async function endAllOverdue({ database, publish }: UpkeepParts): Promise<void> 
   }
 }
 
-/** It may have been claimed since it was looked at. */
+/** The run may have been claimed since it was found. */
 async function endOverdue(unit: Unit, runId: string, queueMs: number): Promise<void> {
   const run = await unit.lock(runId);
   if (run?.status === "queued") await endRun(unit, run, overdueOutcome(queueMs));
 }
 
-/** Each in a transaction of its own. @param runs of one or more owners, parents first */
+/** Hands back each run in a transaction of its own. @param runs of one or more owners, parents first */
 export async function handBackAll(
   { database, publish }: Pick<UpkeepParts, "database" | "publish">,
   runs: readonly LeftRun[],

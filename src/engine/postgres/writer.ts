@@ -1,10 +1,10 @@
 /**
- * Group commit of steps: what the runs of this process append goes to the database in one statement, which is one round
- * trip and one commit. While one is under way the next group gathers. Called by `engine.ts`.
+ * Group commit of steps: the steps of all runs of this process go to the database in one statement, which is one round
+ * trip and one commit. While one group is under way, the next one gathers. Called by `engine.ts`.
  *
- * This process owns the runs whose steps it writes, so it knows where their journals end. When a connection breaks, nobody
- * knows whether its last group was committed: the writer asks where the journals end as soon as the database answers again,
- * and writes what is missing.
+ * This process owns the runs whose steps it writes, so it knows where their journals end. When a connection breaks,
+ * nobody knows whether its last group was committed: the writer asks where the journals end as soon as the database
+ * answers again, and writes what is missing.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../core/errors.ts";
@@ -17,26 +17,28 @@ import type { News } from "./unit.ts";
 
 interface Waiting {
   readonly step: Step;
-  /** The step as it was sent when the connection broke. */
+  /** The step as it was sent before the connection broke. */
   doubt?: PreparedStep;
   readonly resolve: (owned: OwnedRun) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Under load groups are spaced to gather more; after a pause a few go at once. [As the SQLite driver does.] */
+/**
+ * Under load, groups are spaced to gather more steps; after a pause a few groups go at once, as in the SQLite driver.
+ */
 const SPACING_MS = 4;
 const BURST = 3;
-/** Bound of the queue: at it, writers are refused with OVERLOADED. */
+/** Bound of the queue. When it is full, writers are refused with OVERLOADED. */
 const MAX_WAITING = 50_000;
-/** Steps of one statement at most. */
+/** The most steps of one statement. */
 const MAX_GROUP = 1_000;
-/** Runs whose journals' ends are known: those of the process, and of few that it had before. */
+/** How many runs' journal ends are kept: those of the process's runs, and of a few that it had before. */
 const MAX_HELD = 20_000;
 
 export interface WriterOptions {
   readonly database: Database;
   readonly recovery: Recovery;
-  /** Told after each commit. */
+  /** Called after each commit. */
   readonly publish: (news: News) => void;
 }
 
@@ -56,7 +58,7 @@ export class StepWriter {
     this.#publish = publish;
   }
 
-  /** Runs that this process has just claimed, or whose journals it has written on. */
+  /** Remembers runs that this process has just claimed, or to whose journals it has written. */
   hold(rows: readonly HeldRow[]): void {
     for (const row of rows) this.#held.set(row.id, row);
     for (const id of this.#held.keys()) {
@@ -65,7 +67,7 @@ export class StepWriter {
     }
   }
 
-  /** Read the run anew before its next step. */
+  /** Reads the run anew before its next step. */
   forget(runId: string): void {
     this.#held.delete(runId);
   }
@@ -112,12 +114,15 @@ export class StepWriter {
     }
   }
 
-  /** The database refused what one of them holds, and took none: the others must not suffer for it. */
+  /**
+   * The database refused the data of one step, and stored none of the group: write each step alone, so that the others
+   * succeed.
+   */
   async #writeEach(group: readonly Waiting[]): Promise<void> {
     for (const waiting of group) await this.#write([waiting]).catch(waiting.reject);
   }
 
-  /** One step of each run: the next one is behind it. */
+  /** Takes one step of each run: the run's next step depends on it. */
   #takeGroup(): Waiting[] {
     const group = new Map<string, Waiting>();
     const later: Waiting[] = [];
@@ -129,7 +134,7 @@ export class StepWriter {
     return [...group.values()];
   }
 
-  /** A run that is not where this process thought it to be is looked at once more. */
+  /** A run whose journal does not end where this process expected is read once more. */
   async #write(group: readonly Waiting[]): Promise<void> {
     let [left, tries] = [group, 0];
     while (left.length > 0) {
@@ -158,7 +163,7 @@ export class StepWriter {
     return { here, gone };
   }
 
-  /** What cannot be put into rows is refused alone. */
+  /** Refuses alone a step that cannot be turned into rows. */
   #prepare(run: HeldRow, waiting: Waiting, here: Prepared[]): void {
     try {
       here.push({ waiting, prepared: prepareStep(run, waiting.step) });
@@ -174,7 +179,7 @@ export class StepWriter {
     this.hold(await this.#recovery.outlast(() => this.#database.query<HeldRow>(sql, [missing])));
   }
 
-  /** @returns those that were written; undefined when the connection broke, and nobody knows */
+  /** @returns the steps that were written; undefined when the connection broke, and nobody knows */
   async #tryWrite(group: readonly Prepared[]): Promise<ReadonlySet<Prepared> | undefined> {
     if (group.length === 0) return new Set();
     const { text, values } = stepsStatement(group.map(({ prepared }) => prepared));
@@ -217,13 +222,16 @@ export class StepWriter {
   }
 }
 
-/** Whether the step stands in the journal after all: nobody else moves its end while the run is under way with this fence. */
+/**
+ * Whether the step was committed after all: while the run is under way with this fence, nobody else moves the end of
+ * its journal.
+ */
 function isThere(run: HeldRow, doubt: PreparedStep | undefined): boolean {
   if (!doubt || doubt.events.length === 0) return false;
   return run.last_seq >= doubt.run.last_seq + doubt.events.length;
 }
 
-/** An answer to all of the group: the database is away, or full. */
+/** Whether the error concerns the whole group: the database is away, or full. */
 function isOurs(error: unknown): boolean {
   return error instanceof AppError;
 }

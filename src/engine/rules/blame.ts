@@ -1,15 +1,18 @@
 /**
  * Which run is to blame when an agent process ends, and what becomes of the runs that it leaves. Called by the drivers.
  *
- * A run is a suspect only if a tool call of its was under way: started in the ledger under the owner's fence, not
+ * A run is a suspect only if one of its tool calls was under way: started in the ledger under the owner's fence, not
  * finished, and not `contained` (see ToolCall). A run that streams, waits for the model or for a delegated run is never
- * counted. Each end of its process in the middle of a tool adds one to the run's count; a finished step sets it back.
- * - crashed: the run is given up at the third in a row, but only if no other run of that process had a tool under
- *   way, so that no innocent neighbour is convicted. From the second on, `trialMs` has its tools run without those of
- *   others in the process: the run that kills it is alone soon, and a neighbour is alone too, and finishes.
- * - gone: the process vanished without a word (a new boot, a lease that ran out). That may be anybody's fault, so it is
- *   counted apart, and ten in a row end the run: one that takes the whole container down ends too.
- * - stopped: it was told to stop. Nobody is counted.
+ * counted. Each end of its process in the middle of a tool adds one to the run's count; a finished step resets the
+ * count to 0.
+ * - crashed: the run is given up at the third crash in a row, but only if no other run of that process had a tool under
+ *   way, so that no other run is blamed for it. From the second crash on, the run's tools run for `trialMs` without
+ *   tools of other runs in the process. So a run that kills the process is soon found alone, and an innocent run
+ *   finishes alone.
+ * - gone: the process vanished without a word (a new boot, a lease that ran out). The cause may be any run or none, so
+ *   these ends are counted apart, and ten in a row end the run: this also stops a run that takes the whole container
+ *   down.
+ * - stopped: the process was told to stop. No run is counted.
  */
 import type { Outcome } from "../../core/run.ts";
 
@@ -21,7 +24,7 @@ const MAX_LOSSES = 10;
 const FIRST_TRIAL_MS = 5_000;
 const MAX_TRIAL_MS = 300_000;
 
-/** How often in a row the run's process ended in the middle of a tool of its: crashed, or gone. */
+/** How often in a row the run's process ended in the middle of one of its tools: by a crash, or without a word. */
 export interface Suspicion {
   readonly crashes: number;
   readonly losses: number;
@@ -49,10 +52,10 @@ export function judge(run: LeftRun, end: OwnerEnd, suspects: number): Verdict {
   return { is: "requeue", suspicion: { crashes, losses } };
 }
 
-/** For how long the tools of the run have to run alone in their process; 0 when they may run beside those of others. */
+/** For how long the run's tools have to run alone in their process; 0 when they may run beside tools of other runs. */
 export function trialMs({ crashes, losses }: Suspicion): number {
   const deaths = crashes + losses;
-  // Longer each time, so that a tool that kills its process late is alone, too, when it does.
+  // Longer each time: a tool that kills its process late must still be alone when it does.
   return deaths < 2 ? 0 : Math.min(MAX_TRIAL_MS, FIRST_TRIAL_MS * 2 ** (deaths - 2));
 }
 

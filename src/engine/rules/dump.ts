@@ -1,10 +1,11 @@
 /**
- * A thread as `evenkeel export` writes it, one line of JSON each: the rows that both drivers store alike, without what is of
- * one storage only (row numbers, leases, owners, idempotency keys). Runs under way are left out. Pure; shared by the drivers.
+ * A thread as `evenkeel export` writes it, one line of JSON each: the rows that both drivers store alike, without what
+ * belongs to one storage only (row numbers, leases, owners, idempotency keys). Runs under way are left out. Pure;
+ * shared by the drivers.
  */
 import type { StoredRow } from "./joined.ts";
 
-/** Columns of a run that are over it for good. */
+/** Columns of a run that do not change after its end. */
 export const RUN_COLUMNS = [
   "id",
   "thread_id",
@@ -41,10 +42,10 @@ export type DumpedRow = Readonly<Record<string, string | number | null>>;
 
 export interface DumpedRun {
   readonly run: DumpedRow;
-  /** role, content, about, at; in their order. */
+  /** The columns role, content, about, at; in the order of the messages. */
   readonly messages: readonly DumpedRow[];
   readonly events: readonly StoredRow[];
-  /** step, id, name, effects, result. */
+  /** The columns step, id, name, effects, result. */
   readonly tool_calls: readonly DumpedRow[];
 }
 
@@ -54,17 +55,17 @@ export interface ThreadDump {
     readonly principal: string;
     readonly created_at: number;
     readonly updated_at: number;
-    /** 0 of a thread of delegated runs, which is in no list. */
+    /** 0 for a thread that no list shows, such as one of delegated runs. */
     readonly listed: 0 | 1;
   };
   /** The oldest first. */
   readonly runs: readonly DumpedRun[];
 }
 
-/** Where an export goes on: behind this thread. */
+/** Where an export continues: after this thread. */
 export type DumpPosition = Pick<ThreadDump["thread"], "id" | "updated_at">;
 
-/** Column after column; what an older evenkeel did not write has its default. */
+/** The values in the order of the columns. A column that an older evenkeel did not write has its default. */
 export function runValues(run: DumpedRow, columns: readonly string[]): (string | number | null)[] {
   return columns.map((column) => run[column] ?? DEFAULTS[column] ?? null);
 }

@@ -1,6 +1,6 @@
 /**
- * What becomes of a request for a run: a repeat of an earlier one, a refusal, or a new run, and whom that one interrupts.
- * The drivers look up what the rules ask for, inside the transaction that stores the run.
+ * Decides about a request for a run: it is a repeat of an earlier one, it is refused, or it becomes a new run, which
+ * may interrupt others. The drivers look up what the rules need, inside the transaction that stores the run.
  */
 import { AppError, type ErrorCode } from "../../core/errors.ts";
 import { jobToolOf } from "../../core/job-id.ts";
@@ -13,7 +13,7 @@ import {
   type Superseded,
 } from "../../core/run.ts";
 
-/** A stored run, as far as a repeat of its request is concerned. */
+/** The part of a stored run that decides about a repeat of its request. */
 interface Asked {
   readonly fingerprint: string;
 }
@@ -49,10 +49,11 @@ interface UnderWay {
 }
 
 /**
- * The runs that a new one takes the place of, or interrupts. Ask before anything is written: a refusal leaves all as it was.
+ * The runs that a new run replaces or interrupts. Ask before anything is written: a refusal must leave everything
+ * unchanged.
  * @param underWay the runs of the thread that are not over, the oldest first
- * @param superseded the first turn that the new run takes the place of, if any: it is called busy by none from there on
- * @returns those of them to cancel, with all that they delegated. @throws AppError THREAD_BUSY
+ * @param superseded the first turn that the new run replaces, if any: runs from there on do not make the thread busy
+ * @returns the runs to cancel, with all that they delegated. @throws AppError THREAD_BUSY
  */
 export function canceledBy(
   { strategy, threadId }: Pick<NewRun, "strategy" | "threadId">,
@@ -77,8 +78,9 @@ export function assertOwnShare({ queuedAtMost = Infinity }: NewRun, queued: () =
 }
 
 /**
- * Says no more than of a thread that is not there: ids are the client's choice, and may be guessed.
- * @param principal whose the thread is; undefined when it is new. @throws AppError THREAD_NOT_FOUND
+ * The refusal says no more than for a thread that does not exist, because clients choose thread ids, and ids may be
+ * guessed.
+ * @param principal the owner of the thread; undefined when the thread is new. @throws AppError THREAD_NOT_FOUND
  */
 export function assertOwnThread(request: NewRun, principal: string | undefined): void {
   if (!request.onlyOwnThread || principal === undefined || principal === request.principal) return;
@@ -87,12 +89,12 @@ export function assertOwnThread(request: NewRun, principal: string | undefined):
 }
 
 /**
- * Idempotency keys that begin so name a message of their thread: an edit finds the run by it, however much later. They are
- * kept as long as the run; all others are forgotten after RETAIN_KEYS.
+ * An idempotency key with this prefix names a message of its thread: a later edit finds the run by the key. Such keys
+ * are kept as long as the run; all others are forgotten after RETAIN_KEYS.
  */
 export const LASTING_KEY = "ai-sdk:";
 
-/** SQL, the same in both drivers, and in the index that it needs. */
+/** SQL, the same in both drivers and in the index that serves it. */
 export const IS_PASSING_KEY = `idempotency_key IS NOT NULL AND substr(idempotency_key, 1, ${LASTING_KEY.length}) <> '${LASTING_KEY}'`;
 
 interface Placed {
@@ -100,9 +102,9 @@ interface Placed {
 }
 
 /**
- * The first turn that a new run takes the place of.
- * @param found the run of that id or key, and the newest of the thread that is not superseded
- * @throws AppError RUN_NOT_FOUND, which says no more of a run of another thread than of none
+ * The first turn that a new run replaces.
+ * @param found the run with that id or key, and the newest run of the thread that is not superseded
+ * @throws AppError RUN_NOT_FOUND, with the same words for a run of another thread as for none
  */
 export function firstSuperseded<T extends Placed>(
   supersedes: Superseded,
@@ -121,16 +123,16 @@ export function isListed(run: Pick<NewRun, "parentRunId" | "agentId" | "ephemera
   return run.parentRunId === null && !run.ephemeral && jobToolOf(run.agentId) === undefined;
 }
 
-/** Where a delegated run would stand. */
+/** The place that a delegated run would have. */
 export interface Place {
-  /** Below the run that a client asked for: its own children have depth 1. */
+  /** Levels below the run that a client asked for: its own children have depth 1. */
   readonly depth: number;
-  /** How many runs that one would lead to, this one included. */
+  /** How many runs the topmost run would have with this one. */
   readonly runs: number;
 }
 
 /**
- * A delegated run is never refused for a full queue: its parent was admitted, and waits for it.
+ * A delegated run is never refused because the queue is full: its parent was admitted already, and waits for it.
  * @throws AppError RUN_NOT_FOUND, INVALID_REQUEST
  */
 export function assertMayDelegate(

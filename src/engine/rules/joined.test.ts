@@ -76,14 +76,14 @@ function eventOf(type: Piece["type"], id: string, delta: string): RunEvent {
   return { type: type === "text" ? "TEXT_MESSAGE_CONTENT" : "REASONING_MESSAGE_CONTENT", messageId: id, delta };
 }
 
-/** What a driver does. */
+/** Joins as a driver does. */
 function joinAll(rows: readonly StoredRow[]): StoredRow[] {
   const joined = joinDeltas(rows.filter(({ type }) => type !== "STEP_STARTED"));
   const isReplaced = ({ seq }: StoredRow) => joined.some(({ first, seq: last }) => seq >= first && seq <= last);
   return [...rows.filter((row) => !isReplaced(row)), ...joined].toSorted((a, b) => a.seq - b.seq);
 }
 
-/** What a reader has put together who begins behind `after`: the pieces of each message one behind the other. */
+/** The text that a reader who begins after `after` puts together: the pieces of each message in order. */
 function textBehind(after: number, rows: readonly StoredRow[]): string[] {
   const said: { of: string; text: string }[] = [];
   for (const row of rows.filter(({ seq }) => seq > after)) {

@@ -1,11 +1,11 @@
 /**
- * Deltas of a run that is over are joined: one row in place of many, so that old runs take a tenth of the space. Numbers
- * skip then, and content never does: a joined row has the seq of its last delta and says how long each of them was, so that
- * a reader who has some of them gets the others and nothing twice. Pure; called by the drivers.
+ * Deltas of a run that is over are joined: one row replaces many, so that old runs take a tenth of the space. Seqs then
+ * have gaps, but no content is lost: a joined row has the seq of its last delta and the length of each delta, so that a
+ * reader who has some of the deltas gets the others, and nothing twice. Pure; called by the drivers.
  */
 import { journalRow, timestampOf, type JournalEvent, type RunEvent, type RunEventType } from "../../core/event.ts";
 
-/** The events that only carry a piece of text, which the pieces before and after it complete. */
+/** The events that only carry a piece of a longer text. */
 export const DELTA_TYPES = [
   "TEXT_MESSAGE_CONTENT",
   "REASONING_MESSAGE_CONTENT",
@@ -14,20 +14,20 @@ export const DELTA_TYPES = [
 
 type DeltaEvent = Extract<RunEvent, { type: (typeof DELTA_TYPES)[number] }>;
 
-/** A row ends with the delta that reaches this: readers take pages of about this size. */
+/** A joined row ends with the delta that reaches this: readers take pages of about this size. */
 const MAX_CHARACTERS = 16_384;
 
-/** What a driver stores of a row. */
+/** A row as a driver stores it. */
 export interface StoredRow {
   readonly seq: number;
   readonly type: RunEventType;
   readonly data: string;
-  /** Of a joined row the lengths of its deltas, in UTF-16 units, as a JSON array; null of every other. */
+  /** For a joined row: the lengths of its deltas, in UTF-16 units, as a JSON array. Null for every other row. */
   readonly joined: string | null;
 }
 
 export interface JoinedRow extends StoredRow {
-  /** It takes the place of all rows from this seq to its own. */
+  /** It replaces all rows from this seq to its own. */
   readonly first: number;
 }
 
@@ -42,7 +42,7 @@ interface Group {
 
 /**
  * @param rows deltas of one run, in order, none of them joined yet; there may be others between them
- * @returns the rows that stand for two or more of them
+ * @returns the joined rows, each for two or more deltas
  */
 export function joinDeltas(rows: readonly StoredRow[]): JoinedRow[] {
   const groups: Group[] = [];
@@ -69,7 +69,7 @@ export function joinDeltas(rows: readonly StoredRow[]): JoinedRow[] {
   return groups.filter(({ deltas }) => deltas.length > 1).map(toRow);
 }
 
-/** @returns the event that a reader gets who has everything up to `after` */
+/** @returns the event for a reader who has everything up to `after` */
 export function eventBehind(after: number, { seq, type, data, joined }: StoredRow): JournalEvent {
   if (joined === null) return { seq, type, data };
   const lengths = JSON.parse(joined) as number[];

@@ -1,4 +1,7 @@
-/** What a retry is made of: a run that failed or was canceled, gone on with from its last checkpoint. Called by the drivers. */
+/**
+ * The rules for a retry: a new run that continues a failed or canceled run from its last checkpoint. Called by the
+ * drivers.
+ */
 import { AppError } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import type { NewRun } from "../../core/run.ts";
@@ -6,7 +9,7 @@ import { askedOf, type RunRow } from "./rows.ts";
 
 type Retried = Pick<RunRow, "id" | "status" | "parent_id" | "superseded">;
 
-/** @throws AppError NOT_RETRYABLE that says what to do instead */
+/** @throws AppError NOT_RETRYABLE, which says what to do instead */
 export function assertRetryable({ id, status, parent_id: parent, superseded }: Retried): void {
   if (parent !== null) {
     throw new AppError("NOT_RETRYABLE", `Run ${id} was delegated by run ${parent}; retry that one.`);
@@ -20,7 +23,7 @@ export function assertRetryable({ id, status, parent_id: parent, superseded }: R
   throw new AppError("NOT_RETRYABLE", `Run ${id} is ${status}, so there is nothing to retry; ${instead}.`);
 }
 
-/** The messages up to the last checkpoint: without an answer that broke off, which the retry makes anew. */
+/** The messages up to the last checkpoint, without an answer that broke off: the retry makes that answer anew. */
 export function retriedMessages(messages: readonly Message[]): readonly Message[] {
   const end = messages.findLastIndex(({ cut }) => cut === undefined);
   return messages.slice(0, end + 1);

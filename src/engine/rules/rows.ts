@@ -78,14 +78,14 @@ export function toRun(row: RunRow): Run {
   };
 }
 
-/** A run of a list: a long reply is cut. */
+/** A run as lists show it: a long reply is cut. */
 export function toListed(row: RunRow): Run {
   const run = toRun(row);
   if (run.reply === null || run.reply.length <= LISTED_REPLY_CHARACTERS) return run;
   return { ...run, reply: `${run.reply.slice(0, LISTED_REPLY_CHARACTERS - 1).toWellFormed()}…` };
 }
 
-/** An owner as one column, so that all of a machine, or of its boot, begin alike. */
+/** An owner as one column. The keys of one machine share a prefix, and so do the keys of one boot. */
 export function ownerKey({ machine, boot, process }: Owner): string {
   return `${machine}/${boot}/${process}`;
 }

@@ -1,4 +1,6 @@
-/** What the engine itself tells readers: the events that it appends for a run, and the activities of the tool ledger. */
+/**
+ * What the engine itself tells readers: the events that it appends to a run, and the activities for the tool ledger.
+ */
 import type { NewActivity } from "../../core/activity.ts";
 import { customEvent, type RunEvent } from "../../core/event.ts";
 import type { Owner, Run } from "../../core/run.ts";
@@ -26,7 +28,9 @@ export function claimedEvent({ process, machine }: Owner, attempt: number): RunE
   return customEvent("evenkeel.claimed", { owner: process, machine, attempt });
 }
 
-/** Behind the events that close what the last owner left open. @param voided the ids of what it showed in vain */
+/**
+ * Comes after the events that close what the last owner left open. @param voided ids of what the owner showed in vain
+ */
 export function handedBackEvent(run: Pick<Run, "attempts">, reason: string, voided: string[]): RunEvent {
   return customEvent("evenkeel.attempt", { of: "run", attempt: run.attempts + 1, reason, void: voided });
 }

@@ -5,13 +5,16 @@ import type { Effects, ToolCall, Turn } from "../engine.ts";
 import { repeats, unsentTurn, type Judged } from "../rules/unsent.ts";
 import type { RunRow } from "./rows.ts";
 
-/** A position in a thread is one number: the run's times this, and the message's in its run, which is smaller. */
+/**
+ * A position in a thread is one number: the run's number times this, plus the message's index in its run, which is
+ * smaller.
+ */
 export const MESSAGES_A_RUN = 2 ** 20;
 
-/** A message, and what of its run decides how it goes to the model. */
+/** A message, with the columns of its run that decide how it goes to the model. */
 export interface TurnRow extends Pick<RunRow, "id" | "agent_id" | "status" | "finish_reason" | "fence" | "steps"> {
   readonly run_n: number;
-  /** Which of its run's messages it is. */
+  /** The index of the message in its run. */
   readonly idx: number;
   readonly role: Message["role"];
   readonly content: string;
@@ -37,7 +40,7 @@ export function toTurns(rows: readonly TurnRow[], ledger: readonly ToolCallRow[]
   return [...Map.groupBy(rows, (row) => row.run_n)].map(([n, messages]) => toTurn(messages, calls.get(n) ?? []));
 }
 
-/** What a turn before is judged by, when a person may have sent its message again. */
+/** The fields by which the turn before is judged, when a person may have sent its message again. */
 export interface FirstRow extends Pick<RunRow, "status" | "finish_reason" | "fence"> {
   readonly error_code: ErrorCode | null;
   readonly retried: 0 | 1;
@@ -47,8 +50,9 @@ export interface FirstRow extends Pick<RunRow, "status" | "finish_reason" | "fen
 }
 
 /**
- * A message as readers see it, as JSON: its parts are stored as JSON, and are put together without being parsed.
- * @param before the first message of the run before this one, if it failed; asked for first messages only
+ * A message as readers see it, as JSON. Its parts are stored as JSON, so they are joined without being parsed.
+ * @param before returns the first message of the run before, if that run failed; called only for the first message of a
+ * run
  */
 export function toStoredJson(row: TurnRow, before: () => FirstRow | undefined): string {
   const turn = judged(row);
@@ -63,7 +67,7 @@ function judgedOf(first: FirstRow | undefined): Judged | undefined {
   return first && judged(first);
 }
 
-/** The rule compares contents only with each other, so their JSON does. */
+/** Contents may stay JSON: the rule only compares them with each other. */
 function judged(row: FirstRow): Judged {
   const { status, finish_reason, error_code, fence, retried, superseded, role, content } = row;
   return {

@@ -1,17 +1,19 @@
 /**
- * Which messages of a thread the model does not get to see again. Readers see all of them: the thread of the API marks
- * what is unsent, and `agent/history/` leaves it out. Pure; one rule for both.
+ * Which messages of a thread are not sent to the model again. Readers still see all of them: the API marks the unsent
+ * messages, and `agent/history/` leaves them out. Pure; one rule for both.
  */
 import type { Message, UnsentReason } from "../../core/message.ts";
 import type { Turn } from "../engine.ts";
 
-/** What of a turn decides. */
+/** The fields of a turn that decide. */
 export type Judged = Pick<
   Turn,
   "status" | "finishReason" | "errorCode" | "attempts" | "retried" | "superseded" | "messages"
 >;
 
-/** Why all of a turn stays out: the model would refuse the thread for ever, or act on what was taken back. */
+/**
+ * Why a whole turn is not sent: the model would refuse the thread for ever, or act on a message that was taken back.
+ */
 export function unsentTurn(turn: Judged): UnsentReason | undefined {
   const { status, finishReason, errorCode, attempts, retried, superseded } = turn;
   if (superseded) return "superseded";
@@ -22,7 +24,7 @@ export function unsentTurn(turn: Judged): UnsentReason | undefined {
   return errorCode === "CONTEXT_TOO_LARGE" ? "too_large" : undefined;
 }
 
-/** Whether the turn begins with the message of the turn before, which failed: somebody sent it again. */
+/** Whether the turn begins with the message of the turn before, which failed: a person sent the message again. */
 export function repeats(turn: Judged, before: Judged | undefined): boolean {
   if (before?.status !== "failed" || unsentTurn(before)) return false;
   const [again, first] = [turn.messages[0], before.messages[0]];

@@ -1,6 +1,6 @@
 /**
- * Moves committed pages from the WAL into the database file. The upkeep thread alone does it, once a second:
- * left to every writer, checkpoints collide and the WAL grows without end.
+ * Moves committed pages from the WAL into the database file. Only the upkeep thread does so, once a second: if every
+ * writer did, checkpoints would collide and the WAL would grow without end.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
@@ -10,17 +10,17 @@ import { describeStuckLog } from "./stuck-log.ts";
 
 /** In pages: 4 MB. */
 const RESTART_ABOVE_FRAMES = 1_000;
-// Writers leave a gap of milliseconds between their commits; with several of them it takes some tries to meet one.
+// Writers leave gaps of milliseconds between their commits; with several writers it takes some tries to meet a gap.
 const RESTART_TRIES = 20;
 
-/** The WAL is above this for so long: somebody has to be told. */
+/** When the WAL stays above this size, an operator has to be told. */
 const STUCK_FRAMES = 4_000;
 const STUCK_MS = 10_000;
 const FRAME_BYTES = 4_096 + 24;
 
 /** https://sqlite.org/pragma.html#pragma_wal_checkpoint */
 interface Checkpoint {
-  /** 1 when a writer or a reader was in the way. */
+  /** 1 when a writer or a reader blocked the checkpoint. */
   readonly busy: number;
   /** Pages in the WAL. */
   readonly log: number;
@@ -42,10 +42,10 @@ export class Checkpointer {
   }
 
   /**
-   * A passive checkpoint stops nobody, but under steady writing it never comes to the end of the WAL, which therefore
-   * never begins anew. The other one makes writers wait, but only for the little that was written meanwhile. To cut
-   * the file off instead would have the system find and clear each page again. [A tenth of an agent's CPU.]
-   * @returns a line for the log when the WAL has grown for long and cannot begin anew
+   * A passive checkpoint stops nobody, but under steady writing it never reaches the end of the WAL, so the WAL never
+   * begins anew. A RESTART checkpoint makes writers wait, but only for the little that was written meanwhile. TRUNCATE
+   * would make the system allocate and clear each page of the file again. [A tenth of an agent's CPU.]
+   * @returns a line for the log when the WAL has been too large for long and cannot begin anew
    */
   async run(): Promise<string | undefined> {
     const { log } = checkpoint(this.#passive);
@@ -71,7 +71,7 @@ function checkpoint(statement: StatementSync): Checkpoint {
   try {
     return statement.get() as unknown as Checkpoint;
   } catch (error) {
-    // Somebody repairs what a killed process left behind; the next second is soon enough.
+    // Another process repairs what a killed process left behind: try again in the next second.
     if (isBusy(error)) return { busy: 1, log: 0 };
     throw error;
   }

@@ -1,26 +1,29 @@
 /**
  * The two clocks of this driver. Neither is the clock on the wall, which somebody may set.
  *
- * Leases go by a count of milliseconds in the database. `tick`, which `maintain` calls every second, moves it on by what
- * passed, two seconds at most. So no lease runs out while nobody could write (a full disk), nothing ran (a machine that
- * slept, a tree that was stopped) or no server was up: afterwards every owner has as much time left as before.
+ * Leases go by a count of milliseconds in the database. `tick`, which `maintain` calls every second, moves it on by the
+ * time that passed, but by two seconds at most. So no lease runs out while nobody could write (a full disk), nothing
+ * ran (a machine that slept, a tree that was stopped) or no server was up: afterwards every owner has as much time left
+ * as before.
  *
- * Durations and time limits go by the machine's monotonic clock, which all its processes share: `monotonicMs`.
+ * Durations and time limits are measured by `monotonicMs`, the machine's monotonic clock, which all its processes
+ * share.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
 import { busyRetryMs, isBusy } from "./connection.ts";
 
-/** For SQL: what leases are compared with. */
+/** For SQL: the clock that leases are compared with. */
 export const LEASE_CLOCK = "(SELECT ms FROM lease_clock)";
 
 /**
- * For SQL, of a row of `runs`: the time of day that a run shows for this moment. It is counted from the run's creation, so
- * that no duration is longer than what passed, or negative. Takes `:now` and `:mono`. After a reboot it is the wall clock.
+ * For SQL, in a row of `runs`: the time of day that the run shows for this moment. It is counted from the run's
+ * creation, so that no duration is negative, or longer than the time that passed. Takes `:now` and `:mono`. After a
+ * reboot it is the wall clock.
  */
 export const RUN_TIME = "iif(:mono >= created_mono, created_at + :mono - created_mono, max(:now, created_at))";
 
-/** Twice the interval of `maintain`: a longer pause is one in which other processes may have stood still, too. */
+/** Twice the interval of `maintain`: in a longer pause other processes may have stood still, too. */
 const MAX_TICK_MS = 2_000;
 // Writers hold the lock for milliseconds.
 const TRIES = 40;
@@ -33,7 +36,7 @@ export class LeaseClock {
     this.#advance = db.prepare("UPDATE lease_clock SET ms = ms + ?");
   }
 
-  /** A lock that stays taken means that the database cannot be written: then the clock stands still. */
+  /** A lock that stays taken means that the database cannot be written, so the clock stands still. */
   async tick(): Promise<void> {
     const ms = Math.min(MAX_TICK_MS, Math.ceil(this.#sinceTick()));
     for (let tries = 0; tries < TRIES; tries += 1) {
@@ -42,12 +45,12 @@ export class LeaseClock {
     }
   }
 
-  /** Writes without moving it. */
+  /** Writes the clock without moving it. */
   touch(): void {
     this.#advance.run(0);
   }
 
-  /** In place of `tick`, when there is no lease that could run out: spares a commit. */
+  /** Called in place of `tick` when no lease could run out; saves a commit. */
   skip(): void {
     this.#sinceTick();
   }
@@ -70,7 +73,7 @@ export class LeaseClock {
   }
 }
 
-/** Starts anew with the machine. Does not count what the machine slept. */
+/** Starts at 0 when the machine boots. Does not count the time that the machine slept. */
 export function monotonicMs(): number {
   return Math.floor(Number(process.hrtime.bigint() / 1_000_000n));
 }

@@ -5,7 +5,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { AppError, type ErrorCode } from "../../core/errors.ts";
 
-/** What the WAL's file may keep when it begins anew; larger it is after a burst, or behind a slow reader. */
+/** The size that the WAL file may keep when it begins anew; it grows larger in a burst, or behind a slow reader. */
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 
 const BUSY_RETRY_MS = { from: 1, to: 9 };
@@ -18,11 +18,11 @@ export interface ConnectionOptions {
 export function connect({ path, durability }: ConnectionOptions): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
-    // Busy timeout 0: SQLite's own wait blocks the event loop; the writer retries asynchronously instead.
+    // Busy timeout 0: SQLite's own wait would block the event loop. The writer retries asynchronously instead.
     db = new DatabaseSync(path, { timeout: 0 });
-    // Before there is a table, or never: without it `retention.ts` can give no free pages back.
+    // Must be set before there is a table. Without it, `retention.ts` can never give free pages back.
     if (isEmpty(db)) db.exec("PRAGMA auto_vacuum = INCREMENTAL");
-    // secure_delete: what was deleted is overwritten, where that takes no write of its own.
+    // secure_delete: deleted data is overwritten where that takes no additional write.
     db.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA secure_delete = FAST;
@@ -45,8 +45,8 @@ function isEmpty(db: DatabaseSync): boolean {
 }
 
 /**
- * SQLite 3.7.0–3.51.2 and 3.52.0 can corrupt a WAL database when one process checkpoints while another
- * begins to write (the WAL-reset bug, https://sqlite.org/wal.html#walresetbug): our topology exactly.
+ * SQLite 3.7.0–3.51.2 and 3.52.0 can corrupt a WAL database when one process checkpoints while another begins to write
+ * (the WAL-reset bug, https://sqlite.org/wal.html#walresetbug), and our processes do just that.
  */
 export function assertSafeVersion(version: string): void {
   const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
@@ -75,13 +75,16 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   26: ["STORAGE_UNAVAILABLE", "evenkeel.db is not a SQLite database; move it away, or point DATA_DIR elsewhere."],
 };
 
-/** Any error of node:sqlite as one of ours; others pass as they are. */
+/** Turns an error of node:sqlite into one of ours; other errors are returned unchanged. */
 export function storageError(error: unknown): unknown {
   const known = CODES[resultCode(error)];
   return known ? new AppError(known[0], known[1], { cause: error, retryAfterS: 5 }) : error;
 }
 
-/** How long to leave a lock alone that was taken, outside of SQLite and with jitter: processes must not meet again. */
+/**
+ * How long to wait before trying a taken lock again. The wait is outside of SQLite, with jitter, so that processes do
+ * not meet again.
+ */
 export function busyRetryMs(): number {
   return BUSY_RETRY_MS.from + Math.random() * (BUSY_RETRY_MS.to - BUSY_RETRY_MS.from);
 }

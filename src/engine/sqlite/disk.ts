@@ -1,7 +1,8 @@
 /**
- * Looks under the database: whether its file is still the one that was opened, and whether there is room. A reserve of 8 MB
- * lies beside it. When the disk is full the reserve is given up, so that a cancel, a deletion and the last words of runs can
- * still be written; until it is back, what only adds to the data is refused. One for each open engine.
+ * Checks that the database's file is still the one that was opened, and that the disk has room. A reserve file of 8 MB
+ * lies beside the database. When the disk is full the reserve is given up, so that cancels, deletions and the last
+ * events of runs can still be written. Until the reserve is back, writes that only add data are refused. One instance
+ * for each open engine.
  */
 import { renameSync, rmSync, statSync, truncateSync } from "node:fs";
 import { open, rm, stat, statfs } from "node:fs/promises";
@@ -10,12 +11,12 @@ import { AppError, hasCode } from "../../core/errors.ts";
 import { isFull } from "./connection.ts";
 
 const RESERVE_BYTES = 8 * 1024 * 1024;
-/** So much has to be free before the reserve is taken again: it must not be what fills the disk. */
+/** This much has to be free before the reserve is made again: the reserve must not fill the disk. */
 const ROOM_BYTES = 2 * RESERVE_BYTES;
-/** How long a look at the file's name counts. [2 µs each.] */
+/** How long the result of a check of the file's name is used. [A check takes 2 µs.] */
 const FRESH_MS = 500;
 
-/** Within this time a process that found the disk full was slower than the one that gave the reserve up. */
+/** Within this time after another process gave the reserve up, a process that found the disk full may try again. */
 const SPENT_JUST_NOW_MS = 500;
 
 const RETRY_AFTER_S = 5;
@@ -23,7 +24,7 @@ const RETRY_AFTER_S = 5;
 export class Disk {
   readonly #path: string;
   readonly #reserve: string;
-  /** In place of the reserve once it was given up. */
+  /** The reserve is renamed to this when it is given up. */
   readonly #spent: string;
   readonly #identity: string | undefined;
   #sameUntil = 0;
@@ -36,7 +37,7 @@ export class Disk {
     this.#identity = identityOf(path);
   }
 
-  /** Names the file, however it is called. */
+  /** Identifies the file, whatever its name is. */
   get identity(): string {
     return this.#identity ?? "";
   }
@@ -57,7 +58,10 @@ export class Disk {
     this.#roomUntil = now + FRESH_MS;
   }
 
-  /** @returns whether there was one, or another process gave it up just now: then what failed may be tried again */
+  /**
+   * @returns whether there was a reserve, or another process gave it up just now: then the failed write may be tried
+   * again
+   */
   giveUpReserve(): boolean {
     this.#roomUntil = 0;
     try {
@@ -70,7 +74,7 @@ export class Disk {
     }
   }
 
-  /** Makes the reserve when it is not there and there is room again. Called every second. */
+  /** Makes the reserve when it is missing and there is room again. Called every second. */
   async keepReserve(): Promise<void> {
     if (await sizeOf(this.#reserve)) return;
     const { bavail, bsize } = await statfs(dirname(this.#path));
@@ -78,7 +82,7 @@ export class Disk {
     try {
       await fill(this.#reserve);
     } catch {
-      // Somebody else took the room meanwhile.
+      // Another program took the room meanwhile.
       rmSync(this.#reserve, { force: true });
       return;
     }
@@ -86,7 +90,7 @@ export class Disk {
   }
 }
 
-/** Once more without the reserve, if there is no room for the files that SQLite needs beside its own. */
+/** Tries `work` once more without the reserve, if there is no room for the files that SQLite needs beside its own. */
 export function withReserve<T>(path: string, work: () => T): T {
   try {
     return work();
@@ -122,7 +126,7 @@ async function sizeOf(path: string): Promise<number> {
   );
 }
 
-/** With bytes: a file with holes reserves nothing. */
+/** Writes real bytes: a file with holes reserves nothing. */
 async function fill(path: string): Promise<void> {
   const file = await open(path, "w", 0o600);
   try {

@@ -1,4 +1,4 @@
-/** What `engine/open.ts` loads of this driver. */
+/** What `engine/open.ts` loads for this driver. */
 import type { Driver } from "../driver.ts";
 import { lockFolder } from "./lock.ts";
 import { openSqliteEngine } from "./open.ts";

@@ -41,7 +41,7 @@ import { SharedTexts } from "./shared.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Writer } from "./writer.ts";
 
-/** A check within this time after a write need not write. */
+/** A check this soon after a write need not write. */
 const CHECKED_MS = 1_000;
 
 export interface SqliteConnections {
@@ -119,13 +119,13 @@ export class SqliteEngine implements Engine {
   #markThread(threadId: string): boolean {
     const thread = this.#removal.mark(threadId, Date.now());
     if (!thread) return false;
-    // Also what tells those who cache the feed that it has changed.
+    // The activity also tells caches of the feed that the feed has changed.
     this.#journal.insertActivity({ type: "thread.deleted", detail: { thread_id: threadId } }, thread);
     return true;
   }
 
   async claim(request: { owner: Owner; limit: number; leaseMs: number }) {
-    // Looking is a read; only when there is something does it cost the write lock.
+    // Look before claiming: the look is a read, and only a claim costs the write lock.
     if (!(await this.#read(() => this.#reads.claimable()))) return [];
     return this.#writer.run(() => this.#queue.claim(request));
   }
@@ -181,7 +181,7 @@ export class SqliteEngine implements Engine {
     return this.#read(() => this.#reads.activitiesAfter(after, limit, principal));
   }
 
-  /** Asked once per turn of the event loop, however many requests that turn answers. */
+  /** Asked once per turn of the event loop, however many requests that turn serves. */
   lastActivity(): Promise<number> {
     if (this.#lastActivity) return this.#lastActivity;
     setImmediate(() => (this.#lastActivity = undefined));
@@ -270,7 +270,9 @@ export class SqliteEngine implements Engine {
     if (this.#writer.sinceCommitMs > CHECKED_MS) await this.#writer.run(() => this.#maintenance.probe());
   }
 
-  /** What only makes the data larger is refused on a full disk: what is left is for cancels, deletions and the runs under way. */
+  /**
+   * Refuses writes that only add data while the disk is full: the rest is for cancels, deletions and runs under way.
+   */
   #add<T>(job: () => T): Promise<T> {
     return this.#writer.run(() => {
       this.#disk.assertRoom();

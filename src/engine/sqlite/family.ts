@@ -1,5 +1,5 @@
 /**
- * Which run delegated which: where one more would stand, and all that is under way below a run. Called by
+ * Which run delegated which: the place of one more delegated run, and all runs under way below a run. Called by
  * `queue.ts` inside of its transactions; it only reads.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
@@ -14,7 +14,7 @@ export class Family {
     this.#sql = statements(db);
   }
 
-  /** Where a run that this one delegates would stand, both counted a little beyond their limits. */
+  /** The place that a run delegated by this one would have; depth and count go a little beyond their limits. */
   placeBelow(parentId: string): Place {
     return this.#sql.sizeOf.get({
       parent: parentId,
@@ -23,7 +23,7 @@ export class Family {
     }) as unknown as Place;
   }
 
-  /** The run and all below it that are not over, the oldest first. */
+  /** The run and all runs below it that are not over, the oldest first. */
   underWay(runId: string): RunRow[] {
     return this.#sql.underWay.all(runId) as unknown as RunRow[];
   }
@@ -32,7 +32,7 @@ export class Family {
 function statements(db: DatabaseSync) {
   return {
     // How deep a run below this one is, and how many there are below the topmost one, both counted a little beyond
-    // their limits. Of ids, not rows: an ancestor whose thread was deleted still counts.
+    // their limits. Counted by ids, not rows: an ancestor whose thread was deleted still counts.
     sizeOf: db.prepare(
       "WITH RECURSIVE above (id, depth) AS (SELECT :parent, 1 UNION ALL " +
         "SELECT r.parent_id, depth + 1 FROM above JOIN runs r ON r.id = above.id WHERE r.parent_id IS NOT NULL AND depth <= :depth), " +
@@ -40,8 +40,8 @@ function statements(db: DatabaseSync) {
         "SELECT r.id FROM family CROSS JOIN runs r ON r.parent_id = family.id LIMIT :runs) " +
         "SELECT (SELECT max(depth) FROM above) AS depth, (SELECT count(*) FROM family) AS runs",
     ),
-    // CROSS JOIN keeps SQLite from scanning by status instead. UNION drops what was seen: ids of deleted runs can
-    // be used again, and make a circle.
+    // CROSS JOIN keeps SQLite from scanning by status instead. UNION drops ids that were seen: ids of deleted runs can
+    // be used again, and could form a circle.
     underWay: db.prepare(
       "WITH RECURSIVE family (id) AS (SELECT ? UNION " +
         "SELECT r.id FROM family CROSS JOIN runs r ON r.parent_id = family.id) " +

@@ -39,7 +39,7 @@ export class SqliteFiles implements Files {
       await onDisk(mkdir(dirname(place), { recursive: true, mode: 0o700 }));
       return await this.#writer.run(() => this.#insert(file, { path, place }));
     } finally {
-      // Nothing is left there when the bytes were taken.
+      // The file is gone already when the bytes were taken.
       await rm(path, { force: true });
     }
   }
@@ -62,7 +62,7 @@ export class SqliteFiles implements Files {
 
   async remove(fileId: string): Promise<boolean> {
     const removed = await this.#writer.run(() => this.#writing.remove.get(fileId) as { sha256: string } | undefined);
-    // In a transaction of its own: bytes that are gone cannot be rolled back.
+    // A second transaction: bytes that are deleted cannot be rolled back.
     if (removed) await this.#removeUnused(removed.sha256);
     return removed !== undefined;
   }
@@ -89,7 +89,7 @@ export class SqliteFiles implements Files {
   }
 }
 
-/** Failures of the disk in the terms of the engine. */
+/** Turns failures of the disk into errors of the engine. */
 async function onDisk<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;

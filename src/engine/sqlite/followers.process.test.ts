@@ -12,7 +12,7 @@ const READER = new URL("./fixtures/reader.ts", import.meta.url);
 
 const HANDLES = 4;
 const TRIALS_PER_HANDLE = 50;
-// How many more events a viewer waits for: some of them reach it through its follower.
+// How many more events a viewer waits for, so that some of them reach it through its follower.
 const LIVE_EVENTS = 3;
 
 test(`${HANDLES * TRIALS_PER_HANDLE} viewers that come while another process appends see 1 to n once`, async () => {

@@ -11,7 +11,7 @@ import { Pulse, type LookResult } from "./pulse.ts";
 import { toAttributed, type ActivityRow } from "../rules/rows.ts";
 import { LIMIT } from "./sql.ts";
 
-// Rows looked at in one go. What is left waits for the next turn of the loop, so that a burst stalls nobody.
+// Rows of one look. The rest waits for the next turn of the event loop, so that a burst stalls nobody.
 const BATCH_ROWS = 1_000;
 const FEW_RUNS = 4;
 const EAGER_MS = 3;
@@ -69,7 +69,7 @@ export class Followers {
     return this.#add(this.#owners, { ...signals, key });
   }
 
-  /** True when anybody committed since this was last asked. */
+  /** True when any other connection has committed since the last call. */
   #changed(): boolean {
     const { data_version: version } = this.#sql.dataVersion.get() as { data_version: number };
     const changed = version !== this.#version;
@@ -79,14 +79,17 @@ export class Followers {
 
   stop(): void {
     this.#pulse.stop();
-    // `stop` of a single follower then finds it gone, and touches the closed database no more.
+    // After this, `stop` of a single follower finds its set empty and does not touch the closed database.
     for (const listeners of this.#byRun.values()) listeners.clear();
     this.#byRun.clear();
     this.#onActivities.clear();
     this.#owners.clear();
   }
 
-  /** Each follower has a listener of its own, so that stopping one twice, or one of two alike, stops no other. */
+  /**
+   * Each follower has a listener object of its own: stopping a follower twice, or one of two equal ones, stops no
+   * other.
+   */
   #add<T>(listeners: Set<T>, listener: T, onRemoved = () => {}): Follower {
     listeners.add(listener);
     this.#pulse.start();
@@ -104,9 +107,9 @@ export class Followers {
   }
 
   /**
-   * A look costs about as much as handing on three frames, so a process with much to do looks less often and finds more
-   * at once. [With 10 ms always, requests that came one after the other waited 5 ms more for their first token; with
-   * 12 ms instead of 6 for many runs, workers took a fifth less CPU, and were no later with /health.]
+   * A look costs about as much as handing on three frames. So a process that follows many runs looks less often, and
+   * finds more at once. [With 10 ms always, requests that came one after the other waited 5 ms more for their first
+   * token; with 12 ms instead of 6 for many runs, workers took a fifth less CPU, and were no later with /health.]
    */
   #pollMs(): number {
     const runs = this.#byRun.size;
@@ -122,7 +125,7 @@ export class Followers {
       const others = this.#onActivities.size + this.#owners.size > 0 ? this.#deliverOthers() : "quiet";
       return MOST_URGENT_FIRST.find((result) => result === events || result === others) ?? "quiet";
     } catch (error) {
-      // A disk in trouble must not end the process: what was not read now is read when it is well again.
+      // A failing disk must not end the process: rows that were not read now are read when the disk works again.
       if (!isSqliteError(error)) throw error;
       this.#version = -1;
       return "trouble";
@@ -157,7 +160,7 @@ export class Followers {
     const more = this.#onActivities.size > 0 && this.#deliverActivities();
     for (const owner of this.#owners) this.#signal(owner);
     if (!more) return "changed";
-    // A full batch: there is more to read although nobody commits any more.
+    // A full batch: more rows are left to read, although nobody may commit any more.
     this.#version = -1;
     return "more";
   }
@@ -184,22 +187,25 @@ export class Followers {
   }
 }
 
-/** What either look found decides when the next one comes. */
+/** Both looks return a result; the more urgent one decides when the next look comes. */
 const MOST_URGENT_FIRST: readonly LookResult[] = ["more", "changed"];
 
-/** A run that is not there. The caller gets its follower first. */
+/** Reports a run that does not exist. `onDeleted` is called later, so that the caller has its follower first. */
 function tellDeleted({ onDeleted }: RunListener): Follower {
   const telling = setImmediate(() => onDeleted?.());
   return { stop: () => clearImmediate(telling) };
 }
 
-/** In place of a run's number, which is never 0: then `seq` is the journal's newest position, `type` that of `removals`. */
+/**
+ * Used in place of a run's number, which is never 0: in this row, `seq` is the journal's newest position, `type` that
+ * of `removals`.
+ */
 const NEWEST = 0;
 
 type EventTuple = [run: number, seq: number, type: RunEventType, data: string];
 
 function statements(db: DatabaseSync) {
-  // Which runs this process follows, where SQLite sees it: rows of all others never become objects here.
+  // The runs that this process follows, in a table that SQLite can join: rows of other runs never become objects here.
   db.exec("CREATE TEMP TABLE IF NOT EXISTS followed (run_n INTEGER PRIMARY KEY)");
   const events = db.prepare(
     // The + keeps the planner on the range of new rows, instead of searching every followed run's journal.
@@ -216,7 +222,7 @@ function statements(db: DatabaseSync) {
       "SELECT run_n FROM removals WHERE n > ? AND run_n IN (SELECT run_n FROM temp.followed)",
     ),
     lastRemoval: db.prepare("SELECT max(n) AS last FROM removals"),
-    // One row for each run to cancel, and one without an id when there is something to claim.
+    // One row for each run to cancel, and one row without an id when there is a run to claim.
     signals: db.prepare(
       "SELECT id FROM runs WHERE owner = ? AND cancel_requested = 1 AND status = 'running' UNION ALL SELECT NULL WHERE " +
         "EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND head = 1) OR " +

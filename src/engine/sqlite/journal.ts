@@ -1,7 +1,7 @@
 /**
- * Writes to the journal, inside a transaction that the caller has begun: events with their seq, the
- * activities they make, thread messages, the tool ledger, and a run's end. Called by `queue.ts` and
- * `engine.ts`; it never begins or commits.
+ * Writes to the journal, inside a transaction that the caller has begun: events with their seq, the activities that
+ * follow from them, thread messages, the tool ledger, and a run's end. Called by `queue.ts` and `engine.ts`; never
+ * begins or commits a transaction.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { retriedMessages } from "../rules/retry.ts";
@@ -19,14 +19,17 @@ import { toMessage, type TurnRow } from "../rules/turns.ts";
 
 /** The run that rows belong to. */
 type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id" | "principal">;
-/** What a write under a fence has to know of its run: little, because every frame of text asks. */
+/** The few fields of its run that a write under a fence needs: every frame of text reads them. */
 type OwnedRun = RunRef &
   Pick<RunRow, "status" | "fence" | "usage" | "cancel_requested"> & {
     readonly last_seq: number | null;
   };
 export type EndingRun = RunRef & Pick<RunRow, "usage">;
 
-/** Every so many rows of text a write looks whether the lease is due. [Looking at each cost a tenth of an append.] */
+/**
+ * Every so many rows of text, a write checks whether the lease is due. [Checking at each row cost a tenth of an
+ * append.]
+ */
 const RENEWING_SEQ = 16;
 
 export class Journal {
@@ -39,7 +42,7 @@ export class Journal {
     this.#spending = spending;
   }
 
-  /** The step of a run that `fence` still owns. @throws AppError LEASE_LOST before anything is written */
+  /** Writes the step of a run that `fence` still owns. @throws AppError LEASE_LOST before anything is written */
   writeStep(step: Step): OwnedRun {
     const run = this.#sql.ownedRun.get(step.runId) as OwnedRun | undefined;
     if (run?.status !== "running" || run.fence !== step.fence) {
@@ -91,14 +94,18 @@ export class Journal {
     }
   }
 
-  /** Gives run `to` what run `from` left: its messages, and the ledger of the calls that have no result among them. */
+  /**
+   * Copies what run `from` left to run `to`: its messages, and the ledger of the calls that have no result among them.
+   */
   copyCheckpoint(from: RunRef, to: RunRef): void {
     const rows = this.#sql.messages.all(from.n) as unknown as Pick<TurnRow, "role" | "content" | "about">[];
     this.appendMessages(to, retriedMessages(rows.map(toMessage)));
     this.#sql.copyToolCalls.run({ from: from.n, to: to.n });
   }
 
-  /** @param of the run that it is of; of a thread that is gone its owner alone; of nobody nothing */
+  /**
+   * @param of the run that the activity belongs to; only the principal when a thread was deleted; empty for a notice
+   */
   insertActivity({ type, detail }: NewActivity, of: Partial<RunRef>, at = Date.now()): Activity {
     const { agent_id = null, thread_id = null, id: run_id = null, principal = null } = of;
     const text = JSON.stringify(detail);
@@ -114,7 +121,7 @@ export class Journal {
     return { seq: Number(lastInsertRowid), at, type, agent_id, thread_id, run_id, detail };
   }
 
-  /** Ends the run: its status, its terminal event, and the next of its thread may be claimed. */
+  /** Ends the run: sets its status, adds its terminal event, and lets the next run of its thread be claimed. */
   end(run: EndingRun, outcome: Outcome): void {
     this.#sql.end.run({
       n: run.n,
@@ -131,7 +138,9 @@ export class Journal {
     this.#sql.touchThread.run(Date.now(), run.thread_id);
   }
 
-  /** Closes what a vanished owner left open. Returns the ids of the messages and tool calls that are void now. */
+  /**
+   * Closes the items that a vanished owner left open. Returns the ids of the messages and tool calls that are void now.
+   */
   closeOpen(run: RunRef): string[] {
     const open = new OpenItems();
     for (const row of this.#sql.events.iterate(run.n) as Iterable<{ data: string }>) {
@@ -166,19 +175,19 @@ function statements(db: DatabaseSync) {
         "(SELECT max(seq) FROM events WHERE run_n = runs.n) AS last_seq FROM runs WHERE id = ?",
     ),
     aboutRun: db.prepare("SELECT title, created_at, usage FROM runs WHERE n = ?"),
-    // With more than half of a lease gone, so that the row is seldom written.
+    // Renews only when more than half of the lease is gone, so that the row is seldom written.
     renew: db.prepare(
       `UPDATE runs SET lease_until = ${LEASE_CLOCK} + lease_ms WHERE n = ? AND lease_until - ${LEASE_CLOCK} < lease_ms / 2`,
     ),
     lastSeq: db.prepare("SELECT max(seq) AS seq FROM events WHERE run_n = ?"),
     insertEvent: db.prepare("INSERT INTO events (run_n, seq, type, data) VALUES (?, ?, ?, ?)"),
-    // Deltas open and close nothing: leave them out, they are nearly all of a journal.
+    // Leave deltas out: they open and close nothing, and are nearly all of a journal.
     events: db.prepare(
       "SELECT data FROM events WHERE run_n = ? AND (type LIKE '%START%' OR type LIKE '%END%' OR type LIKE 'STEP%' OR type = 'CUSTOM') ORDER BY seq",
     ),
     lastMessage: db.prepare("SELECT max(idx) AS idx FROM messages WHERE run_n = ?"),
     messages: db.prepare("SELECT role, content, about FROM messages WHERE run_n = ? ORDER BY idx"),
-    // A new run has made no steps: what its first step finds in the ledger stands at step 0.
+    // A new run has made no steps, so its ledger begins at step 0.
     copyToolCalls: db.prepare(
       "INSERT INTO tool_calls (run_n, step, id, name, effects, result) SELECT :to, 0, id, name, effects, result " +
         "FROM tool_calls WHERE run_n = :from AND step = (SELECT steps FROM runs WHERE n = :from)",
@@ -190,7 +199,7 @@ function statements(db: DatabaseSync) {
       "INSERT INTO activities (at, type, agent_id, thread_id, run_id, principal, detail) " +
         "VALUES (:at, :type, :agent_id, :thread_id, :run_id, :principal, :text)",
     ),
-    // A step that is finished clears the run of what happened to its processes before.
+    // A finished step resets the counts of how the run's processes ended before.
     progress: db.prepare(
       "UPDATE runs SET usage = coalesce(:usage, usage), steps = coalesce(:steps, steps), " +
         "crashes = iif(:steps IS NULL, crashes, 0), losses = iif(:steps IS NULL, losses, 0) WHERE n = :n",

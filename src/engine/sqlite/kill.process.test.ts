@@ -7,7 +7,7 @@ import { makeFolder, openAt } from "./test-data.ts";
 
 const KILLED = new URL("./fixtures/killed.ts", import.meta.url);
 
-// After how many acknowledged writes each process is killed.
+// The number of acknowledged writes after which each process is killed.
 const KILL_AFTER = [1, 3, 5, 8, 13, 21, 34, 55, 89, 144];
 
 test("nothing that a killed process was told is stored is lost, and the file is sound", async () => {
@@ -15,7 +15,7 @@ test("nothing that a killed process was told is stored is lost, and the file is 
   const acknowledged: string[] = [];
 
   for (const [kill, after] of KILL_AFTER.entries()) {
-    // Every other time somebody has the file open meanwhile: SQLite recovers differently then.
+    // Every other time another process has the file open meanwhile, because SQLite recovers differently then.
     await using survivor = kill % 2 === 0 ? undefined : await openAt(folder.path);
     const lines = await killAfter(folder.path, after);
     expect(lines.length).toBeGreaterThanOrEqual(after);
@@ -45,7 +45,7 @@ function integrityOf(path: string): unknown {
   return db.prepare("PRAGMA integrity_check").get()?.["integrity_check"];
 }
 
-/** Those of the acknowledged writes that the file does not have. */
+/** The acknowledged writes that the file does not have. */
 async function lost(engine: Engine, acknowledged: readonly string[]): Promise<string[]> {
   const texts = new Map<string, Set<string>>();
   const missing: string[] = [];

@@ -10,7 +10,7 @@ test("a filter that fits few of many rows answers short pages, each quickly, tha
   await using data = await openTemporary({ queued: 100_000 });
   await enqueue(data.engine, { agentId: "often" });
   using db = new DatabaseSync(data.folder.dbPath);
-  // One run as often as that, the first of them failed.
+  // The same run that many times; the first one failed.
   db.exec(`INSERT INTO runs (id, thread_id, agent_id, status, head, created_at, metadata, principal, fingerprint)
     WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ${RUNS})
     SELECT 'run_' || i, 'thread_' || i, 'often', iif(i = 1, 'failed', 'completed'), 0, i, '{}', 'ana', '' FROM numbers`);

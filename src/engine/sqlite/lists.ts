@@ -1,27 +1,28 @@
 /**
  * Pages of runs and activities, newest first, by any combination of filters. Called by `reads.ts`.
  *
- * Every single filter has an index. Of several, the first in the order below drives: its rows are looked at one by one for
- * the others, and no page looks at more than SCANNED_ROWS of them. Then the page is short, and its `next` says where to go on.
+ * Every single filter has an index. With several filters, the index of the first one in the order below is used: its
+ * rows are checked one by one against the others. A page checks at most SCANNED_ROWS rows; if it ends there, it is
+ * short, and its `next` says where to go on.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
 import { LIMIT } from "./sql.ts";
 
-/** [On this machine about 10 ms, when none of them fits.] */
+/** [About 10 ms on this machine, when none of the rows fits.] */
 const SCANNED_ROWS = 5_000;
 
 interface List {
   readonly table: string;
   readonly key: string;
-  /** In place of a column: what of it is read. */
+  /** By column: the expression that is read in its place. */
   readonly instead?: Readonly<Record<string, string>>;
 }
 
 export const RUN_LIST: List = {
   table: "runs",
   key: "n",
-  // One character more than is shown says that there is more. The rest of a long reply is not even read.
+  // Read one character more than is shown: it says that the reply is longer. The rest of a long reply is not even read.
   instead: { reply: `substr(reply, 1, ${LISTED_REPLY_CHARACTERS + 1})` },
 };
 export const ACTIVITY_LIST: List = { table: "activities", key: "seq" };
@@ -29,13 +30,13 @@ export const ACTIVITY_LIST: List = { table: "activities", key: "seq" };
 export interface ListFilter {
   readonly before?: number | undefined;
   readonly after?: number | undefined;
-  /** Column and value; the most selective first. */
+  /** Column and value, the most selective column first. */
   readonly equal: Readonly<Record<string, SQLInputValue | undefined>>;
 }
 
 export class Lists {
   readonly #db: DatabaseSync;
-  // One statement per combination of filters: bounded by the filters there are, 2^6 of runs and 2^7 of activities.
+  // One statement per combination of filters, so bounded: 2^6 for runs and 2^7 for activities.
   readonly #prepared = new Map<string, StatementSync>();
   readonly #columnsOf = new Map<string, string>();
 
@@ -46,7 +47,7 @@ export class Lists {
   page(list: List, limit: number, { before, after, equal }: ListFilter) {
     const { table, key } = list;
     const given = Object.entries(equal).filter((entry): entry is [string, SQLInputValue] => entry[1] !== undefined);
-    // A condition that is no bare column has no index.
+    // A condition that is not a plain column has no index.
     const driving = given.find(([column]) => !column.startsWith("("));
     const others = given.filter((entry) => entry !== driving);
     const range = [
@@ -64,7 +65,7 @@ export class Lists {
     return { rows, next };
   }
 
-  /** The key of the last row that a page may look at; null when there are fewer. */
+  /** The key of the last row that a page may look at; null when there are fewer rows. */
   #floor({ table, key }: List, driven: readonly (readonly [string, SQLInputValue])[]): number | null {
     const sql = `SELECT ${key} AS floor FROM ${table} ${where(driven)} ORDER BY ${key} DESC LIMIT 1 OFFSET ${SCANNED_ROWS - 1}`;
     const row = this.#statement(sql).get(...driven.map(([, value]) => value)) as { floor: number } | undefined;

@@ -1,9 +1,9 @@
 /**
- * One primary per data directory. The lock is SQLite's own file lock: the kernel drops it with the
- * process, however that ends, so that a `kill -9` never leaves a stale lock file behind.
+ * One primary per data directory. The lock is SQLite's own file lock: the kernel drops it when the process ends,
+ * however it ends, so a `kill -9` never leaves a stale lock behind.
  *
- * A lock belongs to a file, not to its name: when somebody removed the lock file under a running server, a new file of
- * that name would lock for the next one too. So a database without a lock file counts as free only if nobody has it open.
+ * A lock belongs to a file, not to its name: if somebody removed the lock file under a running server, a second server
+ * could lock a new file of that name. So a database without a lock file counts as free only if nobody has it open.
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,10 @@ import { assertNotPublic, makePrivate, PRIVATE_FOLDER } from "./private-files.ts
 const LOCK_FILE = "primary.lock";
 const DATABASE_FILE = "evenkeel.db";
 
-/** @returns undefined when another process holds it. @throws Error that names DATA_DIR when it cannot be used, or should not be */
+/**
+ * @returns undefined when another process holds the lock. @throws Error that names DATA_DIR, when the folder cannot or
+ * should not be used
+ */
 export function lockFolder(folder: string): Lock | undefined {
   const file = join(folder, LOCK_FILE);
   assertNotPublic(folder);
@@ -24,12 +27,12 @@ export function lockFolder(folder: string): Lock | undefined {
   const db = openIn(folder);
   if (isNew && isOpenElsewhere(join(folder, DATABASE_FILE))) {
     db.close();
-    // The next start must look again.
+    // Remove the file, because the next start must look again.
     rmSync(file, { force: true });
     return undefined;
   }
   try {
-    // The lock writes a journal.
+    // Locking writes a journal, which needs room on the disk.
     withReserve(join(folder, DATABASE_FILE), () => db.exec("BEGIN EXCLUSIVE"));
   } catch (error) {
     db.close();
@@ -39,7 +42,10 @@ export function lockFolder(folder: string): Lock | undefined {
   return { release: () => db.isOpen && db.close() };
 }
 
-/** Only the one connection of a database may leave its write-ahead log. The driver enters it again when it opens it. */
+/**
+ * Only the sole connection of a database may leave WAL mode. The driver enters WAL mode again when it opens the
+ * database.
+ */
 function isOpenElsewhere(file: string): boolean {
   if (!existsSync(file)) return false;
   const db = new DatabaseSync(file, { timeout: 0 });
@@ -47,7 +53,7 @@ function isOpenElsewhere(file: string): boolean {
     db.exec("PRAGMA journal_mode = DELETE");
     return false;
   } catch (error) {
-    // Whatever else is wrong with the file, opening it will say.
+    // Any other fault of the file is reported when it is opened.
     return isBusy(error);
   } finally {
     db.close();

@@ -1,4 +1,4 @@
-/** The upkeep of this driver: what the upkeep thread has done each second. Called by `engine.ts`. */
+/** The upkeep of this driver, which the upkeep thread calls each second. Called by `engine.ts`. */
 import { hasCode } from "../../core/errors.ts";
 import { doAll } from "../do-all.ts";
 import { Checkpointer } from "./checkpoint.ts";
@@ -13,7 +13,7 @@ import type { Retention } from "../../core/retention.ts";
 import { endedEphemeral } from "./thread.ts";
 import type { Writer } from "./writer.ts";
 
-/** Batches of rows of removed runs that one call deletes. */
+/** How many batches of rows of removed runs one call deletes. */
 const SWEEPS_A_SECOND = 100;
 
 export interface MaintenanceParts {
@@ -44,8 +44,8 @@ export class Maintenance {
   }
 
   /**
-   * A step that fails takes no other with it: on a full disk the checkpoint and the removal of rows are what makes room.
-   * @returns what an operator should know
+   * When a step fails, the others still run: on a full disk the checkpoint and the removal of rows make room.
+   * @returns messages for an operator
    */
   async maintain(): Promise<string[]> {
     const { disk } = this.#parts;
@@ -63,7 +63,7 @@ export class Maintenance {
     return warning === undefined ? [] : [warning];
   }
 
-  /** Writes a page that says what it said. */
+  /** Writes a page without changing its content. */
   probe(): void {
     this.#clock.touch();
   }
@@ -78,7 +78,7 @@ export class Maintenance {
     if (queue.isAnyOverdue()) while (await writer.run(() => queue.endOverdue())) continue;
   }
 
-  /** Looks first: an idle server must not take the write lock every second. */
+  /** Looks first, because an idle server must not take the write lock every second. */
   async #removeEphemeral(): Promise<void> {
     const { connections, writer, removal } = this.#parts;
     const remove = (threadId: string) => writer.run(() => removal.mark(threadId, Date.now()) && removal.hide());
@@ -86,7 +86,7 @@ export class Maintenance {
     await doAll(ended.map((threadId) => () => unlessBusy(remove(threadId))));
   }
 
-  /** A little at a time: between two batches others write. @returns whether there is more */
+  /** Deletes a little at a time, so that others can write between two batches. @returns whether there is more */
   async #sweep(): Promise<boolean> {
     const { writer, removal } = this.#parts;
     const now = Date.now();

@@ -244,13 +244,13 @@ test("a new file that another process is setting up is refused with STORAGE_UNAV
   await expect(makeDatabase(folder.path)).resolves.toBeUndefined();
 });
 
-/** Opens the folder and writes to it: what is wrong with a file may show in either. */
+/** Opens the folder and writes to it: a fault of a file may show in either. */
 async function makeDatabase(dataDir: string): Promise<void> {
   await using engine = await openAt(dataDir);
   await enqueue(engine);
 }
 
-/** What takes a file of each schema, from the second on, back to the one before it. */
+/** Statements that take a file of each schema, from the second on, back to the schema before. */
 const UNDO = [
   "DROP INDEX threads_by_last_run; ALTER TABLE threads DROP COLUMN last_run; ALTER TABLE runs DROP COLUMN title",
   "DROP INDEX runs_by_parent; DROP INDEX runs_delegated; ALTER TABLE runs DROP COLUMN parent_id",

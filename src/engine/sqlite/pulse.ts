@@ -1,25 +1,25 @@
 /**
- * When to look for new commits. While things happen it looks every few milliseconds; once they are quiet it
- * sleeps until the kernel says that somebody wrote to the WAL file. [Polling alone: 1.3 % of a core for
- * every idle process.] Owned by `follow.ts`.
+ * Decides when to look for new commits. While commits come, it looks every few milliseconds. Once none come, it sleeps
+ * until the kernel reports a write to the WAL file. [Polling alone: 1.3 % of a core for every idle process.] Owned by
+ * `followers.ts`.
  */
 import { watch, type FSWatcher } from "node:fs";
 
-// Nothing new for this long: commits come seldom, so being woken is cheaper than looking.
+// After this long without news commits are rare, so that being woken is cheaper than looking.
 const QUIET_MS = 20;
-// The file is written a moment before its commit can be seen: with DURABILITY=full the disk comes between.
+// The WAL file is written a moment before its commit can be seen: with DURABILITY=full a disk flush comes in between.
 const COMMIT_MS = 100;
-// File events are a hint, not a promise (network file systems have none): look anyhow, and how often.
+// How often to look while asleep: file events are a hint, not a promise (network file systems have none).
 const ASLEEP_MS = 250;
 const BLIND_MS = 10;
 const TROUBLE_MS = 500;
 
-/** What a look found. more: there is still more to read; trouble: the storage failed, leave it alone a while. */
+/** What a look found. more: there is more to read; trouble: the storage failed, so leave it alone for a while. */
 export type LookResult = "changed" | "quiet" | "more" | "trouble";
 
 export interface PulseOptions {
   readonly look: () => LookResult;
-  /** How often to look while things happen. */
+  /** How often to look while commits come. */
   readonly pollMs: () => number;
 }
 
@@ -35,7 +35,7 @@ export class Pulse {
     this.#options = options;
   }
 
-  /** Idempotent. Someone who starts expects something soon, so it starts awake. */
+  /** Idempotent. Starts awake, because a caller that starts it expects something soon. */
   start(): void {
     if (this.#watcher) this.stop();
     this.#stayAwake(QUIET_MS);
@@ -50,7 +50,7 @@ export class Pulse {
 
   #beat(): void {
     const sight = this.#options.look();
-    // Stopped by whoever was called.
+    // `look()` runs the followers' callbacks, and one of them may have called `stop()`.
     if (!this.#timer) return;
     if (sight === "changed" || sight === "more") this.#stayAwake(QUIET_MS);
     if (performance.now() < this.#awakeUntil) this.#awake(sight);
@@ -74,7 +74,7 @@ export class Pulse {
         this.#unwatch();
         this.#next(BLIND_MS);
       });
-      // A commit between the last look and this moment made no event: look once more before relying on them.
+      // A commit between the last look and this moment made no file event: look once more before relying on events.
       this.#next(0);
     } catch {
       this.#next(BLIND_MS);

@@ -3,14 +3,14 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { LEASE_CLOCK, RUN_TIME } from "./clock.ts";
 import { LIMIT } from "./sql.ts";
 
-/** Whether a tool call of the run is under way that could end its process: see ToolCall.contained. */
+/** Whether the run has a tool call under way that could end its process: see ToolCall.contained. */
 const TOOL_UNDER_WAY =
   "EXISTS (SELECT 1 FROM tool_calls c WHERE c.run_n = runs.n AND c.result IS NULL AND c.fence = runs.fence)";
 
-/** What `requeueAll` takes. */
+/** The rows that `requeueAll` takes. */
 const RUNNING = `SELECT id, ${TOOL_UNDER_WAY} AS hasToolUnderWay FROM runs WHERE status = 'running'`;
 
-/** What finds the run that a request already made. */
+/** Statements that find the run that a request already made. */
 function repeatStatements(db: DatabaseSync) {
   return {
     byKey: db.prepare("SELECT * FROM runs WHERE principal = ? AND idempotency_key = ?"),
@@ -21,20 +21,20 @@ function repeatStatements(db: DatabaseSync) {
   };
 }
 
-/** The turn that is next. */
+/** The number of the run that is claimed next. */
 const FIRST_TURN = "(SELECT turn FROM runs WHERE status = 'queued' AND head = 1 ORDER BY turn, n LIMIT 1)";
 /**
- * Each principal's waiting runs have one turn after the other, and a principal that comes new begins with the turn that is
- * next: so claims go round robin over principals, by an index alone.
+ * Each principal's waiting runs are numbered one after the other, and the first run of a new principal gets the number
+ * that is claimed next: so claims go round robin over principals, with an index alone.
  */
 const NEXT_TURN =
   `max(coalesce(${FIRST_TURN}, 0), ` +
   "coalesce((SELECT max(turn) + 1 FROM runs WHERE principal = :principal AND status = 'queued'), 0))";
 
-/** What finds and takes the runs whose turn it is, or whose time is up. */
+/** Statements that find and take runs: those that are next in the queue, and those whose lease ran out. */
 function claimStatements(db: DatabaseSync) {
   return {
-    // Left to itself SQLite takes runs_by_status here and in the next one, and reads everything that is queued.
+    // Without the hint, SQLite uses runs_by_status here and in the next statement, and reads everything that is queued.
     delegated: db.prepare(
       `SELECT * FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL ORDER BY n ${LIMIT}`,
     ),
@@ -74,7 +74,7 @@ export function queueStatements(db: DatabaseSync) {
         `${NEXT_TURN}) RETURNING *`,
     ),
     moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
-    // Left to itself SQLite takes runs_by_status, as in claimStatements.
+    // Without the hint, SQLite uses runs_by_status, as in claimStatements.
     countDelegated: db.prepare(
       "SELECT count(*) AS queued FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL",
     ),

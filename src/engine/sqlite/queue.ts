@@ -1,6 +1,6 @@
 /**
- * The run queue, inside a transaction that the caller has begun: enqueue, cancel, claim, extend and
- * release. Called by `engine.ts`; it never begins or commits.
+ * The run queue, inside a transaction that the caller has begun: enqueue, supersede, cancel, retry, claim, extend and
+ * release. Called by `engine.ts`; never begins or commits a transaction.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
@@ -29,7 +29,7 @@ import { askedOf, ownerKey, toRun, type RunRow } from "../rules/rows.ts";
 interface Leaving {
   readonly end: OwnerEnd;
   readonly reason: string;
-  /** When the owner ended, by `monotonicMs`; null when nobody knows. */
+  /** When the owner ended, by `monotonicMs`; null when unknown. */
   readonly mono: number | null;
 }
 
@@ -67,7 +67,7 @@ export class Queue {
     return { run, created: true };
   }
 
-  /** Cancels and supersedes what the request takes the place of. @throws AppError before anything is written */
+  /** Cancels and supersedes the runs that the request replaces. @throws AppError before anything is written */
   #takePlace(request: NewRun): void {
     const { supersedes, threadId, principal } = request;
     const underWay = this.#sql.underWay.all(threadId) as { id: string; n: number }[];
@@ -92,7 +92,7 @@ export class Queue {
 
   retry({ of, runId }: { of: string; runId: string }): { run: Run; created: boolean } | undefined {
     const old = this.#get(of);
-    // One whose thread was deleted a moment ago is as good as gone.
+    // A run whose thread was deleted a moment ago counts as gone.
     if (!old || !this.#sql.threadPrincipal.get(old.thread_id)) return undefined;
     const first = this.#sql.retryOf.get(of) as RunRow | undefined;
     if (first) return { run: toRun(first), created: false };
@@ -106,13 +106,13 @@ export class Queue {
     return { run, created: true };
   }
 
-  /** Ends the run, and what is under way of all that it delegated: nobody waits for that any more. */
+  /** Ends the run, and the delegated runs below it that are under way: nobody waits for them any more. */
   end(run: EndingRun, outcome: Outcome): void {
     this.#journal.end(run, outcome);
     this.#cancelFamily(run.id);
   }
 
-  /** Whether runs have waited for too long. Only reads. */
+  /** Whether any run has waited for too long. Only reads. */
   isAnyOverdue(): boolean {
     return this.#overdue(1).length > 0;
   }
@@ -161,7 +161,8 @@ export class Queue {
     const rows = isOwner
       ? this.#ownedBy(left.owner, left.runIds)
       : this.#sql.ofOtherBoots.all({ machine: `${left.machine}/`, boot: `${left.machine}/${left.exceptBoot}/` });
-    // How long an earlier boot worked before it ended is not known: the time since its claims would count the pause, too.
+    // Nobody knows how long an earlier boot worked before it ended: the time since its claims would count the pause,
+    // too.
     this.#requeueAll(rows, { end, reason: END_REASONS[end], mono: isOwner ? monotonicMs() : null });
     return rows.length;
   }
@@ -176,7 +177,7 @@ export class Queue {
     return this.#sql.byKey.get(principal, idempotencyKey) as RunRow | undefined;
   }
 
-  /** A long thread that was deleted takes a moment to go: a new one must not find its runs. */
+  /** The removal of a long thread takes a moment: a new thread of the same id must not find its runs. */
   #assertNotLeaving(threadId: string): void {
     if (!this.#sql.anyOf.get(threadId)) return;
     throw new AppError("THREAD_BUSY", `Thread ${threadId} is being deleted; send it again.`, { retryAfterS: 1 });
@@ -221,7 +222,7 @@ export class Queue {
     return row;
   }
 
-  /** The delegated ones first, from two indexes: a sort would read everything that is queued. */
+  /** Delegated runs come first, from two indexes: a sort would read everything that is queued. */
   #claimable(limit: number): RunRow[] {
     const delegated = this.#sql.delegated.all(limit);
     const own = this.#sql.claimable.all(limit - delegated.length);
@@ -235,12 +236,12 @@ export class Queue {
     }
   }
 
-  /** @param rows with their `hasToolUnderWay`, parents before what they delegated */
+  /** @param rows with their `hasToolUnderWay`; parents come before the runs that they delegated */
   #requeueAll(rows: unknown[], why: Leaving): void {
     const left = rows as { id: string; hasToolUnderWay: 0 | 1 }[];
     const suspects = left.filter(({ hasToolUnderWay }) => hasToolUnderWay).length;
     for (const { id, hasToolUnderWay } of left) {
-      // Read the run anew: an earlier one of `rows` may be its parent, and its end has ended this one too.
+      // Read the run anew: an earlier run of `rows` may be its parent, whose end has ended this run too.
       const run = this.#get(id);
       if (run?.status !== "running") continue;
       const voided = this.#journal.closeOpen(run);

@@ -100,7 +100,7 @@ export class Reads {
     let read = 0;
     let next: number | null = null;
     for (const found of this.#sql.messages.iterate({ thread: threadId, run, index, limit: limit + 1 })) {
-      // There is one more row than the page takes: the page before it has a next one.
+      // More rows exist than the page takes, so the page has a next one.
       if (newestFirst.length === limit || read >= characters) return { items: newestFirst.toReversed(), next };
       const row = found as unknown as TurnRow;
       const json = toStoredJson(row, () => this.#sql.failedBefore.get(threadId, row.run_n) as FirstRow | undefined);
@@ -114,7 +114,7 @@ export class Reads {
   events(runId: string, after: number, { limit, characters = Infinity }: EventPage): JournalEvent[] {
     const events: JournalEvent[] = [];
     let read = 0;
-    // Row by row: what is behind the end of the page is not even read from the disk.
+    // Read row by row, so that rows behind the end of the page are not even read from the disk.
     for (const row of this.#sql.events.iterate(runId, after, limit)) {
       const event = eventBehind(after, row as unknown as StoredRow);
       events.push(event);
@@ -137,7 +137,7 @@ export class Reads {
     return (this.#sql.toolCalls.all(runId) as unknown as ToolCallRow[]).map(toToolCall);
   }
 
-  /** Whether a claim would find anything, so that looking costs no write transaction. */
+  /** Whether a claim would find anything. A look costs no write transaction. */
   claimable(): boolean {
     return this.#sql.claimable.get() !== undefined;
   }
@@ -175,13 +175,13 @@ function page<T>(items: readonly T[], limit: number, lastKey: number | undefined
   return { items, next: items.length === limit && lastKey !== undefined ? lastKey : null };
 }
 
-// Named after its first run, listed by its newest; a last_run of 0 is not listed.
+// A thread is named after its first run and ordered by its newest. A thread whose last_run is 0 is not listed.
 const THREAD =
   "SELECT t.id AS thread_id, t.last_run, t.created_at, t.updated_at, " +
   "(SELECT r.title FROM runs r WHERE r.thread_id = t.id ORDER BY r.n LIMIT 1) AS title, " +
   "(SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs FROM threads t";
 
-/** Of a run or a thread; the id that is not given is null, and finds nothing. */
+/** The principal of a run or of a thread. The id that is not given is null, and finds nothing. */
 const PRINCIPAL = "SELECT principal FROM runs WHERE id = ? UNION ALL SELECT principal FROM threads WHERE id = ?";
 
 function statements(db: DatabaseSync) {
@@ -229,7 +229,7 @@ function threadStatements(db: DatabaseSync) {
       `SELECT ${TURN} FROM messages m JOIN runs r ON r.n = m.run_n WHERE m.thread_id = :thread ` +
         "AND (m.run_n, m.idx) < (:run, :index) ORDER BY m.run_n DESC, m.idx DESC LIMIT (0 + :limit)",
     ),
-    // The first message of the run before, if that failed: a person may have sent it again.
+    // The first message of the run before, if that run failed: a person may have sent the message again.
     failedBefore: db.prepare(
       "SELECT r.status, r.finish_reason, r.error ->> 'code' AS error_code, r.fence, m.role, m.content, " +
         "EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried, r.superseded FROM runs r " +

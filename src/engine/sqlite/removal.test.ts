@@ -1,4 +1,4 @@
-/** What a process leaves that dies in the middle of a removal, and how upkeep goes on with it. */
+/** What a process leaves behind that dies in the middle of a removal, and how the upkeep continues it. */
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { complete, enqueue, start, threadOf } from "../contract/setup.ts";
@@ -36,7 +36,7 @@ test("free pages go back to the disk, a little at a time", async () => {
   expect(free()).toBeLessThanOrEqual(1_000);
 });
 
-/** The first of the transactions that remove a thread. */
+/** Runs only the first of the transactions that remove a thread. */
 function markOnly(dbPath: string): void {
   using db = new DatabaseSync(dbPath, { timeout: 1_000 });
   new Removal(db).mark("thread", Date.now());

@@ -1,20 +1,21 @@
 /**
- * Removes threads. One transaction marks the runs of a thread, with all that these delegated, and takes the thread away: from
- * then on it is gone, whatever happens to the process. Their rows go in batches, those of `runs` first: nothing finds the events,
- * messages and tool calls of a run whose row is gone. Each method here is one short transaction, begun by `engine.ts` and
- * `maintenance.ts`. The table `removals` has the marks, and tells those who follow a run.
+ * Removes threads. One transaction marks the runs of a thread, with all that these delegated, and deletes the thread's
+ * row: from then on the thread is gone, even if the process dies. The other rows are deleted in batches, those of
+ * `runs` first: nothing finds the events, messages and tool calls of a run whose row is gone. Each method here is one
+ * short transaction, begun by `engine.ts` and `maintenance.ts`. The table `removals` holds the marks, and tells the
+ * followers of a run that it was deleted.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 import type { RunRow } from "../rules/rows.ts";
 import { LIMIT } from "./sql.ts";
 
-/** Runs in one transaction: each has a row in a dozen indexes. */
+/** Runs that one transaction deletes: each has a row in a dozen indexes. */
 const RUNS_A_BATCH = 200;
-/** Rows of one run in one transaction. [5 ms.] */
+/** Rows of one run that one transaction deletes. [5 ms.] */
 const ROWS_A_BATCH = 1_000;
 const LARGE_ROWS_A_BATCH = 50;
-/** Followers look every few hundred milliseconds, or are told by their own next look. */
+/** Followers look every few hundred milliseconds, so each one sees the mark within this time. */
 const KEEP_TELLING_MS = 60_000;
 
 type MarkedRow = Pick<RunRow, "id" | "thread_id"> & { readonly mark: number; readonly run_n: number };
@@ -27,8 +28,8 @@ export class Removal {
   }
 
   /**
-   * Takes the thread away, and marks its runs and what they delegated. Call `hide` until nothing is left.
-   * @returns whose it was; undefined when there is no such thread
+   * Deletes the thread's row, and marks its runs and the runs that they delegated. Call `hide` until nothing is left.
+   * @returns the principal that owned it; undefined when there is no such thread
    * @throws AppError THREAD_BUSY before anything is removed
    */
   mark(threadId: string, now: number): { readonly principal: string } | undefined {
@@ -44,16 +45,16 @@ export class Removal {
     return thread;
   }
 
-  /** Takes some of the marked runs away. @returns false when none is left */
+  /** Deletes some of the marked runs. @returns false when none is left */
   hide(): boolean {
     const marked = this.#sql.marked.all(RUNS_A_BATCH) as unknown as MarkedRow[];
     for (const run of marked) this.#hideRun(run);
     return marked.length === RUNS_A_BATCH;
   }
 
-  /** Deletes some of what removed runs left behind. @returns false when nothing is left */
+  /** Deletes some rows of removed runs. @returns false when nothing is left */
   sweep(): boolean {
-    // A process that died in the middle of a removal left some.
+    // A process that died in the middle of a removal left marked runs behind.
     if (this.hide()) return true;
     let [rows, runs] = [0, 0];
     while (rows < ROWS_A_BATCH && runs < RUNS_A_BATCH) {
@@ -71,13 +72,13 @@ export class Removal {
   #sweepRun(run: number): number {
     const { deleteEvents, deleteMessages, deleteToolCalls } = this.#sql;
     const events = deleteEvents.run({ run, limit: ROWS_A_BATCH }).changes;
-    // These may be large, each in many pages.
+    // Messages may be large, each in many pages.
     const messages = deleteMessages.run({ run, limit: LARGE_ROWS_A_BATCH }).changes;
     const calls = deleteToolCalls.run({ run, limit: LARGE_ROWS_A_BATCH }).changes;
     return Number(events) + Number(messages) + Number(calls);
   }
 
-  /** Whether `sweep` would find anything, or `forget` has something to do. */
+  /** Whether `sweep` or `forget` has something to do. */
   isPending(now: number): boolean {
     return this.#sql.pending.get(now - KEEP_TELLING_MS) !== undefined;
   }
@@ -90,12 +91,15 @@ export class Removal {
     this.#sql.hidden.run(mark);
     this.#sql.deleteActivities.run(id);
     this.#sql.deleteRun.run(n);
-    // That of a delegated run.
+    // The thread of a delegated run.
     this.#sql.deleteEmptyThread.run(threadId, threadId);
   }
 }
 
-/** The runs of a thread and all that they delegated. Ids of deleted runs can be used again: UNION ends a circle. */
+/**
+ * The runs of a thread and all runs below them. Ids of deleted runs can be used again and could form a circle: UNION
+ * ends it.
+ */
 const FAMILY =
   "WITH RECURSIVE family (n, id, status) AS (SELECT n, id, status FROM runs WHERE thread_id = ? " +
   "UNION SELECT r.n, r.id, r.status FROM family f CROSS JOIN runs r ON r.parent_id = f.id)";

@@ -1,7 +1,7 @@
 /**
- * What goes by itself when it is old enough: deltas are joined, threads, activities and idempotency keys are removed, and
- * free pages given back. Each step looks first, on the reading connection, and then writes one short transaction, so that
- * nobody waits for it and an idle server writes nothing. Called by `maintenance.ts`.
+ * Removes what is old enough: joins deltas, removes threads and activities, forgets idempotency keys, and gives free
+ * pages back. Each step looks first, on the reading connection, and then writes one short transaction, so that nobody
+ * waits for it and an idle server writes nothing. Called by `maintenance.ts`.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { hasCode } from "../../core/errors.ts";
@@ -13,17 +13,17 @@ import type { Removal } from "./removal.ts";
 import { LIMIT } from "./sql.ts";
 import type { Writer } from "./writer.ts";
 
-/** What one kind of upkeep may take in a second: the others have their turn, too. */
+/** Time that one kind of upkeep may take in a second, so that the others have time, too. */
 const SHARE_MS = 100;
-/** Of one transaction. [Each takes 5 to 10 ms.] */
+/** Deltas of one transaction. [Each takes 5 to 10 ms.] */
 const DELTAS_A_STEP = 1_000;
 const RUNS_A_STEP = 100;
 const ACTIVITIES_A_STEP = 500;
 const KEYS_A_STEP = 200;
 const PAGES_A_STEP = 200;
-/** Threads that are looked at in one go. */
+/** Threads that one step looks at. */
 const THREADS_A_STEP = 100;
-/** These stay in the file for what comes next: 4 MB. */
+/** These pages stay in the file for coming writes: 4 MB. */
 const FREE_PAGES_KEPT = 1_000;
 
 interface ThreadRow {
@@ -38,9 +38,12 @@ export class Retainer {
   readonly #db: DatabaseSync;
   readonly #writer: Writer;
   readonly #removal: Removal;
-  /** The thread that was looked at last: those that have to stay are passed over, in rounds. */
+  /**
+   * The thread that was looked at last. The next step goes on behind it, so that threads that have to stay block no
+   * others.
+   */
   #lastThread = { at: 0, n: 0 };
-  /** The run whose deltas were joined last, and up to which one. */
+  /** The run whose deltas were joined last, and the seq up to which they are joined. */
   #joined = { run: 0, seq: 0 };
 
   constructor({ reading, writing }: SqliteConnections, writer: Writer, removal: Removal) {
@@ -51,7 +54,7 @@ export class Retainer {
     this.#removal = removal;
   }
 
-  /** @returns whether there is more to do at once */
+  /** @returns whether more work is left that could be done at once */
   async run({ deltasMs, threadsMs, activitiesMs, keysMs }: Retention, now: number): Promise<boolean> {
     const steps = [
       ...(threadsMs === undefined ? [] : [() => this.#removeThreads(now - threadsMs)]),
@@ -84,14 +87,14 @@ export class Retainer {
         this.#removal.hide();
       });
     } catch (error) {
-      // The thread has work again.
+      // The thread has a new run.
       if (!hasCode(error, "THREAD_BUSY")) throw error;
     }
   }
 
   async #removeActivities(before: number): Promise<boolean> {
     const rows = this.#looks.activities.all(ACTIVITIES_A_STEP) as { seq: number; at: number }[];
-    // The newest one stays: its seq is the feed's position.
+    // The newest activity stays: its seq is the position of the feed.
     const old = rows.slice(0, rows.length < ACTIVITIES_A_STEP ? -1 : undefined);
     const end = old.findIndex(({ at }) => at >= before);
     const last = (end < 0 ? old : old.slice(0, end)).at(-1);
@@ -106,7 +109,7 @@ export class Retainer {
     return runs.length === KEYS_A_STEP;
   }
 
-  /** Many short runs, or a piece of a long one. */
+  /** Joins the deltas of many short runs, or a piece of a long run. */
   async #joinDeltas(before: number): Promise<boolean> {
     const runs = this.#looks.unjoined.all(before, RUNS_A_STEP) as { n: number }[];
     if (runs.length === 0) return false;
@@ -114,7 +117,7 @@ export class Retainer {
       let left = DELTAS_A_STEP;
       for (const { n } of runs) {
         left -= this.#joinRun(n, left);
-        // There may be more of this one.
+        // This run may have more deltas.
         if (left <= 0) return;
         this.#sql.markJoined.run(n);
       }
@@ -122,7 +125,7 @@ export class Retainer {
     return true;
   }
 
-  /** Goes on behind the deltas of the run that it joined last. @returns how many rows it looked at */
+  /** Goes on behind the deltas that it joined last in this run. @returns how many rows it looked at */
   #joinRun(run: number, limit: number): number {
     const behind = this.#joined.run === run ? this.#joined.seq : 0;
     const rows = this.#sql.deltas.all(run, behind, limit) as unknown as StoredRow[];
@@ -137,7 +140,7 @@ export class Retainer {
   async #giveBack(): Promise<boolean> {
     const { freelist_count: free } = this.#looks.free.get() as { freelist_count: number };
     const { auto_vacuum: mode } = this.#looks.mode.get() as { auto_vacuum: number };
-    // A file of before evenkeel 0.2 has no map of its pages.
+    // A file that was made before evenkeel 0.2 has no map of its pages, so it cannot give pages back.
     if (mode === 0 || free <= FREE_PAGES_KEPT) return false;
     const pages = Math.min(PAGES_A_STEP, free - FREE_PAGES_KEPT);
     await this.#writer.run(() => this.#db.exec(`PRAGMA incremental_vacuum(${pages})`));
@@ -156,7 +159,7 @@ function looks(db: DatabaseSync) {
     threads: db.prepare(
       `SELECT n, id, updated_at FROM threads WHERE (updated_at, n) > (?, ?) AND updated_at < ? ORDER BY updated_at, n ${LIMIT}`,
     ),
-    // A thread of delegated runs goes with those that delegated them.
+    // Threads of delegated runs are kept: they are removed with the threads of their parents.
     isKept: db.prepare(
       "SELECT 1 FROM runs r WHERE r.thread_id = ? AND (r.status IN ('queued', 'running') OR " +
         "EXISTS (SELECT 1 FROM runs p WHERE p.id = r.parent_id)) LIMIT 1",

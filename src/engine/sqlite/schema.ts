@@ -1,6 +1,6 @@
 /**
- * Tables and numbered migrations. `PRAGMA user_version` says how many were applied; a file written by
- * a newer evenkeel is refused. A migration, once released, never changes: add the next number instead.
+ * Tables and numbered migrations. `PRAGMA user_version` says how many were applied; a file written by a newer evenkeel
+ * is refused. Never change a migration once it is released: add the next number instead.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
@@ -98,7 +98,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX activities_by_run ON activities (run_id, seq);
   CREATE INDEX activities_by_type ON activities (type, seq);
   `,
-  // 2: what lists show of runs and threads without reading their messages; threads by their newest run
+  // 2: lists of runs and threads do not have to read messages; threads are ordered by their newest run
   `
   ALTER TABLE runs ADD COLUMN title TEXT NOT NULL DEFAULT '';
   UPDATE runs SET title = coalesce(
@@ -114,8 +114,8 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX runs_by_parent ON runs (parent_id, n) WHERE parent_id IS NOT NULL;
   CREATE INDEX runs_delegated ON runs (n) WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL;
   `,
-  // 4: tool calls by step as well: some endpoints give calls of two answers the same id. Of those stored before, only
-  // the calls of the newest answer can be asked for again.
+  // 4: tool calls are also told apart by step, because some endpoints give calls of two answers the same id. Of the
+  // calls stored before, only those of the newest answer can be asked for again.
   `
   CREATE TABLE tool_calls_by_step (
     run_n INTEGER NOT NULL,
@@ -131,7 +131,7 @@ const MIGRATIONS: readonly string[] = [
   DROP TABLE tool_calls;
   ALTER TABLE tool_calls_by_step RENAME TO tool_calls;
   `,
-  // 5: what a run is suspected of (`rules/blame.ts`), and under which fence a tool call runs that could end its process.
+  // 5: why a run is suspected (`rules/blame.ts`), and under which fence a tool call runs that could end its process.
   `
   ALTER TABLE runs ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;
   UPDATE runs SET crashes = 0;
@@ -142,7 +142,7 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN ephemeral INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX runs_ephemeral ON runs (finished_at) WHERE ephemeral = 1;
   `,
-  // 7: why a run ended; what a message says of itself beside its content (its model, where it was cut, a note).
+  // 7: why a run ended; what a message records beside its content (its model, where it was cut, a note).
   `
   ALTER TABLE runs ADD COLUMN finish_reason TEXT;
   UPDATE runs SET finish_reason = CASE
@@ -153,8 +153,8 @@ const MIGRATIONS: readonly string[] = [
     ELSE 'error' END WHERE status IN ('completed', 'failed', 'canceled');
   ALTER TABLE messages ADD COLUMN about TEXT;
   `,
-  // 8: attempts apart from the fence; no status "waiting"; which runs were deleted, for those that follow them.
-  // Owners are named anew: what ran before is nobody's.
+  // 8: attempts apart from the fence; no status "waiting"; which runs were deleted, for their followers. Owners are
+  // named anew: runs that were owned before have no owner.
   `
   ALTER TABLE runs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
   UPDATE runs SET attempts = fence;
@@ -168,7 +168,7 @@ const MIGRATIONS: readonly string[] = [
     at INTEGER NOT NULL
   );
   `,
-  // 9: whose a thread and an activity is: lists and the feed are read by owner
+  // 9: who owns a thread and an activity: lists and the feed are read by owner
   `
   ALTER TABLE threads ADD COLUMN principal TEXT NOT NULL DEFAULT '';
   UPDATE threads SET principal = coalesce(
@@ -180,7 +180,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX activities_by_principal ON activities (principal, seq) WHERE principal IS NOT NULL;
   CREATE INDEX runs_by_principal ON runs (principal, n);
   `,
-  // 10: leases by a clock of the database's own, times by what passed (`clock.ts`). What runs has no lease yet, and is
+  // 10: leases by a clock in the database, times by durations (`clock.ts`). Running runs have no lease yet, and are
   // handed back at the start.
   `
   CREATE TABLE lease_clock (ms INTEGER NOT NULL);
@@ -195,7 +195,7 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE shared (name TEXT PRIMARY KEY, text TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID;
   `,
-  // 12: how many runs of one principal wait, counted with each of its new ones
+  // 12: how many runs of one principal wait, counted at each enqueue
   "CREATE INDEX runs_queued_by_principal ON runs (principal) WHERE status = 'queued'",
   // 13: files of users; their bytes lie in the folder `files`, named by content
   `
@@ -211,12 +211,12 @@ const MIGRATIONS: readonly string[] = [
   CREATE UNIQUE INDEX files_by_principal ON files (principal, sha256);
   CREATE INDEX files_by_content ON files (sha256);
   `,
-  // 14: runs that go on with one that failed or was canceled
+  // 14: runs that continue a run that failed or was canceled
   `
   ALTER TABLE runs ADD COLUMN retry_of TEXT;
   CREATE UNIQUE INDEX runs_retry_of ON runs (retry_of) WHERE retry_of IS NOT NULL;
   `,
-  // 15: what was spent, by whom and for what; what a run and all that it delegated came to; what a call may spend yet
+  // 15: spending by principal, agent and model; the total of a run and all runs below it; what a call has reserved
   `
   CREATE TABLE spending (
     day TEXT NOT NULL,
@@ -237,17 +237,17 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN reserved_tokens INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE runs ADD COLUMN reserved_dollars REAL NOT NULL DEFAULT 0;
   `,
-  // 16: what a request asked beyond its message, and what its reply says as JSON
+  // 16: what a request asked beyond its message, and its reply as JSON
   `
   ALTER TABLE runs ADD COLUMN asked TEXT;
   ALTER TABLE runs ADD COLUMN output TEXT;
   `,
-  // 17: rows of deleted runs go in batches
+  // 17: rows of deleted runs are deleted in batches
   `
   ALTER TABLE removals ADD COLUMN done INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX removals_left ON removals (n) WHERE done = 0;
   `,
-  // 18: what retention looks for; deltas that were joined (`rules/joined.ts`); deleted runs whose row is still there
+  // 18: indexes for retention; deltas that were joined (`rules/joined.ts`); deleted runs whose row is still there
   `
   ALTER TABLE events ADD COLUMN joined TEXT;
   ALTER TABLE runs ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;
@@ -257,9 +257,9 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE removals ADD COLUMN hidden INTEGER NOT NULL DEFAULT 1;
   CREATE INDEX removals_unhidden ON removals (n) WHERE hidden = 0;
   `,
-  // 19: turns that another one took the place of
+  // 19: turns that another run replaced
   "ALTER TABLE runs ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0",
-  // 20: runs are claimed in turns of their principals
+  // 20: claims go round robin over principals
   `
   ALTER TABLE runs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
   DROP INDEX runs_claimable;
@@ -267,7 +267,7 @@ const MIGRATIONS: readonly string[] = [
   DROP INDEX runs_queued_by_principal;
   CREATE INDEX runs_queued_by_principal ON runs (principal, turn) WHERE status = 'queued';
   `,
-  // 21: runs that wait for so long and no longer
+  // 21: runs that end when they have waited in the queue for too long
   `
   ALTER TABLE runs ADD COLUMN queue_ms INTEGER;
   CREATE INDEX runs_timed ON runs (n) WHERE status = 'queued' AND queue_ms IS NOT NULL;
@@ -282,7 +282,7 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** Brings the file up to date. The primary does it first; in its children there is nothing left to do. */
+/** Brings the file up to date. The primary does so first; its children find nothing left to do. */
 export function migrate(db: DatabaseSync): void {
   const applied = versionOf(db);
   if (applied > MIGRATIONS.length) throw newerFile(applied);

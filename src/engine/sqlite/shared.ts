@@ -8,7 +8,7 @@ export class SharedTexts {
 
   constructor({ reading, writing }: { readonly reading: DatabaseSync; readonly writing: DatabaseSync }) {
     this.#read = reading.prepare("SELECT text, version FROM shared WHERE name = ?");
-    // A new name is at version 0: then there is no row to have another one.
+    // A name without a row has version 0, so only a write with version 0 may make the row.
     this.#write = writing.prepare(
       "INSERT INTO shared (name, text, version) SELECT :name, :text, 1 WHERE :version = 0 OR EXISTS (SELECT 1 FROM shared WHERE name = :name) " +
         "ON CONFLICT (name) DO UPDATE SET text = excluded.text, version = shared.version + 1 WHERE shared.version = :version",

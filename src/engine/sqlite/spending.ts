@@ -1,5 +1,5 @@
 /**
- * What runs spent: by day, agent, principal and model, and what each run and all that it delegated came to. `book` and
+ * What runs spent: by day, agent, principal and model, and in total for each run with all runs below it. `book` and
  * `reserve` are called inside of a transaction; `read` uses a connection of its own.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
@@ -29,7 +29,7 @@ export class SpendingBook {
     this.#sql = statements(writing);
   }
 
-  /** The run's usage has grown to `usage`: adds the difference to the day, to the run, and to those that delegated it. */
+  /** The run's usage has grown to `usage`: adds the difference to the day, to the run, and to the runs above it. */
   book(run: SpendingRun, usage: Usage, { model, price }: Bill): void {
     const spent = subtractUsage(usage, usageOf(run));
     if (tokensIn(spent) === 0) return;
@@ -80,7 +80,7 @@ interface OwnColumns {
   readonly delegated_dollars: number;
 }
 
-/** Groups that cost most come first, but days newest first. */
+/** The groups that cost most come first; days are ordered newest first. */
 export function readSpending(db: DatabaseSync, { by, since, principal }: SpendingFilter): Spending[] {
   const column = COLUMNS[by];
   const whose = principal === undefined ? "" : "AND principal = ?";
@@ -113,7 +113,7 @@ function statements(db: DatabaseSync) {
         "cache_read = cache_read + excluded.cache_read, cache_write = cache_write + excluded.cache_write, " +
         "dollars = dollars + excluded.dollars",
     ),
-    // What the call had reserved is spent now.
+    // The reservation of the call ends, as its cost is booked now.
     addToRun: db.prepare(
       "UPDATE runs SET dollars = dollars + ?, reserved_tokens = 0, reserved_dollars = 0 WHERE n = ?",
     ),

@@ -1,8 +1,8 @@
 /** Pieces of SQL that several files of this driver share. */
 
 /**
- * How many rows at most, bound last. As a bare `LIMIT ?` the planner wants to know the value, and SQLite compiles the
- * statement anew at each call. [A tenth of the CPU of a worker that follows the activities.]
+ * The limit of rows, bound as the last parameter. With a bare `LIMIT ?` the planner uses the value, so SQLite would
+ * compile the statement anew at each call. [A tenth of the CPU of a worker that follows the activities.]
  */
 export const LIMIT = "LIMIT (0 + ?)";
 

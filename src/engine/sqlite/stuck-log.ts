@@ -1,12 +1,12 @@
 /**
- * Names whoever keeps the write-ahead log from beginning anew: a reader in a transaction that does not end, of a program that is not
- * ours as a rule. Called by `checkpoint.ts`; Linux alone can name the process.
+ * Names the process that keeps the write-ahead log from beginning anew: a reader in a transaction that does not end,
+ * usually of another program. Called by `checkpoint.ts`; only Linux can name the process.
  */
 import { readFileSync, statSync } from "node:fs";
 
 /** Readers lock one of these bytes of the -shm file: https://sqlite.org/walformat.html#wal_locks */
 const READ_LOCKS = { from: 123, to: 127 };
-/** Titles of the server's own processes, which read for milliseconds. */
+/** Titles of the server's own processes, which read only for milliseconds. */
 const OURS = /^evenkeel /;
 /** `1: POSIX  ADVISORY  READ 4711 08:01:131 124 124` */
 const LOCK = /POSIX\s+ADVISORY\s+READ\s+(\d+)\s+\S+:(\d+)\s+(\d+)\s+/;

@@ -22,7 +22,7 @@ export async function makeFolder(): Promise<DataFolder> {
   };
 }
 
-/** An engine on that folder, closed where the test ends. */
+/** An engine on that folder, closed when the test ends. */
 export async function openAt(dataDir: string, limits = ROOMY): Promise<Engine & AsyncDisposable> {
   const engine = await openEngine({ dataDir, durability: "normal", limits });
   return Object.assign(engine, { [Symbol.asyncDispose]: () => engine.close() });
@@ -32,7 +32,7 @@ export interface OpenedData extends OpenedEngine {
   readonly folder: DataFolder;
 }
 
-/** An engine on a folder of its own; with it go every other handle and the folder. */
+/** An engine on a folder of its own. Disposing it closes every other handle, too, and removes the folder. */
 export async function openTemporary(limits = ROOMY): Promise<OpenedData> {
   await using opening = new AsyncDisposableStack();
   const folder = opening.use(await makeFolder());

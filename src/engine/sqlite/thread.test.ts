@@ -10,7 +10,7 @@ test("a deleted thread leaves no row behind, in any table", async () => {
   const call = { stepsBefore: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null } as const;
   await data.engine.append(stepOf(claim, { events: [delta("secret")], toolCalls: [call] }));
   await complete(data.engine, claim);
-  // Shared texts and files are nobody's thread.
+  // Shared texts and files belong to no thread.
   const { removals, shared: _shared, files: _files, spending: _spending, ...filled } = rowsOf(data.folder.dbPath);
   expect(Object.values(filled)).not.toContain(0);
   expect(removals).toBe(0);
@@ -18,7 +18,7 @@ test("a deleted thread leaves no row behind, in any table", async () => {
   await data.engine.deleteThread("thread");
 
   await data.engine.maintain();
-  // One activity tells that it was deleted, and one row tells those who follow its run.
+  // One activity says that the thread was deleted, and one row tells the followers of its run.
   expect(rowsOf(data.folder.dbPath)).toEqual({ ...before, activities: 1, removals: 1 });
 });
 
@@ -62,6 +62,6 @@ test("a thread of many runs and events is gone on return, and its rows go in bat
   expect(await data.engine.thread("thread")).toBeUndefined();
   expect(await data.engine.runs({ limit: 10, threadId: "thread" })).toEqual({ items: [], next: null });
   expect(db.prepare("SELECT count(*) AS rows FROM events WHERE seq > 100 AND data = '{}'").get()).toEqual({ rows: 0 });
-  // Far below what one transaction over all of it takes; the machine may be busy.
+  // Far below the time of one transaction over all of it; the machine may be busy.
   expect(longestMs).toBeLessThan(250);
 });

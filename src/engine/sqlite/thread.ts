@@ -1,9 +1,9 @@
-/** Which threads are to be removed by themselves. Called by `engine.ts`; it only reads. */
+/** Which threads are to be removed without a request. Called by `engine.ts`; only reads. */
 import type { DatabaseSync } from "node:sqlite";
 
-/** A client that waits for the end of its run, or reads its events, has this long. */
+/** A client that waits for the end of its run, or reads its events, has this much time. */
 const EPHEMERAL_MS = 60_000;
-/** A few at a time: nobody waits for them, and a transaction shall be short. */
+/** A few at a time, to keep the transaction short: nobody waits for these removals. */
 const EPHEMERAL_BATCH = 20;
 
 /** Threads whose ephemeral run ended more than a minute before `now` (ms since the epoch), the oldest first. */

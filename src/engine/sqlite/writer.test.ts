@@ -6,7 +6,7 @@ import { makeFolder, openTemporary } from "./test-data.ts";
 import { Writer } from "./writer.ts";
 
 const HELD_MS = 50;
-// Far above what a busy machine adds to a turn of the loop, far below any wait inside of SQLite.
+// Far longer than a busy machine delays a turn of the loop, far shorter than any wait inside of SQLite.
 const STALL_MS = 500;
 
 test("a write waits for another process's transaction without an error and without blocking the loop", async () => {
@@ -54,7 +54,7 @@ test("looking for work when there is none needs no lock", async () => {
 test("many writes at once are committed in few transactions", async () => {
   await using data = await openTemporary();
   using other = new DatabaseSync(data.folder.dbPath);
-  // Moves by one with each commit that this connection did not make.
+  // Changes with each commit of another connection.
   const version = other.prepare("PRAGMA data_version");
   const versions = new Set<unknown>();
   const requests = Array.from({ length: 200 }, () =>
@@ -100,7 +100,7 @@ test("a write that breaks takes no other down, also when another process takes t
   expect(db.prepare("SELECT word FROM words").all()).toMatchObject([{ word: "before" }, { word: "after" }]);
 });
 
-/** Turns the event loop for so long. Returns how long the longest turn took. */
+/** Keeps the event loop turning for this long. Returns how long the longest turn took. */
 async function turnLoopFor(durationMs: number): Promise<number> {
   const startedAt = performance.now();
   let [longest, last] = [0, startedAt];

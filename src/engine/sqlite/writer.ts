@@ -1,14 +1,14 @@
 /**
- * Group commit: every write of this process goes through one queue, and all that wait are committed in
- * one transaction. SQLite has one writer at a time, over all processes; whoever finds it taken waits
- * outside of SQLite, so that no event loop ever blocks on a lock.
+ * Group commit: every write of this process goes through one queue, and all that wait are committed in one transaction.
+ * SQLite has one writer at a time, over all processes. A process that finds the lock taken waits outside of SQLite, so
+ * that no event loop ever blocks on a lock.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 import { busyRetryMs, isBusy, isFull, storageError } from "./connection.ts";
 import type { Disk } from "./disk.ts";
 
-/** What one caller wants done. It checks first and writes last: an AppError must leave nothing written. */
+/** The work of one caller. A job checks first and writes last: an AppError must leave nothing written. */
 type Job = () => unknown;
 
 interface Waiting {
@@ -17,13 +17,13 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-// A commit costs about as much as 20 inserts, so under load commits are spaced to gather more. After a pause a
-// few go at once: the steps of a run that begins must not wait for company that does not come.
+// A commit costs about 20 inserts, so under load commits are spaced to gather more. After a pause a few commits follow
+// each other at once, so that the first steps of a new run are not delayed.
 const SPACING_MS = 4;
 const BURST = 3;
-// A lock that stays taken this long means another process hangs inside a transaction.
+// When a lock stays taken this long, another process hangs inside a transaction.
 const GIVE_UP_MS = 10_000;
-/** Bound of the queue: at it, writers are refused with OVERLOADED. */
+/** Bound of the queue. When it is full, writers are refused with OVERLOADED. */
 const MAX_WAITING = 50_000;
 
 export class Writer {
@@ -33,7 +33,10 @@ export class Writer {
   readonly #commit: StatementSync;
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
-  /** A commit before this has to wait; it lags behind the clock by at most a burst. */
+  /**
+   * Earliest time of the next commit. It is behind the clock by at most a burst; that difference is the burst
+   * allowance.
+   */
   #nextCommitAt = 0;
   #busySince: number | undefined;
 
@@ -62,7 +65,7 @@ export class Writer {
     return performance.now() - this.#committedAt;
   }
 
-  /** Commits what waits, then refuses nothing: the database handle is the caller's to close. */
+  /** Commits the writes that wait, and goes on accepting writes: the caller closes the database handle. */
   async drain(): Promise<void> {
     while (this.#waiting.length > 0) await this.run(() => undefined);
   }
@@ -107,7 +110,10 @@ export class Writer {
     for (const { reject } of failed) reject(storageError(error));
   }
 
-  /** Inside BEGIN. A job that breaks takes the others' work back with it: it is refused, they wait for the next try. */
+  /**
+   * Runs inside BEGIN. When a job breaks, the work of the others is rolled back with it: the job is refused, and the
+   * others are tried again.
+   */
   #commitBatch(batch: readonly Waiting[]): void {
     const done: (() => void)[] = [];
     try {
@@ -120,7 +126,7 @@ export class Writer {
         return this.#schedule(busyRetryMs());
       }
       const broken = batch[done.length];
-      // No job broke but the COMMIT itself: that is everybody's answer.
+      // No job broke, but the COMMIT itself failed: every caller gets that error.
       for (const { reject } of broken ? [broken] : batch) reject(storageError(error));
       if (broken) this.#waiting = [...batch.filter((waiting) => waiting !== broken), ...this.#waiting];
       return;
@@ -130,12 +136,12 @@ export class Writer {
   }
 
   #rollback(): void {
-    // SQLite has already rolled back after some errors (a full disk): then there is nothing to end.
+    // After some errors (a full disk) SQLite has already rolled back: then there is nothing to end.
     if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
   }
 }
 
-/** Runs the job and says how to tell its caller; nobody is told before the commit. */
+/** Runs the job, and returns how to answer its caller; no caller is answered before the commit. */
 function outcomeOf(job: Job, resolve: (value: unknown) => void, reject: (error: unknown) => void): () => void {
   try {
     const value = job();

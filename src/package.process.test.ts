@@ -95,29 +95,21 @@ test.each(["start", "dev"])(
 
 /** Without the registry the dependencies are ours, linked; what was packed is still what runs. */
 async function install(tarball: string): Promise<void> {
-  const flags = [
-    "--omit=optional",
-    "--ignore-scripts",
-    "--prefer-offline",
-    "--no-audit",
-    "--no-fund",
-    "--fetch-retries=1",
-  ];
-  try {
+  const isRegistryThere = await here("npm", ["ping", "--fetch-retries=0", "--fetch-timeout=5000"]).catch(
+    () => undefined,
+  );
+  if (isRegistryThere) {
+    const flags = ["--omit=optional", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
     await here("npm", ["install", ...flags, tarball]);
-  } catch (error) {
-    const { stderr = "" } = error as { stderr?: string };
-    if (!/EAI_AGAIN|ENOTFOUND|ECONN|ETIMEDOUT|ENOTCACHED|E40[13]|E50\d/.test(stderr)) throw error;
-    const target = join(project, "node_modules/evenkeel");
-    await mkdir(join(project, "node_modules/.bin"), { recursive: true });
-    await mkdir(target);
-    await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", target]);
-    await symlink("../evenkeel/bin/evenkeel.js", join(project, "node_modules/.bin/evenkeel"));
-    const { dependencies } = JSON.parse(await readFile(join(target, "package.json"), "utf8")) as {
-      dependencies: object;
-    };
-    for (const name of Object.keys(dependencies)) await link(name);
+    return;
   }
+  const target = join(project, "node_modules/evenkeel");
+  await mkdir(target, { recursive: true });
+  await mkdir(join(project, "node_modules/.bin"));
+  await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", target]);
+  await symlink("../evenkeel/bin/evenkeel.js", join(project, "node_modules/.bin/evenkeel"));
+  const { dependencies } = JSON.parse(await readFile(join(target, "package.json"), "utf8")) as { dependencies: object };
+  for (const name of Object.keys(dependencies)) await link(name);
 }
 
 async function replyOf(url: string): Promise<string> {

@@ -81,9 +81,13 @@ function turn(messages: readonly Message[]): Turn {
 }
 
 test("the newest marker counts, and none of a turn that was superseded", () => {
-  const marker = (from: number) => ({ role: "user", content: [], compaction: { from } }) as unknown as Message;
   const turns = [{ messages: [ASK, marker(1)] }, { messages: [ASK, marker(2)], superseded: true }] as unknown as Turn[];
 
   expect(compactionOf(turns)).toMatchObject({ from: 1 });
   expect(compactionOf(turns.slice(1))).toBeUndefined();
 });
+
+/** A message that says from where on messages are sent. */
+function marker(from: number): Message {
+  return { role: "user", content: [], compaction: { from } } as unknown as Message;
+}

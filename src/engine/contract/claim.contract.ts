@@ -41,7 +41,29 @@ export function testClaim(open: OpenEngine): void {
     ]);
   });
 
-  test("a run that is handed back is the next of its turn, before runs that came later", async () => {
+  test("who has two runs waiting is not held up by others who come one after the other", async () => {
+    await using data = await open();
+    for (const runId of ["ana 0", "ana 1"]) await enqueue(data.engine, { runId, principal: "ana" });
+    const claimed: string[] = [];
+    for (const principal of ["bob", "cid", "dan", "eve"]) {
+      await enqueue(data.engine, { principal });
+      claimed.push((await claimNext(data.engine)).run.run_id);
+    }
+    expect(claimed).toContain("ana 1");
+  });
+
+  test("runs that were delegated put their principal's own ones no further back", async () => {
+    await using data = await open();
+    await start(data.engine, { runId: "parent", principal: "ana" });
+    for (let index = 0; index < 3; index += 1) await enqueue(data.engine, { parentRunId: "parent" });
+    await enqueue(data.engine, { runId: "ana 0", principal: "ana" });
+    for (const runId of ["bob 0", "bob 1"]) await enqueue(data.engine, { runId, principal: "bob" });
+
+    const claims = await data.engine.claim({ owner: ownerOf("owner 1"), limit: 10, leaseMs: LEASE_MS });
+    expect(idsOf(claims).slice(3)).toEqual(["ana 0", "bob 0", "bob 1"]);
+  });
+
+  test("a run that is handed back is the next of its round, before runs that came later", async () => {
     await using data = await open();
     const first = await start(data.engine, { principal: "ana" });
     for (let index = 0; index < 3; index += 1) await enqueue(data.engine, { principal: "bob" });

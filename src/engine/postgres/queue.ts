@@ -29,7 +29,7 @@ import { toMessage, type TurnRow } from "../rules/turns.ts";
 import { LEASE_CLOCK, NOW, RUN_TIME } from "./clock.ts";
 import type { Session } from "./database.ts";
 import { cancelFamily } from "./ending.ts";
-import { FIRST_TURN, RUN } from "./sql.ts";
+import { RUN } from "./sql.ts";
 import { messagesStatement, type HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
 
@@ -53,13 +53,15 @@ const COUNT_QUEUED =
 const LOCK_THREAD =
   `INSERT INTO threads (id, principal, created_at, updated_at) VALUES ($1, $2, $3, $3) ` +
   "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at RETURNING principal";
-/** One behind the principal's newest waiting run, but not before the number that is claimed next. */
-const NEXT_TURN = `GREATEST(${FIRST_TURN}, (SELECT max(turn) + 1 FROM runs WHERE principal = $8 AND status = 'queued'), 0)`;
+/** After the newest one of its principal that waits, and behind the round of the newest claim. Delegated runs have none. */
+const NEXT_ROUND =
+  "CASE WHEN $4::text IS NOT NULL THEN 0 ELSE 1 + GREATEST((SELECT last_value FROM claimed_round), " +
+  "(SELECT max(round) FROM runs WHERE principal = $8 AND status = 'queued')) END";
 const INSERT =
   "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_clock, timeout_ms, metadata, principal, " +
-  "idempotency_key, fingerprint, ephemeral, asked, retry_of, queue_ms, turn) SELECT $1, $2, $3, $4, $5, 'queued', " +
+  "idempotency_key, fingerprint, ephemeral, asked, retry_of, queue_ms, round) SELECT $1, $2, $3, $4, $5, 'queued', " +
   "(NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = $2 AND status IN ('queued', 'running')))::integer, " +
-  `$14::bigint, ${NOW}, $6, $7, $8, $9, $10, $11, $12, $13, $15::bigint, ${NEXT_TURN} RETURNING ${RUN}, head`;
+  `$14::bigint, ${NOW}, $6, $7, $8, $9, $10, $11, $12, $13, $15::bigint, ${NEXT_ROUND} RETURNING ${RUN}, head`;
 const MOVE_UP = "UPDATE threads SET last_run = $1 WHERE id = $2";
 /**
  * How deep a run below this one is, and how many there are below the topmost one, both counted a little beyond their
@@ -76,11 +78,12 @@ const CLAIM =
   "WITH delegated AS (SELECT n FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL " +
   "ORDER BY n LIMIT $1::integer FOR UPDATE SKIP LOCKED), " +
   "own AS (SELECT n FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL " +
-  "ORDER BY turn, n LIMIT $1::integer - (SELECT count(*) FROM delegated) FOR UPDATE SKIP LOCKED), " +
+  "ORDER BY round, n LIMIT $1::integer - (SELECT count(*) FROM delegated) FOR UPDATE SKIP LOCKED), " +
   "next AS (SELECT n FROM delegated UNION ALL SELECT n FROM own) " +
   "UPDATE runs SET status = 'running', owner = $2, fence = fence + 1, attempts = attempts + 1, lease_ms = $3::integer, " +
   `lease_until = ${LEASE_CLOCK} + $3::integer, claimed_at = ${NOW}, started_at = coalesce(started_at, ${RUN_TIME}) ` +
-  `FROM next WHERE runs.n = next.n RETURNING ${RUN.replace(/^n,/, "runs.n,")}, turn`;
+  `FROM next WHERE runs.n = next.n RETURNING ${RUN.replace(/^n,/, "runs.n,")}, round`;
+const CLAIMED_ROUND = "SELECT setval('claimed_round', GREATEST($1::bigint, (SELECT last_value FROM claimed_round)))";
 const EXTEND =
   `UPDATE runs SET lease_until = ${LEASE_CLOCK} + $1::integer WHERE owner = $2 AND status = 'running' AND id = ANY($3::text[]) ` +
   "RETURNING id, cancel_requested";
@@ -261,8 +264,14 @@ export async function claim(
   unit: Unit,
   { owner, limit, leaseMs }: ClaimRequest,
 ): Promise<{ claims: Claim[]; rows: HeldRow[] }> {
-  const found = await unit.session.query<HeldRow & { readonly turn: number }>(CLAIM, [limit, ownerKey(owner), leaseMs]);
-  const rows = found.toSorted((a, b) => isOwn(a) - isOwn(b) || (isOwn(a) && a.turn - b.turn) || a.n - b.n);
+  const found = await unit.session.query<HeldRow & { readonly round: number }>(CLAIM, [
+    limit,
+    ownerKey(owner),
+    leaseMs,
+  ]);
+  const rows = found.toSorted((a, b) => isOwn(a) - isOwn(b) || (isOwn(a) && a.round - b.round) || a.n - b.n);
+  const last = rows.at(-1);
+  if (last && isOwn(last)) await unit.session.query(CLAIMED_ROUND, [last.round]);
   const claims = rows.map((row) => {
     unit.appendEvents(row, [claimedEvent(owner, row.attempts)]);
     const asked = askedOf(row);

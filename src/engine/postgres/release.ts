@@ -9,7 +9,7 @@ import { END_REASONS, handedBackEvent, LEASE_RAN_OUT } from "../rules/told.ts";
 import { LEASE_CLOCK, NOW } from "./clock.ts";
 import type { Session } from "./database.ts";
 import { closeOpen, endRun } from "./ending.ts";
-import { FIRST_TURN, TOOL_UNDER_WAY } from "./sql.ts";
+import { FIRST_ROUND, TOOL_UNDER_WAY } from "./sql.ts";
 import type { HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
 
@@ -34,7 +34,7 @@ const RUNNING = `SELECT id, owner, fence, ${TOOL_UNDER_WAY} AS "hasToolUnderWay"
 const EXPIRED = `${RUNNING} AND lease_until < ${LEASE_CLOCK} ORDER BY n`;
 const IS_EXPIRED = `SELECT 1 AS yes FROM runs WHERE n = $1 AND lease_until < ${LEASE_CLOCK}`;
 const REQUEUE =
-  `UPDATE runs SET status = 'queued', turn = coalesce(${FIRST_TURN}, turn), ` +
+  `UPDATE runs SET status = 'queued', round = CASE WHEN parent_id IS NULL THEN coalesce(${FIRST_ROUND}, round) ELSE 0 END, ` +
   "owner = NULL, lease_until = NULL, crashes = $2, losses = $3, " +
   `spent_ms = spent_ms + CASE WHEN $4::boolean THEN greatest(0, coalesce(${NOW} - claimed_at, 0)) ELSE 0 END WHERE n = $1`;
 

@@ -187,15 +187,16 @@ const MIGRATIONS: readonly Migration[] = [
   CREATE TABLE machines (id text PRIMARY KEY, boot text NOT NULL, seen bigint NOT NULL) WITH (fillfactor = 10);
   `,
   },
-  // Each principal's waiting runs are numbered, and claims go round robin over principals.
+  // Runs are claimed in rounds over their principals. A sequence holds the round of the newest claim: it keeps nobody waiting.
   {
     oldest: 1,
     sql: `
-  ALTER TABLE runs ADD COLUMN turn bigint NOT NULL DEFAULT 0;
+  ALTER TABLE runs ADD COLUMN round bigint NOT NULL DEFAULT 0;
+  CREATE SEQUENCE claimed_round MINVALUE 0 START 0;
   DROP INDEX runs_claimable;
-  CREATE INDEX runs_claimable ON runs (turn, n) WHERE status = 'queued' AND head = 1 AND parent_id IS NULL;
+  CREATE INDEX runs_claimable ON runs (round, n) WHERE status = 'queued' AND head = 1 AND parent_id IS NULL;
   DROP INDEX runs_queued;
-  CREATE INDEX runs_queued ON runs (principal, turn) WHERE status = 'queued';
+  CREATE INDEX runs_queued ON runs (principal, round) WHERE status = 'queued';
   `,
   },
   {

@@ -279,7 +279,8 @@ const UNDO = [
   `DROP INDEX runs_unjoined; DROP INDEX runs_keyed; DROP INDEX threads_by_update; DROP INDEX removals_unhidden;
    ALTER TABLE events DROP COLUMN joined; ALTER TABLE runs DROP COLUMN joined; ALTER TABLE removals DROP COLUMN hidden`,
   "ALTER TABLE runs DROP COLUMN superseded",
-  `DROP INDEX runs_claimable; DROP INDEX runs_queued_by_principal; ALTER TABLE runs DROP COLUMN turn;
+  `DROP INDEX runs_claimable; DROP INDEX runs_queued_by_principal; ALTER TABLE runs DROP COLUMN round;
+   DROP TABLE claimed_round;
    CREATE INDEX runs_claimable ON runs (n) WHERE status = 'queued' AND head = 1;
    CREATE INDEX runs_queued_by_principal ON runs (principal) WHERE status = 'queued'`,
   "DROP INDEX runs_timed; ALTER TABLE runs DROP COLUMN queue_ms",

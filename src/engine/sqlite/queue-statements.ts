@@ -21,15 +21,17 @@ function repeatStatements(db: DatabaseSync) {
   };
 }
 
-/** The number of the run that is claimed next. */
-const FIRST_TURN = "(SELECT turn FROM runs WHERE status = 'queued' AND head = 1 ORDER BY turn, n LIMIT 1)";
+/** The round of the run that is claimed next, of those that nobody delegated. */
+const FIRST_ROUND =
+  "(SELECT round FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY round, n LIMIT 1)";
 /**
- * Each principal's waiting runs are numbered one after the other, and the first run of a new principal gets the number
- * that is claimed next: so claims go round robin over principals, with an index alone.
+ * Each principal's waiting runs have one round after the other, and a principal that comes new begins with the round behind
+ * that of the newest claim: so claims go round robin over principals, by an index alone, and whoever waits in a round is
+ * overtaken by nobody who comes later. Delegated runs are claimed before all others, and have no round.
  */
-const NEXT_TURN =
-  `max(coalesce(${FIRST_TURN}, 0), ` +
-  "coalesce((SELECT max(turn) + 1 FROM runs WHERE principal = :principal AND status = 'queued'), 0))";
+const NEXT_ROUND =
+  "CASE WHEN :parent IS NOT NULL THEN 0 ELSE 1 + max((SELECT round FROM claimed_round), " +
+  "coalesce((SELECT max(round) FROM runs WHERE principal = :principal AND status = 'queued'), 0)) END";
 
 /** Statements that find and take runs: those that are next in the queue, and those whose lease ran out. */
 function claimStatements(db: DatabaseSync) {
@@ -39,7 +41,7 @@ function claimStatements(db: DatabaseSync) {
       `SELECT * FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL ORDER BY n ${LIMIT}`,
     ),
     claimable: db.prepare(
-      `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY turn, n ${LIMIT}`,
+      `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY round, n ${LIMIT}`,
     ),
     expired: db.prepare(`${RUNNING} AND lease_until < ${LEASE_CLOCK} ORDER BY n`),
     claim: db.prepare(
@@ -47,6 +49,7 @@ function claimStatements(db: DatabaseSync) {
         `lease_ms = :lease, lease_until = ${LEASE_CLOCK} + :lease, claimed_mono = :mono, ` +
         `started_at = coalesce(started_at, ${RUN_TIME}) WHERE n = :n RETURNING *`,
     ),
+    claimedRound: db.prepare("UPDATE claimed_round SET round = :round WHERE round < :round"),
     overdue: db.prepare(
       "SELECT * FROM runs INDEXED BY runs_timed WHERE status = 'queued' AND queue_ms IS NOT NULL AND attempts = 0 " +
         `AND ${RUN_TIME} - created_at > queue_ms ORDER BY n LIMIT (0 + :limit)`,
@@ -69,9 +72,9 @@ export function queueStatements(db: DatabaseSync) {
         "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
     ),
     insert: db.prepare(
-      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral, asked, queue_ms, turn) " +
+      "INSERT INTO runs (id, thread_id, agent_id, parent_id, title, status, head, created_at, created_mono, timeout_ms, metadata, principal, idempotency_key, fingerprint, ephemeral, asked, queue_ms, round) " +
         "VALUES (:id, :thread, :agent, :parent, :title, 'queued', :head, :now, :mono, :timeout, :metadata, :principal, :key, :fingerprint, :ephemeral, :asked, :queue, " +
-        `${NEXT_TURN}) RETURNING *`,
+        `${NEXT_ROUND}) RETURNING *`,
     ),
     moveUp: db.prepare("UPDATE threads SET last_run = ? WHERE id = ?"),
     // Without the hint, SQLite uses runs_by_status, as in claimStatements.
@@ -87,7 +90,7 @@ export function queueStatements(db: DatabaseSync) {
     ownedBy: db.prepare(`${RUNNING} AND owner = ? ORDER BY n`),
     requestCancel: db.prepare("UPDATE runs SET cancel_requested = 1 WHERE n = ?"),
     requeue: db.prepare(
-      `UPDATE runs SET status = 'queued', turn = coalesce(${FIRST_TURN}, turn), ` +
+      `UPDATE runs SET status = 'queued', round = CASE WHEN parent_id IS NULL THEN coalesce(${FIRST_ROUND}, round) ELSE 0 END, ` +
         "owner = NULL, lease_until = NULL, crashes = :crashes, losses = :losses, " +
         "spent_ms = spent_ms + max(0, coalesce(:mono - claimed_mono, 0)) WHERE n = :n",
     ),

@@ -134,7 +134,8 @@ export class Queue {
     const times = { now: Date.now(), mono: monotonicMs() };
     return this.#claimable(limit).map((row) => {
       const claimed = this.#sql.claim.get({ n: row.n, owner: ownerKey(owner), lease: leaseMs, ...times });
-      const { fence, ...run } = claimed as unknown as RunRow;
+      const { fence, round, ...run } = claimed as unknown as RunRow & { readonly round: number };
+      this.#sql.claimedRound.run({ round });
       this.#journal.appendEvents(row, [claimedEvent(owner, run.attempts)]);
       return {
         run: toRun({ ...run, fence }),

@@ -259,13 +259,15 @@ const MIGRATIONS: readonly string[] = [
   `,
   // 19: turns that another run replaced
   "ALTER TABLE runs ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0",
-  // 20: claims go round robin over principals
+  // 20: runs are claimed in rounds over their principals; the round of the newest claim
   `
-  ALTER TABLE runs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE runs ADD COLUMN round INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE claimed_round (round INTEGER NOT NULL);
+  INSERT INTO claimed_round VALUES (0);
   DROP INDEX runs_claimable;
-  CREATE INDEX runs_claimable ON runs (turn, n) WHERE status = 'queued' AND head = 1;
+  CREATE INDEX runs_claimable ON runs (round, n) WHERE status = 'queued' AND head = 1;
   DROP INDEX runs_queued_by_principal;
-  CREATE INDEX runs_queued_by_principal ON runs (principal, turn) WHERE status = 'queued';
+  CREATE INDEX runs_queued_by_principal ON runs (principal, round) WHERE status = 'queued';
   `,
   // 21: runs that end when they have waited in the queue for too long
   `

@@ -1,4 +1,4 @@
-/** Why the work on a run was ended from outside: the reason of its AbortSignal. */
+/** Why the work on a run was ended from outside: the reason that its AbortSignal carries. */
 export type Interruption = "canceled" | "lost" | "stopped";
 
 export class Interrupted extends Error {

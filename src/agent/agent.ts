@@ -1,6 +1,6 @@
 /**
- * All that works on runs in one process: the runner, its way to the model, its MCP servers, over an engine of its own.
- * Made by `main.ts` with an agent's tools, and by tests in their own process.
+ * Everything that works on runs in one process: the runner, its client of the model and its MCP servers, over an engine
+ * of its own. Made by `main.ts` with the tools of an agent, and by tests inside the test's process.
  */
 import { agentName } from "../core/run.ts";
 import type { Access } from "../core/access.ts";
@@ -19,7 +19,7 @@ import type { Tools } from "./tools/invoke.ts";
 
 export interface AgentParts {
   readonly settings: Settings;
-  /** Its place in the tree, and its process. */
+  /** The agent process's number in the tree. */
   readonly id: number;
   readonly pid: number;
   readonly agents: ReadonlyMap<string, AgentConfig>;
@@ -35,11 +35,11 @@ export interface Agent {
   readonly meter: ModelMeter;
   readonly governors: Governors;
   readonly mcp: ManagedServers;
-  /** Ends its runs within that time, or hands them back, and then all that it has opened. */
+  /** Lets the runs end within that time or hands them back, and then closes everything that `openAgent` opened. */
   readonly drain: (withinMs: number) => Promise<void>;
 }
 
-/** It claims runs once `runner.start()` is called. */
+/** Begins to claim runs once `runner.start()` is called. */
 export async function openAgent(parts: AgentParts): Promise<Agent> {
   const { settings, id, pid, agents, access, tools, mcpServers, log, meter = new ModelMeter() } = parts;
   const { machine, boot, agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;

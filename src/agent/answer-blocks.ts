@@ -1,4 +1,4 @@
-/** The content blocks of a streamed answer: how each goes into the journal, and what of it into the thread. */
+/** The content blocks of a streamed answer: what each block adds to the journal, and what to the thread. */
 import type { RawContentBlockDelta, RawContentBlockStartEvent } from "@anthropic-ai/sdk/resources/messages";
 import { shownCitation } from "../core/citation.ts";
 import { customEvent } from "../core/event.ts";
@@ -7,26 +7,26 @@ import type { Citation, ContentBlock } from "../core/message.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { BrokenAnswer } from "./model-error.ts";
 
-/** Where an answer is shown while it comes. */
+/** Shows an answer while it comes. */
 export type AnswerJournal = Pick<RunJournal, "emit" | "text" | "args">;
 
 export interface Block {
   delta(delta: RawContentBlockDelta): void;
   stop(): void;
   /**
-   * What the thread keeps, if anything.
+   * The block that the thread keeps; undefined for none.
    * @param isCut the answer stopped in the middle
    * @throws BrokenAnswer
    */
   content(isCut: boolean): ContentBlock | undefined;
-  /** What the thread keeps when the answer broke off. */
+  /** The block that the thread keeps when the answer broke off. */
   said(): ContentBlock | undefined;
 }
 
 type Begun = RawContentBlockStartEvent["content_block"];
 type BegunAs<T extends Begun["type"]> = Extract<Begun, { type: T }>;
 
-/** @param ids of the answer's tool calls so far; that of a further one is added */
+/** @param ids the ids of the answer's tool calls so far; the id of a new call is added */
 export function beginBlock(begun: Begun, journal: AnswerJournal, ids: Set<string>): Block {
   switch (begun.type) {
     case "text":
@@ -43,7 +43,10 @@ export function beginBlock(begun: Begun, journal: AnswerJournal, ids: Set<string
   }
 }
 
-/** What a tool of the API answered, as a tool's result in the journal; the thread has all of it. */
+/**
+ * Shows in the journal, as a tool's result, what a tool of the API returned. The journal gets a part, the thread all of
+ * it.
+ */
 function showResult(begun: Begun, journal: AnswerJournal): void {
   if (!("tool_use_id" in begun) || typeof begun.tool_use_id !== "string") return;
   const { tool_use_id: toolCallId, content } = begun as { tool_use_id: string; content?: unknown };
@@ -51,10 +54,10 @@ function showResult(begun: Begun, journal: AnswerJournal): void {
   journal.emit({ type: "TOOL_CALL_RESULT", messageId: newId("msg"), toolCallId, content: text });
 }
 
-/** Pages that a search found are long; a reader of the journal needs to see what was found. */
+/** Pages that a search found are long, and a reader of the journal only needs to see what was found. */
 const MAX_RESULT_CHARACTERS = 16 * 1024;
 
-/** Citations of one text; further ones are left out. */
+/** The most citations of one text; further ones are left out. */
 const MAX_CITATIONS = 200;
 
 function textBlock({ type, text: first }: BegunAs<"text">, journal: AnswerJournal): Block {
@@ -67,7 +70,7 @@ function textBlock({ type, text: first }: BegunAs<"text">, journal: AnswerJourna
   };
   const content = () => (text === "" ? undefined : { type, text, ...(citations.length > 0 && { citations }) });
   journal.emit({ type: "TEXT_MESSAGE_START", messageId, role: "assistant" });
-  // Not every endpoint sends this field, which the API leaves empty.
+  // The API leaves this field empty, and some endpoints do not send it.
   say(first ?? "");
   return {
     delta: (delta) => {
@@ -117,7 +120,7 @@ function toolUseBlock({ type, id, name, input }: BegunAs<"tool_use">, journal: A
     content: (isCut) => {
       const whole = args.whole();
       if (whole && !(isCut && args.json() === "")) return { type, id, name, input: whole.input };
-      // A tool must never run on half its arguments, or on none: the model is told why this call did not.
+      // A tool must never run with half its arguments, or with none. The model is told why this call did not run.
       const why = isCut
         ? { cut: true as const }
         : { not_json: args.json().slice(0, MAX_SHOWN_CHARACTERS).toWellFormed() };
@@ -127,7 +130,7 @@ function toolUseBlock({ type, id, name, input }: BegunAs<"tool_use">, journal: A
   };
 }
 
-/** How much of arguments that are no JSON is shown. */
+/** How many characters are shown of arguments that are not JSON. */
 const MAX_SHOWN_CHARACTERS = 200;
 
 /** The tool runs at the API, which sends its result in a block of its own. */
@@ -138,7 +141,8 @@ function serverToolBlock(begun: BegunAs<"server_tool_use">, journal: AnswerJourn
     content: (isCut) => {
       const whole = args.whole();
       if (isCut && (!whole || args.json() === "")) return undefined;
-      // It ran at the API with whatever that understood, so it cannot be sent back, and neither can its result.
+      // The API has run the tool with arguments that we cannot read, so neither the call nor its result can be sent
+      // back.
       if (!whole) throw new BrokenAnswer(`the arguments of tool ${begun.name} are not JSON`);
       return { ...begun, input: whole.input } as unknown as ContentBlock;
     },
@@ -146,7 +150,9 @@ function serverToolBlock(begun: BegunAs<"server_tool_use">, journal: AnswerJourn
   };
 }
 
-/** Results of server tools, and blocks of types that are newer than this file: they go back exactly as they came. */
+/**
+ * Results of server tools, and blocks of types that are newer than this file: they are sent back exactly as they came.
+ */
 function asItCame(begun: Begun): Block {
   return {
     delta: () => {},
@@ -172,9 +178,9 @@ function toolArguments({ id, name, input }: Call, journal: AnswerJournal) {
       journal.args(id, delta.partial_json);
     },
     stop: () => journal.emit({ type: "TOOL_CALL_END", toolCallId: id }),
-    /** What came of them; empty when they came whole with the beginning of the block. */
+    /** The pieces joined; empty when the block came whole at its beginning. */
     json: () => json,
-    /** Undefined when they are not JSON. */
+    /** Undefined when the pieces are not JSON. */
     whole: (): { input: unknown } | undefined => {
       if (json === "") return { input: input ?? {} };
       const parsed = parse(json);
@@ -191,7 +197,10 @@ function parse(json: string): { readonly value: unknown } | undefined {
   }
 }
 
-/** The journal, the ledger and the model tell calls apart by their ids, so no two calls of an answer have the same. */
+/**
+ * The journal, the ledger and the model tell calls apart by their ids, so every call of an answer needs an id of its
+ * own.
+ */
 function ownId(given: string | undefined, ids: Set<string>): string {
   const id = given && !ids.has(given) ? given : newId("toolu");
   ids.add(id);

@@ -1,7 +1,8 @@
 /**
- * Takes our own keys out of an answer that a model streams: an endpoint may repeat what it was sent, and answers go to
- * journals, threads and pages. A key may come in pieces, so the end of a text that could begin one is held back until the
- * next piece, or the end of its block. Made by `model.ts` for each attempt; costs nothing where there is no key.
+ * Removes our own keys from an answer that a model streams: an endpoint may repeat what it was sent, and answers go to
+ * journals, threads and pages. A key may come in pieces. So when the end of a text could be the beginning of a key,
+ * that end is held back until the next piece, or the end of its block. Made by `model.ts` for each attempt; costs
+ * nothing where there is no key.
  */
 import type { RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages";
 import { REPLACEMENT } from "./secrets.ts";
@@ -11,9 +12,9 @@ type Said = { readonly field: "text" | "thinking" | "partial_json"; readonly tex
 
 export class AnswerSecrets {
   readonly #secrets: readonly string[];
-  // By the block's index: bounded by the blocks of one answer, each no longer than a secret.
+  // By the index of the block. Bounded by the blocks of one answer; each text is shorter than a secret.
   readonly #held = new Map<number, { readonly delta: Delta; readonly text: string }>();
-  /** Blocks of thinking whose words were changed: the signature does not fit them any more. */
+  /** Blocks of thinking whose text was changed: their signature does not fit the text any more. */
   readonly #changed = new Set<number>();
 
   /** @param secrets the longest first */
@@ -21,7 +22,7 @@ export class AnswerSecrets {
     this.#secrets = secrets;
   }
 
-  /** The event without secrets, and before it what was held back too long. */
+  /** Returns the event without secrets; before it comes text that was held back and is no secret. */
   pass(event: RawMessageStreamEvent): RawMessageStreamEvent[] {
     if (this.#secrets.length === 0) return [event];
     switch (event.type) {
@@ -56,7 +57,7 @@ export class AnswerSecrets {
     return keep === clean.length ? [] : [withText(event, clean.slice(0, clean.length - keep))];
   }
 
-  /** Cleans events that come whole, not in pieces: results of the API's own tools, and citations. */
+  /** Cleans events that do not come in pieces: results of the API's own tools, and citations. */
   #whole<E extends RawMessageStreamEvent>(event: E): E {
     const json = JSON.stringify(event);
     const clean = this.#hide(json);
@@ -75,7 +76,7 @@ export class AnswerSecrets {
 
 function overlap(text: string, secret: string): number {
   const first = secret.charAt(0);
-  // From the longest on. Most texts have few characters that are the first of the secret.
+  // Tries the longest possible beginning first. Few characters of most texts are the first one of the secret.
   let at = text.indexOf(first, Math.max(0, text.length - secret.length + 1));
   while (at >= 0 && !secret.startsWith(text.slice(at))) at = text.indexOf(first, at + 1);
   return at < 0 ? 0 : text.length - at;

@@ -1,4 +1,4 @@
-/** What is kept of a streamed answer, compared with what the SDK's own reader makes of the same bytes. */
+/** What we keep of a streamed answer, compared with what the SDK's own reader makes of the same bytes. */
 import Anthropic from "@anthropic-ai/sdk";
 import type { MessageCreateParamsStreaming, RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages";
 import { expect, test } from "vitest";
@@ -35,7 +35,7 @@ function read(client: Anthropic, content?: string): { reader: AnswerReader; read
   return { reader, reading: events() };
 }
 
-/** What the SDK reads, as far as we keep it, and what we do. */
+/** What the SDK reads (as far as we keep it), and what we read. */
 async function bothRead(client: Anthropic, content?: string): Promise<{ theirs: unknown; ours: unknown }> {
   const {
     content: blocks,
@@ -58,7 +58,7 @@ async function bothRead(client: Anthropic, content?: string): Promise<{ theirs: 
 const pick = (from: object | undefined, keys: readonly string[]) =>
   Object.fromEntries(Object.entries(from ?? {}).filter(([key]) => keys.includes(key)));
 
-/** Ids of tool calls are new in each answer. */
+/** Ids of tool calls are new in each answer, so they are not compared. */
 const withoutId = (block: object) => ({ ...block, id: undefined });
 
 test.each([
@@ -81,7 +81,7 @@ interface Event {
   readonly [field: string]: unknown;
 }
 
-/** A client whose model says exactly this. */
+/** A client whose model sends exactly these events. */
 function clientHearing(...events: readonly Event[]): Anthropic {
   const body = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join("");
   const headers = { "content-type": "text/event-stream" };
@@ -121,7 +121,7 @@ test.each<[string, Event[]]>([
   ["counters that changed", [start, delta("end_turn", { input_tokens: 11, cache_read_input_tokens: 6 }), stop]],
   ["thinking, shown and redacted", [start, ...thinking, ...redacted, delta("end_turn"), stop]],
   ["a tool call without arguments", [start, ...block(0, tool), delta("tool_use"), stop]],
-  // As some endpoints write it.
+  // Some endpoints write it like this.
   [
     "a block that begins without its text",
     [start, ...block(0, { type: "text" }, { type: "text_delta", text: "Hello" }), delta("end_turn"), stop],

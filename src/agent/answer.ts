@@ -1,6 +1,6 @@
 /**
- * One streamed answer of the Messages API: what it says goes into the journal event by event, and when it is whole,
- * into the thread. Fed by `model.ts` with every event (https://docs.claude.com/en/docs/build-with-claude/streaming).
+ * One streamed answer of the Messages API: it goes into the journal event by event, and into the thread once it is
+ * whole. Fed by `model.ts` with every event (https://docs.claude.com/en/docs/build-with-claude/streaming).
  */
 import type {
   RawContentBlockStartEvent,
@@ -13,32 +13,32 @@ import { beginBlock, type AnswerJournal, type Block } from "./answer-blocks.ts";
 import { BrokenAnswer } from "./model-error.ts";
 
 export interface Answer {
-  /** The blocks of it that go into the thread. */
+  /** The blocks of the answer that go into the thread. */
   readonly content: readonly ContentBlock[];
   readonly usage: Usage;
   readonly stopReason: StopReason | null;
 }
 
-/** Counters of the whole answer so far. What does not apply, or is as before, is left out or null. */
+/** Counters of the whole answer so far. A counter that does not apply or has not changed is left out or null. */
 type Counters = { readonly [counter in keyof Usage]?: number | null };
 
-/** Why an answer stops in the middle of what the model meant to say. */
+/** Reasons to stop that cut an answer in the middle. */
 const CUT: ReadonlySet<StopReason | null> = new Set(["max_tokens", "model_context_window_exceeded"]);
 
 export function isCut(stopReason: StopReason | null): boolean {
   return CUT.has(stopReason);
 }
 
-/** The count of an answer comes with its end. Of one that broke off only its characters are known. */
+/** The token count of an answer comes at its end. Of an answer that broke off, only the characters are known. */
 const CHARACTERS_A_TOKEN = 4;
 
 export class AnswerReader {
   readonly #journal: AnswerJournal;
-  // In the order in which they began.
+  // In the order in which the blocks began.
   readonly #blocks: Block[] = [];
-  // By index: what comes for one that has ended is left out, the journal has said its end.
+  // By index. Events for a block that has ended are ignored, because the journal has its end already.
   readonly #open = new Map<number, Block>();
-  // Of the tool calls of this answer: some endpoints give two of them the same.
+  // Ids of this answer's tool calls: some endpoints give two calls the same id.
   readonly #ids = new Set<string>();
   #usage = NO_USAGE;
   #characters = 0;
@@ -71,7 +71,7 @@ export class AnswerReader {
     }
   }
 
-  /** @throws BrokenAnswer when it ended before `message_stop`, or a server tool's arguments are not JSON */
+  /** @throws BrokenAnswer when the stream ended before `message_stop`, or a server tool's arguments are not JSON */
   whole(): Answer {
     if (this.#state !== "whole") throw new BrokenAnswer("the answer broke off: it ended before message_stop");
     const cut = isCut(this.#stopReason);
@@ -79,12 +79,12 @@ export class AnswerReader {
     return { content, usage: this.#usage, stopReason: this.#stopReason };
   }
 
-  /** The text that was read, of an answer that will not be whole. */
+  /** The text that was read so far, for an answer that will not be whole. */
   get said(): ContentBlock[] {
     return this.#blocks.flatMap((block) => block.said() ?? []);
   }
 
-  /** What this attempt costs, whether or not it came to its end. */
+  /** What this attempt costs, whether or not its answer is whole. */
   get usage(): Usage {
     if (this.#state !== "begun") return this.#usage;
     const spoken = Math.ceil(this.#characters / CHARACTERS_A_TOKEN);
@@ -92,7 +92,7 @@ export class AnswerReader {
   }
 
   #begin({ index, content_block: begun }: RawContentBlockStartEvent): void {
-    // A block that was never ended, and whose index is used again.
+    // The block at this index was never ended, and its index is used again.
     this.#end(index);
     const block = beginBlock(begun, this.#journal, this.#ids);
     this.#blocks.push(block);

@@ -1,4 +1,6 @@
-/** Options, headers and tools of the API, from the configuration to what the endpoint gets and the thread keeps. */
+/**
+ * Options, headers and tools of the API: from the configuration to what is sent to the endpoint and kept in the thread.
+ */
 import { expect, test } from "vitest";
 import { defineAgents } from "../core/agent.ts";
 import { startCluster } from "../testing/cluster.ts";

@@ -1,4 +1,6 @@
-/** What a request asks beyond its message: put behind the system prompt for its run alone, and a reply that has to fit. */
+/**
+ * What a request asks beyond its message: text behind the system prompt for this run alone, and a schema for the reply.
+ */
 import { expect, test } from "vitest";
 import { defineAgents } from "../core/agent.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";

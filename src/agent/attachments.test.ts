@@ -8,7 +8,7 @@ import type { ModelMessage } from "./history/model-message.ts";
 
 const refuse = () => Promise.reject(new AppError("INTERNAL", "not in this test"));
 
-/** Files of these contents; one of `claims` bytes says that it is so large. */
+/** Files with these contents; a file of `claims` bytes only says that it is so large. */
 function filesOf(contents: Readonly<Record<string, string>>, claims?: number): Files {
   const find = (id: string) => {
     const text = contents[id];

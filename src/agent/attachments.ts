@@ -1,7 +1,7 @@
 /**
- * Puts the bytes of files into a request: a thread names a file by its id, and the API wants its bytes. Read anew for
- * each request, so that a run that waits for its model holds none of them. What the API would refuse stays out, in a
- * tool's result as in a message: it refuses the whole request, and would do so for ever.
+ * Puts the bytes of files into a request: a thread names a file by its id, and the API wants its bytes. The bytes are
+ * read anew for each request, so that a run that waits for its model holds none of them. A file that the API would
+ * refuse is left out, in tool results and in messages: the API would refuse the whole request because of it, each time.
  */
 import { hasCode } from "../core/errors.ts";
 import { isImage, type StoredFile } from "../core/file.ts";
@@ -9,13 +9,13 @@ import { MANY_PICTURES, MAX_PIXELS, MAX_PIXELS_OF_MANY, whyUnreadable } from "..
 import type { Files } from "../engine/files.ts";
 import { textBlock, type ModelBlock, type ModelMessage } from "./history/model-message.ts";
 
-/** Together with what else is said a request may have 32 MB. https://docs.claude.com/en/api/errors#request-size-limits */
+/** A request may have 32 MB, with everything else in it. https://docs.claude.com/en/api/errors#request-size-limits */
 const MAX_REQUEST_BYTES = 20 * 1024 * 1024;
-/** The API's bound for a model with a window of 200,000 tokens. */
+/** The API's limit for a model with a window of 200,000 tokens. */
 const MAX_REQUEST_FILES = 100;
 /**
- * When there are too many, the oldest are left out, and more of them than must be: with each one less, the prompt cache
- * is lost from there on.
+ * When there are too many bytes, the oldest files are left out, and more of them than necessary: each time that one
+ * more is left out, the prompt cache is lost from that place on.
  */
 const BYTES_AT_ONCE = MAX_REQUEST_BYTES / 5;
 const FILES_AT_ONCE = MAX_REQUEST_FILES / 5;
@@ -38,7 +38,7 @@ export async function withFiles(messages: readonly ModelMessage[], files: Files)
   }));
 }
 
-/** In the order of the request. A file that it names twice is sent twice. */
+/** In the order of the request. A file that is named twice is sent twice. */
 function fileIdsOf(block: ModelBlock): string[] {
   const parts = block.type === "tool_result" && Array.isArray(block["content"]) ? block["content"] : [block];
   return parts.flatMap((part: ModelBlock) => fileIdOf(part) ?? []);
@@ -50,7 +50,7 @@ function fileIdOf({ type, source }: ModelBlock): string | undefined {
   return typeof fileId === "string" ? fileId : undefined;
 }
 
-/** What stands in place of a file: where its bytes come from, or why there are none. */
+/** What replaces a file's id: the source with its bytes, or a text that says why there are none. */
 type InPlace = { readonly source: object } | { readonly text: string };
 
 function filled(block: ModelBlock, inPlace: InPlace | undefined): ModelBlock {
@@ -75,7 +75,7 @@ async function blocksFor(ids: readonly string[], files: Files): Promise<InPlace[
   return blocks;
 }
 
-/** Which of them is the first that fits with all that follow. */
+/** The index of the first file from which all files fit. */
 function firstSent(found: readonly (StoredFile | undefined)[]): number {
   const total = found.reduce((sum, file) => sum + (file?.bytes ?? 0), 0);
   let bytes = excess(total, MAX_REQUEST_BYTES, BYTES_AT_ONCE);
@@ -89,7 +89,7 @@ function firstSent(found: readonly (StoredFile | undefined)[]): number {
   return first < 0 ? found.length : first;
 }
 
-/** How much has to go, in whole steps. */
+/** How much has to be left out, in whole steps. */
 function excess(size: number, most: number, step: number): number {
   return Math.ceil(Math.max(0, size - most) / step) * step;
 }
@@ -101,7 +101,7 @@ async function load(file: StoredFile, files: Files, maxPixels: number): Promise<
     if (problem !== undefined) return { text: `The picture ${file.name} is left out: ${problem}.` };
     return { source: sourceOf(file.media_type, bytes) };
   } catch (error) {
-    // Deleted between the two.
+    // The file was deleted between the two reads.
     if (hasCode(error, "FILE_NOT_FOUND")) return DELETED;
     throw error;
   }

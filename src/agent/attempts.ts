@@ -1,6 +1,6 @@
 /**
- * The attempts at the model calls of one run: each has a reader of its own, each is paid for, and of the last one the
- * run may keep what was said when it breaks off. Made by the loop, begun by `model.ts`.
+ * The attempts at the model calls of one run. Each attempt has a reader of its own, and each is paid for. When the run
+ * breaks off, it may keep the text of the last attempt. Made by the loop, begun by `model.ts`.
  */
 import { customEvent, type CustomValues } from "../core/event.ts";
 import type { ContentBlock } from "../core/message.ts";
@@ -16,7 +16,7 @@ export class Attempts {
   readonly #journal: AttemptJournal;
   readonly #stepName: string;
   #spent: Usage = NO_USAGE;
-  // Undefined while no answer is read that could still be kept.
+  // Undefined while there is no answer that could still be kept.
   #reader: AnswerReader | undefined;
 
   constructor(journal: AttemptJournal, stepName: string) {
@@ -24,7 +24,7 @@ export class Attempts {
     this.#stepName = stepName;
   }
 
-  /** An attempt reaches the model. */
+  /** Begins an attempt: its request reaches the model. */
   begin(): AnswerReader {
     this.end();
     this.#journal.emit({ type: "STEP_STARTED", stepName: this.#stepName });
@@ -32,18 +32,18 @@ export class Attempts {
     return this.#reader;
   }
 
-  /** The attempt before came to nothing: what it said is void, and paid. */
+  /** The attempt before failed: its text is void, but it is paid for. */
   retry(attempt: Omit<CustomValues["evenkeel.attempt"], "void" | "of">): void {
     this.end();
     this.#journal.retry(attempt);
   }
 
-  /** The next attempt has to wait for long, until about then (epoch ms). */
+  /** The next attempt has to wait for long, until about `until` (epoch ms). */
   wait(wait: { readonly reason: string; readonly until: number }): void {
     this.#journal.emit(customEvent("evenkeel.waiting", wait));
   }
 
-  /** The answer is in the thread, or void. */
+  /** Ends the attempt: its answer is in the thread, or void. */
   end(): void {
     this.#spent = this.usage;
     this.#reader = undefined;
@@ -54,7 +54,7 @@ export class Attempts {
     return this.#reader ? addUsage(this.#spent, this.#reader.usage) : this.#spent;
   }
 
-  /** The text of an answer that was not kept. */
+  /** The text of an answer that was not kept so far. */
   get said(): ContentBlock[] {
     return this.#reader?.said ?? [];
   }

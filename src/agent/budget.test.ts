@@ -13,7 +13,7 @@ function startWith(budget: NonNullable<AgentConfig["budget"]>, more: Partial<Age
   return startCluster({ agents });
 }
 
-/** Calls of a tool until somebody stops it; each answer says a word before its call. */
+/** The model calls a tool until the run is stopped; each answer has a word before its call. */
 const LOOP = "/sim loop tokens=3";
 
 test("a run whose budget is used up ends with what it has said, one call beyond at most", async () => {

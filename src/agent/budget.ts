@@ -1,6 +1,6 @@
 /**
- * The budget of one run's agent: asked before each model call, so that no call begins when nothing is left. What a call may
- * take is reserved in the engine, over all processes. Made by `work.ts`, asked by the loop.
+ * The budgets that one run is subject to, checked before each model call, so that no call begins when nothing is left.
+ * The engine reserves what a call may take, over all processes. Made by `work.ts`, asked by the loop.
  */
 import type { Access } from "../core/access.ts";
 import type { Agent } from "../core/agent.ts";
@@ -14,14 +14,14 @@ import { outlastTrouble } from "./retry-storage.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { sleep } from "./sleep.ts";
 
-/** Calls under way may have reserved the rest of a budget: `reserve` is tried again this often. */
+/** Calls under way may have reserved the rest of a budget, so `reserve` is tried again after this time. */
 const ASK_AGAIN_MS = 500;
 
 export interface BudgetOptions {
   readonly run: Run;
   readonly fence: number;
   readonly agent: Agent;
-  /** Of each principal, for all agents together. */
+  /** The budget of each principal, for all agents together. */
   readonly access: Pick<Access, "budget">;
   readonly engine: Engine;
   readonly parking: Parking;
@@ -29,8 +29,9 @@ export interface BudgetOptions {
 }
 
 /**
- * Resolves when a call may be made: undefined, or one sentence when nothing is left. Rejects with the signal's reason.
- * @param inputTokens of the call, estimated; asked only where there is a budget
+ * Resolves with undefined when a call may be made, or with one sentence when nothing is left. Rejects with the signal's
+ * reason.
+ * @param inputTokens estimates the tokens of the call; called only where there is a budget
  */
 export type AskBudget = (inputTokens: () => number, signal: AbortSignal) => Promise<string | undefined>;
 
@@ -89,7 +90,7 @@ function sentence(agentId: string, { scope, unit, cap }: Extract<Verdict, { is: 
   return `Agent ${agentId} has used up ${SCOPE_NAMES[scope]}, ${amount(unit, cap)} (${nameOf(scope, unit)}).${again}`;
 }
 
-/** As the operator's files have it. */
+/** The name that the operator's configuration has for it. */
 function nameOf(scope: Scope, unit: Unit): string {
   if (scope === "allAgentsDay") return `budget.principalDay.${unit} in config/access.ts`;
   return `budget.${scope}.${unit}`;

@@ -1,4 +1,4 @@
-/** The prompt cache, as the simulated model counts it: what each step reads of what the one before has written. */
+/** The prompt cache, as the simulated model counts it: how much of what one step has written the next step reads. */
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { defineAgents } from "../core/agent.ts";

@@ -1,6 +1,6 @@
 /**
- * Which models take marks for the prompt cache. An endpoint that refuses them is asked without from then on, and the
- * operator is told once. One a process, made by the runner.
+ * Which models accept marks for the prompt cache. When an endpoint refuses them, later requests leave them out, and the
+ * operator is told once. One per process, made by the runner.
  */
 import { hasCode } from "../core/errors.ts";
 import type { Log } from "../observe/log.ts";
@@ -13,7 +13,7 @@ export class Caching {
     return agent.cache && !this.#refusedBy.has(agent.model);
   }
 
-  /** @returns whether `error` says that the model refuses the marks: then the call makes sense without them */
+  /** @returns whether `error` says that the model refuses the marks: then repeat the call without them */
   isRefusal(error: unknown, model: string, log: Log): boolean {
     if (!hasCode(error, "MODEL_REJECTED") || !/cache.?control/i.test((error as Error).message)) return false;
     if (!this.#refusedBy.has(model)) {

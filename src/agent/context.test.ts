@@ -1,4 +1,4 @@
-/** Threads that grow too long for their model: what goes to it gets shorter, and readers lose nothing. */
+/** Threads that grow too long for their model: the model gets a shorter thread, and readers lose nothing. */
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { defineAgents, type AgentConfig } from "../core/agent.ts";
@@ -33,7 +33,7 @@ async function startTapped(config: Partial<AgentConfig>, options: ClusterOptions
   return { cluster, tap, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** A model that takes 20,000 characters. */
+/** A model that accepts 20,000 characters. */
 const SMALL = { contextTokens: Math.floor(20_000 / 3.5) };
 
 test("a message that is longer than the model takes is refused with both sizes, and the thread goes on", async () => {

@@ -1,6 +1,6 @@
 /**
- * The thread of one run in its agent process: what is stored, how it is rendered for the model, and how long that is.
- * Owned by the loop.
+ * The thread of one run in its agent process: what is stored, how it is rendered for the model, and how long the
+ * rendering is. Owned by the loop.
  */
 import { CHARACTERS_A_TOKEN, contextTokens, type PreparedAgent } from "../core/agent.ts";
 import type { Message } from "../core/message.ts";
@@ -9,10 +9,15 @@ import { compactionOf, planCut, type Cut } from "./history/compaction.ts";
 import type { Audience, ModelMessage } from "./history/model-message.ts";
 import { Transcript } from "./history/transcript.ts";
 
-/** Of the budget, for the results of one round together: a round that fills it would leave no room for an answer to it. */
+/**
+ * Share of the budget for all results of one round: a round that fills the budget would leave no room for an answer.
+ */
 const RESULTS_SHARE = 0.5;
 const MAX_RESULT_CHARACTERS = 512 * 1024;
-/** Of the budget, after room was made: to make room at every step would write the whole cache anew at every step. */
+/**
+ * Share of the budget that is used after room was made: making room at every step would write the whole cache anew each
+ * time.
+ */
 const SHRUNK_SHARE = 0.7;
 /** Share of the model's stated limit that is used: our count of tokens is not exactly the model's. */
 const CAREFUL_SHARE = 0.9;
@@ -23,7 +28,7 @@ export class Conversation {
   readonly #current: Turn | undefined;
   readonly #messages: Message[];
   #transcript: Transcript | undefined;
-  // The limit that the model itself named, when it refused a request as too long.
+  // The limit that the model itself named when it refused a request as too long.
   #learned = Infinity;
   #charactersAToken = CHARACTERS_A_TOKEN;
 
@@ -34,12 +39,12 @@ export class Conversation {
     this.#messages = [...(this.#current?.messages ?? [])];
   }
 
-  /** The newest message that is one of the conversation. */
+  /** The newest message that is part of the conversation. */
   get last(): Message | undefined {
     return this.#messages.findLast(({ compaction }) => !compaction);
   }
 
-  /** What this run has said and was told, without what its thread held before. */
+  /** The messages that this run has added to its thread. */
   get own(): readonly Message[] {
     return this.#messages;
   }
@@ -48,7 +53,7 @@ export class Conversation {
     return this.#current ? [...this.#before, { ...this.#current, messages: this.#messages }] : [];
   }
 
-  /** The messages that are left out so far. */
+  /** The messages that are left out so far, and the summary in their place. */
   get cut(): Cut & { readonly summary?: string } {
     const { from = 0, cleared_before: clearedBefore = 0, summary } = compactionOf(this.turns) ?? {};
     return { from, clearedBefore, ...(summary !== undefined && { summary }) };
@@ -72,12 +77,12 @@ export class Conversation {
     return this.#rendered(hasTools).messages;
   }
 
-  /** As the model will count it, about. @param more characters that are sent beside the conversation */
+  /** The tokens that the model will count, estimated. @param more characters that are sent beside the conversation */
   tokens(hasTools: boolean, more: number): number {
     return Math.ceil((this.#rendered(hasTools).characters + more) / this.#charactersAToken);
   }
 
-  /** What to leave out next, so that there is room again for a while. Undefined when nothing more can be. */
+  /** What to leave out next, to make room for a while. Undefined when nothing more can be left out. */
   plan(more: number): Cut | undefined {
     const characters = Math.max(0, this.budget * SHRUNK_SHARE * this.#charactersAToken - more);
     const now = this.cut;
@@ -85,11 +90,11 @@ export class Conversation {
     return next && (next.from > now.from || next.clearedBefore > now.clearedBefore) ? next : undefined;
   }
 
-  /** The model has refused a request of this length. */
+  /** The model has refused a request of this length: use the limit that it named from now on. */
   learn({ tokens, maximum }: { readonly tokens: number; readonly maximum: number }, estimated: number): void {
     this.#learned = Math.floor(maximum * CAREFUL_SHARE);
     if (tokens > estimated) this.#charactersAToken *= estimated / tokens;
-    // Results are cut to the smaller budget.
+    // Render anew, because results are cut to the smaller budget.
     this.#transcript = undefined;
   }
 
@@ -98,7 +103,7 @@ export class Conversation {
     return { model: this.#agent.model, hasTools, maxResultCharacters: Math.min(MAX_RESULT_CHARACTERS, fair) };
   }
 
-  /** Tools of MCP servers come and go: without any, the API refuses the calls of before. */
+  /** Whether there are tools may change, as MCP servers come and go: without any, the API refuses earlier calls. */
   #rendered(hasTools: boolean): Transcript {
     if (this.#transcript?.audience.hasTools !== hasTools)
       this.#transcript = new Transcript(this.audience(hasTools), this.turns);

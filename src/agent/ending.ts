@@ -1,4 +1,4 @@
-/** How the work on a run ended: made by the loop, settled by `work.ts`. Pure. */
+/** How the work on a run ended. Made by the loop, settled by `work.ts`. Pure. */
 import type { Agent } from "../core/agent.ts";
 import { AppError, hasCode, toAppError } from "../core/errors.ts";
 import type { Message } from "../core/message.ts";
@@ -8,17 +8,17 @@ import type { Attempts } from "./attempts.ts";
 import type { Limit } from "./history/notes.ts";
 
 export interface Ending {
-  /** Undefined: the run goes on elsewhere, and is not ours to end. */
+  /** Undefined: the run goes on in another process, so this process must not end it. */
   readonly outcome: Outcome | undefined;
-  /** What the last step leaves in the thread. */
+  /** The messages that the last step adds to the thread. */
   readonly messages: readonly Message[];
   readonly usage: Usage;
   readonly steps?: number;
-  /** What went wrong, for the log. */
+  /** The failure, for the log. */
   readonly error?: unknown;
 }
 
-/** The work broke off: what was said until then stays in the thread, marked as cut. */
+/** The work broke off: the text until then stays in the thread, marked as cut. */
 export function brokenOff(
   error: unknown,
   { said }: Pick<Attempts, "said">,
@@ -38,7 +38,7 @@ function outcomeOf(error: unknown): Outcome | undefined {
   return { status: "failed", error: { code, detail: message } };
 }
 
-/** The limit is met, and the last word is none. */
+/** The limit is met, and the model's last word is empty. */
 export function speechless({ agentId }: Pick<Agent, "agentId">, limit: Limit): AppError {
   const [code, name] =
     limit === "step_limit" ? (["STEP_LIMIT", "maxSteps"] as const) : (["RUN_TIMEOUT", "timeoutMs"] as const);

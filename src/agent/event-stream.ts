@@ -1,8 +1,8 @@
 /**
- * Reads the Messages API's event stream from a response that the SDK has fetched: each event goes on in the moment its
- * bytes are there. Called by `model.ts`.
- * [The SDK's `messages.stream()` passes each event through several async generators and copies the message for it:
- * with it a frame cost 1.51 times the CPU of a bare SDK pipe, without 1.36, medians of five runs in turns.]
+ * Reads the Messages API's event stream from a response that the SDK has fetched: each event is handed on as soon as
+ * its bytes are there. Called by `model.ts`. [The SDK's `messages.stream()` passes each event through several async
+ * generators and copies the message for it: with it a frame cost 1.51 times the CPU of a bare SDK pipe, without it
+ * 1.36, medians of five alternating runs.]
  */
 import type { RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages";
 import { createParser, type EventSourceParser } from "eventsource-parser";
@@ -11,11 +11,11 @@ import type { StreamedResponse } from "./model-http.ts";
 import { APIError } from "./sdk.ts";
 import { kindOf } from "./unexpected-body.ts";
 
-/** Largest event: far more than any answer has in one piece. */
+/** Largest event. No part of an answer comes close to this. */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 export interface Listener {
-  /** Something came, if only a ping. */
+  /** Any byte came, if only a ping. */
   onSign(): void;
   onEvent(event: RawMessageStreamEvent): void;
 }
@@ -28,7 +28,7 @@ export interface Listener {
 export async function readEvents(response: StreamedResponse, listener: Listener): Promise<void> {
   const type = response.headers.get("content-type") ?? "";
   if (type.includes("json") || type.includes("html")) throw notAStream(response, await response.readStart());
-  // Gateways give event streams other types, or none: then the first characters say what it is.
+  // Gateways give event streams other types, or none: then the first characters decide.
   let isKnown = type.startsWith("text/event-stream");
   const parser = parserFor(response, listener);
   await response.read((text) => {
@@ -48,7 +48,7 @@ function parserFor(response: StreamedResponse, listener: Listener): EventSourceP
     },
     onEvent: ({ event: name, data }) => {
       if (name === "error") throw new APIError(undefined, errorIn(response.redact(data)), undefined, response.headers);
-      // Each event of the API has a name; a gateway's own (`data: [DONE]`, a keep-alive) have none.
+      // Each event of the API has a name. A gateway's own events (`data: [DONE]`, a keep-alive) have none.
       if (name === undefined || name === "ping" || data === "") return;
       listener.onEvent(JSON.parse(data) as RawMessageStreamEvent);
     },
@@ -59,13 +59,13 @@ function notAStream(response: StreamedResponse, text: string): WrongEndpoint {
   return new WrongEndpoint(`an event stream was due, and what came is ${response.describe(response.redact(text))}`);
 }
 
-/** It may come from something in between, which does not write JSON. */
+/** The error may come from a gateway in between, which does not write JSON. */
 function errorIn(data: string): object {
   try {
     const error: unknown = JSON.parse(data);
     if (typeof error === "object" && error !== null) return error;
   } catch {
-    // Then it is plain text.
+    // The data is plain text.
   }
   return { message: data === "" ? "an error without a word" : data };
 }

@@ -1,4 +1,4 @@
-/** A model that is down, and the one that its agent falls back to. */
+/** A model that is down, and the model that its agent falls back to. */
 import { expect, test } from "vitest";
 import { defineAgents } from "../core/agent.ts";
 import { startCluster } from "../testing/cluster.ts";

@@ -1,15 +1,15 @@
 /**
  * Finds and kills the processes that a tool or an MCP server left behind, detached ones too. Every process that we
- * start for them has MARKER_VARIABLE in its environment, and so has whatever it starts in turn. `/proc` shows it, on
- * Linux; elsewhere only process groups are killed. A process that cleared its environment *and* lost its parent is
- * not found.
+ * start for them has MARKER_VARIABLE in its environment, and its child processes inherit the variable. On Linux,
+ * `/proc` shows it; elsewhere only process groups are killed. A process that cleared its environment *and* lost its
+ * parent is not found.
  */
 import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 
 export const MARKER_VARIABLE = "EVENKEEL_STARTED_BY";
 
-// A process may fork between our look and our kill; more rounds than this means that it does nothing else.
+// A process may fork between our look and our kill. A process that needs more rounds than this does nothing but fork.
 const MAX_ROUNDS = 10;
 
 let lastNumber = 0;
@@ -30,7 +30,7 @@ export async function killLeftovers(marker: string, threadId: number | null = nu
   await killWhere((value) => value === marker || value.startsWith(`${marker}:`));
 }
 
-/** Kills what was started for agent processes that are dead now. Called by each agent at its start. */
+/** Kills what dead agent processes had started. Called by each agent process at its start. */
 export async function killLeftoversOfTheDead(): Promise<void> {
   await killWhere((value) => {
     const pid = Number(value.split(".")[0]);
@@ -48,7 +48,7 @@ async function killWhere(matches: (marker: string) => boolean): Promise<void> {
 }
 
 async function isMarked(pid: number, matches: (marker: string) => boolean): Promise<boolean> {
-  // Of other users we may read nothing, and of the dead there is nothing to read.
+  // The environment of another user's process cannot be read, and a dead process has none.
   const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
   const start = `\0${environment}`.indexOf(`\0${MARKER_VARIABLE}=`);
   if (start < 0) return false;
@@ -79,7 +79,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it lives, and belongs to somebody else.
+    // EPERM: the process lives, and belongs to another user.
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The agent loop of one run: model call, tools, model call … until the model has nothing more to ask for. Each step ends
- * in a checkpoint, and the loop always starts from the last one: a run that was taken over from a dead process goes the
- * same way as a new one. It returns how the run ended and leaves the settling to `work.ts`.
+ * The agent loop of one run: model call, tools, model call … until the model calls no tool any more. Each step ends in
+ * a checkpoint, and the loop always starts from the last one: a run that was taken over from a dead process takes the
+ * same path as a new one. The loop returns how the run ended; `work.ts` settles it.
  */
 import { tooLarge, type PreparedAgent } from "../core/agent.ts";
 import { outputOf, type Asked } from "../core/asked.ts";
@@ -36,7 +36,10 @@ export interface LoopOptions extends Omit<Asking, "attempts" | "onFallBack">, Ca
   readonly askBudget: AskBudget;
   /** What the request asked beyond its message. */
   readonly asked: Asked;
-  /** Aborted when the run's time is nearly up: what is left is for the last word. Aborted after `signal` as well. */
+  /**
+   * Aborted when the run's time is nearly up: the rest of the time is for the last word. Aborted after `signal` as
+   * well.
+   */
   readonly late: AbortSignal;
 }
 
@@ -54,11 +57,11 @@ export async function runLoop(options: LoopOptions): Promise<Ending> {
 class Loop {
   readonly #options: LoopOptions;
   readonly #attempts: Attempts;
-  // The attempts at summaries: they are paid like any other, and readers are shown nothing of them.
+  // The attempts at summaries: they are paid for like any other, but readers see nothing of them.
   readonly #summaries: Attempts;
   #conversation: Conversation;
   #steps: number;
-  // No step was made yet under this claim: only then the ledger may have calls of a dead owner.
+  // True until this claim has made a step: only then may the ledger have calls of a dead owner.
   #isResumed = true;
   #limit: Limit | undefined;
   #hasUnreadable = false;
@@ -131,7 +134,7 @@ class Loop {
     await this.#keep({ role: "user", content, ...(note && { note }) });
   }
 
-  /** The limit is met: one more call, without tools, so that what was done is not for nothing. */
+  /** The limit is met: one more call without tools, so that the work so far leads to an answer. */
   async #lastWord(limit: Limit): Promise<Ending> {
     const { agent } = this.#options;
     const note = lastWord(limit, agent.limits.maxSteps);
@@ -144,7 +147,7 @@ class Loop {
     return (await this.#checked(message, limit)) ?? this.#lastWord(limit);
   }
 
-  /** A reply that has to fit a schema is tried once more when it does not. @throws AppError REPLY_MISFIT */
+  /** A reply that does not fit its schema is tried once more. @throws AppError REPLY_MISFIT */
   async #checked(message: Message, finishReason: FinishReason): Promise<Ending | undefined> {
     const { response_format: format } = this.#options.asked;
     if (!format) return this.#over(message, finishReason);
@@ -204,7 +207,7 @@ class Loop {
     journal.billTo(choice.bill);
   }
 
-  /** True once: from then on the run sends no picture and no document. */
+  /** True at most once: from then on the run sends no pictures and no documents. */
   #isUnreadable(error: unknown): boolean {
     if (this.#hasUnreadable || !isForMedia(error, this.#conversation.own[0])) return false;
     this.#hasUnreadable = true;
@@ -212,7 +215,9 @@ class Loop {
     return true;
   }
 
-  /** Leaves out what is oldest until the conversation fits. @throws AppError CONTEXT_TOO_LARGE when it never will */
+  /**
+   * Leaves out the oldest messages until the conversation fits. @throws AppError CONTEXT_TOO_LARGE when it never will
+   */
   async #makeRoom(hasTools: boolean, beside: number): Promise<void> {
     const { agent } = this.#options;
     for (;;) {
@@ -225,7 +230,9 @@ class Loop {
     }
   }
 
-  /** A step of its own: from here on the model gets the conversation without what the cut leaves out. */
+  /**
+   * A compaction is a step of its own: from here on the model gets the conversation without what the cut leaves out.
+   */
   async #compact(cut: Cut, tokens: () => number): Promise<void> {
     const { agent, choice, signal, journal } = this.#options;
     const model = { ...this.#options.model, governor: choice.governor };
@@ -262,7 +269,7 @@ class Loop {
     return { role: "assistant", content, model: this.#options.choice.model };
   }
 
-  /** A step is over: it counts, whatever happens to the run. */
+  /** Stores a step that is over: it counts, whatever happens to the run later. */
   async #keep(message: Message, events: readonly RunEvent[] = []): Promise<void> {
     const isEmpty = message.content.length === 0 && message.note === undefined && !message.compaction;
     const messages = isEmpty ? [] : [message];
@@ -279,7 +286,7 @@ class Loop {
     return { outcome, messages, usage: this.usage, steps: this.#steps };
   }
 
-  /** Nothing is left for another call: what was said so far is the answer. */
+  /** No budget is left for another call: the text so far is the answer. */
   #overBudget(detail: string): Ending {
     const said = this.#conversation.own.filter(({ role }) => role === "assistant").map(textOf);
     const reply = said.filter((text) => !isBlank(text)).join("\n\n");
@@ -296,5 +303,5 @@ class Loop {
   }
 }
 
-/** How often the model may find the conversation too long, although it was made shorter each time. */
+/** How often the model may refuse the conversation as too long, although it was made shorter each time. */
 const MAX_REFUSALS = 2;

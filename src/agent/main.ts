@@ -38,7 +38,7 @@ async function start(): Promise<Service> {
     log,
   });
   await runner.start();
-  // Ends programs of an agent process that was killed and could not end them itself.
+  // Ends programs that a killed agent process could not end itself.
   void killLeftoversOfTheDead();
   return {
     inFlight: () => runner.inFlight,

@@ -1,6 +1,6 @@
 /**
- * Which model a run asks: its agent's own, and once that has failed several times in one call, `fallbackModel` for the
- * rest of the run. Made for each run by `work.ts`, asked by `model-step.ts`.
+ * Which model a run asks: its agent's own model, and once that model has failed several times in one call,
+ * `fallbackModel` for the rest of the run. Made for each run by `work.ts`, asked by `model-step.ts`.
  */
 import type { Agent } from "../core/agent.ts";
 import { hasCode } from "../core/errors.ts";
@@ -8,12 +8,12 @@ import type { Bill } from "../engine/engine.ts";
 import type { Governor } from "./governor/governor.ts";
 import type { ModelMessage } from "./history/model-message.ts";
 
-/** Failed attempts at one call of the agent's own model. */
+/** Failed attempts at one call, after which the agent's own model is given up. */
 const MAX_FAILURES = 3;
 
 const THINKING: ReadonlySet<string> = new Set(["thinking", "redacted_thinking"]);
 
-/** What its model's calls are booked to; those of its fallback when `hasFallenBack`. */
+/** The model and price to which calls are booked; those of the fallback when `hasFallenBack`. */
 export function billFor(agent: Agent | undefined, hasFallenBack = false): Bill | undefined {
   if (!agent) return undefined;
   const { model, price, fallbackModel = model, fallbackPrice } = agent;
@@ -48,14 +48,14 @@ export class ModelChoice {
     return this.#agent.fallbackModel === undefined || this.#hasFallenBack ? Infinity : MAX_FAILURES;
   }
 
-  /** @returns whether another model is asked from now on, because the call ended with `error` */
+  /** @returns whether another model is asked from now on, because a call ended with `error` */
   fallBack(error: unknown): boolean {
     if (this.maxAttempts === Infinity || !hasCode(error, "MODEL_UNAVAILABLE")) return false;
     this.#hasFallenBack = true;
     return true;
   }
 
-  /** What this model may be told: the thinking of another is signed by that one, and would be refused. */
+  /** The messages that this model may get: it would refuse the thinking of another model, which that one has signed. */
   forThis(messages: readonly ModelMessage[]): readonly ModelMessage[] {
     if (!this.#hasFallenBack) return messages;
     return messages.map((message) => ({

@@ -1,4 +1,4 @@
-/** The Anthropic client of one agent process, and the connections that it uses. Made in `main.ts`, which closes it. */
+/** The Anthropic client of one agent process, and its connections. Made in `main.ts`, which closes it. */
 import type { Agent } from "../core/agent.ts";
 import type { ModelSettings } from "../settings.ts";
 import { ModelHttp } from "./model-http.ts";
@@ -9,14 +9,14 @@ export interface ModelClient extends Disposable {
   readonly client: Anthropic;
 }
 
-/** A password may be a word that answers have, too. */
+/** A shorter password may be an ordinary word that also occurs in answers. */
 const MIN_ANSWER_CHARACTERS = 12;
 
-/** @param agents whose headers may hold secrets, too */
+/** @param agents their headers may hold secrets, too */
 export function openModelClient(settings: ModelSettings, agents: Iterable<Agent> = []): ModelClient {
   const { simulated, apiKey, baseUrl, authorization, proxy } = settings;
   const http = new ModelHttp({
-    // The simulated model is on this machine.
+    // The simulated model runs on this machine.
     proxy: simulated ? undefined : proxy,
     redact: redactor([...(simulated ? [] : secretsOf(settings)), ...headerValuesOf(agents)]),
     answerSecrets: simulated ? [] : longSecrets(secretsOf(settings), MIN_ANSWER_CHARACTERS),
@@ -25,9 +25,9 @@ export function openModelClient(settings: ModelSettings, agents: Iterable<Agent>
     apiKey,
     baseURL: baseUrl,
     ...(authorization !== null && { defaultHeaders: { authorization } }),
-    // One owner of retries, and that is model.ts.
+    // Only model.ts repeats calls.
     maxRetries: 0,
-    // What goes wrong reaches our own log, once.
+    // Failures go to our own log, once.
     logLevel: "off",
     fetch: http.fetch,
   });
@@ -44,7 +44,7 @@ function secretsOf({ apiKey, authorization, proxy }: ModelSettings): (string | u
   return [...(apiKey === "not-needed" ? [] : [apiKey]), basic, password, ...passwordsIn(proxy)];
 }
 
-/** Passwords in the proxy's URL. */
+/** The passwords in the proxy's URL. */
 function passwordsIn(proxy: ModelSettings["proxy"]): (string | undefined)[] {
   return Object.values(proxy).map((url) => {
     const password = URL.parse(url)?.password;

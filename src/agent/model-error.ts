@@ -1,23 +1,25 @@
-/** What went wrong between us and the model, and whether trying again makes sense. Pure. */
+/** What a failed call of the model means, and whether trying again makes sense. Pure. */
 import type { ErrorCode } from "../core/errors.ts";
 import { APIConnectionError, APIError, APIUserAbortError } from "./sdk.ts";
 
 export interface ModelFailure {
   readonly code: ErrorCode;
-  /** For people: what happened and, when there is something, what to do. */
+  /** For people: what happened and, if possible, what to do. */
   readonly reason: string;
   readonly retryable: boolean;
-  /** The model had begun to answer, so that the attempt is paid for. */
+  /** The model had begun to answer, so the attempt is paid for. */
   readonly answered?: boolean;
-  /** What the server asked us to wait (Retry-After). */
+  /** How long the server asked us to wait (Retry-After). */
   readonly retryAfterMs?: number;
-  /** The model wants fewer requests of us: status 429, or the same said inside a stream. (529: of everybody.) */
+  /**
+   * The model wants fewer requests from us: status 429, or the same error inside a stream. (529 means: from everybody.)
+   */
   readonly rateLimited?: boolean;
 }
 
-/** The stream came to nothing: silence, an end before its time, or tool arguments that are no JSON. */
+/** The stream broke: silence, an early end, or tool arguments that are not JSON. */
 export class BrokenAnswer extends Error {
-  /** False when it had not begun. */
+  /** False when the answer had not begun. */
   readonly answered: boolean;
 
   constructor(message: string, answered = true) {
@@ -27,7 +29,7 @@ export class BrokenAnswer extends Error {
   }
 }
 
-/** What answers is not the Messages API: a redirect, a web page, plain JSON. Asking again would not change it. */
+/** The endpoint is not the Messages API: it sent a redirect, a web page or plain JSON. Asking again would not help. */
 export class WrongEndpoint extends Error {
   constructor(message: string) {
     super(message);
@@ -38,7 +40,7 @@ export class WrongEndpoint extends Error {
 // Error types of the Messages API that come inside a stream, after status 200.
 const TRANSIENT_TYPES = new Set(["overloaded_error", "api_error", "rate_limit_error", "timeout_error"]);
 
-/** Undefined: not the model's doing (our own abort, a bug): let it pass. */
+/** Undefined when the model did not cause the error (our own abort, a bug): rethrow it then. */
 export function modelFailure(error: unknown): ModelFailure | undefined {
   if (error instanceof APIUserAbortError) return undefined;
   const wrong = error instanceof APIConnectionError ? error.cause : error;
@@ -46,7 +48,7 @@ export function modelFailure(error: unknown): ModelFailure | undefined {
   if (error instanceof BrokenAnswer) return { ...unavailable(error.message), answered: error.answered };
   if (error instanceof APIConnectionError) return unavailable(`no connection: ${rootMessage(error)}`);
   if (error instanceof APIError) return error.status === undefined ? ofStream(error) : ofStatus(error, error.status);
-  // An event that is no JSON.
+  // An event that is not JSON.
   if (error instanceof SyntaxError)
     return { ...unavailable(`the answer broke off: ${rootMessage(error)}`), answered: true };
   return undefined;

@@ -1,4 +1,4 @@
-/** How requests get to the model and what may come back, over real sockets and the real SDK. */
+/** How requests get to the model and what may come back, over real sockets and with the real SDK. */
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -105,7 +105,7 @@ test("an idle connection that the server has closed costs no attempt", async () 
   using model = open(server.url);
   await textOf(await ask(model.client));
 
-  // Closed on one side only: the next request finds out when it writes.
+  // Closed on the server's side only: the next request notices it when it writes.
   server.closeIdleConnections();
   await textOf(await ask(model.client));
 

@@ -1,7 +1,7 @@
 /**
  * How requests get to the model: a `fetch` for the SDK over node:http, with the operator's proxy, whose responses are
- * read as Node streams. Made once an agent process by `model-client.ts`, which also closes it.
- * [Reading 200 slow streams costs 32 µs of CPU an event through fetch's web streams, 16 this way.]
+ * read as Node streams. Made once per agent process by `model-client.ts`, which also closes it. [Reading 200 slow
+ * streams costs 32 µs of CPU per event through fetch's web streams, 16 µs this way.]
  */
 import type { Agent as HttpAgent, IncomingMessage, ProxyEnv } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
@@ -11,14 +11,14 @@ import { BrokenAnswer, WrongEndpoint } from "./model-error.ts";
 import type { Redact } from "./secrets.ts";
 import { describeBody } from "./unexpected-body.ts";
 
-/** Of an answer that is an error, or no event stream. What is behind it is not read. */
+/** How much is read of an answer that is an error, or no event stream. */
 const MAX_ERROR_CHARACTERS = 64 * 1024;
 
 export interface ModelHttpOptions {
-  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as far as they are set. */
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, if they are set. */
   readonly proxy: ProxyEnv | undefined;
   readonly redact: Redact;
-  /** What no answer may show. Default nothing. */
+  /** Secrets that no answer may show. Default: none. */
   readonly answerSecrets?: readonly string[];
 }
 
@@ -29,18 +29,18 @@ export class ModelHttp {
 
   constructor(options: ModelHttpOptions) {
     const { proxy } = options;
-    // One socket for each call under way; the number of these is bounded by AGENT_CONCURRENCY.
+    // One socket for each call under way; AGENT_CONCURRENCY bounds their number.
     const agentOptions = { keepAlive: true, ...(proxy && { proxyEnv: proxy }) };
     this.#options = options;
     this.#http = new http.Agent(agentOptions);
     this.#https = new HttpsAgent(agentOptions);
   }
 
-  /** What the SDK calls. It has no time limit of its own: the signal ends it. */
+  /** The function that the SDK calls. It has no time limit of its own: the signal ends it. */
   readonly fetch = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
     const url = new URL(input instanceof Request ? input.url : input);
     const stream = await this.#send(url, init).catch((error: unknown) => {
-      // The server closed an idle socket while we took it for this request, so it has not seen the request.
+      // The server closed an idle socket while we were about to use it, so it has not seen the request: send it again.
       if (error instanceof StaleSocket) return this.#send(url, init);
       throw error;
     });
@@ -60,7 +60,7 @@ export class ModelHttp {
     this.#https.destroy();
   }
 
-  /** Resolves with the response once its headers are there. */
+  /** Resolves with the response once its headers have arrived. */
   #send(url: URL, { method = "GET", headers, body, signal }: RequestInit): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const isSecure = url.protocol === "https:";
@@ -90,7 +90,7 @@ interface ResponseParts {
   readonly answerSecrets?: readonly string[];
 }
 
-/** A response whose body is read by `read`, once; `body`, `text()` and the like see nothing of it. */
+/** A response whose body is read once, by `read`; `body`, `text()` and the like do not see the body. */
 export class StreamedResponse extends Response {
   readonly #stream: Readable;
   readonly #redact: Redact;
@@ -105,7 +105,7 @@ export class StreamedResponse extends Response {
     this.#url = url;
   }
 
-  /** The one that was asked. (`url` is empty in a response that a constructor made.) */
+  /** The URL that was requested. (`url` is empty in a response that a constructor made.) */
   get asked(): string {
     return this.#url;
   }
@@ -152,7 +152,7 @@ export class StreamedResponse extends Response {
     return text.slice(0, MAX_ERROR_CHARACTERS);
   }
 
-  /** With a body that the SDK can read: the API's own, or one that says what came instead. */
+  /** A response with a body that the SDK can read: the API's own error, or one that says what came instead. */
   async asError(): Promise<Response> {
     const text = this.#redact(await this.readStart());
     const { status, headers } = this;

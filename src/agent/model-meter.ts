@@ -1,25 +1,25 @@
 /**
- * What the model calls of this agent process are doing, counted where it happens. One a process, made in
- * `main.ts`, written by `model.ts`, read with every heartbeat. It decides nothing.
+ * Counts what the model calls of this agent process are doing. One per process, made in `main.ts`, written by
+ * `model.ts`, read at every heartbeat. Decides nothing.
  */
 import { GAUGE } from "../core/gauges.ts";
 import type { Usage } from "../core/run.ts";
 
-// No tokenizer runs here. Four characters a token is the usual rule for English text; each answer then says how many
-// tokens its characters were, and what comes after it is estimated by that. [With the rule alone the figure was 1.75
-// times too high for a model of 7 characters a token.] What is billed stands in the usage of each run.
+// No tokenizer runs here. The usual rule for English text is four characters a token. Each answer then says how many
+// tokens its characters were, and later estimates use that ratio. [With the rule alone the figure was 1.75 times too
+// high for a model of 7 characters a token.] What is billed stands in the usage of each run.
 const CHARACTERS_A_TOKEN = 4;
-/** How much the newest answer counts among those before it. */
+/** The weight of the newest answer against those before it. */
 const LEARNED_FROM_NEWEST = 0.25;
 
 export interface Wait {
   readonly ms: number;
-  /** Because of a 429: the model wants fewer requests of us. */
+  /** True when the wait is because of a 429: the model wants fewer requests from us. */
   readonly rateLimited: boolean;
 }
 
 export class ModelMeter {
-  /** The counter only grows: a chart of its rate would take a step back for a restart. */
+  /** The counter only grows: a restart must not make a chart of its rate go backwards. */
   #tokens = 0;
   #charactersAToken = CHARACTERS_A_TOKEN;
   #inputTokens = 0;
@@ -29,7 +29,7 @@ export class ModelMeter {
   // Bounded by the runs of this process.
   readonly #waits = new Set<{ readonly until: number; readonly rateLimited: boolean }>();
 
-  /** Counts it as a call in flight until it ends, either way. */
+  /** Counts `answer` as a call in flight until it ends, whether it succeeds or fails. */
   async calling<T>(answer: Promise<T>): Promise<T> {
     this.#calls += 1;
     try {
@@ -39,7 +39,7 @@ export class ModelMeter {
     }
   }
 
-  /** Counts it as a call that waits for its next attempt until `pause` ends, either way. */
+  /** Counts a call as waiting for its next attempt until `pause` ends, whether it succeeds or fails. */
   async waiting<T>({ ms, rateLimited }: Wait, pause: Promise<T>): Promise<T> {
     const wait = { until: performance.now() + ms, rateLimited };
     this.#waits.add(wait);
@@ -50,12 +50,12 @@ export class ModelMeter {
     }
   }
 
-  /** The model said more: text, thinking or arguments of a tool. */
+  /** The model sent more characters: text, thinking or arguments of a tool. */
   heard(characters: number): void {
     this.#tokens += characters / this.#charactersAToken;
   }
 
-  /** A whole answer came: it has so many characters, and the model counted this usage for it. */
+  /** A whole answer came, with this many characters and this usage. */
   learn({ characters, usage }: { readonly characters: number; readonly usage: Usage }): void {
     const { output_tokens: tokens, input_tokens: fresh, cache_read_input_tokens: read } = usage;
     this.#inputTokens += fresh + read + usage.cache_creation_input_tokens;
@@ -64,7 +64,7 @@ export class ModelMeter {
     this.#charactersAToken += LEARNED_FROM_NEWEST * (characters / tokens - this.#charactersAToken);
   }
 
-  /** An attempt came to nothing by the model's doing, not because the run was canceled. */
+  /** An attempt failed because of the model, not because the run was canceled. */
   failed(): void {
     this.#failures += 1;
   }
@@ -78,7 +78,7 @@ export class ModelMeter {
       [GAUGE.cachedInputTokens]: this.#cachedInputTokens,
       [GAUGE.modelCalls]: this.#calls,
       [GAUGE.modelWaiting]: waits.length,
-      // The longest that is left to wait.
+      // The longest wait that is left.
       [GAUGE.modelWaitMs]: Math.round(Math.max(0, ...waits.map(({ until }) => until - now))),
       [GAUGE.modelRateLimited]: waits.filter(({ rateLimited }) => rateLimited).length,
       [GAUGE.modelFailures]: this.#failures,

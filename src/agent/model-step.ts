@@ -1,4 +1,7 @@
-/** One model call of the loop, with what an endpoint may refuse and can do without. Called by the loop. */
+/**
+ * One model call of the loop. When an endpoint refuses an optional part of the request, the call is repeated without
+ * it. Called by the loop.
+ */
 import type { PreparedAgent } from "../core/agent.ts";
 import type { Log } from "../observe/log.ts";
 import type { Answer } from "./answer.ts";
@@ -18,7 +21,7 @@ export interface Asking {
   readonly caching: Caching;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** Another model is asked from now on: what was spent so far is the first one's. */
+  /** Another model is asked from now on: book what was spent so far to the first model. */
   readonly onFallBack: () => Promise<void>;
 }
 

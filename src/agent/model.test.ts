@@ -1,4 +1,7 @@
-/** How long a model call goes on, and what it tells the breaker. A stub in place of the SDK: its failures come at an exact moment. */
+/**
+ * How long a model call goes on, and what it tells the breaker. A stub replaces the SDK, so that failures come at an
+ * exact moment.
+ */
 import type Anthropic from "@anthropic-ai/sdk";
 import { Readable } from "node:stream";
 import { pino } from "pino";
@@ -17,7 +20,7 @@ import { APIConnectionError, APIError } from "./sdk.ts";
 const NEVER = new AbortController().signal;
 const SECOND_MS = 1_000;
 
-// Streams go on in turns of the real event loop: these stay as they are.
+// Streams continue in turns of the real event loop, so leave those functions real.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] }));
 afterEach(() => void vi.useRealTimers());
 
@@ -26,16 +29,16 @@ type Answering = (signal: AbortSignal) => Promise<Response>;
 interface CallOptions {
   readonly governor?: Governor;
   readonly signal?: AbortSignal;
-  /** Of the run. */
+  /** The time that the run has left. */
   readonly leftMs?: number;
 }
 
-/** Time for what follows from a timer: promises, and streams that say what they have. */
+/** Gives time to what follows from a timer: promises, and streams that hand on their data. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What becomes of a call of a model that answers like this. */
+/** The result of a call to a model that answers like this. */
 async function call(answering: Answering, options: CallOptions = {}) {
   const { signal = NEVER, leftMs = 600 * SECOND_MS } = options;
   using stack = new DisposableStack();
@@ -85,7 +88,7 @@ const event = (type: string, fields: object = {}): string =>
 const BEGIN = event("message_start", { message: { usage: {} } });
 const WHOLE = `${BEGIN}${event("message_delta", { delta: { stop_reason: "end_turn" }, usage: {} })}${event("message_stop")}`;
 
-/** An answer in pieces, each so long after the one before. It ends with the last one, or when it is aborted. */
+/** An answer in pieces, each this long after the one before. It ends after the last piece, or when it is aborted. */
 function answerOf(pieces: readonly (readonly [afterMs: number, text: string])[], signal?: AbortSignal): Response {
   const stream = new Readable({ read: () => {} });
   const say = ([piece, ...more]: typeof pieces): void => {
@@ -201,7 +204,7 @@ test("without a byte it is given up after the shorter limit", async () => {
   expect(ms).toBeLessThan(62 * SECOND_MS);
 });
 
-/** Whether calls are let through: after this many failures in a row they are not. */
+/** Whether calls are held back after this many failures in a row. */
 async function isTroubledAfter(governor: Governor, failures: number): Promise<boolean> {
   for (let failure = 0; failure < failures; failure += 1) {
     const entry = { rank: 0, tokens: () => 1, signal: NEVER, onWait: () => {} } as const;

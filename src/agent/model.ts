@@ -1,6 +1,7 @@
 /**
- * One model call over the Anthropic SDK, journalled as it streams, tried again for as long as that makes sense and the
- * run has time. This is the only owner of retries: the SDK's own are off, so every attempt shows in the journal.
+ * One model call over the Anthropic SDK. Its answer goes into the journal as it streams, and the call is tried again as
+ * long as that makes sense and the run has time. Only this file repeats calls: the SDK's own retries are off, so that
+ * every attempt shows in the journal.
  */
 import type Anthropic from "@anthropic-ai/sdk";
 import type { MessageCreateParamsStreaming } from "@anthropic-ai/sdk/resources/messages";
@@ -22,8 +23,8 @@ import { sleep } from "./sleep.ts";
 
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
 /**
- * A broken-off answer has to be paid, so tries are few. A refused or missing answer costs nothing, so it is tried
- * again until the run's time is over.
+ * A broken-off answer is paid for, so it is tried only a few times. A refused or missing answer costs nothing, so it is
+ * tried again until the run's time is over.
  */
 const MAX_BROKEN_ANSWERS = 4;
 
@@ -40,14 +41,14 @@ export interface ModelAccess {
   readonly client: Anthropic;
   readonly meter: ModelMeter;
   readonly governor: Governor;
-  /** Which of the calls that wait go first. */
+  /** Decides which of the waiting calls goes first. */
   readonly rank: Rank;
-  /** Holds no slot while it waits for long. */
+  /** Frees the run's slot while the call waits for long. */
   readonly parking: Parking;
   readonly patience: Patience;
-  /** The agent's own. */
+  /** Headers of the agent's own configuration. */
   readonly headers: Readonly<Record<string, string>>;
-  /** When the run's time is over, by `performance.now()`. */
+  /** The time at which the run's time is over, by `performance.now()`. */
   readonly deadline: number;
 }
 
@@ -56,12 +57,12 @@ export interface ModelCall extends ModelAccess {
   readonly maxAttempts?: number;
   readonly params: MessageCreateParamsStreaming;
   readonly attempts: Attempts;
-  /** The run's: aborting it closes the model's socket at once. */
+  /** The signal of the run: aborting it closes the model's socket at once. */
   readonly signal: AbortSignal;
 }
 
 /**
- * @returns the whole answer: only one that came to `message_stop` counts
+ * @returns the whole answer: only an answer with `message_stop` counts
  * @throws AppError MODEL_UNAVAILABLE, MODEL_REJECTED or MODEL_UNAUTHORIZED; the signal's reason when aborted
  */
 export async function callModel(call: ModelCall): Promise<Answer> {
@@ -103,12 +104,12 @@ async function callOnce(call: ModelCall): Promise<Answer> {
     turn.succeeded({ input: answer.usage.input_tokens, output: answer.usage.output_tokens });
     return answer;
   } catch (error) {
-    // A call that we end ourselves says nothing about the model.
+    // A call that we aborted ourselves says nothing about the model.
     const failure = signal.aborted ? undefined : modelFailure(error);
     const told = limitsOf(error);
     const { retryable, rateLimited = false, retryAfterMs } = failure ?? {};
     if (retryable) turn.failed({ isLimit: rateLimited, retryAfterMs, told });
-    // A model that refuses what we ask for is well.
+    // A model that refuses our request is not in trouble.
     else if (failure) turn.heard(told);
     throw error;
   } finally {
@@ -116,17 +117,17 @@ async function callOnce(call: ModelCall): Promise<Answer> {
   }
 }
 
-/** Says in the journal when the run has to wait for long, and why; then it is parked. */
+/** Asks the governor. If the run has to wait for long, the journal says so and why, and the run is parked. */
 async function takeTurn({ governor, rank, params, parking, attempts, meter, signal }: ModelCall): Promise<Turn> {
   let toldMs = 0;
   const entering = governor.enter({
     rank,
-    // The bytes of a picture are not what it costs.
+    // The cost of a picture does not depend on its bytes.
     tokens: () => Math.ceil(charactersOf(params) / CHARACTERS_A_TOKEN),
     signal,
     onWait: ({ reason, etaMs }) => {
       const until = Date.now() + etaMs;
-      // Once, and again when it takes much longer than was said.
+      // Tell the reader once, and again only when the wait becomes much longer.
       if (etaMs <= TELL_MS || until < toldMs + RETELL_MS) return;
       if (toldMs === 0)
         void parkFor(parking, meter.waiting({ ms: etaMs, rateLimited: true }, entering)).catch(() => {});
@@ -137,11 +138,11 @@ async function takeTurn({ governor, rank, params, parking, attempts, meter, sign
   return entering;
 }
 
-/** What the model needs no tokenizer for: the usual rule for English text and JSON. */
+/** The usual rule for English text and JSON, which needs no tokenizer. */
 const CHARACTERS_A_TOKEN = 4;
 const RETELL_MS = 10_000;
 
-/** The run does nothing else meanwhile, so it holds no slot. */
+/** Parks the run: it does nothing else meanwhile, so it must hold no slot. */
 function parkFor<T>(parking: Parking, pause: Promise<T>): Promise<T> {
   return parking.call(() => parking.wait(pause));
 }
@@ -157,7 +158,7 @@ async function streamOnce(call: ModelCall, turn: Turn): Promise<Answer> {
   try {
     signal.throwIfAborted();
     const answer = attempts.begin();
-    // The SDK's own time limit would cover the headers only; the watchdog covers all of it.
+    // The SDK's own time limit would cover only the headers; the watchdog covers the whole answer.
     const request = client.messages.create(params, { headers, signal: watchdog.signal, timeout: NO_LIMIT_MS });
     const response = streamed(await request.asResponse());
     const secrets = new AnswerSecrets(response.answerSecrets);
@@ -183,10 +184,10 @@ async function streamOnce(call: ModelCall, turn: Turn): Promise<Answer> {
   }
 }
 
-/** The longest that a timer can be set for. */
+/** The longest time that a timer takes. */
 const NO_LIMIT_MS = 2 ** 31 - 1;
 
-/** Ends an attempt that says nothing for too long. */
+/** Ends an attempt when nothing comes for too long. */
 class Watchdog implements Disposable {
   readonly #abort = new AbortController();
   readonly #run: AbortSignal;
@@ -194,7 +195,7 @@ class Watchdog implements Disposable {
   readonly #wordless: NodeJS.Timeout;
   readonly #follow = () => this.#abort.abort();
   #hasWord = false;
-  /** Why it ended the attempt, if it did. */
+  /** The reason why the watchdog ended the attempt, if it did. */
   verdict: BrokenAnswer | undefined;
 
   constructor({ idleMs, wordlessMs }: Patience, run: AbortSignal) {
@@ -213,7 +214,7 @@ class Watchdog implements Disposable {
     this.#idle.refresh();
   }
 
-  /** An event came that is no ping. */
+  /** An event came that is not a ping. */
   word(): void {
     this.#hasWord = true;
     this.#wordless.refresh();
@@ -239,7 +240,7 @@ function streamed(response: Response): StreamedResponse {
 function waitBefore(attempt: number, { retryAfterMs }: ModelFailure): number {
   const backoff = backoffMs(attempt, BACKOFF);
   if (retryAfterMs === undefined) return backoff;
-  // Spread out: all who were told the same second must not come back in the same millisecond.
+  // Add some jitter: callers that were told the same second must not come back in the same millisecond.
   return Math.round(retryAfterMs + Math.random() * 250);
 }
 

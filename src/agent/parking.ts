@@ -1,14 +1,14 @@
 /**
- * Whether a run is parked: all that it does just now is wait for runs that it delegated. Then it holds no slot
- * of its agent process, or parents could take all slots and wait for children that never get one. One per run.
+ * Whether a run is parked: it only waits, for example for runs that it delegated. A parked run holds no slot of its
+ * agent process; otherwise parents could take all slots and wait for children that never get one. One per run.
  */
 export class Parking {
   readonly #onParked: () => void;
-  // Both bounded by the tool calls of one answer.
+  // Both counts are bounded by the tool calls of one answer.
   #calls = 0;
   #waits = 0;
 
-  /** @param onParked it has just given its slot back */
+  /** @param onParked called when the run has just given its slot back */
   constructor(onParked: () => void) {
     this.#onParked = onParked;
   }
@@ -28,7 +28,7 @@ export class Parking {
     }
   }
 
-  /** Within a call: what it waits for happens elsewhere. */
+  /** Called within a call: the work that it waits for happens elsewhere. */
   async wait<T>(elsewhere: Promise<T>): Promise<T> {
     this.#waits += 1;
     if (this.isParked) this.#onParked();

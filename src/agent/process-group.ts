@@ -1,9 +1,9 @@
 /**
  * A foreign program as a process group that cannot outlive this process. `/bin/sh` forks a watcher into the group and
  * then becomes the program. The watcher reads a pipe that only this process holds open. When the pipe closes, because
- * `kill()` closed it or because this process died (by `kill -9` too), the watcher kills the group, and whatever left
- * the group but still carries its mark in the environment (Linux only).
- * [The watcher needs 1 MB and 2 ms; a Node process in its place 40 MB and 40 ms.]
+ * `kill()` closed it or because this process died (by `kill -9` too), the watcher kills the group, and every process
+ * that left the group but still carries its mark in the environment (Linux only). [The watcher needs 1 MB and 2 ms; a
+ * Node process in its place would need 40 MB and 40 ms.]
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -11,11 +11,11 @@ import type { Duplex, Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { newId } from "../core/id.ts";
 
-/** In the environment of every process that the program starts, so that one that left the group is found. */
+/** In the environment of every process that the program starts, so that a process that left the group is found. */
 const MARK = "EVENKEEL_GROUP";
 
-// $1 is the mark's value, the rest is the program. The watcher forks before the mark is exported: it must not find
-// itself. `$$` is the pid of the first shell, also in the watcher, and so the group's id.
+// $1 is the mark's value, the rest is the program. The watcher forks before the mark is exported, so that it does not
+// find itself. `$$` is the pid of the first shell, also in the watcher, and so the group's id.
 const SCRIPT = `
 mark=$1; shift
 (
@@ -34,13 +34,13 @@ exec "$@"
 `;
 
 const SHELL = "/bin/sh";
-/** After this the group is killed directly. */
+/** When the watcher takes longer than this, the group is killed directly. */
 const WATCHER_MS = 2_000;
 
 export interface ProgramOptions {
   readonly command: string;
   readonly args: readonly string[];
-  /** All that it sees of an environment. */
+  /** The whole environment that the program sees. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string | undefined;
 }
@@ -61,13 +61,17 @@ export class ProcessGroup {
   readonly #watcherGone: Promise<void>;
   #killing: Promise<void> | undefined;
 
-  /** A command that does not exist shows as exit code 127, one that may not be run as 126: what the shell says. */
+  /**
+   * A command that does not exist ends with exit code 127, and one that may not be run with 126: these are the shell's
+   * codes.
+   */
   constructor({ command, args, env, cwd }: ProgramOptions) {
     const child = spawn(SHELL, ["-c", SCRIPT, SHELL, newId("group"), command, ...args], {
       env,
       cwd,
       stdio: ["pipe", "pipe", "pipe", "pipe"],
-      // Its own session, and so its own group: signals to ours do not reach it, and `-pid` names all of it.
+      // The program gets a session and so a group of its own: signals to our group do not reach it, and `-pid` names
+      // its whole group.
       detached: true,
     });
     const [stdin, stdout, stderr, lifeline] = child.stdio as unknown as [Writable, Readable, Readable, Duplex];
@@ -76,19 +80,21 @@ export class ProcessGroup {
     this.stderr = stderr;
     this.#lifeline = lifeline;
     this.#process = child;
-    // A pipe whose reader is gone fails; that the program has exited is said by `exited`.
+    // A write to a pipe whose reader is gone fails. `exited` says that the program has exited, so ignore the failure.
     for (const stream of [stdin, stdout, stderr, lifeline]) stream.on("error", () => {});
     this.exited = exitOf(child);
-    // Read, or its end would never be seen.
+    // Read the pipe, or its end would never be noticed.
     this.#watcherGone = new Promise((resolve) => lifeline.once("close", resolve).resume());
   }
 
-  /** Undefined when it could not be started at all. */
+  /** Undefined when the program could not be started at all. */
   get pid(): number | undefined {
     return this.#process.pid;
   }
 
-  /** Ends its input, then sends SIGTERM, then kills: `graceMs` for each of the first two. Idempotent. */
+  /**
+   * Ends the program's input, then sends SIGTERM, then kills; waits `graceMs` after each of the first two. Idempotent.
+   */
   async stop(graceMs: number): Promise<void> {
     this.stdin.end();
     if (!(await settlesWithin(graceMs, this.exited))) {
@@ -106,9 +112,9 @@ export class ProcessGroup {
 
   async #kill(): Promise<void> {
     this.#lifeline.end();
-    // The watcher sends SIGKILL to the whole group and is part of it: its end of the pipe closes last.
+    // The watcher sends SIGKILL to the whole group, itself included: so its end of the pipe closes last.
     await settlesWithin(WATCHER_MS, this.#watcherGone);
-    // The program may have killed its watcher, or the mark's search may hang.
+    // The program may have killed its watcher, or the search for the mark may hang.
     this.#signal("SIGKILL");
     await this.exited;
     for (const stream of [this.stdin, this.stdout, this.stderr, this.#lifeline]) stream.destroy();
@@ -119,7 +125,7 @@ export class ProcessGroup {
     try {
       process.kill(-this.pid, signal);
     } catch {
-      // Nothing of the group is left.
+      // No process of the group is left.
     }
   }
 }
@@ -138,7 +144,7 @@ async function exitOf(child: ChildProcess): Promise<ProgramExit> {
     const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
     return { code, signal };
   } catch {
-    // The shell could not be started: no processes left, or the folder is not there. The shell's own code for that.
+    // The shell could not be started (no processes left, or no such folder). Use the shell's own code for that.
     return { code: 126, signal: null };
   }
 }

@@ -1,7 +1,7 @@
 /**
- * One request to the Messages API, from an agent and its rendered thread. The prompt is marked for the cache: the tools,
- * the system prompt, and the conversation up to where the last step ended and up to here, so that each step reads what
- * the one before has written (https://docs.claude.com/en/docs/build-with-claude/prompt-caching). Pure.
+ * One request to the Messages API, from an agent and its rendered thread. The prompt is marked for the cache: the
+ * tools, the system prompt, and the conversation at two places: where the last step ended, and at its end now. So each
+ * step reads what the step before has written (https://docs.claude.com/en/docs/build-with-claude/prompt-caching). Pure.
  */
 import type {
   CacheControlEphemeral,
@@ -19,16 +19,16 @@ export interface Prompt {
   readonly agent: PreparedAgent;
   readonly tools: Tools;
   readonly messages: readonly ModelMessage[];
-  /** Said behind the system prompt, paragraph by paragraph. */
+  /** Text behind the system prompt, one paragraph each. */
   readonly more: readonly string[];
-  /** False for the last word. The tools stay in the request, as its history may have calls. */
+  /** False for the last word. The tools stay in the request, because its history may have calls. */
   readonly mayCallTools: boolean;
   readonly isCached: boolean;
 }
 
 const MARK: { readonly cache_control: CacheControlEphemeral } = { cache_control: { type: "ephemeral" } };
 
-/** The API takes no mark on thinking, and on blocks of a type that we do not know perhaps none. */
+/** The API takes no mark on thinking, and perhaps none on blocks of unknown types. */
 const MARKABLE: ReadonlySet<string> = new Set(["text", "tool_result", "image", "document"]);
 
 export function requestOf({
@@ -44,12 +44,12 @@ export function requestOf({
   const described = [...(serverTools as unknown as Tool[]), ...describeTools(tools)];
   const system = systemOf(agent.system, more, isCached);
   return {
-    // First, so that whatever is said below counts.
+    // First, so that the fields below override them.
     ...options,
     model,
     max_tokens: maxTokens,
     stream: true,
-    // `Transcript` renders what the API takes; blocks of a type that the SDK does not know go back as they came.
+    // `Transcript` renders what the API takes. Blocks of types that the SDK does not know go back as they came.
     messages: (isCached ? marked(messages) : messages) as unknown as MessageParam[],
     ...(system.length > 0 && { system }),
     ...(described.length > 0 && { tools: isCached ? markLastTool(described) : described }),
@@ -59,7 +59,7 @@ export function requestOf({
   };
 }
 
-/** Text behind the prompt differs from run to run, so the mark stands before that text. */
+/** The text behind the prompt differs from run to run, so the mark stands before it. */
 function systemOf(system: string | undefined, more: readonly string[], isCached: boolean): TextBlockParam[] {
   const [first, ...others] = [system ?? "", ...more].filter((text) => text.trim() !== "");
   if (first === undefined) return [];
@@ -69,7 +69,7 @@ function systemOf(system: string | undefined, more: readonly string[], isCached:
   ];
 }
 
-/** The last two messages of the user end where this step and the one before ask for an answer. */
+/** Marks the last two messages of the user: there, this step and the step before ask for an answer. */
 function marked(messages: readonly ModelMessage[]): ModelMessage[] {
   const users = messages.flatMap(({ role }, index) => (role === "user" ? [index] : [])).slice(-2);
   return messages.map((message, index) => (users.includes(index) ? markLast(message) : message));

@@ -1,10 +1,13 @@
-/** A disk that is full, or cannot be reached for a moment, fails no run: what has to be stored or read waits it out. */
+/** A disk that is full, or cannot be reached for a moment, fails no run: reads and writes wait until it is back. */
 import { AppError, hasCode } from "../core/errors.ts";
 import { sleep } from "./sleep.ts";
 
 const RETRY_MS = 500;
 
-/** Repeats `work` until the storage is well. Rejects with any other error, and with the last one once `signal` aborts. */
+/**
+ * Repeats `work` until the storage works again. Rejects with any other error, and with the last one once `signal`
+ * aborts.
+ */
 export async function outlastTrouble<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (;;) {
     try {

@@ -86,7 +86,7 @@ function contextOf(run: Run) {
   return { runId, threadId, agentId, principal, metadata };
 }
 
-/** That one tool: of `config/tools/`, or of an MCP server, whose name stands before `__`. */
+/** The one tool of the job: from `config/tools/`, or from an MCP server, whose name stands before `__`. */
 async function toolsFor(name: string, { tools, mcp }: WorkDeps, signal: AbortSignal): Promise<Map<string, Tool>> {
   const own = tools.get(name);
   if (own) return new Map([[name, own]]);

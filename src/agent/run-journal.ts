@@ -1,7 +1,7 @@
 /**
- * One run's journal, as its owner writes it. All events of the loop go through here. Text deltas are coalesced (the
- * first at once, then a frame every 20 ms); a checkpoint commits a whole step together with what is still pending.
- * One append is under way at a time, so the order of calls is the order of the journal.
+ * One run's journal, as its owner writes it. All events of the loop go through here. Text deltas are joined into frames
+ * (the first delta goes at once, then a frame every 20 ms); a checkpoint commits a whole step together with the events
+ * that are still pending. One append is under way at a time, so the order of calls is the order of the journal.
  */
 import { customEvent, OpenItems, type CustomValues, type RunEvent } from "../core/event.ts";
 import type { Outcome } from "../core/run.ts";
@@ -18,20 +18,20 @@ export interface RunJournalOptions {
   readonly engine: Engine;
   readonly runId: string;
   readonly fence: number;
-  /** What its usage is booked to. */
+  /** The bill to which the run's usage is booked. */
   readonly bill?: Bill | undefined;
-  /** Ends the waiting for a disk that is full. */
+  /** Aborting it ends the waiting for a full disk. */
   readonly signal: AbortSignal;
-  /** A write was answered with a cancel request. */
+  /** The answer to a write said that the run is to be canceled. */
   readonly onCanceled: () => void;
-  /** The run has passed to another owner, or cannot be written: stop working on it. */
+  /** The run has another owner, or cannot be written: stop working on it. */
   readonly onLost: (error: unknown) => void;
 }
 
-/** What the journal does about its pending events. */
+/** What the journal is doing with its pending events. */
 type State =
   | { readonly is: "idle" }
-  /** They wait for their frame to fill. */
+  /** Pending events wait for their frame to fill. */
   | { readonly is: "scheduled"; readonly timer: NodeJS.Timeout }
   /** Appends run one after the other; `done` resolves after the last append, also if it failed. */
   | { readonly is: "writing"; readonly done: Promise<void> };
@@ -41,10 +41,10 @@ const IDLE: State = { is: "idle" };
 export class RunJournal {
   readonly #options: RunJournalOptions;
   readonly #open = new OpenItems();
-  // Bounded by what a model says during one append; deltas merge.
+  // Bounded by what a model sends during one append; deltas are joined.
   #pending: RunEvent[] = [];
   #state: State = IDLE;
-  // The first words of a message are pending: they do not wait for a frame.
+  // The first words of a message are pending: they are written without waiting for a frame.
   #urgent = false;
   #lastTextId: string | undefined;
   #flushedAt = 0;
@@ -65,7 +65,7 @@ export class RunJournal {
     this.#bill = bill;
   }
 
-  /** More text of a message that is open. */
+  /** Adds more text to an open message. */
   text(type: TextType, messageId: string, delta: string): void {
     // AG-UI forbids empty deltas.
     if (delta === "") return;
@@ -75,13 +75,13 @@ export class RunJournal {
     } else {
       this.#pending.push({ type, messageId, delta });
     }
-    // The first words of a message are what its reader waits for: they do not wait for a frame to fill.
+    // A reader waits for the first words of a message: write them without waiting for a frame.
     if (messageId !== this.#lastTextId) this.#urgent = true;
     this.#lastTextId = messageId;
     this.#flushSoon();
   }
 
-  /** More of a tool call's arguments. */
+  /** Adds more of a tool call's arguments. */
   args(toolCallId: string, delta: string): void {
     if (delta === "") return;
     const last = this.#pending.at(-1);
@@ -93,20 +93,20 @@ export class RunJournal {
     this.#flushSoon();
   }
 
-  /** Another try at the model call: what it showed so far is closed, and void. */
+  /** Another attempt at the model call begins: what the last attempt showed is closed, and void. */
   retry(attempt: Omit<CustomValues["evenkeel.attempt"], "void" | "of">): void {
     const { events, voided } = this.#open.close();
     this.#pending.push(...events, customEvent("evenkeel.attempt", { of: "model_call", ...attempt, void: voided }));
     this.#flushSoon();
   }
 
-  /** Commits a step, its last events with it: either all of it happened, or none. */
+  /** Commits a step together with its last events, all or nothing. */
   checkpoint(step: Checkpoint, events: readonly RunEvent[] = []): Promise<void> {
     for (const event of events) this.#add(event);
     return this.#commit((events) => this.#append({ ...this.#ref, events, ...this.#billed(step) }));
   }
 
-  /** The last word: closes what is open and ends the run. */
+  /** Closes what is open and ends the run. Nothing is written afterwards. */
   settle(step: Checkpoint, outcome: Outcome): Promise<void> {
     this.#pending.push(...this.#open.close().events);
     return this.#commit((events) =>
@@ -114,7 +114,7 @@ export class RunJournal {
     );
   }
 
-  /** Writes nothing any more; what was not committed is dropped, as if the process had died. */
+  /** Writes nothing from now on. Events that are not committed are dropped, as if the process had died. */
   stop(): void {
     this.#pending = [];
     if (this.#state.is !== "scheduled") return;
@@ -138,7 +138,7 @@ export class RunJournal {
   #flushSoon(): void {
     switch (this.#state.is) {
       case "writing":
-        // The end of the write comes back here.
+        // The end of the write under way calls this method again.
         return;
       case "scheduled":
         if (this.#urgent) this.#flush();
@@ -152,7 +152,7 @@ export class RunJournal {
   }
 
   #flush(): void {
-    // A failure reaches the loop through `onLost`; nobody awaits a frame of text.
+    // A failure reaches the loop through `onLost`, so nobody awaits a frame of text.
     this.#commit((events) => this.#append({ ...this.#ref, events })).catch(() => {});
   }
 
@@ -161,7 +161,7 @@ export class RunJournal {
     if (cancelRequested) this.#options.onCanceled();
   }
 
-  /** Appends what is pending when the writes before are done. */
+  /** Appends the pending events after the earlier writes are done. */
   #commit(write: (events: readonly RunEvent[]) => Promise<void>): Promise<void> {
     const before = this.#state;
     if (before.is === "scheduled") clearTimeout(before.timer);
@@ -188,13 +188,14 @@ export class RunJournal {
     try {
       await this.#persist(() => write(events));
     } catch (error) {
-      // Keep events whose write failed. A later `settle` appends what closes them, and that must have been opened before.
+      // Keep events whose write failed. A later `settle` appends their end events, and the journal must have the start
+      // events first.
       if (isStorageTrouble(error)) this.#pending = [...events, ...this.#pending];
       throw error;
     }
   }
 
-  /** The lease decides how long waiting for the disk makes sense. */
+  /** The lease decides how long it makes sense to wait for the disk. */
   async #persist(write: () => Promise<void>): Promise<void> {
     const { signal, onLost } = this.#options;
     try {

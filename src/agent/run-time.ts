@@ -1,4 +1,7 @@
-/** The time that one run has: its end aborts the run, and a while before it is late for tools. Owned by `work.ts`. */
+/**
+ * The time limit of one run: its end aborts the run, and shortly before, `late` tells tools to stop. Owned by
+ * `work.ts`.
+ */
 import type { Agent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import type { Claim } from "../engine/engine.ts";
@@ -8,13 +11,13 @@ const LAST_WORD_SHARE = 0.2;
 const LAST_WORD_MS = 30_000;
 
 export class RunTime implements Disposable {
-  /** Aborted once only the last word has time, and with the run. */
+  /** Aborted when only the time for the last word is left, and when the run is. */
   readonly late: AbortSignal;
-  /** When it is over, by `performance.now()`. */
+  /** The end of the run's time, by `performance.now()`. */
   readonly deadline: number;
   readonly #timers: readonly NodeJS.Timeout[];
 
-  /** @throws AppError RUN_TIMEOUT when there is none left */
+  /** @throws AppError RUN_TIMEOUT when no time is left */
   constructor(
     { run, spentMs }: Pick<Claim, "run" | "spentMs">,
     { limits }: Pick<Agent, "limits">,
@@ -22,7 +25,7 @@ export class RunTime implements Disposable {
   ) {
     const timeoutMs = Math.min(run.timeout_ms ?? limits.timeoutMs, limits.timeoutMs);
     const timedOut = new AppError("RUN_TIMEOUT", `The run took longer than its ${timeoutMs} ms.`);
-    // A run that was taken over does not get its time anew.
+    // A run that was taken over does not get its whole time again.
     const leftMs = timeoutMs - spentMs;
     if (leftMs <= 0) throw timedOut;
     this.deadline = performance.now() + leftMs;

@@ -13,7 +13,7 @@ import { modelCallsIn, problemsOf, textIn, type ReadEvent } from "../testing/jou
 import { readAll, readUntil } from "../testing/sse.ts";
 import { defineTool } from "./tools/tool.ts";
 
-/** What a chat came to, with its journal, which keeps every rule. */
+/** The reply of a chat, with its journal, which is checked against every rule. */
 async function chat(cluster: Cluster, message: string, fields = {}): Promise<{ reply: Reply; events: ReadEvent[] }> {
   const reply = await cluster.client.chat(message, { run_id: "mine", ...fields });
   const events = await cluster.client.events("mine");
@@ -21,7 +21,7 @@ async function chat(cluster: Cluster, message: string, fields = {}): Promise<{ r
   return { reply, events };
 }
 
-/** Every new attempt at the model, as the journal tells it. */
+/** Every new attempt at the model, as the journal shows it. */
 const retriesIn = (events: readonly ReadEvent[]) =>
   events.filter(({ name }) => name === "evenkeel.attempt").map(({ value }) => value ?? {});
 
@@ -235,7 +235,7 @@ test("a tool call that max_tokens cut off never runs: the model is told, and goe
   expect(run).not.toHaveBeenCalled();
   expect(resultsIn(events)).toEqual([expect.stringContaining("cut off at the answer's token limit")]);
   expect(cluster.simulator.stats().requests).toBe(2);
-  // Its answer to that is cut off as well.
+  // The model's answer to the retry is cut off as well.
   expect(reply.body).toMatchObject({ status: "completed", steps: 2, finish_reason: "max_tokens" });
 });
 
@@ -435,7 +435,7 @@ function startWith(tools: Tools, { maxTokens = 4096 } = {}): Promise<Cluster> {
   return startCluster({ agents, tools: inlineTools(tools) });
 }
 
-/** Where nobody listens any more. */
+/** A URL where no server listens any more. */
 async function closedUrl(): Promise<string> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -13,13 +13,13 @@ import { work } from "./work.ts";
 
 const LEASE_MS = 15_000;
 const EXTEND_MS = 5_000;
-/** Leases that were not extended for longer may have run out: extend them before looking for work. */
+/** Leases that were not extended for this long may have run out: extend them before looking for work. */
 const OVERDUE_MS = 2 * EXTEND_MS;
 // A few at a time, so that a burst spreads over all agents instead of filling the first one that looks.
 const CLAIM_BATCH = 8;
 
 export interface RunnerOptions extends WorkDeps {
-  /** Under which name it holds its leases. */
+  /** The name under which the runner holds its leases. */
   readonly owner: Owner;
   readonly concurrency: number;
 }
@@ -56,7 +56,7 @@ export class Runner {
     return this.#jobs.size;
   }
 
-  /** Jobs that only wait for runs that they delegated. */
+  /** Jobs that only wait, for example for runs that they delegated. */
   get parked(): number {
     return [...this.#jobs.values()].filter(({ parking }) => parking.isParked).length;
   }
@@ -70,14 +70,14 @@ export class Runner {
     });
     this.#extendTimer = setInterval(() => {
       void this.#keepLeases();
-      // A look that failed for a storage in trouble is repeated here.
+      // Also repeats a look that failed because of the storage.
       this.#look();
     }, EXTEND_MS);
   }
 
   /**
-   * Claims nothing more, lets runs finish for `ms`, then gives back what is left for another to go on with. A later call
-   * sets a new time from then on.
+   * Claims nothing more, lets runs finish for `ms`, then hands back the rest, for other agents to continue. A later
+   * call sets a new time from then on.
    */
   drain(ms: number): Promise<void> {
     clearTimeout(this.#deadline);
@@ -92,12 +92,12 @@ export class Runner {
     clearTimeout(this.#deadline);
     clearInterval(this.#extendTimer);
     this.#follower?.stop();
-    // A claim may be under way, and what it brings is given back by `#giveBack`.
+    // A claim may be under way; `#giveBack` hands back the runs that it brings.
     await this.#looking;
     await this.#engine.release({ owner: this.#owner }, "stopped");
   }
 
-  /** Looks for work; a call that comes meanwhile makes it look once more. */
+  /** Looks for work. A call during a look makes it look once more. */
   #look(): void {
     this.#again = true;
     this.#looking ??= this.#lookUntilQuiet().catch((error: unknown) =>
@@ -120,7 +120,7 @@ export class Runner {
   async #lookOnce(): Promise<void> {
     const free = this.#options.concurrency - (this.#jobs.size - this.parked);
     if (this.#draining || free <= 0) return;
-    // Right after this process stood still, its own runs may look abandoned, to itself, too.
+    // Right after this process stood still, its own runs may look abandoned, even to itself.
     if (performance.now() - this.#extendedAt > OVERDUE_MS && !(await this.#keepLeases())) return;
     const limit = Math.min(free, CLAIM_BATCH);
     const claims = await this.#engine.claim({ owner: this.#owner, limit, leaseMs: LEASE_MS });
@@ -129,11 +129,14 @@ export class Runner {
       return;
     }
     for (const claim of claims) this.#begin(claim);
-    // A full batch: there may be more, and nobody will tell us again.
+    // A full batch: there may be more runs, and no further signal will come for them.
     if (claims.length === limit) this.#again = true;
   }
 
-  /** Claims that were under way when the drain began. Other agents serve: nobody waits until this one has finished. */
+  /**
+   * Hands back claims that were under way when the drain began: other agents can serve them, so nobody waits for this
+   * one.
+   */
   async #giveBack(claims: readonly Claim[]): Promise<void> {
     if (claims.length === 0) return;
     await this.#engine.release({ owner: this.#owner, runIds: claims.map(({ run }) => run.run_id) }, "stopped");
@@ -160,9 +163,9 @@ export class Runner {
     this.#jobs.set(runId, job);
   }
 
-  /** @returns false when that failed; it is tried again at the next interval */
+  /** @returns false when the extension failed; it is tried again at the next interval */
   async #keepLeases(): Promise<boolean> {
-    // Only what is really worked on: a run that nobody settles any more must be free for another owner.
+    // Extend only runs that are really worked on: a run that nobody will settle must become free for another owner.
     const asked = [...this.#jobs.keys()];
     try {
       const request = { owner: this.#owner, runIds: asked, leaseMs: LEASE_MS };

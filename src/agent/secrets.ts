@@ -1,9 +1,9 @@
 /**
- * Takes our own secrets out of what somebody else wrote. An endpoint may repeat the key that it was sent in an error, and
- * errors go to journals, logs and pages. Made once an agent process, used where the bytes of the model come in.
+ * Removes our own secrets from texts of others. An endpoint may repeat in an error the key that it was sent, and errors
+ * go to journals, logs and pages. Made once per agent process, used where the bytes of the model come in.
  */
 
-/** A shorter one would be found in ordinary words. */
+/** A shorter secret would also be found in ordinary words. */
 const MIN_CHARACTERS = 8;
 export const REPLACEMENT = "[secret]";
 
@@ -15,7 +15,9 @@ export function redactor(secrets: readonly (string | null | undefined)[]): Redac
   return (text) => sorted.reduce((rest, secret) => rest.replaceAll(secret, REPLACEMENT), text);
 }
 
-/** Only secrets of at least this many characters, each once, the longest first: one secret may contain another. */
+/**
+ * Only secrets of at least this many characters, each once, the longest first because one secret may contain another.
+ */
 export function longSecrets(secrets: readonly (string | null | undefined)[], characters: number): string[] {
   const known = secrets.filter((secret): secret is string => typeof secret === "string" && secret.length >= characters);
   return [...new Set(known)].toSorted((a, b) => b.length - a.length);

@@ -1,11 +1,11 @@
 /** A wait that an AbortSignal ends. Called wherever the agent waits on purpose. */
 
-/** Rejects with the signal's reason when it is aborted, before or meanwhile. */
+/** Rejects with the signal's reason when the signal is aborted, before or during the wait. */
 export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onAbort = () => reject(signal.reason);
-  // The timer of `node:timers/promises` would do, but tests cannot move its clock.
+  // Not the timer of `node:timers/promises`, because tests cannot move its clock.
   const timer = setTimeout(resolve, ms);
   signal.addEventListener("abort", onAbort);
   try {

@@ -1,6 +1,6 @@
 /**
- * The model call that turns the oldest turns of a long conversation into a summary. It is shown as a step, and what it
- * says is no part of the run's answer. Called by the loop.
+ * The model call that turns the oldest turns of a long conversation into a summary. Readers see it as a step, but its
+ * text is not part of the run's answer. Called by the loop.
  */
 import { CHARACTERS_A_TOKEN } from "../core/agent.ts";
 import type { AttemptJournal, Attempts } from "./attempts.ts";
@@ -28,7 +28,7 @@ export interface SummaryCall {
   readonly signal: AbortSignal;
 }
 
-/** @returns what is sent in place of what is left out. @throws what `callModel` throws */
+/** @returns the text that is sent in place of the left-out messages. @throws what `callModel` throws */
 export async function summarize({
   conversation,
   cut,
@@ -52,12 +52,12 @@ export async function summarize({
     : inPlace(`Summary of the conversation so far:\n\n${summary}`, conversation, cut);
 }
 
-/** For an agent that wants no summary. */
+/** The text in place of the left-out messages, for an agent that wants no summary. */
 export function leftOut(conversation: Conversation, cut: Cut): string {
   return inPlace("(The beginning of this conversation was left out, as it is too long.)", conversation, cut);
 }
 
-/** A step that says nothing to who watches the run: its attempts show, its text does not. */
+/** A journal that shows the attempts of a step to readers, but not its text. */
 export function quiet(journal: AttemptJournal): AttemptJournal {
   return {
     emit: (event) => {
@@ -74,7 +74,7 @@ function inPlace(text: string, conversation: Conversation, cut: Cut): string {
   return task === undefined ? text : `${text}\n\nThe message that is being worked on, word by word:\n\n${task}`;
 }
 
-/** The conversation as quoted lines, as much of it as the model takes. */
+/** The conversation as quoted lines, as much of it as the model accepts. */
 function wordsOf(conversation: Conversation, { from }: Cut): string {
   const { cut, budget } = conversation;
   const compaction = { model: "", budget, from: cut.from, cleared_before: cut.clearedBefore };

@@ -1,4 +1,7 @@
-/** The system prompt of one run: a text, or what the agent's function makes of the run. Called once per claim by `work.ts`. */
+/**
+ * The system prompt of one run: a text, or what the agent's function returns for the run. Called once per claim by
+ * `work.ts`.
+ */
 import type { Agent, PreparedAgent } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import type { Run } from "../core/run.ts";

@@ -25,7 +25,7 @@ interface Tapped extends AsyncDisposable {
   readonly tap: ModelTap;
 }
 
-/** A cluster whose requests to the model are kept. */
+/** A cluster that records its requests to the model. */
 async function startTapped(config: Partial<AgentConfig> = {}, options: ClusterOptions = {}): Promise<Tapped> {
   await using stack = new AsyncDisposableStack();
   const tap = stack.use(await ModelTap.open());
@@ -66,7 +66,7 @@ test.concurrent.each([
   await using tapped = await startTapped(config);
   const { client } = tapped.cluster;
   await client.chat(message, THREAD);
-  // The same again: an id that comes a second time in the thread.
+  // The same request again: its tool call has an id that the thread already has.
   await client.chat(`${message} `, THREAD);
 
   expect(await client.chat("/sim tokens=2", THREAD)).toMatchObject({ status: 200, body: { reply: "tok1 tok2" } });

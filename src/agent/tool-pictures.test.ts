@@ -1,4 +1,7 @@
-/** Pictures that tools return: stored once, shown to the model and to clients, and never the end of a thread. */
+/**
+ * Pictures that tools return: they are stored once, shown to the model and to clients, and never make a thread
+ * unusable.
+ */
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { defineAgents } from "../core/agent.ts";
@@ -46,7 +49,7 @@ interface Block {
   readonly [field: string]: unknown;
 }
 
-/** The blocks of all messages that the model was last asked with. */
+/** The blocks of all messages in the last request to the model. */
 function lastAsked({ asked }: ModelTap): Block[] {
   return (asked.at(-1)?.messages ?? []).flatMap(({ content }) => content as Block[]);
 }

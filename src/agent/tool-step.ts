@@ -1,6 +1,6 @@
 /**
- * The calls of one answer, and a result for each: of those that ran, of those that were cut off, and of those that the
- * run has no steps or no time for. Called by the loop.
+ * The calls of one answer, with a result for each: for calls that ran, for calls that were cut off, and for calls for
+ * which the run has no steps or no time left. Called by the loop.
  */
 import type { Agent } from "../core/agent.ts";
 import { newId } from "../core/id.ts";
@@ -31,7 +31,7 @@ export interface Calling {
 
 interface Round {
   readonly uses: readonly ToolUseBlock[];
-  /** How many steps the run had made before. */
+  /** How many steps the run had made before these calls. */
   readonly steps: number;
   readonly isResumed: boolean;
 }
@@ -49,7 +49,7 @@ export async function runCalls(calling: Calling, round: Round): Promise<ToolResu
   return round.uses.flatMap(({ id }) => results.get(id) ?? []);
 }
 
-/** None of them runs. */
+/** Refuses all of the calls. */
 export function refuseCalls(uses: readonly ToolUseBlock[], limit: Limit, journal: RunJournal): ToolResultBlock[] {
   return uses.map((use) => told(use, unfit(use) ?? notRun(limit), journal));
 }
@@ -71,7 +71,7 @@ async function runUntilLate(calling: Calling, { uses, steps, isResumed }: Round)
   }
 }
 
-/** The time was up while it ran, or before: the ledger knows. */
+/** The time was up before the call or while it ran: the ledger knows which. */
 function stopped(
   use: ToolUseBlock,
   { steps, ledger, journal }: { steps: number; ledger: readonly ToolCall[]; journal: RunJournal },
@@ -83,7 +83,7 @@ function stopped(
   return result;
 }
 
-/** A result that no tool gave, for the thread and for who watches. */
+/** A result that no tool returned, for the thread and for readers. */
 function told({ id }: ToolUseBlock, content: string, journal: RunJournal): ToolResultBlock {
   const about = { messageId: newId("msg"), toolCallId: id, role: "tool", isError: true } as const;
   journal.emit({ type: "TOOL_CALL_RESULT", ...about, content });

@@ -1,4 +1,4 @@
-/** Words for a body that is none of the API's: what a proxy, a login page or a wrong address answers. Pure. */
+/** Describes a body that is not the API's: what a proxy, a login page or a wrong address sends. Pure. */
 
 const MAX_EXCERPT_CHARACTERS = 200;
 
@@ -18,7 +18,9 @@ export function kindOf(text: string): BodyKind {
   return first === "{" || first === "[" ? "JSON" : "text";
 }
 
-/** What stands between the tags. Character by character: no expression that a hostile page could slow down. */
+/**
+ * The text between the tags. Read character by character, because a hostile page could slow down a regular expression.
+ */
 function wordsOf(html: string): string {
   let words = "";
   let isTag = false;

@@ -1,6 +1,6 @@
 /**
- * A picture or document that the API refuses although it looks right: damaged behind its header, locked by a password, at
- * an address that cannot be reached. It refuses the whole request, and would do so for ever. Pure.
+ * A picture or document that the API refuses although it looks right: it is damaged behind its header, locked by a
+ * password, or at an address that cannot be reached. The API refuses the whole request because of it, each time. Pure.
  */
 import { hasCode } from "../core/errors.ts";
 import type { Message } from "../core/message.ts";
@@ -10,8 +10,8 @@ const MEDIA: ReadonlySet<string> = new Set(["image", "document"]);
 const WORDS = /\b(?:images?|pdf|documents?|media|files?)\b/i;
 
 /**
- * True when the request failed for what was sent before, or by a tool. Of what a user has just sent the refusal is told
- * instead: that message is not sent again.
+ * True when the request failed because of media that a tool returned, or that an earlier message holds. When the
+ * message of this run has media itself, the run fails with the refusal instead, and that message is not sent again.
  * @param asked the message of this run
  */
 export function isForMedia(error: unknown, asked: Message | undefined): boolean {
@@ -19,7 +19,7 @@ export function isForMedia(error: unknown, asked: Message | undefined): boolean 
   return typeof asked?.content === "string" || !asked?.content.some(({ type }) => MEDIA.has(type));
 }
 
-/** With a text in place of every picture and document. */
+/** The messages with a text in place of every picture and document. */
 export function withoutMedia(messages: readonly ModelMessage[]): ModelMessage[] {
   return messages.map((message) => ({ ...message, content: message.content.map(legible) }));
 }

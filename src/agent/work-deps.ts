@@ -1,4 +1,7 @@
-/** What it takes to work on a run: what all runs of a process share, and what the runner holds of one of them. */
+/**
+ * What the work on a run needs: the things that all runs of a process share, and the handles that the runner keeps for
+ * one run.
+ */
 import type { Access } from "../core/access.ts";
 import type Anthropic from "@anthropic-ai/sdk";
 import type { Agent } from "../core/agent.ts";
@@ -26,7 +29,7 @@ export interface WorkDeps {
   readonly patience: Patience;
 }
 
-/** What the runner holds of a run that is worked on. */
+/** The handles that the runner keeps for a run that is worked on. */
 export interface RunHandles {
   readonly abort: AbortController;
   readonly parking: Parking;

@@ -23,7 +23,7 @@ import { DELEGATE, delegateTool } from "./tools/delegate.ts";
 import { toolsOf } from "./tools/registry.ts";
 import type { RunHandles, WorkDeps } from "./work-deps.ts";
 
-/** Never rejects: what goes wrong ends in the run's own outcome, or in the log. */
+/** Never rejects: every failure ends in the run's own outcome, or in the log. */
 export async function work(claim: Claim, deps: WorkDeps, handles: RunHandles): Promise<void> {
   const { engine, log } = deps;
   const { abort } = handles;
@@ -49,16 +49,16 @@ export async function work(claim: Claim, deps: WorkDeps, handles: RunHandles): P
     if (outcome?.status === "failed")
       log.warn({ run_id: run.run_id, code: outcome.error.code, err: causeOf(error) }, outcome.error.detail);
   } finally {
-    // Nothing of a run outlives it: a tool that still runs is told.
+    // No tool outlives its run: a tool that still runs is told to stop.
     abort.abort(new Interrupted("stopped"));
     journal.stop();
   }
 }
 
-/** A write that fails is in the log already, and the run's next owner does better. */
+/** A write that fails is in the log already, and the run's next owner will settle it. */
 async function settle({ outcome, messages, usage, steps }: Ending, journal: RunJournal): Promise<void> {
   const step = { messages, usage, ...(steps !== undefined && { steps }) };
-  // A run that goes on elsewhere has still paid for what was said here.
+  // A run that goes on elsewhere must still pay for its calls here.
   const written = outcome ? journal.settle(step, outcome) : journal.checkpoint({ usage });
   await written.catch(() => {});
 }
@@ -87,7 +87,7 @@ async function runWithinTime(
   const { governor } = choice;
   const rank = rankOf(run, asked);
   const refreshTools = liveTools(tools, agent.mcp, deps.mcp);
-  // The first step may be a tool's: of a run that was taken over.
+  // Needed here because the first step may be a tool step, in a run that was taken over.
   await refreshTools(signal);
   const { late, deadline } = time;
   const takeTurn = <T>(call: () => Promise<T>) => trials.run({ runId: run.run_id, trialMs, signal: late }, call);
@@ -99,7 +99,7 @@ async function runWithinTime(
   return await runLoop({ ...parts, choice, asked, caching, log, signal, late });
 }
 
-/** What a background run delegates is no more urgent than itself. */
+/** A run that a background run delegates is no more urgent than the background run. */
 function rankOf({ parent_run_id: parent }: Run, { background }: Asked): Rank {
   if (background) return RANKS.background;
   return parent === null ? RANKS.interactive : RANKS.delegated;

@@ -35,7 +35,7 @@ test("a model that says what it allows gets no more within a minute, whoever ask
       granted += asked.granted;
     }
 
-  // The 49 that were left at the start, and those that the minute gave back.
+  // 49 calls were left at the start, and the minute gave back 48 or more.
   expect(granted).toBeGreaterThanOrEqual(49 + 48);
   expect(granted).toBeLessThanOrEqual(49 + 50);
 });
@@ -43,7 +43,7 @@ test("a model that says what it allows gets no more within a minute, whoever ask
 test("what the server says remains counts, without what was let through since", () => {
   const asked = ask(limitedTo(50), "a", { asks: calls(10), now: NOW });
 
-  // The answer to the second call: eight more were let through after it.
+  // The answer to the second call: eight more calls were let through after it.
   const after = heard(asked.next, told(50, 20), { nth: 3, now: NOW });
 
   expect(after.buckets.requests).toEqual({ limit: 50, level: 12 });
@@ -55,7 +55,7 @@ test("calls of a lower rank wait while another process has one of a higher rank 
 
   expect(ask(first, "b", { asks: calls(1, 1), now: NOW + 2_000 })).toMatchObject({ granted: 0 });
   expect(ask(first, "a", { asks: calls(1, 0), now: NOW + 2_000 })).toMatchObject({ granted: 1 });
-  // The process that said so has died.
+  // The process that asked has died.
   expect(ask(first, "b", { asks: calls(1, 1), now: NOW + 4_000 })).toMatchObject({ granted: 1 });
 });
 
@@ -107,7 +107,7 @@ test("ten failures in a row hold all calls back; then one at a time tries, and t
   expect(trial.granted).toBe(1);
   expect(ask(trial.next, "b", { asks: calls(3), now: NOW + 5_000 }).granted).toBe(0);
 
-  // What the next failure would open again is a beginning, not an answer.
+  // Only the beginning of an answer came, so the next failure must open the breaker again.
   const begun = heard(trial.next, {}, { nth: trial.next.granted, now: NOW + 5_100 });
   expect(isTroubled(begun)).toBe(false);
   expect(isTroubled(failed(begun, { waitMs: undefined, now: NOW + 5_200 }))).toBe(true);

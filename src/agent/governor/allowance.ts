@@ -1,19 +1,19 @@
 /**
- * What one model allows us, as all agent processes share it. Pure. `governor.ts` reads the shared text, asks a rule of
- * `asking.ts` or `outcomes.ts` for the next one, and writes that if nobody was faster. Times are epoch ms, because processes
- * and machines share them.
+ * What one model allows us, shared by all agent processes. Pure. `governor.ts` reads the shared text, lets a rule of
+ * `asking.ts` or `outcomes.ts` make the next text, and writes that text if no other process was faster. Times are epoch
+ * ms, because processes and machines share them.
  */
 
-/** The order of calls. A call that has waited for AGED_MS goes with the first ones, so that no call starves. */
+/** The order of calls. A call that has waited for AGED_MS gets the first rank, so that no call starves. */
 export const RANKS = { interactive: 0, delegated: 1, background: 2 } as const;
 export type Rank = (typeof RANKS)[keyof typeof RANKS];
 
 export const MINUTE_MS = 60_000;
-/** What a process says of its waiting calls holds this long. It says it again each second. */
+/** What a process reports about its waiting calls is valid for this long. The process repeats it each second. */
 const STALE_MS = 3_000;
-/** A limit that nobody told, learned from a refusal, is forgotten after this long. */
+/** A limit that no server stated, but that we guessed from a refusal, is forgotten after this long. */
 export const GUESS_MS = 5 * MINUTE_MS;
-/** A wait that a server may ask of all our calls. */
+/** The longest wait that a server may ask of all our calls. */
 export const MAX_BLOCK_MS = 5 * MINUTE_MS;
 export const FAILURES_IN_A_ROW = 10;
 
@@ -33,28 +33,28 @@ interface Demand {
 }
 
 export interface Allowance {
-  /** When the levels were true. */
+  /** The time at which the levels were true. */
   readonly at: number;
-  /** The model has answered: what `buckets` does not say is not limited. */
+  /** The model has answered: a limit that `buckets` lacks does not exist. */
   readonly known: boolean;
   readonly buckets: Readonly<Partial<Record<Kind, Bucket>>>;
-  /** Until then `buckets.requests` is a guess; 0: it was told. */
+  /** Until then, `buckets.requests` is a guess; 0: the server stated it. */
   readonly guessUntil: number;
-  /** No call before. */
+  /** No call before this time. */
   readonly blockedUntil: number;
-  /** Why, for people. */
+  /** The reason, for people. */
   readonly blockedFor: string;
-  /** Calls let through so far, and how many of them had an outcome. */
+  /** How many calls were let through so far, and how many of them had an outcome. */
   readonly granted: number;
   readonly answered: number;
   readonly grantedAt: number;
-  /** Calls let through within the current minute. */
+  /** How many calls were let through within the current minute. */
   readonly minute: { readonly since: number; readonly calls: number };
   /** Failures in a row, over all runs of all processes. */
   readonly failures: number;
-  /** How often that opened the breaker since the last answer. */
+  /** How often these failures opened the breaker since the last answer. */
   readonly openings: number;
-  /** Calls that wait, by process. Bounded by the processes: stale ones are dropped. */
+  /** Waiting calls, by process. Bounded by the number of processes, as stale entries are dropped. */
   readonly demand: Readonly<Record<string, Demand>>;
 }
 
@@ -74,12 +74,12 @@ export const NEW: Allowance = {
   demand: {},
 };
 
-/** Whether the breaker is open: calls wait, and one at a time tries. */
+/** Whether the breaker is open: then calls wait, and one at a time is tried. */
 export function isTroubled(a: Allowance): boolean {
   return a.failures >= FAILURES_IN_A_ROW;
 }
 
-/** Brings the levels to `now`, and forgets what is out of date. A clock that was set back fills nothing. */
+/** Brings the levels to `now`, and forgets what is out of date. A clock that was set back adds nothing. */
 export function refill(a: Allowance, now: number): Allowance {
   const share = Math.max(0, now - a.at) / MINUTE_MS;
   const isGuessOver = a.guessUntil > 0 && (a.guessUntil < now || a.guessUntil > now + GUESS_MS);
@@ -95,7 +95,7 @@ export function refill(a: Allowance, now: number): Allowance {
     at: now,
     buckets,
     guessUntil: isGuessOver ? 0 : a.guessUntil,
-    // Set by a clock that was ahead: no server asks for more.
+    // No server asks for more, so a clock that was ahead wrote this.
     blockedUntil: a.blockedUntil > now + MAX_BLOCK_MS ? now : a.blockedUntil,
     demand: Object.fromEntries(demand),
   };

@@ -1,4 +1,7 @@
-/** May a call go to the model now, and when may it otherwise? Pure rules over what the processes share (`allowance.ts`). */
+/**
+ * Decides whether a call may go to the model now, and otherwise when. Pure rules over what the processes share
+ * (`allowance.ts`).
+ */
 import {
   FAILURES_IN_A_ROW,
   isTroubled,
@@ -10,12 +13,12 @@ import {
   type Bucket,
 } from "./allowance.ts";
 
-/** Calls in flight while nobody knows yet what the model allows. The first answer tells. */
+/** Calls in flight while nobody knows yet what the model allows. The first answer says it. */
 const PROBES = 4;
-/** A probe or a trial without an outcome for this long counts no more: its process may have died. */
+/** A probe or trial without an outcome for this long does not count any more: its process may have died. */
 const LOST_MS = 15_000;
 
-/** A call that waits, in the order in which its process wants them let through. */
+/** A waiting call. The asks of a process come in the order in which it wants them let through. */
 export interface Ask {
   readonly rank: number;
   /** Input tokens, estimated. */
@@ -24,15 +27,15 @@ export interface Ask {
 
 export interface Asked {
   readonly next: Allowance;
-  /** How many of the asks are let through, from the first on. */
+  /** How many of the asks are let through, counted from the first. */
   readonly granted: number;
-  /** Until the first that is not may be; 0 when all are. */
+  /** How long until the next one may go; 0 when all may go. */
   readonly waitMs: number;
-  /** Until the last that waits may be, as far as that can be told. */
+  /** How long until the last waiting call may go, as far as that can be estimated. */
   readonly reason: string;
 }
 
-/** True when a call needs no asking: nothing is limited, blocked, or waiting. */
+/** True when a call need not ask: nothing is limited or blocked, and no call waits. */
 export function isOpen(a: Allowance, now: number): boolean {
   return (
     a.known &&
@@ -42,7 +45,7 @@ export function isOpen(a: Allowance, now: number): boolean {
   );
 }
 
-/** Lets through as many of `asks` as may go now, and notes that `process` has the others waiting. */
+/** Lets through as many of `asks` as may go now, and notes that the others of `process` wait. */
 export function ask(a: Allowance, process: string, { asks, now }: { asks: readonly Ask[]; now: number }): Asked {
   let next = refill(a, now);
   const others = Object.entries(next.demand).filter(([name]) => name !== process);
@@ -60,7 +63,7 @@ export function ask(a: Allowance, process: string, { asks, now }: { asks: readon
   return { next: { ...next, demand }, granted, ...waitOf(next, rest, now) };
 }
 
-/** How long a call with `ahead` others before it waits, as far as that can be told. */
+/** How long a call waits that has `ahead` others before it, as far as that can be estimated. */
 export function etaMs(a: Allowance, ahead: number, now: number): number {
   const { requests } = refill(a, now).buckets;
   const blockedMs = Math.max(0, a.blockedUntil - now);
@@ -74,7 +77,7 @@ function mayGo(a: Allowance, tokens: number, now: number): boolean {
   if (isTroubled(a)) return inFlight <= 0;
   if (!a.known) return inFlight < PROBES;
   const { requests, input, output } = a.buckets;
-  // More tokens than the bucket holds would never go: such a call goes when the bucket is full.
+  // A call with more tokens than the bucket holds would never go, so it goes when the bucket is full.
   const needed = input ? Math.min(tokens, input.limit) : 0;
   return (requests?.level ?? 1) >= 1 && (input?.level ?? 0) >= needed && (output?.level ?? 1) > 0;
 }

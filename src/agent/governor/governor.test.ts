@@ -21,7 +21,7 @@ function governorOf(process: string, engine: Pick<Engine, "shared" | "share">) {
 
 const told = (limit: number, remaining: number): Told => ({ requests: { limit, remaining } });
 
-/** The model has answered one call, and said this. */
+/** The model has answered one call, with these limits in the answer. */
 async function learned(turn: Turn, limits: Told): Promise<void> {
   turn.heard(limits);
   turn.leave();
@@ -60,7 +60,7 @@ test("two processes together make no more calls than the model allows", async ()
   await vi.waitFor(() => expect(passed).toBeGreaterThanOrEqual(20), { timeout: 5_000 });
   cancel.abort(new Error("enough"));
 
-  // Ten were there, and ten a second come back.
+  // Ten calls were left, and ten a second come back.
   expect(passed).toBeLessThanOrEqual(22);
 });
 
@@ -78,7 +78,8 @@ test("interactive calls go before delegated ones, whichever process has them", a
   await Promise.all([...delegated, ...interactive]);
 
   expect(order.indexOf("interactive")).toBeLessThanOrEqual(1);
-  // Before any of them had said that it waits, one of the others may have gone.
+  // Interactive calls go first only after they have reported that they wait, so one delegated call may have gone
+  // before.
   expect(order.filter((name) => name === "delegated").length).toBe(3);
   expect(order.slice(-2)).toEqual(["delegated", "delegated"]);
 });
@@ -149,7 +150,7 @@ test("a chat that somebody waits for overtakes those in the background, and what
   expect((await client.chat("/sim tokens=2", { agent_id: "assistant" })).status).toBe(200);
 
   const { items } = await engine.runs({ limit: 100 });
-  // At two a second, behind 30 others: most of those still wait.
+  // Two calls a second, and 30 others ahead: most of the items still wait.
   expect(items.filter(({ status }) => status !== "completed").length).toBeGreaterThan(20);
 });
 

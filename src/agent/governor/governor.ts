@@ -1,8 +1,8 @@
 /**
- * The one way to a model, for all runs of all agent processes: it lets calls through as the model allows them, interactive
- * runs first, and holds them while the model is in trouble. What the processes have to agree on is one shared text in the
- * engine (`allowance.ts`); the calls of this process wait here. Made by `governors.ts`, asked by `model.ts`.
- * A model that limits nothing costs no write, and a read every REFRESH_MS while it is called.
+ * Every call of a model goes through its governor, for all runs of all agent processes. It lets calls through as fast
+ * as the model allows, interactive runs first, and holds them while the model is in trouble. The processes agree
+ * through one shared text in the engine (`allowance.ts`); the calls of this process wait here. Made by `governors.ts`,
+ * asked by `model.ts`. A model that limits nothing costs no write, and a read every REFRESH_MS while it is called.
  */
 import type { Engine } from "../../engine/engine.ts";
 import type { Log } from "../../observe/log.ts";
@@ -10,21 +10,21 @@ import { isTroubled, NEW, RANKS, type Allowance, type Rank } from "./allowance.t
 import { ask, etaMs, isOpen } from "./asking.ts";
 import { failed, heard, left, limited, succeeded, used, type Told } from "./outcomes.ts";
 
-/** What another process has learned is seen this much later at most, while nothing is limited. */
+/** While nothing is limited, this process sees what another one has learned at most this much later. */
 const REFRESH_MS = 1_000;
-/** A call that waits asks again this often: others may have gone, or gone first. */
+/** A waiting call asks again this often, because other calls may have gone meanwhile. */
 const ASK_AGAIN_MS = 1_000;
-/** What calls of this process have to tell is gathered for this long, into one write. */
+/** Reports of this process's calls are gathered for this long, and written together. */
 const REPORT_MS = 20;
-/** A call that has waited for this long goes with the first. */
+/** A call that has waited for this long gets the first rank. */
 const AGED_MS = 30_000;
-/** A wait that a person should be told of. */
+/** A person should be told of a wait that is longer than this. */
 export const TELL_MS = 3_000;
 
 export interface GovernorOptions {
-  /** Name of the shared text: it stands for the model and the key that pays for it. */
+  /** Name of the shared text: it identifies the model and the key that pays for it. */
   readonly name: string;
-  /** This process, among those that share. */
+  /** Identifies this process among those that share the text. */
   readonly process: string;
   readonly engine: Pick<Engine, "shared" | "share">;
   readonly log: Log;
@@ -32,16 +32,16 @@ export interface GovernorOptions {
 
 export interface Entry {
   readonly rank: Rank;
-  /** Input tokens, estimated. Asked only when the call has to wait for its turn: it costs the more, the longer a thread is. */
+  /** Input tokens, estimated. Called only when the call has to wait: the estimate costs more the longer a thread is. */
   readonly tokens: () => number;
   readonly signal: AbortSignal;
-  /** The call has to wait for about `etaMs` more. Called again when that changes by much. */
+  /** The call has to wait for about `etaMs` more. Called again when the estimate changes by much. */
   readonly onWait: (wait: { readonly reason: string; readonly etaMs: number }) => void;
 }
 
-/** One call that was let through. Report what comes of it, and `leave` when it has ended, however it ended. */
+/** One call that was let through. Report its outcome, and call `leave` when it has ended, however it ended. */
 export interface Turn {
-  /** The model has begun to answer, or has refused for good: it is well. */
+  /** The model has begun to answer, or has refused the request for good: it is not in trouble. */
   heard(told: Told): void;
   /** The model has given a whole answer. */
   succeeded(tokens: { readonly input: number; readonly output: number }): void;
@@ -66,10 +66,10 @@ export class Governor {
   #known: Allowance = NEW;
   #knownAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
-  /** Changes of the shared text wait for each other. */
+  /** Changes of the shared text run one after the other. */
   #changing: Promise<unknown> = Promise.resolve();
   #asking = false;
-  // Bounded by what ends within REPORT_MS.
+  // Bounded by the calls that end within REPORT_MS.
   #reports: Rule[] = [];
   #reporting: NodeJS.Timeout | undefined;
 
@@ -77,7 +77,7 @@ export class Governor {
     this.#options = options;
   }
 
-  /** Calls of this process that wait, and until about when the next may go. */
+  /** This process's waiting calls, and about how long until the next may go. */
   read(): { readonly waiting: number; readonly waitMs: number; readonly isTroubled: boolean } {
     const now = Date.now();
     const waitMs = this.#waiting.size > 0 ? etaMs(this.#known, 0, now) : 0;
@@ -118,7 +118,7 @@ export class Governor {
     this.#timer = setTimeout(() => void this.#ask(), ms);
   }
 
-  /** Asks for all calls that wait here, lets those go that may, and comes back for the others. */
+  /** Asks for all calls that wait here, lets those go that may, and asks again for the others later. */
   async #ask(): Promise<void> {
     this.#asking = true;
     const order = this.#inOrder();
@@ -128,7 +128,7 @@ export class Governor {
       return { next: result.next, result: { ...result, first: allowance.granted + 1, now } };
     });
     this.#asking = false;
-    // A storage that fails must not stop calls that do not need it.
+    // A storage that fails must not stop model calls, which do not need it.
     const going = asked ? order.slice(0, asked.granted) : order;
     for (const [index, { waiting }] of going.entries()) this.#letGo(waiting, asked ? asked.first + index : 0);
     if (!asked || this.#waiting.size === 0) return;
@@ -137,7 +137,7 @@ export class Governor {
     this.#askSoon(Math.min(ASK_AGAIN_MS, Math.max(10, asked.waitMs)) + Math.random() * 20);
   }
 
-  /** A call that was canceled while this process asked gives its turn back. */
+  /** A call that was canceled while this process asked gives its permission back. */
   #letGo(waiting: Waiting, nth: number): void {
     const turn = this.#turn(nth, waiting.tokens);
     if (this.#waiting.delete(waiting)) waiting.pass(turn);
@@ -156,7 +156,7 @@ export class Governor {
       .toSorted((a, b) => a.rank - b.rank || a.waiting.since - b.waiting.since);
   }
 
-  /** @param nth as which number the call was let through; 0: without asking, as nothing was limited */
+  /** @param nth the number under which the call was let through; 0: it did not ask, as nothing was limited */
   #turn(nth: number, estimated: number): Turn {
     // Each turn has one outcome that settles it; a turn of number 0 has nothing to settle.
     let isSettled = nth === 0;
@@ -184,7 +184,7 @@ export class Governor {
     };
   }
 
-  /** Gathers what is reported within REPORT_MS into one write. */
+  /** Gathers the reports of REPORT_MS into one write. */
   #report(change: Rule): void {
     this.#reports.push(change);
     this.#reporting ??= setTimeout(() => {
@@ -201,7 +201,7 @@ export class Governor {
     void this.#change((allowance) => ({ next: allowance, result: true }));
   }
 
-  /** Changes the shared text, with all reports first. Undefined: no storage. */
+  /** Changes the shared text, with all reports first. Undefined when the storage failed. */
   #change<T>(change: Change<T>): Promise<T | undefined> {
     const turn = this.#changing.then(() => this.#changeNow(change));
     this.#changing = turn;
@@ -213,7 +213,7 @@ export class Governor {
     const reports = this.#reports;
     this.#reports = [];
     try {
-      // Try again if another process wrote first, from what it wrote.
+      // If another process wrote first, try again on top of what it wrote.
       for (;;) {
         const { text, version } = await engine.shared(name);
         const now = Date.now();

@@ -4,7 +4,7 @@ import { GAUGE } from "../../core/gauges.ts";
 import { Governor, type GovernorOptions } from "./governor.ts";
 
 export interface GovernorsOptions extends Omit<GovernorOptions, "name"> {
-  /** Where the model is and who pays for it: limits belong to both. Not stored, only told apart. */
+  /** Where the model is and who pays for it, because limits belong to both. Only compared, never stored. */
   readonly account: string;
 }
 

@@ -1,10 +1,10 @@
-/** Reads what the Messages API says of our limits in the headers of an answer: `anthropic-ratelimit-*`. */
+/** Reads from the headers of an answer what the Messages API says about our limits: `anthropic-ratelimit-*`. */
 import { KINDS, type Kind } from "./allowance.ts";
 import type { Told } from "./outcomes.ts";
 
 const NAMES: Readonly<Record<Kind, string>> = { requests: "requests", input: "input-tokens", output: "output-tokens" };
 
-/** Kinds that the headers do not name are left out. */
+/** Limits of the kinds that the headers name. */
 export function limitsIn(headers: Headers): Told {
   const told: { -readonly [K in keyof Told]: Told[K] } = {};
   for (const kind of KINDS) {

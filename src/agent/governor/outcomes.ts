@@ -1,4 +1,6 @@
-/** What came of calls, and what that says of the model's limits. Pure rules over what the processes share (`allowance.ts`). */
+/**
+ * What the outcomes of calls say about the model's limits. Pure rules over what the processes share (`allowance.ts`).
+ */
 import { backoffMs } from "../../core/backoff.ts";
 import {
   FAILURES_IN_A_ROW,
@@ -12,7 +14,7 @@ import {
   type Kind,
 } from "./allowance.ts";
 
-/** From fewer calls within a minute nothing is guessed: such a refusal has another reason. */
+/** A refusal after fewer calls within a minute must have another reason: guess no limit from it. */
 const GUESS_CALLS = 20;
 const OPEN = { firstMs: 500, maxMs: 5_000 };
 
@@ -23,7 +25,7 @@ export type Told = Readonly<Partial<Record<Kind, { readonly limit: number; reado
 export function heard(a: Allowance, told: Told, { nth, now }: Outcome): Allowance {
   const filled = refill(a, now);
   const buckets: Partial<Record<Kind, Bucket>> = { ...filled.buckets };
-  // The server's count does not include calls that were let through later.
+  // The server's count does not include calls that were let through after this one.
   const since = filled.granted - nth;
   for (const kind of KINDS) {
     const { limit, remaining } = told[kind] ?? {};
@@ -31,7 +33,7 @@ export function heard(a: Allowance, told: Told, { nth, now }: Outcome): Allowanc
     buckets[kind] = { limit, level: Math.max(0, Math.min(limit, kind === "requests" ? remaining - since : remaining)) };
   }
   const isTold = told.requests !== undefined;
-  // The next failure opens the breaker again: a beginning is not yet a whole answer.
+  // The beginning of an answer is not a whole answer yet: the next failure must open the breaker again.
   const failures = Math.min(filled.failures, FAILURES_IN_A_ROW - 1);
   return settled({
     ...filled,
@@ -47,7 +49,7 @@ export function succeeded(a: Allowance): Allowance {
   return { ...a, failures: 0, openings: 0 };
 }
 
-/** The tokens that a call took, and how many were estimated for it. */
+/** Corrects the levels after a call: the tokens that it took count, in place of the estimate. */
 export function used(
   a: Allowance,
   tokens: { input: number; estimated: number; output: number },
@@ -78,7 +80,7 @@ export interface Refusal {
   readonly now: number;
 }
 
-/** Status 429: the model wants fewer requests of us. Nothing more is let through until `waitMs` has passed. */
+/** Status 429: the model wants fewer requests from us. No call is let through until `waitMs` has passed. */
 export function limited(a: Allowance, { waitMs, told = {}, now }: Refusal): Allowance {
   const filled = settled(refill(a, now));
   const block = {
@@ -92,12 +94,15 @@ export function limited(a: Allowance, { waitMs, told = {}, now }: Refusal): Allo
     if (limit !== undefined && remaining !== undefined) buckets[kind] = { limit, level: Math.min(limit, remaining) };
   }
   if (Object.keys(buckets).length > 0 || filled.minute.calls < GUESS_CALLS) return { ...filled, ...block, buckets };
-  // It did not say what it allows: a little less than what it refused.
+  // The model did not say what it allows: guess a little less than what it refused.
   const limit = Math.max(1, Math.floor(filled.minute.calls * 0.8));
   return { ...filled, ...block, guessUntil: now + GUESS_MS, buckets: { requests: { limit, level: 0 } } };
 }
 
-/** The model is in trouble: 529, 5xx, no connection, a broken answer. The tenth in a row blocks all calls for a while. */
+/**
+ * The model is in trouble: 529, 5xx, no connection, a broken answer. The tenth failure in a row blocks all calls for a
+ * while.
+ */
 export function failed(a: Allowance, { waitMs, now }: Refusal): Allowance {
   const next = settled({ ...refill(a, now), failures: a.failures + 1 });
   const isVerdict = next.failures >= FAILURES_IN_A_ROW && a.blockedUntil <= now;
@@ -108,7 +113,7 @@ export function failed(a: Allowance, { waitMs, now }: Refusal): Allowance {
   return { ...next, openings, blockedUntil, blockedFor: "the model is in trouble" };
 }
 
-/** A call that came to no outcome: its run was canceled. */
+/** A call that has no outcome: its run was canceled. */
 export function left(a: Allowance): Allowance {
   return settled(a);
 }

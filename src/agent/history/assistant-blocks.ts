@@ -1,4 +1,4 @@
-/** The blocks of a stored answer as the API takes them back. Pure, but for the ids that it gives out. */
+/** The blocks of a stored answer as the API takes them back. Pure, except for the ids that it gives out. */
 import type { Message } from "../../core/message.ts";
 import { toolName, type CallNames } from "./call-names.ts";
 import { textBlock, type Audience, type ModelBlock } from "./model-message.ts";
@@ -20,13 +20,13 @@ export interface ServerCall {
   readonly name: unknown;
 }
 
-/** A stored block. That of an older version, or a broken one, may lack any field. */
+/** A stored block. A block of an older version, or a broken one, may lack any field. */
 export interface StoredBlock {
   readonly type: string;
   readonly [field: string]: unknown;
 }
 
-/** @param names gives out the ids; the same answer rendered at the same place gets the same ones */
+/** @param names gives out the ids; the same answer rendered at the same place gets the same ids */
 export function renderAnswer(message: Message, audience: Audience, names: CallNames): Rendered {
   const calls: OpenCall[] = [];
   const blocks = storedBlocks(message.content).flatMap((block): ModelBlock[] => {
@@ -42,12 +42,12 @@ export function renderAnswer(message: Message, audience: Audience, names: CallNa
   return { blocks: trimEnd(blocks), calls };
 }
 
-/** An answer that waits for a tool of the server it came from: it is sent back as the last message. */
+/** Whether the answer waits for a tool of the API: then it is sent back as the last message. */
 export function isPaused({ content }: Message): boolean {
   return storedBlocks(content).some(({ type }) => !KNOWN.has(type));
 }
 
-/** The server tools that were called and have no answer, after `blocks` was said as well. */
+/** The server tools that were called and have no result, after `blocks` was added. */
 export function serverCalls(before: readonly ServerCall[], blocks: readonly ModelBlock[]): ServerCall[] {
   const called = blocks.filter(({ type }) => type === "server_tool_use");
   const answered = new Set(blocks.map((block) => block["tool_use_id"]));
@@ -56,13 +56,13 @@ export function serverCalls(before: readonly ServerCall[], blocks: readonly Mode
   );
 }
 
-/** The API's own error result of a server tool: an answer with a call that has none is refused. */
+/** The API's own error result of a server tool: the API refuses an answer with a call that has no result. */
 export function unavailable({ id, name }: ServerCall): ModelBlock {
   const type = `${toolName(name)}_tool_result`;
   return { type, tool_use_id: id, content: { type: `${type}_error`, error_code: "unavailable" } };
 }
 
-/** Whatever is stored as content, as a list of blocks; what has no type and is no text is left out. */
+/** Any stored content as a list of blocks; an item that has no type and is not text is left out. */
 export function storedBlocks(content: unknown): StoredBlock[] {
   if (typeof content === "string") return [{ type: "text", text: content }];
   if (!Array.isArray(content)) return [];
@@ -75,7 +75,7 @@ export function storedBlocks(content: unknown): StoredBlock[] {
 function isStoredBlock(block: unknown): block is StoredBlock {
   if (typeof block !== "object" || block === null || !("type" in block)) return false;
   if (block.type === "text" || block.type === "thinking") return true;
-  // An input that is nested too deep would fail the whole request.
+  // An input that is nested too deep would make the whole request fail.
   return typeof block.type === "string" && toJson(block) !== undefined;
 }
 
@@ -83,7 +83,7 @@ export function textOf({ text }: StoredBlock): ModelBlock[] {
   return typeof text === "string" && !isBlank(text) ? [textBlock(text.toWellFormed())] : [];
 }
 
-/** What an answer cites goes back as it came: of search results it holds what the API reads them by. */
+/** Citations go back as they came: those of search results hold fields that the API reads them by. */
 function withCitations(text: ModelBlock, { citations }: StoredBlock): ModelBlock {
   if (!Array.isArray(citations) || !citations.every(isCitation)) return text;
   return citations.length > 0 && toJson(citations) !== undefined ? { ...text, citations: wellFormed(citations) } : text;
@@ -98,7 +98,7 @@ export function asWords(what: string, value: unknown): ModelBlock[] {
   return [textBlock(`[${what}: ${words}]`.toWellFormed())];
 }
 
-/** Its signature covers every character, so thinking goes back exactly as it came or not at all. */
+/** A signature covers every character, so thinking goes back exactly as it came or not at all. */
 function isSigned({ type, thinking, signature, data }: StoredBlock): boolean {
   if (type === "redacted_thinking") return isText(data);
   return isText(signature) && typeof thinking === "string" && thinking.isWellFormed();

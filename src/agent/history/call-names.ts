@@ -1,16 +1,16 @@
 /**
- * Ids and names of tool calls as the API takes them. Endpoints give ids that are odd, or the same twice; the API refuses
- * both for the whole request. One per rendered thread.
+ * Ids and names of tool calls as the API takes them. Some endpoints give odd ids, or the same id twice; either makes
+ * the API refuse the whole request. One per rendered thread.
  */
 
 const MAX_NAME_CHARACTERS = 128;
 
 export class CallNames {
-  // Grows with the calls of one thread, as its messages do.
+  // Grows with the calls of one thread, so bounded by its messages.
   readonly #taken = new Set<string>();
   readonly #next = new Map<string, number>();
 
-  /** An id that no call before has: the given one, if it can be kept. The same calls always get the same ids. */
+  /** An id that no earlier call has: the given id, if it can be kept. The same calls always get the same ids. */
   idFor(given: unknown): string {
     const base = plain(given) || "call";
     let id = base;

@@ -1,7 +1,7 @@
 /**
  * What to leave out of a thread that has grown too long for its model: old tool results first, oldest first, then the
- * oldest turns, which a summary stands for. Places are counts of messages over the whole thread: messages are only ever
- * added behind. Pure; the thread that readers see loses nothing.
+ * oldest turns, which a summary replaces. A place is a count of messages over the whole thread: it stays valid, because
+ * messages are only ever added at the end. Pure; the thread that readers see loses nothing.
  */
 import { textOf, toolUsesOf, type Compaction, type Message } from "../../core/message.ts";
 import type { Turn } from "../../engine/engine.ts";
@@ -9,7 +9,7 @@ import { unsentTurn } from "../../engine/rules/unsent.ts";
 import { storedBlocks } from "./assistant-blocks.ts";
 import { MEDIA_CHARACTERS } from "./model-message.ts";
 
-/** A stored message, where it stands, and about how many characters it costs. */
+/** A stored message, its place, and about how many characters it costs. */
 interface Placed {
   readonly message: Message;
   readonly place: number;
@@ -28,8 +28,8 @@ export interface Cut {
 const CLEARED_CHARACTERS = 60;
 
 /**
- * The newest marker: it holds for all that is rendered. One of a superseded turn went with it, as its summary tells of
- * what was taken back.
+ * The newest marker: it holds for everything that is rendered. The marker of a superseded turn does not count, because
+ * its summary tells of what was taken back.
  */
 export function compactionOf(turns: readonly Turn[]): Compaction | undefined {
   const messages = turns.filter(({ superseded }) => !superseded).flatMap((turn) => turn.messages);
@@ -37,7 +37,8 @@ export function compactionOf(turns: readonly Turn[]): Compaction | undefined {
 }
 
 /**
- * The least that brings the thread down to `characters`, or the most that can be left out. Undefined when nothing can.
+ * The smallest cut that brings the thread down to `characters`, or the largest that is possible. Undefined when nothing
+ * can be left out.
  * @param now what is left out already
  */
 export function planCut(
@@ -56,7 +57,7 @@ export function planCut(
   return clearedBefore > now.clearedBefore ? { from: now.from, clearedBefore } : undefined;
 }
 
-/** The message of the user that a cut within the last turn leaves out: it has to stay, word by word. */
+/** The user's message that a cut within the last turn leaves out: the summary has to quote it word by word. */
 export function taskBehind(turns: readonly Turn[], from: number): string | undefined {
   const last = turns.at(-1);
   const begin = turns.slice(0, -1).reduce((sum, { messages }) => sum + messages.length, 0);
@@ -80,7 +81,7 @@ export function clearedBy(turns: readonly Turn[], now: Cut, next: Cut): number {
   return messages.flatMap(({ content }) => storedBlocks(content)).filter(({ type }) => type === "tool_result").length;
 }
 
-/** How far results are cleared: the newest ones stay, the model has just asked for them. */
+/** Up to which place results are cleared. The newest ones stay, because the model has just asked for them. */
 function clearUntil(sent: readonly Placed[], clearedBefore: number, characters: number): number {
   const withResults = sent.filter(({ clearable, place }) => clearable > 0 && place >= clearedBefore).slice(0, -1);
   let size = sizeOf(sent, clearedBefore);
@@ -93,7 +94,10 @@ function clearUntil(sent: readonly Placed[], clearedBefore: number, characters: 
   return until;
 }
 
-/** Where the rest may begin: with a turn, as many of them kept as can be, and within the last turn with an answer. */
+/**
+ * Places where the rest may begin: at a turn, with as many turns kept as possible, and within the last turn at an
+ * answer.
+ */
 function cutsOf(sent: readonly Placed[], keepTurns: number): number[] {
   const begins = sent.filter(({ beginsTurn }) => beginsTurn);
   const ofTurns = begins.slice(Math.max(1, begins.length - keepTurns));

@@ -3,13 +3,15 @@ import { IMAGE_TYPES } from "../../core/file.ts";
 import { textBlock, type ModelBlock } from "./model-message.ts";
 import { wellFormed } from "./well-formed.ts";
 
-/** A picture, a document, or a block of any other type as it came; media without a source would be refused for ever. */
+/**
+ * A picture, a document, or a block of any other type as it came. Media without a source would be refused each time.
+ */
 export function mediaOr(block: ModelBlock): ModelBlock {
   const isMedia = block.type === "image" || block.type === "document";
   return isMedia && !hasSource(block) ? textBlock(`[${block.type} without data]`) : wellFormed(block);
 }
 
-/** Knows the sources that we store, and those that older versions and other programs store. */
+/** Whether the source has a known form: our own, or one that older versions and other programs store. */
 function hasSource({ type, source }: ModelBlock): boolean {
   if (typeof source !== "object" || source === null) return false;
   const { type: kind, media_type: mediaType, data, url, file_id: fileId } = source as Readonly<Record<string, unknown>>;

@@ -1,4 +1,7 @@
-/** What goes to the model: messages of blocks only, never a bare string, so that a block more changes no block before. */
+/**
+ * What goes to the model: messages made of blocks only, never a bare string, so that adding a block changes no earlier
+ * bytes.
+ */
 
 export interface ModelBlock {
   readonly type: string;
@@ -10,12 +13,12 @@ export interface ModelMessage {
   readonly content: readonly ModelBlock[];
 }
 
-/** For whom a thread is rendered. */
+/** The model and agent for which a thread is rendered. */
 export interface Audience {
   readonly model: string;
   /** False: the API would refuse tool blocks, so they become text. */
   readonly hasTools: boolean;
-  /** All results of one round of tool calls together. */
+  /** The limit for all results of one round of tool calls together. */
   readonly maxResultCharacters: number;
 }
 

@@ -1,14 +1,17 @@
-/** What the server tells the model of the run's own limits. Pure; the same words each time, so that they can be told apart. */
+/**
+ * What the server tells the model about the run's own limits. Pure; always the same words, so that notes can be
+ * recognised.
+ */
 
 import type { Asked } from "../../core/asked.ts";
 import type { ToolUseBlock } from "../../core/message.ts";
 
 export type Limit = "step_limit" | "time_limit";
 
-/** A model that knows how many steps are left does not begin what it cannot end. */
+/** A model that knows how few steps are left does not begin work that it cannot finish. */
 const FEW_STEPS = 3;
 
-/** Undefined while there are many. */
+/** Undefined while many steps are left. */
 export function stepsLeft(steps: number): string | undefined {
   if (steps > FEW_STEPS) return undefined;
   return `${steps === 1 ? "1 step is" : `${steps} steps are`} left: each answer and each tool call is one.`;
@@ -23,7 +26,7 @@ export function notRun(limit: Limit): string {
   return `This tool did not run: ${limit === "step_limit" ? "the run has no steps left for it" : "the time is nearly up"}.`;
 }
 
-/** What a run's request asked beyond its message, behind the system prompt. */
+/** What a run's request asked beyond its message, as text behind the system prompt. */
 export function askedInWords({ instructions, extra_context: facts, response_format: format }: Asked): string[] {
   return [
     ...(instructions === undefined ? [] : [instructions]),

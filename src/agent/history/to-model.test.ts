@@ -1,4 +1,7 @@
-/** The laws of what goes to the model, held over random threads by the check that the simulated model refuses with. */
+/**
+ * The laws of what goes to the model, checked over random threads with the check by which the simulated model refuses
+ * requests.
+ */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ContentBlock, Message } from "../../core/message.ts";
@@ -90,7 +93,7 @@ const thinking = fc
     block: { type: "thinking", thinking: thought, signature: isSigned ? signatureOf(model, [thought]) : "" },
   }));
 const use = fc.record({ type: fc.constant("tool_use"), id: ids, name: text, input: json });
-/** Pictures and documents that tools return, and what broken threads have in their place. */
+/** Pictures and documents that tools return, and the fields that broken threads have in their place. */
 const media = fc.record({
   type: fc.constantFrom("image", "document"),
   source: fc.oneof(
@@ -105,7 +108,7 @@ const resultContent = fc.oneof(
   fc.constant(undefined),
 );
 const picture = fc.constant({ type: "image", source: { type: "file", file_id: "file_1" } } as const);
-/** What the ledger has: our own parts. */
+/** What the ledger holds: our own parts. */
 const storedContent = fc.oneof(text, fc.array(fc.oneof(fc.record({ type: fc.constant("text"), text }), picture)));
 const result = fc.record({
   type: fc.constant("tool_result"),
@@ -134,7 +137,7 @@ const serverBlock = fc.oneof(
   fc.record({ type: fc.constant("newer_than_this_file"), any: json }),
 );
 
-/** Of the same model as its thinking, mostly: an answer is written by one model. */
+/** Mostly, the thinking is of the same model as the answer, because one model writes an answer. */
 const answer = fc
   .record({
     blocks: fc.array(fc.oneof(fc.record({ type: fc.constant("text"), text }), citing, use, serverBlock, garbage), {
@@ -164,7 +167,7 @@ const userMessage = fc
     ...(note !== undefined && { note }),
   }));
 
-/** An answer with calls, and the results of some of them: what a run mostly does. */
+/** An answer with calls, and the results of some of them: the usual round of a run. */
 const round = fc
   .record({
     answer,
@@ -211,7 +214,7 @@ const turn = fc.record({
   isAgain: fc.boolean(),
 });
 
-/** What the user of turn `n` says, in no other message. */
+/** The text of the user in turn `n`, which no other message has. */
 const markOf = (index: number): string => `<said ${index}>`;
 
 const threads = fc.array(turn, { minLength: 1, maxLength: 5 }).map((parts): Turn[] => {
@@ -241,7 +244,7 @@ const audiences = fc.record<Audience>({
   maxResultCharacters: fc.constantFrom(10, 1_000, 100_000),
 });
 
-/** Anywhere, also between a call and its result. */
+/** Compactions at any place, also between a call and its result. */
 const compactions = fc
   .record({
     from: fc.nat(30),
@@ -260,12 +263,15 @@ function requestOf(messages: readonly ModelMessage[], { model, hasTools }: Audie
   return JSON.parse(JSON.stringify({ model, max_tokens: 100, messages, tools })) as object;
 }
 
-/** Without the brackets that close the last message and the list. */
+/** The bytes without the brackets that close the last message and the list. */
 function bytesOf(messages: readonly ModelMessage[]): string {
   return JSON.stringify(messages).slice(0, -"]}]".length);
 }
 
-/** The thread when its model was last asked: the last turn is under way and ends with what a user or a tool said. */
+/**
+ * The thread as it was when its model was last asked: the last turn is under way and ends with a message of the user or
+ * a tool.
+ */
 function cutAt(turns: readonly Turn[], at: number): Turn[] | undefined {
   const last = turns[at % turns.length] as Turn;
   const ends = last.messages.flatMap(({ role }, index) => (role === "user" ? [index + 1] : []));

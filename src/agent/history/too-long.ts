@@ -13,7 +13,7 @@ const SIZES = [
   { pattern: /maximum[^\d]*([\d,]+)[^\d]+([\d,]+)/i, tokens: 2, maximum: 1 },
 ] as const;
 
-/** @param estimated how long it was by our own count: what to go by when the endpoint gives no figures */
+/** @param estimated the length by our own count, used when the endpoint gives no figures */
 export function tooLongIn(error: unknown, estimated: number): TooLong | undefined {
   const message = error instanceof Error ? error.message : "";
   if (!hasCode(error, "MODEL_REJECTED") || !WORDS.test(message)) return undefined;

@@ -1,20 +1,21 @@
 /**
- * What the model is told of tool calls: results as the API takes them, and the truth about calls that have none. Pure.
+ * What the model is told about tool calls: results as the API takes them, and the truth about calls that have no
+ * result. Pure.
  */
 import type { ToolCall, Turn } from "../../engine/engine.ts";
 import { MEDIA_CHARACTERS, textBlock, type ModelBlock } from "./model-message.ts";
 import { mediaOr } from "./media.ts";
 import { cutText, isBlank, toJson, wellFormed } from "./well-formed.ts";
 
-/** The API refuses blank text, in a result too. */
+/** The API refuses blank text, also in a result. */
 const EMPTY = "(empty)";
 
-/** What the API takes in a result beside text. */
+/** The types that the API takes in a result beside text. */
 const PARTS: ReadonlySet<string> = new Set(["image", "document"]);
 
 /** A call that the last assistant message made. */
 export interface OpenCall {
-  /** The id that the thread has; in a broken thread it may be anything. */
+  /** The id in the thread; in a broken thread it may be anything. */
   readonly storedId: unknown;
   readonly id: string;
   readonly name: string;
@@ -28,12 +29,12 @@ export interface Result {
   readonly isError: boolean;
 }
 
-/** @param block a stored `tool_result`; that of an older version, or a broken one, may lack any field */
+/** @param block a stored `tool_result`; a block of an older version, or a broken one, may lack any field */
 export function resultOf(block: { readonly [field: string]: unknown }): Result {
   return { content: contentOf(block["content"]), isError: block["is_error"] === true };
 }
 
-/** A run's ledger, and how many steps it had made before these calls. */
+/** A run's ledger, and how many steps the run had made before these calls. */
 type Ledger = Pick<Turn, "status" | "steps" | "toolCalls">;
 
 export function noResultOf({ name }: OpenCall): Result {
@@ -41,8 +42,8 @@ export function noResultOf({ name }: OpenCall): Result {
 }
 
 /**
- * A call whose turn is over without a result in the thread: the ledger knows whether it finished, never began, or may
- * have had effects.
+ * The result of a call whose turn is over without a result in the thread: the ledger knows whether the call finished,
+ * never began, or may have had effects.
  */
 export function truthOf(open: OpenCall, { status, steps, toolCalls }: Ledger): Result {
   const { storedId, name } = open;
@@ -53,19 +54,19 @@ export function truthOf(open: OpenCall, { status, steps, toolCalls }: Ledger): R
   return { content: withoutResult(name, known), isError: true };
 }
 
-/** Of a call that has no result and will have none. @param known what the ledger has of it */
+/** The text for a call that has no result and will get none. @param known the ledger's entry of the call */
 export function withoutResult(name: string, known: ToolCall | undefined): string {
   if (!known) return `${name} never began: it did not run.`;
   if (known.effects === "pure") return `${name} was stopped before it finished. It changes nothing.`;
   return `${name} was stopped while it ran. Its outcome is unknown: it may or may not have taken effect.`;
 }
 
-/** An old result whose content makes room for what is newer. */
+/** An old result whose content is left out, to make room for newer ones. */
 export function cleared({ content, isError }: Result): Result {
   return { content: `[Cleared to save space: ${lengthOf(content)} characters.]`, isError };
 }
 
-/** Results of one round, each cut to a fair share when all together are above `characters`. */
+/** The results of one round, each cut to a fair share when all together exceed `characters`. */
 export function bounded(results: readonly Result[], characters: number): Result[] {
   const share = fairShare(
     results.map(({ content }) => lengthOf(content)),
@@ -74,7 +75,7 @@ export function bounded(results: readonly Result[], characters: number): Result[
   return results.map((result) => ({ ...result, content: cutContent(result.content, share) }));
 }
 
-/** The largest share that keeps the sum within `total`: what is below it is kept whole. */
+/** The largest share that keeps the sum within `total`; lengths below the share are kept whole. */
 function fairShare(lengths: readonly number[], total: number): number {
   let left = total;
   const sorted = lengths.toSorted((a, b) => a - b);
@@ -106,7 +107,7 @@ function cutContent(content: ResultContent, characters: number): ResultContent {
   });
 }
 
-/** @param content of a stored result; that of a broken one may be anything */
+/** @param content of a stored result; in a broken thread it may be anything */
 function contentOf(content: unknown): ResultContent {
   if (typeof content === "string") return isBlank(content) ? EMPTY : content.toWellFormed();
   if (!Array.isArray(content)) return content === undefined || content === null ? EMPTY : asText(content);
@@ -134,8 +135,8 @@ export function resultAsText(name: string, { content, isError }: Result): ModelB
 }
 
 /**
- * The API takes only text in the result of a failed call. Its other parts, for example a picture of the page that
- * could not be clicked, follow after all results.
+ * The API takes only text in the result of a failed call. The other parts, for example a picture of the page that could
+ * not be clicked, follow after all results.
  */
 export function withoutMedia({ content, isError }: Result): { readonly result: Result; readonly media: ModelBlock[] } {
   if (!isError || typeof content === "string") return { result: { content, isError }, media: [] };

@@ -76,7 +76,7 @@ test("of a canceled run the model is told what the ledger knows of each call", (
     { ...call("done"), result: { content: "42", isError: false } },
     { ...call("pure"), effects: "pure", result: null },
     { ...call("unsafe"), effects: "unsafe", result: null },
-    // Of an earlier step that had the same id.
+    // This entry belongs to an earlier step, whose call had the same id.
     { ...call("never"), stepsBefore: 0, result: { content: "old", isError: false } },
   ];
   const canceled = turn([user("go"), answer(...calls)], { status: "canceled", steps: 1, toolCalls: ledger });

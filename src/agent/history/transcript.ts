@@ -1,7 +1,7 @@
 /**
- * A thread as the model gets it, grown turn by turn. What is rendered once is never changed: a longer thread begins with
- * the bytes of the shorter one, which the model's prompt cache lives on, and a further step costs only what is new.
- * `toModel` is the whole of it in one call; the loop keeps one per run.
+ * A thread as the model gets it, built turn by turn. Rendered messages never change: a longer thread begins with the
+ * bytes of the shorter one, which the model's prompt cache needs, and a further step renders only what is new.
+ * `toModel` renders a whole thread in one call; the loop keeps one `Transcript` per run.
  */
 import type { FinishReason } from "../../core/run.ts";
 import type { Compaction, Message } from "../../core/message.ts";
@@ -47,15 +47,15 @@ export class Transcript {
   readonly audience: Audience;
   readonly #messages: { role: ModelMessage["role"]; content: ModelBlock[] }[] = [];
   readonly #names = new CallNames();
-  // Calls of the last message that have no result yet, and whose turn they are.
+  // Calls of the last message that have no result yet, and the turn that they belong to.
   #open: { readonly calls: readonly OpenCall[]; readonly turn: Turn } | undefined;
-  // Server tools that the last message called, and that it does not answer.
+  // Server tools that the last message called and that have no result in it.
   #serverCalls: ServerCall[] = [];
-  // Notes that the model gets with the user's next message.
+  // Notes that go to the model with the user's next message.
   #notes: string[] = [];
   #turn: Turn | undefined;
   #sentTurn: Turn | undefined;
-  // The last message is an answer that waits to be sent back as it is.
+  // True when the last message is an answer that has to be sent back unchanged, to be continued.
   #paused = false;
   readonly #compaction: Compaction | undefined;
   // Place of the next message in the whole thread.
@@ -64,7 +64,7 @@ export class Transcript {
 
   /**
    * @param turns all of the thread so far
-   * @param compaction decides what of them is left out: the newest one
+   * @param compaction decides which messages are left out; the newest one by default
    */
   constructor(audience: Audience, turns: readonly Turn[], compaction = compactionOf(turns)) {
     this.audience = audience;
@@ -74,12 +74,12 @@ export class Transcript {
     for (const turn of turns) this.#add(turn);
   }
 
-  /** About how long it is. */
+  /** The length in characters, about. */
   get characters(): number {
     return this.#characters;
   }
 
-  /** A turn behind all others, with the messages that it has so far. */
+  /** Adds a turn at the end, with the messages that it has so far. */
   #add(turn: Turn): void {
     const { from = 0 } = this.#compaction ?? {};
     const begins = this.#place;
@@ -93,9 +93,9 @@ export class Transcript {
     }
     if (begins + turn.messages.length > from) this.#sentTurn = turn;
     if (begins < from) return this.#pushAll(turn.messages);
-    // The message sent again is left out, and yet it asks for an answer.
+    // The repeated message is left out, and still asks for an answer.
     if (isRepeat) this.#append("user", this.#takeClosing());
-    // Otherwise the model would take two messages, one of them given up, for a single one.
+    // Without an answer in between, the model would read two messages, one of them given up, as a single one.
     else if (before && this.#messages.at(-1)?.role === "user") this.#append("assistant", [unanswered(before)]);
     if (isRepeat) this.#place += 1;
     this.#pushAll(isRepeat ? turn.messages.slice(1) : turn.messages);
@@ -105,7 +105,7 @@ export class Transcript {
     for (const message of messages) this.push(message);
   }
 
-  /** A message more of the last turn. */
+  /** Adds a message to the last turn. */
   push(message: Message): void {
     this.#place += 1;
     if (this.#place <= (this.#compaction?.from ?? 0) || message.compaction) return;
@@ -113,7 +113,7 @@ export class Transcript {
     else this.#pushUser(message);
   }
 
-  /** What to send now. Calls without a result are answered, and it ends with the user unless an answer is paused. */
+  /** The messages to send now. Calls without a result get one, and the user speaks last unless an answer is paused. */
   get messages(): readonly ModelMessage[] {
     const closing = this.#closing();
     if (closing.length === 0) return this.#messages;
@@ -143,14 +143,14 @@ export class Transcript {
     this.#notes = [];
     this.#open = undefined;
     const blocks = [...answers, ...said];
-    // Behind results alone, text of its own would look like a person's.
+    // Behind results alone, a text block of its own would look like a person's message.
     if (note !== undefined && said.length === 0) this.#append("user", withNote(answers, note));
     else if (note !== undefined) this.#append("user", [...blocks, noteBlock(note)]);
-    // A message of nothing asks for an answer all the same.
+    // An empty message still asks for an answer.
     else this.#append("user", blocks.length > 0 ? blocks : this.#takeClosing());
   }
 
-  /** The results of all open calls, first in the message as the API wants it, and the blocks that are none of them. */
+  /** The results of all open calls, which the API wants first in the message, and the other blocks. */
   #answers(stored: readonly StoredBlock[]): { answers: ModelBlock[]; rest: StoredBlock[] } {
     if (!this.#open) return { answers: [], rest: [...stored] };
     const { calls, turn } = this.#open;
@@ -159,7 +159,7 @@ export class Transcript {
       const at = rest.findIndex(({ type, tool_use_id: id }) => type === "tool_result" && id === call.storedId);
       const [result] = at < 0 ? [] : rest.splice(at, 1);
       if (result) return resultOf(result);
-      // What a ledger says is final once its turn is over, so the rendering stays the same from then on.
+      // A ledger is final once its turn is over, so the rendering stays the same from then on.
       return turn === this.#turn ? noResultOf(call) : truthOf(call, turn);
     });
     return { answers: this.#answerBlocks(calls, results), rest };
@@ -209,7 +209,7 @@ export class Transcript {
   }
 }
 
-/** A block of a user's message that answers no call. Pictures, documents and blocks of any other type go as they came. */
+/** A block of a user's message that is no result. Pictures, documents and blocks of any other type go as they came. */
 function userBlock(block: StoredBlock): ModelBlock[] {
   switch (block.type) {
     case "text":

@@ -1,4 +1,4 @@
-/** Text and JSON as the API takes them: no half of a surrogate pair, and no text that is blank. Pure. */
+/** Text and JSON as the API takes them: without halves of surrogate pairs, and without blank text. Pure. */
 
 /** An escape in JSON text. `JSON.stringify` writes a surrogate as an escape only when its other half is missing. */
 const ESCAPES = /\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)/g;
@@ -17,7 +17,7 @@ export function isBlank(text: string): boolean {
 /**
  * The value with U+FFFD for every lone surrogate, in keys and values at any depth. The same value comes back when there
  * is none.
- * @param value that JSON can say
+ * @param value anything that JSON can represent
  */
 export function wellFormed<T>(value: T): T {
   const json = toJson(value) ?? "";
@@ -26,7 +26,7 @@ export function wellFormed<T>(value: T): T {
   return JSON.parse(mended) as T;
 }
 
-/** Undefined for what JSON cannot say, and for what is nested too deep for it. */
+/** Undefined for a value that JSON cannot represent, or that is nested too deep. */
 export function toJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
@@ -35,7 +35,7 @@ export function toJson(value: unknown): string | undefined {
   }
 }
 
-/** The beginning of a text, never half of a character, with a mark that says how much is missing. */
+/** The beginning of a text, never cut within a character, with a mark that says how much is missing. */
 export function cutText(text: string, characters: number): string {
   if (text.length <= characters) return text;
   const isHalf = /[\ud800-\udbff]/.test(text.charAt(characters - 1));

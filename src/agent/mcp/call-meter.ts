@@ -1,4 +1,4 @@
-/** Counts the calls of one MCP server and how long they took. Written by `server.ts`, read with every heartbeat. */
+/** Counts the calls of one MCP server and how long they took. Written by `server.ts`, read at every heartbeat. */
 
 const KEPT = 100;
 
@@ -10,7 +10,7 @@ export class CallMeter {
   readonly #latencies: number[] = [];
   #next = 0;
 
-  /** Counts `call` from now until it ends, either way. */
+  /** Counts `call` from now until it ends, whether it succeeds or fails. */
   async during<T>(call: () => Promise<T>): Promise<T> {
     const begunAt = performance.now();
     this.calls += 1;

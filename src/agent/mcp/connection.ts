@@ -1,30 +1,32 @@
 /**
- * One live connection to one MCP server, from its handshake to its end. Opened by `server.ts`, never opened again: a new
- * try is a new connection. The only file that talks to the MCP client, which is loaded with the first connection.
- * [The client costs an agent process 130 ms and 35 MB.]
+ * One live connection to one MCP server, from its handshake to its end. Opened by `server.ts`, and only once: each try
+ * makes a new connection. Only this file uses the MCP client, which is loaded with the first connection. [The client
+ * costs an agent process 130 ms and 35 MB.]
  */
 import type { CallToolResult, Client, Progress, Tool as McpTool } from "@modelcontextprotocol/client";
 import type { McpServer } from "../../core/mcp-servers.ts";
 import { VERSION } from "../../version.ts";
 import { StdioTransport } from "./stdio.ts";
 
-/** More tools than these are not shown to the model. */
+/** The most tools of a server that the model is shown. */
 export const MAX_TOOLS = 256;
-/** Some servers answer no question that comes before their handshake; then the older handshake is made. */
+/** Some servers answer no question before their handshake; after this time the older handshake is made. */
 const PROBE_MS = 2_000;
 const PING_MS = 5_000;
 
 export interface ConnectionOptions {
   readonly server: McpServer;
-  /** All that a program sees of our environment. */
+  /** The whole environment that a program sees. */
   readonly env: Readonly<Record<string, string>>;
-  /** "legacy" leaves the question out that tells which handshake a server knows: a few programs exit at it. */
+  /**
+   * "legacy" leaves out the question that tells which handshake a server knows, because a few programs exit when asked.
+   */
   readonly handshake: "auto" | "legacy";
   readonly signal: AbortSignal;
   readonly onTools: (tools: readonly McpTool[]) => void;
-  /** The connection has ended, for this reason. Not called before `open` has resolved. */
+  /** The connection has ended, for this reason. Never called before `open` has resolved. */
   readonly onLost: (reason: string) => void;
-  /** What it wrote before it failed to open. */
+  /** What the server's program wrote before it failed to open. */
   readonly onStderr: (text: string) => void;
 }
 
@@ -46,7 +48,9 @@ export class Connection {
     this.#transport = transport;
   }
 
-  /** Resolves when the server has told its tools. @throws Error that says why not; then nothing of it runs any more */
+  /**
+   * Resolves when the server has listed its tools. @throws Error that says why not; then nothing of it runs any more
+   */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const { server, env, handshake, signal, onTools, onLost, onStderr } = options;
     const { Client: McpClient } = await import("@modelcontextprotocol/client");
@@ -55,7 +59,7 @@ export class Connection {
       {
         versionNegotiation: { mode: handshake, probe: { timeoutMs: Math.min(PROBE_MS, server.startTimeoutMs / 4) } },
         listMaxPages: 16,
-        // A result is the model's to judge: one that breaks its server's own schema is still a result.
+        // The model judges a result: a result that breaks its server's own schema is still a result.
         jsonSchemaValidator: {
           getValidator: () => (data) => ({ valid: true, data: data as never, errorMessage: undefined }),
         },
@@ -96,14 +100,14 @@ export class Connection {
     return this.#transport?.pid;
   }
 
-  /** The end of what it wrote to stderr, and of noise on its stdout. */
+  /** The end of what the program wrote to stderr, and of lines on its stdout that are no messages. */
   get stderr(): string {
     return this.#transport?.stderr ?? "";
   }
 
   /**
-   * Rejects as the client does: a ProtocolError is the server's own answer, a `REQUEST_TIMEOUT` its silence (the client
-   * has then told it to cancel), anything else the end of the connection.
+   * Rejects as the client does: a ProtocolError is the server's own answer; a `REQUEST_TIMEOUT` means that the server
+   * did not answer (the client has told it to cancel); anything else means that the connection has ended.
    */
   call(
     name: string,
@@ -123,7 +127,7 @@ export class Connection {
     );
   }
 
-  /** For people: how its program ended, or what else is known. */
+  /** Says for people how the program ended, or what else is known. */
   async whyEnded(otherwise: string): Promise<string> {
     const exit = await this.#transport?.exitedAlready();
     if (!exit) return otherwise;
@@ -139,10 +143,10 @@ export class Connection {
     }
   }
 
-  /** Idempotent. Resolves when nothing of it runs any more. */
+  /** Idempotent. Resolves when nothing of the server runs any more. */
   async close(): Promise<void> {
     await this.#client.close().catch(() => {});
-    // When the handshake failed, the client has not got the transport yet.
+    // When the handshake failed, the client does not have the transport yet, so close it here.
     await this.#transport?.close();
   }
 
@@ -152,7 +156,7 @@ export class Connection {
   }
 
   async #whyNotOpened(error: unknown): Promise<string> {
-    // First: the client has ended its program by now.
+    // Check this first: by now the client has ended the program, whose exit would look like the cause.
     if (isTimeout(error)) return `it did not answer within ${this.#server.startTimeoutMs} ms`;
     const exit = await this.#transport?.exitedAlready();
     if (exit?.code === 127) return `its command was not found (PATH is searched); see config/mcp.ts`;
@@ -172,7 +176,7 @@ export function isServersAnswer(error: unknown): boolean {
   return typeof codeOf(error) === "number";
 }
 
-/** True for an answer that does not fit the protocol's schema. The connection is as good as before. */
+/** True for an answer that does not fit the protocol's schema. The connection can still be used. */
 export function isMalformed(error: unknown): boolean {
   return codeOf(error) === "INVALID_RESULT";
 }

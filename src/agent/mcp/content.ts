@@ -1,16 +1,16 @@
-/** What an MCP tool returned, as a result of ours. Pure. */
+/** The result of an MCP tool, turned into a result of ours. Pure. */
 import type { CallToolResult } from "@modelcontextprotocol/client";
 import { asText } from "../tools/text.ts";
 import { boundedParts, bytesOf, readable, type GivenContent, type GivenPart } from "../tools/parts.ts";
 
 type Content = CallToolResult["content"][number];
 
-/** @param hide takes out of a text what nobody may see */
+/** @param hide removes from a text what nobody may see */
 export function contentOfResult(
   { content, structuredContent }: CallToolResult,
   hide: (text: string) => string,
 ): GivenContent {
-  // A server with structured content repeats it as text, for clients that read only text.
+  // A server with structured content repeats the content as text, for clients that read only text.
   if (content.length === 0 && structuredContent !== undefined) return hide(asText(structuredContent));
   return boundedParts(
     content

@@ -1,11 +1,11 @@
 /**
- * The streamable HTTP transport of the client, with bounds on what an answer may bring: the client itself reads a body
- * to its end, however long it is. Loaded with the client, so only when a server is started.
+ * The streamable HTTP transport of the client, with a bound on the size of an answer: the client itself reads a body to
+ * its end, however long it is. Loaded together with the client, so only when a server is started.
  */
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import type { McpServer } from "../../core/mcp-servers.ts";
 
-/** One JSON answer, or one event of a stream. */
+/** The largest JSON answer, and the largest event of a stream. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 export type HttpServer = Extract<McpServer, { kind: "http" }>;

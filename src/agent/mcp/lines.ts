@@ -1,6 +1,6 @@
 /**
- * The lines of a stream whose writer is not trusted: a line that is too long is cut, never held whole, and a writer
- * that floods is read no faster than this process can bear. Used for the stdout of an MCP server.
+ * The lines of a stream whose writer is not trusted: a line that is too long is cut and never held whole, and a writer
+ * that floods is slowed down to what this process can handle. Used for the stdout of an MCP server.
  */
 import type { Readable } from "node:stream";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
@@ -15,17 +15,17 @@ export interface Line {
 
 export interface LineLimits {
   readonly maxLineBytes: number;
-  /** Beyond these the stream is not read for the rest of the second, so that its writer waits. */
+  /** Beyond this many bytes, the stream is not read for the rest of the second, so that its writer waits. */
   readonly bytesASecond: number;
   readonly linesASecond: number;
 }
 
-/** Of a line that is too long this much is kept from its beginning and from its end. */
+/** How much is kept from the beginning and from the end of a line that is too long. */
 const KEPT_BYTES = 4_096;
-/** Lines handed on in one turn of the event loop. */
+/** Lines that are handed on in one turn of the event loop. */
 const LINES_A_TURN = 100;
 
-/** Ends when the stream ends or is destroyed. What follows the last newline is no line. */
+/** Ends when the stream ends or is destroyed. Text after the last newline is not a line. */
 export async function* readLines(stream: Readable, limits: LineLimits): AsyncGenerator<Line> {
   const cutter = new LineCutter(limits.maxLineBytes);
   const budget = new Budget(limits);
@@ -38,7 +38,8 @@ export async function* readLines(stream: Readable, limits: LineLimits): AsyncGen
       if (inTurn % LINES_A_TURN === 0) await nextTurn();
     }
     await budget.spend({ bytes: (chunk as Buffer).length, lines: 0 });
-    // One chunk a turn: a stream that always has more must not keep this process from its other work.
+    // Read one chunk per turn of the event loop: a stream that always has more must not keep this process from its
+    // other work.
     await nextTurn();
   }
 }
@@ -47,7 +48,7 @@ const NEWLINE = 0x0a;
 
 class LineCutter {
   readonly #maxBytes: number;
-  // Bounded by `maxBytes`; of a longer line by twice KEPT_BYTES.
+  // Bounded by `maxBytes`; a longer line is bounded by twice KEPT_BYTES.
   #parts: Buffer[] = [];
   #tail: Buffer = Buffer.alloc(0);
   #bytes = 0;
@@ -75,12 +76,12 @@ class LineCutter {
     }
     if (fitted) {
       const whole = Buffer.concat([...this.#parts, part]);
-      // Copies: a view would keep all that it was cut from in memory.
+      // Copy: a view would keep the whole chunk in memory.
       this.#parts = [Buffer.from(whole.subarray(0, KEPT_BYTES))];
       this.#tail = Buffer.from(whole.subarray(-KEPT_BYTES));
       return;
     }
-    // Of each further chunk only the end is copied: joined whole, the line would cost its length again in garbage.
+    // Copy only the end of each further chunk: joining them whole would cost the line's length again in garbage.
     const tail = Buffer.concat([this.#tail, part.subarray(-KEPT_BYTES)]);
     this.#tail = Buffer.from(tail.subarray(-KEPT_BYTES));
   }

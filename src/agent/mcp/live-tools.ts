@@ -7,11 +7,11 @@ import type { ManagedServers } from "./servers.ts";
 
 /**
  * Brings the run's tools up to date.
- * @returns what the model has to know of tools that are missing. Rejects only when `signal` is aborted
+ * @returns sentences about missing tools, for the model. Rejects only when `signal` is aborted
  */
 export type RefreshTools = (signal: AbortSignal) => Promise<readonly string[]>;
 
-/** @param tools those of the run; the ones of the servers are added and removed here */
+/** @param tools the tools of the run; those of the servers are added and removed here */
 export function liveTools(tools: Map<string, Tool>, names: readonly string[], servers: ManagedServers): RefreshTools {
   if (names.length === 0) return () => Promise.resolve([]);
   let added: readonly string[] = [];

@@ -1,4 +1,4 @@
-/** Proof with servers that others wrote and published: over stdio, over HTTP, and through a whole chat. */
+/** Proof with published servers of other authors: over stdio, over HTTP, and through a whole chat. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";

@@ -139,7 +139,7 @@ test("a call without an answer ends at its time, and the server is told to cance
 
   expect(result).toMatchObject({ isError: true, content: expect.stringContaining("for 200 ms") });
   await vi.waitFor(() => expect(it.report().stderr).toContain("canceled"));
-  // It answers a ping, so it is left alone.
+  // The server answers a ping, so it is left alone.
   expect(it.report()).toMatchObject({ state: "ready", starts: 1 });
 });
 
@@ -225,7 +225,8 @@ test("a server that floods is read no faster than is good for the event loop", a
     lateMs.push(performance.now() - due);
   }
 
-  // A loop that a flood keeps busy is late again and again; one that shares its cores is late now and then.
+  // When a flood keeps the loop busy, it is late again and again; a loop that shares its cores is late only now and
+  // then.
   const median = lateMs.toSorted((a, b) => a - b)[lateMs.length / 2];
   expect(median).toBeLessThan(30);
   await it.servers.stop();

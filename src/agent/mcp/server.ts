@@ -1,6 +1,6 @@
 /**
- * One MCP server of this agent process: started when it is first needed, started again with backoff when it ends, and
- * asked one call after the other without waiting for any. Owned by `servers.ts`.
+ * One MCP server of this agent process. It is started when it is first needed, and started again with backoff when it
+ * ends. Calls are sent at once, without waiting for earlier calls to end. Owned by `servers.ts`.
  *
  * | state    | entered when                                    | a call then                         |
  * |----------|-------------------------------------------------|-------------------------------------|
@@ -20,7 +20,7 @@ import { Connection, isMalformed, isServersAnswer, isTimeout } from "./connectio
 import { hiderOf } from "./tail.ts";
 
 const BACKOFF = { firstMs: 200, maxMs: 30_000 };
-/** A run waits for a server's start, but not for one that failed more than once in a row. */
+/** A run waits for a server's start, but not if the start failed more than once in a row. */
 const PATIENT_FAILURES = 1;
 
 type State =
@@ -45,7 +45,7 @@ export interface ServerCall {
   readonly onProgress: (progress: Progress) => void;
 }
 
-/** What a server offers now, or why it offers nothing. */
+/** What a server offers now, or the reason why it offers nothing. */
 export type Offer = { readonly tools: readonly McpTool[] } | { readonly missing: string };
 
 export class ManagedServer {
@@ -54,12 +54,12 @@ export class ManagedServer {
   readonly #hide: (text: string) => string;
   readonly #meter = new CallMeter();
   #state: State = { is: "idle" };
-  /** Since the last call that was answered. */
+  /** Failures since the last call that was answered. */
   #failures = 0;
   #starts = 0;
   #reason: string | null = null;
   #lastStderr = "";
-  // Connections on their way out. Bounded by the restarts within one stop.
+  // Connections that are being closed. Bounded by the restarts within one stop.
   readonly #closing = new Set<Promise<void>>();
 
   constructor(options: ManagedServerOptions) {
@@ -69,7 +69,7 @@ export class ManagedServer {
     this.#hide = hiderOf(server.kind === "stdio" ? server.env : server.headers);
   }
 
-  /** Starts it if that was not done yet, and waits for its tools. Rejects only when `signal` is aborted. */
+  /** Starts the server if that was not done yet, and waits for its tools. Rejects only when `signal` is aborted. */
   async offer(signal: AbortSignal): Promise<Offer> {
     if (this.#state.is === "idle") void this.#start();
     if (this.#state.is === "starting" && this.#failures <= PATIENT_FAILURES) await until(this.#state.done, signal);
@@ -77,7 +77,7 @@ export class ManagedServer {
     return connection ? { tools: this.#allowed(connection.tools) } : { missing: this.#whyNot() };
   }
 
-  /** @throws Error for the model to read; the signal's reason when it is aborted */
+  /** @throws Error whose text the model reads; the signal's reason when it is aborted */
   async call({ tool, input, signal, timeoutMs, onProgress }: ServerCall): Promise<CallToolResult> {
     if (this.#state.is === "idle") void this.#start();
     if (this.#state.is === "starting") await until(this.#state.done, signal);
@@ -93,19 +93,19 @@ export class ManagedServer {
     }
   }
 
-  /** Ends what runs and starts it anew, whatever state it is in. Resolves when the new one is ready, or has failed. */
+  /** Ends the server and starts it anew, whatever its state is. Resolves when the new start has succeeded or failed. */
   async restart(): Promise<void> {
     if (this.#state.is === "stopped") return;
     this.#leave();
     this.#state = { is: "idle" };
     this.#failures = 0;
-    // Two at a time could hold the same file or port.
+    // Two programs at a time could both need the same file or port, so wait until the old one has ended.
     await Promise.all(this.#closing);
-    // A call, or another restart, may have been faster.
+    // A call, or another restart, may have started the server meanwhile.
     if (this.#is("idle")) await this.#start();
   }
 
-  /** Nothing of it runs any more when this resolves. Idempotent. */
+  /** Resolves when nothing of the server runs any more. Idempotent. */
   async stop(): Promise<void> {
     this.#leave();
     this.#state = { is: "stopped" };
@@ -135,7 +135,7 @@ export class ManagedServer {
     };
   }
 
-  /** A text without what this server was given as secrets. */
+  /** Removes from a text the secrets that this server was given. */
   hide(text: string): string {
     return this.#hide(text);
   }
@@ -155,7 +155,7 @@ export class ManagedServer {
         server,
         env,
         signal,
-        // Every other try: a program that exits at the newer handshake comes up with the older one.
+        // Use the older handshake at every other try, because some programs exit at the newer one.
         handshake: this.#failures % 2 === 0 ? "auto" : "legacy",
         onTools: (tools) => log.info({ mcp: this.name, tools: tools.length }, "its list of tools has changed"),
         onLost: (reason) => this.#lost(connection, reason),
@@ -184,7 +184,7 @@ export class ManagedServer {
     this.#options.log.warn({ mcp: this.name, retry_ms: ms }, `MCP server does not run: ${this.#reason}`);
   }
 
-  /** Frees what the present state owns. The caller sets the next one. */
+  /** Frees what the present state owns. The caller then sets the next state. */
   #leave(): void {
     const state = this.#state;
     if (state.is === "failed") clearTimeout(state.timer);
@@ -223,7 +223,10 @@ export class ManagedServer {
     );
   }
 
-  /** After a call that timed out: a server that answers nothing is started again, unless other calls still wait for it. */
+  /**
+   * Called after a call that timed out: a server that does not answer a ping either is started again, unless other
+   * calls still wait for it.
+   */
   async #checkPulse(connection: Connection): Promise<void> {
     if (this.#meter.inFlight > 0 || (await connection.answersPing()) || this.#meter.inFlight > 0) return;
     this.#lost(connection, "it did not answer any more");
@@ -246,13 +249,13 @@ export class ManagedServer {
     return this.#state.is === "ready" ? this.#state : undefined;
   }
 
-  /** The state may have changed during an `await`, which the compiler does not see. */
+  /** Asks anew: the state may have changed during an `await`, which the compiler does not see. */
   #is(state: State["is"]): boolean {
     return this.#state.is === state;
   }
 }
 
-/** Resolves when `done` does; rejects with the signal's reason when that comes first. `done` never rejects. */
+/** Resolves when `done` does, or rejects with the signal's reason if the signal aborts first. `done` never rejects. */
 function until(done: Promise<void>, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -1,4 +1,7 @@
-/** All MCP servers of this agent process. Made in `main.ts`; a run asks it for the tools of the servers its agent names. */
+/**
+ * All MCP servers of this agent process. Made in `main.ts`; a run asks here for the tools of the servers that its agent
+ * names.
+ */
 import type { McpReport } from "../../api/mcp.ts";
 import type { McpServers } from "../../core/mcp-servers.ts";
 import type { Log } from "../../observe/log.ts";
@@ -6,7 +9,7 @@ import type { Tool } from "../tools/invoke.ts";
 import { ManagedServer } from "./server.ts";
 import { toolsFrom } from "./tools.ts";
 
-// Of all servers together, so that a note of theirs keeps below what a process may note (`MAX_NOTES_CHARACTERS`).
+// For all servers together, so that their note stays below the size that a process may report (`MAX_NOTES_CHARACTERS`).
 const STDERR_CHARACTERS = 6_000;
 const SHOWN_TOOLS = 100;
 const NAME_CHARACTERS = 60;
@@ -15,7 +18,7 @@ const NOTE_CHARACTERS = 23 * 1024;
 
 export interface McpOffer {
   readonly tools: ReadonlyMap<string, Tool>;
-  /** One sentence for each server that offers nothing now, for the model to read. */
+  /** One sentence for each server that offers nothing now; the model reads it. */
   readonly missing: readonly string[];
 }
 
@@ -33,7 +36,7 @@ export class ManagedServers {
     this.#byName = new Map([...servers].map(([name, server]) => [name, new ManagedServer({ server, env, log })]));
   }
 
-  /** Starts those of `names` that do not run yet, side by side. Rejects only when `signal` is aborted. */
+  /** Starts at the same time all servers of `names` that do not run yet. Rejects only when `signal` is aborted. */
   async offer(names: readonly string[], signal: AbortSignal): Promise<McpOffer> {
     const servers = names.flatMap((name) => this.#byName.get(name) ?? []);
     const offers = await Promise.all(servers.map(async (server) => ({ server, offer: await server.offer(signal) })));
@@ -58,7 +61,7 @@ export class ManagedServers {
     return [...this.#byName.values()].map((server) => server.report());
   }
 
-  /** `report()` as JSON that fits into a note of this process, however much its servers say. */
+  /** `report()` as JSON that fits into a note of this process, however much the servers wrote. */
   note(): string {
     const reports = this.report();
     const full = reports.map((report) => shortened(report, reports.length));
@@ -67,13 +70,13 @@ export class ManagedServers {
     return JSON.stringify(full.map((report) => ({ ...report, stderr: "", tools: [] })));
   }
 
-  /** No process of theirs is left when this resolves. */
+  /** Resolves when no process of the servers is left. */
   async stop(): Promise<void> {
     await Promise.all([...this.#byName.values()].map((server) => server.stop()));
   }
 }
 
-/** @param servers how many share the room */
+/** @param servers how many servers share the room */
 function shortened({ stderr, tools, reason, ...rest }: McpReport, servers: number): McpReport {
   return {
     ...rest,

@@ -1,6 +1,7 @@
 /**
- * The stdio transport: one program in a process group of its own, one JSON-RPC message a line. The client's own
- * transport is not used: it has no process group, buffers what nobody reads, and waits for a newline in memory.
+ * The stdio transport: one program in a process group of its own, one JSON-RPC message per line. The client's own
+ * transport is not used: it has no process group, and its buffers for unread messages and for a line without an end
+ * have no bound.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
@@ -11,10 +12,10 @@ import { Tail } from "./tail.ts";
 
 // A longer line would hold up the event loop while it is parsed. [4 MiB of JSON: 15 to 40 ms.]
 const LIMITS: LineLimits = { maxLineBytes: 4 * 1024 * 1024, bytesASecond: 64 * 1024 * 1024, linesASecond: 10_000 };
-/** What may wait for a server that does not read; then calls fail. */
+/** How much may wait for a server that does not read; beyond it, calls fail. */
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 const STOP_MS = 1_000;
-/** A pipe may end a moment before its program does. */
+/** A pipe may close a moment before its program exits. */
 const EXIT_NOTICE_MS = 200;
 
 export type StdioServer = Extract<McpServer, { kind: "stdio" }>;
@@ -35,17 +36,17 @@ export class StdioTransport implements Transport {
     return this.#group.pid;
   }
 
-  /** The client takes a transport with `pid` and `stderr` for one of stdio. */
+  /** The client recognises a stdio transport by `pid` and `stderr`. */
   get stderr(): string {
     return this.#stderr.text;
   }
 
-  /** Resolves when the program has exited, by itself or because it was closed. */
+  /** Resolves when the program has exited, by itself or because the transport was closed. */
   get exited(): Promise<ProgramExit> {
     return this.#group.exited;
   }
 
-  /** Undefined while it runs. A program that is just ending gets the time to do so. */
+  /** Undefined while the program runs. A program that is just ending gets the time to do so. */
   exitedAlready(): Promise<ProgramExit | undefined> {
     const running = delay(EXIT_NOTICE_MS, undefined);
     return Promise.race([this.#group.exited, running]);
@@ -56,7 +57,7 @@ export class StdioTransport implements Transport {
     void this.#read();
     void this.#group.exited.then(() => {
       this.#tellClosed();
-      // What the program has left running, and its watcher, end with it.
+      // Processes that the program left running, and its watcher, end with it.
       return this.close();
     });
   }
@@ -68,7 +69,7 @@ export class StdioTransport implements Transport {
     stdin.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Ends the group, kindly at first. Idempotent. */
+  /** Ends the group, first with a request and then by force. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#group.stop(STOP_MS);
     return this.#closing;
@@ -88,12 +89,12 @@ export class StdioTransport implements Transport {
         else this.#stderr.add(Buffer.from(`[stdout] ${line.text.slice(0, 200)}\n`));
       }
     } catch {
-      // The stream was destroyed: `exited` says what happened.
+      // The stream was destroyed: `exited` says why.
     }
   }
 }
 
-/** Undefined: noise. Programs print to stdout what belongs to stderr. */
+/** Undefined for a line that is no message: programs print to stdout what belongs to stderr. */
 function messageIn(text: string): JSONRPCMessage | undefined {
   if (!text.startsWith("{")) return undefined;
   try {
@@ -106,8 +107,8 @@ function messageIn(text: string): JSONRPCMessage | undefined {
 }
 
 /**
- * An answer that is too long is an error of that call alone, at once. Its id is the first or the last field of the line
- * with the libraries that are in use; where it is neither, the call ends at its time limit.
+ * When an answer is too long, its call alone fails, at once. With the libraries in use, the id is the first or the last
+ * field of the line; where it is neither, the call ends at its time limit.
  */
 function refusal({ text, cutTail = "", bytes }: Line): JSONRPCMessage | undefined {
   const found = /^\{"jsonrpc":"2\.0","id":(\d+)[,}]/.exec(text) ?? /"id":(\d+)\}\s*$/.exec(cutTail);

@@ -1,8 +1,11 @@
-/** The end of what a program wrote, for people: bounded, well-formed, and without the secrets it was given. */
+/**
+ * The end of what a program wrote, for people: bounded, well-formed, and without the secrets that the program was
+ * given.
+ */
 import { StringDecoder } from "node:string_decoder";
 
 const MAX_CHARACTERS = 4_096;
-/** Shorter values would hide ordinary words. */
+/** Shorter values are not hidden, because they may be ordinary words. */
 const MIN_SECRET_CHARACTERS = 8;
 
 /** All but tab and newline: colours and cursor movements of a terminal. */
@@ -14,7 +17,7 @@ export class Tail {
   #text = "";
 
   add(chunk: Buffer): void {
-    // Of a huge chunk only its end can matter; a UTF-8 character has 4 bytes at most.
+    // Only the end of a huge chunk matters. A UTF-8 character has at most 4 bytes.
     const end = chunk.subarray(-4 * MAX_CHARACTERS);
     this.#text = (this.#text + this.#decoder.write(end)).slice(-MAX_CHARACTERS);
   }

@@ -1,4 +1,4 @@
-/** Makes tools of ours of the tools that an MCP server offers. The model knows each as SERVER__TOOL. */
+/** Turns the tools that an MCP server offers into tools of ours. The model knows each as SERVER__TOOL. */
 import type { Progress, Tool as McpTool } from "@modelcontextprotocol/client";
 import type { Effects } from "../../engine/engine.ts";
 import { failure, type Tool } from "../tools/invoke.ts";
@@ -6,13 +6,13 @@ import { reasonOf } from "../tools/text.ts";
 import { contentOfResult } from "./content.ts";
 import type { ManagedServer } from "./server.ts";
 
-/** What the Messages API takes for a name. */
+/** The names that the Messages API takes. */
 const NAME = /^[a-zA-Z0-9_-]{1,128}$/;
-/** Descriptions and schemas go to the model with every call. */
+/** The longest description: descriptions and schemas go to the model with every call. */
 const MAX_DESCRIPTION_CHARACTERS = 4_096;
 const MAX_PROGRESS_CHARACTERS = 500;
 
-/** A tool whose name the API would refuse gets `_` for the characters; one that is still too long is left out. */
+/** Characters that the API refuses in a name become `_`; a tool whose name is too long is left out. */
 export function toolsFrom(server: ManagedServer, offered: readonly McpTool[]): Map<string, Tool> {
   const tools = new Map<string, Tool>();
   for (const tool of offered) {
@@ -28,7 +28,7 @@ function toolFrom(server: ManagedServer, { name, description, title, inputSchema
     inputSchema: inputSchema as Tool["inputSchema"],
     effects: effectsOf(annotations),
     invoke: async (input, { signal, report, timeoutMs }) => {
-      // The server checks the arguments against its schema; here they need only be an object, as the protocol wants it.
+      // The server checks the arguments against its schema. The protocol only needs them to be an object.
       if (typeof input !== "object" || input === null || Array.isArray(input))
         return failure("The arguments do not fit: expected an object.");
       try {
@@ -47,13 +47,13 @@ function toolFrom(server: ManagedServer, { name, description, title, inputSchema
   };
 }
 
-/** Its words, or a part of 1, or what it counts when it does not say how far it counts. */
+/** The server's message, or a fraction of 1, or its plain count when it does not say the total. */
 function progressOf({ progress, total, message }: Progress): string | number {
   if (message !== undefined) return message.slice(0, MAX_PROGRESS_CHARACTERS).toWellFormed();
   return total !== undefined && total > 0 ? Math.min(1, Math.max(0, progress / total)) : String(progress);
 }
 
-/** The server's word is taken for it: an operator chose the server. */
+/** The annotations are trusted, because an operator chose the server. */
 function effectsOf(annotations: McpTool["annotations"]): Effects {
   if (annotations?.readOnlyHint) return "pure";
   return annotations?.idempotentHint ? "idempotent" : "unsafe";

@@ -1,10 +1,10 @@
-/** What of a tool the server or the Messages API would refuse, found when its file is described, at boot. */
+/** Finds at boot what the server or the Messages API would refuse in a tool, when the tool's file is described. */
 import { z } from "zod";
 import { EFFECTS } from "../../engine/engine.ts";
 import { ISOLATIONS, type DefinedTool } from "./tool.ts";
 
 const isFunction = z.custom((value) => typeof value === "function", "Expected a function");
-/** zod 4, also another copy of it. */
+/** A schema of zod 4, also of another copy of zod. */
 const isSchema = z.custom(
   (value) => typeof value === "object" && value !== null && "_zod" in value,
   "Expected a schema of zod 4: z.object({ … })",
@@ -24,7 +24,7 @@ const definition = z.strictObject({
 
 const PROPERTY_NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
 
-/** @throws Error that lists what has to be mended */
+/** @throws Error that lists everything that has to be corrected */
 export function checkTool(tool: unknown): asserts tool is DefinedTool {
   const { error } = definition.safeParse(tool);
   if (!error) return;
@@ -37,7 +37,7 @@ export function checkTool(tool: unknown): asserts tool is DefinedTool {
   throw new Error(problems.join(" "));
 }
 
-/** @throws Error for a schema that the model cannot be told */
+/** @throws Error for a schema that cannot be described to the model */
 export function schemaOf({ input }: Pick<DefinedTool, "input">): { type: "object"; [key: string]: unknown } {
   const schema = z.toJSONSchema(input, { io: "input" });
   if (schema.type !== "object")

@@ -18,7 +18,7 @@ export interface CallContextParts {
 
 export interface OwnedContext {
   readonly context: ToolContext;
-  /** The call has ended: the last progress is dropped, and nothing more is said. */
+  /** The call has ended: the last progress is dropped, and nothing more is reported. */
   readonly end: () => void;
 }
 
@@ -43,7 +43,7 @@ function joined(signal: AbortSignal, own: AbortSignal | null | undefined): Abort
   return own ? AbortSignal.any([signal, own]) : signal;
 }
 
-/** Says the newest value at most every PROGRESS_MS. */
+/** Reports the newest value, at most every PROGRESS_MS. */
 class Progress {
   readonly #say: (value: string | number) => void;
   #next: string | number | undefined;

@@ -1,4 +1,7 @@
-/** What a call of `delegate` does while it waits: the tool alone, against a real engine, with a child that we work on. */
+/**
+ * What a call of `delegate` does while it waits: the tool alone, against a real engine, with a child that the test
+ * works on.
+ */
 import { expect, onTestFinished, test, vi } from "vitest";
 import { defineAgents } from "../../core/agent.ts";
 import { AppError } from "../../core/errors.ts";
@@ -12,7 +15,7 @@ import { delegateTool } from "./delegate.ts";
 
 const agents = defineAgents({ lead: { model: "m", delegates: ["helper"] }, helper: { model: "m" } });
 
-/** A parent's call that waits, and the child that it waits for, claimed by us. */
+/** A parent's waiting call, and the child that it waits for, claimed by the test. */
 async function delegated(engine: Engine, seenBy = engine) {
   const parent = await start(engine);
   const { signal } = new AbortController();
@@ -50,7 +53,7 @@ test("a child that is deleted in the moment of its end is told to the model, not
   await using data = await openTemporary();
   const engine = await data.another();
   const deleted = Promise.withResolvers<void>();
-  // A deletion is two commits: whoever looks between them finds the child completed, as it was.
+  // A deletion is two commits: a reader that looks between them finds the child completed, as it was.
   const seenBy = new Proxy(engine, {
     get: (target, name) =>
       name === "run"

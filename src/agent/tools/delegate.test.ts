@@ -20,7 +20,7 @@ async function childrenOf(cluster: Cluster, runId: string): Promise<readonly Run
   return (await cluster.engine.runs({ limit: 50, parentRunId: runId })).items;
 }
 
-/** Begins a run that delegates, and waits until the other agent says something. */
+/** Begins a run that delegates, and waits until the other agent's first text. */
 async function beginLong(cluster: Cluster, agentId: string): Promise<{ runId: string; child: Run }> {
   const runId = await cluster.client.begin(delegating(["helper", LONG]), { agent_id: agentId });
   const child = await vi.waitUntil(async () => (await childrenOf(cluster, runId))[0], { timeout: 5_000 });

@@ -1,7 +1,7 @@
 /**
- * The tool `delegate`: hands work to other agents, each task as a run of its own, waits for their ends, and answers with
- * their replies. Made for each run by `work.ts`. A child's id follows from the call, so that a parent that was taken over
- * from a dead process finds the children that it has already, and never begins a second one.
+ * The tool `delegate`: gives tasks to other agents, each as a run of its own, waits until these runs end, and returns
+ * their replies. Made for each run by `work.ts`. A child's id is derived from the call. So a parent that was taken over
+ * from a dead process finds the children that it has already, and never begins one twice.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -22,7 +22,7 @@ import { defineTool, type ToolContext } from "./tool.ts";
 export const DELEGATE = "delegate";
 
 export interface DelegateOptions {
-  /** Whose tool it is. */
+  /** The agent that has the tool. */
   readonly agent: Agent;
   readonly agents: ReadonlyMap<string, Agent>;
   readonly engine: Engine;
@@ -32,7 +32,9 @@ export interface DelegateOptions {
   readonly asked: Asked;
 }
 
-/** More are refused with a sentence: each is a run, and one client's run may lead to MAX_DELEGATED_RUNS. */
+/**
+ * More tasks are refused with a sentence: each is a run, and one client's run may lead to at most MAX_DELEGATED_RUNS.
+ */
 const MAX_TASKS = 16;
 
 interface Task {
@@ -40,7 +42,7 @@ interface Task {
   readonly message: string;
 }
 
-/** What became of one task, for the model to read. */
+/** The outcome of one task, for the model to read. */
 type TaskResult =
   | { readonly agent_id: string; readonly status: "completed"; readonly reply: string }
   | { readonly agent_id: string; readonly status: "failed" | "canceled"; readonly error: string };
@@ -54,9 +56,9 @@ export function delegateTool(options: DelegateOptions): Tool {
       `Send one task as agent_id and message, or several as tasks: they run side by side, and the results come ` +
       `in their order, whichever failed.\n${each.join("\n")}`,
     input: inputOf(agent.delegates),
-    // Repeated after a crash, it waits for the same child.
+    // When it is repeated after a crash, the call waits for the same child.
     effects: "idempotent",
-    // The child has a time limit, and so has this run: no third one between them.
+    // The child has a time limit, and so has this run: no third limit between them.
     timeoutMs: agent.limits.timeoutMs,
     run: ({ agent_id, message, tasks }, context) => {
       if (tasks) return delegateAll(tasks, context, options);
@@ -66,7 +68,7 @@ export function delegateTool(options: DelegateOptions): Tool {
   return { ...inlineTool(defined), contained: true };
 }
 
-/** One shape of two: JSON Schema for a model knows no choice between objects. */
+/** One shape for both inputs, because the JSON Schema of a tool cannot offer a choice between objects. */
 function inputOf(delegates: readonly string[]) {
   const agentId = z.enum(delegates).describe("Who does it.");
   const message = z.string().min(1).describe("All that it has to know.");
@@ -87,13 +89,16 @@ function inputOf(delegates: readonly string[]) {
     );
 }
 
-/** @returns the child's reply. @throws Error for the model to read, when the child came to nothing */
+/** @returns the child's reply. @throws Error whose text the model reads, when the child failed */
 async function delegate(task: Task, context: ToolContext, options: DelegateOptions): Promise<string> {
   const runId = await begin(task, { context, key: [context.idempotencyKey], options });
   return replyOf(await options.parking.wait(endOf(options.engine, runId, context.signal)));
 }
 
-/** @returns what became of each, in order. @throws AppError when the run may delegate no more, and then begins no other */
+/**
+ * @returns the outcome of each task, in order. @throws AppError when the run may delegate no more; then it begins no
+ * other
+ */
 async function delegateAll(
   tasks: readonly Task[],
   context: ToolContext,
@@ -104,7 +109,7 @@ async function delegateAll(
   // Start the tasks one after the other: the journal then names them in order, and no task is tried after a refusal.
   for (const [index, task] of tasks.entries())
     runIds.push(await begin(task, { context, key: [context.idempotencyKey, String(index)], options }));
-  // One wait for all: the run is parked while its calls do nothing else.
+  // Wait for all tasks at once: the run is parked while its calls do nothing else.
   const ends = parking.wait(Promise.allSettled(runIds.map((runId) => endOf(engine, runId, context.signal))));
   const results = await ends;
   context.signal.throwIfAborted();
@@ -122,7 +127,7 @@ interface Beginning {
 async function begin(task: Task, { context, key, options }: Beginning): Promise<string> {
   const { signal, toolCallId } = context;
   const { run } = await outlastTrouble(() => options.engine.enqueue(childOf(task, context, { key, options })), signal);
-  // Ended while the child was being stored: this run's journal is closed.
+  // The run ended while the child was being stored: its journal is closed.
   signal.throwIfAborted();
   const value = { tool_call_id: toolCallId, run_id: run.run_id, agent_id: task.agent_id };
   options.journal.emit(customEvent("evenkeel.waiting", { reason: `delegated to ${task.agent_id}`, ...value }));
@@ -138,7 +143,7 @@ function childOf(
   return {
     runId: `run_${id}`,
     runIdChosen: true,
-    // A conversation of its own: in the parent's it would wait for its parent's end.
+    // A thread of its own: in the parent's thread, the child would wait for its parent's end.
     threadId: `thread_${id}`,
     agentId,
     parentRunId: runId,
@@ -153,7 +158,7 @@ function childOf(
   };
 }
 
-/** Rejects with the signal's reason when it is aborted, with RUN_NOT_FOUND when the run was deleted. */
+/** Rejects with the signal's reason when the signal is aborted, with RUN_NOT_FOUND when the run was deleted. */
 async function endOf(engine: Engine, runId: string, signal: AbortSignal): Promise<Run> {
   const { promise: ended, resolve, reject } = Promise.withResolvers<Run>();
   const see = (run: Run | undefined) => {
@@ -173,7 +178,7 @@ async function endOf(engine: Engine, runId: string, signal: AbortSignal): Promis
   };
   try {
     const follower = await outlastTrouble(() => engine.follow(runId, listener), signal);
-    // The end may have come before the run was followed.
+    // The run may have ended before it was followed.
     look();
     return await ended.finally(() => follower.stop());
   } finally {
@@ -195,7 +200,7 @@ function replyOf(run: Run): string {
   throw new Error(status === "canceled" ? `${agentId} was canceled.` : `${agentId} failed: ${error?.detail ?? "?"}`);
 }
 
-/** The reply, and in words when it is not all that there was to say. */
+/** The reply. When it is cut off, the text says so. */
 function wholeReplyOf({ reply, finish_reason: reason }: Run): string {
   const shortfall = reason && SHORTFALLS[reason];
   return `${reply ?? ""}${shortfall ? `\n[${shortfall}]` : ""}`;

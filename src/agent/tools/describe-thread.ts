@@ -1,4 +1,4 @@
-/** Entry of the thread that loads each tool's file once to see what the model has to be told of it. */
+/** Entry of the thread that loads each tool's file once, to read what the model has to be told about the tool. */
 import { parentPort, workerData } from "node:worker_threads";
 import { answerToOwnName } from "../../own-name.ts";
 import { checkTool, schemaOf } from "./check-tool.ts";
@@ -8,7 +8,7 @@ import { reasonOf } from "./text.ts";
 answerToOwnName();
 const say = (news: DescribeNews) => parentPort?.postMessage(news, []);
 
-// Kept alive until it is terminated: its exit could be seen before its last message.
+// Keeps the thread alive until it is terminated: its exit could be seen before its last message.
 parentPort?.on("message", () => {});
 for (const file of workerData as readonly ToolFile[]) {
   say({ type: "loading", file });

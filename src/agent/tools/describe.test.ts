@@ -11,7 +11,7 @@ const HEAD = `import { z } from "${join(HERE, "../../../node_modules/zod/index.j
   const run = () => 1; const description = "It.";\n`;
 const define = (fields: string) => `${HEAD} export const tool = defineTool({ description, run, ${fields} });`;
 
-/** The refusal of a folder with these files, or what they describe. */
+/** The error of a folder with these files, or the tools that they describe. */
 async function describe(files: Readonly<Record<string, string>>): Promise<unknown> {
   const folder = join(await mkdtemp(join(tmpdir(), "evenkeel-tools-")), "tools");
   onTestFinished(() => rm(join(folder, ".."), { recursive: true }));

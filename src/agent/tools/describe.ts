@@ -1,6 +1,6 @@
 /**
- * Reads what each file of `config/tools/` says of its tool: in a thread that ends with that, because a file may do
- * anything when it is loaded, and the agent's own loop must not wait for it. Called once at boot.
+ * Reads the description of the tool in each file of `config/tools/`. A thread does so and then ends, because a file may
+ * do anything when it is loaded, and the agent's event loop must not wait for it. Called once at boot.
  */
 import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
@@ -14,7 +14,7 @@ import { guestEnv } from "./hosts/guest-env.ts";
 import type { Tool } from "./invoke.ts";
 import type { DefinedTool } from "./tool.ts";
 
-/** For each file. */
+/** The time for each file. */
 const LOAD_MS = 10_000;
 
 export interface ToolFile {
@@ -24,7 +24,7 @@ export interface ToolFile {
   readonly source: string;
 }
 
-/** A tool as its file describes it: all but its code. */
+/** A tool as its file describes it: everything but its code. */
 export interface DescribedTool
   extends Pick<Tool, "inputSchema">, Omit<DefinedTool, "input" | "run" | "timeoutMs" | "memoryMb"> {
   readonly file: ToolFile;
@@ -32,7 +32,7 @@ export interface DescribedTool
   readonly memoryMb: number;
 }
 
-/** What the thread says. */
+/** The messages of the thread. */
 export type DescribeNews =
   | { readonly type: "loading"; readonly file: ToolFile }
   | { readonly type: "described"; readonly tool: DescribedTool }
@@ -54,7 +54,7 @@ export async function describeFiles(
 
 async function filesIn(folder: string): Promise<ToolFile[]> {
   const names = await readdir(folder).catch((error: unknown) => {
-    // No tools at all is a choice.
+    // A folder without tools is allowed, and so is no folder at all.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw new ConfigError(`${folder} cannot be read: ${(error as Error).message}`, error);
   });

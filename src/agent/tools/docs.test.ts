@@ -1,4 +1,4 @@
-/** The agents and tools that docs/agents.md shows can be loaded as they stand, and do what the page says. */
+/** The agents and tools in docs/agents.md can be loaded exactly as printed, and do what the page says. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -37,11 +37,11 @@ test("every file that the page shows is a file of a config folder that works", a
   ]);
   const [, picture] = drawn as readonly [object, { readonly data: string }];
   expect(whyUnreadable("image/png", Buffer.from(picture.data, "base64"))).toBeUndefined();
-  // Nobody listens there.
+  // No server listens there.
   expect(await call("remind", { text: "tea", at: "2026-11-28T16:00:00Z" })).toMatchObject({ isError: true });
 });
 
-/** Each block says in its first line which file it is. */
+/** The first line of each block names its file. */
 async function writeConfig(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "evenkeel-docs-"));
   onTestFinished(() => rm(folder, { recursive: true }));

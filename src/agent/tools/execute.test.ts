@@ -18,7 +18,7 @@ interface Round {
   readonly onAppend?: (step: Step) => void;
 }
 
-/** One call of the tool "it" against a journal that only takes. */
+/** One call of the tool "it", against a journal that accepts everything. */
 function runIt({ tool, ledger = [], signal = new AbortController().signal, onAppend }: Round) {
   const engine = {
     append: async (step: Step) => {

@@ -1,6 +1,6 @@
 /**
- * Runs the tool calls of one answer, in parallel, each in the ledger before it starts. After a crash the
- * ledger says which are done, which may run again, and of which nobody can know. Called by the loop.
+ * Runs the tool calls of one answer in parallel, and writes each into the ledger before it starts. After a crash the
+ * ledger says which calls are done, which may run again, and which have an unknown outcome. Called by the loop.
  */
 import type { ToolResultBlock, ToolUseBlock } from "../../core/message.ts";
 import { customEvent, resultInJournal } from "../../core/event.ts";
@@ -16,16 +16,16 @@ import { unknownOutcome } from "./outcome.ts";
 
 export interface ToolRound {
   readonly uses: readonly ToolUseBlock[];
-  /** What the ledger knows of this run's calls. */
+  /** The ledger's entries of this run's calls. */
   readonly ledger: readonly ToolCall[];
   readonly tools: Tools;
   readonly journal: RunJournal;
-  /** How many steps the run had made before. */
+  /** How many steps the run had made before these calls. */
   readonly steps: number;
   readonly parking: Parking;
   /** Waits until the call may begin, then does the work: see `trials.ts`. */
   readonly takeTurn: <T>(work: () => Promise<T>) => Promise<T>;
-  /** Takes what results have beside text. */
+  /** Stores the parts of results that are not text. */
   readonly files: Files;
   readonly log: Pick<Log, "info" | "warn" | "error">;
   readonly context: Omit<CallContext, "toolCallId" | "idempotencyKey" | "report">;
@@ -37,7 +37,7 @@ export async function runTools(round: ToolRound): Promise<ToolResultBlock[]> {
   return results.map((result, index) => resultBlock(round.uses[index]?.id ?? "", result));
 }
 
-/** What the ledger says, as the thread has it. */
+/** The ledger's result of a call, as a block for the thread. */
 export function resultBlock(id: string, { content, isError }: KeptResult): ToolResultBlock {
   return { type: "tool_result", tool_use_id: id, content, ...(isError && { is_error: true }) };
 }
@@ -49,7 +49,7 @@ async function runTool(use: ToolUseBlock, round: ToolRound): Promise<KeptResult>
   const known = ledger.find(({ stepsBefore, toolCallId }) => stepsBefore === steps && toolCallId === use.id);
   if (known?.result) return known.result;
   const tool = tools.get(use.name);
-  // What it was when it first started: its definition may have changed since.
+  // The effects at the time of its first start: the tool's definition may have changed since.
   const effects: Effects = known?.effects ?? tool?.effects ?? "pure";
   const isUnknown = known !== undefined && effects === "unsafe";
   const contained = isUnknown || !tool || tool.contained === true;
@@ -63,7 +63,7 @@ async function runTool(use: ToolUseBlock, round: ToolRound): Promise<KeptResult>
   return contained ? carryOut() : round.takeTurn(carryOut);
 }
 
-/** Says in the ledger and the journal that the call begins, does the work, and says how it ended. */
+/** Writes into the ledger and the journal that the call begins, does the work, and writes how it ended. */
 async function inLedger(
   call: Omit<ToolCall, "result">,
   round: ToolRound,
@@ -76,10 +76,10 @@ async function inLedger(
   const context: CallContext = { ...round.context, toolCallId, idempotencyKey, report: reports.take };
   const stepName = `tool:${name}:${toolCallId}`;
   await journal.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
-  // Canceled while that was written: nothing may start any more.
+  // The run was canceled during that write: nothing may start any more.
   context.signal.throwIfAborted();
   const { content: given, isError, output } = await work(context).finally(() => reports.end());
-  // Canceled meanwhile: the run is over, and a result that nobody waits for must not look like one.
+  // The run was canceled meanwhile and is over: an answer that nobody waits for must not look like a result.
   context.signal.throwIfAborted();
   const { principal, signal } = context;
   const content = await keepParts(given, { files, principal, name, signal });
@@ -99,7 +99,7 @@ async function inLedger(
   return result;
 }
 
-/** Passes on what a call says while it runs: progress to the journal, lines to the log. */
+/** Passes on what a call reports while it runs: progress to the journal, lines to the log. */
 class Reports {
   readonly #toolCallId: string;
   readonly #tool: string;
@@ -114,7 +114,7 @@ class Reports {
 
   readonly take = (report: CallReport): void => {
     const { journal, log, context } = this.#round;
-    // A run that has ended has a last event, and nothing may follow it.
+    // A run that has ended has its last event: no event may follow.
     if (this.#isOver || context.signal.aborted) return;
     const tool_call_id = this.#toolCallId;
     if (report.type === "log")

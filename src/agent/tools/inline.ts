@@ -1,4 +1,7 @@
-/** Runs a tool on this event loop: parse, run, text, within its time. What a thread and a process do starts here too. */
+/**
+ * Runs a tool on this event loop: parses the input, runs the tool, makes text of its result, and holds the time limit.
+ * A thread and a process use `runDefined`, too.
+ */
 import { z } from "zod";
 import { contextFor, type CallContextParts } from "./context.ts";
 import { failure, type CallContext, type Tool, type ToolResult } from "./invoke.ts";
@@ -8,7 +11,7 @@ import { contentOf } from "./parts.ts";
 import { asText, reasonOf } from "./text.ts";
 import type { DefinedTool } from "./tool.ts";
 
-/** @param watch names the tool when the loop was blocked while it ran */
+/** @param watch names the tool when the event loop was blocked while it ran */
 export function inlineTool(defined: DefinedTool, watch?: { readonly name: string; readonly loop: LoopWatch }): Tool {
   const { description, effects, timeoutMs } = defined;
   return {
@@ -32,7 +35,7 @@ function tellBlocked(name: string, ms: number, report: CallContext["report"]): v
   report({ type: "progress", progress: text });
 }
 
-/** One call of a tool where its code is loaded. Never rejects. */
+/** Runs one call of a tool where its code is loaded. Never rejects. */
 export async function runDefined(tool: DefinedTool, input: unknown, parts: CallContextParts): Promise<ToolResult> {
   const { context, end } = contextFor(parts);
   try {
@@ -46,7 +49,7 @@ export async function runDefined(tool: DefinedTool, input: unknown, parts: CallC
   }
 }
 
-/** `signal` ends with the run's or with the tool's time. A tool that ignores it is not waited for. */
+/** `signal` aborts at the end of the run's or the tool's time. A tool that ignores it is not waited for. */
 async function withinTime(
   timeoutMs: number,
   signal: AbortSignal,

@@ -1,4 +1,6 @@
-/** Fault A13: one run whose tool does all that a bad tool does, beside 40 runs that only stream. Real processes. */
+/**
+ * Fault A13: one run whose tool does everything that a bad tool does, beside 40 runs that only stream. Real processes.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,12 +12,12 @@ import { startServer, type Server } from "../../testing/server.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const INNOCENTS = 40;
-/** Of each innocent: five tokens a second. */
+/** The pace of each innocent run: five tokens a second. */
 const PACE_MS = 200;
 const CONTROL_MS = 5_000;
 /**
- * The fault's limit, which the usual frame has to keep: single ones are late on a machine that others use as well. A loop
- * that a deed has blocked shows in frames that are stuck.
+ * The fault's limit, which the usual frame has to keep. Single frames may be late on a machine that others use as well.
+ * A loop that a deed has blocked shows in frames that are stuck.
  */
 const LATE_MS = 50;
 const STUCK_MS = 1_000;
@@ -23,7 +25,7 @@ const MORE_STUCK = 0.01;
 /** No other process of the machine sleeps as long. */
 const SLEEP_S = `300.${process.pid}`;
 
-/** Several at once, in the order in which the model asks for them. */
+/** Several calls at once, in the order in which the model asks for them. */
 const BATCHES = [
   ["exit", "exit later", "abort", "kill itself", "kill its parent", "send to its parent", "throw null"],
   ["throw from a timer", "throw after its end", "reject astray", "return 50 MB", "replace globals"],
@@ -42,7 +44,7 @@ test.each(["1", "2"])(
       Array.from({ length: INNOCENTS }, () => server.client.begin("/sim tokens=250 rate=5", { agent_id: "innocent" })),
     );
 
-    // What the machine makes of them while nobody is naughty: other programs on it are late too.
+    // Measures the machine while no tool misbehaves: other programs on it make frames late, too.
     await delay(CONTROL_MS);
     const begunAt = Date.now();
     for (const deeds of BATCHES) {
@@ -75,7 +77,7 @@ test.each(["1", "2"])(
   120_000,
 );
 
-/** Each innocent says all that it has to say, once. */
+/** Each innocent run has streamed all of its tokens, each once. */
 async function allEnd(server: Server, runIds: readonly string[]): Promise<void> {
   for (const runId of runIds) {
     await server.client.follow(runId).then((response) => response.text());
@@ -104,15 +106,15 @@ async function makeConfig(): Promise<AsyncDisposable & { readonly path: string }
 }
 
 interface ShownFrame {
-  /** When it was appended, in milliseconds since the epoch. */
+  /** The time of its append, in milliseconds since the epoch. */
   readonly at: number;
   readonly lateMs: number;
 }
 
-/** The frames of one innocent, each late by what it is behind the pace that its best frame shows. */
+/** The frames of one innocent run. A frame is late by its distance from the pace of the run's best frame. */
 async function framesOf({ client }: Server, runId: string): Promise<ShownFrame[]> {
   const frames = (await client.events(runId)).flatMap(({ type, delta, timestamp }) => {
-    // The model numbers its tokens; a frame shows as far as its last one.
+    // The model numbers its tokens; the last number in a frame tells how far it goes.
     const token = /tok(\d+)\D*$/.exec(type === "TEXT_MESSAGE_CONTENT" ? (delta ?? "") : "")?.[1];
     return token === undefined ? [] : [{ at: timestamp, offset: timestamp - Number(token) * PACE_MS }];
   });
@@ -128,7 +130,7 @@ function stuckShare(frames: readonly ShownFrame[]): number {
   return frames.filter(({ lateMs }) => lateMs > STUCK_MS).length / frames.length;
 }
 
-/** What "leave a child" and "wait for a child" start. */
+/** The processes that "leave a child" and "wait for a child" start. */
 function sleepers(): string[] {
   const list = execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" }).split("\n");
   return list.filter((line) => line.trim().endsWith(` sleep ${SLEEP_S}`));

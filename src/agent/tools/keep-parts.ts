@@ -14,12 +14,12 @@ import type { GivenContent, GivenPart } from "./parts.ts";
 export interface Keeping {
   readonly files: Files;
   readonly principal: string;
-  /** The tool's, for people. */
+  /** The tool's name, for people. */
   readonly name: string;
   readonly signal: AbortSignal;
 }
 
-/** What cannot be kept becomes a text that says why. Rejects once `signal` is aborted. */
+/** A part that cannot be kept becomes a text that says why. Rejects once `signal` is aborted. */
 export async function keepParts(content: GivenContent, keeping: Keeping): Promise<ToolResultContent> {
   if (typeof content === "string") return content;
   const kept: ToolResultPart[] = [];

@@ -1,6 +1,6 @@
 /**
- * Says which inline tools ran while the agent's event loop was blocked: all runs of the process stood still then. A
- * timer runs only while inline calls are under way.
+ * Tells which inline tools ran while the agent's event loop was blocked, because then all runs of the process stood
+ * still. A timer runs only while inline calls are under way.
  */
 import { performance } from "node:perf_hooks";
 
@@ -13,9 +13,11 @@ export class LoopWatch {
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = 0;
 
-  /** @param onBlocked called each time that the loop was blocked. @returns what to call when the call has ended */
+  /**
+   * @param onBlocked called each time the loop was blocked. @returns a function to call when the tool call has ended
+   */
   begin(onBlocked: (blockedMs: number) => void): () => void {
-    // Two calls may pass the same function.
+    // A new function for each call, because two calls may pass the same one.
     const call = (blockedMs: number) => onBlocked(blockedMs);
     if (this.#calls.size === 0) {
       this.#lookedAt = performance.now();
@@ -23,7 +25,7 @@ export class LoopWatch {
     }
     this.#calls.add(call);
     return () => {
-      // A call that blocked the loop may end before the timer has its turn.
+      // A call that blocked the loop may end before the timer fires.
       this.#look();
       this.#calls.delete(call);
       if (this.#calls.size === 0) clearInterval(this.#timer);

@@ -1,4 +1,4 @@
-/** What the model is told of a call of which nobody can know whether it took effect. */
+/** What the model is told when nobody can know whether a call took effect. */
 import { failure, type ToolResult } from "./invoke.ts";
 
 /** @param why a sentence that names the tool */

@@ -1,7 +1,7 @@
 /**
- * What a tool returned, as it leaves the place where the tool ran: text, or a list of texts and of bytes that are meant
- * to be pictures or documents. Bounded while it is made, as `text.ts` is. Bytes cross as base64, and `keep-parts.ts` makes
- * files of them, whose first bytes say what they are.
+ * A tool's result as it leaves the place where the tool ran: text, or a list of texts and of bytes that are meant to be
+ * pictures or documents. The result is bounded while it is made, as in `text.ts`. Bytes cross as base64;
+ * `keep-parts.ts` makes files of them, and their first bytes tell the type.
  */
 import { HEAD_BYTES, mediaTypeOf } from "../../core/file.ts";
 import { asText, MAX_RESULT_CHARACTERS } from "./text.ts";
@@ -14,10 +14,13 @@ export type GivenContent = string | readonly GivenPart[];
 
 /** Bounds of one result. Parts beyond them are left out, and a text says so. */
 export const MAX_MEDIA_PARTS = 20;
-/** Together: as much as two of the largest pictures that a model reads. */
+/** For all parts together: as much as two of the largest pictures that a model reads. */
 const MAX_MEDIA_BYTES = 8 * 1024 * 1024;
 const MAX_PARTS = 1_000;
-/** A character is 4 bytes of UTF-8 at most, and 3 bytes are 4 characters of base64; a multiple of 4. */
+/**
+ * Characters of base64 that are read per character of text: a character has at most 4 bytes of UTF-8, and 4 characters
+ * of base64 hold 3 bytes. Must be a multiple of 4.
+ */
 const BASE64_A_CHARACTER = 8;
 
 /** @param value what the tool returned: parts when it is `{ content: [parts] }`, text otherwise */
@@ -26,7 +29,7 @@ export function contentOf(value: unknown): GivenContent {
   return parts ? boundedParts(parts) : asText(value);
 }
 
-/** Texts together are bounded as the text of a result is; empty ones are left out. */
+/** All texts together are bounded like the text of one result. Empty texts are left out. */
 export function boundedParts(parts: readonly GivenPart[]): GivenContent {
   let [characters, media, bytes] = [0, 0, 0];
   const kept = parts.slice(0, MAX_PARTS).flatMap((given): GivenPart[] => {
@@ -47,7 +50,7 @@ export function boundedParts(parts: readonly GivenPart[]): GivenContent {
   return kept.some(({ type }) => type === "media") ? kept : kept.map((part) => "text" in part && part.text).join("\n");
 }
 
-/** Bytes that are text become a text, so that the bounds of texts hold for them. */
+/** Bytes that are readable text become a text part, so that the bounds of texts hold for them. */
 export function readable(part: GivenPart): GivenPart {
   if (part.type === "text") return part;
   const head = Buffer.from(part.data.slice(0, HEAD_BYTES * 2), "base64").subarray(0, HEAD_BYTES);
@@ -66,7 +69,7 @@ function leftOut(size: number, why: string): GivenPart {
   return { type: "text", text: `[A file of ${size} bytes is left out: ${why}.]` };
 }
 
-/** Undefined unless each item is a part: any other object is a result like every other, and is shown as JSON. */
+/** Undefined unless each item is a part: any other object is an ordinary result, and is shown as JSON. */
 function partsIn(value: unknown): readonly GivenPart[] | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { content } = value as { readonly content?: unknown };
@@ -75,7 +78,10 @@ function partsIn(value: unknown): readonly GivenPart[] | undefined {
   return parts.length === Math.min(content.length, MAX_PARTS) ? parts : undefined;
 }
 
-/** As `ToolParts` says; the Messages API's own shape, `source: { type: "base64", data }`, is understood too. */
+/**
+ * A part as `ToolParts` describes it. The Messages API's own shape, `source: { type: "base64", data }`, is accepted,
+ * too.
+ */
 function partFrom(item: unknown): GivenPart | undefined {
   if (typeof item !== "object" || item === null) return undefined;
   const { type, text, data, source } = item as Readonly<Record<string, unknown>>;
@@ -89,7 +95,7 @@ function asBase64(data: unknown): string | undefined {
   if (typeof data === "string") return data;
   if (data instanceof ArrayBuffer) return asBase64(new Uint8Array(data));
   if (!ArrayBuffer.isView(data)) return undefined;
-  // One byte too many shows that it is too large; making text of 50 MB would take time and memory for nothing.
+  // One byte too many already shows that the data is too large; encoding 50 MB would waste time and memory.
   const size = Math.min(data.byteLength, MAX_MEDIA_BYTES + 1);
   return Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, size).toString("base64");
 }

@@ -1,4 +1,4 @@
-/** The tools of this agent process: made at boot of `config/tools/*`, given to each run by its agent's list. */
+/** The tools of this agent process: loaded from `config/tools/*` at boot, and given to each run by its agent's list. */
 import type { Tool as ModelTool } from "@anthropic-ai/sdk/resources/messages";
 import { join } from "node:path";
 import { ConfigError, importConfig } from "../../config.ts";
@@ -13,8 +13,8 @@ import type { Tool, Tools } from "./invoke.ts";
 import type { DefinedTool } from "./tool.ts";
 
 /**
- * The file's name is the tool's.
- * @param env what tools see of the environment
+ * A tool has the name of its file.
+ * @param env the environment that tools see
  * @throws ConfigError that names each file that cannot be used, and why
  */
 export async function loadTools(
@@ -40,18 +40,20 @@ interface Makers {
 async function toolOf(tool: DescribedTool, { hosts, env, loop }: Makers): Promise<Tool> {
   const { file, description, inputSchema, effects, isolation, timeoutMs, memoryMb } = tool;
   if (isolation === "inline") {
-    // It runs in this process, whose environment has the usual variables only.
+    // The tool runs in this process, whose environment has only the usual variables.
     for (const [name, value] of Object.entries(env)) passOn(name, value);
     const module = (await importConfig(file.path)) as { tool: DefinedTool };
     return inlineTool(module.tool, { name: file.name, loop });
   }
   const { name, source } = file;
   const invoke = hosts.add({ name, source, effects, isolation, timeoutMs, memoryMb, env });
-  // A thread shares its process, which native code and V8 itself can end.
+  // A thread is not contained: native code and V8 itself can end the process that it shares.
   return { description, inputSchema, effects, contained: isolation === "process", invoke };
 }
 
-/** @throws ConfigError that lists every tool an agent names and nobody wrote, and one whose name is taken */
+/**
+ * @throws ConfigError that lists every tool that an agent names but nobody wrote, and every name that is taken twice
+ */
 export function assertToolsExist(agents: Iterable<Agent>, tools: Tools): void {
   const missing: string[] = [...agents].flatMap(({ agentId, tools: names }) =>
     names
@@ -65,7 +67,7 @@ export function assertToolsExist(agents: Iterable<Agent>, tools: Tools): void {
   if (missing.length > 0) throw new ConfigError(missing.join("\n"));
 }
 
-/** The tools that the agent's list names. A model may ask for any other, and does not get it. */
+/** The tools that the agent's list names. When a model asks for any other tool, it does not get it. */
 export function toolsOf({ tools: names }: Agent, tools: Tools): Map<string, Tool> {
   return new Map([...tools].filter(([name]) => names.includes(name)));
 }

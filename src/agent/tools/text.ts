@@ -1,10 +1,10 @@
 /**
- * Makes text of whatever a tool returns or throws. The text is bounded while it is made: a result of 50 MB costs no
- * more than one of 256 KiB. Used where the tool runs, so that only the text leaves a thread or process.
+ * Turns anything that a tool returns or throws into text. The text is bounded while it is made: a result of 50 MB costs
+ * no more than one of 256 KiB. Used where the tool runs, so that only the text leaves a thread or process.
  */
 import { isUtf8 } from "node:buffer";
 
-/** What the model and the journal get of a result; the rest is cut off, and marked. */
+/** The part of a result that the model and the journal get; the rest is cut off, and marked. */
 export const MAX_RESULT_CHARACTERS = 256 * 1024;
 
 /** Deeper values are shown as `…`: the walk is recursive, and its stack is finite. */
@@ -13,7 +13,9 @@ const MAX_DEPTH = 100;
 // Kept from before any tool was loaded: a tool may replace globals.
 const { stringify } = JSON;
 
-/** The text of a tool's result: a string as it is, text in bytes decoded, anything else as JSON. */
+/**
+ * The text of a tool's result: a string stays as it is, bytes of text are decoded, and any other value becomes JSON.
+ */
 export function asText(value: unknown): string {
   if (typeof value === "string") return cut(value, value.length);
   if (ArrayBuffer.isView(value)) return textOfBytes(value);
@@ -22,7 +24,10 @@ export function asText(value: unknown): string {
   return cut(json.text, json.isFull ? undefined : json.text.length);
 }
 
-/** Why a tool failed, for the model to read. Never throws, whatever was thrown: null, a Proxy, a `toString` that throws. */
+/**
+ * Why a tool failed, for the model to read. Never throws, whatever the tool threw: null, a Proxy, a `toString` that
+ * throws.
+ */
 export function reasonOf(thrown: unknown): string {
   try {
     if (typeof thrown === "string") return thrown === "" ? "An empty string was thrown." : asText(thrown);
@@ -35,7 +40,7 @@ export function reasonOf(thrown: unknown): string {
   }
 }
 
-/** JSON cannot carry lone surrogates safely through every client, so they are replaced (U+FFFD). */
+/** Not every client handles lone surrogates in JSON, so they are replaced (U+FFFD). */
 function cut(text: string, length: number | undefined): string {
   if (length !== undefined && length <= MAX_RESULT_CHARACTERS) return text.toWellFormed();
   const more = length === undefined ? "more" : `${length - MAX_RESULT_CHARACTERS} more characters`;
@@ -44,7 +49,8 @@ function cut(text: string, length: number | undefined): string {
 
 function textOfBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
   const bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
-  // A character has at most 4 bytes. The cut may go through one, which decoding shows as U+FFFD behind the limit.
+  // A character has at most 4 bytes. The cut may go through a character, which decoding shows as U+FFFD behind the
+  // limit.
   const head = bytes.subarray(0, 4 * MAX_RESULT_CHARACTERS);
   const isText = byteLength > head.length ? isUtf8(head.subarray(0, lastStart(head))) : isUtf8(head);
   if (!isText) return `[${byteLength} bytes that are not text: return text, or a description of the data]`;
@@ -52,24 +58,24 @@ function textOfBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): strin
   return byteLength > head.length ? cut(text, undefined) : cut(text, text.length);
 }
 
-/** Where the last, perhaps incomplete, UTF-8 character begins. */
+/** The index where the last, perhaps incomplete, UTF-8 character begins. */
 function lastStart(bytes: Buffer): number {
   let start = bytes.length - 1;
   while (start > 0 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
   return start;
 }
 
-/** Writes a value as `JSON.stringify` does, but stops when the text is full, and shows what JSON refuses. */
+/** Writes a value like `JSON.stringify`, but stops when the text is full, and shows values that JSON refuses. */
 class JsonText {
   text = "";
-  // The objects that are being written: one that is in it again is a cycle.
+  // The objects that are being written: an object that is already in this set is a cycle.
   readonly #open = new Set<object>();
 
   get isFull(): boolean {
     return this.text.length > MAX_RESULT_CHARACTERS;
   }
 
-  /** Adds nothing for what JSON leaves out (undefined, functions, symbols). */
+  /** Adds nothing for a value that JSON leaves out (undefined, functions, symbols). */
   add(given: unknown): void {
     const value = plain(given);
     if (typeof value === "string") this.text += quote(value);
@@ -114,7 +120,7 @@ class JsonText {
   }
 }
 
-/** What `toJSON` says in place of the value. Bytes have one too, which would make an array of numbers of them. */
+/** The result of `toJSON`, if the value has one. Not for bytes, whose `toJSON` would make an array of numbers. */
 function plain(value: unknown): unknown {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
   const { toJSON } = value as { toJSON?: unknown };

@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A tool call that works until it is ended, and says whether it has begun. */
+/** A tool call that runs until the test ends it, and tells whether it has begun. */
 function begin(trials: Trials, call: Partial<Call> & { runId: string }) {
   const { promise, resolve: end } = Promise.withResolvers<void>();
   const state = { begun: false, end };

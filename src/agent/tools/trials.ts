@@ -1,16 +1,17 @@
 /**
  * Runs a suspect's tools alone. A run whose process ended in the middle of a tool twice in a row is a suspect
- * (`engine/rules/blame.ts`): while its tools begin, no tool of another run works in this process, so that the next death
- * convicts nobody else. One per agent process; `execute.ts` passes every call through it that could end the process.
+ * (`engine/rules/blame.ts`): while its tools begin, no tool of another run works in this process, so that the next
+ * death can be blamed on nobody else. One per agent process; `execute.ts` passes every call through it that could end
+ * the process.
  *
- * Others never wait long for a suspect: new calls wait until it has the process for itself, for `trialMs` at most, and
- * then for `trialMs` at most while it is alone. After that they go on beside it. Between two trials all that wait go first.
+ * Other runs never wait long for a suspect. Their new calls wait at most `trialMs` until the suspect is alone, and then
+ * at most `trialMs` while it is alone; after that they run beside it. Between two trials, all waiting calls go first.
  */
 export interface Call {
   readonly runId: string;
-  /** From the claim; 0 for a run that is no suspect. */
+  /** From the claim; 0 for a run that is not a suspect. */
   readonly trialMs: number;
-  /** Ends the waiting. */
+  /** Aborting it ends the wait. */
   readonly signal: AbortSignal;
 }
 
@@ -24,12 +25,12 @@ type Trial =
   | { readonly is: "alone"; readonly runId: string; readonly timer: NodeJS.Timeout };
 
 export class Trials {
-  // How many calls of each run work. Bounded, as is #waiting, by the claimed runs and the calls of one answer.
+  // How many calls of each run are working. Bounded, like #waiting, by the claimed runs and the calls of one answer.
   readonly #working = new Map<string, number>();
   readonly #waiting = new Set<Waiting>();
   #trial: Trial | undefined;
 
-  /** Rejects with the signal's reason when that aborts before `work` began. */
+  /** Rejects with the signal's reason when the signal aborts before `work` began. */
   async run<T>(call: Call, work: () => Promise<T>): Promise<T> {
     await this.#enter(call);
     try {
@@ -80,7 +81,7 @@ export class Trials {
     if (this.#trial?.is === "waiting" && this.#othersThan(this.#trial.suspect.call.runId) === 0) this.#beAlone();
   }
 
-  /** True for a call that need not be alone, or belongs to the run that is. */
+  /** True for a call that need not be alone, or that belongs to the run that is alone. */
   #mayJoin({ runId, trialMs }: Call): boolean {
     if (this.#trial) return this.#trial.is === "alone" && this.#trial.runId === runId;
     return trialMs === 0;
@@ -88,7 +89,7 @@ export class Trials {
 
   #beginTrial(suspect: Waiting): void {
     const timer = setTimeout(() => {
-      // The others take too long: the suspect goes on beside them, and its process's death would convict nobody.
+      // The other calls take too long: let the suspect run beside them; if its process dies now, no run is blamed.
       suspect.admit();
       this.#endTrial();
     }, suspect.call.trialMs);

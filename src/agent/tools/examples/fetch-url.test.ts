@@ -51,7 +51,7 @@ test("each redirect is checked again, also one to a name", async () => {
     response.writeHead(302, { Location: to }).end();
   });
   let asked = 0;
-  // The first address is that of the test's own server.
+  // Only the first address is allowed: it belongs to the test's own server.
   const isAllowed = () => (asked += 1) === 1;
 
   await expect(readUrl(new URL("/address", url), { signal, isAllowed })).rejects.toThrow("169.254.169.254 is not on");

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { tool } from "../../../../config/tools/workspace.ts";
 import { runTool } from "../../../testing/run-tool.ts";
 
-/** A workspace, with a folder beside it whose name begins like the workspace's. */
+/** A workspace, and beside it a folder whose name begins with the workspace's name. */
 async function open() {
   const folder = await mkdtemp(join(tmpdir(), "evenkeel-workspace-"));
   onTestFinished(() => rm(folder, { recursive: true }));

@@ -1,7 +1,8 @@
 /**
- * How many threads and processes an agent process has for its tools. Each tool may always have one, so that no tool
- * ever waits for another one's. More of one tool are needed only while loops are blocked, or for `isolation: "process"`;
- * those come out of EXTRA, which all tools share. A call that finds no room waits (gauge `tool_calls_waiting`).
+ * How many threads and processes an agent process has for its tools. Each tool may always have one host, so that no
+ * tool ever waits for another tool. A tool needs more hosts only while loops are blocked, or with `isolation:
+ * "process"`; these come out of EXTRA, which all tools share. A call that finds no host waits (gauge
+ * `tool_calls_waiting`).
  */
 const EXTRA = 8;
 const EXTRA_OF_ONE_TOOL = 3;
@@ -9,7 +10,7 @@ const EXTRA_OF_ONE_TOOL = 3;
 export class HostBudget {
   #extra = 0;
 
-  /** @param hosts how many the tool has. @returns whether it may have one more, which is counted then */
+  /** @param hosts how many hosts the tool has. @returns whether the tool may have one more, which is then counted */
   take(hosts: number): boolean {
     if (hosts === 0) return true;
     if (hosts > EXTRA_OF_ONE_TOOL || this.#extra === EXTRA) return false;
@@ -17,7 +18,7 @@ export class HostBudget {
     return true;
   }
 
-  /** @param hosts how many the tool has left */
+  /** @param hosts how many hosts the tool has left */
   giveBack(hosts: number): void {
     if (hosts > 0) this.#extra -= 1;
   }

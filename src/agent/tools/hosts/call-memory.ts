@@ -1,7 +1,8 @@
 /**
- * Memory that a host and a thread share for one call. It says who has the call, so that the host can withdraw one that
- * a blocked thread has not begun; and it holds the end of what the call printed, which survives a thread that is
- * terminated in the middle of a loop. A call that prints for ever costs the agent nothing.
+ * Memory that a host and a thread share for one call. It records whether the thread has begun the call, so that the
+ * host can withdraw a call that a blocked thread has not begun. It also holds the end of the call's output, which
+ * survives when the thread is terminated in the middle of a loop. However much a call prints, the agent pays nothing
+ * for it.
  */
 export const OUTPUT_BYTES = 16 * 1024;
 
@@ -34,7 +35,7 @@ export class CallMemory {
     return Atomics.compareExchange(this.#header, STATE, OFFERED, WITHDRAWN) === OFFERED;
   }
 
-  /** Called by the thread, with further output of the call. */
+  /** Called by the thread, with more output of the call. */
   print(bytes: Uint8Array): void {
     const tail = bytes.subarray(Math.max(0, bytes.length - OUTPUT_BYTES));
     const written = Atomics.load(this.#header, WRITTEN);
@@ -42,7 +43,7 @@ export class CallMemory {
     const first = tail.subarray(0, OUTPUT_BYTES - at);
     this.#ring.set(first, at);
     this.#ring.set(tail.subarray(first.length), 0);
-    // Stays below 2 × OUTPUT_BYTES: it only has to say where the ring begins and whether it is full.
+    // Stays below 2 × OUTPUT_BYTES: the count only has to tell where the ring begins and whether it is full.
     const next = written + tail.length;
     Atomics.store(this.#header, WRITTEN, next < 2 * OUTPUT_BYTES ? next : OUTPUT_BYTES + (next % OUTPUT_BYTES));
   }
@@ -50,7 +51,7 @@ export class CallMemory {
   /** Called by the host. Returns the last OUTPUT_BYTES of the output. */
   text(): string {
     const written = Atomics.load(this.#header, WRITTEN);
-    // A copy: decoders take no shared memory.
+    // Copy: decoders do not accept shared memory.
     const ring = Buffer.from(this.#ring);
     if (written <= OUTPUT_BYTES) return textOfTail(ring.subarray(0, written), false);
     const at = written % OUTPUT_BYTES;
@@ -62,7 +63,7 @@ export class CallMemory {
 export function textOfTail(bytes: Buffer, isCut: boolean): string {
   if (!isCut) return bytes.toString("utf8");
   let start = 0;
-  // The bytes of a UTF-8 character behind its first one begin with the bits 10; there are at most three.
+  // The bytes of a UTF-8 character after its first one begin with the bits 10; there are at most three.
   while (start < 3 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start += 1;
   return bytes.toString("utf8", start);
 }

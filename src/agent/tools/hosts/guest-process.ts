@@ -9,7 +9,7 @@ const send = process.send?.bind(process);
 const kill = process.kill.bind(process);
 process.title = "evenkeel tool";
 answerToOwnName();
-// With the agent gone, the whole group goes: also while this loop is blocked.
+// Kills the whole group when the agent is gone, even while this event loop is blocked.
 startWatchdog(-process.pid);
 process.on("disconnect", () => kill(-process.pid, "SIGKILL"));
 const guest = new Guest(
@@ -19,6 +19,6 @@ const guest = new Guest(
   },
   task,
 );
-// The tool has no business with the agent's channel.
+// The tool must not use the channel to the agent.
 delete process.send;
 await guest.start();

@@ -1,11 +1,11 @@
 /**
- * Changes the guest's own realm before a tool is loaded: what would end or signal the process fails the call instead,
- * child processes are marked so that they can be found again, and the output of a thread goes to its call.
+ * Changes the guest's own realm before a tool is loaded: an attempt to end or signal the process fails the call
+ * instead, child processes are marked so that they can be found again, and the output of a thread goes to its call.
  */
 import { ChildProcess } from "node:child_process";
 import { MARKER_VARIABLE } from "../../leftovers.ts";
 
-/** @param markerNow of the call that runs, or of the host when none does */
+/** @param markerNow returns the marker of the call that runs, or of the host when none runs */
 export function prepareRealm(markerNow: () => string): void {
   refuseExit();
   refuseOwnSignals();
@@ -18,7 +18,7 @@ function refuseExit(): void {
   };
 }
 
-/** A thread has the pid of the agent process, and a signal to it would end other people's runs. */
+/** A thread has the pid of the agent process, so a signal to its own pid would end other runs. */
 function refuseOwnSignals(): void {
   const { pid, ppid } = process;
   const kill = process.kill.bind(process);
@@ -34,7 +34,7 @@ interface Spawner {
   spawn: (this: Spawner, options: { envPairs?: string[] }) => unknown;
 }
 
-/** A tool may give its child an environment of its own, without the marker that it would inherit. */
+/** A tool may give its child an environment without the marker that the child would inherit. */
 function markChildren(markerNow: () => string): void {
   const prototype = ChildProcess.prototype as unknown as Spawner;
   const { spawn } = prototype;
@@ -44,7 +44,7 @@ function markChildren(markerNow: () => string): void {
   };
 }
 
-/** What a thread prints would go to the agent's log. @param print takes it for the call that runs */
+/** Without this, a thread's output would go to the agent's log. @param print takes the output for the call that runs */
 export function catchOutput(print: (bytes: Uint8Array) => void): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.write = (chunk: string | Uint8Array, encoding?: unknown, done?: unknown) => {

@@ -9,7 +9,7 @@ const { port, ...task } = workerData as GuestTask & { readonly port: MessagePort
 
 const guest = new Guest(
   {
-    // The empty list says that this is no window, whose postMessage must name an origin (unicorn's rule).
+    // The empty list tells unicorn's rule that this is no window, whose postMessage must name an origin.
     send: (message) => port.postMessage(message, []),
     listen: (onMessage) => port.on("message", (message: ToGuest) => onMessage(message)),
   },

@@ -1,7 +1,7 @@
 /**
- * Runs the calls of one tool where its code is loaded: a thread or a process of its own. Started by `guest-thread.ts`
- * and `guest-process.ts`, told what to do by a host. What a tool throws too late, or never catches, fails the call that
- * did it, and no other.
+ * Runs the calls of one tool where its code is loaded: in a thread or process of its own. Started by `guest-thread.ts`
+ * and `guest-process.ts`, directed by a host. An error that a tool throws too late, or never catches, fails the call
+ * that caused it, and no other.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { readlinkSync } from "node:fs";
@@ -30,7 +30,7 @@ export class Guest {
   readonly #port: GuestPort;
   readonly #task: GuestTask;
   readonly #current = new AsyncLocalStorage<Call>();
-  // Bounded by the host: the calls that share this guest.
+  // Bounded by the host: it decides how many calls share this guest.
   readonly #calls = new Map<number, Call>();
   #tool: DefinedTool | undefined;
   #atRest: readonly string[] = [];
@@ -52,14 +52,14 @@ export class Guest {
       this.#port.send({ type: "failed", reason: reasonOf(error) });
       return;
     }
-    // After the loading, which a caller waits for.
+    // Lower the priority only after loading, because a caller waits for the loading.
     lowerToolPriority();
     this.#port.listen((message) => this.#hear(message));
     this.#atRest = process.getActiveResourcesInfo();
     this.#port.send({ type: "ready", threadId: kernelThreadId() });
   }
 
-  /** What the call under way printed. */
+  /** Takes output for the call that runs now. */
   readonly print = (bytes: Uint8Array): void => this.#current.getStore()?.memory?.print(bytes);
 
   #hear(message: ToGuest): void {
@@ -71,7 +71,7 @@ export class Guest {
   #begin({ id, input, context, memory: shared }: ToGuest & { type: "call" }): void {
     const tool = this.#tool;
     const memory = shared && new CallMemory(shared);
-    // Withdrawn while this loop was blocked: it runs elsewhere.
+    // The host withdrew the call while this event loop was blocked: the call runs elsewhere.
     if (!tool || (memory && !memory.take())) return;
     const call: Call = { id, abort: new AbortController(), memory };
     this.#calls.set(id, call);
@@ -85,7 +85,7 @@ export class Guest {
     });
   }
 
-  /** For an error without an owner: its async context says which call it came from. */
+  /** An error that no call caught: its async context tells which call it came from. */
   #blame(thrown: unknown): void {
     const call = this.#current.getStore();
     const isUnderWay = call !== undefined && this.#calls.delete(call.id);
@@ -103,7 +103,7 @@ export class Guest {
   }
 }
 
-/** In a thread only on Linux: elsewhere it would be the priority of the whole agent process. */
+/** In a thread only on Linux: elsewhere the whole agent process would get the priority. */
 function lowerToolPriority(): void {
   if (isMainThread || process.platform === "linux") setPriority(GUEST_NICE);
 }

@@ -6,8 +6,9 @@
  *   retired    takes no more; ends with its last call                → gone
  *   gone       killed, or ended by itself; calls left are orphans
  *
- * A call that is given up (its time, its run's end) is answered at once. Its guest has GIVE_UP_MS to show that the call
- * has ended and left nothing. A guest that cannot is retired, and one whose loop does not even answer is killed.
+ * A call that is given up (its time is up, or its run has ended) is answered at once. Its guest has GIVE_UP_MS to show
+ * that the call has ended and left nothing behind. Otherwise the guest is retired; if its loop does not even answer, it
+ * is killed.
  */
 import type { HostedCall } from "./hosted-call.ts";
 import type { FromGuest } from "./protocol.ts";
@@ -16,26 +17,29 @@ import type { HostedTool, OpenVessel, Vessel } from "./vessel.ts";
 const START_MS = 10_000;
 const IDLE_MS = 30_000;
 /**
- * A loop that takes no call for so long counts as blocked, and new calls go elsewhere. Guests have the lowest priority:
- * on a busy machine a loop that is not blocked may be late too. [100 ms at a load of 20 on 2 cores began needless threads.]
+ * A loop that does not take a call within this time counts as blocked, and new calls go elsewhere. Guests have the
+ * lowest priority: on a busy machine a loop that is not blocked may be late, too. [With 100 ms, a load of 20 on 2 cores
+ * started needless threads.]
  */
 const TAKE_MS = 250;
 const GIVE_UP_MS = 1_000;
-/** A guest that has not ended by then is inside native code, and may stay there. */
+/** A guest that has not ended within this time is inside native code, and may stay there. */
 const END_MS = 1_000;
 
 export interface HostEvents {
-  /** A call that the guest has not begun comes back: its loop is blocked. */
+  /** The guest has not begun this call, because its loop is blocked: start it elsewhere. */
   readonly onRefused: (call: HostedCall) => void;
-  /** There may be room again. */
+  /** This host may have room again. */
   readonly onRoom: () => void;
-  /** @param orphans calls that are not settled. `isBlamed`: the guest ended by itself, so one of them did it */
+  /**
+   * @param orphans calls that are not settled. `isBlamed`: the guest ended by itself, so one of these calls caused it
+   */
   readonly onGone: (end: {
     readonly orphans: readonly HostedCall[];
     readonly reason: string;
     readonly isBlamed: boolean;
   }) => void;
-  /** The host has really ended, and its memory is free. */
+  /** The host has really ended, so its memory is free. */
   readonly onEnded: () => void;
   /** The host was killed and has not ended within END_MS. */
   readonly onStuck: () => void;
@@ -49,14 +53,14 @@ export class Host {
   readonly #vessel: Vessel;
   // Bounded by the calls of the runs under way.
   readonly #calls = new Map<number, HostedCall>();
-  /** Ids of calls that were given up and have not ended. */
+  /** Ids of calls that were given up but have not ended. */
   readonly #givenUp = new Set<number>();
   #state: "starting" | "serving" | "retired" | "gone" = "starting";
-  /** It did not take a call within TAKE_MS, and has not answered since. */
+  /** True when the guest did not take a call within TAKE_MS, and has not answered since. */
   #isBlocked = false;
-  /** The host was asked for a sign of life, and has not answered since. */
+  /** True when the guest was asked for a sign of life, and has not answered since. */
   #isSilent = false;
-  /** Runs out when the guest does not start, has nothing to do, or does not end. */
+  /** Fires when the guest does not start, has nothing to do, or does not end. */
   #timer: NodeJS.Timeout;
   #judging: NodeJS.Timeout | undefined;
   readonly #takeTimers = new Map<number, NodeJS.Timeout>();
@@ -76,14 +80,14 @@ export class Host {
     return !this.#vessel.isShared;
   }
 
-  /** Calls that were given up and have not ended. */
+  /** How many calls were given up but have not ended. */
   get givenUp(): number {
     return this.#givenUp.size;
   }
 
   canTake(call: HostedCall): boolean {
     if (this.#state === "gone" || this.#state === "retired" || this.#isBlocked) return false;
-    // Until they have ended, nobody knows what the calls that were given up do to the next ones.
+    // Until the given-up calls have ended, nobody knows what they would do to the next calls.
     if (this.#givenUp.size > 0) return false;
     if (call.isAlone || !this.#vessel.isShared) return this.#calls.size === 0;
     return ![...this.#calls.values()].some(({ isAlone }) => isAlone);
@@ -96,7 +100,7 @@ export class Host {
     this.#send(call);
   }
 
-  /** The call is answered now; its guest is told, and watched. */
+  /** Answers the call now. Its guest is told, and watched. */
   giveUp(call: HostedCall, reason: string): void {
     if (!this.#calls.delete(call.id)) return;
     this.#clearTake(call.id);
@@ -108,7 +112,10 @@ export class Host {
     this.#probe();
   }
 
-  /** Ends the guest now: its calls are orphans without a culprit. Resolves when it has ended, or cannot be ended. */
+  /**
+   * Ends the guest now. Its calls become orphans, and none is blamed. Resolves when the guest has ended, or cannot be
+   * ended.
+   */
   stop(reason: string): Promise<void> {
     this.#end(reason, false);
     return this.#ended.promise;
@@ -137,7 +144,7 @@ export class Host {
     this.#events.onRefused(call);
   }
 
-  /** Asks for a sign of life, and judges in a while. */
+  /** Asks for a sign of life, and checks the answer after a while. */
   #probe(): void {
     this.#vessel.send({ type: "ping" });
     this.#isSilent = true;
@@ -147,14 +154,14 @@ export class Host {
   #judge(): void {
     this.#judging = undefined;
     const isIdle = this.#calls.size === 0;
-    // While it is blocked by a call that is within its time, that call's clock decides.
+    // While a call within its time blocks the loop, the clock of that call decides.
     if (this.#isSilent && (isIdle || this.#givenUp.size > 0))
       this.#end("The loop of its thread was blocked, and the thread was ended.", false);
     else if (this.#givenUp.size > 0) this.#retire();
   }
 
   #hear(message: FromGuest): void {
-    // Whatever it says, its loop turns.
+    // Any message shows that the loop turns.
     this.#isBlocked = false;
     this.#isSilent = false;
     switch (message.type) {
@@ -183,7 +190,7 @@ export class Host {
 
   #settled({ id, content, isError, isClean }: FromGuest & { type: "settled" }): void {
     if (this.#givenUp.delete(id)) {
-      // A call that ended when it was told to, and left nothing behind, is no reason to start anew.
+      // Keep the guest if the call ended when it was told to, and left nothing behind.
       if (!isClean) this.#retire();
       return this.#rest();
     }
@@ -192,7 +199,7 @@ export class Host {
     this.#calls.delete(id);
     this.#clearTake(id);
     call.settle({ content, isError });
-    // A process is for one call at a time, and the next one shall find it as if it were new.
+    // A process runs one call at a time, and the next call must find it as if it were new.
     if (!isClean && !this.#vessel.isShared) this.#retire();
     this.#rest();
   }
@@ -205,7 +212,7 @@ export class Host {
       this.#clearTake(call.id);
       call.fail(reason);
     }
-    // Nobody knows what the error interrupted, so no new call may depend on it.
+    // Nobody knows what the error interrupted, so no new call may depend on this guest.
     this.#retire();
   }
 
@@ -215,7 +222,7 @@ export class Host {
     this.#events.onRoom();
   }
 
-  /** After each call: is there anything left to do? */
+  /** Called after each call, to see whether anything is left to do. */
   #rest(): void {
     if (this.#calls.size > 0) return;
     if (this.#state === "retired") this.#end("It was retired.", false);

@@ -1,4 +1,7 @@
-/** One call on its way through the hosts of its tool: its result, its clock, and what its run's end means for it. */
+/**
+ * One call on its way through the hosts of its tool: its result, its time limit, and what the end of its run means for
+ * it.
+ */
 import { failure, type CallContext, type CallData, type ToolResult } from "../invoke.ts";
 
 /** Where a call's printed output is kept. */
@@ -15,7 +18,10 @@ export class HostedCall {
   readonly timeoutMs: number | undefined;
   readonly result: Promise<ToolResult>;
   readonly aborted: AbortSignal;
-  /** Repeated, because its host ended under several calls: nobody knows whose fault it was, so it runs by itself. */
+  /**
+   * True when the call is repeated because its host ended under several calls: nobody knows which caused it, so it runs
+   * alone.
+   */
   isAlone = false;
   output: CallOutput | undefined;
   readonly #resolve: (result: ToolResult) => void;
@@ -23,7 +29,7 @@ export class HostedCall {
   #clock: NodeJS.Timeout | undefined;
   #isSettled = false;
 
-  /** @param onAbort the run has ended before the call: called once, unless the call is settled by then */
+  /** @param onAbort called once when the run ends before the call, unless the call is settled by then */
   constructor(
     id: number,
     asked: { readonly input: unknown; readonly context: CallContext },
@@ -47,13 +53,13 @@ export class HostedCall {
     return this.#isSettled;
   }
 
-  /** Starts its time anew. */
+  /** Starts the call's time anew. */
   startClock(ms: number, onEnd: () => void): void {
     clearTimeout(this.#clock);
     this.#clock = setTimeout(onEnd, ms);
   }
 
-  /** It waits for a host again, and that does not count as its time. */
+  /** The call waits for a host again, and this wait does not count as its time. */
   stopClock(): void {
     clearTimeout(this.#clock);
   }

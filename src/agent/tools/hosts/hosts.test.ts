@@ -1,4 +1,7 @@
-/** One tool in threads and in processes, doing all that a bad tool does: what the call gets, and what others get. */
+/**
+ * One tool in threads and in processes that does everything a bad tool does: what the call gets, and what other calls
+ * get.
+ */
 import { execFileSync } from "node:child_process";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
@@ -63,7 +66,7 @@ test("no thread is started before the first call, and a thread is shared by the 
   expect(naughty.hosts.read()).toMatchObject({ tool_threads: 1, tool_calls: 0 });
 });
 
-/** What each deed comes to, within the tool's time. */
+/** The result of each deed, within the tool's time. */
 const DEEDS: readonly (readonly [deed: string, inThread: object, inProcess?: object])[] = [
   ["echo", { content: "x", isError: false }],
   ["exit", failed("called process.exit")],
@@ -162,7 +165,7 @@ test.each([
   await using naughty = open({ effects, timeoutMs: 4_000 });
   await naughty.call("echo");
   const blocker = naughty.call("spin later", "500");
-  // Shares the thread from before it blocks, and has time left when the blocker has none.
+  // This call is on the thread before the loop is blocked, and has time left when the blocking call has none.
   const sharer = naughty.call("sleep", "1000", { timeoutMs: 20_000 });
 
   expect(await blocker).toMatchObject(failed("longer than 4000 ms"));
@@ -268,7 +271,7 @@ test.each(["thread", "process"] as const)(
     });
     expect(reports[0]).toEqual({ type: "progress", progress: 0.5 });
     expect(reports).toContainEqual({ type: "log", level: "warn", text: "half way" });
-    // A thousand more were said at once: the newest counts, once its time has come.
+    // A thousand more reports came at once: only the newest counts, once the interval has passed.
     expect(reports.filter(({ type }) => type === "progress").length).toBeLessThan(5);
     expect(reports).toContainEqual({ type: "progress", progress: "999" });
   },

@@ -15,7 +15,7 @@ export class Hosts {
     this.#log = log;
   }
 
-  /** Once for each tool, at boot. */
+  /** Called once for each tool, at boot. */
   add(tool: HostedTool): Invoke {
     const hosts = new ToolHosts(tool, this.#budget, this.#log);
     this.#tools.push(hosts);
@@ -33,7 +33,7 @@ export class Hosts {
     };
   }
 
-  /** Ends what runs, and waits until it is gone. */
+  /** Ends all hosts, and waits until they are gone. */
   async stop(): Promise<void> {
     await Promise.all(this.#tools.map((hosts) => hosts.stop()));
   }

@@ -5,7 +5,7 @@ export interface MemoryWatch {
   stop(): void;
 }
 
-/** @param usedMb resolves with 0 when nobody can say; may take as long as it likes, but must not reject */
+/** @param usedMb resolves with 0 when the use is unknown; may take any time, but must not reject */
 export function watchMemory(limitMb: number, usedMb: () => Promise<number>, onExceeded: () => void): MemoryWatch {
   let isLooking = false;
   const timer = setInterval(() => {

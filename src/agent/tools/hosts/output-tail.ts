@@ -1,7 +1,7 @@
 /** The last 16 KiB of what a tool's process printed during one call. */
 import { OUTPUT_BYTES, textOfTail } from "./call-memory.ts";
 
-/** A reader that takes more than this between two pauses would do nothing else. */
+/** A reader that takes more than this between two pauses would have no time for other work. */
 const BURST_BYTES = 1024 * 1024;
 
 export class OutputTail {

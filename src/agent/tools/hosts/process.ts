@@ -1,6 +1,6 @@
 /**
- * A process for one call of a tool at a time: for native and untrusted code. Whatever it does to its memory, its file
- * descriptors and itself stays there. It leads a process group of its own, which is killed with it.
+ * A process that runs one call of a tool at a time, for native and untrusted code. The damage it does to its memory,
+ * its file descriptors and itself stays inside. The process leads a group of its own, which is killed with it.
  */
 import { fork } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import type { OpenVessel } from "./vessel.ts";
 
 const ENTRY = entryPath("agent/tools/hosts/guest-process");
 
-/** What Node and zod take for themselves, above the tool's own. */
+/** Memory that Node and zod need, beside the tool's own. */
 const BASE_MB = 80;
 
 export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
@@ -31,7 +31,7 @@ export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
   let tail = new OutputTail();
   for (const stream of [child.stdout, child.stderr])
     stream?.on("data", (chunk: Buffer) => {
-      // Reading a flood at full speed would be all that this process does.
+      // Pause, because reading a flood at full speed would take all of this process's time.
       if (tail.take(chunk)) pauseBriefly(stream);
     });
   const kill = () => {
@@ -49,17 +49,18 @@ export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
   );
   child.on("message", (data: unknown) => {
     const message = readFromGuest(data);
-    // What the call printed before is in its pipe by now, and is read in this turn of the loop.
+    // The call's earlier output is in the pipe by now, and is read in this turn of the event loop: handle the message
+    // after it.
     if (message) setImmediate(() => onMessage(message));
   });
   const gone = (why: string) => {
     watch.stop();
-    // The processes that it left behind, in its group and outside of it, end too.
+    // Also ends the processes that it left behind, inside and outside of its group.
     kill();
     onExit(reason ?? why);
   };
   child.once("exit", (code, signal) => gone(`The tool's process ended (${signal ?? `exit code ${code}`}).`));
-  // Without a pid there will be no exit event.
+  // A child without a pid has no exit event.
   child.on("error", (error) => pid === undefined && gone(`The tool's process did not start: ${error.message}`));
   if (pid !== undefined) void preferForOutOfMemory(pid);
   return {
@@ -75,13 +76,13 @@ function killGroup(leader: number): void {
   try {
     process.kill(-leader, "SIGKILL");
   } catch {
-    // Nobody is left in it.
+    // No process of the group is left.
   }
 }
 
 const PAUSE_MS = 50;
 
-/** The stream ends with its process, and the timer with the pause: neither outlives the child for long. */
+/** The stream ends with its process, and the timer with the pause, so neither outlives the child for long. */
 function pauseBriefly(stream: NodeJS.ReadableStream): void {
   stream.pause();
   setTimeout(() => stream.resume(), PAUSE_MS);
@@ -89,13 +90,13 @@ function pauseBriefly(stream: NodeJS.ReadableStream): void {
 
 const PAGE_BYTES = 4096;
 
-/** 0 where /proc does not say. */
+/** 0 where /proc does not say it. */
 async function residentMb(pid: number | undefined): Promise<number> {
   const [, pages = "0"] = (await readFile(`/proc/${pid}/statm`, "latin1").catch(() => "")).split(" ");
   return (Number(pages) * PAGE_BYTES) / 2 ** 20;
 }
 
-/** When the machine has no memory left, the kernel shall take this process and not one of the server's. */
+/** When the machine has no memory left, the kernel should kill this process and not one of the server's. */
 async function preferForOutOfMemory(pid: number): Promise<void> {
   await writeFile(`/proc/${pid}/oom_score_adj`, "1000").catch(() => {});
 }

@@ -1,6 +1,6 @@
 /**
- * What a host (in the agent process) and its guest (the thread or process in which a tool's code runs) say to each other.
- * Only data crosses. The host checks whatever comes from a guest: a tool may have got hold of its channel.
+ * The messages between a host (in the agent process) and its guest (the thread or process in which a tool's code runs).
+ * Only data crosses. The host checks every message of a guest, because a tool may have got hold of the channel.
  */
 import { z } from "zod";
 import type { CallData } from "../invoke.ts";
@@ -11,7 +11,7 @@ export type ToGuest =
       readonly id: number;
       readonly input: unknown;
       readonly context: CallData;
-      /** Only for a thread: see `call-memory.ts`. */
+      /** Only for threads: see `call-memory.ts`. */
       readonly memory?: SharedArrayBuffer;
     }
   | { readonly type: "abort"; readonly id: number; readonly reason: string }
@@ -32,31 +32,31 @@ const part = z.discriminatedUnion("type", [
 const content = z.union([z.string(), z.array(part).readonly()]);
 
 const fromGuest = z.discriminatedUnion("type", [
-  /** The tool's file is loaded. `threadId` is the kernel's number of the thread, where there is one. */
+  /** The tool's file is loaded. `threadId` is the kernel's number of the thread, if there is one. */
   z.object({ type: z.literal("ready"), threadId: id.nullable() }),
   z.object({ type: z.literal("failed"), reason: z.string() }),
   z.object({ type: z.literal("pong") }),
   /** `isClean`: no other call is under way, and no timer, socket or child process is left. */
   z.object({ type: z.literal("settled"), id, content, isError: z.boolean(), isClean: z.boolean() }),
   z.object({ type: z.literal("report"), id, report }),
-  /** Something was thrown that nobody caught: by call `id`, if that call is under way. */
+  /** An error that nobody caught; call `id` threw it, if that call is under way. */
   z.object({ type: z.literal("fault"), id: id.nullable(), reason: z.string() }),
 ]);
 
 export type FromGuest = z.infer<typeof fromGuest>;
 
-/** Undefined for what is no message of ours. */
+/** Undefined for a message that is not part of the protocol. */
 export function readFromGuest(message: unknown): FromGuest | undefined {
   return fromGuest.safeParse(message).data;
 }
 
-/** The lowest there is: a tool that computes stands behind the agent's own loop, which stands behind the workers. */
+/** The lowest priority. A tool that computes comes after the agent's own loop, and that comes after the workers. */
 export const GUEST_NICE = 19;
 
 /** What a guest is started with. */
 export interface GuestTask {
   /** URL of the tool's file. */
   readonly source: string;
-  /** Marks the processes of this host: see `leftovers.ts`. */
+  /** Marks the processes that this host starts: see `leftovers.ts`. */
   readonly marker: string;
 }

@@ -1,4 +1,6 @@
-/** A thread for the calls of one tool. It ends with `process.exit`, a full heap and `terminate()`, and only it. */
+/**
+ * A thread for the calls of one tool. `process.exit`, a full heap and `terminate()` end this thread, and nothing else.
+ */
 import { MessageChannel, Worker } from "node:worker_threads";
 import { entryUrl } from "../../../tree.ts";
 import { killLeftovers, newMarker } from "../../leftovers.ts";
@@ -9,8 +11,9 @@ import { usedTooMuch, watchMemory } from "./memory-watch.ts";
 import type { OpenVessel } from "./vessel.ts";
 
 /**
- * V8's own limit is only the second one: where a single allocation passes it by more than 16 MB, V8 ends the whole
- * process. [An array of 400 MB did so at a limit of 256 MB.] So we look how much there is, and leave V8 room.
+ * V8's own limit comes second: when a single allocation exceeds it by more than 16 MB, V8 ends the whole process. [An
+ * array of 400 MB did so at a limit of 256 MB.] So we watch the memory ourselves, and set V8's limit higher by this
+ * much.
  */
 const ROOM_MB = 1024;
 
@@ -30,7 +33,7 @@ export const openThread: OpenVessel = (tool, { onMessage, onExit }) => {
     resourceLimits: { maxOldGenerationSizeMb: tool.memoryMb + ROOM_MB, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 },
   });
   const kill = () => {
-    // While the thread lives: with it goes the list of its children.
+    // First while the thread lives, because the list of its children ends with it.
     void killLeftovers(marker, threadId).then(() => killLeftovers(marker));
     void thread.terminate();
   };
@@ -72,7 +75,7 @@ function whyEnded(error: unknown): string {
   return `The tool ended its thread: ${message ?? String(error)}`;
 }
 
-/** Zero when the thread cannot say: it has ended, or is inside native code. */
+/** Zero when the thread cannot answer: it has ended, or is inside native code. */
 async function usedMb(thread: Worker): Promise<number> {
   try {
     const { used_heap_size: heap, external_memory: external } = await thread.getHeapStatistics();

@@ -1,6 +1,6 @@
 /**
- * The hosts of one tool, and its `invoke`: finds a host for each call, starts one when it must, lets calls wait when it
- * may not, and decides what becomes of calls whose host ended under them.
+ * The hosts of one tool, and its `invoke`: finds a host for each call, starts a new host when there is none, lets calls
+ * wait when no more hosts are allowed, and decides about calls whose host ended under them.
  */
 import { failure, type Invoke } from "../invoke.ts";
 import { unknownOutcome } from "../outcome.ts";
@@ -48,7 +48,7 @@ export class ToolHosts {
     return this.#waiting.length;
   }
 
-  /** Hosts that were killed and have not ended yet count too. */
+  /** Includes hosts that were killed and have not ended yet. */
   get hosts(): { readonly threads: number; readonly processes: number } {
     const processes = [...this.#hosts].filter(({ isProcess }) => isProcess).length;
     return { threads: this.#hosts.size - processes, processes };
@@ -84,7 +84,7 @@ export class ToolHosts {
     host.take(call);
   }
 
-  /** Undefined: there are as many as there may be. */
+  /** Undefined when no more hosts are allowed. */
   #start(): Host | undefined {
     if (this.#isStopped || !this.#budget.take(this.#hosts.size)) return undefined;
     const open = this.#isolation === "thread" ? openThread : openProcess;
@@ -106,7 +106,7 @@ export class ToolHosts {
     return host;
   }
 
-  /** The host of this call has ended under it. */
+  /** Decides about a call whose host has ended under it. */
   #decide(call: HostedCall, { reason, isBlamed }: { readonly reason: string; readonly isBlamed: boolean }): void {
     this.#placed.delete(call);
     if (isBlamed) return call.fail(reason);
@@ -116,7 +116,7 @@ export class ToolHosts {
     this.#place(call);
   }
 
-  /** A thread that cannot be ended holds its memory, and its processor. A process can always be. */
+  /** A thread that cannot be ended keeps its memory and a processor busy. A process can always be ended. */
   #leaveThreads(host: Host): void {
     if (host.isProcess || this.#isolation === "process") return;
     this.#isolation = "process";

@@ -3,9 +3,9 @@ import type { Effects } from "../../../engine/engine.ts";
 import type { CallOutput } from "./hosted-call.ts";
 import type { FromGuest, ToGuest } from "./protocol.ts";
 
-/** A tool as its hosts know it: all that `describe.ts` found in its file but the schema. */
+/** A tool as its hosts know it: everything that `describe.ts` found in its file, except the schema. */
 export interface HostedTool {
-  /** What it sees of the environment. */
+  /** The environment that the tool sees. */
   readonly env: Readonly<Record<string, string>>;
   readonly name: string;
   /** URL of its file. */
@@ -17,20 +17,20 @@ export interface HostedTool {
 }
 
 export interface Vessel {
-  /** Several calls at once share it. */
+  /** Whether several calls run in it at once. */
   readonly isShared: boolean;
   send(message: ToGuest): void;
-  /** @returns where the output of the next call will be, and what goes with its message */
+  /** @returns where the output of the next call will be kept, and what to send with the call's message */
   openOutput(): CallOutput & { readonly withdraw?: () => boolean; readonly shared?: SharedArrayBuffer };
   /** Kills the child processes of one call. */
   killChildrenOf(callId: number): void;
-  /** Ends the process or thread with everything it started. Idempotent; `onExit` is called when it is gone. */
+  /** Ends the process or thread with everything that it started. Idempotent; `onExit` is called when it is gone. */
   kill(): void;
 }
 
 export interface VesselEvents {
   readonly onMessage: (message: FromGuest) => void;
-  /** The guest is gone, or could not be started. Called once. @param reason for the model to read */
+  /** The guest is gone, or could not be started. Called once. @param reason a text for the model */
   readonly onExit: (reason: string) => void;
 }
 

@@ -35,6 +35,7 @@ import { PostgresFiles } from "./files.ts";
 import { Followers } from "./followers.ts";
 import { billedStep, settle, type Tried } from "./owned.ts";
 import { cancel, claim, enqueue, extend, retry, type ClaimRequest, type ExtendRequest } from "./queue.ts";
+import { Probe } from "./probe.ts";
 import { Reads } from "./reads.ts";
 import { Recovery } from "./recovery.ts";
 import { expiredRuns, leavingOf, leftRuns, RAN_OUT } from "./release.ts";
@@ -72,6 +73,7 @@ export class PostgresEngine implements Engine {
   readonly #steps: StepWriter;
   readonly #retainer: Retainer;
   readonly #upkeep: UpkeepParts;
+  readonly #probe: Probe;
   /** Units under way. The callers that wait for them bound their number. */
   readonly #units = new Set<Promise<unknown>>();
   #lastActivity: Promise<number> | undefined;
@@ -87,6 +89,7 @@ export class PostgresEngine implements Engine {
     this.#followers = new Followers(database, this.#bus);
     this.#steps = new StepWriter({ database, recovery: this.#recovery, publish: (news) => this.#publish(news) });
     this.#retainer = new Retainer(database, (news) => this.#publish(news));
+    this.#probe = new Probe(database);
     this.#upkeep = { database, machine, publish: (news) => this.#publish(news) };
   }
 
@@ -252,9 +255,9 @@ export class PostgresEngine implements Engine {
     return [];
   }
 
-  /** Only counts: the upkeep thread's tick writes every second. */
   async check() {
     await this.counts();
+    await this.#probe.run();
   }
 
   retain(retention: Retention) {

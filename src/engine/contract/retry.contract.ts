@@ -1,5 +1,5 @@
 /** A run that failed or was canceled, and the run that continues it. */
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Message } from "../../core/message.ts";
 import type { Claim, Engine, ToolCall } from "../engine.ts";
 import { claimNext, complete, enqueue, start, stepOf, type OpenEngine, threadOf } from "./setup.ts";
@@ -65,6 +65,19 @@ export function testRetry(open: OpenEngine): void {
       call("done", { stepsBefore: 0, result: { content: "noon", isError: false } }),
       call("under way", { stepsBefore: 0 }),
     ]);
+  });
+
+  test("a retry is news of its thread", async () => {
+    await using data = await open();
+    await failedRun(data.engine, { threadId: "thread" });
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    vi.setSystemTime(Date.now() + 60_000);
+    const { items } = await data.engine.runs({ limit: 1 });
+
+    await data.engine.retry({ of: items[0]?.run_id ?? "", runId: "again" });
+
+    expect((await data.engine.thread("thread"))?.updated_at).toBe(Date.now());
   });
 
   test("a run whose place was taken is not retried", async () => {

@@ -67,19 +67,24 @@ export class PostgresFiles implements Files {
 
   remove(fileId: string): Promise<boolean> {
     return this.#database.transaction(async (session) => {
-      const [removed] = await session.query<{ sha256: string }>("DELETE FROM files WHERE id = $1 RETURNING sha256", [
-        fileId,
-      ]);
-      if (removed) {
-        await session.query(LOCK_CONTENT, [removed.sha256]);
-        await session.query(
-          "DELETE FROM file_contents WHERE sha256 = $1 AND NOT EXISTS (SELECT 1 FROM files WHERE sha256 = $1)",
-          [removed.sha256],
-        );
-      }
-      return { statements: [], result: () => removed !== undefined };
+      const isRemoved = await remove(session, fileId);
+      return { statements: [], result: () => isRemoved };
     });
   }
+}
+
+/** The locks come first: who saves the same bytes meanwhile gets no id that is about to go. */
+async function remove(session: Session, fileId: string): Promise<boolean> {
+  const [file] = await session.query<StoredFile>(`${FILE} WHERE id = $1`, [fileId]);
+  if (!file) return false;
+  await session.query(LOCK_PRINCIPAL, [file.principal]);
+  await session.query(LOCK_CONTENT, [file.sha256]);
+  const removed = await session.query("DELETE FROM files WHERE id = $1 RETURNING id", [fileId]);
+  await session.query(
+    "DELETE FROM file_contents WHERE sha256 = $1 AND NOT EXISTS (SELECT 1 FROM files WHERE sha256 = $1)",
+    [file.sha256],
+  );
+  return removed.length > 0;
 }
 
 async function insert(session: Session, file: StoredFile, content: Buffer): Promise<StoredFile> {

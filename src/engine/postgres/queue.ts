@@ -62,7 +62,7 @@ const INSERT =
   "idempotency_key, fingerprint, ephemeral, asked, retry_of, queue_ms, round) SELECT $1, $2, $3, $4, $5, 'queued', " +
   "(NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = $2 AND status IN ('queued', 'running')))::integer, " +
   `$14::bigint, ${NOW}, $6, $7, $8, $9, $10, $11, $12, $13, $15::bigint, ${NEXT_ROUND} RETURNING ${RUN}, head`;
-const MOVE_UP = "UPDATE threads SET last_run = $1 WHERE id = $2";
+const MOVE_UP = "UPDATE threads SET last_run = $1, updated_at = greatest(updated_at, $3::bigint) WHERE id = $2";
 /**
  * How deep a run below this one is, and how many there are below the topmost one, both counted a little beyond their
  * limits. Counted by ids, not rows: an ancestor whose thread was deleted still counts.
@@ -213,7 +213,7 @@ async function begin(
   const isShown = isListed({ parentRunId: row.parent_id, ephemeral: row.ephemeral === 1, agentId: row.agent_id });
   await Promise.all([
     unit.session.query(text, values),
-    unit.session.query(MOVE_UP, [isShown ? row.n : 0, row.thread_id]),
+    unit.session.query(MOVE_UP, [isShown ? row.n : 0, row.thread_id, row.created_at]),
   ]);
   unit.appendEvents(row, queuedEvents(toRun(row), ahead));
 }
@@ -237,14 +237,16 @@ export async function retry(
   const first = await one(unit.session, `SELECT ${RUN} FROM runs WHERE retry_of = $1`, [of]);
   if (first) return { run: toRun(first), created: false };
   assertRetryable(old);
-  const counts = await one<QueueCounts>(unit.session, COUNT_QUEUED, [old.principal]);
-  assertAdmitted(counts?.queued ?? 0, limits.queued);
+  const request = againOf(old, runId);
+  const counted = await one<QueueCounts>(unit.session, COUNT_QUEUED, [old.principal]);
+  const { queued } = await exactNearLimit(unit.session, counted ?? NONE_QUEUED, { request, limits });
+  assertAdmitted(queued, limits.queued);
   const rows = await unit.session.query<Pick<TurnRow, "role" | "content" | "about">>(
     "SELECT role, content, about FROM messages WHERE run_n = $1 ORDER BY idx",
     [old.n],
   );
-  const row = await insert(unit, againOf(old, runId), of);
-  await begin(unit, row, { messages: retriedMessages(rows.map(toMessage)), ahead: counts?.queued ?? 0 });
+  const row = await insert(unit, request, of);
+  await begin(unit, row, { messages: retriedMessages(rows.map(toMessage)), ahead: queued });
   // A new run has made no steps, so its ledger begins at step 0.
   await unit.session.query(
     "INSERT INTO tool_calls (run_n, step, id, name, effects, result) SELECT $2::bigint, 0, id, name, effects, result " +

@@ -80,8 +80,6 @@ function turn(messages: readonly Message[]): Turn {
   };
 }
 
-const marker = (from: number) => ({ role: "user", content: [], compaction: { from } }) as unknown as Message;
-
 test("the newest marker counts, and none of a turn that was superseded", () => {
   const turns = [{ messages: [ASK, marker(1)] }, { messages: [ASK, marker(2)], superseded: true }] as unknown as Turn[];
 

@@ -65,6 +65,22 @@ function testDeltas(open: OpenEngine): void {
     }
   });
 
+  test("many runs are joined, each by itself, those that are long among them", async () => {
+    await using data = await open();
+    const texts = [5, 0, 1_500, 2, 2_500, 900, 3].map((length, run) =>
+      Array.from({ length }, (_, index) => `${run}.${index} `),
+    );
+    const runIds: string[] = [];
+    for (const pieces of texts) runIds.push(await told(data.engine, pieces));
+    await later(data.engine, { deltasMs: DAY_MS });
+
+    for (const [index, runId] of runIds.entries()) {
+      const said = (await journalOf(data.engine, runId)).filter(({ type }) => type === "TEXT_MESSAGE_CONTENT");
+      expect(said.length).toBeLessThan(5);
+      expect(said.map(({ delta: piece }) => piece).join("")).toBe(texts[index]?.join(""));
+    }
+  });
+
   test("a long journal is joined as a whole", async () => {
     await using data = await open();
     const long = Array.from({ length: 5_000 }, (_, index) => `${index} `);

@@ -14,6 +14,7 @@ import type { News } from "./unit.ts";
 const SHARE_MS = 100;
 /** Deltas of one transaction. */
 const DELTAS_A_STEP = 2_000;
+const RUNS_A_STEP = 100;
 const ACTIVITIES_A_STEP = 500;
 const KEYS_A_STEP = 500;
 /** Threads that one step looks at. */
@@ -32,14 +33,21 @@ const FORGET_KEYS =
   `UPDATE runs SET idempotency_key = NULL WHERE n IN (SELECT n FROM runs WHERE ${IS_PASSING_KEY} ` +
   "AND finished_at < $1 LIMIT $2::integer FOR UPDATE SKIP LOCKED) RETURNING n";
 const UNJOINED =
-  "SELECT n FROM runs WHERE joined = 0 AND finished_at < $1 ORDER BY finished_at LIMIT 1 FOR UPDATE SKIP LOCKED";
+  "SELECT n, last_seq FROM runs WHERE joined = 0 AND finished_at < $1 ORDER BY finished_at LIMIT $2::integer FOR UPDATE SKIP LOCKED";
 const DELTAS =
-  `SELECT seq, type, data, joined FROM events WHERE run_n = $1 AND seq > $2 AND type IN (${DELTA_TYPES.map((type) => `'${type}'`).join(", ")}) ` +
-  "AND joined IS NULL ORDER BY seq LIMIT $3::integer";
+  "SELECT run_n, seq, type, data, joined FROM events WHERE run_n = ANY($1::bigint[]) AND seq > $2 " +
+  `AND type IN (${DELTA_TYPES.map((type) => `'${type}'`).join(", ")}) AND joined IS NULL ORDER BY run_n, seq LIMIT $3::integer`;
 const JOIN =
-  "WITH j AS (SELECT * FROM unnest($2::integer[], $3::integer[], $4::text[], $5::text[]) AS j (first, seq, data, joined)), " +
-  "removed AS (DELETE FROM events e USING j WHERE e.run_n = $1 AND e.seq >= j.first AND e.seq < j.seq) " +
-  "UPDATE events e SET data = j.data, joined = j.joined FROM j WHERE e.run_n = $1 AND e.seq = j.seq";
+  "WITH j AS (SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::text[], $5::text[]) AS j (run_n, first, seq, data, joined)), " +
+  "removed AS (DELETE FROM events e USING j WHERE e.run_n = j.run_n AND e.seq >= j.first AND e.seq < j.seq) " +
+  "UPDATE events e SET data = j.data, joined = j.joined FROM j WHERE e.run_n = j.run_n AND e.seq = j.seq";
+
+interface UnjoinedRun {
+  readonly n: number;
+  readonly last_seq: number;
+}
+
+type DeltaRow = StoredRow & { readonly run_n: number };
 
 export class Retainer {
   readonly #database: Database;
@@ -95,26 +103,63 @@ export class Retainer {
     return rows.length === limit;
   }
 
-  /** Joins the deltas of one run, or a piece of a long run. @returns false when there is none */
+  /** Joins the deltas of as many runs as one step takes, or a piece of a long run. @returns false when there is none */
   #joinSome(before: number): Promise<boolean> {
     return this.#database.transaction(async (session) => {
-      const [run] = await session.query<{ n: number }>(UNJOINED, [before]);
-      if (run && !(await this.#joinPiece(session, run.n)))
-        await session.query("UPDATE runs SET joined = 1 WHERE n = $1", [run.n]);
-      return { statements: [], result: () => run !== undefined };
+      const runs = oneStep(await session.query<UnjoinedRun>(UNJOINED, [before, RUNS_A_STEP]));
+      if (runs.length === 0) return { statements: [], result: () => false };
+      const piece = runs.length === 1 ? await this.#joinPiece(session, runs) : await joinRuns(session, runs, 0);
+      const mark = { text: "UPDATE runs SET joined = 1 WHERE n = ANY($1::bigint[])", values: [numbers(runs)] };
+      const result = () => {
+        // Only now: what is rolled back has to be joined again.
+        this.#joined = piece;
+        return true;
+      };
+      return { statements: piece.isMore ? [] : [mark], result };
     });
   }
 
-  /** Goes on behind the deltas that it joined last in this run. @returns whether there may be more */
-  async #joinPiece(session: Session, run: number): Promise<boolean> {
-    const behind = this.#joined.run === run ? this.#joined.seq : 0;
-    const rows = await session.query<StoredRow>(DELTAS, [run, behind, DELTAS_A_STEP]);
-    const joined = joinDeltas(rows);
-    const values = columns(joined, [({ first }) => first, ({ seq }) => seq, ({ data }) => data, (row) => row.joined]);
-    if (joined.length > 0) await session.query(JOIN, [run, ...values]);
-    this.#joined = { run, seq: rows.at(-1)?.seq ?? behind };
-    return rows.length === DELTAS_A_STEP;
+  /** Goes on behind the deltas that it joined last in this run. */
+  #joinPiece(session: Session, runs: readonly UnjoinedRun[]): Promise<Piece> {
+    const [first] = runs;
+    return joinRuns(session, runs, this.#joined.run === first?.n ? this.#joined.seq : 0);
   }
+}
+
+interface Piece {
+  readonly run: number;
+  readonly seq: number;
+  /** Whether the run may have more deltas. */
+  readonly isMore: boolean;
+}
+
+/** @returns the first of the runs, whose events one step can take; at least one of them */
+function oneStep(runs: readonly UnjoinedRun[]): UnjoinedRun[] {
+  let left = DELTAS_A_STEP;
+  const taken = runs.findIndex(({ last_seq: events }, index) => (left -= events) < 0 && index > 0);
+  return taken === -1 ? [...runs] : runs.slice(0, taken);
+}
+
+/** @param behind join only deltas with a greater seq */
+async function joinRuns(session: Session, runs: readonly UnjoinedRun[], behind: number): Promise<Piece> {
+  const rows = await session.query<DeltaRow>(DELTAS, [numbers(runs), behind, DELTAS_A_STEP]);
+  const byRun = [...Map.groupBy(rows, ({ run_n: run }) => run)];
+  const joined = byRun.flatMap(([run, deltas]) => joinDeltas(deltas).map((row) => ({ ...row, run })));
+  const values = columns(joined, [
+    ({ run }) => run,
+    ({ first }) => first,
+    ({ seq }) => seq,
+    ({ data }) => data,
+    (row) => row.joined,
+  ]);
+  if (joined.length > 0) await session.query(JOIN, values);
+  const last = rows.at(-1);
+  const isMore = runs.length === 1 && rows.length === DELTAS_A_STEP;
+  return { run: last?.run_n ?? 0, seq: last?.seq ?? 0, isMore };
+}
+
+function numbers(runs: readonly UnjoinedRun[]): number[] {
+  return runs.map(({ n }) => n);
 }
 
 /** @param step told when its share ends, by `performance.now()` */

@@ -1,4 +1,7 @@
-/** The commands as they are typed, against a real server, and on one of their own. */
+/**
+ * Runs the commands as a person types them: against a real server, and with a server that the command starts
+ * itself.
+ */
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -161,7 +164,7 @@ test("prune removes old threads and keeps newer ones, and says what is wrong wit
 
 test("export and import take threads from one storage to another, and leave alone what is there", async () => {
   await using data = await openTemporary();
-  // Both separators end a line for some readers of lines.
+  // Some line readers take both separators for the end of a line.
   const claim = await start(data.engine, { threadId: "thread", message: "hello\u2028and\u2029again" });
   await complete(data.engine, claim);
   const file = join(data.folder.path, "threads.jsonl");

@@ -7,25 +7,25 @@ export interface ServerOptions {
   readonly key?: string;
 }
 
-/** Somebody waits in front of the terminal: a server that does not answer is told soon. */
+/** A person waits in front of the terminal, so a server that does not answer is reported soon. */
 const GIVE_UP_MS = 5_000;
 
 export function connect({ server, key }: ServerOptions): Evenkeel {
   return new Evenkeel({ baseUrl: server, giveUpAfterMs: GIVE_UP_MS, ...(key !== undefined && { apiKey: key }) });
 }
 
-/** One line and an exit code; a stack only for what nobody expected. */
+/** Prints one line and sets an exit code. Only an unexpected error is printed with its stack. */
 export function report(error: unknown): void {
   const text = isExpected(error) ? error.message : String(error instanceof Error ? error.stack : error);
   process.stderr.write(`evenkeel: ${text}\n`);
   process.exitCode = 1;
 }
 
-/** Ours say what to do; one of the system (ENOENT, EISDIR, ENOSPC) names the file. */
+/** Our own errors say what to do. A system error (ENOENT, EISDIR, ENOSPC) names the file. */
 function isExpected(error: unknown): error is Error {
   const kinds = [EvenkeelError, ConnectionError, CliError, AppError];
   return kinds.some((kind) => error instanceof kind) || (error instanceof Error && "syscall" in error);
 }
 
-/** What the person in front of the terminal can mend. */
+/** An error that the person in front of the terminal can fix. */
 export class CliError extends Error {}

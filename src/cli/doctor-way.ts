@@ -7,7 +7,9 @@ import { newId } from "../core/id.ts";
 import type { Look } from "./look.ts";
 import { connect } from "./connection.ts";
 
-/** Events of a stream of a second; buffered by a proxy they would come all at once. */
+/**
+ * Asks for 20 tokens over one second. A proxy that buffers would deliver all of them at once.
+ */
 const SLOW_MESSAGE = "/sim tokens=20 rate=20";
 const SPREAD_MS = 300;
 const SOCKET_MS = 5_000;

@@ -8,7 +8,7 @@ import { openStorage, type StorageOptions } from "./storage.ts";
 export async function exportThreads(file: string, options: StorageOptions): Promise<void> {
   if (existsSync(file)) throw new CliError(`${file} is there already; name another file.`);
   await using engine = await openStorage(options);
-  // What people said is for this user's eyes.
+  // Only this user may read what people said.
   await using target = await open(file, "wx", 0o600);
   let position = { updated_at: -1, id: "" };
   let threads = 0;
@@ -37,7 +37,9 @@ export async function importThreads(file: string, options: StorageOptions): Prom
   );
 }
 
-/** Which line has the newest state of each thread: one that changed during the export was written again. */
+/**
+ * The line with the newest state of each thread: a thread that changed during the export was written again.
+ */
 async function lastLines(file: string): Promise<ReadonlyMap<string, number>> {
   const lines = new Map<string, number>();
   for await (const { dump, number } of dumpsIn(file)) lines.set(dump.thread.id, number);

@@ -10,7 +10,7 @@ import { VERSION } from "../version.ts";
 import { CliError } from "./connection.ts";
 
 const TEMPLATE = join(ROOT, "templates/project");
-/** npm packs no file of these names under their own name. */
+/** npm does not pack files with these names, so the template has them under other names. */
 const DOTTED = new Set(["env.example", "gitignore", "dockerignore"]);
 const SCRIPTS = { dev: "evenkeel dev", start: "evenkeel start", test: "node --test" };
 
@@ -28,7 +28,7 @@ export async function init(folder: string): Promise<void> {
     await write(target, () => cp(join(TEMPLATE, name), target));
   }
   await writeFile(join(project, "package.json"), `${JSON.stringify(completed(given), null, 2)}\n`);
-  // Their files are modules; the code that is there already may be CommonJS.
+  // Files in these folders are modules, while the existing code of the project may be CommonJS.
   if (!isModule(given)) for (const name of ["config", "test"]) await markModules(join(project, name));
   say(`\nNext, in ${project}:\n  npm install\n  npx evenkeel dev        then open http://localhost:8000\n  npm test\n`);
   say("For types in your editor: npm install --save-dev typescript @types/node\n");

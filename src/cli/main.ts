@@ -139,7 +139,7 @@ program
     (await import("./dump.ts")).importThreads(file, chosenStorage(options, command)),
   );
 
-/** A folder that is named in the command counts more than a DATABASE_URL that happens to be set. */
+/** A folder that is named in the command wins over a DATABASE_URL that happens to be set. */
 function chosenStorage<Options extends StorageOptions>(options: Options, command: Command): Options {
   const sourceOf = (name: string) => command.getOptionValueSource(name);
   if (sourceOf("data") !== "cli" || sourceOf("database") === "cli") return options;

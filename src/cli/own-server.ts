@@ -14,7 +14,8 @@ const READY = /^ *url +(http:\/\/\S+)$/m;
 export async function startOwnServer(): Promise<{ readonly url: string } & AsyncDisposable> {
   const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-chat-"));
   const settings = { HOST: "127.0.0.1", PORT: "0", WORKERS: "1", AGENTS: "1", LOG_LEVEL: "silent", DATA_DIR: dataDir };
-  // A group of its own: a Ctrl-C in the terminal is for the command, which ends the server itself.
+  // The server gets a process group of its own: a Ctrl-C in the terminal then reaches only the command, which
+  // ends the server itself.
   const child = spawn(process.execPath, [COMMAND, "start"], {
     env: { ...variablesHere(), ...settings },
     detached: true,

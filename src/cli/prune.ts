@@ -1,4 +1,7 @@
-/** `evenkeel prune`: what RETAIN_* do a little at a time, done at once. The server may run meanwhile. */
+/**
+ * `evenkeel prune`: deletes at once what the RETAIN_* settings delete little by little. The server may run
+ * meanwhile.
+ */
 import { AGE_WORDS, ageMs } from "../core/age.ts";
 import { CliError } from "./connection.ts";
 import { openStorage, type StorageOptions } from "./storage.ts";

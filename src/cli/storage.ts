@@ -16,7 +16,7 @@ const POOL = 2;
 /** As the SQLite driver names it. */
 const DATABASE_FILE = "evenkeel.db";
 
-/** Closed where the command ends. @param mayBeNew whether a folder that is not there is made */
+/** The storage is closed when the command ends. @param mayBeNew whether a missing folder is created */
 export async function openStorage({ data, database: url }: StorageOptions, mayBeNew = false) {
   if (url === undefined && !mayBeNew && !existsSync(join(data, DATABASE_FILE)))
     throw new CliError(

@@ -8,7 +8,7 @@ const CLEAR = "\x1b[H\x1b[J";
 
 export async function top({ once, ...server }: ServerOptions & { readonly once?: boolean }): Promise<void> {
   const evenkeel = connect(server);
-  // Ends with the process: Ctrl-C.
+  // Runs until Ctrl-C ends the process.
   for (;;) {
     const { processes, advice } = await evenkeel.processes();
     const [runs, waiting] = ["running", "queued"].map((name) => processes[0]?.gauges[`runs_${name}`] ?? 0);

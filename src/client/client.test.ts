@@ -26,7 +26,7 @@ function breakingFetch(): { readonly fetch: typeof fetch; readonly breaks: () =>
       const cut = new TransformStream<Uint8Array, Uint8Array>({
         transform(chunk, controller) {
           left -= 1;
-          // In the middle of an event, as a broken connection does.
+          // Breaks off in the middle of an event, as a broken connection does.
           if (left > 0) return controller.enqueue(chunk);
           breaks += 1;
           controller.enqueue(chunk.slice(0, chunk.length / 2));

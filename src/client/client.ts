@@ -23,7 +23,7 @@ export interface EvenkeelOptions {
   readonly apiKey?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly fetch?: typeof globalThis.fetch;
-  /** A request or stream that got no answer for so long is given up. Default 60,000. */
+  /** A request or stream that got no answer for this long is given up. Default 60,000. */
   readonly giveUpAfterMs?: number;
 }
 
@@ -78,7 +78,7 @@ export class Evenkeel {
     return follow(this.#followOptions(runId, after, signal));
   }
 
-  /** Begins a run and returns at once; ask with `task`, or `follow` it. */
+  /** Begins a run and returns at once. Read its state with `task`, or its events with `follow`. */
   async begin(chat: Chat, { signal }: Wait = {}): Promise<Success<typeof BEGIN_CHAT>> {
     return (await this.#http.json(post("/api/chat/async", named(chat), signal))) as Success<typeof BEGIN_CHAT>;
   }
@@ -100,12 +100,12 @@ export class Evenkeel {
     return (await this.#http.json(post(`/api/runs/${encodeURIComponent(runId)}/cancel`, undefined, signal))) as Run;
   }
 
-  /** Goes on with a run that failed or was canceled, in a new run. */
+  /** Continues a failed or canceled run in a new run. */
   async retry(runId: string, { signal }: Wait = {}): Promise<Run> {
     return (await this.#http.json(post(`/api/runs/${encodeURIComponent(runId)}/retry`, undefined, signal))) as Run;
   }
 
-  /** How many worker and agent processes there are to be. For administrators. */
+  /** Sets the number of worker and agent processes. For administrators. */
   async scale(counts: { readonly workers?: number; readonly agents?: number }, { signal }: Wait = {}): Promise<void> {
     await this.#http.json(post("/api/scale", counts, signal));
   }
@@ -123,7 +123,7 @@ export class Evenkeel {
     })) as FileInfo;
   }
 
-  /** Your files, newest first, and what they take of what they may. */
+  /** Your files, newest first, with the space that they take and the space that they may take. */
   files(query: Query<typeof LIST_FILES> = {}, wait: Wait = {}): Promise<Success<typeof LIST_FILES>> {
     return this.#list<typeof LIST_FILES>("/api/files", query, wait);
   }
@@ -159,7 +159,10 @@ export class Evenkeel {
     return this.#list<typeof READ_ACTIVITIES>("/api/activities", query, wait);
   }
 
-  /** Posts a notice to the feed. Not repeated after a lost connection, as it would be posted twice. */
+  /**
+   * Posts a notice to the feed. The request is not repeated after a lost connection, because the notice could
+   * be posted twice.
+   */
   async notify(
     notice: z.input<(typeof POST_NOTICE)["body"]>,
     { signal }: Wait = {},

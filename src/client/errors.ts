@@ -1,12 +1,12 @@
 /** What a request to evenkeel failed with. Runs in browsers, Node, Deno and Bun. */
 import type { Problem } from "../api/problem.ts";
 
-/** An answer of the server that is no success (docs/errors.md lists the codes). Go by `code`, not by the text. */
+/** The server answered with an error (docs/errors.md lists the codes). Branch on `code`, not on the text. */
 export class EvenkeelError extends Error {
   readonly code: Problem["code"];
   readonly status: number;
   readonly requestId: string;
-  /** The run that failed, or that goes on. */
+  /** Id of the run that failed, or that still runs. */
   readonly runId: string | undefined;
 
   constructor({ code, status, detail, request_id: requestId, run_id: runId }: Problem) {
@@ -19,7 +19,10 @@ export class EvenkeelError extends Error {
   }
 }
 
-/** No server could be reached for `giveUpAfterMs`, or what answered is no evenkeel. `cause` is the last failure. */
+/**
+ * No server could be reached for `giveUpAfterMs`, or the answer did not come from an evenkeel. `cause` is the
+ * last failure.
+ */
 export class ConnectionError extends Error {
   constructor(message: string, cause: unknown) {
     super(message, { cause });

@@ -17,7 +17,7 @@ export interface FollowOptions {
   /** The seq of the last event that the caller has. */
   readonly after: number;
   readonly signal: AbortSignal | undefined;
-  /** The request that begins the run and streams it; then the first connection is that one. */
+  /** The request that begins the run and streams it. If it is given, it is the first connection. */
   readonly begin?: Call;
   readonly runId: string;
 }
@@ -42,7 +42,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<ClientEven
     for await (const event of eventsOf(response)) {
       failures = 0;
       heardAt = performance.now();
-      // The answer to a repeated request begins anew.
+      // The answer to a repeated request begins at the first event again.
       if (event.seq <= after) continue;
       after = event.seq;
       yield event;
@@ -59,7 +59,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<ClientEven
   }
 }
 
-/** Ends when the connection does, whichever way: the caller resumes. */
+/** Ends when the connection ends, for whatever reason; the caller resumes. */
 async function* eventsOf({ body }: Response): AsyncGenerator<ClientEvent, void, undefined> {
   const queue: ClientEvent[] = [];
   const parser = createParser({ onEvent: ({ id, data }) => void (id && queue.push(JSON.parse(data) as ClientEvent)) });
@@ -73,7 +73,7 @@ async function* eventsOf({ body }: Response): AsyncGenerator<ClientEvent, void, 
       yield* queue.splice(0);
     }
   } finally {
-    // The caller stopped, or the connection broke: neither needs the rest.
+    // The caller stopped or the connection broke: in both cases nobody needs the rest.
     await reader?.cancel().catch(() => {});
   }
 }

@@ -18,17 +18,22 @@ export interface Call {
   readonly query?: Readonly<Record<string, unknown>> | undefined;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Sent as they are. */
+  /** Bytes that are sent unchanged. */
   readonly bytes?: Blob;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** A repetition would do it twice: after a lost connection nobody knows whether it was done. */
+  /**
+   * The request must not be repeated: after a lost connection nobody knows whether the server has done it,
+   * and a repetition could do it twice.
+   */
   readonly once?: boolean;
 }
 
 const BACKOFF = { firstMs: 200, maxMs: 5_000 };
 
-/** What a server answers that is restarting, draining or overloaded, and what a proxy answers in its place. */
+/**
+ * Status codes of a server that restarts, drains or is overloaded, and of a proxy that answers in its place.
+ */
 const TRANSIENT: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 export class Http {
@@ -45,7 +50,8 @@ export class Http {
     const body: unknown = await response.json().catch((error: unknown) => {
       throw new ConnectionError(`${call.path} was answered with something that is not JSON.`, error);
     });
-    // A wait of more than 15 s has status 200 from its first newline on; then the body says how it ended.
+    // When an answer takes more than 15 s, the server sends status 200 and a newline first; then the body says how it
+    // ended.
     if (isProblem(body)) throw new EvenkeelError(body);
     return body;
   }
@@ -87,14 +93,14 @@ export class Http {
     }
     if (response.ok) return response;
     const error = await errorOf(response, path);
-    // A failure that is not told in our words is a proxy's: Vite's says 500 where others say 502.
+    // A failure without our error body comes from a proxy. Vite's proxy says 500 where others say 502.
     const isOfProxy = response.status >= 500 && !(error instanceof EvenkeelError);
     if ((!TRANSIENT.has(response.status) && !isOfProxy) || isAnswered(error)) throw error;
     return { error, retryAfterMs: retryAfterOf(response) };
   }
 }
 
-/** The error of a run says how the run ended: asking again answers the same. */
+/** The error of a run says how the run ended, so a repeated request would get the same answer. */
 function isAnswered(error: Error): boolean {
   return error instanceof EvenkeelError && error.runId !== undefined && error.code !== "SHUTTING_DOWN";
 }
@@ -105,7 +111,7 @@ async function errorOf(response: Response, path: string): Promise<Error> {
     const body: unknown = JSON.parse(text);
     if (isProblem(body)) return new EvenkeelError(body);
   } catch {
-    // A proxy's page.
+    // The body is a proxy's error page.
   }
   return new ConnectionError(`${path} was answered with status ${response.status}.`, text.slice(0, 500));
 }

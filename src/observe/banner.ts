@@ -1,4 +1,4 @@
-/** What a person sees first: where it is, what runs, which model, and where the data lies. */
+/** The first lines that a person sees: the address, the processes, the model, and the place of the data. */
 import { needsInit } from "../process/init.ts";
 import type { ProcessBounds } from "../settings-reader.ts";
 import type { Access } from "../core/access.ts";
@@ -44,7 +44,7 @@ export function banner({ settings, access, bootMs }: Facts): string {
   return `\nevenkeel ${VERSION}, ready in ${bootMs} ms\n\n${lines.join("\n")}\n`;
 }
 
-/** Printed at once, before anything slow: a start takes a second or two. */
+/** Printed before anything slow happens, because a start takes a second or two. */
 export function startLine({ workers, agents }: Settings): string {
   return `evenkeel ${VERSION} is starting ${plural(workers, "worker")} and ${plural(agents, "agent")} …`;
 }

@@ -29,7 +29,10 @@ export async function createLog({ environment, logLevel }: Settings, process: st
   return pino(options, pretty({ sync: true, destination, ...shape }));
 }
 
-/** Why a process ends. A mistake in `config/` is the operator's to mend: our stack would only hide it. */
+/**
+ * Logs why a process ends. A mistake in `config/` is logged without our stack, which would only hide the
+ * message from the operator.
+ */
 export function logFatal(log: Log, error: unknown): void {
   if (error instanceof ConfigError) log.error(error.message);
   else log.fatal({ err: error }, "this process ends");

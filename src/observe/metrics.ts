@@ -1,7 +1,7 @@
 /**
  * `GET /metrics`: the primary's snapshot of all processes in Prometheus' text format. A scrape of the shared
- * port reaches one worker at random: if each told of itself, counters would jump back and forth. So each tells
- * of all. Called by `routes/metrics.ts`.
+ * port reaches a random worker. If a worker reported only itself, counters would jump back and forth, so each
+ * worker reports all processes. Called by `routes/metrics.ts`.
  */
 import type { MetricConfiguration } from "prom-client";
 import { ACTIVITY_TYPES } from "../core/activity.ts";
@@ -15,7 +15,7 @@ interface Metric {
   readonly type: "gauge" | "counter";
   /** The label that tells the samples apart, if `from` returns several: its values are the keys. */
   readonly by?: "quantile" | "status" | "type" | "key";
-  /** Also exported for a place in the tree that has no process at the moment. */
+  /** This metric is also exported for a place in the tree that has no process at the moment. */
   readonly always?: true;
   /** Undefined: this process has no such figure, and gives no sample. */
   readonly from: (process: ProcessInfo) => Sample | Readonly<Record<string, Sample>>;

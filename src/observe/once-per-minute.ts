@@ -1,7 +1,7 @@
-/** Limits log lines that would repeat many times a second, while a trouble lasts, to one a minute. */
+/** Limits log lines that would repeat many times a second, while some trouble lasts, to one line a minute. */
 
 const INTERVAL_MS = 60_000;
-/** Beyond it all are forgotten, and may be written once more. */
+/** At this bound all names are forgotten; each may then be logged once more. */
 const MAX_NAMES = 1_000;
 
 export class OncePerMinute {

@@ -6,7 +6,7 @@ import { quantileGauge, samplesGauge, type Latency } from "../core/gauges.ts";
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 
 const WINDOW_MS = 5_000;
-// Two significant figures are more than anybody reads in a percentile. What takes longer counts as the longest.
+// Two significant figures are enough for a percentile. A duration above the maximum counts as the maximum.
 const LONGEST_US = 600_000_000;
 
 export class RollingHistogram {
@@ -28,7 +28,7 @@ export class RollingHistogram {
     this.#current.record(Math.min(LONGEST_US, Math.max(1, Math.round(ms * 1000))));
   }
 
-  /** In ms. Undefined when nothing was recorded: nothing to tell is not the same as fast. */
+  /** In ms. Undefined when nothing was recorded, because a missing value must not look like a fast one. */
   percentile(percent: number): number | undefined {
     const all = this.#add();
     return all.count === 0 ? undefined : all.percentile(percent) / 1000;
@@ -61,7 +61,7 @@ export class RollingHistogram {
     this.#previous = this.#current;
     this.#current = stale;
     this.#current.reset();
-    // Nobody recorded or read for a whole window: what was written last is too old as well.
+    // For a whole window nothing was recorded or read, so the window written last is too old as well.
     if (elapsedMs >= 2 * WINDOW_MS) this.#previous.reset();
     this.#rotatedAt = now;
   }

@@ -1,13 +1,15 @@
 /**
- * Standard output for log lines. What cannot be written (a full disk, a closed terminal, a reader that has stopped)
- * is lost, and nothing else is: a server that supervises must not hang or end for a line. [pino's own stream does:
- * after such an error it tries again for ever, in one go.]
+ * Standard output for log lines. A line that cannot be written (a full disk, a closed terminal, a reader that
+ * has stopped) is lost. Nothing else happens, because a supervising server must not hang or end for a log
+ * line. [pino's own stream does: after such an error it tries again for ever, in one go.]
  */
 import { writeSync } from "node:fs";
 import { Writable } from "node:stream";
 
 const STDOUT = 1;
-/** A pipe whose reader is slow may take more in a moment; for longer nobody waits. */
+/**
+ * A pipe with a slow reader may take more bytes a moment later. This is the longest time to wait for that.
+ */
 const RETRIES = 10;
 const PAUSE_MS = 2;
 const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -21,7 +23,7 @@ export function lossyStdout(): Writable {
   });
 }
 
-/** Synchronously: the last words of a process that ends must not be lost. */
+/** Writes synchronously, so that the last lines of a process that ends are not lost. */
 function put(line: Buffer): void {
   let rest = line;
   for (let tries = 0; rest.length > 0 && tries <= RETRIES;) {

@@ -1,6 +1,7 @@
 /**
- * What the primary tells its workers of all processes, so that any worker answers for the whole tree: a snapshot a
- * second, the past of the last five minutes, and the notes of processes. Owned by the supervisor.
+ * What the primary sends its workers about all processes, so that each worker can answer for the whole tree:
+ * a snapshot a second, the past of the last five minutes, and the notes of processes. Owned by the
+ * supervisor.
  */
 import type { Child } from "./child.ts";
 import { History } from "./history.ts";

@@ -12,10 +12,12 @@ export const CHANNEL_FD = 3;
 
 /** Largest message of a child. A heartbeat has about 1 KB, the settings have a few. */
 const MAX_LINE_BYTES = 64 * 1024;
-/** A backlog after a pause of the primary is less: the kernel holds some 200 KB for each child. */
+/**
+ * The backlog after a pause of the primary is smaller than this: the kernel holds some 200 KB for each child.
+ */
 const MAX_BYTES_PER_SECOND = 1024 * 1024;
 const MAX_MESSAGES_PER_SECOND = 1_000;
-/** What a child that does not read may leave in the primary's memory; later snapshots are dropped. */
+/** Bytes that the primary keeps for a child that does not read. Above this bound snapshots are dropped. */
 const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 
 export interface ChannelEvents {
@@ -29,7 +31,7 @@ export interface ChannelEvents {
 export interface Channel {
   /** Nothing is read before the first call; a later one replaces the listener. */
   listen(events: ChannelEvents): void;
-  /** Resolves when the message is written, or cannot be any more. */
+  /** Resolves when the message is written, or can no longer be written. */
   send(message: unknown): Promise<void>;
   /** Idempotent. */
   close(): void;
@@ -56,7 +58,8 @@ export class SocketChannel implements Channel {
   constructor(socket: Duplex, { isBounded }: ChannelOptions) {
     this.#socket = socket;
     this.#isBounded = isBounded;
-    // The other side is gone. `close` follows each error and says the same.
+    // An error means that the other side is gone. `close` follows each error, so the error needs no handling
+    // here.
     socket.on("error", () => {});
   }
 
@@ -82,7 +85,7 @@ export class SocketChannel implements Channel {
   #read(chunk: Buffer): void {
     this.#count(chunk.length);
     let start = 0;
-    // `#finish` ends the loop: a flood is not read to its end.
+    // `#finish` ends the loop, so a flood is not read to its end.
     for (let end = chunk.indexOf("\n"); end !== -1 && this.#events; end = chunk.indexOf("\n", start)) {
       const line = Buffer.concat([...this.#pieces, chunk.subarray(start, end)]);
       this.#pieces = [];
@@ -121,7 +124,7 @@ export class SocketChannel implements Channel {
   #finish(flood: string | undefined): void {
     const events = this.#events;
     if (!events) return;
-    // Cleared first: `destroy()` emits `close`, which calls this again.
+    // Clear the field first: `destroy()` emits `close`, which calls this method again.
     this.#events = undefined;
     this.#pieces = [];
     this.#socket.destroy();

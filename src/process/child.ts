@@ -15,7 +15,7 @@ const DRAIN_SLACK_MS = 3_000;
 export interface ChildExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** Why it was killed, else what it said before it died, if anything. */
+  /** Why the child was killed; otherwise the reason that the child gave before it died, if any. */
   readonly detail: string | undefined;
   /** Whether it ever was ready. */
   readonly served: boolean;
@@ -39,7 +39,7 @@ export class Child {
   readonly #channel: Channel;
   readonly #ready = Promise.withResolvers<number | undefined>();
   readonly #exited = Promise.withResolvers<ChildExit>();
-  /** What it said itself; the last word counts. */
+  /** The reason that the child gave; the last one counts. */
   #said: string | undefined;
   /** Why the primary killed it; the first reason counts. */
   #killedFor: string | undefined;
@@ -102,7 +102,7 @@ export class Child {
     return performance.now() - this.#lastSignAt;
   }
 
-  /** Starts the silence anew, for when it was the primary that could not listen. */
+  /** Restarts the measurement of silence. Called when the primary itself could not listen. */
   forgiveSilence(): void {
     this.#lastSignAt = performance.now();
   }
@@ -154,7 +154,7 @@ export class Child {
         this.#said = checked.detail;
         break;
       case "ready":
-        // A second `ready` changes nothing: the state and the promise are past it.
+        // A second `ready` changes nothing, because the state and the promise are settled.
         this.#served = true;
         if (this.#state === "starting") this.#state = "ready";
         this.#ready.resolve(checked.port);

@@ -19,7 +19,7 @@ export function coresOf(text: string): number | undefined {
 
 /** CPU quotas of this process's group and of all groups around it: the least counts. */
 function quotas(): number[] {
-  // In a container the file says "/": its own group is then the root that it sees.
+  // In a container the file says "/": the container's own group is the root that it sees.
   const own = /^0::(.*)$/m.exec(read("/proc/self/cgroup") ?? "")?.[1];
   if (own === undefined) return [];
   const found: number[] = [];

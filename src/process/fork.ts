@@ -29,7 +29,7 @@ const NO_INSPECTOR = "--disable-sigusr1";
 /** The fourth is CHANNEL_FD. */
 const STDIO = ["ignore", "inherit", "inherit", "pipe"] as const;
 
-/** Workers send nothing through Node's IPC but what `cluster` does at each start, about ten messages. */
+/** Workers use Node's IPC only for the messages that `cluster` sends at each start, about ten. */
 const MAX_IPC_MESSAGES = 1_000;
 
 /**
@@ -52,7 +52,7 @@ export function forkPlain({ entry, args, settings }: ForkOptions): Child {
 }
 
 function childOf(process: ChildProcess, settings: unknown): Child {
-  // A fork that failed has no streams: its channel is a socket that is closed.
+  // A failed fork has no streams, so its channel is a closed socket.
   const end = process.stdio?.[3] ?? new Socket().destroy();
   const child = new Child(process, new SocketChannel(end as Socket, { isBounded: true }));
   child.send({ type: "settings", settings });

@@ -7,7 +7,7 @@ import { MAX_NOTES_CHARACTERS, type FromChild, type Gauges, type Vitals } from "
 
 /** Further gauges of a child are dropped. A worker has about 20, and one for each API key that was used. */
 const MAX_GAUGES = 256;
-/** Behind a colon stands the name of a key. */
+/** The part after a colon is the name of a key. */
 const GAUGE_NAME = /^[a-z][a-z0-9_.]{0,63}(:[A-Za-z0-9_-]{1,64})?$/;
 const MAX_DETAIL_CHARACTERS = 2_000;
 const MAX_PORT = 65_535;
@@ -42,7 +42,10 @@ function readFailed(detail: unknown): FromChild | undefined {
   return typeof detail === "string" ? { type: "failed", detail: detail.slice(0, MAX_DETAIL_CHARACTERS) } : undefined;
 }
 
-/** A heartbeat with one wrong figure is dropped whole: its other figures are not to be trusted either. */
+/**
+ * A heartbeat with one wrong figure is dropped as a whole, because its other figures cannot be trusted
+ * either.
+ */
 function readHeartbeat({ vitals, gauges }: Record<string, unknown>): FromChild | undefined {
   const checked = readVitals(vitals);
   return checked && isRecord(gauges) ? { type: "heartbeat", vitals: checked, gauges: readGauges(gauges) } : undefined;
@@ -65,7 +68,10 @@ function readGauges(gauges: Record<string, unknown>): Gauges {
   return Object.fromEntries(known.slice(0, MAX_GAUGES));
 }
 
-/** Notes that are too long, or not all texts, are dropped whole: the ones before stay. */
+/**
+ * Notes that are too long, or that hold a value that is no text, are dropped as a whole; the previous notes
+ * stay.
+ */
 function readNotes(notes: unknown): FromChild | undefined {
   if (!isRecord(notes)) return undefined;
   const texts = Object.entries(notes).filter((entry): entry is [string, string] => typeof entry[1] === "string");

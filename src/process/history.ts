@@ -6,9 +6,12 @@
 import type { Mark, Snapshot } from "./protocol.ts";
 
 const KEEP_MS = 5 * 60_000;
-/** About one a second: what changes in between replaces the last one. */
+/** Keeps about one snapshot a second: a snapshot that comes earlier replaces the last one. */
 const SPACING_MS = 900;
-/** Fewer snapshots than five minutes when there are so many processes that all together would be larger. */
+/**
+ * Bound of all snapshots together. With very many processes, the history is therefore shorter than five
+ * minutes.
+ */
 const KEEP_CHARACTERS = 4 * 1024 * 1024;
 /** Older marks are dropped: every snapshot carries all of them. */
 const MAX_MARKS = 64;
@@ -31,7 +34,8 @@ export class History {
     this.#marks = this.#marks.filter(({ at }) => at > oldest);
     const marked = { ...snapshot, marks: this.#marks };
     const [before, last] = this.#snapshots.slice(-2);
-    // Compared with the one before the last: a burst of changes must not push its own beginning out for ever.
+    // Compare with the snapshot before the last one. Otherwise, in a burst of changes, each snapshot would
+    // replace the previous one without end.
     const isBurst = before !== undefined && last !== undefined && marked.at - before.at < SPACING_MS;
     const earlier = isBurst ? this.#snapshots.slice(0, -1) : this.#snapshots;
     const keep = Math.ceil(KEEP_CHARACTERS / JSON.stringify(marked).length);

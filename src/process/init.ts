@@ -1,7 +1,7 @@
 /**
- * Whether this process is the init of its container. Processes whose parent died become children of init, which must
- * wait for each: else they stay as zombies, and a tool that starts programs fills the process table. Node can wait only
- * for what it started itself.
+ * Whether this process is the init of its container. A process whose parent died becomes a child of init, and
+ * init must wait for it. Otherwise it stays as a zombie, and a tool that starts programs fills the process
+ * table. Node can wait only for processes that it started itself.
  */
 
 /** For log and banner. */

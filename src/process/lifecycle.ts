@@ -20,9 +20,9 @@ export interface Service {
   /** Where it listens, when the parent has to know. */
   readonly port?: number;
   inFlight(): number;
-  /** Figures of its own, read with every heartbeat. */
+  /** The service's own figures, read with every heartbeat. */
   gauges?(): Gauges;
-  /** Text of its own, read with every heartbeat and sent when it has changed. */
+  /** The service's own text, read with every heartbeat and sent when it has changed. */
   notes?(): Notes;
   /** The notes of all other processes, whenever one has changed. Workers only. */
   onNotes?(processes: readonly ProcessNotes[]): void;
@@ -35,7 +35,7 @@ export interface Service {
   onSnapshot?(snapshot: Snapshot): void;
   /**
    * Take nothing new, finish what is under way within `withinMs`, give back or cut off the rest, free everything.
-   * Called again when there is less time than was said before.
+   * Called again when less time is left than the previous call allowed.
    */
   drain(withinMs: number): Promise<void>;
 }
@@ -78,7 +78,7 @@ export async function runService(options: ServiceOptions): Promise<void> {
     process.on("SIGTERM", () => {
       if (sigtermDrainMs !== undefined) drain(sigtermDrainMs);
     });
-    // Last: once it is ready the primary may send snapshots, or the word to drain.
+    // Send `ready` last: from then on the primary may send snapshots, or the order to drain.
     await parent.send({ type: "ready", ...(service.port !== undefined && { port: service.port }) } satisfies FromChild);
   } catch (error) {
     onFatal(error);

@@ -12,7 +12,7 @@ interface Shown {
   state: ProcessInfo["state"];
 }
 
-/** A place that counts its replacements. */
+/** A fake place of the process tree that counts its replacements. */
 class Place {
   readonly id: number;
   readonly shown: Shown = { rss: 500, uptime: 100, state: "ready" };

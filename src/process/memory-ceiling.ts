@@ -5,9 +5,12 @@
  */
 import type { Slot } from "./slot.ts";
 
-/** A burst is no leak. */
+/** A process must be above the ceiling for this long, because a short burst is no leak. */
 const ABOVE_SECONDS = 10;
-/** A process that needs so much right after its start would need it again: then the ceiling is too low. */
+/**
+ * A process that is above the ceiling right after its start is not replaced: its replacement would need as
+ * much, so the ceiling is too low.
+ */
 const MIN_UPTIME_S = 60;
 
 export interface MemoryCeilingOptions {
@@ -52,7 +55,7 @@ export class MemoryCeiling {
       const next = await slot.prepare();
       void next.commit(this.#options.leaveMs);
     } catch {
-      // The new one did not come up; the old one goes on, and is looked at again.
+      // The new process did not become ready. The old one goes on, and later ticks check it again.
     } finally {
       this.#isReplacing = false;
     }

@@ -19,7 +19,9 @@ export function hasParent(): boolean {
   }
 }
 
-/** Called once, first of all, by each `main.ts`. From here on the process ends when the primary is gone. */
+/**
+ * Each `main.ts` calls it once, before anything else. From then on the process ends when the primary is gone.
+ */
 export async function connectParent<Settings>(): Promise<Connected<Settings>> {
   if (!hasParent()) throw new Error("This file is started by the primary; run `node run-production` instead.");
   startWatchdog();
@@ -32,8 +34,8 @@ export async function connectParent<Settings>(): Promise<Connected<Settings>> {
       const told = message as ToChild;
       if (told.type === "settings") resolve(told.settings);
     },
-    // If the primary died before the watchdog looked for it, the watchdog takes the wrong process for the parent: the
-    // end of the channel is what is left to notice.
+    // If the primary died before the watchdog looked for it, the watchdog watches the wrong process. Then
+    // only the end of the channel shows that the primary is gone.
     onClose: () => process.exit(EXIT.crashed),
   });
   return { parent, settings: (await promise) as Settings };

@@ -1,4 +1,7 @@
-/** Looks whether a port can be had before anything is forked, so that a taken one is one line and not a storm. */
+/**
+ * Checks that a port is free before anything is forked, so that a taken port gives one log line and not one
+ * from every child.
+ */
 import { createServer } from "node:net";
 
 /** Rejects with the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL. */

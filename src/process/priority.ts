@@ -9,12 +9,15 @@ import { setPriority } from "node:os";
 const NICE = 10;
 const THIS_THREAD = 0;
 
-/** On Linux a priority belongs to a thread and is inherited: those that V8 has already started need it too. */
+/**
+ * On Linux each thread has its own priority, and new threads inherit it. The threads that V8 has already
+ * started must be set too.
+ */
 export function lowerPriority(): void {
   for (const thread of threadIds()) lower(thread);
 }
 
-/** On Linux only: elsewhere it would be that of the whole process. */
+/** Works on Linux only: on other systems the priority would apply to the whole process. */
 export function lowerThreadPriority(): void {
   if (process.platform === "linux") lower(THIS_THREAD);
 }

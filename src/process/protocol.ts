@@ -5,10 +5,13 @@ import type { CHILD_KINDS, CHILD_STATES, Gauges, Mark, ProcessInfo, Snapshot, Vi
 /** As every client sees them: `GET /api/workers`, and the channel `processes`. */
 export type { Gauges, Mark, ProcessInfo, Snapshot, Vitals };
 
-/** worker: serves HTTP · agent: runs LLM loops · simulator: stands in for the model. */
+/** worker: serves HTTP · agent: runs LLM loops · simulator: takes the place of the model. */
 export type ChildKind = (typeof CHILD_KINDS)[number];
 
-/** A service's own text by name, opaque here, MAX_NOTES_CHARACTERS in all. For what no figure can say. */
+/**
+ * A service's own text by name, opaque here, MAX_NOTES_CHARACTERS in all. For information that no figure can
+ * express.
+ */
 export type Notes = Readonly<Record<string, string>>;
 
 export const MAX_NOTES_CHARACTERS = 24 * 1024;

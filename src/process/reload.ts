@@ -1,7 +1,8 @@
 /** Watches folders and says, once things are quiet, that something changed. Used with RELOAD=true. */
 import { watch, type FSWatcher } from "node:fs";
 
-// An editor writes a file in several steps, a checkout writes many files: wait until it is over.
+// An editor writes a file in several steps, and a checkout writes many files: wait until nothing changes any
+// more.
 const QUIET_MS = 150;
 
 export interface WatchOptions {
@@ -9,7 +10,10 @@ export interface WatchOptions {
   readonly onChange: (file: string) => void;
   /** Which changes count, by the path below one of the folders. `isCode` by default. */
   readonly wants?: (file: string) => boolean;
-  /** A folder is not watched; in words, with what mends it. Once a folder at most. */
+  /**
+   * Called with a sentence that says which folder is not watched and what to do. At most once for each
+   * folder.
+   */
   readonly onProblem: (problem: string) => void;
 }
 
@@ -27,7 +31,7 @@ export class ReloadWatcher {
       const report = (error: unknown) => onProblem(watchProblem(error, folder));
       try {
         const watcher = watch(folder, { recursive: true }, (_event, file) => this.#saw(file));
-        // The folder below which something cannot be watched is served all the same.
+        // A folder that cannot be watched completely is still served.
         return [watcher.once("error", report).on("error", () => {})];
       } catch (error) {
         report(error);

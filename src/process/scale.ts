@@ -12,7 +12,7 @@ import type { ChildKind } from "./protocol.ts";
 const GROW_PERCENT = 75;
 const AIM_PERCENT = 55;
 const SHRINK_PERCENT = 40;
-/** Below this a kind is called idle. */
+/** A kind that is less busy than this counts as idle. */
 const IDLE_PERCENT = 1;
 
 export interface Bounds {
@@ -33,7 +33,7 @@ export interface Change {
   readonly reason: string;
 }
 
-/** @returns undefined when all is well as it is */
+/** @returns undefined when nothing should change */
 export function wantedChange({ kind, count, busyPercent, bounds }: Load): Change | undefined {
   const { min, max } = bounds;
   if (count < min) return { count: min, reason: `${min} is the least` };
@@ -48,7 +48,7 @@ export function wantedChange({ kind, count, busyPercent, bounds }: Load): Change
 
 export interface Advice {
   readonly kind: ChildKind;
-  /** How many processes would do. */
+  /** The number of processes that would be enough. */
   readonly count: number;
   readonly text: string;
 }
@@ -81,7 +81,7 @@ function enoughFor(count: number, busyPercent: number): number {
   return Math.max(1, Math.ceil((count * busyPercent) / AIM_PERCENT));
 }
 
-/** How busy `next` processes would be with what keeps `count` of them busy now. */
+/** How busy `next` processes would be with the load that `count` processes have now. */
 function busyOf(next: number, count: number, busyPercent: number): number {
   return (count * busyPercent) / next;
 }

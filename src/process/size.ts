@@ -8,7 +8,7 @@ import { adviceFor, wantedChange, type Advice, type Bounds, type Change } from "
 const MINUTE = 60;
 /** Seconds over which advice is measured, and the bound of what is remembered. */
 const ADVICE_SECONDS = 5 * MINUTE;
-/** Not each second: bounds that follow the machine are read from files. */
+/** Bounds that follow the machine are read from files, so they are not read each second. */
 const LOOK_EACH_SECONDS = 10;
 
 export interface SizeOptions {
@@ -34,7 +34,9 @@ export class Size {
     return this.#advice;
   }
 
-  /** Called once a second with how busy each serving process is. @returns what should change, if anything */
+  /**
+   * Called once a second with how busy each serving process is. @returns the change that is needed, if any
+   */
   tick(busyPercents: readonly number[], count: number): Change | undefined {
     if (busyPercents.length > 0) this.#seconds = [...this.#seconds, meanOf(busyPercents)].slice(-ADVICE_SECONDS);
     this.#ticks += 1;
@@ -55,7 +57,7 @@ export class Size {
     this.#advice = undefined;
   }
 
-  /** From here on the number is `count`, whatever the load is: a person said so. */
+  /** A person has set the number: from now on it is `count`, whatever the load is. */
   hold(count: number): void {
     this.#byHand = count;
   }

@@ -25,15 +25,18 @@ import { EXIT, type ChildKind, type ChildState, type ProcessInfo } from "./proto
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };
 const SLOW_MS = 5_000;
 const BOOT_MS = 30_000;
-/** Two missed heartbeats: worth showing long before it is worth killing. */
+/** Two missed heartbeats. The dashboard shows this long before the process is killed for it. */
 const SHOWN_AS_STALLED_MS = 2_500;
-/** Children of one place that finish their work while a newer one serves. When there are more, the oldest gives back its. */
+/**
+ * Maximum number of children of one place that finish their work while a newer child serves. Above it, the
+ * oldest child gives its work back.
+ */
 const MAX_LEAVING = 3;
 
 export interface Death {
   readonly pid: number;
   readonly exit: ChildExit;
-  /** The end of a sentence that begins with the process's name: what happened, and what comes of it. */
+  /** The end of a sentence that begins with the process's name: what happened, and what follows from it. */
   readonly verdict:
     | "died; it is replaced"
     | "died on its way out"
@@ -164,7 +167,9 @@ export class Slot {
     return this.#drainOld({ old, withinMs, verdict: "died on its way out" });
   }
 
-  /** Resolves when the child is gone, and all that were on their way out: they have no more time than it has. */
+  /**
+   * Resolves when the child and all leaving children are gone; no leaving child gets more time than it has.
+   */
   async drain(withinMs: number): Promise<void> {
     this.retire();
     await Promise.all(this.#children().map((child) => child.drain(withinMs)));
@@ -210,7 +215,7 @@ export class Slot {
         // A committed child may have taken the place meanwhile.
         if (this.#state.is === "booting" && this.#state.child === child) this.#serve(child);
       },
-      // `exited` says the same, with the reason.
+      // `exited` reports the same failure, with the reason.
       () => {},
     );
     this.#watchExit(child);
@@ -259,7 +264,7 @@ export class Slot {
     this.#options.onDeath(this, { ...death, verdict: "did not start; it is tried again" });
   }
 
-  /** A child may still die on its way out; then somebody has to take over what it held. */
+  /** A child may die while it drains; then another process has to take over its work. */
   async #drainOld({ old, withinMs, verdict }: Leaving): Promise<void> {
     if (!old || old.state === "gone") return;
     this.#leaving.push(old);

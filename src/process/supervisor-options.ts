@@ -9,9 +9,12 @@ export interface RoleOptions {
   readonly kind: ChildKind;
   readonly count: number;
   readonly fork: (id: number) => Child;
-  /** Without it the number never changes by itself, and nothing is advised. */
+  /** Without this option the number never changes by itself, and no advice is given. */
   readonly size?: Omit<SizeOptions, "kind">;
-  /** A process that takes more is replaced. Without it none is. */
+  /**
+   * A process that takes more memory than this is replaced. Without this option no process is replaced for
+   * its memory.
+   */
   readonly memoryBytes?: number | undefined;
 }
 
@@ -31,13 +34,13 @@ export interface SupervisorOptions {
   /** The primary's own figures, read once a second. */
   readonly gauges: () => Gauges;
   readonly onDeath: (death: Death & Place) => void;
-  /** The next one after a death serves. */
+  /** A replacement serves after a death. */
   readonly onReturn: (child: Place & { readonly pid: number }) => void;
   /** A child has booted for `waitedMs` and is not ready. */
   readonly onSlow: (child: Place & { readonly pid: number; readonly waitedMs: number }) => void;
   /** A process takes more memory than its kind may, and is replaced. */
   readonly onHeavy: (heavy: Place & { readonly rssBytes: number }) => void;
-  /** There are to be more or fewer processes of a kind. */
+  /** The wanted number of processes of a kind has changed. */
   readonly onResize: (resized: { readonly kind: ChildKind; readonly from: number } & Change) => void;
   /** The tree cannot work: one of its processes never came up, or said that no restart can help. */
   readonly onHopeless: (reason: string) => void;

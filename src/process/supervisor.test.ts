@@ -243,7 +243,7 @@ test("a reload is a mark", async () => {
   ]);
 });
 
-/** The whole tree beats for some seconds, each worker as busy as is said. */
+/** All processes send heartbeats for some seconds; each worker is `busy_percent` busy. */
 async function beatFor(seconds: number, forked: readonly FakeProcess[], busy_percent: number): Promise<void> {
   for (let second = 0; second < seconds; second += 1) {
     for (const process of forked) process.say({ type: "heartbeat", vitals: { ...VITALS, busy_percent }, gauges: {} });

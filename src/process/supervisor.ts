@@ -1,6 +1,6 @@
 /**
- * The process tree: starts every slot, replaces what dies or hangs, rolls out new code, grows and shrinks with the load,
- * and has its state told to the workers. Owned by the primary. Knows processes, not runs.
+ * The process tree: starts every slot, replaces what dies or hangs, rolls out new code, grows and shrinks
+ * with the load, and has its state sent to the workers. Owned by the primary. Knows processes, not runs.
  */
 import { MAX_PROCESSES } from "../core/limits.ts";
 import { Bulletin } from "./bulletin.ts";
@@ -102,7 +102,7 @@ export class Supervisor {
     for (const kinds of phases) {
       const slots = this.#slots.filter(({ kind }) => kinds.includes(kind));
       await Promise.all(slots.map((slot) => slot.drain(this.#options.drainMs)));
-      // What a replacement has just prepared is killed, and must be gone before the next phase.
+      // A child that a replacement has just prepared is killed. It must be gone before the next phase.
       await this.#replacing;
     }
     this.stop();
@@ -142,7 +142,10 @@ export class Supervisor {
     });
   }
 
-  /** Kind after kind: the old ones of the first have stopped taking work before the next can hand them any. */
+  /**
+   * One kind after the other: the old processes of the first kind take no new work before processes of the
+   * next kind can hand them any.
+   */
   async #replaceNow(kinds: readonly ChildKind[]): Promise<void> {
     for (const kind of kinds) await this.#replaceKind(kind);
     this.#bulletin.mark({ type: "reload", process: null, detail: `new ${kinds.join("s and ")}s serve` });
@@ -164,7 +167,8 @@ export class Supervisor {
     const slots = this.#of(kind);
     if (this.#isDraining || count === slots.length) return;
     for (let more = slots.length; more < count; more += 1) {
-      // The tree serves: one that does not come up is tried again for ever, and ends nothing.
+      // The tree already serves. A process that does not become ready is therefore tried again for ever, and
+      // does not end the tree.
       const slot = this.#makeSlot(options, this.#freeId(kind));
       this.#slots.push(slot);
       void slot.start();
@@ -176,7 +180,7 @@ export class Supervisor {
     this.#options.onResize({ kind, from: slots.length, count, reason });
   }
 
-  /** The slot finishes its work, and its place is free only then. */
+  /** The place is free only when the slot has finished its work. */
   async #leave(slot: Slot): Promise<void> {
     await slot.leave(this.#options.shrinkMs);
     this.#slots.splice(this.#slots.indexOf(slot), 1);
@@ -223,7 +227,8 @@ export class Supervisor {
 
   #tick(): void {
     const now = performance.now();
-    // If it was the primary that slept (a suspended machine, SIGSTOP), nobody could be heard: that proves nothing.
+    // If the primary itself slept (a suspended machine, SIGSTOP), it could hear no child, so their silence
+    // proves nothing.
     const weSlept = now - this.#tickedAt > 2 * HEARTBEAT_MS;
     this.#tickedAt = now;
     for (const slot of this.#slots) {
@@ -235,7 +240,7 @@ export class Supervisor {
       this.#followLoad(role);
       if (!this.#isDraining) role.memory?.tick(this.#of(role.options.kind));
     }
-    // Once a second only: vitals are what happened since they were read last.
+    // Read the vitals only once a second: they cover the time since the last reading.
     this.#self = { ...this.#meter.read(0), gauges: this.#options.gauges() };
     this.#bulletin.share();
   }

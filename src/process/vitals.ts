@@ -2,9 +2,9 @@
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import type { Vitals } from "./protocol.ts";
 
-// The sampler wakes up this often and reports the time between wake-ups, so it is subtracted below. A shorter
-// lag than this shows by chance only; more wake-ups are most of what an idle tree costs. [50 ms: 2.45 % of a core,
-// 100 ms: 2.15 %.]
+// The sampler wakes up this often and reports the time between wake-ups, so it is subtracted below. A lag
+// shorter than this interval is seen only by chance. A shorter interval would cost more: these wake-ups are
+// most of the CPU of an idle tree. [50 ms: 2.45 % of a core, 100 ms: 2.15 %.]
 const RESOLUTION_MS = 100;
 
 export class VitalsMeter {

@@ -7,7 +7,8 @@ import { Worker } from "node:worker_threads";
 // Each look wakes an idle process. [Six of them at 200 ms: 0.4 % of a core.]
 const CHECK_MS = 500;
 
-// Plain source, not a file: a thread that loads no module starts in a few milliseconds.
+// The thread's code is plain source and not a file, because a thread that loads no module starts in a few
+// milliseconds.
 const threadThatKills = (target: number) => `
   const { ppid } = process;
   setInterval(() => {
@@ -24,6 +25,6 @@ export function startWatchdog(target = process.pid): void {
     eval: true,
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
   });
-  // Not a hidden leak: this thread ends with the process, and must not be the reason why it goes on.
+  // `unref()` hides no leak here: the thread ends with the process, and it must not keep the process alive.
   thread.unref();
 }

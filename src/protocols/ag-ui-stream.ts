@@ -25,7 +25,7 @@ export class AgUiStream implements StreamEncoder {
   readonly #after: number;
   readonly #messages: AgUiMessages;
   readonly #names = new CallNames();
-  // The events that opened what is open. Bounded by one model answer and its tool calls.
+  // The start events of everything that is still open. Bounded by one model answer and its tool calls.
   readonly #open = new Map<string, StoredEvent>();
   #started: StoredEvent | undefined;
   #isBehind: boolean;
@@ -38,7 +38,7 @@ export class AgUiStream implements StreamEncoder {
 
   encode(stored: StoredEvent): string {
     const event = this.#names.rename(stored);
-    // Before the event is counted in: the client has what came before it.
+    // Runs before the event is counted, because the client has only the events before it.
     const caughtUp = this.#isBehind && event.seq > this.#after ? this.#catchUp(event) : "";
     const isVoid = this.#see(event);
     if (event.seq <= this.#after) return "";

@@ -92,7 +92,7 @@ export class AiSdkStream implements StreamEncoder {
   }
 
   #custom(name: string, value: unknown): string {
-    // `reset-step` removes all parts of the step: the model call that has to be made again is all there is in it.
+    // `reset-step` removes all parts of the step. The step holds only the model call that is made again.
     if (name === "evenkeel.attempt" && (value as CustomValues["evenkeel.attempt"]).void.length > 0) {
       this.#calls.clear();
       return dataLine({ type: "reset-step" });
@@ -101,7 +101,7 @@ export class AiSdkStream implements StreamEncoder {
       const { message_id: id, title, url } = value as CustomValues["evenkeel.citation"];
       if (url !== undefined) return dataLine({ type: "source-url", sourceId: `${id} ${url}`, url, title });
     }
-    // Transient: for `onData`, never a part of the message.
+    // Transient parts go to `onData` and never become a part of the message.
     return dataLine({ type: `data-${name.replaceAll(".", "-")}`, data: value, transient: true });
   }
 

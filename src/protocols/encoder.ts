@@ -1,7 +1,7 @@
 /**
- * The seam between a run's journal and the streams of other protocols. An encoder reads the journal from its first
- * event and turns each event into bytes of its protocol. It is a pure function of the events it has seen, so every
- * worker makes the same stream of the same run, with the same numbers after a reconnect.
+ * The interface between a run's journal and the streams of other protocols. An encoder reads the journal from
+ * its first event and turns each event into bytes of its protocol. It is a pure function of the events it has
+ * seen, so every worker makes the same stream of the same run, with the same numbers after a reconnect.
  */
 import type { RunEvent } from "../core/event.ts";
 import { toJson } from "../core/json.ts";
@@ -10,11 +10,11 @@ import { toJson } from "../core/json.ts";
 export type StoredEvent = RunEvent & { readonly seq: number; readonly timestamp: number };
 
 export interface StreamEncoder {
-  /** Response headers that clients of the protocol look for, besides those of an event stream. */
+  /** Response headers that clients of the protocol expect, besides those of an event stream. */
   readonly headers: Readonly<Record<string, string>>;
   /**
    * Call it with every event of one journal, from seq 1 on, in order.
-   * @returns what goes over the wire (server-sent events); "" for what the protocol has no word for
+   * @returns the bytes to send (server-sent events); "" for an event that the protocol cannot express
    */
   encode(event: StoredEvent): string;
 }
@@ -24,5 +24,5 @@ export function dataLine(value: object): string {
   return `data: ${toJson(value)}\n\n`;
 }
 
-/** What ends the streams of the AI SDK and of OpenAI. */
+/** The last line of the streams of the AI SDK and of OpenAI. */
 export const DONE = "data: [DONE]\n\n";

@@ -153,7 +153,7 @@ export function responseId(runId: string): string {
   return `resp_${runId}`;
 }
 
-/** Undefined for what is no id of ours. */
+/** Undefined for an id that is not ours. */
 export function runIdOf(responseId: string): string | undefined {
   return responseId.startsWith("resp_") ? responseId.slice("resp_".length) : undefined;
 }

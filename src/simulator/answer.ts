@@ -66,6 +66,6 @@ const echo = (text: string): string => (text === "" ? "nothing but a /sim line" 
 const excerpt = (text: string): string =>
   cut(text.slice(0, 4 * MAX_ECHO_CHARACTERS).replace(/\s+/g, " "), MAX_ECHO_CHARACTERS);
 
-// Never between the halves of a surrogate pair: the second half alone is not a character.
+// Never cut between the halves of a surrogate pair: the second half alone is not a character.
 const cut = (text: string, characters: number): string =>
   text.length <= characters ? text : `${text.slice(0, characters).replace(/[\uD800-\uDBFF]$/, "")}…`;

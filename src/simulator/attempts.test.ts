@@ -1,4 +1,4 @@
-/** The counter behind times=N. */
+/** Tests the counter of `times=N`. */
 import { expect, test } from "vitest";
 import { Attempts } from "./attempts.ts";
 

@@ -12,7 +12,7 @@ export class Attempts {
 
   /** True, and counted, while the fault has struck `key` fewer than `times` times. */
   strikes(key: string, times: number): boolean {
-    // Hashed: a key holds the user's whole message, which may be megabytes.
+    // The key is hashed, because it holds the user's whole message, which may be megabytes.
     const digest = createHash("sha1").update(key).digest("base64");
     const struck = this.#struck.get(digest) ?? 0;
     if (struck >= times) return false;

@@ -35,7 +35,7 @@ export interface MediaBlock {
   readonly type: "image" | "document";
 }
 
-/** Redacted or not. */
+/** A thinking block, redacted or not. */
 export interface ThinkingBlock {
   readonly type: "thinking";
 }
@@ -47,7 +47,7 @@ export interface ServerToolUseBlock {
   readonly name: string;
 }
 
-/** Results of server tools, and blocks that are newer than this file: accepted, never answered to. */
+/** Results of server tools, and block types that this file does not know: they are accepted and change no answer. */
 export interface OtherBlock {
   readonly type: "other";
   /** The server tool call that it answers, if it answers one. */
@@ -105,7 +105,7 @@ export function parseBlock(block: unknown, place: Place): Block {
   }
 }
 
-/** Of each type that this file knows. A block of an unknown type may have any field. */
+/** The fields of each type that this file knows. A block of an unknown type may have any field. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   text: ["type", "text", "cache_control", "citations"],
   tool_use: ["type", "id", "name", "input", "cache_control", "caller", "toolset_name"],
@@ -116,13 +116,16 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   document: ["type", "source", "cache_control", "citations", "context", "title"],
 };
 
-/** Without `known` nothing is extra. */
+/** Without `known`, every field is allowed. */
 export function refuseExtra(record: JsonObject, known: readonly string[] | undefined, at: string): void {
   const extra = known && Object.keys(record).find((name) => !known.includes(name));
   if (extra !== undefined) throw invalid(`${at === "" ? "" : `${at}.`}${extra}: Extra inputs are not permitted`);
 }
 
-/** Without anything to see: white space and control characters (Python, unlike JavaScript, trims U+0085 too). */
+/**
+ * Matches a text without a visible character: white space and control characters (Python, unlike JavaScript, trims
+ * U+0085 too).
+ */
 export const isBlank = (text: string): boolean => !/[^\s\p{Cc}]/u.test(text);
 
 export function parseText(text: unknown, at: string): TextBlock {

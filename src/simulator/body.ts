@@ -19,7 +19,10 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** Undefined for a body over the limit. Listeners and no `for await`: its iterator stays with an open stream. */
+/**
+ * Undefined for a body over the limit. It uses listeners and not `for await`, because the iterator would stay attached
+ * to an open stream.
+ */
 function readBody(request: IncomingMessage): Promise<string | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
   const chunks: Buffer[] = [];

@@ -1,6 +1,6 @@
 /**
- * Which tools an answer calls: those a /sim line orders, those the message names, none once results are in.
- * Called by script.ts; pure. Never looks at raw messages or at the clock.
+ * Which tools an answer calls: those that a /sim line orders and those that the message names; none after results have
+ * arrived. Called by script.ts; pure. Never looks at raw messages or at the clock.
  */
 import type { Conversation } from "./conversation.ts";
 import type { Directives } from "./directives.ts";
@@ -29,7 +29,10 @@ export function planCalls(situation: Situation): PlannedCall[] {
   return choice.type === "auto" || chosen.length > 0 ? chosen : forcedCalls(situation);
 }
 
-/** The request forces a call, and nothing in the conversation says which: the tool it names, or the first. */
+/**
+ * For a request that forces a call when the conversation names no tool: the tool that `tool_choice` names, or the first
+ * tool.
+ */
 function forcedCalls({ request: { choice, tools }, conversation: { text } }: Situation): PlannedCall[] {
   const tool = choice.type === "tool" ? tools.find(({ name }) => name === choice.name) : tools[0];
   return tool ? [callOf(tool.name, inputFor(tool.schema, { text, rest: text }))] : [];
@@ -56,7 +59,8 @@ function loopCalls(situation: Situation): PlannedCall[] {
 
 function directedCalls({ request, conversation: { text }, directives }: Situation): PlannedCall[] {
   const schemas = new Map(request.tools.map(({ name, schema }) => [name, schema]));
-  // Once for each tool and not for each call: a line can order a hundred thousand calls about a long text.
+  // Fill the input once for each tool and not for each call: a line can order a hundred thousand calls about a long
+  // text.
   const made = new Map<string, PlannedCall>();
   return directives.calls.map(({ name, input, args }) => {
     if (args !== undefined) return { name, json: args };
@@ -73,7 +77,10 @@ interface Mention {
   readonly rest: string;
 }
 
-/** A tool that is named behind them is not found: [a megabyte took 0.2 s of everybody's time]. */
+/**
+ * Number of characters that are searched. A tool that is named after them is not found. [A megabyte blocked the process
+ * for 0.2 s.]
+ */
 const MAX_SEARCHED_CHARACTERS = 50_000;
 
 /** Tools in the order the message names them; "current time" names `current_time`, and not `time` as well. */
@@ -92,10 +99,11 @@ export function namedTools(message: string, tools: readonly Tool[]): Mention[] {
   return mentions.sort((a, b) => a.at - b.at);
 }
 
-// Every step keeps the length, so that an index into the plain text is one into the message.
+// Every step keeps the length, so that an index into the plain text is also an index into the message.
 function plain(text: string): string {
   const lower = text.toLowerCase();
-  // A letter that becomes two (U+0130) is rare: then only ASCII is made lower, which takes a call for each letter.
+  // A letter whose lower case has two characters (U+0130) is rare. Then only ASCII letters are lowered, at a call for
+  // each letter.
   const same = lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   return same.replace(/[_\s-]/g, " ");
 }

@@ -7,7 +7,7 @@ import { parseJson } from "./json.ts";
 import { joined, type Script, type ScriptBlock } from "./script.ts";
 import { signatureOf } from "./signature.ts";
 
-/** What the blocks of one answer share. */
+/** The state that the blocks of one answer share. */
 export interface BlockIds {
   /** A block's own id. Call it once for each block, in order: a result answers the call before it. */
   of(block: ScriptBlock, index: number): string;
@@ -40,7 +40,7 @@ export function emptyBlock(block: ScriptBlock, id: string): object {
   }
 }
 
-/** The block in a message that comes in one piece. */
+/** The block as it stands in a message that is sent in one piece. */
 export function wholeBlock(block: ScriptBlock, id: string, model: string): object {
   const said = joined(block.deltas);
   switch (block.type) {
@@ -51,7 +51,7 @@ export function wholeBlock(block: ScriptBlock, id: string, model: string): objec
     case "server_tool_result":
       return serverResult(block.name, id);
     default:
-      // Input that max_tokens cut short is no JSON; the API hands out an empty object then.
+      // An input that `max_tokens` cut short is not valid JSON; the API then returns an empty object.
       return { type: block.type, id, name: block.name, input: parseJson(said) ?? {} };
   }
 }
@@ -60,7 +60,7 @@ function serverResult(name: string, id: string): object {
   return { type: `${name}_tool_result`, tool_use_id: id, content: RESULTS[name] ?? [] };
 }
 
-/** A citation of the page that the search has found. */
+/** A citation of the page that the web search found. */
 export const CITATION = {
   type: "web_search_result_location",
   cited_text: "A page that does not exist.",

@@ -1,6 +1,6 @@
 /**
  * What the messages say: the user text to answer, its /sim lines, and the tool results that arrived since.
- * Called once a request by messages.ts; pure. Everything else decides from this, never from the raw messages.
+ * Called once a request by messages.ts; pure. All other files decide from this result and never from the raw messages.
  */
 import type { Block, Message } from "./blocks.ts";
 
@@ -21,13 +21,13 @@ export interface Conversation {
   readonly attachments: { readonly image: number; readonly document: number };
   /** Server tools of the last message that have no result yet: the message is an answer that paused. */
   readonly paused: readonly ServerCall[];
-  /** The last message is an answer, to be gone on with. */
+  /** The last message is an answer, and the model has to continue it. */
   readonly goesOn: boolean;
   /** Results of the last message when they answer calls made since `text`; empty on a first turn. */
   readonly results: readonly ToolAnswer[];
-  /** Says which conversation this is and how far it got: equal for a retry, different for the next step. */
+  /** Identifies the conversation and its position: equal for a retry, different for the next step. */
   readonly key: string;
-  /** Says which user text this is, however many steps were made since. */
+  /** Identifies the last user text: it stays the same for all steps that follow it. */
   readonly promptKey: string;
 }
 
@@ -62,7 +62,8 @@ export function readConversation(messages: readonly Message[]): Conversation {
   };
 }
 
-// Tool results alone are an agent talking; a message with text, a picture or a document in it is a user talking.
+// A message of only tool results comes from the agent; a message with text, a picture or a document comes from the
+// user.
 const isPrompt = (message: Message): boolean =>
   message.role === "user" &&
   message.blocks.some(({ type }) => type === "text" || type === "image" || type === "document");

@@ -13,7 +13,7 @@ export interface Directives {
   /** The deltas of the text, word for word. */
   readonly text: readonly string[] | undefined;
   readonly thinking: number;
-  /** False: thinking comes without its signature. */
+  /** False: thinking is sent without its signature. */
   readonly signed: boolean;
   /** Tokens a second, 0 as fast as the socket takes them. */
   readonly rate: number | undefined;
@@ -27,7 +27,7 @@ export interface Directives {
   readonly reportsUsage: boolean;
   readonly ids: IdKind;
   readonly fault: Fault | undefined;
-  /** How often the fault strikes the same request, or `stop` the same message; undefined for every time. */
+  /** How often the fault hits the same request, or `stop` the same message; undefined: every time. */
   readonly times: number | undefined;
 }
 

@@ -29,7 +29,7 @@ export const typeOfStatus = (status: number): ErrorType | undefined =>
   errorTypes.find((type) => STATUS_OF[type] === status);
 
 interface RefusalOptions {
-  /** When the type's own status does not fit. */
+  /** The HTTP status, when it is not the type's own. */
   readonly status?: number;
   readonly retryAfterSeconds?: number | undefined;
 }

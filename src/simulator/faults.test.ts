@@ -6,7 +6,7 @@ import { deltas, type Fixture, openFixture } from "./fixture.ts";
 const streamOf = (sim: Fixture, content: string): ReturnType<Anthropic["messages"]["stream"]> =>
   sim.client.messages.stream({ model: "m", max_tokens: 10_000, messages: [{ role: "user", content }] });
 
-/** What a failed call came back with; fails when it succeeds. */
+/** The error of a failed call. Throws when the call succeeds. */
 const errorOf = (call: Promise<unknown>): Promise<unknown> =>
   call.then(
     () => Promise.reject(new Error("expected the call to fail")),
@@ -29,7 +29,7 @@ test("rate= spreads the tokens over time", async () => {
   await using sim = await openFixture();
   const started = performance.now();
   await sim.events("/sim tokens=21 rate=100");
-  // Tokens 2 to 21 are due 10 ms after each other. A busy machine makes it later, nothing makes it earlier.
+  // Tokens 2 to 21 are due 10 ms after each other. A busy machine can delay them, but nothing can make them earlier.
   expect(performance.now() - started).toBeGreaterThanOrEqual(199);
 });
 

@@ -73,7 +73,7 @@ async function lastClosed(simulator: Simulator): Promise<Readonly<RequestRecord>
   for (;;) {
     const record = simulator.stats().recent.at(-1);
     if (record?.closed_at) return record;
-    // Each look is a round trip, so the closing socket gets its turn of the event loop.
+    // Each check is a round trip to the simulator, so the event loop can process the closing socket in between.
     await (await fetch(`${simulator.url}/sim/stats`)).text();
   }
 }

@@ -13,7 +13,7 @@ export function checkHistory(messages: readonly Message[], { hasTools }: { hasTo
     const at = `messages.${index}`;
     checkResults(message, messages[index - 1], at);
     checkUses(message, messages[index + 1], at);
-    // The last message may be one that paused: its server tools are still to be answered.
+    // The last message may be a paused answer, whose server tools have no results yet.
     if (index < messages.length - 1) checkServerUses(message, at);
     checkLastBlock(message, at);
     for (const id of useIds(message)) {
@@ -52,7 +52,7 @@ function checkUses(message: Message, next: Message | undefined, at: string): voi
   );
 }
 
-/** Results answer only as long as they stand before everything else in their message. */
+/** Results answer calls only when they stand before all other blocks of their message. */
 function leadingResultIds({ blocks }: Message): string[] {
   const end = blocks.findIndex(({ type }) => type !== "tool_result");
   const leading = end < 0 ? blocks : blocks.slice(0, end);

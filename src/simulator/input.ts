@@ -4,7 +4,7 @@
  */
 import { isRecord, type JsonObject } from "./json.ts";
 
-/** `rest` is what stands behind the tool's name. */
+/** `rest` is the text after the tool's name. */
 export interface Words {
   readonly text: string;
   readonly rest: string;
@@ -15,7 +15,7 @@ interface Source extends Words {
   readonly numbers: number[];
 }
 
-/** Schemas may refer to themselves by nesting; deeper than this nothing is filled. */
+/** A schema may nest without end; below this depth nothing is filled. */
 const MAX_DEPTH = 4;
 
 const MAX_STRING_CHARACTERS = 2_000;
@@ -92,7 +92,10 @@ function arithmeticIn(text: string): string | undefined {
   return undefined;
 }
 
-/** Behind the last digit or closing parenthesis. Not /[…]+$/, which starts anew at each character of a long run. */
+/**
+ * The index after the last digit or closing parenthesis. Not /[…]+$/, which starts anew at each character of a long
+ * run.
+ */
 function endOfArithmetic(run: string): number {
   let end = run.length;
   while (end > 0 && !/[\d)]/.test(run.charAt(end - 1))) end--;

@@ -1,6 +1,6 @@
 /**
- * Looking into parsed JSON of unknown shape, and what a request costs in tokens.
- * Called by request.ts, its helpers and input.ts. Never recurses into input: a 32 MB body can nest deeper than the stack.
+ * Reads parsed JSON of unknown shape, and counts what a request costs in tokens. Called by request.ts, its helpers and
+ * input.ts. Never recurses into input: a 32 MB body can nest deeper than the stack.
  */
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -8,9 +8,9 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export const isRecord = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** What a walk over all strings of a value finds. */
+/** The result of a walk over all strings of a value. */
 export interface Census {
-  /** Not rounded, so that parts add up. */
+  /** Tokens, not rounded, so that the parts add up. */
   readonly tokens: number;
   /** False when a string holds half a surrogate pair, which no UTF-8 text can. */
   readonly isWellFormed: boolean;
@@ -18,10 +18,10 @@ export interface Census {
 
 const CHARACTERS_A_TOKEN = 3.5;
 
-/** Of a picture or document in base64: its cost does not follow from its characters. */
+/** The base64 of a picture or document: its cost does not follow from its number of characters. */
 const MEDIA_TOKENS = 1_600;
 
-/** Names of fields count for well-formedness only, values for tokens too. */
+/** Field names are only checked for well-formed text; values are also counted as tokens. */
 export function censusOf(root: unknown): Census {
   let characters = 0;
   let mediaTokens = 0;
@@ -44,7 +44,7 @@ export function censusOf(root: unknown): Census {
 
 const isMediaData = (value: unknown): boolean => isRecord(value) && value["type"] === "base64";
 
-/** Undefined when it is no JSON. */
+/** Undefined when the text is not valid JSON. */
 export function parseJson(json: string): unknown {
   try {
     return JSON.parse(json);

@@ -66,7 +66,7 @@ test("a client that does not read holds the stream back, and gets all of it once
   using stream = sim.dial("/sim tokens=300000");
   stream.socket.pause();
   await once(stream.socket, "connect");
-  // Behind this answer the unread stream has had its turns: what it could write is written.
+  // When this answer is here, the unread stream has had turns of the event loop and has written all that it could.
   await sim.events("/sim tokens=2000");
   expect(sim.simulator.stats().events).toBeLessThan(250_000);
   stream.socket.resume();

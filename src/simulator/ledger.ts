@@ -1,10 +1,10 @@
 /**
- * What the simulator did: counters, and the last requests one by one, for GET /sim/stats and for tests.
- * Owned by one server, told by routes.ts about every POST /v1/messages. Counts only; decides nothing.
+ * What the simulator did: counters, and the last requests one by one, for GET /sim/stats and for tests. Owned by one
+ * server; routes.ts reports every POST /v1/messages to it. It only counts and decides nothing.
  */
 import type { Ending } from "./steps.ts";
 
-/** Requests remembered one by one. At the bound the oldest is dropped; the counters go on. */
+/** Number of requests that are kept one by one. At the bound the oldest is dropped; the counters still count all. */
 const MAX_RECENT = 1_000;
 
 /** "refused" is an HTTP error; "aborted" means that the client closed before the end. */

@@ -24,7 +24,7 @@ export function* splitWords(line: string): Generator<LineWord, void, void> {
   }
 }
 
-/** The index behind the bracket or quote that closes the one at `start`; the end of the line when none does. */
+/** The index after the bracket or quote that closes the one at `start`; the end of the line when nothing closes it. */
 function jsonEnd(line: string, start: number): number {
   let depth = 0;
   let quoted = false;

@@ -15,7 +15,7 @@ interface Simulator extends AsyncDisposable {
   readonly exit: Promise<unknown[]>;
 }
 
-/** As the primary starts it: with its end of a channel at file descriptor 3. */
+/** Starts the simulator as the primary does: with its end of a channel at file descriptor 3. */
 async function forkSimulator(): Promise<Simulator> {
   const child = spawn(process.execPath, [MAIN, "--port", "0"], { stdio: ["ignore", "inherit", "inherit", "pipe"] });
   const exit = once(child, "exit");
@@ -41,7 +41,7 @@ test("a forked simulator says its port and answers there", async () => {
 test("signals to the process group do not end it, its parent's word does", async () => {
   await using sim = await forkSimulator();
   const answers = async (): Promise<number> => (await fetch(`http://127.0.0.1:${sim.port}/sim/stats`)).status;
-  // An answer means that its boot is behind it: a signal before that is the business of src/process/.
+  // An answer means that the boot is over. Signals during the boot are tested in src/process/.
   expect(await answers()).toBe(200);
   sim.child.kill("SIGINT");
   sim.child.kill("SIGTERM");

@@ -9,7 +9,7 @@ const IMAGE_TYPES = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 
 interface MediaRule {
   readonly sources: readonly string[];
-  /** Types that base64 may have. */
+  /** Media types that a base64 source may have. */
   readonly mediaTypes: readonly string[];
 }
 
@@ -74,7 +74,7 @@ function requireText(text: unknown, at: string, rule?: TextRule): void {
   if (rule && !rule.pattern.test(text)) throw invalid(`${at}: ${rule.sentence}`);
 }
 
-/** In base64. */
+/** Base64 text. */
 const MAX_PICTURE_CHARACTERS = 5 * 1024 * 1024;
 const MAX_PIXELS = 8_000;
 /** How the base64 of each type begins. */

@@ -21,7 +21,7 @@ import type { RequestLimit } from "./request-limit.ts";
 import { writeScript } from "./script.ts";
 import { pageSteps, type Scene, type Steps, streamSteps, wholeSteps } from "./steps.ts";
 
-/** What all requests of one simulator share. */
+/** The state that all requests of one simulator share. */
 export interface House {
   readonly ledger: Ledger;
   readonly attempts: Attempts;
@@ -58,7 +58,7 @@ function readSituation(body: unknown, { attempts, contextTokens }: House): Situa
   const directives = parseDirectives(conversation.directives);
   const { fault, stop, times } = directives;
   const strikes = !fault || times === undefined || attempts.strikes(conversation.key, times);
-  // `stop` counts for all steps that answer one message: the next step must be able to end otherwise.
+  // `stop` is counted over all steps that answer one message, so that the next step can end differently.
   const stops = fault || times === undefined || attempts.strikes(conversation.promptKey, times);
   const pausesAgain = stop === "pause_turn" && conversation.goesOn;
   return {

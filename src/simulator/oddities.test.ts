@@ -1,4 +1,4 @@
-/** Words that order an answer no real model would be asked for: odd ends, odd ids, odd arguments, no stream at all. */
+/** Words of the /sim line for unusual answers: odd stop reasons, odd ids, odd arguments, no stream at all. */
 import type { Anthropic } from "@anthropic-ai/sdk";
 import { expect, test } from "vitest";
 import { deltas, type Fixture, openFixture } from "./fixture.ts";

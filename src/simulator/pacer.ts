@@ -1,11 +1,11 @@
 /**
  * One timer for the pace of every stream: sleepers wait in buckets of TICK_MS, one interval wakes the due ones.
- * Owned by one server, used by every Playback. Ten thousand timers of their own would cost more than the streams.
- * Runs only while somebody sleeps, so an idle simulator costs nothing.
+ * Owned by one server, used by every Playback. Ten thousand separate timers would cost more than the streams. The
+ * interval runs only while a stream sleeps, so an idle simulator costs nothing.
  */
 
 export interface Sleeper {
-  /** `nowMs` is at or behind the moment asked for. */
+  /** `nowMs` is the wanted moment or later. */
   wake(nowMs: number): void;
 }
 
@@ -32,11 +32,11 @@ export class Pacer {
     return this.#tickOf.size;
   }
 
-  /** Wakes `sleeper` at `dueMs` or up to one tick later; replaces an earlier wish of the same sleeper. */
+  /** Wakes `sleeper` at `dueMs` or up to one tick later; replaces an earlier call for the same sleeper. */
   sleep(sleeper: Sleeper, dueMs: number): void {
     this.cancel(sleeper);
     this.#start();
-    // Never into a bucket that was emptied already: nobody would look there again.
+    // Never use a bucket that was emptied already: nothing would wake it again.
     const tick = Math.max(Math.ceil(dueMs / TICK_MS), this.#lastTick + 1);
     const bucket = this.#buckets.get(tick);
     if (bucket) bucket.add(sleeper);
@@ -73,7 +73,7 @@ export class Pacer {
       this.#lastTick++;
       const bucket = this.#buckets.get(this.#lastTick);
       if (!bucket) continue;
-      // A wake may cancel or stop others of this bucket: only those still noted are woken.
+      // A woken sleeper may cancel or stop others of this bucket: wake only those that are still registered.
       for (const sleeper of bucket) if (this.#tickOf.delete(sleeper)) sleeper.wake(nowMs);
       this.#buckets.delete(this.#lastTick);
     }

@@ -1,4 +1,7 @@
-/** What a playback holds on to, looked at without a network. Its bytes are checked in protocol.test.ts and faults.test.ts. */
+/**
+ * What a playback keeps in memory, checked without a network. Its bytes are checked in protocol.test.ts and
+ * faults.test.ts.
+ */
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { expect, test } from "vitest";

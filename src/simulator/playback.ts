@@ -1,14 +1,14 @@
 /**
  * Plays the steps of one response into its socket at the pace asked for, and lets go of everything once it closes.
  * One per response, made by messages.ts. Holds at most the socket's own buffer: a client that does not read stops it.
- * Never decides what is said; that is in the steps.
+ * It never decides the content; the steps do.
  */
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Pacer, Sleeper } from "./pacer.ts";
 import { type Ending, type Steps, TOKEN } from "./steps.ts";
 
 export interface Pace {
-  /** From the request to the first token. */
+  /** Time from the request to the first token. */
   readonly ttftMs: number;
   /** 0: as fast as the socket takes them. */
   readonly tokensPerSecond: number;
@@ -22,18 +22,14 @@ export interface Stage {
   readonly pace: Pace;
   /** Write the body one byte at a time. */
   readonly drip: boolean;
-  /** Once for each event written. */
+  /** Called once for each event that is written. */
   readonly onEvent: () => void;
 }
 
 export class Playback implements Sleeper {
   readonly #stage: Stage;
-  // When the answer would have begun, had it never paused.
-  #startedMs: number;
-  #tokens = 0;
-  #ending: Ending | undefined;
-  #closed = false;
-  #immediate: NodeJS.Immediate | undefined;
+  // The time at which the answer would have begun if it had never paused. startedMs: number; tokens = 0; ending: Ending
+  // | undefined; closed = false; immediate: NodeJS.Immediate | undefined;
 
   constructor(stage: Stage) {
     this.#stage = stage;
@@ -94,8 +90,8 @@ export class Playback implements Sleeper {
     return false;
   }
 
-  // A turn of the event loop between two bytes: writes of one turn leave in one packet.
-  #drip(bytes: Buffer, at: number): void {
+  // Let the event loop turn between two bytes, because all writes of one turn leave in one packet. drip(bytes: Buffer,
+  // at: number): void {
     if (this.#closed) return;
     if (at === bytes.length) return this.wake(this.#stage.pacer.now());
     const next = (): void => this.#drip(bytes, at + 1);
@@ -108,7 +104,7 @@ export class Playback implements Sleeper {
     if (ending === "stall") return;
     const { response } = this.#stage;
     if (ending !== "reset") response.end();
-    // One turn later, so that the bytes before the reset have reached the kernel.
+    // Reset one turn later, so that the bytes before the reset have reached the kernel.
     else this.#immediate = setImmediate(() => response.socket?.resetAndDestroy());
   }
 }

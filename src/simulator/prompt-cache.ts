@@ -27,12 +27,12 @@ export interface InputUsage {
 interface Prefix {
   readonly key: string;
   readonly tokens: number;
-  /** How long it is kept, if it is marked. */
+  /** How long the beginning is kept, if the block is marked. */
   readonly ttlMs: number | undefined;
 }
 
 export class PromptCache {
-  /** Until when each is kept, the one read longest ago first. */
+  /** The time until which each beginning is kept; the one read longest ago comes first. */
   readonly #expiries = new Map<string, number>();
   readonly #now: () => number;
 
@@ -73,7 +73,7 @@ export class PromptCache {
 
   #keep({ key, tokens, ttlMs = 0 }: Prefix): void {
     if (tokens < MIN_TOKENS) return;
-    // Deleted first, so that it stands at the end.
+    // Delete the entry first, so that it is inserted at the end.
     this.#expiries.delete(key);
     this.#expiries.set(key, this.#now() + ttlMs);
     for (const oldest of this.#expiries.keys()) {
@@ -83,7 +83,7 @@ export class PromptCache {
   }
 }
 
-/** Most requests have none, and are not hashed. */
+/** Most requests have no mark; they are not hashed. */
 function hasMarks({ system, tools, messages, cache_control: automatic }: JsonObject): boolean {
   if (isRecord(automatic)) return true;
   return [system, tools, ...contentsOf(messages)].some((blocks) => Array.isArray(blocks) && blocks.some(isMarked));
@@ -94,7 +94,7 @@ const isMarked = (block: unknown): boolean => isRecord(block) && isRecord(block[
 const contentsOf = (messages: unknown): unknown[] =>
   Array.isArray(messages) ? messages.map((message) => (isRecord(message) ? message["content"] : undefined)) : [];
 
-/** In the order in which the API reads them: tools, system, messages. */
+/** The blocks in the order in which the API reads them: tools, system, messages. */
 function prefixesOf(body: JsonObject): Prefix[] {
   const hash = createHash("sha1").update(String(body["model"]));
   let tokens = 0;

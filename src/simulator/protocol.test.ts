@@ -16,7 +16,7 @@ const CALCULATE = {
 test("a streamed answer has the events of the real API in their order", async () => {
   await using sim = await openFixture();
   const events = await sim.events("/sim tokens=2 thinking=1 tool=calculate input={}");
-  // start and stop of each block with the number of its deltas between them
+  // The start and the stop of each block, with the number of its deltas between them.
   const names = events.map(({ event }) => event.replace("content_block_", ""));
   expect(names.join(" ")).toBe(
     "message_start start ping delta delta stop start delta delta stop start delta delta stop message_delta message_stop",

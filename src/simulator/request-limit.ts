@@ -1,6 +1,7 @@
 /**
- * A limit of requests a minute, as the Messages API holds it: a bucket that fills up evenly, told in the headers of every
- * answer. Called by routes.ts for POST /v1/messages. The real limits are by organisation; here there is one.
+ * A limit of requests a minute, as the Messages API has it: a bucket that fills up evenly and is reported in the
+ * headers of every answer. Called by routes.ts for POST /v1/messages. The real limits are by organisation; here there
+ * is one.
  */
 import type { ServerResponse } from "node:http";
 import { Refusal } from "./errors.ts";

@@ -1,4 +1,4 @@
-/** What the real API refuses, refused here with its words; and what it takes, taken. */
+/** The simulator refuses what the real API refuses, with the same words, and accepts what the API accepts. */
 import { expect, test } from "vitest";
 import { signatureOf } from "./signature.ts";
 import { refusalOf } from "./validate.ts";

@@ -1,7 +1,7 @@
 /**
  * A request body as the rest of the simulator sees it: checked, typed, reduced to what an answer depends on.
- * Called by messages.ts, routes.ts and validate.ts with whatever JSON.parse gave; refuses with the wording of the
- * real API. Parse, do not trust: nothing behind this file looks at raw JSON again.
+ * Called by messages.ts, routes.ts and validate.ts with the result of JSON.parse; refuses with the wording of the real
+ * API. No other file looks at the raw JSON again.
  */
 import { type Message, parseBlock, parseText, type Place, refuseExtra } from "./blocks.ts";
 import { checkCacheControl } from "./cache-control.ts";
@@ -61,7 +61,7 @@ export function parseRequest(body: unknown, { maxTokens, contextTokens }: Needs)
   return request;
 }
 
-/** All that the API's reference lists. */
+/** All fields that the API's reference lists. */
 const FIELDS = (
   "model messages max_tokens system tools tool_choice stream thinking metadata temperature top_k top_p stop_sequences " +
   "service_tier output_config cache_control container context_management mcp_servers inference_geo speed diagnostics"

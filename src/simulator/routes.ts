@@ -21,10 +21,10 @@ const ROUTES: Readonly<Record<string, Route>> = {
   "/sim/stats": { method: "GET", answer: showStats },
 };
 
-/** Never rejects: whatever goes wrong is answered, or the socket is closed. */
+/** Never rejects: each error is answered, or the socket is closed. */
 export async function route(request: IncomingMessage, response: ServerResponse, house: House): Promise<void> {
   const exchange: Exchange = { request, response, requestId: house.newId("req") };
-  // A write behind the client's close is an error event; unheard it would end the process.
+  // A write after the client's close emits an error event. Without a listener it would end the process.
   response.on("error", ignore);
   try {
     await findRoute(request, response).answer(exchange, house);
@@ -54,7 +54,7 @@ async function postMessages(exchange: Exchange, house: House): Promise<void> {
     checkKey(request);
     house.limit?.take(response);
     playback = await prepareAnswer(exchange, record, house);
-    // Its close has come and gone: nothing would ever stop what is started now.
+    // The response has already emitted `close`, so nothing would ever stop a playback that starts now.
     if (response.destroyed) return;
     house.ledger.answer(record, 200);
     playback.start();
@@ -79,18 +79,18 @@ async function showStats(exchange: Exchange, house: House): Promise<void> {
   sendJson(exchange, 200, house.ledger.stats());
 }
 
-/** Any other name is answered as well; this one says what it is. */
+/** Any other model name is answered too; this one says that it is simulated. */
 const MODELS = [
   { type: "model", id: "simulated-model", display_name: "Simulated model", created_at: "2026-01-01T00:00:00Z" },
 ] as const;
 
-/** Any key will do, none will not: a client that forgets its key must find out here. */
+/** Any key is accepted, but a missing key is refused, so that a client that forgets its key finds out here. */
 function checkKey({ headers }: IncomingMessage): void {
   if (headers["x-api-key"] || headers.authorization) return;
   throw new Refusal("authentication_error", "x-api-key header is required");
 }
 
-/** The status it answered with. */
+/** @returns the status of the answer */
 function refuse(exchange: Exchange, error: unknown): number {
   const refusal = isRefusal(error) ? error : new Refusal("api_error", `The simulator failed: ${String(error)}`);
   const { retryAfterSeconds, status, type, message } = refusal;

@@ -8,7 +8,7 @@ import { planCalls, type PlannedCall, type Situation } from "./calls.ts";
 import type { InputUsage } from "./prompt-cache.ts";
 import type { IdKind, StopReason } from "./words.ts";
 
-/** The pieces a block is sent in. */
+/** The pieces in which a block is sent. */
 export interface Deltas {
   readonly count: number;
   readonly at: (index: number) => string;
@@ -16,18 +16,18 @@ export interface Deltas {
 
 export type ScriptBlock =
   | { readonly type: "thinking"; readonly deltas: Deltas; readonly signed: boolean }
-  /** `cites`: the page that the web search before it has found. */
+  /** `cites`: the page that the preceding web search found. */
   | { readonly type: "text"; readonly deltas: Deltas; readonly cites?: boolean }
   /** The deltas are pieces of the input's JSON. */
   | { readonly type: "tool_use" | "server_tool_use"; readonly name: string; readonly deltas: Deltas }
-  /** Of a tool of the API. Comes whole. Without an id it answers the call before it. */
+  /** The result of a tool of the API. It is sent in one piece. Without an id it answers the call before it. */
   | { readonly type: "server_tool_result"; readonly name: string; readonly id?: string; readonly deltas: Deltas };
 
 export interface Script {
   readonly model: string;
   readonly blocks: readonly ScriptBlock[];
   readonly stopReason: StopReason;
-  /** Undefined: the answer does not say what it costs, as some endpoints do not. */
+  /** Undefined: the answer has no usage, as with some endpoints. */
   readonly usage: (InputUsage & { readonly outputTokens: number }) | undefined;
   readonly ids: IdKind;
 }
@@ -66,7 +66,7 @@ export function writeScript(situation: Situation, input: InputUsage): Script {
 }
 
 interface Budget {
-  /** Output tokens left of max_tokens. */
+  /** Output tokens that `max_tokens` leaves. */
   tokens: number;
   cut: boolean;
 }
@@ -76,14 +76,14 @@ function thinkingBlock({ directives }: Situation, budget: Budget): ScriptBlock {
   return { type: "thinking", deltas, signed: directives.signed };
 }
 
-/** The pause falls between the call of a server tool and its result. */
+/** The answer pauses between the call of a server tool and its result. */
 const pausesIn = ({ directives: { stop, serverTools } }: Situation): boolean =>
   stop === "pause_turn" && serverTools.length > 0;
 
 function serverBlocks(situation: Situation): ScriptBlock[] {
   const { conversation, directives } = situation;
   const results = conversation.paused.map(({ id, name }): ScriptBlock => serverResult(name, id));
-  // An answer that is gone on with, or has its tools' results, made its calls before.
+  // An answer that is continued, or whose tools have results, has made its calls already.
   if (conversation.goesOn || conversation.results.length > 0) return results;
   const deltas = listOf(splitJson(JSON.stringify({ query: conversation.text.slice(0, 200) })));
   return directives.serverTools.flatMap((name): ScriptBlock[] => {
@@ -114,7 +114,7 @@ function toolBlock({ name, json }: PlannedCall, budget: Budget): ScriptBlock {
   return { type: "tool_use", name, deltas: listOf(splitJson(kept)) };
 }
 
-/** The last block, when it is a call, ends in the middle of its JSON. */
+/** If the last block is a call, it ends in the middle of its JSON. */
 function cutLastCall(blocks: readonly ScriptBlock[]): readonly ScriptBlock[] {
   const last = blocks.at(-1);
   if (last?.type !== "tool_use") return blocks;
@@ -145,10 +145,10 @@ const listOf = (pieces: readonly string[]): Deltas => ({ count: pieces.length, a
 const token = (index: number): string => (index === 0 ? "tok1" : ` tok${index + 1}`);
 const thought = (index: number): string => (index === 0 ? "thought1" : ` thought${index + 1}`);
 
-/** Up to eight characters with the blanks before them: about what a tokenizer makes of prose. */
+/** Matches up to eight characters with the blanks before them, which is about a token of prose. */
 const splitText = (text: string): readonly string[] => text.match(/\s+\S{0,8}|\S{1,8}/gu) ?? [];
 
-/** Two pieces, three when there is enough: a reader that parses each piece alone must fail. */
+/** Cuts into two pieces, or three when the text is long enough, so that a reader that parses each piece alone fails. */
 function splitJson(json: string): readonly string[] {
   const size = Math.ceil(json.length / (json.length < 6 ? 2 : 3));
   return [json.slice(0, size), json.slice(size, 2 * size), json.slice(2 * size)].filter((piece) => piece !== "");

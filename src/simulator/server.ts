@@ -18,9 +18,9 @@ import { route } from "./routes.ts";
 
 export interface SimulatorOptions {
   readonly host?: string;
-  /** 0 lets the system choose. */
+  /** The port; with 0 the system chooses one. */
   readonly port?: number;
-  /** The pace without ttft= and rate=: that of a person reading along. */
+  /** The pace without `ttft=` and `rate=`: that of a person who reads along. */
   readonly pace?: Pace;
   /** The window of every model here: a longer prompt is refused. */
   readonly contextTokens?: number;
@@ -40,10 +40,10 @@ export interface Simulator {
 
 const DEFAULT_PACE: Pace = { ttftMs: 200, tokensPerSecond: 50 };
 
-/** Longer than clients keep idle sockets: none meets a close in the moment it sends. */
+/** Longer than clients keep idle sockets, so that no client sends a request at the moment of a close. */
 const KEEP_ALIVE_MS = 75_000;
 
-/** A bench opens thousands of sockets in one breath; the system may cap this lower. */
+/** A bench opens thousands of sockets at once; the system may cap this number lower. */
 const LISTEN_BACKLOG = 4_096;
 
 /** Rejects with the system's error when it cannot listen, e.g. EADDRINUSE. */

@@ -1,7 +1,7 @@
 /**
  * The signature of a thinking block: made when a block is sent, checked when it comes back.
- * Called by steps.ts and blocks.ts. It covers the model and every character, so that thinking that was
- * changed, or that another model did, is refused. It stands in for a signature and keeps no secret.
+ * Called by steps.ts and blocks.ts. It covers the model and every character, so that changed thinking, or thinking of
+ * another model, is refused. It is no real signature and protects no secret.
  */
 
 /** The 32 bits of FNV-1a, to which text can be added piece by piece. */

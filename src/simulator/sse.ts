@@ -26,7 +26,7 @@ const DELTA_FIELD = {
   thinking: '"thinking_delta","thinking":',
   tool_use: '"input_json_delta","partial_json":',
   server_tool_use: '"input_json_delta","partial_json":',
-  // It comes whole and has no delta.
+  // The block is sent in one piece and has no delta.
   server_tool_result: "",
 } as const;
 

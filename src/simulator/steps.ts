@@ -14,7 +14,7 @@ import type { Fault } from "./words.ts";
 /** A step that means: go on when the next token is due. */
 export const TOKEN = Symbol("token");
 
-/** A step that means: go on so much later. The tokens behind it are due so much later too. */
+/** A step that means: go on this many ms later. All later tokens are delayed by the same time. */
 export interface Pause {
   readonly pauseMs: number;
 }
@@ -58,7 +58,7 @@ export function* streamSteps(scene: Scene): Steps {
     if (signer) yield signatureDelta(index, signer.end());
     yield event("content_block_stop", { index });
   }
-  // An empty answer has no first delta to break behind: it breaks here.
+  // An empty answer has no first delta after which it could break, so it breaks here.
   const ending = faultAt === 0 ? yield* strike(scene, deltaPrefix(0, "text")) : undefined;
   if (ending) return ending;
   yield event("message_delta", {
@@ -90,13 +90,15 @@ export function* wholeSteps({ script, fault, newId }: Scene): Steps {
   return "complete";
 }
 
-/** What a proxy or a wrong address answers instead of the API. */
+/** The answer of a proxy, or of a wrong address, in place of the API's. */
 export function* pageSteps(): Steps {
   yield "<!doctype html><html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>\n";
   return "complete";
 }
 
-/** The number of deltas before the fault: one, but a cut falls in the middle of the last block. -1 for never. */
+/**
+ * The number of deltas before the fault: one; for a cut, up to the middle of the last block; -1: the fault never comes.
+ */
 function faultPosition(blocks: readonly ScriptBlock[], fault: Fault | undefined): number {
   if (!fault) return -1;
   const counts = blocks.map(({ deltas }) => deltas.count);
@@ -106,7 +108,7 @@ function faultPosition(blocks: readonly ScriptBlock[], fault: Fault | undefined)
   return total - Math.floor(last / 2);
 }
 
-/** Writes what the fault writes; undefined lets the response go on behind it. */
+/** Writes the bytes of the fault. It returns undefined when the response goes on after the fault. */
 function* strike({ fault, requestId }: Scene, prefix: string): Strike {
   switch (fault?.kind) {
     case "stall":
@@ -148,7 +150,7 @@ const message = (script: Script, id: string): object => ({
   usage: usageOf(script, 1),
 });
 
-/** Undefined leaves the field out of the JSON. */
+/** Undefined, so that the JSON does not have the field. */
 const usageOf = ({ usage }: Script, outputTokens: number): object | undefined =>
   usage && {
     input_tokens: usage.inputTokens,

@@ -33,7 +33,7 @@ function parseTool(tool: unknown, at: string): Tool[] {
   return [{ name: String(name), schema }];
 }
 
-/** What the client wants: any tool, this one, none, or what the model thinks best. */
+/** What the client wants: any tool, a certain tool, no tool, or the model's own choice. */
 export type Choice = { readonly type: "auto" | "any" | "none" } | { readonly type: "tool"; readonly name: string };
 
 /** @param names of all tools of the request, the API's own included */

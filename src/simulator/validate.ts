@@ -1,6 +1,6 @@
 /**
- * What the API would refuse, as a question without a server: the same check that the simulated model makes.
- * Called by tests that hold other code to it; pure.
+ * The simulated model's check of a request, without a server. Tests call it to verify that other code sends what the
+ * API accepts. Pure.
  */
 import { isRefusal } from "./errors.ts";
 import { DEFAULT_CONTEXT_TOKENS, parseRequest } from "./request.ts";

@@ -1,6 +1,6 @@
 /**
- * The words of a /sim line: how each is written, what values it takes, what it puts into the draft.
- * Called by directives.ts, one look-up a word; pure. A new word is one line in WORDS.
+ * The words of a /sim line: how each is written, which values it takes, and what it sets in the draft. Called by
+ * directives.ts, one look-up a word; pure. A new word is one line in WORDS.
  */
 import { errorTypes, type ErrorType, typeOfStatus } from "./errors.ts";
 import { isRecord, type JsonObject, parseJson } from "./json.ts";
@@ -10,7 +10,7 @@ export type Fault =
   | { readonly kind: "stall" | "cut" | "reset" | "badjson" }
   /** A web page, or the whole message as JSON, where an event stream was asked for. */
   | { readonly kind: "html" | "plain" }
-  /** Silent after the first delta, and then goes on. */
+  /** The answer is silent after the first delta, and then goes on. */
   | { readonly kind: "silent"; readonly ms: number; readonly pingEveryMs: number | undefined }
   | { readonly kind: "bigline"; readonly bytes: number }
   | { readonly kind: "error"; readonly type: ErrorType }
@@ -35,10 +35,10 @@ export const STOP_REASONS = [
 ] as const;
 export type StopReason = (typeof STOP_REASONS)[number];
 
-/** Of tool calls: each its own, all one and the same, or such as other vendors' models make. */
+/** Ids of tool calls: a different id for each call, the same id for all, or ids such as other vendors' models make. */
 export type IdKind = "unique" | "same" | "odd";
 
-/** What a line has said so far. */
+/** The orders of the line that were read so far. */
 export interface Draft {
   tokens: number | undefined;
   text: readonly string[] | undefined;
@@ -61,7 +61,7 @@ export interface Draft {
 
 interface Word {
   readonly usage: string;
-  /** Takes the value into the draft; false when it makes no sense. */
+  /** Sets the value in the draft; returns false when the value makes no sense. */
   readonly read: (draft: Draft, value: string) => boolean;
 }
 
@@ -142,8 +142,8 @@ function faults(...kinds: ("stall" | "cut" | "reset" | "badjson" | "html" | "pla
   return Object.fromEntries(kinds.map((kind) => [kind, flag(kind, (draft) => draft.faults.push({ kind }))]));
 }
 
-// A name that is not in `tools` is let through: models do invent tools, and an agent must survive it. In quotes it may
-// be off the API's pattern as well.
+// A name that is not in `tools` is let through: models do invent tools, and an agent must survive it. A quoted name may
+// also break the API's pattern for names.
 function readTool(draft: Draft, value: string): boolean {
   const quoted = parseJson(value);
   const name = typeof quoted === "string" ? quoted : value;
@@ -160,7 +160,7 @@ function readArgs(draft: Draft, args: string): boolean {
   return completeCall(draft, { args });
 }
 
-/** Belongs to the last `tool=`, which must not have its arguments yet. */
+/** The word belongs to the last `tool=`, which must not have arguments yet. */
 function completeCall(draft: Draft, rest: Omit<DirectedCall, "name">): boolean {
   const call = draft.calls.pop();
   if (!call || call.input || call.args !== undefined) return false;

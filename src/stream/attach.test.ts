@@ -1,6 +1,6 @@
 /**
- * D5: whoever comes while a run is being appended, at any moment and from any position, sees every seq from
- * there on once. Real SQLite; another connection appends, as an agent's would.
+ * D5: a viewer that attaches while a run is being appended, at any moment and from any position, sees every
+ * later seq once. Real SQLite; another connection appends, as an agent's would.
  */
 import { expect, test } from "vitest";
 import { claimNext, complete, delta, enqueue, stepOf } from "../engine/contract/setup.ts";
@@ -13,20 +13,23 @@ import type { Frame } from "./frame.ts";
 import type { Sink } from "./viewer.ts";
 
 const TRIALS = 10_000;
-// Few viewers a run: its feed dies with the last of them and is born again with the next, over and over.
+// A run has few viewers at a time, so its feed ends with the last one and is created again with the next,
+// many times.
 const RUNS = 16;
 const AT_ONCE = 32;
-// A viewer stays for one to so many more events, which reach it through the live feed, or for the run's end.
+// A viewer stays for one to LIVE_EVENTS more events, which reach it through the live feed, or until the run's end.
 const LIVE_EVENTS = 6;
-// Then the run ends and another begins: some viewers come just before the last event, or just behind it.
+// After this many appends the run ends and another begins, so some viewers attach just before or just after the last
+// event.
 const BURSTS_PER_RUN = 20;
-// More than a page of the journal, so that some viewers are further behind than one reading brings them.
+// More events than a page of the journal, so that some viewers are further behind than one read can bring
+// them.
 const FIRST_BURST = 200;
 
 interface Trial {
   readonly after: number;
   readonly sink: RecordingSink;
-  /** How many events the run has in all, when it was watched to its end. */
+  /** The number of all events of the run, if the viewer watched it to its end. */
   readonly total: number | undefined;
 }
 
@@ -38,7 +41,8 @@ test(`${TRIALS} viewers that come while ${RUNS} runs are appended see every seq 
   const trials: Trial[] = [];
   const watchOne = async () => {
     const { run, newest } = appender.pick(random);
-    // Most of them a little behind, some by more than is at hand, some by more than one page of the journal.
+    // Most positions are a little behind, some by more than the feed keeps in memory, some by more than one
+    // page of the journal.
     const after = Math.max(0, newest - random([3, 12, 200][random(3)] ?? 0));
     const sink = new RecordingSink({ until: newest + 1 + random(LIVE_EVENTS), slow: random(3) === 0 });
     const viewer = delivery.watch({ feed: delivery.feeds.run(run), after, sink, onEnd: sink.onEnd });
@@ -72,7 +76,7 @@ function problemsOf({ after, sink, total }: Trial): string[] {
 /** Appends to all its runs, one to three events at a time, until it is disposed of. */
 class Appender implements AsyncDisposable {
   readonly #engine: Engine;
-  /** What is surely committed, by run. */
+  /** The newest seq of each run that is certainly committed. */
   readonly #newest: Map<Run, number>;
   readonly #loops: Promise<unknown>;
   #stopped = false;
@@ -129,12 +133,15 @@ class Appender implements AsyncDisposable {
   }
 }
 
-/** Takes down what comes, until it has seen `until`. A slow one is full after every write, for some turns of the loop. */
+/**
+ * Records the frames until it has seen `until`. A slow sink is full after every write, for some turns of the
+ * loop.
+ */
 class RecordingSink implements Sink {
   readonly seqs: number[] = [];
   gaps = 0;
   full = false;
-  /** True when the run ended first. */
+  /** True when the run ended before `until`. */
   readonly done: Promise<boolean>;
   readonly onEnd: (error?: unknown) => void;
   readonly #until: number;

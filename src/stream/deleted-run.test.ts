@@ -1,4 +1,4 @@
-/** A client may choose the id of a deleted run again: nobody may be shown the one for the other. */
+/** A client may reuse the id of a deleted run; no viewer may see one run in place of the other. */
 import { expect, test, vi } from "vitest";
 import { ownerOf } from "../engine/contract/setup.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
@@ -44,7 +44,8 @@ test("who still reads the deleted one is told, and not shown the other", async (
   await using cluster = await startCluster();
   await using reader = await openPaused(cluster);
   await cluster.engine.deleteThread("t");
-  // Longer than the first: it has events wherever a reader of that one may be.
+  // The second run is longer than the first, so it has events at each position that a reader of the first may
+  // have.
   await cluster.client.chat("/sim tokens=60 rate=200", { run_id: "mine" });
 
   reader.tcp.resume();
@@ -71,7 +72,7 @@ test("who waits for a run that is deleted in the moment of its end is told", asy
   const end = engine.settle({ runId: "mine", fence: claim.fence, events: [] }, { status: "completed", reply: "" });
   await Promise.all([end, engine.deleteThread("t")]);
 
-  // The end itself may still be there to be read; what may not happen is that nothing comes.
+  // The viewer may still read the end of the deleted run, but it must not wait for ever.
   const last = await reader.until((frame) => frame.error !== undefined || frame.done === true);
   expect(["RUN_NOT_FOUND", undefined]).toContain(last.error?.code);
   expect((await waiting).body.code).toBe("RUN_NOT_FOUND");

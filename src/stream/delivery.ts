@@ -1,4 +1,6 @@
-/** Delivery of one worker: its feeds, its open streams and sockets, and what they measure. Made in `main.ts`. */
+/**
+ * Delivery of one worker: its feeds, its open streams and sockets, and their measurements. Made in `main.ts`.
+ */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
@@ -19,7 +21,7 @@ export class Delivery {
   readonly #turns = new Turns();
   readonly #slowClientMs: number;
 
-  /** @param slowClientMs a client that takes nothing for longer is closed */
+  /** @param slowClientMs a client that takes no bytes for longer is closed */
   constructor(engine: Engine, slowClientMs: number) {
     this.feeds = new Feeds(engine);
     this.#slowClientMs = slowClientMs;

@@ -25,7 +25,10 @@ export class EncodedStream implements Sink {
     if (text !== "") this.#stream.send(text);
   }
 
-  /** Compacted history has holes in its numbers and none in its content, and these protocols have no word for either. */
+  /**
+   * Compacted history has holes in its numbers but not in its content, and these protocols cannot express a
+   * gap.
+   */
   gap(): void {}
 
   onDrain(resume: () => void): void {

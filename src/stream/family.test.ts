@@ -18,7 +18,7 @@ interface Told {
   readonly event: Record<string, unknown> & { readonly type: string; readonly subagentRunId?: string };
 }
 
-/** The whole stream of a run, with what it delegated inside. */
+/** The whole stream of a run, with the runs that it delegated inside. */
 async function inline({ client }: Cluster, runId: string, lastEventId?: string): Promise<Told[]> {
   const headers = { Accept: "text/event-stream", ...(lastEventId !== undefined && { "Last-Event-ID": lastEventId }) };
   return toldBy(await client.fetch(`/api/runs/${runId}/events?subagents=inline`, { headers }));

@@ -1,10 +1,12 @@
 /**
- * A run's stream with the runs that it delegated told inside: AG-UI's SUBAGENT events, and what the subagents say between
- * them, marked with `subagentRunId`. Each run is a viewer of its own feed; this file only orders what they write into one
- * stream. A subagent is told from its delegation on, and to its end before the result of its call. Made by `with-subagents.ts`.
+ * A run's stream that also contains the runs that it delegated: AG-UI's SUBAGENT events, and between them the
+ * subagents' events, marked with `subagentRunId`. Each run has a viewer on its own feed; this file only
+ * orders their writes into one stream. A subagent is shown from its delegation on, and its end comes before
+ * the result of its call. Made by `with-subagents.ts`.
  *
- * Only the run's own events have an SSE id. Whoever resumes is told the subagents that are under way from their
- * SUBAGENT_STARTED on again, with the same `seq`s: the pair of `subagentRunId` and `seq` names an event.
+ * Only the run's own events have an SSE id. A client that resumes gets the events of running subagents again
+ * from their SUBAGENT_STARTED on, with the same `seq`s: the pair of `subagentRunId` and `seq` identifies an
+ * event.
  */
 import type { RunEvent } from "../core/event.ts";
 import { isTerminal } from "../core/event.ts";
@@ -32,14 +34,17 @@ export class Family {
     this.#options = options;
   }
 
-  /** @param before the run's events up to and with `after`: what it had delegated by then */
+  /**
+   * @param before the run's events up to and including `after`, from which the stream learns what the run had
+   * delegated
+   */
   view(run: RunKey, { after, before, onEnd }: Omit<Watch, "feed" | "sink"> & { before: readonly string[] }): void {
     const branch = new Branch(this, this.#options.sink, undefined);
     branch.resume(before.map((json) => JSON.parse(json) as StoredEvent));
     this.#watch(run, { after, sink: branch, onEnd });
   }
 
-  /** A run was delegated: it is told until its end, and then `onOver` is called. Never rejects. */
+  /** Shows a delegated run until its end, and then calls `onOver`. Never rejects. */
   async branch(runId: string, about: Delegation, onOver: () => void): Promise<void> {
     const { sink: out } = this.#options;
     const run = await this.#options.run(runId).catch(() => undefined);
@@ -71,7 +76,7 @@ export class Family {
   }
 }
 
-/** Where a subagent comes from. */
+/** The run and the call that delegated a subagent. */
 interface Delegation {
   readonly parentToolCallId: string;
   readonly parentSubagentRunId?: string;
@@ -82,17 +87,20 @@ interface Subagent extends Delegation {
   readonly agentId: string;
 }
 
-/** The sink of one run. It holds back a result, and an end, while what was delegated for it is still told. */
+/**
+ * The sink of one run. It holds back a call's result, and the run's end, while the runs that were delegated
+ * for it are still shown.
+ */
 class Branch implements Sink {
   readonly #family: Family;
   readonly #out: OpenSink;
   readonly #self: Subagent | undefined;
-  /** Delegated runs that are told, by the call that waits for them. */
+  /** Delegated runs that are still shown, by the call that waits for them. */
   readonly #open = new Map<string, Set<string>>();
   readonly #told = new Set<string>();
-  // The rest of what was written when something had to be held back. Bounded by one write of the viewer.
-  #held: Frame[] = [];
-  /** The viewer goes on, or its end is told. It asks `full` again. */
+  // The rest of a write whose beginning was sent before an event had to be held back. Bounded by one write of
+  // the viewer. held: Frame[] = [];
+  /** Lets the viewer go on, or sends the end. The viewer then reads `full` again. */
   #resume: (() => void) | undefined;
 
   constructor(family: Family, out: OpenSink, self: Subagent | undefined) {
@@ -105,7 +113,7 @@ class Branch implements Sink {
     return this.#held.length > 0 || this.#out.full;
   }
 
-  /** The client has these events already: what was delegated without a result yet is told again. */
+  /** The client has these events already. Runs that were delegated and have no result yet are shown again. */
   resume(events: readonly StoredEvent[]): void {
     const pending = new Map<string, Delegated>();
     for (const event of events) {
@@ -130,7 +138,7 @@ class Branch implements Sink {
     }
   }
 
-  /** Calls back when nothing is held back any more. */
+  /** Calls back when this sink holds nothing back any more. */
   whenTold(then: () => void): void {
     if (this.#held.length === 0) then();
     else this.#resume = then;
@@ -192,7 +200,10 @@ function delegatedBy(event: StoredEvent): Delegated | undefined {
   return runId !== undefined && toolCallId !== undefined ? { runId, toolCallId } : undefined;
 }
 
-/** Undefined for what a subagent does not tell: its steps, and our own events but the ones that make messages void. */
+/**
+ * Undefined for a subagent's events that are not shown: its steps, and our own events except those that make
+ * messages void.
+ */
 function asSubagent(event: StoredEvent, { runId, agentId, ...about }: Subagent): object | undefined {
   const { seq, timestamp } = event;
   const subagentRunId = runId;

@@ -1,6 +1,7 @@
 /**
- * What viewers read from: one ordered source (a run's journal, the activities) followed once per worker,
- * however many watch, with its newest frames at hand. What is older is read from the source.
+ * A feed is what viewers read from: one ordered source (a run's journal, the activities) that is followed
+ * once per worker, whatever the number of viewers. The newest frames are in memory; older ones are read from
+ * the source.
  */
 import type { Follower } from "../engine/engine.ts";
 import { FanOut } from "./fan-out.ts";
@@ -8,15 +9,17 @@ import type { Frame } from "./frame.ts";
 
 /** What a viewer needs to know of a feed. */
 export interface Feed {
-  /** Position of the newest frame that came by; 0 before the first. */
+  /** Position of the newest frame that the feed has received; 0 before the first. */
   readonly newest: number;
-  /** True when positions count 1, 2, 3 …: then a hole means that history is gone. */
+  /** True when positions count 1, 2, 3 …, so that a hole means missing history. */
   readonly dense: boolean;
-  /** The frames above `after` that are at hand; undefined when some of them are not, so `read`. */
+  /**
+   * The frames above `after`, if all of them are in memory; otherwise undefined, and the caller must `read`.
+   */
   recent(after: number): readonly Frame[] | undefined;
   /** Frames above `after` in order. Rejects when the source cannot be read, or is gone. */
   read(after: number): Promise<Reading>;
-  /** Calls `onFrames` whenever there is more that `read` did not bring. */
+  /** Calls `onFrames` whenever there are frames that `read` did not return. */
   listen(onFrames: () => void): void;
   unlisten(onFrames: () => void): void;
 }
@@ -34,12 +37,12 @@ export interface Source {
    * source.
    */
   readonly keep: number;
-  /** @param onGone there is nothing to follow any more: `read` will say why */
+  /** @param onGone called when the source is gone; `read` then rejects with the reason */
   follow(onFrames: (frames: readonly Frame[]) => void, onGone: () => void): Promise<Follower>;
   read(after: number): Promise<Reading>;
 }
 
-/** Follows its source while somebody listens. */
+/** Follows its source while it has listeners. */
 export class LiveFeed implements Feed {
   readonly #source: Source;
   readonly #onIdle: () => void;
@@ -49,7 +52,7 @@ export class LiveFeed implements Feed {
   #newest = 0;
   #ended = false;
 
-  /** @param onIdle the last listener has left: nobody should come to this one any more */
+  /** @param onIdle called when the last listener has left; no new listener may be added after it */
   constructor(source: Source, onIdle: () => void) {
     this.#source = source;
     this.#onIdle = onIdle;
@@ -63,7 +66,7 @@ export class LiveFeed implements Feed {
     return this.#source.dense;
   }
 
-  /** True once the last frame came by, or the source is gone. */
+  /** True once the last frame was received, or the source is gone. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -100,7 +103,7 @@ export class LiveFeed implements Feed {
   }
 
   async read(after: number): Promise<Reading> {
-    // First joined, then read: what is committed between the two is seen twice rather than never.
+    // Follow first, then read: frames that are committed between the two are seen twice rather than never.
     await this.joined();
     return this.#source.read(after);
   }
@@ -125,15 +128,18 @@ export class LiveFeed implements Feed {
   }
 
   #take(frames: readonly Frame[]): void {
-    // A hole (rows from before we followed) must not be taken for "nothing there": start anew behind it.
+    // A hole (rows from before this feed followed) must not look like "no frames", so keep only the frames
+    // after it.
     const isHole = this.dense && frames[0]?.seq !== this.#newest + 1;
-    // A batch is kept whole until the next one, however large: most are told before that comes. Those who are not
-    // (there are hundreds, told a few at a time) and are further behind than `keep` read it from the source.
+    // Keep the newest batch whole, even above `keep`: most viewers read it before the next batch comes. A
+    // viewer that has not been notified by then (of hundreds, a few are notified at a time) and is more than
+    // `keep` frames behind reads from the source.
     this.#recent = [...(isHole ? [] : this.#recent), ...frames].slice(-Math.max(this.#source.keep, frames.length));
     this.#newest = frames.at(-1)?.seq ?? this.#newest;
     this.#ended ||= frames.some(({ last }) => last);
     this.#listeners.tell();
-    // A lone viewer has just been told; if its socket is full, it reads them later. So most runs keep nothing.
+    // A single viewer has just been notified. If its socket is full, it reads the frames from the source
+    // later. So most runs keep no frames.
     if (this.#listeners.size <= 1) this.#recent = [];
   }
 }

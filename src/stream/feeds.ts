@@ -1,4 +1,4 @@
-/** All feeds of one worker. A run's feed lives while somebody watches it. Handed to routes and sockets. */
+/** All feeds of one worker. A run's feed lives while it has viewers. Handed to routes and sockets. */
 import { AppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -8,16 +8,17 @@ import { OwnFeed } from "./own-feed.ts";
 import { Pages } from "./pages.ts";
 import { SnapshotFeed } from "./snapshots.ts";
 
-/** What one read brings: about what a socket takes before it is full, so that little is read twice. */
+/** Size of one read: about as much as a socket takes before it is full, so that little is read twice. */
 const PAGE = { limit: 128, characters: 64 * 1024 };
-// Few, because every run that several watch keeps them, and their bytes for each way out that is watched.
-// [A thousand such runs that say a few words 50 times a second: 20 MB over one of the ways, 30 MB over both.]
+// Frames kept for each run that several viewers watch. The number is small, because a frame also keeps its
+// bytes for each transport in use. [A thousand such runs with a few words 50 times a second: 20 MB with one
+// transport, 30 MB with both.]
 const RUN_FRAMES = 32;
 const ACTIVITY_FRAMES = 500;
 
 const ACTIVITIES = Symbol("activities");
 
-/** A client may choose the id of a deleted run again: only with its birth it names one run. */
+/** A client may reuse the id of a deleted run, so only id and creation time together identify a run. */
 export type RunKey = Pick<Run, "run_id" | "created_at">;
 
 export class Feeds {
@@ -31,7 +32,10 @@ export class Feeds {
     this.#engine = engine;
   }
 
-  /** The feed of one run. Listen to it in the same turn: it is forgotten with its last listener. */
+  /**
+   * The feed of one run. Add a listener in the same turn of the event loop, because a feed without listeners
+   * is forgotten.
+   */
   run(run: RunKey): LiveFeed {
     return this.#get(nameOf(run), () => runSource(this.#engine, this.#pages, run));
   }
@@ -80,10 +84,10 @@ function runSource(engine: Engine, pages: Pages, run: RunKey): Source {
   const page = async (after: number) => (await engine.events(runId, after, PAGE)).map(runFrame);
   const read = async (after: number): Promise<Reading> => {
     const frames = await page(after);
-    // Asked behind the page: it may be that of another run, which has the id by now.
+    // Check after the page was read: the page may belong to another run that has the id by now.
     const { status } = await runNow(engine, run);
     if (frames.length > 0 || !isOver(status)) return { frames, over: false };
-    // Its end may have come between the two looks.
+    // The run may have ended between the two reads.
     const rest = await page(after);
     return { frames: rest, over: rest.length === 0 };
   };

@@ -9,7 +9,7 @@ const AROUND_JSON = `${HEAD}"seq":7,"event":}`.length;
 
 const frame = (json: string) => new Frame({ seq: 7, at: 0, last: false, json });
 
-// Where the length field of RFC 6455 § 5.2 changes its size.
+// Lengths at which the length field of RFC 6455 § 5.2 changes its size.
 test.each([125, 126, 127, 65_535, 65_536, 200_000])(
   "a text message of %i bytes is read as it was meant",
   async (bytes) => {
@@ -41,7 +41,7 @@ test("sockets that name a subscription otherwise get their own name", () => {
   expect(messages.map((message) => (JSON.parse(message) as { id: string }).id)).toEqual(["a", "b", "a"]);
 });
 
-/** What a client of `ws` makes of these bytes, between two messages that `ws` sends itself. */
+/** What a `ws` client reads from these bytes when they stand between two messages that `ws` itself sends. */
 async function readByClient(bytes: Buffer): Promise<Buffer> {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");

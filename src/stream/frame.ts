@@ -1,6 +1,6 @@
 /**
- * One event on its way to its viewers: made once per worker, and put into bytes once for each way out, however
- * many watch. What waits in the sockets of slow clients are these same bytes. Made by feeds, read by the sinks.
+ * One event on its way to its viewers: made once per worker, and serialised once for each transport, whatever
+ * the number of viewers. The sockets of slow clients hold these same bytes. Made by feeds, read by the sinks.
  */
 import { isTerminal, timestampOf, type JournalEvent } from "../core/event.ts";
 import type { AttributedActivity } from "../engine/engine.ts";
@@ -20,16 +20,16 @@ interface Content {
 }
 
 export class Frame implements Content {
-  /** Its position in the feed: what a client resumes from. */
+  /** Its position in the feed, from which a client resumes. */
   readonly seq: number;
   /** The first position that it stands for: deltas of old runs are joined. */
   readonly first: number;
   /** When it was appended, in milliseconds since the epoch. */
   readonly at: number;
-  /** Nothing comes after it. */
+  /** True for the last frame of the feed. */
   readonly last: boolean;
   readonly json: string;
-  /** The principal whose it is; null when it is nobody's, or of a feed that has one owner. */
+  /** The principal that owns the event; null when it has no owner, or when the whole feed has one owner. */
   readonly owner: string | null;
   #serverSentEvent: Buffer | undefined;
   #textMessage: { readonly head: string; readonly bytes: Buffer } | undefined;
@@ -50,8 +50,9 @@ export class Frame implements Content {
   }
 
   /**
-   * The whole RFC 6455 frame. Kept for the last head only: clients that watch the same mostly name it the same.
-   * @param head the beginning of the message's object: which subscription it is for
+   * The whole RFC 6455 frame. Cached for the last `head` only, because clients that watch the same feed
+   * mostly use the same subscription id. @param head the beginning of the message's object, which names the
+   * subscription
    */
   textMessage(head: string): Buffer {
     if (this.#textMessage?.head !== head)

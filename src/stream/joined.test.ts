@@ -5,7 +5,7 @@ import { startCluster } from "../testing/cluster.ts";
 import { SocketClient } from "../testing/socket.ts";
 
 const PIECES = ["a rather ", "long ", "answer", " in pieces"];
-/** Where the first piece stands: behind the run's own first events. */
+/** Position of the first piece, which comes after the run's own first events. */
 const FIRST_SEQ = 4;
 
 test.each([0, FIRST_SEQ - 1, FIRST_SEQ, FIRST_SEQ + 2, FIRST_SEQ + 3])(

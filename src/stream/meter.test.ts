@@ -10,14 +10,14 @@ test("what a new viewer catches up with says nothing of how soon events go out; 
     client.send({ op: "subscribe", channel: "activities", after: 0 });
     return client;
   };
-  // Two, so that the feed keeps what is new at hand.
+  // Two viewers, so that the feed keeps new frames in memory.
   await using _first = await watch();
   await using _second = await watch();
   await vi.waitUntil(() => meter.viewers.size === 2);
-  // More than the first page that a new viewer reads: the rest it finds at hand.
+  // More frames than the first page that a new viewer reads; it finds the rest in memory.
   await Promise.all(Array.from({ length: 60 }, () => cluster.client.chat("/sim tokens=1")));
   const { seq: newest = 0 } = (await cluster.engine.activities({ limit: 1 })).items[0] ?? {};
-  // All this was told at once; now it gets old.
+  // All these frames were delivered at once; now time passes.
   await new Promise((resolve) => setTimeout(resolve, 600));
 
   await using late = new AsyncDisposableStack();

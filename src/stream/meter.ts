@@ -1,9 +1,9 @@
-/** What delivery is measured by. Read once a second for the heartbeat; writing to it must cost next to nothing. */
+/** Measures delivery. The heartbeat reads it once a second; each write to it must be very cheap. */
 import { GAUGE, LATENCY } from "../core/gauges.ts";
 import { RollingHistogram } from "../observe/rolling-histogram.ts";
 import type { Frame } from "./frame.ts";
 
-/** What the meter reads of a viewer and of an outflow. */
+/** The properties of a viewer and of an outflow that the meter reads. */
 interface Lagging {
   readonly behind: number;
 }
@@ -20,9 +20,13 @@ export class DeliveryMeter {
   readonly #appendToSocket = new RollingHistogram();
   #closedAsSlow = 0;
 
-  /** The oldest of the frames that went out together, so that the figure flatters nobody. */
+  /**
+   * The age of the oldest of the frames that were sent together, so that the figure does not look better than
+   * it is.
+   */
   wrote({ at }: Frame): void {
-    // The clock that the writer used, in another process: a monotonic one has no meaning there.
+    // Use the wall clock, as the writer did: it is another process, and monotonic clocks of two processes
+    // cannot be compared.
     this.#appendToSocket.record(Date.now() - at);
   }
 

@@ -1,4 +1,6 @@
-/** All connections of one kind that are open in this worker: one timer pings them, and a drain sends them away. */
+/**
+ * All connections of one kind that are open in this worker: one timer pings them, and a drain closes them.
+ */
 
 /** Proxies close connections that are silent for 30–60 s. The ping keeps them open, and shows which client is gone. */
 const PING_MS = 15_000;
@@ -8,7 +10,7 @@ const SLICES = 16;
 interface Stream {
   /** Called every PING_MS. */
   ping(): void;
-  /** Its client shall go on at another process. Idempotent. */
+  /** Ends the connection, so that its client continues at another process. Idempotent. */
   leave(): void;
   onClose(listener: () => void): void;
 }
@@ -30,13 +32,14 @@ export class OpenStreams<T extends Stream> {
     this.#added += 1;
     slice?.add(stream);
     stream.onClose(() => slice?.delete(stream));
-    // Opened on a connection from before the drain.
+    // The stream was opened on a connection from before the drain.
     if (this.#stopped) stream.leave();
   }
 
   /**
-   * Sends all away; clients resume elsewhere from the last seq they saw. Idempotent. In one go: who drains takes no new
-   * requests, and the process may end right behind it. [2,000 sockets: 77 ms.]
+   * Closes all; clients resume at another process from the last seq they saw. Idempotent. Closes all in one
+   * go, because a draining worker takes no new requests and the process may end right after. [2,000 sockets:
+   * 77 ms.]
    */
   stop(): void {
     this.#stopped = true;

@@ -10,7 +10,7 @@ const SLOW_MS = 1_000;
 class Buffer extends EventEmitter {
   writableLength = 0;
   writableNeedDrain = false;
-  /** As a socket has it: what is left of the write in progress. */
+  /** The rest of the write in progress, as a socket has it. */
   readonly _handle = { writeQueueSize: 0 };
 
   fill(bytes: number): void {

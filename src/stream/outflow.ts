@@ -1,6 +1,7 @@
 /**
- * Backpressure of one connection: whether its buffer is full, who waits for room, and how long nothing was
- * taken. `write() === false` means full; `drain` means room again, and never comes once the client is gone.
+ * Backpressure of one connection: whether its buffer is full, which viewers wait for room, and how long the
+ * client took no bytes. `write() === false` means full; `drain` means room again, and never comes once the
+ * client is gone.
  */
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
@@ -17,7 +18,7 @@ export interface OutflowLimits {
 interface OutflowOptions extends OutflowLimits {
   /** The connection below the buffer; null while it still answers an earlier request, and once it is gone. */
   readonly tcp: () => Socket | null;
-  /** Nothing was taken for `slowClientMs`. */
+  /** Called when the client took no bytes for `slowClientMs`. */
   readonly onSlow: () => void;
 }
 
@@ -50,16 +51,16 @@ export class Outflow {
   }
 
   /**
-   * From now on something of what is buffered has to leave within each `slowClientMs`, until it is empty. What
-   * leaves is what the kernel takes, and Linux takes nothing before a third of its buffer is free: so the slowest
-   * that is let live takes that much in the time [over loopback some 1.5 MB; buffers of slow links are smaller].
+   * From now on, until the buffer is empty, the kernel must take some buffered bytes within each
+   * `slowClientMs`. Linux takes none before a third of its own buffer is free, so the slowest client that is
+   * tolerated reads that much in the time [over loopback some 1.5 MB; buffers of slow links are smaller].
    */
   watch(): void {
     if (this.#slowTimer) return;
     const [queuedBytes, unsentBytes] = [this.queuedBytes, unsentBytesOf(this.#options.tcp())];
     this.#slowTimer = setTimeout(() => {
       this.#slowTimer = undefined;
-      // Slow is not dead. (What the kernel has taken and not sent yet, nobody here can see.)
+      // A slow client is not dead. (Bytes that the kernel has taken and not sent yet cannot be seen here.)
       const hasTaken = this.queuedBytes < queuedBytes || unsentBytesOf(this.#options.tcp()) !== unsentBytes;
       if (hasTaken) return this.watch();
       this.#options.meter.closedAsSlow();
@@ -75,7 +76,8 @@ export class Outflow {
   #onDrain(): void {
     clearTimeout(this.#slowTimer);
     this.#slowTimer = undefined;
-    // In turn, as long as there is room, and each once: one that waits on (its socket is closing) is behind them.
+    // Call the waiting viewers in turn while there is room, and each one once: a viewer that waits again (its
+    // socket is closing) is added after them.
     for (let turns = this.#waiting.length; turns > 0 && !this.full; turns -= 1) this.#waiting.shift()?.();
   }
 
@@ -87,9 +89,9 @@ export class Outflow {
 }
 
 /**
- * What the kernel has not taken yet of the write that is in progress. `writableLength` counts a write whole until
- * its last byte is gone, so that one large event would look stuck however steadily it is read. The field is not
- * documented, but net.Socket's own timeout goes by it for the same reason. 0 where there is none.
+ * What the kernel has not taken yet of the write that is in progress. `writableLength` counts a whole write
+ * until its last byte is gone, so one large event would look stuck even if the client reads steadily. The
+ * field is not documented, but net.Socket's own timeout uses it for the same reason. 0 where there is none.
  */
 function unsentBytesOf(tcp: Socket | null): number {
   const { _handle: handle } = (tcp ?? {}) as { readonly _handle?: { readonly writeQueueSize?: number } | null };

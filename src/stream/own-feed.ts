@@ -1,17 +1,18 @@
 /**
- * The frames of one principal, out of a feed that all share. Made for one viewer, as it remembers how far that one has
- * looked in vain: a viewer's cursor moves with what it writes, and most of the feed is not for it.
+ * The frames of one principal, out of a feed that all share. Made for one viewer, because it remembers up to
+ * which position it found nothing for that viewer: a viewer's cursor moves only with what it writes, and most
+ * of the feed is not for it.
  */
 import type { Feed, LiveFeed, Reading } from "./feed.ts";
 import type { Frame } from "./frame.ts";
 
 export class OwnFeed implements Feed {
-  /** Positions of others stand between its own. */
+  /** Positions of other principals lie between its own. */
   readonly dense = false;
   readonly #all: LiveFeed;
   readonly #owner: string;
   readonly #read: (after: number) => Promise<Reading>;
-  /** Up to here, above the viewer's cursor, there was nothing of the owner's. */
+  /** Between the viewer's cursor and this position there was no frame of the owner. */
   #vain = 0;
 
   /** @param read the owner's frames above a position, from the source */
@@ -33,7 +34,7 @@ export class OwnFeed implements Feed {
   }
 
   async read(after: number): Promise<Reading> {
-    // What came by before the source is asked is in it.
+    // The source contains every frame that came before it is read.
     const { newest } = this.#all;
     const reading = await this.#read(after);
     if (reading.frames.length === 0) this.#vain = Math.max(this.#vain, newest);

@@ -1,14 +1,15 @@
 /**
- * Pages of history that were read a moment ago: many who catch up with the same feed at once (after a restart,
- * say) read it once and share its frames. Owned by `Feeds`, one for the whole worker.
+ * Pages of history that were read a moment ago: many viewers that catch up with the same feed at once (after
+ * a restart, for example) share one read and its frames. Owned by `Feeds`, one for the whole worker.
  */
 import type { Reading } from "./feed.ts";
 
 // Viewers that began together stay within a few pages of each other.
 const KEPT_PAGES = 16;
 /**
- * Of all pages together: 16 of the usual 64 KB. In memory it is some three times as much, as each frame also keeps
- * its bytes for both ways out. A page that is larger by itself, for one very large event, is not kept.
+ * Bound of all pages together: 16 pages of the usual 64 KB. In memory they take some three times as much,
+ * because each frame also keeps its bytes for both transports. A page that is larger than the bound, because
+ * of one very large event, is not kept.
  */
 const KEPT_CHARACTERS = 1024 * 1024;
 /** A page of a deleted run is handed out for at most this long. */
@@ -23,9 +24,9 @@ export class Pages {
   // The oldest first. Bounded by KEPT_PAGES and KEPT_CHARACTERS: the oldest ones go.
   readonly #pages = new Map<string, Page>();
   #keptCharacters = 0;
-  // Runs while anything is kept: so nothing is, two seconds after everybody has left.
-  #sweeper: NodeJS.Timeout | undefined;
-  // Viewers that are in step ask at the same time, before a page is kept. Bounded by the viewers of this worker.
+  // Runs only while pages are kept. The last page expires two seconds after the last viewer has left; then
+  // the timer stops. sweeper: NodeJS.Timeout | undefined; Reads under way: viewers at the same position ask
+  // at the same time, before the page is kept. Bounded by the viewers of this worker.
   readonly #underWay = new Map<string, Promise<Reading>>();
 
   get keptCharacters(): number {
@@ -33,8 +34,8 @@ export class Pages {
   }
 
   /**
-   * The page of `feed` behind position `after`, as it was at most FRESH_MS ago. Never an empty one: whether
-   * there is something new only the source can say. Rejects as `read` does.
+   * The page of `feed` after position `after`, at most FRESH_MS old. A kept page is never empty, because only
+   * the source can say whether there is something new. Rejects as `read` does.
    */
   async get(feed: string, after: number, read: (after: number) => Promise<Reading>): Promise<Reading> {
     const key = `${feed} ${after}`;

@@ -1,4 +1,7 @@
-/** D4, D6 and D7: connections drop, workers are killed, history goes, and every client ends up with all there is. */
+/**
+ * D4, D6 and D7: connections drop, workers are killed, history is deleted, and every client ends up with all
+ * that exists.
+ */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test, vi } from "vitest";
@@ -42,7 +45,7 @@ const RESUMED_MS = 10_000;
 
 test(`${CLIENTS} clients that lose their workers at once all resume, without a hole or a repeat`, async () => {
   await using server = await startServer();
-  // They go on until they are canceled: however long it takes the clients to come, and to come back.
+  // The runs go on until they are canceled, however long the clients take to connect and to reconnect.
   const runIds = await beginRuns(server, { runs: WATCHED_RUNS, message: "/sim tokens=10000 rate=20" });
   const runIdOf = (index: number) => runIds[index % WATCHED_RUNS] ?? "";
   const viewers = Array.from({ length: CLIENTS }, (_, index) => viewerOf(server, runIdOf(index), index));
@@ -92,7 +95,7 @@ function beginRuns(server: Server, { runs, message }: { runs: number; message: s
   return Promise.all(Array.from({ length: runs }, () => server.client.begin(message)));
 }
 
-/** Every second one over SSE, the others over the WebSocket. */
+/** Every second client reads over SSE, the others over the WebSocket. */
 function viewerOf({ client }: Server, runId: string, index: number): ResumingViewer {
   return new ResumingViewer({ client, runId, transport: Math.floor(index / WATCHED_RUNS) % 2 ? "sse" : "socket" });
 }

@@ -1,4 +1,7 @@
-/** D8: what is silent stays open, also behind a proxy, and who fell silent is noticed. The pings' clock is turned by hand. */
+/**
+ * D8: a silent stream stays open, also behind a proxy, and a client that is gone is noticed. The tests move
+ * the clock of the pings by hand.
+ */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -12,7 +15,7 @@ import { SocketClient } from "../testing/socket.ts";
 const PING_MS = 15_000;
 const TEN_MINUTES_MS = 600_000;
 
-/** Intervals only, which are the pings' and the proxy's: all else runs as always. */
+/** Fakes only intervals, which the pings and the proxy use; all other timers are real. */
 function stopIntervals(): void {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   onTestFinished(() => void vi.useRealTimers());
@@ -36,7 +39,7 @@ test("a stream and a socket of a run that says nothing for ten minutes live on b
     const answered = once(serversEnd ?? socket.ws, "pong");
     vi.advanceTimersByTime(PING_MS);
     await answered;
-    // A stream is not pinged when it was opened since the last time.
+    // A stream that was opened after the last ping round is not pinged in the next one.
     if (silentMs > 0) heard.push(await stream.next());
   }
   await cluster.engine.append(stepOf(claim, { events: [delta("at last")] }));
@@ -74,7 +77,7 @@ test("a client that answers no ping is ended at the second one, and one that ans
     const answered = once(there.ws, "ping");
     vi.advanceTimersByTime(PING_MS);
     await answered;
-    // The pong is behind this on the same connection.
+    // The pong comes after this on the same connection.
     await there.ask({ op: "subscribe", channel: "processes" });
   }
 
@@ -116,7 +119,10 @@ async function openStream(url: string): Promise<Stream> {
   return { next, [Symbol.asyncDispose]: () => reader.cancel().catch(() => {}) };
 }
 
-/** A server that begins a stream, or takes a socket, and then neither pings nor ends it: only a proxy would. */
+/**
+ * A server that begins a stream, or accepts a socket, and then neither pings nor ends it, so that only a
+ * proxy could end it.
+ */
 async function startSilent(): Promise<AsyncDisposable & { readonly url: string }> {
   const server = createServer((_, response) => {
     response.writeHead(200, { "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" });

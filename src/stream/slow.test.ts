@@ -1,4 +1,7 @@
-/** D1, D2 and D3 as counts: who never reads costs a bounded amount, is let go of, and harms nobody. */
+/**
+ * D1, D2 and D3 as counts: a client that never reads costs a bounded amount of memory, is closed, and harms
+ * no other client.
+ */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect, test, vi } from "vitest";
@@ -16,14 +19,15 @@ import { readAll } from "../testing/sse.ts";
 const MUTE = 100;
 const HEALTHY = 20;
 const MAX_QUEUED_BYTES = 256 * 1024;
-// The kernel takes some 4 MB for a client that does not read: all beyond it is what we would have to hold.
+// The kernel takes some 4 MB for a client that does not read; the server would have to hold the rest.
 const BIG_RUN = { events: 2_400, characters: 2 * 1024 };
 const LIVE_EVENTS = 200;
 
 test(`${MUTE} sockets that never read are closed with 1013, hold little meanwhile, and ${HEALTHY} others miss nothing`, async () => {
   await using cluster = await startCluster({ runner: false, settings: { slowClientMs: 1_500 } });
   const big = await bigRun(cluster.engine, BIG_RUN);
-  // On the server's side: who reads nothing does not see it (who reads on does, see mute.test.ts).
+  // Check on the server's side, because a client that reads nothing does not see the close (one that reads on
+  // does, see mute.test.ts).
   using close = vi.spyOn(WebSocket.prototype, "close");
   await using mutes = new Mutes();
   await mutes.open(MUTE, () => muteSocket(cluster, big));
@@ -52,7 +56,7 @@ test(`${MUTE} event streams that never read are cut off, hold little meanwhile, 
 // A thousand of them are in `bench/slow.ts`: what the kernel takes for each is 4 MB.
 const TRIALS = 200;
 const AT_ONCE = 25;
-// One event that fills a socket by itself: many small ones take longer to read.
+// One event that alone fills a socket, because many small ones take longer to read.
 const HUGE_EVENT = { events: 1, characters: 5 * 1024 * 1024 };
 
 test(`nothing is left of ${TRIALS} clients that go while their streams are full`, async () => {
@@ -112,7 +116,10 @@ test("a run whose tools answer at length goes on to its end while viewers of it 
   expect(fullOnes(cluster)).toBe(2);
 });
 
-/** Healthy viewers see a whole live run while the mutes are stuck; then these are let go of. @returns the most that one connection held */
+/**
+ * Healthy viewers see a whole live run while the mutes are stuck; then the mutes are closed. @returns the
+ * most bytes that one connection held
+ */
 async function watchedByOthers(cluster: Cluster, mutes: number): Promise<number> {
   const { engine, delivery, client } = cluster;
   const { meter } = delivery;
@@ -145,7 +152,7 @@ async function readSocket({ client }: Cluster, runId: string) {
   return await socket.readRun(runId);
 }
 
-/** A finished run that is more than any socket takes. */
+/** A finished run with more bytes than any socket takes. */
 async function bigRun(engine: Engine, { events, characters }: { events: number; characters: number }): Promise<string> {
   const claim = await liveRun(engine);
   const text = "x".repeat(characters);
@@ -177,7 +184,7 @@ async function muteStream({ port }: Cluster, runId: string): Promise<Socket> {
   return socket;
 }
 
-/** Clients that never read, gone where the test ends. */
+/** Clients that never read; they are closed when the test ends. */
 class Mutes implements AsyncDisposable {
   readonly sockets: SocketClient[] = [];
   readonly streams: Socket[] = [];

@@ -8,14 +8,15 @@ import { framesAbove, type Feed, type Reading } from "./feed.ts";
 import { snapshotFrame, type Frame } from "./frame.ts";
 
 /**
- * Five minutes of one a second; fewer when there are so many processes that all together would be larger. In memory it
- * is up to twice the characters, 8 MB: each frame also keeps its bytes once a page was sent it.
+ * Bounds: five minutes at one snapshot a second, and fewer when very many processes make them too large. In
+ * memory they take up to twice the characters, 8 MB, because each frame also keeps its bytes once it was sent
+ * to a page.
  */
 const KEEP = 300;
 const KEEP_CHARACTERS = 4 * 1024 * 1024;
 
 export class SnapshotFeed implements Feed {
-  /** A snapshot says all by itself: who missed some has no gap to be told of. */
+  /** Each snapshot is complete, so a viewer that missed some needs no notice of a gap. */
   readonly dense = false;
   readonly #listeners = new FanOut();
   #frames: readonly Frame[] = [];

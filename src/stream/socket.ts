@@ -1,6 +1,6 @@
 /**
- * One WebSocket (RFC 6455) as delivery sees it: text frames out, backpressure of the socket below, pings. What
- * its client says is read in `worker/socket/`.
+ * One WebSocket (RFC 6455) as delivery sees it: text frames out, backpressure of the socket below, pings. The
+ * client's messages are read in `worker/socket/`.
  */
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
@@ -15,15 +15,18 @@ export const CLOSE = { goingAway: 1001, notText: 1003, slow: 1013 } as const;
 
 export class SocketStream {
   readonly #ws: WebSocket;
-  /** The TCP socket below: its buffer is the only one, as `ws` has none of its own without compression. */
+  /**
+   * The TCP socket below. Its buffer is the only one, because `ws` without compression has no buffer of its
+   * own.
+   */
   readonly #tcp: Socket;
   readonly #outflow: Outflow;
   readonly #onClose = new Set<() => void>();
-  // How much the client had sent when it was last pinged.
-  #heardBytes = -1;
+  // Bytes that the client had sent when it was last pinged. heardBytes = -1;
 
   constructor(ws: WebSocket, tcp: Socket, limits: OutflowLimits) {
-    // Frames are written past it: an extension would have changed them, or held some back in a queue of its own.
+    // Frames bypass `ws`, so no extension may be active: it would change frames, or hold some back in its own
+    // queue.
     if (ws.extensions !== "") throw new Error(`Expected a WebSocket without extensions, got "${ws.extensions}".`);
     this.#ws = ws;
     this.#tcp = tcp;
@@ -54,7 +57,7 @@ export class SocketStream {
     this.#send(toJson(message));
   }
 
-  /** Where the frames of subscription `id` go. */
+  /** The sink for the frames of subscription `id`. */
   sinkOf(id: string): OpenSink {
     const head = `{"id":${toJson(id)},`;
     // eslint-disable-next-line typescript/no-this-alias -- a getter of the sink asks the socket
@@ -73,11 +76,13 @@ export class SocketStream {
 
   /**
    * A client that was not heard of between two pings is gone: a half-open connection ends after one or two pings. Bytes
-   * count, not messages: a client cannot answer while it is in the middle of a long message. One that reads so slowly
-   * that the kernel still has our ping after 15 s cannot be told from a half-open one, and goes with it.
+   * count, not messages: a client cannot answer while it is in the middle of a long message. A client that
+   * reads so slowly that the kernel still holds our ping after 15 s looks like a half-open connection, and is
+   * closed too.
    */
   ping(): void {
-    // What does not read does not answer, and what we do not read we do not hear: how long that may be, others know.
+    // A client that does not read cannot answer, and we do not hear a client that we do not read. Other code
+    // limits how long either may last.
     if (this.full || this.#ws.isPaused) return;
     const { bytesRead } = this.#tcp;
     if (bytesRead === this.#heardBytes) return this.#ws.terminate();
@@ -93,7 +98,7 @@ export class SocketStream {
   /** Sends the close frame after the buffered frames. `ws` cuts a client that does not answer it. Idempotent. */
   close(code: number, reason: string): void {
     this.#ws.close(code, reason);
-    // The handshake takes as long as the client wants: nothing is kept for it meanwhile.
+    // The client decides how long the handshake takes, so keep nothing for it meanwhile.
     this.#closed();
   }
 
@@ -102,7 +107,10 @@ export class SocketStream {
     this.#onClose.clear();
   }
 
-  /** Past `ws`, which would put every frame into bytes for each socket anew; it has no queue that these could overtake. */
+  /**
+   * Writes bypass `ws`, which would serialise every frame again for each socket. `ws` has no queue that these
+   * writes could overtake.
+   */
   #write(head: string, frames: readonly Frame[]): void {
     // One system call for all of them. (For a single one, corking costs more than it saves.)
     const isBatch = frames.length > 1;

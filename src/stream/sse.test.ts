@@ -129,7 +129,7 @@ test("a stream that cannot be followed at first begins, whole, once it can", asy
 
 interface Paused extends AsyncDisposable {
   readonly socket: Socket;
-  /** Reads on. @returns the whole answer */
+  /** Reads to the end. @returns the whole answer */
   readToEnd(): Promise<string>;
 }
 

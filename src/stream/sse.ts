@@ -38,13 +38,16 @@ export class SseStream implements OpenSink {
     this.#response.on("close", listener);
   }
 
-  /** Ended by a drain a moment ago it takes nothing either; its viewer stops when the response closes. */
+  /**
+   * A stream that a drain has just ended takes no more frames either; its viewer stops when the response
+   * closes.
+   */
   get full(): boolean {
     return this.#outflow.full || this.#response.writableEnded;
   }
 
   write(frames: readonly Frame[]): void {
-    // Together they are one chunk and one system call.
+    // Joined, the frames are one chunk and one system call.
     this.#response.cork();
     for (const { serverSentEvent } of frames) this.#response.write(serverSentEvent);
     this.#response.uncork();
@@ -74,19 +77,19 @@ export class SseStream implements OpenSink {
     this.#wrote = false;
   }
 
-  /** All was sent. A client that does not take the rest in time is cut off. */
+  /** Ends the stream after all was sent. A client that does not take the rest in time is cut off. */
   end(): void {
     this.#response.end();
     if (!this.#response.closed) this.#outflow.watch();
   }
 
-  /** Before a word was said, too: what comes then is an event stream that ends. */
+  /** Sends the headers even if nothing was written, so that the client gets an event stream that ends. */
   leave(): void {
     this.open();
     this.end();
   }
 
-  /** Not all was sent: cut it, so that nobody takes it for whole. */
+  /** Cuts the connection when not all was sent, so that no client takes the stream for complete. */
   cut(): void {
     this.#response.destroy();
   }

@@ -1,4 +1,4 @@
-/** Slow is not dead: who reads little, but all the time, gets all there is. */
+/** A slow client is not dead: a client that reads little, but steadily, gets everything. */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { expect, test } from "vitest";
@@ -10,7 +10,8 @@ import { SocketClient } from "../testing/socket.ts";
 import { readAll } from "../testing/sse.ts";
 
 const SLOW_CLIENT_MS = 500;
-// Four megabytes in that time, as the kernel takes some 1.5 in one go; and the event takes six times as long.
+// The client reads 4 MB in that time, because the kernel takes some 1.5 MB in one go; the whole event takes
+// six times as long.
 const BYTES_PER_MS = 8_000;
 const HUGE_EVENT = 24_000_000;
 
@@ -36,7 +37,7 @@ test.each([
   expect(cluster.delivery.meter.read()["closed_as_slow"]).toBe(0);
 });
 
-/** A finished run with one event that takes many times SLOW_CLIENT_MS. */
+/** A finished run with one event that takes many times SLOW_CLIENT_MS to read. */
 async function hugeRun(engine: Engine): Promise<string> {
   const { run_id: runId } = await enqueue(engine);
   const claim = await claimNext(engine);
@@ -49,7 +50,7 @@ interface Link extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Passes on what the server sends at BYTES_PER_MS, and what the client sends at once. */
+/** Passes the server's bytes on at BYTES_PER_MS, and the client's bytes at once. */
 async function slowLink(port: number): Promise<Link> {
   const sockets: Socket[] = [];
   const server = createServer((client) => {

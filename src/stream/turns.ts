@@ -1,7 +1,8 @@
 /**
- * Shares the event loop among viewers that read history. A socket that takes all it gets would let its viewer
- * read megabytes without a pause; so each page waits for its turn, and a few are served per turn of the loop.
- * [100 viewers that catch up with 4 MB each: others get their frames after 14 ms at p99, without it 755 ms.]
+ * Shares the event loop among viewers that read history. A viewer whose socket takes every byte would read
+ * megabytes without a pause. So each page waits for its turn, and a few pages are read per turn of the loop.
+ * [100 viewers that catch up with 4 MB each: other viewers get their frames after 14 ms at p99, without this
+ * 755 ms.]
  */
 const PAGES_PER_TURN = 4;
 

@@ -1,6 +1,6 @@
 /**
- * One viewer of one feed: a cursor and nothing else. While its socket takes bytes it reads on; when the
- * socket is full it stops reading, so that a slow client costs no memory and delays nobody.
+ * One viewer of one feed: it stores a cursor and nothing else. It reads while its socket takes bytes, and
+ * stops when the socket is full, so that a slow client costs no memory and delays no other client.
  */
 import { hasCode } from "../core/errors.ts";
 import type { Feed, Reading } from "./feed.ts";
@@ -8,20 +8,20 @@ import type { Frame } from "./frame.ts";
 import type { DeliveryMeter } from "./meter.ts";
 import type { Turns } from "./turns.ts";
 
-/** Where frames go: an SSE response, one subscription of a WebSocket. */
+/** The target of frames: an SSE response, or one subscription of a WebSocket. */
 export interface Sink {
   /** True when it takes no more until `onDrain` calls back. */
   readonly full: boolean;
   write(frames: readonly Frame[]): void;
-  /** What stood between the two positions is gone. */
+  /** Reports that the events between the two positions are gone. */
   gap(after: number, next: number): void;
-  /** Calls back once, when it takes bytes again. Never, when it was closed meanwhile. */
+  /** Calls back once, when the sink takes bytes again; never, if the sink was closed meanwhile. */
   onDrain(resume: () => void): void;
 }
 
 /** A sink that takes events of other feeds as well. */
 export interface OpenSink extends Sink {
-  /** An event without a position: nobody resumes from it. */
+  /** Sends an event without a position, from which no client can resume. */
   tell(event: object): void;
 }
 
@@ -41,7 +41,9 @@ export interface ViewerOptions extends Watch {
 
 /** Many small frames go out as one write; large ones are not piled up behind a socket that is full. */
 const MAX_WRITE_CHARACTERS = 64 * 1024;
-/** A disk in trouble: the stream stays, and goes on when the disk does. */
+/**
+ * Retry interval while the storage fails: the stream stays open, and goes on when the storage works again.
+ */
 const STORAGE_RETRY_MS = 500;
 
 export class Viewer {
@@ -65,7 +67,7 @@ export class Viewer {
     this.#read();
   }
 
-  /** How many positions it is behind the newest that this worker has seen. */
+  /** How many positions this viewer is behind the newest that this worker has seen. */
   get behind(): number {
     return Math.max(0, this.#feed.newest - this.#cursor);
   }
@@ -89,7 +91,7 @@ export class Viewer {
         return;
       }
       if (!this.#write(frames)) return;
-      // To one who catches up, how old its frames are says nothing about delivery.
+      // While a viewer catches up, the age of its frames says nothing about delivery.
       if (this.#isCurrent) this.#options.meter.wrote(oldest);
     }
   }
@@ -103,7 +105,7 @@ export class Viewer {
   async #readInTurn(): Promise<void> {
     await this.#options.turns.next();
     if (this.#state !== "reading") return;
-    // Others may have filled the socket since: what cannot be written is not read.
+    // Other viewers may have filled the socket meanwhile. Do not read what cannot be written.
     if (this.#options.sink.full) return this.#block();
     this.#dirty = false;
     this.#onReading(await this.#feed.read(this.#cursor));
@@ -114,7 +116,7 @@ export class Viewer {
     this.#state = "idle";
     if (over) return this.#end();
     if (frames.length > 0) this.#write(frames);
-    // Nothing new and nobody called: the feed will.
+    // The read returned nothing and no frames arrived meanwhile: stay idle until the feed calls `#onFrames`.
     if (frames.length > 0 || this.#dirty) this.#pump();
   }
 
@@ -124,11 +126,12 @@ export class Viewer {
     this.#retry = setTimeout(() => this.#read(), STORAGE_RETRY_MS);
   }
 
-  /** @returns false when it could not write all, and waits for room */
+  /** @returns false when it could not write all frames and now waits for room */
   #write(frames: readonly Frame[]): boolean {
     const { sink } = this.#options;
     for (const slice of slicesOf(frames, this.#feed.dense)) {
-      // Asked before, not after: others may have filled the socket since this viewer last wrote.
+      // Check before each write and not after it: other viewers may have filled the socket since this viewer
+      // last wrote.
       if (sink.full) {
         this.#block();
         return false;
@@ -159,7 +162,9 @@ export class Viewer {
   }
 }
 
-/** Cuts frames into slices that a socket can take. No slice contains a gap; gaps are told between slices. */
+/**
+ * Cuts frames into slices that a socket can take. No slice contains a gap; gaps are reported between slices.
+ */
 function* slicesOf(frames: readonly Frame[], dense: boolean): Generator<readonly Frame[]> {
   let from = 0;
   let characters = 0;

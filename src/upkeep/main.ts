@@ -1,4 +1,7 @@
-/** Entry of the upkeep thread: once a second it does the storage's upkeep, has old things go, and looks what became of the runs. */
+/**
+ * Entry of the upkeep thread: once a second it does the storage's upkeep, deletes old data, and reads how the
+ * runs stand.
+ */
 import { setTimeout } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { openEngine } from "../engine/open.ts";
@@ -25,7 +28,7 @@ await engine.close();
 
 async function upkeep(): Promise<UpkeepNews> {
   try {
-    // A full disk is no reason to keep what is old.
+    // Old data is deleted even when the disk is full and the rest of the upkeep fails.
     const [maintained, retained] = [await settled(engine.maintain()), await settled(engine.retain(retention))];
     for (const result of [maintained, retained]) if (result.status === "rejected") throw result.reason;
     const runs = await engine.counts();
@@ -33,7 +36,7 @@ async function upkeep(): Promise<UpkeepNews> {
     position = activities.last;
     return { runs, activities, warnings: maintained.status === "fulfilled" ? maintained.value : [] };
   } catch (error) {
-    // A message keeps of an error what every error has, and no code.
+    // A message to another thread keeps only the standard fields of an error; `code` would be lost.
     return { error, code: (error as { readonly code?: unknown }).code };
   }
 }

@@ -81,7 +81,7 @@ test("a storage that cannot be opened is tried again, until it is stopped", asyn
   await vi.waitFor(() => expect(first.lines.length).toBeGreaterThan(1), PATIENCE);
   await upkeep.stop();
   const logged = first.lines.length;
-  // Another one tries three times meanwhile: so this one would have, too.
+  // Another upkeep tries three times meanwhile, so this one would have tried too.
   await using _another = begin(data.folder.dbPath, second);
   await vi.waitFor(() => expect(second.lines.length).toBeGreaterThan(2), PATIENCE);
 

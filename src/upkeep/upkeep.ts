@@ -20,7 +20,7 @@ const FAILED = "upkeep of the data failed";
 export interface UpkeepTask {
   readonly storage: OpenOptions;
   readonly retention: Retention;
-  /** Activities are counted from behind this one. */
+  /** Activities after this one are counted. */
   readonly lastActivity: number;
 }
 
@@ -36,7 +36,7 @@ export type UpkeepNews =
 export class Upkeep {
   readonly #task: Pick<UpkeepTask, "storage" | "retention">;
   readonly #log: Log;
-  // Kept here, so that they go on when the thread has to be begun anew.
+  // The counts are kept here, so that they continue when the thread has to be started again.
   readonly #totals = Object.fromEntries(ACTIVITY_TYPES.map((type) => [type, 0])) as Record<ActivityType, number>;
   #lastActivity: number;
   #thread: Worker;
@@ -63,7 +63,8 @@ export class Upkeep {
     if (this.#thread.threadId < 0) return;
     const { promise, resolve } = Promise.withResolvers<number>();
     this.#thread.once("exit", resolve);
-    // The empty list says that this is no window, whose postMessage must name an origin (unicorn's rule).
+    // The empty list is for unicorn's rule, which takes every `postMessage` for that of a window and wants an
+    // origin.
     this.#thread.postMessage("stop", []);
     await promise;
   }
@@ -86,7 +87,7 @@ export class Upkeep {
       try {
         this.#thread = this.#begin();
       } catch (error) {
-        // The system has no thread to give.
+        // The system could not start a thread.
         this.#hear({ error });
         this.#beginLater();
       }
@@ -95,7 +96,7 @@ export class Upkeep {
 
   #hear(news: UpkeepNews): void {
     if ("error" in news) {
-      // What cannot be told is left out: old figures would pass for true ones.
+      // Unknown figures are left out, because old ones would look current.
       this.#gauges = {};
       this.#log.error({ err: news.error, ...(news.code !== undefined && { code: news.code }) }, FAILED);
       return;

@@ -41,7 +41,7 @@ export interface Settings {
   readonly dataDir: string;
   /** Postgres, for any number of machines; null: a file in `dataDir`. */
   readonly database: DatabaseSettings | null;
-  /** See `OpenOptions` in engine/open.ts. The primary says it to its children. */
+  /** See `OpenOptions` in engine/driver.ts. The primary passes it to its children. */
   readonly identity?: string;
   readonly configDir: string;
   readonly durability: "normal" | "full";

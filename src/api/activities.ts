@@ -1,4 +1,4 @@
-/** The activity feed: read it, and post a notice to it. */
+/** The activity feed: reading it, and posting a notice to it. */
 import { z } from "zod";
 import { ACTIVITY_TYPES } from "../core/activity.ts";
 import { MAX_NOTICE_CHARACTERS, MAX_NOTICE_ROLE_CHARACTERS } from "../core/limits.ts";

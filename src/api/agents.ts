@@ -1,4 +1,4 @@
-/** The agents that there are to talk to. */
+/** The agents that a client can talk to. */
 import { z } from "zod";
 import { json, route } from "./route.ts";
 
@@ -6,7 +6,7 @@ const PRICE = z
   .object({ input: z.number(), output: z.number(), cache_read: z.number(), cache_write: z.number() })
   .describe("US dollars per million tokens.");
 
-/** Everything but the system prompt, which is the operator's. */
+/** Everything except the system prompt, which belongs to the operator. */
 const AGENT = z
   .object({
     agent_id: z.string(),

@@ -1,6 +1,6 @@
 /**
  * What `useChat` of the AI SDK sends with its default transport (https://ai-sdk.dev/docs/ai-sdk-ui/transport), and the
- * routes that its transport asks besides `POST /api/chat`.
+ * routes that its transport calls besides `POST /api/chat`.
  */
 import { z } from "zod";
 import { MAX_TIMEOUT_MS } from "../core/limits.ts";
@@ -16,7 +16,7 @@ const UI_MESSAGE = z
   })
   .meta({ id: "UiMessage" });
 
-/** The thread lives here, so of the messages that the client sends only the last one is new. */
+/** The thread is stored here, so only the last of the messages that the client sends is new. */
 export const UI_CHAT = z
   .strictObject({
     id: chosenId().describe("The chat's id is the thread's."),
@@ -35,7 +35,10 @@ export const UI_CHAT = z
 export type UiChat = Readonly<z.output<typeof UI_CHAT>>;
 export type UiMessage = Readonly<z.output<typeof UI_MESSAGE>>;
 
-/** Ours has `agent_id` and `message` as text; theirs an `id`, and a message or messages with parts. */
+/**
+ * Our request has `agent_id`, and `message` as text. A request of `useChat` has an `id`, and a message or messages with
+ * parts.
+ */
 export function isUiChat({ id, messages, message }: Readonly<Record<string, unknown>>): boolean {
   return id !== undefined && (messages !== undefined || typeof message === "object");
 }

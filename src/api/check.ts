@@ -1,12 +1,12 @@
 /**
- * Checks what a client sent against the contract. A refusal is one sentence: which field, what it has to be, what came.
- * Called by the worker for bodies, queries, headers and the frames of `/ws`.
+ * Checks what a client sent against the contract. A refusal is one sentence: the field, what it has to be, and what
+ * came. Called by the worker for bodies, queries, headers and the frames of `/ws`.
  */
 import { z } from "zod";
 import { AppError } from "../core/errors.ts";
 import { EXPECTED } from "./fields.ts";
 
-/** What the values that are checked are called in a refusal. */
+/** What a refusal calls the values that are checked. */
 export type Noun = "field" | "query parameter" | "header";
 
 const MAX_SHOWN_CHARACTERS = 100;
@@ -20,7 +20,7 @@ export function check<Schema extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { issues } = result.error;
-  // A field that nobody reads explains what is missing: it is often the missing one, misspelt.
+  // An unknown field explains a missing one: often it is the missing field, misspelt.
   const told = issues.map((issue) => ofOption(issue, value));
   const issue = told.find(({ code }) => code === "unrecognized_keys") ?? told[0];
   if (issue === undefined) throw new Error("A schema refused a value and did not say why.");
@@ -28,7 +28,7 @@ export function check<Schema extends z.ZodType>(
   throw invalid(nameOf(issue.path), expectedOf(schemaAt(schema, issue.path, value)), valueAt(value, issue.path));
 }
 
-/** Of a union that takes text or a list, what is wrong with the list when a list came. */
+/** For a union of text and list: when a list came, the problem inside the list. */
 function ofOption(issue: z.core.$ZodIssue, value: unknown): z.core.$ZodIssue {
   if (issue.code !== "invalid_union" || !Array.isArray(valueAt(value, issue.path))) return issue;
   const [inner] = issue.errors.find(([first]) => first && first.path.length > 0) ?? [];
@@ -41,7 +41,7 @@ export function invalid(name: string, expected: string, got: unknown): AppError 
   return new AppError("INVALID_REQUEST", `Expected \`${name}\` to be ${expected}, got ${shown}.`);
 }
 
-/** A field that nobody reads is a typo, or a wish that would not be granted. */
+/** An unknown field is a typo, or a wish that would not be granted. */
 function unknownName(
   schema: z.ZodType,
   value: unknown,
@@ -59,7 +59,7 @@ function nameOf(path: readonly PropertyKey[]): string {
   return steps.join("").replace(/^\./, "") || "body";
 }
 
-/** What a value has to be: said by the field itself, or by its type. */
+/** What a value has to be: as the field itself says, or else as its type says. */
 export function expectedOf(schema: z.ZodType): string {
   const said = EXPECTED.get(schema)?.expected;
   if (said !== undefined) return said;
@@ -102,14 +102,14 @@ function childOf(schema: z.ZodType, step: PropertyKey, value: unknown): z.ZodTyp
   return chosenOption(schema, value)?.shape[String(step)] as z.ZodType | undefined;
 }
 
-/** The option of a union that a value says it is. */
+/** The option of a union that the value names. */
 function chosenOption(union: z.ZodDiscriminatedUnion, value: unknown): z.ZodObject | undefined {
   const { discriminator } = union.def;
   const name = String(valueAt(value, [discriminator]));
   return optionsOf(union).find(({ shape }) => literalsOf(shape[discriminator]).includes(name));
 }
 
-/** zod's discriminated unions are unions too. */
+/** Leaves out discriminated unions, which zod counts as unions, too. */
 function isPlainUnion(schema: z.ZodType): schema is z.ZodUnion<readonly z.ZodType[]> {
   return schema instanceof z.ZodUnion && !(schema instanceof z.ZodDiscriminatedUnion);
 }
@@ -128,7 +128,7 @@ function literalsOf(schema: unknown): string[] {
   return schema instanceof z.ZodEnum ? schema.options.map(String) : [];
 }
 
-/** The schema that another schema adds something to. */
+/** The schema inside of a schema that wraps it. */
 export function innerOf(schema: z.ZodType): z.ZodType | undefined {
   if (schema instanceof z.ZodPipe) return schema.in as z.ZodType;
   const isWrapper =

@@ -1,6 +1,6 @@
 /**
- * The events of a run's journal: AG-UI's own schemas, those that we send, and the `seq` that we add. Only the document
- * (`openapi.ts`) is made of them: a worker sends rows of the journal as they are.
+ * The events of a run's journal: AG-UI's own schemas, those of the events that we send, and the `seq` that we add. Used
+ * only to make the document (`openapi.ts`): a worker sends rows of the journal as they are.
  */
 import {
   CustomEventSchema,

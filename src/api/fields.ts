@@ -1,12 +1,14 @@
 /**
- * The kinds of fields that requests consist of. Each says in words what it expects, for the sentence that refuses
- * anything else (`check.ts`), where its type and bounds alone would not say it well.
+ * The kinds of fields in requests. Where its type and bounds do not say it well enough, a field says in words what it
+ * expects, for the sentence that refuses anything else (`check.ts`).
  */
 import { z } from "zod";
 import { CLIENT_ID } from "../core/id.ts";
 import { DEFAULT_PAGE_ROWS, MAX_METADATA_CHARACTERS, MAX_PAGE_ROWS } from "../core/limits.ts";
 
-/** What a schema expects, in words that follow "to be". Kept apart from zod's own metadata, which goes into OpenAPI. */
+/**
+ * What a schema expects, in words that follow "to be". Not part of zod's own metadata, because that goes into OpenAPI.
+ */
 export const EXPECTED = z.registry<{ readonly expected: string }>();
 
 export function expecting<Schema extends z.ZodType>(schema: Schema, expected: string): Schema {
@@ -33,12 +35,12 @@ export function position(): z.ZodInt {
   return wholeNumber(0, Number.MAX_SAFE_INTEGER);
 }
 
-/** Null stands for "not given", as generated clients send it. */
+/** Null means "not given", as generated clients send it. */
 export function orNull<Schema extends z.ZodType>(schema: Schema) {
   return schema.nullish();
 }
 
-/** What a client keeps with a run. */
+/** Data that a client keeps with a run. */
 export function metadata() {
   return expecting(
     z.record(z.string(), z.unknown()).refine((value) => JSON.stringify(value).length <= MAX_METADATA_CHARACTERS),
@@ -46,18 +48,18 @@ export function metadata() {
   );
 }
 
-/** How a stream tells the runs that its run delegates. */
+/** How a stream shows the runs that its run delegates. */
 export const SUBAGENTS = expecting(z.literal("inline"), '"inline"').describe(
   "Of a stream: tells the runs that this one delegates inside, as AG-UI SUBAGENT events.",
 );
 
-/** `limit` and `before`, as every list takes them. */
+/** `limit` and `before`, which every list takes. */
 export const PAGE = {
   limit: wholeNumber(1, MAX_PAGE_ROWS).default(DEFAULT_PAGE_ROWS).describe("Rows at most."),
   before: position().optional().describe("Only rows before this position: `next` of the page before."),
 };
 
-/** The page's `next`. */
+/** `next` of a page. */
 export const NEXT = z.int().nullable().describe("`before` of the following page; null at the end.");
 
 export const EPOCH_MS = z.int().describe("Milliseconds since the epoch.");

@@ -1,4 +1,7 @@
-/** Jobs: one tool, without a model, as a run in the background. Followed, polled and canceled like any other run. */
+/**
+ * Jobs: one tool, without a model, as a run in the background. A job is followed, polled and canceled like any other
+ * run.
+ */
 import { z } from "zod";
 import { TOOL_NAME } from "../core/job.ts";
 import { MAX_TIMEOUT_MS } from "../core/limits.ts";
@@ -22,7 +25,7 @@ const JOB = z
 export const BEGIN_JOB = route({
   method: "POST",
   path: "/api/jobs",
-  // A tool by itself: no agent decides which one, and no prompt what for.
+  // Only an admin: no agent decides which tool is called, and no prompt limits its use.
   access: "admin",
   summary: "Run one tool in the background",
   description:

@@ -1,4 +1,4 @@
-/** Says which requests are for a route. The guard and the fast lane ask this before the router does. */
+/** Tells which requests belong to a route. The guard and the fast lane ask this before the router does. */
 import type { Route } from "./route.ts";
 
 export type Matcher = (method: string | undefined, url: string | undefined) => boolean;

@@ -1,4 +1,4 @@
-/** The MCP servers, as each agent process runs them. What they are is said in config/mcp.ts, and nowhere over HTTP. */
+/** The MCP servers, as each agent process runs them. Only config/mcp.ts defines them; HTTP cannot. */
 import { z } from "zod";
 import { json, route } from "./route.ts";
 

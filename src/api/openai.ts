@@ -1,8 +1,8 @@
 /**
  * OpenAI's routes (https://platform.openai.com/docs/api-reference): models, chat completions and responses. `model` is
- * an agent's id. Sampling parameters of a client change nothing, as the agent's configuration says how its model is
- * asked; they pass, because every client library sends some. Tools are the server's: a client that offers its own is
- * refused, as it would wait for calls that never come.
+ * an agent's id. Sampling parameters are accepted, because every client library sends some, but they change nothing:
+ * the agent's configuration decides. Only the server has tools: a request with its own tools is refused, because its
+ * client would wait for calls that never come.
  */
 import { z } from "zod";
 import { chosenId, expecting, orNull } from "./fields.ts";
@@ -74,7 +74,7 @@ const MODEL = z.object({
   owned_by: z.literal("evenkeel"),
 });
 
-/** Answers are only sketched here: OpenAI's reference describes them. */
+/** Answers have only a rough schema here, because OpenAI's reference describes them. */
 const COMPLETION = z.looseObject({ id: z.string(), object: z.literal("chat.completion") });
 const RESPONSE = z.looseObject({ id: z.string(), object: z.literal("response"), status: z.string() });
 

@@ -1,6 +1,6 @@
 /**
- * The contract as OpenAPI 3.1, which is what `docs/openapi.json` holds and `GET /openapi.json` answers with. Written
- * anew by `npm run openapi`; a test fails while the file is not what this makes.
+ * The contract as OpenAPI 3.1: the content of `docs/openapi.json` and of `GET /openapi.json`. `npm run openapi` writes
+ * the file; a test fails while the file differs from what this code makes.
  */
 import { z } from "zod";
 import { statusOf, titleOf, type ErrorCode } from "../core/errors.ts";
@@ -12,7 +12,7 @@ import { CLIENT_FRAMES, SERVER_FRAMES } from "./socket.ts";
 
 type Json = Record<string, unknown>;
 
-/** Request or answer: a field with a default may be left out of the first, and is always in the second. */
+/** Request or answer: a field with a default may be missing in a request, but is always in an answer. */
 type Direction = "input" | "output";
 
 export function openApi(version: string): Json {
@@ -36,7 +36,7 @@ export function openApi(version: string): Json {
   };
 }
 
-/** Collects the shapes that have a name; everything refers to them by it. */
+/** Collects the named shapes; the document refers to them by name. */
 class Shapes {
   readonly #named = new Map<string, Json>();
 
@@ -47,7 +47,7 @@ class Shapes {
     return toComponents(json);
   }
 
-  /** Keeps a shape under a name that it may not have itself. */
+  /** Keeps a shape under this name, even if the shape has no name of its own. */
   name(name: string, schema: z.ZodType, io: Direction = "output"): void {
     const json = this.of(schema, io);
     if (!("$ref" in json)) this.#keep(name, json);
@@ -58,7 +58,7 @@ class Shapes {
   }
 
   #keep(name: string, shape: Json): void {
-    // Its key says it already.
+    // The key already is the id.
     const { id: _id, ...rest } = shape;
     this.#named.set(name, toComponents(rest));
   }

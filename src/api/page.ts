@@ -1,4 +1,7 @@
-/** The dashboard's files, and the contract's own document. A browser that opens them has no key to send yet. */
+/**
+ * The dashboard's files, and the contract's own document. A browser that opens them has no key to send yet, so they
+ * need none.
+ */
 import { media, route } from "./route.ts";
 
 export const OPEN_DASHBOARD = route({

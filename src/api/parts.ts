@@ -1,10 +1,10 @@
-/** What a message consists of when it is more than text: parts, in the shapes of the Anthropic Messages API. */
+/** The parts of a message that is more than text, in the shapes of the Anthropic Messages API. */
 import { z } from "zod";
 import { DOCUMENT_TYPES, IMAGE_TYPES } from "../core/file.ts";
 import { MAX_MESSAGE_PARTS } from "../core/limits.ts";
 import { expecting } from "./fields.ts";
 
-/** Base64 comes in with the request and is stored as a file: a thread never carries bytes. */
+/** Base64 comes with the request and is stored as a file: a thread never holds bytes. */
 const base64 = <const T extends string>(types: readonly [T, ...T[]]) =>
   z.strictObject({
     type: z.literal("base64"),

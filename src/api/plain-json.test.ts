@@ -1,4 +1,4 @@
-/** What no body and no frame may hold, and how fast that is found out. */
+/** What no body and no frame may contain, and how fast the check finds it. */
 import { expect, test } from "vitest";
 import { assertPlain } from "./plain-json.ts";
 
@@ -33,6 +33,6 @@ test("a megabyte of small values costs some milliseconds of CPU", () => {
 
   assertPlain(body, json);
 
-  // [2 here]
+  // [2 ms on this machine.]
   expect(performance.now() - started).toBeLessThan(200);
 });

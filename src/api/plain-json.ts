@@ -1,13 +1,13 @@
 /**
- * What JSON from a client may not hold, whatever its fields are: half a surrogate pair, which no UTF-8 text can carry on
- * to the model, and nesting that overflows the stack of whoever writes it as JSON again. Called for bodies and frames.
+ * Refuses JSON that no field of a client may contain: half a surrogate pair, which no UTF-8 text can carry on to the
+ * model, and nesting that would overflow the stack when it is written as JSON again. Called for bodies and frames.
  */
 import { invalid } from "./check.ts";
 import { AppError } from "../core/errors.ts";
 
 const MAX_DEPTH = 200;
 
-/** An object or a list that is still to be looked into. */
+/** An object or a list that still has to be checked. */
 interface Place {
   readonly value: object;
   readonly key: string | number;
@@ -16,16 +16,17 @@ interface Place {
 }
 
 /**
- * @param json the text that `body` was parsed from: most hold nothing suspicious, and `body` need not be walked
+ * @param json the text that `body` was parsed from: most texts hold nothing suspicious, and then `body` need not be
+ * walked
  * @throws AppError INVALID_REQUEST that names the place
  */
 export function assertPlain(body: object, json: string): void {
-  // The text itself is well-formed, so that half a pair can only come as an escape.
+  // The text itself is well-formed, so half a pair can only come as an escape.
   if (!/\\u[dD][89a-fA-F]/.test(json) && !isDeep(json)) return;
   walk(body);
 }
 
-/** [A walk over a megabyte of small values takes 100 ms, this takes 2.] */
+/** [A walk over a megabyte of small values takes 100 ms; this scan takes 2 ms.] */
 function isDeep(json: string): boolean {
   let depth = 0;
   let isText = false;
@@ -36,7 +37,7 @@ function isDeep(json: string): boolean {
     else if (isText) continue;
     else if (character === OPEN_LIST || character === OPEN_OBJECT) depth += 1;
     else if (character === CLOSE_LIST || character === CLOSE_OBJECT) depth -= 1;
-    // The body itself is one more.
+    // The body itself is one more level.
     if (depth > MAX_DEPTH + 1) return true;
   }
   return false;
@@ -45,7 +46,7 @@ function isDeep(json: string): boolean {
 const [BACKSLASH, QUOTE, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5c, 0x22, 0x5b, 0x5d, 0x7b, 0x7d];
 
 function walk(body: object): void {
-  // A list and no recursion: what comes may nest deeper than the stack.
+  // A list in place of recursion, because the body may nest deeper than the stack allows.
   const pending: Place[] = [{ value: body, key: "", parent: undefined, depth: 0 }];
   for (let place = pending.pop(); place; place = pending.pop()) {
     const { value, depth } = place;
@@ -75,7 +76,7 @@ function tooDeep(place: Place): AppError {
   return new AppError("INVALID_REQUEST", `Expected \`${key}\` to be nested at most ${MAX_DEPTH} levels deep.`);
 }
 
-/** `metadata.a[1].b`; made only for a refusal. */
+/** For example `metadata.a[1].b`; made only for a refusal. */
 function nameOf({ value, key: own, parent }: Place, key: string | number): string {
   const shown = String(key).slice(0, 100);
   if (!parent) return shown;

@@ -4,7 +4,7 @@ import { ERROR_CODES } from "../core/errors.ts";
 
 const CODE = z.enum(ERROR_CODES).describe("What went wrong; docs/errors.md says when.");
 
-/** What of an error is stored with a run, and sent over `/ws`. */
+/** The part of an error that is stored with a run, and sent over `/ws`. */
 export const ERROR_INFO = z.object({ code: CODE, detail: z.string() }).meta({ id: "ErrorInfo" });
 
 export const PROBLEM = z

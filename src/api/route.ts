@@ -1,6 +1,6 @@
 /**
- * What a route is: one value that says how a request looks, who may send it and what comes back. The router, the
- * guard, the fast lane, `Allow`, OpenAPI and every client read these values; nothing of a route is written elsewhere.
+ * What a route is: one value that describes the request, who may send it, and the answers. The router, the guard, the
+ * fast lane, `Allow`, OpenAPI and every client read these values; a route is described nowhere else.
  */
 import type { z } from "zod";
 import type { ErrorCode } from "../core/errors.ts";
@@ -8,27 +8,29 @@ import type { Access } from "../core/principal.ts";
 
 export interface Route {
   readonly method: "GET" | "POST" | "DELETE";
-  /** Parameters in braces: `/api/runs/{run_id}`. */
+  /** With parameters in braces: `/api/runs/{run_id}`. */
   readonly path: `/${string}`;
   readonly access: Access;
-  /** Served by Koa, unless: `fast` by `worker/fast-lane.ts`, `upgrade` by `worker/socket/upgrade.ts`. */
+  /**
+   * What serves the route in place of Koa: `fast` is `worker/fast-lane.ts`, `upgrade` is `worker/socket/upgrade.ts`.
+   */
   readonly lane?: "fast" | "upgrade";
   /** One line, for the list of routes. */
   readonly summary: string;
-  /** What does not fit into one line. */
+  /** More than fits into one line. */
   readonly description?: string;
   /** Undefined: the query is ignored. Each parameter is given at most once. */
   readonly query?: z.ZodObject;
-  /** Headers that mean something to this route, by their lower-case names. */
+  /** Headers that this route reads, by their lower-case names. */
   readonly headers?: z.ZodObject;
   readonly body?: z.ZodType;
   /** The handler reads the body itself, as it comes. */
   readonly takesStream?: true;
-  /** The request of another protocol that clients send to the same path, told apart by its shape. */
+  /** The request of another protocol that clients send to the same path. Its shape tells it apart. */
   readonly foreign?: Foreign;
   /** Answers by HTTP status. */
   readonly answers: Readonly<Record<number, Answer>>;
-  /** Codes of `core/errors.ts` that this route answers with, beside those that every route may. */
+  /** Codes of `core/errors.ts` that this route answers with, beside those that every route may answer with. */
   readonly errors?: readonly ErrorCode[];
 }
 
@@ -39,15 +41,15 @@ export interface Foreign<Body extends z.ZodType = z.ZodType> {
 
 export interface Answer<Body extends z.ZodType = z.ZodType> {
   readonly description: string;
-  /** The JSON body, when there is one. */
+  /** The JSON body, if there is one. */
   readonly json?: Body;
   /** A stream of server-sent events; each event's data is this shape of the document. */
   readonly events?: "RunEvent";
-  /** Any other media type, with a body that the contract says nothing of. */
+  /** Any other media type, whose body the contract does not describe. */
   readonly media?: string;
 }
 
-/** Keeps the types of what the route says, for its handler. */
+/** Keeps the types of a route's fields, for its handler. */
 export function route<const R extends Route>(given: R): R {
   return given;
 }

@@ -7,12 +7,12 @@ import { expectedOf, innerOf } from "./check.ts";
 import { matcherOf } from "./match.ts";
 import { ROUTES } from "./routes.ts";
 
-/** Routes look at the settings and agents when they are made, and at the rest when they are asked. */
+/** Making the routes reads only the settings and agents; the rest is needed only for requests. */
 const DEPS = { settings: {}, agents: new Map(), delivery: {} } as unknown as WorkerDeps;
 
 test("the worker serves the routes of the contract, and no others", () => {
   const served = createRouter(DEPS).stack.flatMap(({ path, methods }) =>
-    // /ws answers any method, to say how it is opened.
+    // /ws answers every method, to say how to open it.
     (methods.length > 3 ? ["GET"] : methods.filter((method) => method !== "HEAD")).map((method) => `${method} ${path}`),
   );
 

@@ -1,4 +1,4 @@
-/** All routes. Whatever is served is here, and whatever is here is served: a test holds both. */
+/** All routes. Every served route is in this list, and every route in the list is served: a test checks both. */
 import { POST_NOTICE, READ_ACTIVITIES } from "./activities.ts";
 import { LIST_AGENTS } from "./agents.ts";
 import { RUN_AGENT } from "./ag-ui.ts";

@@ -1,4 +1,4 @@
-/** Runs: what one looks like, and the routes that list, show, follow and cancel them. */
+/** Runs: their shape, and the routes that list, show, follow and cancel them. */
 import { z } from "zod";
 import { FINISH_REASONS, RUN_STATUSES } from "../core/run.ts";
 import { EPOCH_MS, NEXT, PAGE, position, SUBAGENTS } from "./fields.ts";

@@ -1,4 +1,4 @@
-/** Signing in: a page exchanges its key for a cookie, which lets `EventSource` in and which no script can read. */
+/** Signing in: a page exchanges its key for a cookie, which `EventSource` sends and which no script can read. */
 import { z } from "zod";
 import { ROLES } from "../core/principal.ts";
 import { empty, json, route } from "./route.ts";

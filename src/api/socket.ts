@@ -1,4 +1,4 @@
-/** What goes over `/ws` (docs/websocket.md): each frame of a client, and each frame of the server. */
+/** The frames of `/ws` (docs/websocket.md): each frame of a client, and each frame of the server. */
 import { z } from "zod";
 import { MAX_FRAME_ID_CHARACTERS } from "../core/limits.ts";
 import { RUN_STATUSES } from "../core/run.ts";
@@ -39,7 +39,7 @@ export type ClientFrame =
   | Readonly<z.output<typeof CANCEL>>
   | Readonly<z.output<typeof CHAT_FRAME>>;
 
-/** For the document, by the name that each has there. */
+/** For the document, by the name that each frame has there. */
 export const CLIENT_FRAMES = {
   SocketSubscribeActivities: SUBSCRIBE.activities,
   SocketSubscribeRun: SUBSCRIBE.run,
@@ -52,7 +52,7 @@ export const CLIENT_FRAMES = {
 const status = z.enum(RUN_STATUSES);
 const ok = z.literal(true);
 
-/** The answers to frames of a client, and what a subscription sends beside its events. */
+/** The answers to frames of a client, and the frames that a subscription sends beside its events. */
 export const SERVER_FRAMES = {
   SocketSubscribed: z.object({ id, ok, channel: z.enum(CHANNELS), seq: z.int() }),
   SocketUnsubscribed: z.object({ id, ok }),

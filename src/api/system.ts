@@ -1,4 +1,4 @@
-/** What operators and monitors ask: alive, ready, what version, which processes, metrics. */
+/** What operators and monitors ask for: health, readiness, version, processes, metrics. */
 import { z } from "zod";
 import { MAX_PROCESSES } from "../core/limits.ts";
 import { orNull, wholeNumber } from "./fields.ts";

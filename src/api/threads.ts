@@ -33,7 +33,7 @@ const TOOL_USE = z.object({
   cut: z.literal(true).exactOptional().describe("Its arguments were cut off: it did not run."),
   not_json: z.string().exactOptional().describe("How its arguments began, which were no JSON: it did not run."),
 });
-/** Text, and pictures and documents that are stored as files: the same parts as those of a user's message. */
+/** Text, and pictures and documents that are stored as files: the same parts as in a user's message. */
 const RESULT_PART = z.discriminatedUnion("type", [TEXT, IMAGE, DOCUMENT]).meta({ id: "ToolResultPart" });
 const TOOL_RESULT = z.object({
   type: z.literal("tool_result"),
@@ -103,7 +103,7 @@ export type ToolResultBlock = Readonly<z.output<typeof TOOL_RESULT>>;
 export type ContentBlock = Readonly<z.output<typeof CONTENT_BLOCK>>;
 export type Compaction = Readonly<z.output<typeof COMPACTION>>;
 export type Message = Readonly<z.output<typeof MESSAGE>>;
-/** Why the model does not get to see a message (`engine/rules/unsent.ts`). */
+/** Why a message is not sent to the model (`engine/rules/unsent.ts`). */
 export type UnsentReason = z.output<typeof UNSENT_REASON>;
 export type StoredMessage = Readonly<z.output<typeof STORED_MESSAGE>>;
 

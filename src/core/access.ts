@@ -1,6 +1,6 @@
 /**
- * What `config/access.ts` can say of who may ask, described once. The small way is the setting API_KEYS; what both say
- * holds together.
+ * What `config/access.ts` can say about who may use the server, described once. The setting API_KEYS is the short form;
+ * the keys of both count.
  */
 import { z } from "zod";
 import { CAP, field, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
@@ -12,23 +12,26 @@ const httpsUrl = () => field(z.url({ protocol: /^https?$/ }), "to be an http(s) 
 
 const KEY = section({
   name: name(),
-  /** The secret's SHA-256 in hexadecimal: `printf %s "$SECRET" | sha256sum`. So the file holds no secret. */
+  /** The secret's SHA-256 in hexadecimal: `printf %s "$SECRET" | sha256sum`. So the file does not hold the secret. */
   sha256: field(z.string().regex(/^[0-9a-f]{64}$/), "to be a SHA-256 in hexadecimal, 64 digits"),
   role: role().default("admin"),
 });
 
-/** An issuer of your users' tokens: JWTs, checked by the keys behind `jwksUrl`. */
+/** An issuer of your users' tokens: JWTs, checked with the keys behind `jwksUrl`. */
 const PROVIDER = section({
   /** A user is known as `name:user`. */
   name: name(),
   issuer: text("to be what tokens have as `iss`"),
   audience: text("to be what tokens have as `aud`"),
   jwksUrl: httpsUrl(),
-  /** How far the clocks of issuer and server may be apart. */
+  /** How far the issuer's clock and the server's clock may be apart. */
   clockSkewS: wholeNumber({ min: 0, max: 600 }).default(30),
-  /** The claim that is the user. */
+  /** The claim that names the user. */
   userClaim: text("to be the name of a claim").default("sub"),
-  /** The claim that says the role, and which of its values is which; who has none of them has `role`. */
+  /**
+   * The claim that holds the role, and which of its values means which role. A user with none of these values has
+   * `role`.
+   */
   roleClaim: text("to be the name of a claim").optional(),
   roles: field(
     z.record(z.string(), z.enum(ROLES)),
@@ -38,11 +41,11 @@ const PROVIDER = section({
 });
 
 /**
- * What each principal with the role client may have at once, in each worker but for the runs. Wide enough for an
- * application that asks for all its users with one key; narrow them where every user has a token.
+ * What each principal with the role client may have at once; all but `queuedRuns` count per worker. Wide enough for an
+ * application that asks for all its users with one key; choose smaller limits where every user has a token.
  */
 const LIMITS = section({
-  /** Requests under way, streams among them. */
+  /** Requests under way, including streams. */
   requests: wholeNumber().default(1_000),
   sockets: wholeNumber().default(100),
   /** Runs that wait in the queue. */
@@ -57,10 +60,10 @@ const ACCESS = section({
     'to be a list of origins such as "https://app.example.com", without a path or *',
   ).default([]),
   identityProviders: z.array(PROVIDER).readonly().default([]),
-  /** Addresses or networks whose X-Forwarded-For and -Proto are believed. */
+  /** Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed. */
   trustedProxies: listOf('addresses or networks such as "10.0.0.0/8"').default(["127.0.0.0/8", "::1"]),
   limits: LIMITS.prefault({}),
-  /** What each principal may spend with all agents together, in a day of UTC. Agents have budgets of their own. */
+  /** What each principal may spend with all agents together, per UTC day. Agents have budgets of their own. */
   budget: section({ principalDay: CAP.optional() }).optional(),
 });
 
@@ -76,5 +79,5 @@ export function defineAccess(config: AccessConfig): Access {
   return ACCESS.parse(config);
 }
 
-/** Holds where there is no `config/access.ts`. */
+/** Used when there is no `config/access.ts`. */
 export const DEFAULT_ACCESS: Access = defineAccess({});

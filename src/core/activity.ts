@@ -22,7 +22,7 @@ export type { Activity };
 
 export type NewActivity = Pick<Activity, "type" | "detail">;
 
-/** Which activity an event makes, if any. Tool calls make theirs when the ledger says that they ran. */
+/** The activity that an event makes, if any. Tool calls make theirs when they are written into the ledger. */
 export function activityOf(event: RunEvent): NewActivity | undefined {
   switch (event.type) {
     case "CUSTOM":
@@ -46,7 +46,7 @@ function ofCustom(name: string, value: Record<string, unknown>): NewActivity | u
   return undefined;
 }
 
-/** What of its run a person wants to read beside an activity: its title, and at its end how long it took and what it used. */
+/** The facts of the run that are shown with an activity: its title, and at its end its duration and usage. */
 export function withRun(
   { type, detail }: NewActivity,
   run: Pick<Run, "title" | "created_at" | "usage">,
@@ -57,7 +57,7 @@ export function withRun(
   if (type === "run.queued") return { type, detail: said };
   const { input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens } = run.usage;
   const input = input_tokens + cache_read_input_tokens + cache_creation_input_tokens;
-  // The clock may have been set back meanwhile.
+  // The clock may have been set back in the meantime.
   const duration_ms = Math.max(0, at - run.created_at);
   return {
     type,

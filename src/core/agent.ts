@@ -1,6 +1,6 @@
 /**
- * What `config/agents.ts` can say of an agent, described once: types, defaults and every check follow from the schema.
- * Workers read it too, so it names tools and never imports them.
+ * What `config/agents.ts` can say about an agent, described once: types, defaults and every check follow from the
+ * schema. Workers read that file, too, so it names tools and never imports them.
  */
 import { z } from "zod";
 import { apiOptions, conflictsIn, httpHeaders } from "./api-options.ts";
@@ -15,17 +15,20 @@ const LIMITS = section({
   timeoutMs: wholeNumber().default(600_000),
 });
 
-/** What of a long thread goes to the model. */
+/** Which part of a long thread goes to the model. */
 const CONTEXT = section({
-  /** What one request may have, the answer not counted. By default what the usual model takes beside its answer. */
+  /** Tokens of one request, without the answer. By default, what the usual model accepts beside its answer. */
   tokens: wholeNumber({ min: 1_000 }).optional(),
   /** Turns that are kept word by word when the oldest ones become a summary. */
   keepTurns: wholeNumber({ max: 1_000 }).default(4),
-  /** Above `tokens`, once old tool results are left out: summarize the oldest turns, leave them out, or refuse. */
+  /**
+   * When a thread exceeds `tokens` even without old tool results: summarize the oldest turns, leave them out, or
+   * refuse.
+   */
   onFull: field(z.enum(["compact", "clear", "fail"]), 'to be "compact", "clear" or "fail"').default("compact"),
 });
 
-/** The window of a model of which nobody says another. */
+/** The window of a model whose window is not configured. */
 const WINDOW_TOKENS = 200_000;
 
 const dollars = () => field(z.number().min(0), "to be dollars per million tokens, 0 or more");
@@ -33,7 +36,7 @@ const dollars = () => field(z.number().min(0), "to be dollars per million tokens
 /** US dollars per million tokens, as the model's provider bills you. */
 const PRICE = section({ input: dollars(), output: dollars(), cache_read: dollars(), cache_write: dollars() });
 
-/** Makes the system prompt of a run. Called once each time that an agent process begins to work on the run. */
+/** A function that makes the system prompt of a run. Called each time an agent process begins to work on the run. */
 export type SystemPrompt = (about: {
   /** The principal that asked for the run: the name of an API key, or `provider:user`. */
   readonly principal: string;
@@ -52,37 +55,45 @@ const AGENT = section({
     z.union([z.string(), z.custom<SystemPrompt>((value) => typeof value === "function")]),
     "to be a text, or a function that makes one",
   ).optional(),
-  /** Tokens one model call may answer with. */
+  /** The most tokens of one answer of the model. */
   maxTokens: wholeNumber().default(4096),
   /** Names of tools; each is a file `config/tools/NAME.ts`. */
   tools: listOf("names of tools").default([]),
-  /** Names of servers in `config/mcp.ts`: it gets all tools that they offer. */
+  /** Names of servers in `config/mcp.ts`: the agent gets all tools that they offer. */
   mcp: listOf("names of MCP servers").default([]),
-  /** Ids of agents that it may hand work to. Gives it the tool `delegate`. */
+  /** Ids of agents that this agent may delegate to. They give it the tool `delegate`. */
   delegates: listOf("ids of agents").default([]),
-  /** Extended thinking: "adaptive" leaves it to the model; a number is a budget in tokens, from 1024, below maxTokens. */
+  /**
+   * Extended thinking. "adaptive" lets the model decide; a number is a budget in tokens, at least 1024 and below
+   * maxTokens.
+   */
   thinking: field(
     z.union([z.literal("adaptive"), z.int().min(1024)]),
     'to be "adaptive" or a whole number from 1024 and below `maxTokens`',
   ).optional(),
   limits: LIMITS.prefault({}),
   context: CONTEXT.prefault({}),
-  /** What a request may ask for its run alone, beyond its message. By default nothing. */
+  /** What a request may ask beyond its message, for its own run alone. By default nothing. */
   accepts: field(
     z.array(z.enum(ACCEPTABLE)).readonly(),
     `to be a list of ${ACCEPTABLE.map((name) => `"${name}"`).join(", ")}`,
   ).default([]),
-  /** Options of the Messages API that have no field here, as its reference writes them; tools that run at the API. */
+  /**
+   * Options of the Messages API that have no field here, as its reference writes them; also tools that run at the API.
+   */
   request: apiOptions().optional(),
-  /** HTTP headers of its model calls. */
+  /** HTTP headers of the agent's model calls. */
   headers: httpHeaders().optional(),
-  /** Asked for the rest of a run once `model` has failed three times in one call. */
+  /** The model that is asked for the rest of a run after `model` has failed three times in one call. */
   fallbackModel: text("to be the name of a model").optional(),
   /** False for an endpoint that does not know `cache_control`. By default prompts are cached. */
   cache: flag().default(true),
-  /** What may be spent: by one run with what it delegates, by all runs in a day of UTC, and by those of each principal. */
+  /**
+   * What may be spent: by one run with all runs below it, by all runs in a UTC day, and by the runs of each principal
+   * in a day.
+   */
   budget: section({ run: CAP.optional(), day: CAP.optional(), principalDay: CAP.optional() }).optional(),
-  /** What its model costs: for a budget in dollars, and to show what a run cost. */
+  /** What the model costs: for a budget in dollars, and to show the cost of a run. */
   price: PRICE.optional(),
   /** What `fallbackModel` costs. */
   fallbackPrice: PRICE.optional(),
@@ -91,7 +102,7 @@ const AGENT = section({
 export type Price = Readonly<z.output<typeof PRICE>>;
 export type AgentConfig = Readonly<z.input<typeof AGENT>>;
 export type Agent = Readonly<z.output<typeof AGENT>> & { readonly agentId: string };
-/** For one run: its system prompt is made. */
+/** The agent for one run: its system prompt is made. */
 export type PreparedAgent = Omit<Agent, "system"> & { readonly system?: string | undefined };
 
 /** Called once in `config/agents.ts`. The keys are the agent ids. Throws one error that lists every mistake. */
@@ -111,7 +122,7 @@ function problemsOfId(id: string): string[] {
   return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(id) ? [] : ["an id of 1 to 64 lower-case letters, digits, - and _"];
 }
 
-/** What no field can see by itself. Fields of a wrong type are left to `problemsIn`. */
+/** Mistakes that involve several fields. Fields of a wrong type are left to `problemsIn`. */
 function problemsBetween(config: AgentConfig, ids: readonly string[]): string[] {
   const { success, data } = AGENT.safeParse(config);
   if (!success) return [];
@@ -136,15 +147,18 @@ function missingPrices({ price, fallbackModel, fallbackPrice }: z.output<typeof 
   return [...(price ? [] : ["price"]), ...(fallbackModel === undefined || fallbackPrice ? [] : ["fallbackPrice"])];
 }
 
-/** Tokens that a request of this agent may have. Nobody can count them before the model has: a tenth is left for that. */
+/**
+ * Tokens that a request of this agent may have. Our count is an estimate until the model has counted, so a tenth is
+ * left free.
+ */
 export function contextTokens({ context, maxTokens }: Pick<Agent, "context" | "maxTokens">): number {
   return context.tokens ?? Math.max(1_000, Math.floor(0.9 * WINDOW_TOKENS) - maxTokens);
 }
 
-/** As the rule of thumb has it. What a model has counted is better, where it is known. */
+/** A rule of thumb. Where the model's own count is known, it is better. */
 export const CHARACTERS_A_TOKEN = 3.5;
 
-/** The message is longer than what the agent's model takes. */
+/** The message is longer than the agent's model accepts. */
 export function tooLarge(
   { agentId }: Pick<Agent, "agentId">,
   { size, budget }: { size: number; budget: number },

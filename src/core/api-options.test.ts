@@ -1,4 +1,4 @@
-/** What an agent may add to its requests, and what it may not say again. */
+/** What an agent may add to its requests, and what it may not set a second time. */
 import { expect, test } from "vitest";
 import { defineAgents, type AgentConfig } from "./agent.ts";
 import { headersOf } from "./api-options.ts";

@@ -1,6 +1,6 @@
 /**
- * What an agent may add to the requests of its model calls: options of the Messages API that the configuration does not
- * name itself, and HTTP headers. What the server says itself cannot be said again here. Used by `agent.ts`; pure.
+ * What an agent may add to the requests of its model calls: options of the Messages API that have no field in the
+ * configuration, and HTTP headers. What the server sets itself cannot be set here. Used by `agent.ts`; pure.
  */
 import { z } from "zod";
 import { field } from "./config-fields.ts";
@@ -17,7 +17,7 @@ export function httpHeaders() {
   );
 }
 
-/** Options with a name of their own in the configuration. */
+/** Options that have a field of their own in the configuration. */
 const NAMED: Readonly<Record<string, string>> = {
   model: "model",
   max_tokens: "maxTokens",
@@ -25,7 +25,7 @@ const NAMED: Readonly<Record<string, string>> = {
   thinking: "thinking",
   cache_control: "cache",
 };
-/** What every request has already. */
+/** Options that every request has already. */
 const OWN_OPTIONS: ReadonlySet<string> = new Set(["messages", "stream"]);
 const OWN_HEADERS: ReadonlySet<string> = new Set(
   (
@@ -36,7 +36,7 @@ const OWN_HEADERS: ReadonlySet<string> = new Set(
 
 type Options = Readonly<Record<string, unknown>>;
 
-/** Sentences to be put behind "expected". */
+/** Sentences that follow the word "expected". */
 export function conflictsIn(request: Options = {}, headers: Readonly<Record<string, string>> = {}): string[] {
   return [
     ...Object.keys(request).flatMap((name) => {
@@ -52,7 +52,7 @@ export function conflictsIn(request: Options = {}, headers: Readonly<Record<stri
   ];
 }
 
-/** Tools that run at the API have a type. Ours are named in `tools`. */
+/** Tools that run at the API have a type. Our own tools belong in `tools`. */
 function problemsOfTools(tools: unknown): string[] {
   if (tools === undefined) return [];
   const isFine = Array.isArray(tools) && tools.every((tool: unknown) => isServerTool(tool));
@@ -71,7 +71,7 @@ function problemsOfBetas(betas: unknown, headers: Readonly<Record<string, string
   return header === undefined ? [] : [`no \`headers.${header}\`; \`request.betas\` says it`];
 }
 
-/** The headers of a model call: the agent's own, and its betas, which the API takes in no other way. */
+/** The headers of a model call: the agent's own, and its betas, which the API takes only as a header. */
 export function headersOf({
   request,
   headers,

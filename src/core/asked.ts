@@ -11,17 +11,17 @@ export interface ResponseFormat {
 }
 
 export interface Asked {
-  /** Facts to answer from. */
+  /** Facts for the answer. */
   readonly extra_context?: string;
-  /** How to answer. */
+  /** Instructions for the answer. */
   readonly instructions?: string;
-  /** What the reply has to be. */
+  /** The form that the reply must have. */
   readonly response_format?: ResponseFormat;
-  /** Nobody waits for it: its model calls go behind those of others where the model limits them. */
+  /** Nobody waits for the reply: when the model limits calls, these go behind those of other runs. */
   readonly background?: true;
 }
 
-/** A client's regular expression would run against the model's text, and a bad one for ever. */
+/** A client's regular expression would run against the model's text, and a bad one could run for ever. */
 const REFUSED_KEYWORDS = ["pattern", "patternProperties"];
 
 /** @returns why the schema cannot be used, in words that follow "to be"; undefined when it can */
@@ -36,7 +36,7 @@ export function problemOfSchema(schema: ResponseFormat["schema"]): string | unde
   }
 }
 
-/** @returns what the reply says, or why it does not fit */
+/** @returns the reply as a JSON value, or why it does not fit */
 export function outputOf(
   reply: string,
   { schema }: ResponseFormat,
@@ -51,7 +51,7 @@ export function outputOf(
   return error ? { reason: z.prettifyError(error) } : { output: value };
 }
 
-/** Models like to put JSON into a code fence, also when they are asked not to. */
+/** Models tend to put JSON into a code fence, even when they are asked not to. */
 function withoutFence(reply: string): string {
   const [, inside] = /^\s*```(?:json)?\n([^]*)\n```\s*$/.exec(reply) ?? [];
   return inside ?? reply;

@@ -1,4 +1,4 @@
-/** How long to wait before trying again. Pure: the caller brings the randomness, so tests can pin it. */
+/** How long to wait before trying again. Pure: the caller passes the randomness, so that tests can fix it. */
 
 export interface BackoffOptions {
   readonly firstMs: number;
@@ -6,8 +6,8 @@ export interface BackoffOptions {
 }
 
 /**
- * Doubling with "equal jitter": half the delay is fixed, half is random, so that many waiters
- * spread out but nobody retries at once.
+ * Doubling with "equal jitter": half the delay is fixed, half is random, so that many waiting callers spread out, but
+ * nobody retries at once.
  * @param failures how many tries failed in a row, from 1
  * @param random a number in [0, 1)
  */

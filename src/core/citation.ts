@@ -1,4 +1,4 @@
-/** What a text cites, for people. Pure. */
+/** The source that a text cites, for people. Pure. */
 
 export interface ShownCitation {
   readonly title: string;
@@ -6,13 +6,13 @@ export interface ShownCitation {
   readonly cited_text?: string;
 }
 
-/** What a page may link to. */
+/** URLs that a page may link to. */
 const WEB = /^https?:\/\/\S{1,2000}$/;
 const MAX_TITLE_CHARACTERS = 300;
 const MAX_TEXT_CHARACTERS = 1_000;
 
 /**
- * @param citation of the Messages API, of any kind: of a page, a search result or a document that was sent
+ * @param citation of the Messages API, of any kind: a page, a search result or a document that was sent
  * (https://docs.claude.com/en/docs/build-with-claude/citations)
  */
 export function shownCitation(citation: object): ShownCitation {

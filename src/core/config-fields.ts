@@ -1,7 +1,7 @@
 /**
- * How a config file is described: one field is one zod schema with one sentence that says what it has to be. A default
- * is part of the schema, unknown keys are refused by name, and every mistake is found, not only the first. Used by
- * `agent.ts`; pure.
+ * How a config file is described: each field is one zod schema and one sentence that says what the value has to be.
+ * Defaults are part of the schema, unknown keys are refused by name, and all mistakes are found, not only the first.
+ * Used by `agent.ts`; pure.
  */
 import { z } from "zod";
 
@@ -29,16 +29,16 @@ export function wholeNumber({ min = 1, max = MAX_NUMBER }: { min?: number; max?:
   return field(z.int().min(min).max(max), `to be a whole number from ${min} to ${max}`);
 }
 
-/** An object of exactly these fields. */
+/** An object with exactly these fields. */
 export function section<Shape extends z.ZodRawShape>(shape: Shape) {
   const names = Object.keys(shape).join(", ");
   return z.strictObject(shape, {
-    // Read by `sentence()`, which has the names of the keys nobody knows.
+    // `sentence()` uses this text and adds the names of the unknown keys.
     error: (issue) => (issue.code === "unrecognized_keys" ? `it knows ${names}` : `to be an object of ${names}`),
   });
 }
 
-/** One sentence a mistake, each to be put behind "expected". */
+/** One sentence per mistake, to follow the word "expected". */
 export function problemsIn(schema: z.ZodType, value: unknown): string[] {
   const { error } = schema.safeParse(value);
   return error?.issues.flatMap((issue) => sentences(issue, value)) ?? [];
@@ -59,7 +59,7 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-/** A config file is code, so a value may be anything: also what JSON cannot say. */
+/** A config file is code, so a value may be anything, also a value that JSON cannot represent. */
 function shown(value: unknown): string {
   if (value === undefined) return "nothing";
   const isPlain = typeof value !== "number" && typeof value !== "bigint" && typeof value !== "function";
@@ -70,9 +70,9 @@ function shown(value: unknown): string {
   }
 }
 
-/** What may be spent, of a budget. */
+/** The limit of a budget. */
 export const CAP = section({
   tokens: wholeNumber({ max: Number.MAX_SAFE_INTEGER }).optional(),
-  /** US dollars, counted with the agent's price. */
+  /** US dollars, calculated with the agent's price. */
   dollars: field(z.number().positive(), "to be a number above 0").optional(),
 });

@@ -1,11 +1,11 @@
 /**
- * The one error type and the one table of codes. HTTP answers, journal events and logs all speak
- * these codes; callers branch on `code`, never on `instanceof`, because errors cross processes.
+ * The one error type and the one table of codes. HTTP answers, journal events and logs all use these codes. Callers
+ * branch on `code`, never on `instanceof`, because errors cross processes.
  */
 
 /** code → the HTTP status it answers with and its short, constant title (RFC 9457 `title`). */
 const ERROR_TABLE = {
-  // What the client sent.
+  // Mistakes in what the client sent.
   INVALID_REQUEST: { status: 400, title: "Invalid request" },
   INVALID_JSON: { status: 400, title: "Body is not JSON" },
   UNAUTHORIZED: { status: 401, title: "API key needed" },
@@ -31,7 +31,7 @@ const ERROR_TABLE = {
   UPGRADE_REQUIRED: { status: 426, title: "WebSocket needed" },
   TOO_MANY_REQUESTS: { status: 429, title: "Too many at once" },
   HEADERS_TOO_LARGE: { status: 431, title: "Headers too large" },
-  // What happened to the server.
+  // Troubles of the server.
   OVERLOADED: { status: 503, title: "Too many queued runs" },
   SHUTTING_DOWN: { status: 503, title: "Server is draining" },
   IDENTITY_UNAVAILABLE: { status: 503, title: "Identity provider unavailable" },
@@ -39,22 +39,22 @@ const ERROR_TABLE = {
   FILES_FULL: { status: 507, title: "Space for files is used up" },
   STORAGE_FULL: { status: 507, title: "Storage full" },
   INTERNAL: { status: 500, title: "Internal error" },
-  // How a run failed.
+  // Reasons why a run failed.
   MODEL_UNAVAILABLE: { status: 502, title: "Model unavailable" },
   MODEL_REJECTED: { status: 502, title: "Model refused the request" },
   REPLY_MISFIT: { status: 502, title: "Reply does not fit response_format" },
   MODEL_REFUSED: { status: 422, title: "Model refused to answer" },
   MODEL_UNAUTHORIZED: { status: 502, title: "Model refused the API key" },
-  // A limit that the operator set and this request met: no alert for a broken server.
+  // Limits that the operator set and this request met: they must not look like a broken server.
   STEP_LIMIT: { status: 422, title: "Step limit reached" },
   BUDGET_EXCEEDED: { status: 429, title: "Budget used up" },
   /** The failure of a job: a job is a tool call by itself. */
   TOOL_FAILED: { status: 422, title: "Tool failed" },
-  /** Not a limit of the run's own: nobody had time for it. */
+  /** Not a limit of the run itself: no process had time for it. */
   QUEUE_TIMEOUT: { status: 503, title: "Run waited too long" },
   RUN_TIMEOUT: { status: 504, title: "Run timed out" },
   POISONED: { status: 500, title: "Run crashed its process too often" },
-  /** A write came from an owner whose lease has passed on. Never shown to a client. */
+  /** A write of an owner whose lease has another owner now. Never shown to a client. */
   LEASE_LOST: { status: 500, title: "Lease lost" },
 } as const;
 
@@ -62,14 +62,14 @@ export type ErrorCode = keyof typeof ERROR_TABLE;
 
 export const ERROR_CODES = Object.keys(ERROR_TABLE) as ErrorCode[];
 
-/** What of an error is safe to store, to log and to show: no stack, no cause. */
+/** The part of an error that is safe to store, to log and to show: no stack, no cause. */
 export type { ErrorInfo } from "../api/problem.ts";
 
 export interface AppErrorOptions {
   readonly cause?: unknown;
   /** Seconds until it makes sense to try again; becomes `Retry-After`. */
   readonly retryAfterS?: number;
-  /** The run that this error belongs to, when there is one. */
+  /** The run that this error belongs to, if any. */
   readonly runId?: string;
 }
 
@@ -104,7 +104,7 @@ export function hasCode(error: unknown, code: ErrorCode): boolean {
   return typeof error === "object" && error !== null && "code" in error && error.code === code;
 }
 
-/** Any thrown value as an AppError; what nobody expected becomes INTERNAL and keeps its cause for the log. */
+/** Turns any thrown value into an AppError. An unexpected error becomes INTERNAL and keeps its cause for the log. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   return new AppError("INTERNAL", "Something failed inside evenkeel; the log has the reason.", { cause: error });

@@ -128,7 +128,7 @@ describe("terminalEvent", () => {
   test("tokens are counted as AG-UI counts them: what the cache took or gave is a part of the input", () => {
     const event = terminalEvent(RUN, { status: "canceled" }, USAGE);
 
-    // The Messages API counts the other way: its input_tokens are those that no cache was involved in.
+    // The Messages API counts differently: its input_tokens leave out all cached tokens.
     expect(event).toMatchObject({
       usage: [{ inputTokens: 134, outputTokens: 20, cachedInputTokens: 30, cacheWriteInputTokens: 4 }],
     });
@@ -217,7 +217,7 @@ describe("OpenItems", () => {
   });
 });
 
-/** What AG-UI's schema says against the event as a journal row carries it. */
+/** What AG-UI's schema finds wrong with the event as a journal row holds it. */
 function problemOf(event: RunEvent): string | undefined {
   const row: unknown = JSON.parse(JSON.stringify({ seq: 1, timestamp: Date.now(), ...event }));
   return EventSchema.safeParse(row).error?.message;

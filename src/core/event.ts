@@ -1,7 +1,7 @@
 /**
- * The journal's vocabulary: AG-UI 1.0 events (https://docs.ag-ui.com) as they go over the wire, plus
- * the names of our CUSTOM ones, and the ordering rule that everything opened is closed.
- * The engine appends the first and a forced last event, the agent all between.
+ * The journal's vocabulary: AG-UI 1.0 events (https://docs.ag-ui.com) as they go over the wire, our CUSTOM events, and
+ * the rule that everything opened is closed. The engine appends the first event, and the last one when a run is ended
+ * by force; the agent appends all others.
  */
 import type {
   ContentPart,
@@ -54,10 +54,10 @@ export type RunEvent = Wire<
   | CustomEvent
 >;
 
-/** AG-UI has no field for a tool that failed, and lets events carry more than it names. */
+/** AG-UI has no field for a failed tool, but lets events have more fields than it names. */
 type ToolResultEvent = ToolCallResultEvent & { isError?: true };
 
-/** Nor has it one for why a run ended. */
+/** AG-UI has no field for why a run ended either. */
 type Ended<E> = E & { finish_reason?: FinishReason };
 
 export type RunEventType = RunEvent["type"];
@@ -65,7 +65,7 @@ export type RunEventType = RunEvent["type"];
 /** One row of a run's journal. `data` is the event as JSON; its first fields are `seq` and `timestamp`. */
 export interface JournalEvent {
   readonly seq: number;
-  /** Of a row in which deltas were joined: the seq of the first that it stands for. */
+  /** In a row of joined deltas: the seq of the first delta. */
   readonly first?: number;
   readonly type: RunEventType;
   readonly data: string;
@@ -79,33 +79,33 @@ export function journalRow(event: RunEvent, seq: number, at: number): JournalEve
   return { seq, type: event.type, data };
 }
 
-/** When the row was appended, in milliseconds since the epoch; found without parsing the whole of it. */
+/** When the row was appended, in milliseconds since the epoch; found without parsing the whole row. */
 export function timestampOf({ data }: JournalEvent): number {
-  // Right behind `seq`: see `journalRow`.
+  // The timestamp comes right after `seq`: see `journalRow`.
   return Number.parseInt(data.slice(data.indexOf(TIMESTAMP) + TIMESTAMP.length), 10);
 }
 
-/** Names of our CUSTOM events; `value` is what each type below says. */
+/** Names of our CUSTOM events; `value` has the type after each name. */
 export interface CustomValues {
   "evenkeel.queued": { agent_id: string; ahead: number };
   /** `owner` names the process, `machine` the server that it belongs to. */
   "evenkeel.claimed": { owner: string; machine: string; attempt: number };
-  /** A new try at a step. What the messages and tool calls in `void` showed so far does not count. */
+  /** A new attempt at a run or model call. What the messages and tool calls in `void` showed so far does not count. */
   "evenkeel.attempt": { of: "run" | "model_call"; attempt: number; reason: string; void: string[]; wait_ms?: number };
   /** The run is parked: this tool call waits for the run that it delegated, and holds no slot meanwhile. */
   "evenkeel.waiting":
     | { reason: string; tool_call_id: string; run_id: string; agent_id: string }
-    /** For the model, until about then (epoch ms): it limits our requests, or is in trouble. */
+    /** The run waits for the model, until about `until` (epoch ms): the model limits our requests, or is in trouble. */
     | { reason: string; until: number };
-  /** How far a tool is, in its own words or as a part of 1. */
+  /** How far a tool is, in its own words or as a fraction of 1. */
   "evenkeel.progress": { tool_call_id: string; text: string } | { tool_call_id: string; fraction: number };
-  /** What the text of a message cites: a document that was sent, or a page of the web. Whole in the thread. */
+  /** What the text of a message cites: a document that was sent, or a web page. The thread has the citation in full. */
   "evenkeel.citation": { message_id: string; title: string; url?: string; cited_text?: string };
-  /** The end of what a tool call wrote to stdout and stderr. */
+  /** The end of a tool call's output on stdout and stderr. */
   "evenkeel.tool_output": { tool_call_id: string; text: string };
   /**
-   * The conversation had grown too long for the model, which from here on gets it shorter. Nothing is missing in the
-   * thread. Counts of messages; tokens as the server estimates them.
+   * The conversation had grown too long for the model, which gets a shorter one from here on. The thread still has
+   * everything. Counts are messages; tokens are the server's estimates.
    */
   "evenkeel.compacted": {
     title: string;
@@ -115,7 +115,7 @@ export interface CustomValues {
     tokens_after: number;
     budget: number;
   };
-  /** What stood between seq `after` and seq `next` is not stored any more. Told to readers; never in a journal. */
+  /** The events between seq `after` and seq `next` are not stored any more. Sent to readers; never in a journal. */
   "evenkeel.gap": { after: number; next: number };
 }
 
@@ -123,12 +123,12 @@ export function customEvent<N extends keyof CustomValues>(name: N, value: Custom
   return { type: "CUSTOM", name, value };
 }
 
-/** A tool's result as AG-UI's clients read it: what is stored as a file has a path of this server. */
+/** A tool's result as AG-UI's clients read it: a stored file has a path on this server. */
 export function resultInJournal(content: ToolResultContent): string | ContentPart[] {
   return typeof content === "string" ? content : content.map(partInJournal);
 }
 
-/** Where only text can stand. */
+/** The content for places where only text can stand. */
 export function textInJournal(content: string | readonly ContentPart[]): string {
   if (typeof content === "string") return content;
   return content
@@ -168,24 +168,24 @@ export function terminalEvent(run: Pick<Run, "run_id" | "thread_id">, outcome: O
     finish_reason,
   } as const;
   if (outcome.status === "canceled") return { ...finished, outcome: { type: "cancelled" } };
-  // In `result` as well: AG-UI's own clients drop fields that they do not know.
+  // Put `finish_reason` into `result` as well, because AG-UI's own clients drop fields that they do not know.
   const { reply, output } = outcome;
   const result = { reply, finish_reason, ...(output !== undefined && { output }) };
   return { ...finished, outcome: { type: "success" }, result };
 }
 
-/** True for the event after which a journal takes no more. */
+/** True for an event after which a journal accepts no more. */
 export function isTerminal(type: RunEventType): boolean {
   return type === "RUN_FINISHED" || type === "RUN_ERROR";
 }
 
 /**
- * Follows one run's events and knows what is open: AG-UI wants every message, tool call and step closed
- * before the run ends, and we want it before a new attempt as well. What a model call showed counts only
- * once its step is finished; until then it is void if the call has to be made again.
+ * Follows one run's events and knows what is open: AG-UI wants every message, tool call and step closed before the run
+ * ends, and we want that before a new attempt as well. What a model call showed counts only once its step is finished;
+ * if the call has to be repeated before that, it is void.
  */
 export class OpenItems {
-  // Insertion order is opening order, so closing in reverse nests rightly. Bounded by one model answer.
+  // Insertion order is opening order, so closing in reverse order nests correctly. Bounded by one model answer.
   readonly #open = new Map<string, RunEvent>();
   readonly #unconfirmed = new Set<string>();
 
@@ -197,7 +197,7 @@ export class OpenItems {
     if (settlesStep(event)) this.#unconfirmed.clear();
   }
 
-  /** The events that close all that is open, innermost first, and the ids that are void now. */
+  /** The events that close everything that is open, innermost first, and the ids that are void now. */
   close(): { readonly events: RunEvent[]; readonly voided: string[] } {
     const events = [...this.#open.values()].toReversed();
     const voided = [...this.#unconfirmed];
@@ -207,7 +207,10 @@ export class OpenItems {
   }
 }
 
-/** Before it, what was shown may become void; after it, it counts, or is void already. */
+/**
+ * True for the event that decides about a model call's output: the end of its step (the output counts), or a new
+ * attempt (it is void).
+ */
 function settlesStep(event: RunEvent): boolean {
   if (event.type === "CUSTOM") return event.name === "evenkeel.attempt";
   return event.type === "STEP_FINISHED" && event.stepName === MODEL_STEP;

@@ -1,4 +1,4 @@
-/** Pictures and documents that users send and models read: what one is, and which kinds there are. Pure. */
+/** Pictures and documents that users send and models read: their fields, and the types that exist. Pure. */
 
 import { AppError } from "./errors.ts";
 
@@ -9,21 +9,21 @@ export interface StoredFile {
   readonly name: string;
   readonly media_type: MediaType;
   readonly bytes: number;
-  /** Hex. Files of one content are stored once. */
+  /** In hexadecimal. Files of the same content are stored once. */
   readonly sha256: string;
   /** Milliseconds since the epoch. */
   readonly created_at: number;
 }
 
-/** What the Messages API reads: as an image, and as a document. */
+/** The types that the Messages API reads: as images, and as documents. */
 export const IMAGE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp"] as const;
 export const DOCUMENT_TYPES = ["application/pdf", "text/plain"] as const;
 export type MediaType = (typeof IMAGE_TYPES)[number] | (typeof DOCUMENT_TYPES)[number];
 
-/** How many bytes of a file tell its kind. */
+/** How many bytes of a file are enough to tell its type. */
 export const HEAD_BYTES = 512;
 
-/** Latin-1: a character is a byte. */
+/** The head is read as Latin-1, in which one character is one byte. */
 const SIGNATURES: readonly (readonly [MediaType, (head: string) => boolean])[] = [
   ["image/png", (head) => head.startsWith("\x89PNG\r\n\x1a\n")],
   ["image/jpeg", (head) => head.startsWith("\xff\xd8\xff")],
@@ -33,9 +33,9 @@ const SIGNATURES: readonly (readonly [MediaType, (head: string) => boolean])[] =
 ];
 
 /**
- * The kind of a file by its first bytes; what a client says of it counts for nothing.
- * @param head its first HEAD_BYTES bytes, fewer when it has fewer
- * @returns undefined for what no model reads
+ * The type of a file by its first bytes; the type that a client states does not count.
+ * @param head the first HEAD_BYTES bytes, or fewer if the file is shorter
+ * @returns undefined for a file that no model reads
  */
 export function mediaTypeOf(head: Uint8Array): MediaType | undefined {
   const latin1 = String.fromCodePoint(...head);
@@ -43,7 +43,7 @@ export function mediaTypeOf(head: Uint8Array): MediaType | undefined {
   return known ?? (isText(head) ? "text/plain" : undefined);
 }
 
-/** UTF-8 without control characters. The last character may be cut off. */
+/** Whether the bytes are UTF-8 without control characters. The last character may be cut off. */
 function isText(head: Uint8Array): boolean {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: true });
@@ -57,7 +57,7 @@ export function isImage(type: MediaType): boolean {
   return (IMAGE_TYPES as readonly string[]).includes(type);
 }
 
-/** Where clients read files: behind it stands the id of one. */
+/** The path where clients read files; a file's id follows. */
 export const FILE_PATH = "/api/files/";
 
 export function filePath(fileId: string): string {

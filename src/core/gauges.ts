@@ -1,17 +1,17 @@
 /**
- * The names of the figures that processes send with their heartbeats. The process that counts one, `/metrics` and the
- * dashboard must agree on its name, so each stands here once. Units are in the names.
+ * The names of the figures that processes send with their heartbeats. The process that counts a figure, `/metrics` and
+ * the dashboard must agree on its name, so each name stands here once. Units are in the names.
  */
 export const GAUGE = {
-  // The primary's, counted by its upkeep thread.
+  // Gauges of the primary, counted by its upkeep thread.
   runsQueued: "runs_queued",
   runsRunning: "runs_running",
-  // A worker's.
+  // Gauges of a worker.
   viewers: "viewers",
   queuedBytes: "queued_bytes",
   slowestBehindEvents: "slowest_behind_events",
   closedAsSlow: "closed_as_slow",
-  // An agent's.
+  // Gauges of an agent process.
   runsParked: "runs_parked",
   outputTokens: "output_tokens",
   inputTokens: "input_tokens",
@@ -30,7 +30,7 @@ export const GAUGE = {
   toolProcesses: "tool_processes",
 } as const;
 
-/** Latencies that a worker measures; each has three gauges, see below. */
+/** Latencies that a worker measures; each has three gauges, made by the functions below. */
 export const LATENCY = { health: "health", appendToSocket: "append_to_socket" } as const;
 export type Latency = (typeof LATENCY)[keyof typeof LATENCY];
 
@@ -46,12 +46,12 @@ export function keyGauge(via: string): string {
   return BY_KEY + via;
 }
 
-/** @returns whose requests a gauge counts; undefined for one that counts something else */
+/** @returns the key or provider whose requests the gauge counts; undefined for any other gauge */
 export function keyOfGauge(gauge: string): string | undefined {
   return gauge.startsWith(BY_KEY) ? gauge.slice(BY_KEY.length) : undefined;
 }
 
-/** @returns the gauge that says of how many measurements the quantiles of a latency are */
+/** @returns the gauge that says how many measurements the quantiles of a latency are based on */
 export function samplesGauge(latency: Latency): string {
   return `${latency}_samples`;
 }

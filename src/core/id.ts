@@ -1,4 +1,4 @@
-/** Ids are opaque to everybody: a prefix that says of what, and 100 random bits. */
+/** Ids are opaque to everybody: a prefix that names the kind of thing, and 100 random bits. */
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 

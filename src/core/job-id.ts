@@ -1,4 +1,7 @@
-/** A job is told from other runs by its agent id, which no agent can have. Apart from job.ts, so that a page can read it without zod. */
+/**
+ * A job has an agent id that no agent can have, which tells it from other runs. Not in job.ts, so that a page can read
+ * this file without zod.
+ */
 const PREFIX = "tool:";
 
 export function jobAgentId(tool: string): string {

@@ -1,14 +1,14 @@
-/** A job is a run of one tool, without a model. job-id.ts says how it is told from other runs. */
+/** A job is a run of one tool, without a model. job-id.ts tells it from other runs. */
 import { z } from "zod";
 
-/** A job that says nothing else may take an hour. */
+/** The time limit of a job that states none: one hour. */
 export const JOB_MS = 3_600_000;
 
 export const TOOL_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
 
 const MESSAGE = z.object({ input: z.record(z.string(), z.unknown()) });
 
-/** The message of a job's run: what its tool gets. */
+/** The message of a job's run: the input of its tool. */
 export function jobMessage(input: Readonly<Record<string, unknown>>): string {
   return JSON.stringify({ input });
 }

@@ -1,12 +1,12 @@
 /** Bounds that the server enforces and clients keep to. Both sides read them here, so that they cannot disagree. */
 
-/** Rows of one page of a list, when the client does not say and at most. */
+/** Rows of one page of a list: the default, and the most that a client may ask for. */
 export const DEFAULT_PAGE_ROWS = 50;
 export const MAX_PAGE_ROWS = 500;
 
 /** A page of messages or events ends with the row that reaches this much JSON. One row may be larger. */
 export const PAGE_CHARACTERS = 1024 * 1024;
-/** In lists, a run's reply is cut to this. */
+/** In lists, a run's reply is cut to this length. */
 export const LISTED_REPLY_CHARACTERS = 500;
 
 /** The body of a request, and one frame of a client on `/ws`. */
@@ -24,7 +24,7 @@ export const TITLE_CHARACTERS = 80;
 export const MAX_METADATA_CHARACTERS = 16 * 1024;
 export const MAX_NOTICE_CHARACTERS = 16 * 1024;
 export const MAX_NOTICE_ROLE_CHARACTERS = 64;
-/** `timeout_ms` of a run: a day. */
+/** The largest `timeout_ms` of a run: a day. */
 export const MAX_TIMEOUT_MS = 24 * 3600 * 1000;
 
 /** Workers, or agents, of one server. */
@@ -34,11 +34,11 @@ export const MAX_PROCESSES = 256;
 export const MAX_FILE_BYTES = 32 * 1024 * 1024;
 export const MAX_FILES_BYTES = 1024 * 1024 * 1024;
 export const MAX_FILE_NAME_CHARACTERS = 200;
-/** One picture that a model reads: in base64 it has 5 MiB, and the Messages API refuses a longer one. */
+/** One picture that a model reads: it takes 5 MiB in base64, and the Messages API refuses a larger one. */
 export const MAX_PICTURE_BYTES = (5 * 1024 * 1024 * 3) / 4;
 /** Texts, pictures and documents of one message. */
 export const MAX_MESSAGE_PARTS = 100;
 
-/** `extra_context` and `instructions` of a chat, each, and the schema of `response_format`. */
+/** Limit for each of `extra_context` and `instructions` of a chat, and for the schema of `response_format`. */
 export const MAX_ASKED_CHARACTERS = 256 * 1024;
 export const MAX_SCHEMA_CHARACTERS = 32 * 1024;

@@ -1,34 +1,37 @@
 /**
- * What `config/mcp.ts` can say of an MCP server. Only an operator's file names commands, addresses and secrets: nothing
- * of it can come over HTTP or a WebSocket. Workers read it for the names; agent processes run what it says.
+ * What `config/mcp.ts` can say about an MCP server. Only this file of the operator defines commands, addresses and
+ * secrets: none of them can come over HTTP or a WebSocket. Workers read the names; agent processes run the servers.
  */
 import { z } from "zod";
 import { field, listOf, problemsIn, section, text, wholeNumber } from "./config-fields.ts";
 
-// Checked below, name by name: a message about the whole object would print its secrets.
+// Checked below, name by name, because a message about the whole object would print its secrets.
 const texts = () => field(z.record(z.string(), z.unknown()), "to be an object of texts").optional();
 
 const SERVER = section({
   /** A program that speaks MCP over its stdin and stdout, found through PATH. */
   command: text("to be the name or path of a program").optional(),
   args: field(z.array(z.string()).readonly(), "to be a list of texts").optional(),
-  /** What the program sees of an environment, beside PATH, HOME and the like. */
+  /** The environment of the program, beside PATH, HOME and the like. */
   env: texts(),
   cwd: text("to be a folder").optional(),
-  /** Instead of a command: the URL of an MCP server that is reached over streamable HTTP. */
+  /** In place of a command: the URL of an MCP server that is reached over streamable HTTP. */
   url: field(z.url({ protocol: /^https?$/ }), "to be an http(s) URL").optional(),
   headers: texts(),
-  /** Only these of its tools, by the server's own names. Default: all. */
+  /** Offer only these of its tools, by the server's own names. Default: all. */
   tools: listOf("names of the server's tools").optional(),
-  /** From the start of the program to its list of tools. */
+  /** The time from the start of the program to its list of tools. */
   startTimeoutMs: wholeNumber().default(20_000),
-  /** One call; each report of progress begins it anew. */
+  /** The time limit of one call; each report of progress restarts it. */
   callTimeoutMs: wholeNumber().default(60_000),
-  /** One call, however much progress it reports. */
+  /** The time limit of one call, however much progress it reports. */
   maxCallMs: wholeNumber().default(600_000),
 });
 
-/** Each may be a process beside each agent process, and all of them fit into one note (`GET /api/mcp`). */
+/**
+ * Each server may be one more process per agent process, and the reports of all must fit into one note (`GET
+ * /api/mcp`).
+ */
 const MAX_SERVERS = 32;
 
 type Fields = z.output<typeof SERVER>;
@@ -73,7 +76,7 @@ function problemsOfName(name: string): string[] {
   return fits ? [] : ["a name of 1 to 32 lower-case letters, digits, - and single _, not ending in _"];
 }
 
-/** What no field can see by itself. Fields of a wrong type are left to `problemsIn`. */
+/** Mistakes that involve several fields. Fields of a wrong type are left to `problemsIn`. */
 function problemsBetween(config: McpServerConfig): string[] {
   const { success, data } = SERVER.safeParse(config);
   if (!success) return [];
@@ -103,8 +106,8 @@ function serverOf(name: string, config: McpServerConfig): McpServer {
   return { ...common, name, kind: "http", url, headers: (headers ?? {}) as Texts };
 }
 
-/** Name of the note in which an agent process reports on its servers: JSON of `McpReport[]` (`api/mcp.ts`). */
+/** Name of the note in which an agent process reports its servers: JSON of `McpReport[]` (`api/mcp.ts`). */
 export const MCP_NOTE = "mcp";
 
-/** Name of the request that a server be restarted; it is about the server's name. */
+/** Name of the request to restart a server; its subject is the server's name. */
 export const MCP_RESTART = "mcp.restart";

@@ -23,7 +23,7 @@ export type {
   UnsentReason,
 };
 
-/** What a tool answered, as it is stored: text, or text with pictures and documents, which name their files. */
+/** A tool's result as it is stored: text, or text with pictures and documents, which name their files. */
 export type ToolResultContent = ToolResultBlock["content"];
 
 export function toolUsesOf(message: Message): ToolUseBlock[] {
@@ -31,7 +31,7 @@ export function toolUsesOf(message: Message): ToolUseBlock[] {
   return message.content.filter((block) => block.type === "tool_use");
 }
 
-/** The texts of what a person said, for titles and lists; how many files there are, where there is no text. */
+/** The texts in a person's message, for titles and lists; without any text, the number of its files. */
 export function wordsOf(parts: readonly { readonly type: string; readonly text?: string }[]): string {
   const texts = parts.flatMap(({ text }) => text ?? []);
   if (texts.length > 0) return texts.join("\n");
@@ -44,7 +44,7 @@ export function textOf(message: Message): string {
   return message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
 }
 
-/** A tool's result where only text can stand: a picture or document becomes a mark that names it. */
+/** A tool's result for places where only text can stand: a picture or document becomes a mark that names it. */
 export function textOfResult(content: ToolResultContent): string {
   if (typeof content === "string") return content;
   return content.map((part) => (part.type === "text" ? part.text : `[${part.type} ${nameOf(part)}]`)).join("\n");

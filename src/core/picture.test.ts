@@ -7,12 +7,12 @@ import { whyUnreadable } from "./picture.ts";
 const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
 const riff = (rest: string) => Buffer.concat([Buffer.from("RIFF....WEBP"), hex(rest)]);
 
-/** Headers of 9,000 × 5 pixels. */
+/** Headers of pictures of 9,000 × 5 pixels. */
 const LONG: readonly (readonly [MediaType, Buffer])[] = [
   ["image/png", Buffer.from(pngOf(9_000, 5), "base64")],
   ["image/gif", Buffer.concat([Buffer.from("GIF89a"), hex("2823 0500")])],
   ["image/webp", riff("56503858 0a000000 00000000 272300 040000")],
-  // 14 bits of width less 1, then 14 of height less 1.
+  // 14 bits for the width minus 1, then 14 bits for the height minus 1.
   ["image/webp", riff("5650384c 00000000 2f 27230100")],
   ["image/webp", riff("56503820 00000000 000000 9d012a 2823 0500")],
   ["image/jpeg", hex("ffd8 ffe0 0004 0000 ffff c4 0003 00 ffc2 0011 08 0005 2328 03")],

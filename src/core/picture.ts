@@ -1,16 +1,17 @@
 /**
- * What the Messages API refuses of a picture (https://platform.claude.com/docs/en/build-with-claude/vision, "General
- * limits"). It refuses the whole request, so one such picture would end its thread. Pure; reads headers only.
+ * The pictures that the Messages API refuses (https://platform.claude.com/docs/en/build-with-claude/vision, "General
+ * limits"). The API refuses the whole request, so one such picture would make its thread unusable. Pure; reads headers
+ * only.
  */
 import type { MediaType } from "./file.ts";
 import { MAX_PICTURE_BYTES } from "./limits.ts";
 
-/** Of the longer side: alone, and where a request has more than MANY_PICTURES. */
+/** The longest side that is allowed: alone, and where a request has more than MANY_PICTURES. */
 export const MAX_PIXELS = 8_000;
 export const MAX_PIXELS_OF_MANY = 2_000;
 export const MANY_PICTURES = 20;
 
-/** Why no model reads the picture, as the end of a sentence; undefined when one does. */
+/** Why no model reads the picture, as the end of a sentence; undefined when models can read it. */
 export function whyUnreadable(type: MediaType, bytes: Buffer, maxPixels = MAX_PIXELS): string | undefined {
   if (bytes.length > MAX_PICTURE_BYTES) return `a model reads pictures of ${MAX_PICTURE_BYTES} bytes at most`;
   const pixels = longerSide(type, bytes);
@@ -18,12 +19,12 @@ export function whyUnreadable(type: MediaType, bytes: Buffer, maxPixels = MAX_PI
   return pixels > maxPixels ? `it is ${pixels} pixels long, and a model reads ${maxPixels} at most` : undefined;
 }
 
-/** In pixels; undefined or 0 for what is no picture of that type. */
+/** In pixels; undefined or 0 when the bytes are no picture of that type. */
 function longerSide(type: MediaType, bytes: Buffer): number | undefined {
   try {
     return Math.max(...sidesOf(type, bytes));
   } catch {
-    // The bytes end before the header does.
+    // The bytes end within the header.
     return undefined;
   }
 }
@@ -45,7 +46,7 @@ function sidesOf(type: MediaType, bytes: Buffer): Sides {
   }
 }
 
-/** https://developers.google.com/speed/webp/docs/riff_container: one of three kinds of first chunk. */
+/** The first chunk is one of three kinds: https://developers.google.com/speed/webp/docs/riff_container */
 function sidesOfWebp(bytes: Buffer): Sides {
   switch (bytes.toString("latin1", 12, 16)) {
     case "VP8X":
@@ -61,13 +62,13 @@ function sidesOfWebp(bytes: Buffer): Sides {
   }
 }
 
-/** The markers of a frame (ITU T.81, table B.1): C0 to CF, without those of tables. */
+/** Markers C0 to CF begin a frame (ITU T.81, table B.1), except these, which are tables. */
 const NO_FRAME: ReadonlySet<number> = new Set([0xc4, 0xc8, 0xcc]);
 
 function sidesOfJpeg(bytes: Buffer): Sides {
   let at = 2;
   for (;;) {
-    // A marker is FF and a number; more FF may stand before it.
+    // A marker is FF and a number; more FF bytes may come before the number.
     if (bytes.readUInt8(at) !== 0xff) return [0, 0];
     const marker = bytes.readUInt8(at + 1);
     if (marker === 0xff) at += 1;

@@ -1,11 +1,11 @@
-/** How long things are kept. What has no limit is kept for good. */
+/** How long things are kept. Things without a limit are kept for ever. */
 export interface Retention {
-  /** From the end of a run until its deltas are joined (`rules/joined.ts`). */
+  /** Time from the end of a run until its deltas are joined (`rules/joined.ts`). */
   readonly deltasMs?: number | undefined;
-  /** From the last change of a thread until it is removed with all that it delegated. */
+  /** Time from the last change of a thread until it is removed with all that it delegated. */
   readonly threadsMs?: number | undefined;
-  /** Age of activities, notices included. */
+  /** Age at which activities are removed, notices included. */
   readonly activitiesMs?: number | undefined;
-  /** From the end of a run until its Idempotency-Key may be used for another. */
+  /** Time from the end of a run until another run may use its Idempotency-Key. */
   readonly keysMs?: number | undefined;
 }

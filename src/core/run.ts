@@ -1,4 +1,4 @@
-/** What a run is: its states, what a client asks for, what it ends in. Pure nouns, shared by every process. */
+/** What a run is: its states, what a client asks for, and how it ends. Pure types, shared by every process. */
 import type { StoredRun, Usage } from "../api/runs.ts";
 import type { Asked } from "./asked.ts";
 import type { ErrorCode, ErrorInfo } from "./errors.ts";
@@ -8,7 +8,7 @@ import type { Message } from "./message.ts";
 export const RUN_STATUSES = ["queued", "running", "completed", "failed", "canceled"] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
-/** As a person sees it: of a parked run, which is stored as running, only the journal says that it waits. */
+/** The status for people. A parked run is stored as running; only the journal says that it waits. */
 export type ShownStatus = RunStatus | "waiting";
 
 export function isOver(status: ShownStatus): boolean {
@@ -16,8 +16,8 @@ export function isOver(status: ShownStatus): boolean {
 }
 
 /**
- * Why a run ended: the model had said all, its answer was cut at its token limit, it refused, the run met its step or
- * time limit or its budget, somebody canceled it, or it failed.
+ * Why a run ended: the model had said everything, the model's answer was cut at its token limit, the model refused, the
+ * run met its step limit, its time limit or its budget, somebody canceled the run, or the run failed.
  */
 export const FINISH_REASONS = [
   "stop",
@@ -69,66 +69,75 @@ export function titleOf(message: string): string {
     : `${line.slice(0, TITLE_CHARACTERS - 1).toWellFormed()}…`;
 }
 
-/** A run that a client asked for has depth 0, one that it delegates has depth 1. */
+/** A run that a client asked for has depth 0; a run that it delegates has depth 1. */
 export const MAX_DELEGATION_DEPTH = 4;
 
-/** Below one run that a client asked for, at all depths together. */
+/** How many runs may be below one run that a client asked for, at all depths together. */
 export const MAX_DELEGATED_RUNS = 200;
 
-/** What a client, or the agent of another run, asks for. */
+/** The run that a client, or the agent of another run, asks for. */
 export interface NewRun {
   readonly runId: string;
   readonly threadId: string;
   readonly agentId: string;
-  /** The run that delegates this one. Then it belongs to that run's principal, whatever `principal` says. */
+  /** The run that delegates this one. The new run belongs to its parent's principal, whatever `principal` says. */
   readonly parentRunId: string | null;
-  /** In words: what lists show, and what is stored unless `content` says more. */
+  /** The message in words: lists show it, and it is stored unless `content` says more. */
   readonly message: string;
   /** The message in parts, when it has pictures or documents. */
   readonly content?: Message["content"];
-  /** The conversation before `message`, where the client keeps it. Default nothing. */
+  /** The conversation before `message`, for a client that keeps it itself. Default: nothing. */
   readonly before?: readonly Message[];
-  /** The thread is in no list, and is removed a minute after the run's end. Default false. */
+  /** No list shows the thread, and it is removed a minute after the run's end. Default: false. */
   readonly ephemeral?: boolean;
   readonly strategy: MultitaskStrategy;
   readonly timeoutMs: number | null;
-  /** How long it may wait for its first process, before it fails with QUEUE_TIMEOUT. Default for ever. */
+  /** How long the run may wait for its first process before it fails with QUEUE_TIMEOUT. Default: for ever. */
   readonly queueTimeoutMs?: number | null;
   readonly metadata: Record<string, unknown>;
-  /** The turn of the thread that this one takes the place of, with all turns behind it. Default none. */
+  /** The turn of the thread that the new run replaces, with all later turns. Default: none. */
   readonly supersedes?: Superseded;
-  /** What it asks beyond its message. Default nothing. */
+  /** What the run is asked beyond its message. Default: nothing. */
   readonly asked?: Asked;
   /** Refuse a thread that belongs to another principal, with THREAD_NOT_FOUND. */
   readonly onlyOwnThread?: boolean;
-  /** Refuse when so many runs of the principal wait already, with TOO_MANY_REQUESTS. */
+  /** Refuse with TOO_MANY_REQUESTS when this many runs of the principal wait already. */
   readonly queuedAtMost?: number;
-  /** The principal that asks. The run and a new thread belong to it; an Idempotency-Key is unique within it. */
+  /**
+   * The principal that asks. The run and a new thread belong to it; an Idempotency-Key is unique within one principal.
+   */
   readonly principal: string;
   readonly idempotencyKey: string | null;
-  /** True when the client chose `runId`: then it too makes a repeated POST return the first run. */
+  /** True when the client chose `runId`: then a repeated POST with this id also returns the first run. */
   readonly runIdChosen: boolean;
   /** Digest of the request body: tells a repeat from a different request under the same key. */
   readonly fingerprint: string;
 }
 
-/** A turn by its run; or by the Idempotency-Key of its run, for clients that know their own ids only. */
+/** A turn, named by its run, or by the Idempotency-Key of its run, for clients that know only their own ids. */
 export type Superseded =
   | { readonly runId: string }
-  /** If no run has that key: the thread's newest turn with `orNewest`, none otherwise. */
+  /** If no run has that key: the thread's newest turn with `orNewest`, otherwise none. */
   | { readonly key: string; readonly orNewest: boolean };
 
 /** The process that holds the lease of a run. */
 export interface Owner {
-  /** One server: a primary and its children. It keeps its name when it is started again. */
+  /**
+   * One server: a primary and its children. On SQLite the name stays the same after a restart; with DATABASE_URL each
+   * start has a new name, and a killed server's runs are handed back once its old name was silent for
+   * MACHINE_SILENT_MS.
+   */
   readonly machine: string;
-  /** One life of that server: a new id at each start. */
+  /** One start of that server: each start has a new id. */
   readonly boot: string;
   /** See `agentName`. */
   readonly process: string;
 }
 
-/** What an owner calls its process: the primary can tell it from the pid of a dead child. */
+/**
+ * The name of an agent process within its server. It contains the pid, so the primary can make it from the pid of a
+ * dead child.
+ */
 export function agentName(agent: number, pid: number): string {
   return `agent-${agent}-${pid}`;
 }
@@ -145,7 +154,7 @@ export type Outcome =
   | { readonly status: "failed"; readonly error: ErrorInfo }
   | { readonly status: "canceled" };
 
-/** The limits that fail a run, rather than end it with a last word of the model. */
+/** Limits that make a run fail, instead of ending it with a last word of the model. */
 const REASON_OF_ERROR: Readonly<Partial<Record<ErrorCode, FinishReason>>> = {
   STEP_LIMIT: "step_limit",
   RUN_TIMEOUT: "time_limit",

@@ -1,4 +1,4 @@
-/** Tokens and dollars: what a call cost, and when a budget is used up. Pure. */
+/** Tokens and dollars: what a call costs, and when a budget is used up. Pure. */
 import type { Price } from "./agent.ts";
 import type { Usage } from "./run.ts";
 
@@ -11,25 +11,25 @@ export interface Spent {
 export const UNITS = ["tokens", "dollars"] as const;
 export type Unit = (typeof UNITS)[number];
 
-/** A limit that is left out has no end. */
+/** A unit that is left out has no limit. */
 export type Cap = { readonly [U in Unit]?: number | undefined };
 
 /**
- * run: one run, with what it delegates · day: all runs of the agent, in a day of UTC · principalDay: of each principal ·
- * allAgentsDay: of each principal, by all agents together.
+ * run: one run with all runs below it · day: all runs of the agent in a UTC day · principalDay: the agent's runs of one
+ * principal in a day · allAgentsDay: all runs of one principal in a day, by all agents.
  */
 export const SCOPES = ["run", "day", "principalDay", "allAgentsDay"] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export type Budget = { readonly [S in Scope]?: Cap | undefined };
 
-/** In one scope: what was spent, and what calls of other runs that are under way may spend yet. */
+/** In one scope: what was spent, and what the calls under way of other runs may still spend. */
 export interface Standing {
   readonly spent: Spent;
   readonly reserved: Spent;
 }
 
-/** Of a scope that has no limit. */
+/** The standing of a scope that has no limit. */
 export const NOTHING: Standing = { spent: { tokens: 0, dollars: 0 }, reserved: { tokens: 0, dollars: 0 } };
 
 export type Verdict =
@@ -40,8 +40,8 @@ export type Verdict =
   | { readonly is: "reserved"; readonly scope: Scope };
 
 /**
- * A call may begin while anything is left beside what others have reserved. What it takes beyond is overspent: so a
- * budget is overspent by one call at most.
+ * A call may begin while anything is left after the reservations of other calls. The call may take more than what is
+ * left: so a budget is overspent by at most one call.
  */
 export function judgeBudget(budget: Budget, standings: Readonly<Record<Scope, Standing>>): Verdict {
   let verdict: Verdict = { is: "within" };
@@ -67,7 +67,7 @@ export function dollarsOf(usage: Usage, price: Price | undefined): number {
   return perMillion / 1_000_000;
 }
 
-/** All of them, those from the cache too. */
+/** All tokens, including those from the cache. */
 export function tokensIn(usage: Usage): number {
   return usage.input_tokens + usage.output_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
 }

@@ -1,4 +1,4 @@
-/** Users of your own: tokens, sessions, other origins, and what one of them may have at once. */
+/** Users with tokens of an identity provider: tokens, sessions, other origins, and what one user may have at once. */
 import { expect, test, vi } from "vitest";
 import { defineAccess, type AccessConfig } from "../core/access.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
@@ -25,7 +25,7 @@ function providerOf({ jwksUrl }: Pick<IdentityProviderStub, "jwksUrl">) {
   };
 }
 
-/** Without the client's own key. */
+/** A request without the client's own key. */
 function get({ client }: Cluster, path: string, headers: Record<string, string>): Promise<Response> {
   return fetch(`${client.url}${path}`, { headers });
 }

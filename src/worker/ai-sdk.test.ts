@@ -91,7 +91,7 @@ test("a POST that is repeated makes one run", async () => {
   expect(body["runs"]).toHaveLength(1);
 });
 
-/** What of a thread is current, by its texts; what another turn took the place of is left out. */
+/** The texts of the thread's current turns; superseded turns are left out. */
 async function currentTexts({ client }: Cluster, threadId = "chat-1"): Promise<string[]> {
   const { body } = await client.get(`/api/threads/${threadId}`);
   const messages = body["messages"] as { content: string | { text?: string }[]; why?: string }[];
@@ -147,7 +147,7 @@ test("an answer that is under way is canceled when its question is edited", asyn
   const chat = chatOn(cluster);
   const sent = chat.sendMessage({ text: "/sim tokens=6000 rate=60" });
   await begun(chat);
-  // Hangs up, and lets the run go on.
+  // Closes the connection, and lets the run go on.
   await chat.stop();
   await sent;
   await chat.sendMessage({ text: "Hello", messageId: chat.messages[0]?.id ?? "" });

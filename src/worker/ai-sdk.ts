@@ -1,4 +1,4 @@
-/** A request of the AI SDK's `useChat` in our own words. Called by `routes/chat.ts`. */
+/** Translates a request of the AI SDK's `useChat` into our own. Called by `routes/chat.ts`. */
 import type { UiChat, UiMessage } from "../api/ai-sdk.ts";
 import type { Chat } from "../api/chat.ts";
 import { invalid } from "../api/check.ts";
@@ -8,7 +8,9 @@ import type { Superseded } from "../core/run.ts";
 import { LASTING_KEY } from "../engine/rules/enqueue.ts";
 import { partOfUrl } from "./foreign-parts.ts";
 
-/** @param agent `?agent=`, where the client cannot add `agent_id` to the body. @throws AppError INVALID_REQUEST */
+/**
+ * @param agent from `?agent=`, for a client that cannot add `agent_id` to the body. @throws AppError INVALID_REQUEST
+ */
 export function chatOf(ui: UiChat, agent: string | undefined, agents: ReadonlyMap<string, Agent>): Chat {
   const { id, messages: _messages, message: _message, trigger: _trigger, messageId: _id, agent_id: own, ...ours } = ui;
   const agentId = own ?? agent ?? [...agents.keys()][0] ?? "";
@@ -16,16 +18,16 @@ export function chatOf(ui: UiChat, agent: string | undefined, agents: ReadonlyMa
 }
 
 /**
- * A fetch that is repeated after a lost connection sends the same message, with the same id: it makes one run. A message
- * that is edited, or answered anew, keeps its id and makes another one: null.
+ * A fetch that is repeated after a lost connection sends the same message with the same id, and must make one run only.
+ * A message that is edited or answered anew keeps its id but must make another run: null.
  */
 export function idempotencyKeyOf(ui: UiChat): string | null {
   return isNewTurn(ui) ? keyOf(ui) : null;
 }
 
 /**
- * The turn whose place a message takes: `regenerate` asks for another answer, and `sendMessage` with a `messageId` edits
- * a message. The client has dropped all behind it. A message that another client sent has no key of ours.
+ * The turn that a message replaces: `regenerate` asks for another answer, and `sendMessage` with a `messageId` edits a
+ * message. The client has dropped all later messages. A message that another client sent has no key of ours.
  */
 export function supersededBy(ui: UiChat): Superseded | undefined {
   if (isNewTurn(ui)) return undefined;
@@ -53,7 +55,7 @@ function messageOf({ parts }: UiMessage): Chat["message"] {
     if (type === "file") return partOfUrl(`parts[${index}].url`, url, String(mediaType));
     throw invalid(`parts[${index}]`, "a part of type `text` that is not empty, or of type `file`", { type, text });
   });
-  // Text alone stays text: that is what a thread shows.
+  // A message of text parts alone is stored as text, because threads show it as text.
   if (given.some(({ type }) => type !== "text")) return given;
   return given.map((part) => (part.type === "text" ? part.text : "")).join("\n");
 }

@@ -15,7 +15,7 @@ test("no answer of the API is kept by a cache, guessed at, or embedded by a page
     const { headers } = await cluster.client.get(path);
     expect([path, headers.get("x-content-type-options")]).toEqual([path, "nosniff"]);
     expect([path, headers.get("cross-origin-resource-policy")]).toEqual([path, "same-origin"]);
-    // The feed has an ETag: its reader may keep it and ask whether it changed.
+    // The feed has an ETag: its reader may keep the answer, and ask whether it changed.
     const cache = path === "/api/activities" ? "private, no-cache" : "no-store";
     expect([path, headers.get("cache-control")]).toEqual([path, cache]);
   }

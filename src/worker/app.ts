@@ -28,7 +28,7 @@ import { sessionRoutes } from "./routes/session.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { threadRoutes } from "./routes/threads.ts";
 
-/** Required: its ES build imports "http", which loads undici. [82 ms of CPU for each worker's start.] */
+/** Loaded with `require`: its ES build imports "http", which loads undici. [82 ms of CPU at each worker's start.] */
 const { Router } = createRequire(import.meta.url)("@koa/router") as typeof KoaRouter;
 
 const GROUPS = [
@@ -60,7 +60,8 @@ export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessa
   app.use(answerErrors(deps.log));
   app.use(refuseUnserved);
   app.use(router.routes());
-  // Sets Allow and the status; as it looks only after what comes behind it, the refusal stands before it.
+  // `allowedMethods()` sets `Allow` and the status only after later middleware has run, so `refuseUnserved` is mounted
+  // before it.
   app.use(router.allowedMethods());
   app.on("error", logLateErrors(deps.log));
   return app;
@@ -77,7 +78,7 @@ const refuseUnserved: Middleware<RequestState> = async (ctx, next) => {
   if (ctx.respond === false || (ctx.body !== undefined && ctx.body !== null)) return;
   const allowed = ctx.response.get("Allow");
   if (allowed) throw new AppError("METHOD_NOT_ALLOWED", `${ctx.path} does not serve ${ctx.method}; use ${allowed}.`);
-  // 501 is a method that no path of ours serves.
+  // 501 means a method that none of our paths serves.
   if (ctx.status === 404 || ctx.status === 501)
     throw new AppError(
       "NOT_FOUND",

@@ -84,7 +84,7 @@ test("a connection that is gone is not written to", () => {
   expect(write).not.toHaveBeenCalled();
 });
 
-/** Keeps what is written. */
+/** Keeps everything that is written to it. */
 class Pipe extends Duplex {
   text = "";
 
@@ -103,7 +103,7 @@ function errorOf(code: string): Error {
   return Object.assign(new Error("Parse Error"), { code });
 }
 
-/** What the problem says, when the answer is one as all of them are; else the answer. */
+/** The `detail` of the problem, when the answer is a well-formed problem; otherwise the whole answer. */
 function problemIn(answer: string): unknown {
   const [head = "", body = ""] = answer.split("\r\n\r\n");
   const isProblem =
@@ -116,12 +116,12 @@ function problemIn(answer: string): unknown {
   return isWhole ? { status, code, detail } : answer;
 }
 
-/** @returns the whole answer, until the server closes */
+/** @returns the whole answer, up to the server's close */
 async function askRaw({ port }: Cluster, bytes: string): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   let answer = "";
   socket.setEncoding("utf8").on("data", (chunk) => (answer += String(chunk)));
-  // What we send behind the server's last word is reset.
+  // The server resets the connection when we send more after its last byte.
   socket.on("error", () => {});
   const closed = once(socket, "close");
   socket.write(bytes);

@@ -1,6 +1,6 @@
 /**
- * What node:http cannot read as a request, or stops to wait for: answered as a problem in place of its empty bodies,
- * by its own rules for when an answer is possible. Listens to `clientError` of `server.ts`.
+ * Answers with a problem when node:http cannot read a request, or stops waiting for one; node:http itself would send an
+ * empty body. The rules for when an answer is possible are those of node:http. Listens to `clientError` of `server.ts`.
  */
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
@@ -24,10 +24,10 @@ const REASONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 };
 
 export function refuseBadHttp(error: Error & { code?: string }, socket: Duplex): void {
-  // Where node:http keeps the response that is on its way; in the midst of one ours would be taken for its body.
+  // Where node:http keeps the response that is under way. An answer in the middle of it would be taken for its body.
   const { _httpMessage: current } = socket as Duplex & { _httpMessage?: ServerResponse | null };
   if (socket.writable && !current?.headersSent) socket.write(render(toProblem(error)));
-  // The bytes behind cannot be read either. The error reaches the reader that waits for the rest of a body.
+  // The bytes that follow cannot be read either. The error reaches the code that waits for the rest of a body.
   socket.destroy(error);
 }
 

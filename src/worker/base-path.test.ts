@@ -18,7 +18,7 @@ test.each(["/keel", ""])(
     });
 
     expect(status).toBe(202);
-    // A client asks the proxy, whichever way that has with the path.
+    // A client asks the proxy, whether the proxy passes the base path on or removes it.
     expect(headers.get("location")).toBe(`/keel/api/chat/task/${body.task_id}`);
     expect((await cluster.client.get(`${path}/health`)).status).toBe(200);
     expect((await cluster.client.get(`${path}/api/activities?limit=1`)).status).toBe(200);

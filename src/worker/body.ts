@@ -1,21 +1,22 @@
 /**
- * Reads the body of a request into one buffer. A client chooses how its body is cut into chunks, and each chunk that is
- * kept costs far more than its bytes: so none is kept, and what all bodies of a worker take together is bounded. A body
- * that is too large is not read to its end; `problem.ts` answers, and `refused-body.ts` ends the connection.
+ * Reads the body of a request into one buffer. A client chooses how its body is cut into chunks, and keeping a chunk
+ * costs far more than its bytes. So chunks are copied and not kept, and the memory of all bodies in a worker is
+ * bounded. A body that is too large is not read to its end; `problem.ts` answers, and `refused-body.ts` ends the
+ * connection.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AppError } from "../core/errors.ts";
 import { MAX_BODY_BYTES } from "../core/limits.ts";
 
-/** What all bodies under way in one worker may take: enough for a burst, far below what would hurt the process. */
+/** Memory for all bodies under way in one worker: enough for a burst, far below what would endanger the process. */
 const MAX_BYTES_UNDER_WAY = 64 * 1024 * 1024;
-/** The first buffer. A declared length is a claim: memory is taken as bytes come. */
+/** Size of the first buffer. A declared length may be false, so memory is taken only as bytes come. */
 const FIRST_BYTES = 16 * 1024;
-/** Each costs some microseconds, however small it is. [A MiB in chunks of one byte: 3 s of CPU.] */
+/** Each chunk costs some microseconds, however small it is. [A MiB in chunks of one byte: 3 s of CPU.] */
 const MAX_CHUNKS = 8_192;
 const RETRY_AFTER_S = 1;
 
-/** The bodies under way in one worker. */
+/** Counts the bodies under way in one worker. */
 export class Bodies {
   readonly #limit: number;
   #bytes = 0;
@@ -27,7 +28,7 @@ export class Bodies {
   /** @throws AppError BODY_TOO_LARGE, OVERLOADED, or INVALID_REQUEST when the client stops in the middle */
   async read(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
     if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
-    // The client waits for our word before it sends: by now we know that the request is welcome.
+    // The client waits for `100 Continue` before it sends the body: by now we know that the request is welcome.
     if (request.headers.expect !== undefined && !response.headersSent) response.writeContinue();
     const body = new GrowingBuffer((bytes) => this.#take(bytes));
     try {
@@ -47,14 +48,14 @@ export class Bodies {
   }
 }
 
-/** Bytes that came so far, in one piece, at most MAX_BODY_BYTES. */
+/** The bytes that came so far, in one buffer of at most MAX_BODY_BYTES. */
 class GrowingBuffer {
   readonly #take: (bytes: number) => void;
   #buffer = Buffer.alloc(0);
   #length = 0;
   #chunks = 0;
 
-  /** @param take is asked before the buffer grows by so many bytes, and may throw */
+  /** @param take called before the buffer grows by this many bytes; may throw */
   constructor(take: (bytes: number) => void) {
     this.#take = take;
   }
@@ -81,7 +82,7 @@ class GrowingBuffer {
   #grow(length: number): void {
     const capacity = Math.min(MAX_BODY_BYTES, Math.max(FIRST_BYTES, 2 * this.#buffer.length, length));
     this.#take(capacity - this.#buffer.length);
-    // Not from the pool of small buffers, which a body under way would keep from being freed.
+    // Not from the pool of small buffers: a body under way would keep the whole pool from being freed.
     const buffer = Buffer.allocUnsafeSlow(capacity);
     this.bytes.copy(buffer);
     this.#buffer = buffer;
@@ -103,7 +104,7 @@ function gather(request: IncomingMessage, body: GrowingBuffer): Promise<void> {
   request.on("data", onData).on("end", resolve).on("error", onBroken).on("close", onBroken);
   return promise.finally(() => {
     request.off("data", onData).off("end", resolve).off("error", onBroken).off("close", onBroken);
-    // What breaks later has nobody else to tell.
+    // An error after the end has no other listener, and would end the process.
     request.on("error", () => {});
   });
 }

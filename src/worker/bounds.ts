@@ -1,10 +1,13 @@
-/** How much one principal with the role client may have under way in this worker, so that no user crowds out others. */
+/**
+ * How many requests one principal with the role client may have under way in this worker, so that no user crowds out
+ * others.
+ */
 import { AppError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 
 const RETRY_AFTER_S = 1;
 
-/** Anything that says when it is over: a response, a socket. */
+/** A response or a socket: anything that emits when it is closed. */
 interface Closing {
   once(event: "close", listener: () => void): unknown;
 }
@@ -12,7 +15,7 @@ interface Closing {
 export class Bounds {
   readonly #limit: number;
   readonly #what: string;
-  /** Requests under way by principal; an entry goes with its last request. */
+  /** Requests under way, by principal; an entry is removed with its last request. */
   readonly #underWay = new Map<string, number>();
 
   constructor(limit: number, what: string) {
@@ -20,7 +23,7 @@ export class Bounds {
     this.#what = what;
   }
 
-  /** Counts it until it closes. @throws AppError TOO_MANY_REQUESTS */
+  /** Counts the request until it closes. @throws AppError TOO_MANY_REQUESTS */
   enter({ id, role }: Principal, closing: Closing): void {
     if (role !== "client") return;
     const count = this.#underWay.get(id) ?? 0;

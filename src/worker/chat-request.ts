@@ -1,4 +1,4 @@
-/** A chat that the contract let through, over HTTP or a socket, as a `NewRun`. */
+/** Turns a chat request that the contract accepts, over HTTP or a socket, into a `NewRun`. */
 import { createHash } from "node:crypto";
 import type { Chat } from "../api/chat.ts";
 import { CHARACTERS_A_TOKEN, contextTokens, tooLarge, type Agent } from "../core/agent.ts";
@@ -48,7 +48,7 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
   };
 }
 
-/** The request's wishes beyond its message. Undefined when there are none. @throws AppError INVALID_REQUEST */
+/** What the request asks beyond its message. Undefined when it asks nothing. @throws AppError INVALID_REQUEST */
 function askedBy(chat: Chat, { agentId, accepts }: Agent): Asked | undefined {
   const names = ACCEPTABLE.filter((name) => chat[name] !== undefined && chat[name] !== null);
   const stranger = names.find((name) => !accepts.includes(name));
@@ -61,7 +61,7 @@ function askedBy(chat: Chat, { agentId, accepts }: Agent): Asked | undefined {
   return names.length > 0 ? Object.fromEntries(names.map((name) => [name, chat[name]])) : undefined;
 }
 
-/** A message that no request to the model could hold is refused at once, and makes no run. */
+/** A message that fits into no request to the model is refused at once, and makes no run. */
 function assertFits(message: string, agent: Agent): void {
   const size = Math.ceil(
     (message.length + (typeof agent.system === "string" ? agent.system.length : 0)) / CHARACTERS_A_TOKEN,
@@ -76,7 +76,7 @@ function unknownAgent(agentId: string, agents: ReadonlyMap<string, Agent>): AppE
   return new AppError("AGENT_NOT_FOUND", `There is no agent ${shown}; use one of ${known}.`);
 }
 
-/** The same request of the same principal, whatever the order of its fields. */
+/** Identical for the same request of the same principal, whatever the order of its fields. */
 export function fingerprintOf(principal: string, given: object): string {
   const fields = Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return createHash("sha256")

@@ -307,7 +307,7 @@ test("many chats at once are all answered, each with its own words", async () =>
   }
 });
 
-/** Starts a slow stream and leaves once the first words came. */
+/** Starts a slow stream, and disconnects once the first words came. */
 async function hangUpMidway({ client }: Cluster, fields: Record<string, unknown>): Promise<string> {
   const hangUp = new AbortController();
   const tokens = fields["on_disconnect"] ? 10_000 : 30;
@@ -317,7 +317,7 @@ async function hangUpMidway({ client }: Cluster, fields: Record<string, unknown>
   return String(fields["run_id"]);
 }
 
-/** An engine whose enqueue has stored the run but does not say so before `release`. */
+/** An engine whose `enqueue` stores the run at once, but does not return before `release`. */
 function holdEnqueue(engine: Engine, onStored: () => void, release: Promise<void>): Engine {
   const enqueue = engine.enqueue.bind(engine);
   engine.enqueue = async (run) => {

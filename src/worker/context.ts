@@ -1,4 +1,4 @@
-/** What the routes of a worker work with. Made once in `main.ts`, handed down by argument. */
+/** What the routes of a worker need. Made once in `main.ts`, passed by argument. */
 import type { Router } from "@koa/router";
 import type { Access } from "../core/access.ts";
 import type { Agent } from "../core/agent.ts";
@@ -22,18 +22,18 @@ export interface WorkerDeps {
   readonly guard: Guard;
   readonly mcpServers: McpServers;
   readonly mcpBoard: McpBoard;
-  /** Asks other processes, through the primary. */
+  /** Sends a request to other processes, through the primary. */
   readonly ask: (request: ServiceRequest) => void;
   readonly delivery: Delivery;
   readonly log: Log;
-  /** Aborted when this worker has to let go of requests that still wait. */
+  /** Aborted when this worker must stop serving requests that still wait. */
   readonly closing: AbortSignal;
 }
 
-/** What a route may have before anybody asks: all but the engine, which knows what belongs to whom. */
+/** What a route may use before a request comes: everything except the engine, which depends on the principal. */
 export type RouteDeps = Omit<WorkerDeps, "engine">;
 
-/** The same for one request: its engine knows nothing that belongs to others. */
+/** The same for one request: its engine hides everything that belongs to others. */
 export interface OwnDeps extends RouteDeps {
   readonly engine: OwnEngine;
 }
@@ -43,9 +43,9 @@ export interface RequestState {
   principal: Principal;
   own: OwnDeps;
   requestId: string;
-  /** Reads request bodies. */
+  /** Reads the bodies of requests. */
   bodies: Bodies;
 }
 
-/** What route files add their routes to. */
+/** The router to which route files add their routes. */
 export type AppRouter = Router<RequestState>;

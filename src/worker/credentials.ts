@@ -1,7 +1,7 @@
 /**
- * Finds the principal of a request by what the request carries: an API key, a token of an identity provider, or the session cookie that
- * stands for one of them. A session is stored nowhere: its cookie says which key and until when, signed with that key,
- * so that it ends with the key and every worker knows it. Called by `guard.ts`.
+ * Finds the principal of a request by its API key, its token of an identity provider, or the session cookie that stands
+ * for one of them. Sessions are not stored: the cookie names the key and the end of the session, signed with that key.
+ * So a session ends with its key, and every worker can check it. Called by `guard.ts`.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { Access } from "../core/access.ts";
@@ -32,12 +32,12 @@ export class Credentials {
     this.#tokens = identityProviders.length > 0 ? new Tokens(identityProviders) : undefined;
   }
 
-  /** False: protected mode. */
+  /** False in protected mode. */
   get needed(): boolean {
     return this.#keys.length > 0 || this.#tokens !== undefined;
   }
 
-  /** @param secret a key or a token. @throws AppError UNAUTHORIZED; a promise of a token rejects with it */
+  /** @param secret a key or a token. @throws AppError UNAUTHORIZED; for a token, the promise rejects with it */
   principalOf(secret: string | undefined): Principal | Promise<Principal> {
     const key = this.#keyOf(secret);
     if (key) return key.principal;
@@ -45,10 +45,10 @@ export class Credentials {
     throw new AppError("UNAUTHORIZED", HOW_TO_AUTHORIZE);
   }
 
-  /** What a session cookie for this secret holds, and how long it is good. The secret was found good before. */
+  /** The value and lifetime of a session cookie for this secret, which was checked before. */
   sessionFor(secret: string): { readonly value: string; readonly maxAgeS: number } {
     const key = this.#keyOf(secret);
-    // A token says itself until when it is good.
+    // A token itself contains the time of its end.
     if (!key) return { value: `t.${secret}`, maxAgeS: SESSION_S };
     const expires = Math.floor(Date.now() / 1000) + SESSION_S;
     return { value: `k.${key.principal.id}.${expires}.${signatureOf(key, expires)}`, maxAgeS: SESSION_S };
@@ -58,7 +58,7 @@ export class Credentials {
   principalOfSession(session: string): Principal | Promise<Principal> {
     if (session.startsWith("t.")) return Promise.resolve(this.principalOf(session.slice(2))).then(byCookie);
     const [, name, expires = "", signature = ""] = session.split(".");
-    // While a key is exchanged for another, two have the same name.
+    // While a key is being replaced by another, two keys have the same name.
     const named = this.#keys.filter(({ principal }) => principal.id === name);
     const key = named.find((candidate) => isSame(signatureOf(candidate, Number(expires)), signature));
     if (!key || Number(expires) <= Date.now() / 1000)
@@ -67,7 +67,7 @@ export class Credentials {
   }
 
   #keyOf(secret: string | undefined): Key | undefined {
-    // Digests have one length, which is what a comparison in constant time needs.
+    // A comparison in constant time needs values of equal length, which digests are.
     const digest = digestOf(secret ?? "");
     const key = this.#keys.find((candidate) => timingSafeEqual(candidate.digest, digest));
     return secret === undefined ? undefined : key;

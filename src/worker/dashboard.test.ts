@@ -114,7 +114,7 @@ test("a build in production changes nothing for a process that serves, in develo
     await site.get("/");
 
     await build(site.folder, "new");
-    // Two writes within one tick of the file system's clock would look like one.
+    // Two writes within one tick of the file system's clock would look like one write.
     await utimes(join(site.folder, "index.html"), 1, 1);
 
     expect(await (await site.get("/")).text()).toBe(expected);

@@ -1,6 +1,6 @@
 /**
- * The OpenAPI document as one page of HTML, without a script: routes, their fields and answers, and the shapes that have
- * a name. Called by `routes/openapi.ts`. docs/decisions/023 says why this is no renderer of others.
+ * The OpenAPI document as one page of HTML, without a script: routes, their fields and answers, and the named shapes.
+ * Called by `routes/openapi.ts`. docs/decisions/023 says why we use no existing renderer.
  */
 import { createHash } from "node:crypto";
 
@@ -57,7 +57,7 @@ td:first-child{white-space:nowrap}
 .quiet{opacity:.75}
 @media(max-width:40rem){td:first-child{white-space:normal}}`;
 
-/** The page's own style sheet, by its content: no other style and no script at all may run. */
+/** The hash of the page's own style sheet: the browser applies no other style, and runs no script at all. */
 export const DOCS_STYLE = `'sha256-${createHash("sha256").update(STYLE).digest("base64")}'`;
 
 export function docsPage({ info, paths, components }: OpenApiDocument): string {
@@ -109,7 +109,7 @@ function shapeOf(name: string, schema: Schema): string {
   return `<section id="${escape(name)}"><h3>${escape(name)}</h3>${fieldsOf(schema)}</section>`;
 }
 
-/** An object's fields as a table; of other shapes what they may be. */
+/** An object's fields as a table; for other shapes, the values that they may have. */
 function fieldsOf(schema: Schema): string {
   const about = schema.description === undefined ? "" : `<p>${prose(schema.description)}</p>`;
   if (!schema.properties) {
@@ -151,7 +151,7 @@ function contentOf({ content = {} }: Body): string {
     .join(", ");
 }
 
-/** In words, with a link where the shape has a name. */
+/** The type in words, with a link where the shape has a name. */
 function typeOf(schema: Schema): string {
   if (schema.$ref !== undefined) {
     const name = schema.$ref.replace("#/components/schemas/", "");

@@ -1,7 +1,7 @@
 /**
- * The two routes that monitors and dashboards poll, answered before Koa sees the request: `/health` from a
- * prebuilt buffer, `/api/activities` from a body that is rendered once per change of the feed. A framework
- * would cost more than the answer. [GET /health: 1.9 × bare node:http through Koa and a router.]
+ * Answers the two routes that monitors and dashboards poll, before Koa sees the request: `/health` from a prebuilt
+ * buffer, `/api/activities` from a body that is rendered once per change of the feed. Koa would cost more than the
+ * answer itself. [GET /health: 1.9 × bare node:http through Koa and a router.]
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { READ_ACTIVITIES } from "../api/activities.ts";
@@ -24,10 +24,10 @@ const HEALTH_HEADERS = [
   "no-store",
 ];
 
-/** The feed may be kept by its reader alone, who asks each time whether it changed: that is what the ETag is for. */
+/** Only the reader itself may keep the feed, and must ask each time whether it changed: the ETag is for that. */
 const REVALIDATED = Object.entries({ ...ANSWER_HEADERS, "Cache-Control": "private, no-cache" }).flat();
 
-/** Bodies kept, one per query string and owner, none larger than this; at the bound all are dropped. */
+/** How many bodies are kept, one per query string and owner; at the bound all are dropped. No larger body is kept. */
 const MAX_CACHED = 200;
 const MAX_CACHED_BYTES = 64 * 1024;
 
@@ -46,7 +46,9 @@ export class FastLane {
     this.#engine = engine;
   }
 
-  /** @returns a promise of the answer, true when it was answered at once, or false: not ours */
+  /**
+   * @returns a promise of the answer, true when the request was answered at once, or false when it is for another route
+   */
   answer(request: IncomingMessage, response: ServerResponse, principal: Principal): Promise<void> | boolean {
     const { url = "", method } = request;
     if (method !== "GET" && method !== "HEAD") return false;
@@ -75,7 +77,7 @@ export class FastLane {
     response.end(rendered.body);
   }
 
-  /** @param owner whose activities alone are shown; undefined for all */
+  /** @param owner the principal whose activities are shown; undefined for all */
   async #render(url: string, owner: string | undefined): Promise<Rendered> {
     const position = await this.#engine.lastActivity();
     if (position !== this.#position || this.#activities.size >= MAX_CACHED) this.#activities.clear();
@@ -90,7 +92,7 @@ export class FastLane {
       ...(owner !== undefined && { principal: owner }),
     });
     const rendered = render(Buffer.from(toJson({ activities: items, next })), position);
-    // Someone may have appended between the two reads: then the body is newer than its name, so do not keep it.
+    // Another process may have appended between the two reads. Then the body is newer than its ETag, so do not keep it.
     const current = (items[0]?.seq ?? 0) <= position && position === this.#position;
     if (current && rendered.body.length <= MAX_CACHED_BYTES) this.#activities.set(key, rendered);
     return rendered;

@@ -1,4 +1,4 @@
-/** The two ways to stay with a run: stream its events, or wait for its end. Used by the chat and run routes. */
+/** Two ways to follow a run: stream its events, or wait for its end. Used by the chat and run routes. */
 import type { ServerResponse } from "node:http";
 import { AppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
@@ -13,23 +13,23 @@ export interface StreamOptions {
   readonly response: ServerResponse;
   readonly run: RunKey;
   readonly after: number;
-  /** The client hung up before the run's end. */
+  /** Called when the client disconnects before the run's end. */
   readonly onAbandon?: () => void;
-  /** For clients of another protocol; then `after` is 0, as an encoder reads a journal from its beginning. */
+  /** For clients of another protocol. `after` must be 0 then, because an encoder reads a journal from its beginning. */
   readonly encoder?: StreamEncoder;
-  /** Tells what the run delegates inside the stream. Its events up to `after`. */
+  /** Shows delegated runs inside the stream. Holds their events up to `after`. */
   readonly before?: readonly string[];
 }
 
 /** Streams the run's events as SSE from `after` on, and ends with the run's last event. */
 export function streamRun({ delivery, log, engine }: OwnDeps, options: StreamOptions): void {
   const { response, run, after, onAbandon, encoder, before } = options;
-  // Gone while its run was being stored: there will be no close event to wait for.
+  // The client has disconnected while its run was being stored, so no close event will come.
   if (response.destroyed) return onAbandon?.();
   let ended = false;
   for (const [name, value] of Object.entries(encoder?.headers ?? {})) response.setHeader(name, value);
   const stream = delivery.openStream(response);
-  // HEAD asks what a GET would answer with, and that is known.
+  // HEAD gets the headers of a GET, which are known already.
   if (response.req.method === "HEAD") {
     stream.leave();
     return;
@@ -46,15 +46,15 @@ export function streamRun({ delivery, log, engine }: OwnDeps, options: StreamOpt
     : delivery.watch({ feed: delivery.feeds.run(run), after, sink, onEnd });
   stream.onClose(() => {
     viewer.stop();
-    // A stream that we end ourselves, to drain, is not the client's wish.
+    // When we end the stream ourselves, to drain, the client did not ask for that.
     if (!ended && !response.writableEnded) onAbandon?.();
   });
   stream.open();
 }
 
 /**
- * @throws AppError SHUTTING_DOWN when this worker has to go before the run is over; the run goes on.
- *   RUN_NOT_FOUND when it was deleted
+ * @throws AppError SHUTTING_DOWN when this worker has to end before the run is over; the run goes on. RUN_NOT_FOUND
+ * when it was deleted
  */
 export async function waitForEnd(
   { engine, delivery, closing }: OwnDeps,
@@ -68,7 +68,7 @@ export async function waitForEnd(
   const onAbort = () => resolve();
   for (const source of [signal, closing]) source.addEventListener("abort", onAbort);
   try {
-    // First joined, then asked: an end between the two is seen by one of them.
+    // Join the feed first and read the run afterwards: an end between the two is then seen by one of them.
     await feed.joined();
     const before = await runNow(engine, run);
     if (!isOver(before.status) && !signal.aborted && !closing.aborted) await ended;

@@ -1,10 +1,10 @@
-/** Pictures and documents of other protocols, which name them by URL: of the web, or of the bytes themselves. */
+/** Pictures and documents of other protocols, which name them by URL: a web address, or a data URL with the bytes. */
 import { invalid } from "../api/check.ts";
 import { PART, type Part } from "../api/parts.ts";
 
 /**
- * @param at which field it is, for refusals
- * @param mediaType what the client says; a data URL says it too
+ * @param at the name of the field, for refusals
+ * @param mediaType the type that the client states; a data URL states it, too
  * @throws AppError INVALID_REQUEST
  */
 export function partOfUrl(at: string, url: unknown, mediaType = "image/*"): Part {

@@ -1,11 +1,11 @@
-/** What a proxy that we trust says of the request that it passes on. */
+/** What a trusted proxy says about the request that it passes on. */
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
 
 export class Forwarded {
   readonly #trusted = new BlockList();
 
-  /** @param networks addresses, or networks as `10.0.0.0/8` */
+  /** @param networks addresses, or networks such as `10.0.0.0/8` */
   constructor(networks: readonly string[]) {
     for (const network of networks) {
       const [address = "", prefix] = network.split("/");
@@ -15,13 +15,13 @@ export class Forwarded {
     }
   }
 
-  /** `http` or `https`, as the browser asked the proxy; undefined when nobody that we trust says. */
+  /** `http` or `https`, as the browser asked the proxy; undefined when no trusted proxy says it. */
   schemeOf(request: IncomingMessage): string | undefined {
     const said = request.headers["x-forwarded-proto"];
     return typeof said === "string" && this.#trusts(peerOf(request)) ? said.split(",", 1)[0]?.trim() : undefined;
   }
 
-  /** The client's address: the last one that was not added by a proxy of ours. */
+  /** The client's address: the last address in the list that is no proxy of ours. */
   addressOf(request: IncomingMessage): string {
     const peer = peerOf(request);
     const said = request.headers["x-forwarded-for"];
@@ -36,7 +36,7 @@ export class Forwarded {
   }
 }
 
-/** An IPv4 client of a socket for both families is `::ffff:` and its address. */
+/** A socket for both families shows an IPv4 client as `::ffff:` and its address. */
 function peerOf({ socket }: IncomingMessage): string {
   return (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d)/, "");
 }

@@ -236,7 +236,7 @@ test("no route allows other origins to read its answers", async () => {
   }
 });
 
-/** A POST with headers that fetch would not let us set. */
+/** A POST with headers that fetch does not let us set. */
 async function statusOf({ port }: Cluster, headers: Record<string, string>): Promise<number | undefined> {
   const post = request({ port, host: "127.0.0.1", path: "/api/chat", method: "POST", headers });
   post.end(JSON.stringify({ agent_id: "assistant", message: "hello" }));

@@ -1,8 +1,8 @@
 /**
- * Decides whether a request is admitted. Without API keys (protected mode) only loopback peers are served, and only under a
- * loopback Host, so that no web page can reach us by DNS rebinding. What a proxy on this machine passes on comes
- * from loopback too, and is refused by the headers that proxies add. With keys, a key, token or session is needed for
- * everything but what anyone may. Called once per request, before anything else looks at it.
+ * Decides whether a request is admitted. Without API keys (protected mode) only loopback peers are served, and only
+ * under a loopback Host, so that no web page can reach us by DNS rebinding. Requests that a proxy on this machine
+ * passes on come from loopback, too; they are refused because of the headers that proxies add. With API keys, every
+ * route needs a key, token or session, except those for anyone. Called once per request, before all other code sees it.
  */
 import type { IncomingMessage } from "node:http";
 import { matcherOf } from "../api/match.ts";
@@ -19,19 +19,19 @@ import { Origins } from "./origins.ts";
 import { WrongKeys, type Connection } from "./wrong-keys.ts";
 
 const isHealth = matcherOf(READ_HEALTH);
-/** Routes that need no key: a browser that opens the page has none to send, and its files hold no data. */
+/** Routes that need no key: a browser that opens the page has no key to send yet, and the files hold no data. */
 const OPEN = ROUTES.filter(({ access }) => access === "anyone").map(matcherOf);
 
 const LOOPBACK_HOST = /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 const LOOPBACK_PEER = /^(127\.|::1$|::ffff:127\.)/;
 
 /**
- * Headers that proxies, tunnels and content networks add: a request that has one was sent by somebody who may be
- * anywhere. Most proxies add at least one; a bare `proxy_pass` of nginx adds none (docs/deployment.md warns of it).
+ * Headers that proxies, tunnels and content networks add: the sender of a request with such a header may be anywhere.
+ * Most proxies add at least one of them; a bare `proxy_pass` of nginx adds none (docs/deployment.md warns of it).
  */
 const PROXY_HEADER =
   /^(via|forwarded|cdn-loop|true-client-ip|client-ip|x-(forwarded(-\w+)?|real-ip|client-ip|cluster-client-ip|original-(for|host|forwarded-for)|amzn-trace-id|cloud-trace-context|arr-log-id)|(cf|fly|tailscale|fastly|ngrok|x-envoy|x-vercel|x-azure|x-appengine|x-amz-cf)-[\w-]+)$/;
-/** What the names in PROXY_HEADER begin with. */
+/** The first letters of the names in PROXY_HEADER. */
 const PROXY_INITIALS = "vfctxn";
 
 export class Guard {
@@ -49,7 +49,7 @@ export class Guard {
   }
 
   /**
-   * A promise when a token has to be checked; it rejects as this throws.
+   * Returns a promise when a token has to be checked; the promise rejects with the same errors.
    * @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED
    */
   admit(request: IncomingMessage): Principal | Promise<Principal> {
@@ -64,7 +64,8 @@ export class Guard {
   }
 
   /**
-   * The upgrade to a WebSocket: a GET that opens a way to change things, and that browsers let any page send.
+   * Admits an upgrade to a WebSocket. The upgrade is a GET, but the socket can change things, and browsers let any page
+   * send it.
    * @throws AppError PROTECTED_MODE, FOREIGN_HOST, FOREIGN_ORIGIN or UNAUTHORIZED; a promise rejects with the same
    */
   admitSocket(request: IncomingMessage): Principal | Promise<Principal> {
@@ -78,21 +79,23 @@ export class Guard {
     return withEach(principal, (asking) => this.#assertNoForgedSession(asking, request));
   }
 
-  /** Sends a refusal: at once, unless the request tried a wrong key and others before it did too. */
+  /**
+   * Sends a refusal. It is sent at once, unless this request tried a wrong key after other wrong keys from its address.
+   */
   refuse(request: IncomingMessage, error: AppError, { connection, send }: Refusal): void {
     const isGuess = error.code === "UNAUTHORIZED" && (bearerOf(request) ?? protocolKeyOf(request)) !== undefined;
     if (isGuess) this.#wrongKeys.answerLater(this.forwarded.addressOf(request), connection, send);
     else send();
   }
 
-  /** The browser asked by HTTPS, or a proxy says nothing of it: then a cookie must not go over HTTP. */
+  /** True when the browser used HTTPS, or when a proxy does not say: then a cookie must not go over HTTP. */
   isSecure(request: IncomingMessage): boolean {
     return this.forwarded.schemeOf(request) === "https";
   }
 
   #identify(request: IncomingMessage): Principal | Promise<Principal> {
     const { method, url } = request;
-    // Health checks may send a key that is none of ours.
+    // A health check may send a key that is not one of ours.
     if (isHealth(method, url)) return ANONYMOUS;
     const secret = bearerOf(request);
     const isOpen = secret === undefined && OPEN.some((matches) => matches(method, url));
@@ -101,7 +104,7 @@ export class Guard {
     return session === undefined ? this.credentials.principalOf(secret) : this.credentials.principalOfSession(session);
   }
 
-  /** A page of another origin may not change anything through a visitor's browser, unless the operator allowed it. */
+  /** A page of another origin must not change anything through a visitor's browser, unless the operator allowed it. */
   #assertOrigin(request: IncomingMessage): void {
     const { origin, host } = request.headers;
     if (origin === undefined || this.origins.allows(origin) || this.#isOwn(request)) return;
@@ -111,7 +114,7 @@ export class Guard {
     );
   }
 
-  /** A browser adds the cookie to whatever page asks; by it only our own page may change something. */
+  /** A browser adds the cookie to requests of any page, so only our own page may change something with a cookie. */
   #assertNoForgedSession({ byCookie }: Principal, request: IncomingMessage): void {
     if (!byCookie || this.#isOwn(request)) return;
     throw new AppError("FOREIGN_ORIGIN", "By a session only this server's own page may change something; send a key.");
@@ -124,8 +127,8 @@ export class Guard {
   }
 
   /**
-   * What our own page may have been loaded by. Without keys nothing stands between us and the browser, so it is HTTP. A
-   * proxy says which it was; where one says nothing it may be either.
+   * The schemes by which our own page may have been loaded. Without keys, no proxy stands between us and the browser,
+   * so it is HTTP. A proxy states the scheme; if it does not, it may be either.
    */
   #schemes(request: IncomingMessage): readonly string[] {
     if (!this.credentials.needed) return ["http:"];
@@ -134,8 +137,8 @@ export class Guard {
   }
 
   /**
-   * A page of another site may not read through a visitor's browser either: what it must not see it could time, or count.
-   * Only what anyone may read is served to it, so that links to our page work.
+   * A page of another site must not read through a visitor's browser either: even without the content, it could measure
+   * times or count. Only public routes are served to it, so that links to our page work.
    */
   #assertOwnSite({ method, url, headers }: IncomingMessage): void {
     if (headers["sec-fetch-site"] !== "cross-site" || this.origins.allows(headers.origin)) return;
@@ -152,7 +155,7 @@ export interface Refusal {
   readonly send: () => void;
 }
 
-/** Checks a principal, now or when it is known. */
+/** Checks a principal: now, or once it is known. */
 function withEach(
   principal: Principal | Promise<Principal>,
   assert: (principal: Principal) => void,
@@ -188,7 +191,7 @@ function assertLoopback({ socket, headers }: IncomingMessage): void {
 }
 
 function proxyHeaderIn(headers: IncomingMessage["headers"]): string | undefined {
-  // No array, and no regular expression for most names: this is asked of every header of every request.
+  // No array, and no regular expression for most names, because this runs for every header of every request.
   for (const name in headers) if (PROXY_INITIALS.includes(name[0] ?? "") && PROXY_HEADER.test(name)) return name;
   return undefined;
 }
@@ -197,7 +200,10 @@ export function bearerOf({ headers }: IncomingMessage): string | undefined {
   return /^Bearer (.+)$/i.exec(headers.authorization ?? "")?.[1];
 }
 
-/** What the server speaks on `/ws`, and how a page, which cannot set headers, sends its key: base64url behind it. */
+/**
+ * The protocol that the server speaks on `/ws`. A page cannot set headers, so it sends its key as a second protocol:
+ * this prefix, then the key in base64url.
+ */
 export const SOCKET_PROTOCOL = "evenkeel";
 const KEY_PROTOCOL = `${SOCKET_PROTOCOL}.key.`;
 
@@ -207,7 +213,7 @@ function protocolKeyOf({ headers }: IncomingMessage): string | undefined {
   return key === undefined ? undefined : Buffer.from(key, "base64url").toString();
 }
 
-/** The cookie of `routes/session.ts`. */
+/** The cookie that `routes/session.ts` sets. */
 export const SESSION_COOKIE = "evenkeel_session";
 
 function sessionOf({ headers }: IncomingMessage): string | undefined {

@@ -22,7 +22,7 @@ const HANG_UPS: [string, (socket: Socket) => void][] = [
 test.each(HANG_UPS)("a client that %s its connection in mid-body is no warning", async (_, hangUp) => {
   await using cluster = await startCluster({ runner: false });
   const logged = Promise.withResolvers<string>();
-  // The first line that is not of a route: those say that the body is incomplete, at debug as well.
+  // The first line that no route wrote: routes report, also at debug, that the body is incomplete.
   const write = (line: string) => /broke off|failed/.test(line) && logged.resolve(line);
   const { engine, delivery } = cluster;
   const settings = parseSettings("production", {});

@@ -26,7 +26,7 @@ async function startProbe(listener: RequestListener) {
   return { probe, server, asked, sockets, [Symbol.asyncDispose]: dispose };
 }
 
-/** Nothing else in this process runs meanwhile. */
+/** Nothing else runs in this process meanwhile. */
 function block(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);
@@ -34,7 +34,7 @@ function block(ms: number): void {
 
 test("health of a busy loop is asked again and again over one connection, and told as percentiles", async () => {
   await using probed = await startProbe(OK);
-  // An idle one is asked every five seconds only.
+  // Keeps the process busy, because an idle one is probed only every five seconds.
   const busy = setInterval(() => block(10), 100);
   onTestFinished(() => clearInterval(busy));
 
@@ -54,7 +54,7 @@ test("a loop that was blocked shows with all the time that clients waited", asyn
   block(2_000);
   await vi.waitFor(() => expect(probed.probe.read()["health_p99_ms"]).toBeGreaterThan(700));
 
-  // The questions that were due meanwhile waited 1,000, 750, 500 and 250 ms, although one was asked, at the end.
+  // The questions that were due meanwhile waited 1,000, 750, 500 and 250 ms, although only one was sent, at the end.
   expect(probed.probe.read()["health_p50_ms"]).toBeGreaterThan(150);
 });
 

@@ -1,22 +1,22 @@
 /**
- * What a client of this worker waits for `GET /health`, asked over a real connection: the kernel, the HTTP
- * server, the guard and the event loop are all in it. Owned by `main.ts`. It asks on a loopback port of this
- * worker alone, as the shared port would hand the question to any worker.
+ * Measures how long a client of this worker waits for `GET /health`, over a real connection: the time includes the
+ * kernel, the HTTP server, the guard and the event loop. Owned by `main.ts`. The probe uses a loopback port of this
+ * worker alone, because the shared port would hand the question to any worker.
  */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { LATENCY } from "../core/gauges.ts";
 import { RollingHistogram } from "../observe/rolling-histogram.ts";
 
-// An idle process is asked less often: each question wakes it up from the cold, and a busy one is awake anyway.
-// [An idle machine, 20 s each: a worker takes 0.2 % of a core without the probe, 0.4 % with a question every 2.5 s,
-// 0.64 % with one a second: four workers would take the whole idle tree from 2.3 % to 4.1 %; it may cost 3 %.]
+// An idle process is asked less often, because each question wakes it up; a busy process is awake anyway. [An idle
+// machine, 20 s each: a worker takes 0.2 % of a core without the probe, 0.4 % with a question every 2.5 s, 0.64 % with
+// one a second: four workers would raise the whole idle server from 2.3 % to 4.1 %; its limit is 3 %.]
 const BUSY_INTERVAL_MS = 250;
 const IDLE_INTERVAL_MS = 5_000;
-// After a failure, whatever the load: nothing is told meanwhile.
+// Pause after a failure, whatever the load: meanwhile no gauge is reported.
 const RETRY_MS = 1_000;
 const BUSY_UTILIZATION = 0.05;
-// Timers are due on whole milliseconds: one that runs this late is in time, and no client would have seen it.
+// Timers fire on whole milliseconds: a timer that is this late is on time, and no client would have waited longer.
 const TIMER_GRAIN_MS = 1;
 const MAX_ANSWER_BYTES = 4_096;
 const ANSWER = /^HTTP\/1\.1 200 [^]*\r\n\r\n\{"status":"ok"\}$/;
@@ -26,11 +26,11 @@ export class HealthProbe {
   readonly #latency = new RollingHistogram();
   readonly #listener = createServer((socket) => this.#accept(socket));
   #port = 0;
-  /** The one connection, kept alive. Undefined after a failure, until the next question. */
+  /** The only connection, kept alive. Undefined after a failure, until the next question. */
   #client: Socket | undefined;
   #question = "";
   #answer = "";
-  /** When the oldest question that has no answer should have been asked. */
+  /** When the oldest unanswered question was due. */
   #dueAt = 0;
   #askedAt = 0;
   #utilization = performance.eventLoopUtilization();
@@ -42,9 +42,9 @@ export class HealthProbe {
     this.#adopt = adopt;
   }
 
-  /** Rejects when there is no loopback port to be had. */
+  /** Rejects when no loopback port is free. */
   async start(): Promise<void> {
-    // Exclusive: else node:cluster would open the port in the primary and share it among the workers.
+    // Exclusive: otherwise node:cluster would open the port in the primary and share it among the workers.
     this.#listener.listen({ host: "127.0.0.1", port: 0, exclusive: true });
     await once(this.#listener, "listening");
     this.#listener.on("error", () => {});
@@ -54,7 +54,7 @@ export class HealthProbe {
     this.#wait();
   }
 
-  /** Gauges: health_p50_ms and health_p99_ms; none when nothing was answered for a while. */
+  /** Gauges: health_p50_ms and health_p99_ms; none when no question was answered for a while. */
   read(): Record<string, number> {
     return this.#latency.read(LATENCY.health);
   }
@@ -67,10 +67,13 @@ export class HealthProbe {
     this.#listener.close();
   }
 
-  /** Nobody else gets in: HOST may keep this machine's other users out, and this port must not let them in. */
+  /**
+   * Accepts only the probe's own connection: HOST may keep this machine's other users out, and this port must not let
+   * them in.
+   */
   #accept(socket: Socket): void {
     const { localAddress, localPort } = this.#client ?? {};
-    // The address too: another address of this machine may use the same port number.
+    // Compare the address, too: another address of this machine may use the same port number.
     const isOurs = localPort !== undefined && socket.remotePort === localPort && socket.remoteAddress === localAddress;
     if (isOurs) this.#adopt(socket);
     else socket.destroy();
@@ -91,12 +94,12 @@ export class HealthProbe {
     const client = connect({ host: "127.0.0.1", port: this.#port, noDelay: true });
     client.setEncoding("latin1");
     client.on("data", (text: string) => this.#hear(text));
-    // Its close says the rest.
+    // Its close event does the rest.
     client.on("error", () => {});
     client.on("close", () => {
       if (client !== this.#client || this.#stopped) return;
       this.#client = undefined;
-      // No answer is no latency; the next question gets a new connection.
+      // A missing answer is not a latency; the next question uses a new connection.
       this.#skip();
     });
     return client;
@@ -109,8 +112,8 @@ export class HealthProbe {
   }
 
   /**
-   * Counted from when a question was due, not from when it was sent. While the loop is blocked none is sent, and
-   * those clients wait all the same: every question that was due by then has this answer for its own.
+   * Latency is counted from the time when a question was due, not when it was sent. While the loop is blocked, no
+   * question is sent, but clients wait all the same: so the next answer counts for every question that was due by then.
    */
   #record(): void {
     const answeredAt = performance.now();
@@ -128,7 +131,7 @@ export class HealthProbe {
     this.#wait();
   }
 
-  /** Chosen by how busy the loop was since the last answer; a blocked loop counts as busy. */
+  /** Depends on how busy the loop was since the last answer; a blocked loop counts as busy. */
   #nextIntervalMs(): number {
     const before = this.#utilization;
     this.#utilization = performance.eventLoopUtilization();

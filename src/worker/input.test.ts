@@ -7,7 +7,7 @@ import { startCluster, type Cluster } from "../testing/cluster.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json" };
 
-/** Status and code of a refusal that looks as all of them must, whoever refuses; else what it looks like. */
+/** Status and code of a refusal that has the form of all refusals; otherwise its text. */
 function problemIn(reply: Reply): string {
   const { status, headers, body } = reply;
   const { type, title, code, detail, request_id: requestId } = body;
@@ -270,7 +270,7 @@ test("a request that says both Content-Length and chunked is refused", async () 
   expect(answer).toMatch(/^HTTP\/1\.1 400 /);
 });
 
-/** Sends bytes as they are, which fetch would refuse to. @returns the whole answer */
+/** Sends raw bytes, which fetch would refuse to send. @returns the whole answer */
 async function raw({ port }: Cluster, bytes: string): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   let answer = "";

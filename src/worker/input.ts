@@ -1,5 +1,5 @@
 /**
- * What clients send, read as the contract's schemas have it: bodies, query parameters, headers. A refusal says what to
+ * Reads what clients send, by the schemas of the contract: bodies, query parameters, headers. A refusal says what to
  * send instead. Called by `serve.ts` and the fast lane.
  */
 import { parse as parseContentType } from "content-type";
@@ -11,7 +11,10 @@ import { AppError } from "../core/errors.ts";
 
 const EXAMPLE = 'for example {"agent_id":"assistant","message":"Hello"}';
 
-/** The body, not checked yet. @throws AppError UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or INVALID_REQUEST, and what `readBytes` throws */
+/**
+ * The body, not yet checked. @throws AppError UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or INVALID_REQUEST, and what
+ * `readBytes` throws
+ */
 export async function readJson(
   request: IncomingMessage,
   readBytes: () => Promise<Buffer>,
@@ -36,7 +39,7 @@ export function readQuery<Schema extends z.ZodObject>(schema: Schema, params: UR
   return check(schema, given, "query parameter");
 }
 
-/** Only those that the schema names. @throws AppError INVALID_REQUEST */
+/** Reads only the headers that the schema names. @throws AppError INVALID_REQUEST */
 export function readHeaders<Schema extends z.ZodObject>(
   schema: Schema,
   headers: IncomingHttpHeaders,
@@ -50,7 +53,10 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Queries and headers are text: a number or boolean in it becomes one where it is expected, and the schema refuses the rest. */
+/**
+ * Queries and headers are text: where a number or boolean is expected, such a text becomes one; the schema refuses the
+ * rest.
+ */
 function asTyped(schema: unknown, value: unknown): unknown {
   if (typeof value !== "string") return value;
   const type = typeOf(schema as z.ZodType | undefined);
@@ -63,7 +69,7 @@ function typeOf(schema: z.ZodType | undefined): string | undefined {
   return inner ? typeOf(inner) : schema?.def.type;
 }
 
-// A form post or text/plain needs no CORS preflight: accepting JSON in one would let any web page send it.
+// A form post or text/plain needs no CORS preflight: if we accepted JSON in one, any web page could send it.
 function assertJsonType({ headers }: IncomingMessage): void {
   const given = headers["content-type"] ?? "";
   if (mediaTypeOf(given) !== "application/json") {

@@ -1,18 +1,18 @@
 /**
- * A JSON reply that may take minutes. White space before a JSON text means nothing (RFC 8259 § 2), so that after
- * FIRST_NEWLINE_MS newlines keep proxies from closing what looks dead. With the first of them the status line is gone
- * as 200. A failure after that sends its problem and ends the connection without the end of the body, so that no
- * client takes it for a success: all HTTP clients fail on a body that breaks off.
+ * A JSON reply that may take minutes. White space before a JSON text means nothing (RFC 8259 § 2). So after
+ * FIRST_NEWLINE_MS, newlines keep proxies from closing a connection that looks dead. The first newline sends the status
+ * 200. A later failure sends its problem and then cuts the connection before the end of the body: all HTTP clients fail
+ * on such a body, so none takes it for a success.
  */
 import type { ServerResponse } from "node:http";
 import { toJson } from "../core/json.ts";
 
-/** As late as proxies allow (the strictest that are common give up after 30 s): until then the status says the truth. */
+/** As late as proxies allow (the strictest common ones give up after 30 s), because the status is right until then. */
 const FIRST_NEWLINE_MS = 25_000;
 const NEWLINE_MS = 15_000;
 
 export interface PatientOptions {
-  /** No newlines: the client said how long it waits. */
+  /** True: send no newlines, because the client said how long it waits. */
   readonly silent: boolean;
 }
 
@@ -42,7 +42,8 @@ export class PatientReply {
 
   #keepAlive(): void {
     if (!this.#response.headersSent)
-      // nginx would keep the newlines to itself, and a client before it would see nothing, and give up.
+      // Without this header nginx would hold the newlines back, and a client in front of it would see nothing and give
+      // up.
       this.#response.writeHead(200, { "Content-Type": "application/json; charset=utf-8", "X-Accel-Buffering": "no" });
     this.#response.write("\n");
     this.#timer = setTimeout(() => this.#keepAlive(), NEWLINE_MS);

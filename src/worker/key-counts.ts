@@ -1,6 +1,6 @@
 /**
- * How many requests came with each API key, or with a token of each identity provider: for `/metrics`, which may name
- * those and never a user. Owned by the guard; counted by listener and upgrade.
+ * How many requests came with each API key, or with tokens of each identity provider, for `/metrics`, which may name
+ * keys and providers but never a user. Owned by the guard; counted by listener and upgrade.
  */
 import { keyGauge } from "../core/gauges.ts";
 import { ANONYMOUS, type Principal } from "../core/principal.ts";

@@ -1,4 +1,4 @@
-/** U+0085, U+2028 and U+2029 leave the server escaped, by every way out. Real cluster, raw bytes. */
+/** U+0085, U+2028 and U+2029 leave the server escaped, in every kind of answer. Real cluster, raw bytes. */
 import { expect, test } from "vitest";
 import { startCluster } from "../testing/cluster.ts";
 import { SocketClient } from "../testing/socket.ts";

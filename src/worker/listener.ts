@@ -66,7 +66,7 @@ export function createListener(deps: WorkerDeps): RequestListener {
 /** RFC 9112 § 3.2. Older clients send no Host. With two Host headers, a proxy before us may have used the other one. */
 export function assertHost({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
   let hosts = 0;
-  // By its length first: this is asked of every header of every request.
+  // Compare lengths first, because this runs for every header of every request.
   for (let at = 0; at < rawHeaders.length; at += 2)
     if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === "host") hosts += 1;
   if (hosts > 1) throw new AppError("INVALID_REQUEST", `Expected one Host header, got ${hosts}.`);

@@ -53,12 +53,13 @@ async function start(outside: Outside): Promise<Service> {
     onSnapshot: (snapshot) => delivery.feeds.processes.take(snapshot),
     drain: async (withinMs) => {
       probe.stop();
-      // Requests and streams get the time to end by themselves; then waiters are told, streams resume elsewhere.
+      // Requests and streams get time to end by themselves. Then waiting clients are told, and streams resume at other
+      // workers.
       const letGo = setTimeout(() => {
         closing.abort();
         delivery.stop();
       }, withinMs);
-      // A socket has no end of its own to wait for: its client goes on at another process at once.
+      // A socket has no end to wait for: its client reconnects to another process at once.
       delivery.sockets.stop();
       await server.drain(withinMs + 1_000);
       clearTimeout(letGo);

@@ -1,6 +1,6 @@
 /**
- * What this worker knows of the MCP servers: the latest report of each agent process, which comes as a note through the
- * primary. Written by `main.ts`, read by `routes/mcp.ts`.
+ * What this worker knows about the MCP servers: the latest report of each agent process, which comes as a note through
+ * the primary. Written by `main.ts`, read by `routes/mcp.ts`.
  */
 import { z } from "zod";
 import { MCP_REPORT, type McpReport } from "../api/mcp.ts";
@@ -22,7 +22,7 @@ export class McpBoard {
     this.#notes = notes;
   }
 
-  /** The reports of every agent process. A note that is not ours is left out, because a tool may have written it. */
+  /** The reports of every agent process. A note of another shape is left out, because a tool may have written it. */
   list(): (McpReport & { agent_process: number })[] {
     return this.#notes
       .filter(({ kind }) => kind === "agent")

@@ -1,6 +1,6 @@
 /**
- * A message of text, pictures and documents as it is stored: bytes that came with the request become files of the
- * principal's, and files that it names are looked up, so that nobody sends what belongs to somebody else.
+ * A message of text, pictures and documents as it is stored: bytes in the request become files of the principal, and
+ * files that it names are looked up, so that nobody can send another principal's file.
  */
 import { invalid } from "../api/check.ts";
 import type { Part } from "../api/parts.ts";
@@ -44,7 +44,9 @@ interface Expected {
   readonly files: Files;
 }
 
-/** @throws AppError FILE_NOT_FOUND, INVALID_REQUEST for a picture that is said to be a document, or the other way round */
+/**
+ * @throws AppError FILE_NOT_FOUND; INVALID_REQUEST for a picture that is sent as a document, or a document as a picture
+ */
 async function assertFits(fileId: string, { type, at, files }: Expected): Promise<void> {
   const file = await files.find(fileId);
   if (!file) throw fileNotFound(fileId);

@@ -1,6 +1,6 @@
 /**
- * Pages of other origins that may call the API from a browser (`allowedOrigins`), as CORS has it. They send a key or a
- * token; cookies are never allowed across origins, so nobody's session can be used by a page that is not ours.
+ * Pages of other origins that may call the API from a browser (`allowedOrigins`), by CORS. They send a key or a token.
+ * Cookies are never allowed across origins, so no other page can use somebody's session.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { matcherOf } from "../api/match.ts";
@@ -28,7 +28,7 @@ export class Origins {
     return origin !== undefined && this.#allowed.has(origin);
   }
 
-  /** Lets a page of an allowed origin read what is answered. */
+  /** Lets a page of an allowed origin read the answer. */
   expose({ headers: { origin } }: IncomingMessage, response: ServerResponse): void {
     if (this.#allowed.size === 0) return;
     response.setHeader("Vary", "Origin");
@@ -37,7 +37,7 @@ export class Origins {
     response.setHeader("Access-Control-Expose-Headers", EXPOSED);
   }
 
-  /** OPTIONS needs no key: a preflight has none. @throws AppError NOT_FOUND */
+  /** OPTIONS needs no key, because a preflight has none. @throws AppError NOT_FOUND */
   answerOptions({ url, headers }: IncomingMessage, response: ServerResponse): void {
     const methods = url === "*" ? ["GET", "POST", "DELETE"] : methodsAt(url);
     if (methods.length === 0) throw new AppError("NOT_FOUND", `There is nothing at ${url}.`);
@@ -45,7 +45,7 @@ export class Origins {
     response.setHeader("Allow", allow);
     if (this.allows(headers.origin) && headers["access-control-request-method"] !== undefined) {
       response.setHeader("Access-Control-Allow-Methods", allow);
-      // Named one by one, as `*` leaves out Authorization.
+      // Name the headers one by one, because `*` does not include Authorization.
       const asked = headers["access-control-request-headers"];
       if (typeof asked === "string") response.setHeader("Access-Control-Allow-Headers", asked);
       response.setHeader("Access-Control-Max-Age", PREFLIGHT_S);

@@ -1,6 +1,6 @@
 /**
- * The engine as one principal sees it: what belongs to others does not exist. Routes and sockets ask this one, so that
- * no route has to think of ownership.
+ * The engine as one principal sees it: what belongs to others does not exist. Routes and sockets use only this engine,
+ * so that no route has to check ownership.
  */
 import type { PrincipalLimits } from "../core/access.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -8,7 +8,7 @@ import type { Files } from "../engine/files.ts";
 import { fileNotFound } from "../core/file.ts";
 import { onlyOwner, type Principal } from "../core/principal.ts";
 
-/** What clients ask of the engine. */
+/** The methods of the engine that clients need. */
 export type OwnEngine = Pick<
   Engine,
   | "enqueue"

@@ -1,4 +1,7 @@
-/** G4: what belongs to one principal does not exist for others. The routes come from the contract, so none is forgotten. */
+/**
+ * G4: what belongs to one principal does not exist for others. The routes come from the contract, so that none is
+ * forgotten.
+ */
 import { expect, test } from "vitest";
 import type { Route } from "../api/route.ts";
 import { ROUTES } from "../api/routes.ts";
@@ -15,7 +18,7 @@ const KEYS = {
 };
 type Name = keyof typeof KEYS;
 
-/** In the title and message of what belongs to Ana. */
+/** A text in the title and message of Ana's run. */
 const MARK = "only-ana-knows";
 const GUARDED = ROUTES.filter(({ access, lane }) => access !== "anyone" && lane !== "upgrade");
 const OF_ONE = GUARDED.filter(({ path }) => /\{(run|thread|task|response)_id\}/.test(path));
@@ -36,7 +39,7 @@ function authorize(name: Name): Record<string, string> {
   return { Authorization: `Bearer ${KEYS[name].secret}` };
 }
 
-/** A request without a body for a route, its ids all `id`. */
+/** Sends a request without a body to a route; all ids in its path are `id`. */
 async function ask(
   { client }: Cluster,
   { method, path }: Route,
@@ -51,7 +54,7 @@ const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 
 test("every route is 401 without a key and with a wrong one, and no model is called", async () => {
   await using cluster = await startWithKeys();
-  // All at once: whoever guesses waits for each answer.
+  // Ask all at once, because a client that guesses keys waits for each answer.
   const refusals = GUARDED.flatMap((route) =>
     ["", "Bearer wrong-secret"].map(async (authorization) => {
       const { status } = await ask(cluster, route, { headers: { Authorization: authorization } });
@@ -96,7 +99,7 @@ test("to another's key a run, thread, task or response looks exactly as one that
 
 test("no read of another's key shows what is Ana's; hers, the viewer's and the admin's do", async () => {
   await using cluster = await startWithAna();
-  // To its owner a stream goes on for as long as the run.
+  // Leave out streams: for the owner, a stream lasts as long as the run.
   const reads = GUARDED.filter(({ method, path }) => method === "GET" && !path.endsWith("/stream"));
   const shownTo = async (name: Name) => {
     const texts = await Promise.all(reads.map((route) => ask(cluster, route, { headers: authorize(name) })));

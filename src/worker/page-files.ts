@@ -1,7 +1,7 @@
 /**
- * The built dashboard in memory, each file with its compressed forms: 60 small files, 0.3 MB a worker. A request
- * touches no disk, so neither a build that runs meanwhile nor a lack of file descriptors can fail one, and
- * the page stays of one piece until this process ends. Used by `routes/dashboard.ts`.
+ * The built dashboard in memory, each file with its compressed forms: 60 small files, 0.3 MB a worker. A request reads
+ * nothing from the disk. So no build that runs meanwhile, and no lack of file descriptors, can make a request fail, and
+ * all files are of one build until this process ends. Used by `routes/dashboard.ts`.
  */
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
@@ -34,15 +34,15 @@ export class PageFiles {
   readonly #live: boolean;
   #loaded: Promise<Files> | undefined;
 
-  /** @param live read anew for each request, as builds come and go; for development */
+  /** @param live for development: read the files anew for each request, because builds come and go */
   constructor(folder: string, { live }: { live: boolean }) {
     this.#folder = folder;
     this.#live = live;
-    // Not at the first request: workers that load at different times could serve pages of different builds.
+    // Load now, not at the first request: workers that load at different times could serve pages of different builds.
     if (!live) this.#loadOnce().catch(() => {});
   }
 
-  /** By path below the folder, "index.html". Rejects when the page was never built. */
+  /** By its path below the folder, for example "index.html". Rejects when the page was never built. */
   async find(name: string): Promise<PageFile | undefined> {
     const files = await (this.#live ? this.#load() : this.#loadOnce());
     return files.get(name);
@@ -50,7 +50,7 @@ export class PageFiles {
 
   #loadOnce(): Promise<Files> {
     this.#loaded ??= this.#load().catch((error: unknown) => {
-      // Not built, or just being built: the next request looks again.
+      // The page is not built, or is just being built: the next request looks again.
       this.#loaded = undefined;
       throw error;
     });
@@ -60,7 +60,7 @@ export class PageFiles {
   async #load(): Promise<Files> {
     const names = await readdir(this.#folder, { recursive: true });
     const known = names.filter((name) => TYPES[extensionOf(name)] !== undefined);
-    // A build that runs has emptied the folder first.
+    // A running build has emptied the folder first.
     if (!known.includes("index.html")) throw new Error(`There is no index.html in ${this.#folder}.`);
     return new Map(await Promise.all(known.map(async (name) => [name, await this.#read(name)] as const)));
   }
@@ -69,12 +69,12 @@ export class PageFiles {
     const path = join(this.#folder, name);
     const body = await readFile(path);
     const encoded = new Map<"br" | "gzip", Buffer>();
-    // While somebody works on the page, its compressed forms may be half written.
+    // While somebody works on the page, its compressed forms may be half written, so ignore them.
     for (const [encoding, extension] of this.#live ? [] : ENCODINGS) {
       const content = await readFile(`${path}.${extension}`).catch(() => undefined);
       if (content) encoded.set(encoding, content);
     }
-    // Weak: the same for each of its encodings (RFC 9110 § 8.8.1).
+    // A weak ETag, because it is the same for each of the encodings (RFC 9110 § 8.8.1).
     const etag = `W/"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
     return { type: TYPES[extensionOf(name)] ?? "application/octet-stream", etag, body, encoded };
   }

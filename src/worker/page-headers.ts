@@ -1,6 +1,9 @@
-/** Headers of pages that we serve: only what is ours runs, and no page of others may frame us or keep our window. */
+/**
+ * Headers of the pages that we serve: only our own code runs, and no other page may frame ours or keep a handle on its
+ * window.
+ */
 
-/** @param sources directives of the content security policy beside those that allow nothing */
+/** @param sources directives of the content security policy, beside those that allow nothing */
 export function pageHeaders(sources: readonly string[]): Readonly<Record<string, string>> {
   return {
     "Content-Security-Policy": [

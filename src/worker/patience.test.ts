@@ -1,4 +1,4 @@
-/** How long a client waits for a reply, and what it is told meanwhile. */
+/** How long a client waits for a reply, and what it gets meanwhile. */
 import type { ServerResponse } from "node:http";
 import { EventEmitter } from "node:events";
 import { afterEach, expect, test, vi } from "vitest";
@@ -32,7 +32,7 @@ test.each([
   expect(status).toBe(expected);
 });
 
-/** A response that remembers. */
+/** A response that records what is written. */
 function fakeResponse() {
   const written: string[] = [];
   const heads: number[] = [];

@@ -1,17 +1,18 @@
-/** Where a reader may go on in a feed. Used by the event route and the socket. */
+/** Checks the position at which a reader wants to resume a feed. Used by the event route and the socket. */
 import { AppError } from "../core/errors.ts";
 
 interface Position {
-  /** What the client calls it. */
+  /** The client's name of the position. */
   readonly name: string;
   readonly after: number;
   readonly newest: number;
-  /** The feed whose positions these are, for the message: "run run_1". */
+  /** The feed that the position belongs to, for the message: "run run_1". */
   readonly of: string;
 }
 
 /**
- * A position that is no longer stored is fine, its reader is told of the gap; one that never was is a mistake.
+ * A position that is no longer stored is accepted, and its reader is told about the gap. A position that never existed
+ * is a mistake.
  * @throws AppError INVALID_REQUEST
  */
 export function assertResumable({ name, after, newest, of }: Position): void {

@@ -1,5 +1,5 @@
 /**
- * Errors as `application/problem+json` (RFC 9457), for the fast lane, the guard and Koa alike; below `/v1/` in the shape
+ * Errors as `application/problem+json` (RFC 9457), for the fast lane, the guard and Koa; under `/v1/`, in the shape
  * that OpenAI's clients read.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -24,7 +24,7 @@ export function problemOf(error: AppError, requestId: string): Problem {
   };
 }
 
-/** What an error answers with, by the path that was asked for. */
+/** The body of an error's answer, which depends on the path. */
 export function errorBodyOf({ url = "" }: IncomingMessage, error: AppError, requestId: string): ErrorBody {
   if (url.startsWith("/v1/")) return { contentType: "application/json", body: openAiErrorOf(error) };
   return { contentType: "application/problem+json", body: problemOf(error, requestId) };
@@ -45,7 +45,8 @@ export function sendProblem(response: ServerResponse, error: AppError, requestId
     "X-Request-Id": requestId,
     ...(error.retryAfterS !== undefined && { "Retry-After": error.retryAfterS }),
     ...(error.code === "UNAUTHORIZED" && { "WWW-Authenticate": "Bearer" }),
-    // Closed, so that a server that drains need not say which of the two it means.
+    // `Connection` says both: the upgrade is required, and the connection closes, so that a server that drains need not
+    // choose between the two headers.
     ...(error.code === "UPGRADE_REQUIRED" && { Upgrade: "websocket", Connection: "Upgrade, close" }),
   };
   if (hasMoreToSend(response.req)) return answerAndHangUp(response, { status: error.status, headers, body });
@@ -53,7 +54,7 @@ export function sendProblem(response: ServerResponse, error: AppError, requestId
   response.end(body);
 }
 
-/** The client's own `X-Request-Id` when it is a sane one, so that its logs and ours can be matched. */
+/** The client's own `X-Request-Id`, if it is well-formed, so that the client's logs and ours can be matched. */
 export function requestIdOf(request: IncomingMessage): string {
   const given = request.headers["x-request-id"];
   return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : newId("req");

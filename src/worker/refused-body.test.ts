@@ -1,4 +1,4 @@
-/** Bodies of strangers: what they may cost, and that whoever is refused while sending hears why. */
+/** Bodies of unknown clients: what they may cost, and that a client that is refused while it sends gets the reason. */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
@@ -15,7 +15,7 @@ function post(headers: string, secret = ANA.secret): string {
   return `POST /api/chat/async HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${secret}\r\n${headers}\r\n`;
 }
 
-/** A connection that gathers what it is answered. */
+/** A connection that collects the answers. */
 function open({ port }: Cluster): { socket: Socket; answer: () => string } {
   const socket = connect(port, "127.0.0.1");
   onTestFinished(() => void socket.destroy());
@@ -25,7 +25,7 @@ function open({ port }: Cluster): { socket: Socket; answer: () => string } {
   return { socket, answer: () => answer };
 }
 
-/** Sends without end until nothing is taken any more. @returns how many bytes went out */
+/** Sends until no more bytes are accepted. @returns how many bytes went out */
 async function flood(socket: Socket, piece: Buffer): Promise<number> {
   const closed = new Promise<false>((resolve) => socket.once("close", () => resolve(false)));
   let open = true;
@@ -55,7 +55,7 @@ test.each([
   const sent = await flood(socket, head.includes("chunked") ? CHUNK_OF_64K : Buffer.alloc(65_536, " "));
 
   expect(answer()).toMatch(new RegExp(`^HTTP/1.1 ${status} [\\s\\S]*Connection: close[\\s\\S]*"status":${status}`));
-  // What the kernel holds for both sides, and no more.
+  // Only what the kernel buffers for both sides.
   expect(sent).toBeLessThan(16 * MIB);
 });
 
@@ -104,7 +104,7 @@ test("a body of one-byte chunks is refused before it costs more than other bodie
   );
 
   expect(answers).toEqual(Array(8).fill(expect.stringMatching(/^HTTP\/1.1 413 [\s\S]*at most 8192 chunks/)));
-  // They were 200 to 400 MB for each of the eight.
+  // Before the fix, each of the eight took 200 to 400 MB.
   expect(process.memoryUsage().rss - before).toBeLessThan(100 * MIB);
 });
 
@@ -136,7 +136,7 @@ test("the bodies of a worker have a bound together, and room comes back with eac
   expect(await bodies.read(third.request, third.response)).toHaveLength(60_000);
 });
 
-/** A request whose body has come so far. */
+/** A request of whose body these bytes have come. */
 function streamOf(bytes: Buffer) {
   const stream = Readable.from(endless());
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();

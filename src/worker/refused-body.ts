@@ -1,18 +1,18 @@
 /**
- * What becomes of a body that nobody wants: the request was refused before, or while, the body came. node:http would
- * read it to its end, however long that is, only to keep the connection. Instead a short body is read and dropped; of a
- * longer one nothing more is read, and its connection ends once the client had the time to take the answer. To end it
- * at once would reset it, and a client that is still sending would see the reset in place of the answer.
+ * Handles the body of a request that was refused before, or while, the body came. node:http would read it to its end,
+ * however long it is, only to keep the connection. Instead, a short body is read and dropped. Of a longer body nothing
+ * more is read, and its connection ends once the client had time to take the answer. To end it at once would reset the
+ * connection, and a client that is still sending would see the reset in place of the answer.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AppError } from "../core/errors.ts";
 
-/** A body of at most this is read and dropped: the connection is worth more. */
+/** A body of at most this size is read and dropped, because keeping the connection is worth more. */
 const DROPPED_BYTES = 64 * 1024;
 /** How long a client that is still sending may take to notice the answer. */
 const NOTICE_MS = 2_000;
 
-/** For requests that have no use for a body. @throws AppError BODY_TOO_LARGE when there is more than a short one */
+/** For requests that need no body. @throws AppError BODY_TOO_LARGE when the body is longer than a short one */
 export function assertShortBody(request: IncomingMessage): void {
   if (!hasMoreToSend(request)) return;
   throw new AppError("BODY_TOO_LARGE", `${request.method} ${request.url} takes no body; send it without one.`);
@@ -22,7 +22,7 @@ export function assertShortBody(request: IncomingMessage): void {
 export function hasMoreToSend(request: IncomingMessage): boolean {
   if (request.complete) return false;
   const { "content-length": length, "transfer-encoding": encoding, expect } = request.headers;
-  // The client was not told to go on, so the next bytes on this connection may be the body or another request.
+  // The client did not get `100 Continue`, so the next bytes on this connection may be the body or another request.
   if (expect !== undefined) return true;
   return encoding !== undefined || Number(length ?? 0) > DROPPED_BYTES;
 }
@@ -36,11 +36,11 @@ export function answerAndHangUp(
   { status, headers, body }: { status: number; headers: Readonly<Record<string, string | number>>; body: Buffer },
 ): void {
   const { req: request } = response;
-  // Drops what node:http has read and still parses; without it each chunk would be kept, and ask for the next one.
+  // Drops what node:http has read and still parses. Otherwise each chunk would be kept, and the next one read.
   request.push = () => true;
   request.socket.pause();
   response.writeHead(status, { ...headers, Connection: "close" });
-  // Not `end`: node:http would close the connection with it.
+  // Not `end`, with which node:http would close the connection.
   response.write(body);
   const timer = setTimeout(() => request.socket.destroy(), NOTICE_MS);
   response.on("close", () => clearTimeout(timer));

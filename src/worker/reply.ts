@@ -1,4 +1,4 @@
-/** Waits for the end of a run and answers with what it came to: the reply of a chat, in whichever protocol. */
+/** Waits for the end of a run and answers with its result: the reply of a chat, in every protocol. */
 import type { ServerResponse } from "node:http";
 import { isOver, type Run } from "../core/run.ts";
 import type { OwnDeps } from "./context.ts";
@@ -11,9 +11,9 @@ export interface ReplyOptions {
   readonly response: ServerResponse;
   readonly requestId: string;
   readonly run: Run;
-  /** The client hung up before the run's end. */
+  /** Called when the client disconnects before the run's end. */
   readonly onAbandon?: () => void;
-  /** The body of a 200. Throws what else is answered. */
+  /** The body of a 200. Throws the error for any other answer. */
   readonly show: (ended: Run) => object | Promise<object>;
   /** The answer when the run is not over after `afterMs`; undefined waits for its end. */
   readonly later?: Later;
@@ -28,10 +28,10 @@ export interface Later {
   };
 }
 
-/** Never rejects: what goes wrong is answered. */
+/** Never rejects: every failure becomes an answer. */
 export async function replyWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void> {
   const { response, requestId, run, onAbandon, show, later } = options;
-  // Gone while its run was being stored: there will be no close event to free what is made below.
+  // The client has disconnected while its run was being stored: no close event will come to free what is made below.
   if (response.destroyed) return onAbandon?.();
   const hungUp = new AbortController();
   const waited = new AbortController();

@@ -1,4 +1,4 @@
-/** `POST /api/runs/{id}/retry`, from the request to what the model is asked. */
+/** `POST /api/runs/{id}/retry`, from the request to what the model gets. */
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { defineTool } from "../agent/tools/tool.ts";

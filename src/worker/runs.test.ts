@@ -90,7 +90,7 @@ test.each([
   const runId = await cluster.client.begin("/sim tokens=30 rate=100");
   const seen: string[] = [];
 
-  // Leaves after every seventh event, in the middle of the run and after it.
+  // Disconnects after every seventh event, in the middle of the run and after it.
   for (let last = 0, ended = false; !ended;) {
     const { headers, query } = resume(last);
     const response = await cluster.client.follow(runId, last === 0 ? {} : headers, last === 0 ? "" : query);

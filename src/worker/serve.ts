@@ -1,6 +1,6 @@
 /**
- * Serves a route of the contract: what came is checked against the route's own schemas before the handler sees it, and
- * the handler's answer has a status and body that the route names. Used by every file in `routes/`.
+ * Serves a route of the contract: the request is checked against the route's own schemas before the handler gets it,
+ * and the types allow only answers that the route names. Used by every file in `routes/`.
  */
 import type { RouterContext } from "@koa/router";
 import type { z } from "zod";
@@ -16,10 +16,10 @@ import { toJson } from "../core/json.ts";
 
 export type Context = RouterContext<RequestState>;
 
-/** The handler wrote the response itself, or will: a stream, a file. */
+/** The handler has written the response itself, or will do so: a stream, a file. */
 export const TAKEN = "taken" as const;
 
-/** @param body what the route's schema for this status says; undefined for an answer without one */
+/** @param body as the route's schema for this status describes it; undefined for an answer without a body */
 export function answer<const Status extends number, Body>(
   status: Status,
   body: Body,
@@ -34,9 +34,9 @@ export interface Asked<R extends Route> {
   readonly query: Output<R["query"]>;
   readonly headers: Output<R["headers"]>;
   readonly body: Output<R["body"]>;
-  /** In place of `body`, when the request is one of the route's `foreign` protocol. */
+  /** Set in place of `body` when the request is one of the route's `foreign` protocol. */
   readonly foreign: R["foreign"] extends Foreign<infer Body> ? z.output<Body> | undefined : undefined;
-  /** The body as it came, before defaults: what tells a repeat from another request. */
+  /** The body as it came, before defaults: it tells a repeat from another request. */
   readonly given: object;
 }
 

@@ -1,7 +1,7 @@
 /**
- * The HTTP server of one worker: limits, listening, and a drain in two phases. First it takes no new
- * sockets and answers what still comes on open ones with `Connection: close`; only then are idle sockets
- * closed. Closing them at once would fail the request that a client is just sending.
+ * The HTTP server of one worker: limits, listening, and a drain in two phases. First it accepts no new sockets, and
+ * answers requests on open ones with `Connection: close`. Only then does it close idle sockets: to close them at once
+ * would break a request that a client is just sending.
  */
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
@@ -13,15 +13,16 @@ const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 1_000,
-  // A browser sends the cookies of every other server on this host: localhost collects them. Twice 16 KiB are common.
+  // A browser sends the cookies of every other server on this host, and on localhost many collect. Twice 16 KiB are
+  // common.
   maxHeaderSize: 64 * 1024,
-  /** A response counts as full above this, and its writer is asked to wait. */
+  /** Above this many bytes a response counts as full, and its writer is asked to wait. */
   highWaterMark: 64 * 1024,
-  /** The listener asks for it, and says what is missing. */
+  /** The listener checks the Host header itself, and says what is missing. */
   requireHostHeader: false,
 };
 
-// How long clients get to notice `Connection: close` before their idle sockets are closed.
+// How long clients have to notice `Connection: close` before their idle sockets are closed.
 const FAREWELL_MS = 1_000;
 const DRAIN_CHECK_MS = 50;
 
@@ -44,13 +45,14 @@ export class HttpServer {
       listener(request, response);
     };
     this.#server = http.createServer({ ...LIMITS, keepAliveTimeout, shouldUpgradeCallback: isWebSocket }, serve);
-    // `Expect: 100-continue`: node:http would ask for the body at once. Here the code that reads the body asks for it.
+    // For `Expect: 100-continue`, node:http would ask for the body at once. Here, the code that reads the body asks for
+    // it.
     this.#server.on("checkContinue", serve);
     this.#server.on("upgrade", onUpgrade);
     this.#server.on("clientError", refuseBadHttp);
   }
 
-  /** Serves a connection that did not come over the port. It is no client: its requests do not count. */
+  /** Serves a connection that did not come over the port. It belongs to no client, so its requests do not count. */
   adopt(socket: Socket): void {
     this.#adopted.add(socket);
     this.#server.emit("connection", socket);
@@ -60,23 +62,24 @@ export class HttpServer {
     return this.#inFlight;
   }
 
-  /** @returns the port. Rejects with a sentence when the address cannot be had. */
+  /** @returns the port. Rejects with a sentence when the address cannot be used. */
   async listen(host: string, port: number): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once("error", reject);
     this.#server.listen({ host, port, backlog: 4096 }, resolve);
     await promise;
-    // Once it listens, an error is a connection that could not be accepted: the client sees it, we go on.
+    // Once the server listens, an error means a connection that could not be accepted: the client sees that, and we go
+    // on.
     this.#server.off("error", reject).on("error", () => {});
     const address = this.#server.address();
     return typeof address === "object" && address ? address.port : port;
   }
 
-  /** Resolves when no request is left, or after `ms`. Sockets that are left then are cut. */
+  /** Resolves when no request is left, or after `ms`; then the remaining sockets are cut. */
   async drain(ms: number): Promise<void> {
     this.#draining = true;
     const startedAt = performance.now();
-    // http.Server's own close() would close idle sockets at once: stop listening, and no more.
+    // http.Server's own close() would close idle sockets at once; this only stops listening.
     NetServer.prototype.close.call(this.#server);
     const elapsed = () => performance.now() - startedAt;
     while (elapsed() < Math.min(ms, FAREWELL_MS)) await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));

@@ -1,4 +1,4 @@
-/** Finding a run, and how it looks to clients: as a resource, as the reply to a chat, as a task. Used by the routes. */
+/** Finds a run, and shows it to clients: as a resource, as the reply to a chat, as a task. Used by the routes. */
 import type { Reply, Task } from "../api/chat.ts";
 import type { Run as ShownRun } from "../api/runs.ts";
 import { AppError } from "../core/errors.ts";
@@ -22,7 +22,7 @@ export function showRun(run: Run): ShownRun {
   return { ...run, duration_ms: started !== null && finished !== null ? finished - started : null };
 }
 
-/** Why the run is parked, by its newest event; undefined when it is not. */
+/** Why the run is parked, according to its newest event; undefined when it is not parked. */
 export async function waitingOf({ run_id: runId, status }: Run, engine: OwnEngine): Promise<ShownRun["waiting"]> {
   if (status !== "running") return undefined;
   const last = await engine.lastEvent(runId);
@@ -33,7 +33,7 @@ export async function waitingOf({ run_id: runId, status }: Run, engine: OwnEngin
   return { reason: value.reason, until: "until" in value ? value.until : null };
 }
 
-/** What `POST /api/chat` answers with when the run is over and did not fail. */
+/** The answer of `POST /api/chat` when the run is over and did not fail. */
 export function showReply(run: Run): Reply {
   return {
     run_id: run.run_id,

@@ -1,6 +1,6 @@
 /**
- * Users whom an identity provider vouches for: JWTs, checked by the provider's public keys. `jose` is loaded with the
- * first token. Called by `credentials.ts`.
+ * Users of an identity provider: their JWTs, checked by the provider's public keys. `jose` is loaded with the first
+ * token. Called by `credentials.ts`.
  */
 import { createHash } from "node:crypto";
 import type { JWTPayload, JWTVerifyGetKey } from "jose";
@@ -8,7 +8,7 @@ import type { IdentityProvider } from "../core/access.ts";
 import { AppError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 
-/** Only public-key algorithms: with a shared secret, everybody who can check a token can also make one. */
+/** Only public-key algorithms: with a shared secret, everybody who can check a token could also make one. */
 const ALGORITHMS = [
   "RS256",
   "RS384",
@@ -22,7 +22,7 @@ const ALGORITHMS = [
   "EdDSA",
   "Ed25519",
 ];
-/** Tokens that were good, until they expire. At the bound the oldest is forgotten, and checked again when it comes. */
+/** Tokens that were valid, until they expire. At the bound the oldest is forgotten, and checked again when it comes. */
 const MAX_KNOWN = 10_000;
 /** Checks under way; each may wait for the provider. */
 const MAX_CHECKS = 64;
@@ -115,7 +115,7 @@ function userOf(payload: JWTPayload, { name, userClaim, roleClaim, roles, role }
   return { id: `${name}:${user}`, role: strongest ?? role, via: name };
 }
 
-/** What jose found, in a sentence for the client; what it could not ask, as our failure. */
+/** A finding of jose as a sentence for the client; a provider that cannot be reached as our own failure. */
 function refusalOf(error: unknown, { name, jwksUrl }: IdentityProvider): AppError {
   if (error instanceof AppError) return error;
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";

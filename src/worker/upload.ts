@@ -1,6 +1,6 @@
 /**
  * Takes the bytes of one file from a request, raw or as multipart/form-data, and writes them to disk as they come: the
- * worker holds one chunk of it. Called by `routes/files.ts`.
+ * worker holds only one chunk at a time. Called by `routes/files.ts`.
  */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
@@ -37,7 +37,7 @@ export async function takeUpload(ctx: Context, { folder, principal, name = "file
   }
 }
 
-/** What multipart/form-data adds around the bytes of the file. */
+/** How many bytes multipart/form-data may add around the file. */
 const FORM_BYTES = 64 * 1024;
 
 interface Taken {
@@ -66,10 +66,10 @@ async function takeRaw(request: IncomingMessage, folder: string): Promise<string
   }
 }
 
-/** The parser is loaded with the first form: few servers are ever sent one. */
+/** The parser is loaded with the first form, because few servers ever get one. */
 async function takeForm(ctx: Context, folder: string): Promise<Taken> {
   const { koaBody } = await import("koa-body");
-  // The parser leaves what it has written when it refuses what comes behind it.
+  // When the parser refuses a later part, it leaves behind the files that it has written.
   const begun: string[] = [];
   const parse = koaBody({
     json: false,
@@ -99,7 +99,7 @@ async function takeForm(ctx: Context, folder: string): Promise<Taken> {
   return { name: (file.originalFilename ?? "file").slice(0, MAX_FILE_NAME_CHARACTERS), path: file.filepath };
 }
 
-/** formidable's code for a form with more files than one. Its status for that is 413, too. */
+/** formidable's code for a form with more than one file. formidable gives it the status 413, too. */
 const MORE_THAN_ONE_FILE = 1015;
 
 function ofForm(error: Error & { readonly httpCode?: number; readonly code?: unknown }): AppError {
@@ -107,7 +107,7 @@ function ofForm(error: Error & { readonly httpCode?: number; readonly code?: unk
   return new AppError("INVALID_REQUEST", `Expected a form with one file (${error.message}).`, { cause: error });
 }
 
-/** Kind, size and digest of bytes on the disk. */
+/** Type, size and digest of the bytes on the disk. */
 async function describe(path: string) {
   const digest = createHash("sha256");
   for await (const chunk of createReadStream(path)) digest.update(chunk as Buffer);

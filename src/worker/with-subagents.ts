@@ -1,4 +1,4 @@
-/** `subagents: "inline"`: a run's events with those of the runs that it delegates among them. For SSE and sockets. */
+/** `subagents: "inline"`: a run's events, mixed with those of the runs that it delegates. For SSE and sockets. */
 import { MAX_PAGE_ROWS, PAGE_CHARACTERS } from "../core/limits.ts";
 import { Family } from "../stream/family.ts";
 import type { RunKey } from "../stream/feeds.ts";
@@ -7,11 +7,11 @@ import type { OwnDeps } from "./context.ts";
 
 export interface FamilyWatch extends Pick<Watch, "after" | "onEnd"> {
   readonly sink: OpenSink;
-  /** What `delegatedUpTo(after)` answers. */
+  /** The result of `delegatedUpTo(after)`. */
   readonly before: readonly string[];
 }
 
-/** The returned object's `stop` ends it; nothing is written after that. */
+/** The returned object's `stop` ends the stream; nothing is written afterwards. */
 export function watchWithSubagents(
   { delivery, engine }: Pick<OwnDeps, "delivery" | "engine">,
   run: RunKey,
@@ -24,14 +24,14 @@ export function watchWithSubagents(
   return family;
 }
 
-/** What a client that resumes behind `after` has already: it says which delegated runs are under way. */
+/** The events that a client has already when it resumes after `after`: they say which delegated runs are under way. */
 export async function delegatedUpTo(engine: OwnDeps["engine"], runId: string, after: number): Promise<string[]> {
   const known: string[] = [];
   for (let seq = 0; seq < after;) {
     const page = await engine.events(runId, seq, { limit: MAX_PAGE_ROWS, characters: PAGE_CHARACTERS });
     const last = page.at(-1);
     if (!last) break;
-    // Text says nothing of what was delegated.
+    // Leave out text, which says nothing about delegated runs.
     known.push(
       ...page.filter((row) => row.seq <= after && /^(CUSTOM|TOOL_CALL_RESULT)$/.test(row.type)).map(({ data }) => data),
     );

@@ -1,18 +1,18 @@
 /**
- * A client that guesses keys waits for each answer: after a few wrong ones from its address, longer and longer. A client with a
- * good key never waits, also behind the same address. Owned by `guard.ts`.
+ * After a few wrong keys from an address, each further answer to a wrong key waits, longer and longer. A request with a
+ * good key never waits, even from the same address. Owned by `guard.ts`.
  */
 const FREE_TRIES = 5;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 5_000;
-/** An address that was quiet for this long begins anew. */
+/** After this long without a wrong key, an address begins anew. */
 const FORGET_MS = 60_000;
 /** At the bound the oldest address is forgotten. */
 const MAX_ADDRESSES = 10_000;
-/** Answers that wait; what comes beyond is cut off without one. */
+/** How many answers may wait; further connections are cut off without an answer. */
 const MAX_WAITING = 500;
 
-/** What the answer goes to: a response, or the socket of an upgrade. */
+/** What takes the answer: a response, or the socket of an upgrade. */
 export interface Connection {
   once(event: "close", listener: () => void): unknown;
   destroy(): unknown;
@@ -32,7 +32,7 @@ export class WrongKeys {
     this.#clock = clock;
   }
 
-  /** One more wrong key. @returns how long its answer waits */
+  /** Counts one more wrong key. @returns how long its answer waits */
   delayMs(address: string): number {
     const now = this.#clock();
     const before = this.#tries.get(address);
@@ -43,7 +43,7 @@ export class WrongKeys {
     return count <= FREE_TRIES ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(10, count - FREE_TRIES - 1));
   }
 
-  /** Answers when its time has come, unless the client left. */
+  /** Answers after the delay, unless the client has left. */
   answerLater(address: string, connection: Connection, answer: () => void): void {
     const ms = this.delayMs(address);
     if (ms === 0) return answer();

@@ -1,4 +1,4 @@
-/** Turns whatever a route throws into a problem, and logs what nobody expected, there and behind the routes. */
+/** Turns every error of a route into a problem, and logs unexpected errors, also those after a response has begun. */
 import type { Middleware } from "koa";
 import type { Log } from "../../observe/log.ts";
 import type { RequestState } from "../context.ts";
@@ -13,17 +13,20 @@ export function answerErrors(log: Log): Middleware<RequestState> {
       const { requestId } = ctx.state;
       const known = reportFailure(log, error, { request_id: requestId, method: ctx.method, url: ctx.url });
       ctx.respond = false;
-      // Halfway through a response there is nothing left to say but to cut it, so that nobody takes it for whole.
+      // In the middle of a response no error can be sent any more: cut the response, so that no client takes it for
+      // whole.
       if (ctx.res.headersSent) ctx.res.destroy();
       else sendProblem(ctx.res, known, requestId);
     }
   };
 }
 
-/** How it shows that a client hung up in the midst of a request or response, or sent what is no request (HPE). */
+/**
+ * Codes of errors when a client disconnects in the middle of a request or response, or sends what is no request (HPE).
+ */
 const CLIENT_BROKE_OFF = /^(HPE_\w+|ECONNRESET|ECONNABORTED|EPIPE|ERR_HTTP_REQUEST_TIMEOUT)$/;
 
-/** What happens after the response began, which Koa's own handler would print to stderr. */
+/** Logs errors after the response has begun; Koa's own handler would print them to stderr. */
 export function logLateErrors(log: Log): (error: unknown) => void {
   return (error) => {
     const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";

@@ -1,4 +1,4 @@
-/** Outermost middleware: gives the request its id, remembers who asks, and sets what every answer says. */
+/** Outermost middleware: gives the request its id, stores its principal, and sets the headers of every answer. */
 import type { Middleware } from "koa";
 import type { IncomingMessage } from "node:http";
 import type { Principal } from "../../core/principal.ts";

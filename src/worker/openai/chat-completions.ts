@@ -1,6 +1,6 @@
 /**
- * `POST /v1/chat/completions`: the whole conversation comes with each request, so the run is ephemeral, and it is
- * canceled when the client hangs up, as nobody could ask for it again. With `thread_id` the conversation is kept here.
+ * `POST /v1/chat/completions`: the whole conversation comes with each request, so the run is ephemeral. It is canceled
+ * when the client disconnects, because nobody could ask for it again. With `thread_id` the conversation is kept here.
  */
 import { COMPLETE_CHAT, type CompletionRequest } from "../../api/openai.ts";
 import { AppError } from "../../core/errors.ts";
@@ -45,7 +45,7 @@ function cancel({ run_id: runId }: Run, { engine, log }: OwnDeps): void {
   engine.cancel(runId).catch((error: unknown) => log.error({ err: error, run_id: runId }, "cancel failed"));
 }
 
-/** @throws AppError why the run came to nothing */
+/** @throws AppError why the run failed */
 async function completionOf(run: Run, { engine }: OwnDeps): Promise<object> {
   const { run_id: runId, status } = run;
   const failure = failureOf(run);

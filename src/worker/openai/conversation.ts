@@ -1,23 +1,23 @@
-/** A conversation as OpenAI's clients send it, in our words. */
+/** Translates a conversation as OpenAI's clients send it. */
 import { invalid } from "../../api/check.ts";
 import type { OpenAiMessage } from "../../api/openai.ts";
 import type { Part } from "../../api/parts.ts";
 import { partOfUrl } from "../foreign-parts.ts";
 
-/** What one side says: text, or parts when there are pictures. */
+/** The content of a message: text, or parts when there are pictures. */
 type Said = string | readonly Part[];
 
 export interface Conversation {
-  /** All but the last message. */
+  /** All messages except the last one. */
   readonly before: readonly { readonly role: "user" | "assistant"; readonly said: Said }[];
-  /** What the user says now. */
+  /** The newest message of the user. */
   readonly message: Said;
 }
 
 /**
- * System messages and `instructions` stand in front of the first user message: the agent's own system prompt is the
- * operator's, and stays in charge.
- * @param field what the client calls the list, for refusals
+ * System messages and `instructions` are put in front of the first user message: the agent's own system prompt belongs
+ * to the operator, and must not be overridden.
+ * @param field the client's name of the list, for refusals
  * @throws AppError INVALID_REQUEST
  */
 export function conversationOf(

@@ -15,7 +15,7 @@ import { answer, serve, TAKEN, type Context } from "../serve.ts";
 import { conversationOf } from "./conversation.ts";
 import { agentOf, newRunOf, readJournal } from "./run.ts";
 
-/** What a response says of its request, kept in the run's metadata beside the client's own. */
+/** Facts about the request that a response repeats, kept in the run's metadata beside the client's own. */
 const OURS = { previous: "evenkeel.previous_response_id", background: "evenkeel.background" } as const;
 
 export function responseRoutes(router: AppRouter): void {
@@ -72,7 +72,7 @@ function stream(ctx: Context, deps: OwnDeps, { run, startingAfter }: { run: Run;
   return TAKEN;
 }
 
-/** The response as the journal has it so far. */
+/** The response as far as the journal goes. */
 async function show(run: Run, { engine }: OwnDeps) {
   const response = new OpenAiResponse(optionsOf(run));
   for (const event of await readJournal(engine, run.run_id)) {

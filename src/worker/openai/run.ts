@@ -1,4 +1,4 @@
-/** What OpenAI's routes share: which agent a `model` is, the run that a request makes, and the journal of a run. */
+/** What OpenAI's routes share: the agent that `model` names, the run that a request makes, and the journal of a run. */
 import { createHash } from "node:crypto";
 import type { Agent } from "../../core/agent.ts";
 import { AppError } from "../../core/errors.ts";
@@ -11,7 +11,7 @@ import type { OwnEngine } from "../own-engine.ts";
 import type { StoredEvent } from "../../protocols/encoder.ts";
 import type { Conversation } from "./conversation.ts";
 
-/** Rows of one read: a journal of minutes has some thousands. */
+/** Rows of one read: the journal of a run of minutes has some thousands. */
 const PAGE = { limit: 1_000, characters: 1024 * 1024 };
 
 /** @throws AppError AGENT_NOT_FOUND */
@@ -28,16 +28,16 @@ export function agentOf(model: string, agents: ReadonlyMap<string, Agent>): Agen
 export interface AskedRun extends Conversation {
   readonly agentId: string;
   readonly principal: string;
-  /** Undefined: a thread of its own. */
+  /** Undefined: the run gets a thread of its own. */
   readonly threadId: string | undefined;
-  /** The client keeps the conversation: nothing stays here. */
+  /** True when the client keeps the conversation, so that nothing stays here. */
   readonly ephemeral: boolean;
   readonly metadata: Record<string, unknown>;
   /** The client does not wait for the answer. */
   readonly isBackground?: boolean;
 }
 
-/** Pictures become files of the principal's. @throws AppError INVALID_REQUEST, FILES_FULL */
+/** Pictures become files of the principal. @throws AppError INVALID_REQUEST, FILES_FULL */
 export async function newRunOf(
   { threadId, before, message, isBackground, ...asked }: AskedRun,
   files: Files,
@@ -50,7 +50,7 @@ export async function newRunOf(
     runIdChosen: false,
     threadId: threadId ?? newId("thread"),
     parentRunId: null,
-    // A thread that is kept here has what was said before.
+    // A thread that is kept here has the earlier messages already.
     before: threadId === undefined ? await storedMessages(before, sender) : [],
     ...(isBackground && { asked: { background: true } }),
     strategy: "enqueue",

@@ -1,4 +1,4 @@
-/** Posting a notice to the activity feed. Reading it is in the fast lane. */
+/** Posts a notice to the activity feed. The fast lane serves reading it. */
 import { POST_NOTICE } from "../../api/activities.ts";
 import type { AppRouter } from "../context.ts";
 import { answer, serve } from "../serve.ts";

@@ -1,4 +1,4 @@
-/** Runs an agent for a client of AG-UI: its last message is a run in the thread that it names. */
+/** Runs an agent for a client of AG-UI: the last message becomes a run in the thread that the request names. */
 import { RUN_AGENT, type RunAgentInput } from "../../api/ag-ui.ts";
 import type { Chat } from "../../api/chat.ts";
 import { invalid } from "../../api/check.ts";
@@ -55,7 +55,7 @@ function partsOf(content: unknown): Part[] {
   });
 }
 
-/** A thread that is new here may be an old one of the client's. */
+/** A thread that is new here may be an old one of the client: then its earlier messages are taken over. */
 async function saidBefore({ threadId, messages }: RunAgentInput, engine: OwnEngine): Promise<Message[]> {
   const known = await engine.runs({ threadId, limit: 1 });
   if (known.items.length > 0) return [];

@@ -1,4 +1,4 @@
-/** What agents there are to talk to, as `config/agents.ts` says. */
+/** Lists the agents of `config/agents.ts`. */
 import { LIST_AGENTS, type AgentInfo } from "../../api/agents.ts";
 import type { Agent } from "../../core/agent.ts";
 import type { AppRouter, RouteDeps } from "../context.ts";
@@ -10,7 +10,7 @@ export function agentRoutes(router: AppRouter, { agents }: RouteDeps): void {
   serve(router, LIST_AGENTS, () => answer(200, body));
 }
 
-/** Everything but the system prompt, which is the operator's. */
+/** Everything except the system prompt, which belongs to the operator. */
 function show({ agentId, model, description, tools, mcp, delegates, maxTokens, limits, price }: Agent): AgentInfo {
   return {
     agent_id: agentId,

@@ -12,11 +12,11 @@ import { replyWhenOver } from "../reply.ts";
 import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
 
-/** All three forms take the same request; `POST /api/chat` takes that of the AI SDK too. */
+/** All three forms take the same request; `POST /api/chat` also takes a request of the AI SDK. */
 type AskedChat = Pick<Asked<typeof BEGIN_CHAT>, "body" | "given" | "headers"> &
   Pick<NewRun, "supersedes"> & { readonly isBackground?: boolean };
 
-/** The run that a request made, or had made before, and what to do when the client hangs up. */
+/** The run that a request made, or that its repeat found, and what to do when the client disconnects. */
 interface Started {
   readonly run: Run;
   readonly onAbandon: () => void;
@@ -64,13 +64,13 @@ export function chatRoutes(router: AppRouter): void {
   });
 }
 
-/** The request of the AI SDK in our words. */
+/** Translates a request of the AI SDK. */
 function askedByUi(ui: UiChat, { query, given, headers }: Asked<typeof POST_CHAT>, { agents }: OwnDeps): AskedChat {
   const key = idempotencyKeyOf(ui);
   const supersedes = supersededBy(ui);
   return {
     body: chatOf(ui, query.agent, agents),
-    // All that was said before is sent again each time, so only the new message tells a repeat.
+    // The client sends the earlier messages again each time, so only the new message identifies a repeat.
     given: { ...given, messages: (ui.messages ?? []).slice(-1) },
     headers: key === null ? headers : { ...headers, "idempotency-key": key },
     ...(supersedes && { supersedes }),
@@ -92,7 +92,7 @@ async function enqueue(
   const cancel = () => {
     engine.cancel(run.run_id).catch((error: unknown) => log.error({ err: error, run_id: run.run_id }, "cancel failed"));
   };
-  // A disconnect is not a cancel, unless the client said so: runs are there to be left and come back to.
+  // A disconnect is no cancel, unless the client said so: clients may leave a run and come back to it.
   return { run, onAbandon: body.on_disconnect === "cancel" ? cancel : () => {}, subagents: body.subagents };
 }
 
@@ -107,7 +107,7 @@ function prefersAsync({ headers }: AskedChat): boolean {
   return /\brespond-async\b/i.test(headers.prefer ?? "");
 }
 
-/** RFC 7240 § 4.3: how many seconds the client waits for the reply before it rather polls. */
+/** RFC 7240 § 4.3: how many seconds the client waits for the reply before it prefers to poll. */
 function waitOf({ headers }: AskedChat): number | undefined {
   const [, seconds] = /\bwait=(\d{1,5})\b/i.exec(headers.prefer ?? "") ?? [];
   return seconds === undefined ? undefined : Number(seconds);
@@ -120,14 +120,14 @@ function stream(ctx: Context, deps: OwnDeps, { run, subagents, ...options }: Sta
   return TAKEN;
 }
 
-/** The 202 of a run that goes on in the background. @param preference that was granted by this answer */
+/** The 202 for a run that goes on in the background. @param preference the preference that this answer grants */
 export function accepted({ settings }: OwnDeps, { run_id, thread_id }: Run, preference?: string) {
   const body = { task_id: run_id, run_id, thread_id, status: "pending" } as const;
   const location = `${settings.basePath}/api/chat/task/${run_id}`;
   return answer(202, body, { Location: location, ...(preference && { "Preference-Applied": preference }) });
 }
 
-/** @param waitS after so many seconds the client rather polls */
+/** @param waitS after this many seconds the client prefers to poll */
 async function reply(
   ctx: Context,
   deps: OwnDeps,

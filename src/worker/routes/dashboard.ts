@@ -1,6 +1,6 @@
 /**
- * The dashboard: `GET /` and the files it consists of, from dist/dashboard/ (vite.config.ts). There are no data
- * in them, so with API keys too they are served without one (guard.ts); the page asks for a key by itself.
+ * The dashboard: `GET /` and its files, from dist/dashboard/ (vite.config.ts). The files hold no data, so they need no
+ * key even when there are API keys (guard.ts); the page itself asks for a key.
  */
 import { join } from "node:path";
 import { OPEN_DASHBOARD, READ_ASSET, READ_ICON, READ_THEME } from "../../api/page.ts";
@@ -15,18 +15,18 @@ import { assertMay, serve, TAKEN, type Context } from "../serve.ts";
 
 const OUTPUT = join(ROOT, "dist/dashboard");
 
-/** Only what we built ourselves runs. */
+/** Lets the browser run only what we built ourselves. */
 const PROTECTION = pageHeaders([
   ...["script", "style", "font", "connect", "worker", "manifest"].map((kind) => `${kind}-src 'self'`),
   "img-src 'self' data:",
 ]);
 
-/** What a program that comes to the door may read without knowing an id. */
+/** The routes that a program at `/` can read without knowing an id. */
 const INDEX = ROUTES.filter(({ method, path }) => method === "GET" && path !== "/" && !path.includes("{")).map(
   ({ path }) => path,
 );
 
-/** The build names these files after their content. */
+/** The build names these files after their content, so they never change. */
 const FOR_EVER = "public, max-age=31536000, immutable";
 const ASK_FIRST = "no-cache";
 
@@ -51,7 +51,7 @@ export function dashboardRoutes(
   }
 }
 
-/** What programs see that ask for JSON at the door. */
+/** The answer for programs that ask for JSON at `/`. */
 function answerIndex(ctx: Context): typeof TAKEN {
   assertMay(ctx.state.principal, { access: "viewer" });
   ctx.body = {

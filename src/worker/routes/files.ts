@@ -8,7 +8,7 @@ import { takeUpload } from "../upload.ts";
 
 export function fileRoutes(router: AppRouter): void {
   serve(router, LIST_FILES, async ({ query: { limit, before } }, ctx, { engine }) => {
-    // Also for who sees everything: their own are what they may use up.
+    // Also for a principal that sees everything: only its own files count towards its limit.
     const filter = { principal: ctx.state.principal.id, limit, ...(before !== undefined && { before }) };
     const { items, next, bytes } = await engine.files.list(filter);
     return answer(200, { files: items.map(show), next, bytes, max_bytes: MAX_FILES_BYTES });
@@ -24,10 +24,10 @@ export function fileRoutes(router: AppRouter): void {
   serve(router, READ_FILE, async ({ params }, ctx, { engine }) => {
     const file = await engine.files.find(params.file_id);
     if (!file) throw fileNotFound(params.file_id);
-    // It takes a type from the name: ours comes after it.
+    // `attachment` sets a type from the name, so set ours after it.
     ctx.attachment(file.name, { type: "inline" });
     ctx.type = file.media_type;
-    // A document of a user must not run as a page of ours, whatever a browser takes it for.
+    // A user's document must not run as a page of ours, whatever type a browser takes it for.
     ctx.set({
       "Content-Security-Policy": "sandbox; default-src 'none'",
       "Cache-Control": "private, max-age=31536000, immutable",

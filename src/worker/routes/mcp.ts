@@ -1,4 +1,4 @@
-/** MCP servers: what they are doing in each agent process, and a restart. Nothing here can describe one. */
+/** MCP servers: what they are doing in each agent process, and a restart. No route can define a server. */
 import { LIST_MCP_SERVERS, RESTART_MCP_SERVER } from "../../api/mcp.ts";
 import { AppError } from "../../core/errors.ts";
 import type { AppRouter, RouteDeps } from "../context.ts";

@@ -1,4 +1,4 @@
-/** `GET /metrics`, for Prometheus: all processes, whichever worker is asked. */
+/** `GET /metrics`, for Prometheus: figures of all processes, whichever worker answers. */
 import { READ_METRICS } from "../../api/system.ts";
 import { renderMetrics } from "../../observe/metrics.ts";
 import type { AppRouter, RouteDeps } from "../context.ts";

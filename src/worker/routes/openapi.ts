@@ -1,4 +1,4 @@
-/** The contract as it lies in docs/, read at the first request: `GET /openapi.json`, and `GET /docs` to read it. */
+/** The contract from docs/, read at the first request: `GET /openapi.json`, and `GET /docs` for people. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { READ_DOCS, READ_OPENAPI } from "../../api/page.ts";
@@ -29,7 +29,7 @@ export function openApiRoutes(router: AppRouter): void {
   });
 }
 
-/** Makes it at the first call. A lack of file descriptors passes: after a failure the next call tries again. */
+/** Calls `make` at the first call. A lack of file descriptors passes, so after a failure the next call tries again. */
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {

@@ -43,7 +43,7 @@ export function runRoutes(router: AppRouter): void {
     const events = await engine.events(run.run_id, after, { limit, characters: PAGE_CHARACTERS });
     const last = events.at(-1)?.seq ?? newest;
     ctx.type = "json";
-    // Rows are JSON already: joined, not parsed and written again.
+    // Rows are JSON already, so they are joined without being parsed.
     const joined = safeJson(events.map(({ data }) => data).join(","));
     ctx.body = `{"events":[${joined}],"next":${last < newest ? last : null}}`;
     return TAKEN;
@@ -76,7 +76,7 @@ interface RunStream {
 }
 
 async function stream(ctx: Context, deps: OwnDeps, { run, after, before }: RunStream) {
-  // 204 is how a server tells an EventSource that has everything not to reconnect (WHATWG HTML § 9.2.3).
+  // 204 tells an EventSource that has everything not to reconnect (WHATWG HTML § 9.2.3).
   if (isOver(run.status) && (await deps.engine.events(run.run_id, after, { limit: 1 })).length === 0)
     return answer(204, undefined);
   ctx.respond = false;
@@ -84,7 +84,7 @@ async function stream(ctx: Context, deps: OwnDeps, { run, after, before }: RunSt
   return TAKEN;
 }
 
-/** `Last-Event-ID` wins over `after`: a reconnecting EventSource sends both, and only the first is current. */
+/** `Last-Event-ID` wins over `after`: a reconnecting EventSource sends both, and only the header is current. */
 function startOf({ query, headers }: Asked<typeof READ_EVENTS>): { name: string; after: number } {
   const last = headers["last-event-id"];
   return last === undefined ? { name: "after", after: query.after } : { name: "Last-Event-ID", after: last };

@@ -1,4 +1,4 @@
-/** Signing in and out: the cookie that stands for a key or token. What it holds is made and read by `credentials.ts`. */
+/** Signing in and out: the cookie that stands for a key or token. `credentials.ts` makes and reads its value. */
 import { SHOW_SESSION, SIGN_IN, SIGN_OUT } from "../../api/session.ts";
 import { ROLES, type Principal } from "../../core/principal.ts";
 import type { AppRouter, RouteDeps } from "../context.ts";
@@ -11,7 +11,7 @@ export function sessionRoutes(router: AppRouter, { guard, settings }: RouteDeps)
 
   serve(router, SIGN_IN, (_asked, ctx) => {
     const secret = bearerOf(ctx.req);
-    // Without keys there is nothing to sign in with, and with a session nothing new to say.
+    // Without API keys no session is needed, and a request that came with a session has one already.
     if (guard.credentials.needed && secret !== undefined) {
       const { value, maxAgeS } = guard.credentials.sessionFor(secret);
       ctx.set("Set-Cookie", cookie({ value, maxAgeS, path, isSecure: guard.isSecure(ctx.req) }));
@@ -27,7 +27,7 @@ export function sessionRoutes(router: AppRouter, { guard, settings }: RouteDeps)
 }
 
 function show({ id, role, via }: Principal) {
-  // Nobody without a role gets here.
+  // A principal without a role never gets here.
   return { principal: id, role: ROLES.find((known) => known === role) ?? "viewer", via };
 }
 

@@ -1,4 +1,4 @@
-/** What operators ask: which processes, ready or not, what version and mode. `/health` is in the fast lane. */
+/** What operators ask for: the processes, readiness, version and mode. The fast lane serves `/health`. */
 import { LIST_PROCESSES, READ_INFO, READ_READY, SCALE_PROCESSES } from "../../api/system.ts";
 import { SCALE, type ChildKind } from "../../process/protocol.ts";
 import { VERSION } from "../../version.ts";

@@ -19,7 +19,7 @@ export function threadRoutes(router: AppRouter): void {
     const page = { limit, characters: PAGE_CHARACTERS, ...(before !== undefined && { before }) };
     const { items, next } = await engine.messages(threadId, page);
     ctx.type = "json";
-    // Messages are JSON already: joined, not parsed and written again.
+    // Messages are JSON already, so they are joined without being parsed.
     const head = toJson(thread).slice(0, -1);
     ctx.body = `${head},"messages":[${safeJson(items.join(","))}],"next":${next}}`;
     return TAKEN;

@@ -1,4 +1,4 @@
-/** Spending, added up. */
+/** Spending, summed by group. */
 import { READ_USAGE } from "../../api/usage.ts";
 import type { AppRouter } from "../context.ts";
 import { answer, serve } from "../serve.ts";

@@ -1,4 +1,4 @@
-/** D6 and G2 on `/ws`: what is wrong is answered or closed for, and the socket's other subscriptions live on. */
+/** D6 and G2 on `/ws`: a wrong frame is answered or closes the socket, and the socket's other subscriptions live on. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -147,7 +147,7 @@ test.each([
   ).rejects.toThrow("401");
   await using socket = await SocketClient.connect(cluster.client.url, options);
   expect(await socket.ask(SUBSCRIBE)).toMatchObject({ ok: true });
-  // What was chosen is not the key: it would show in logs of proxies.
+  // The chosen protocol must not be the one with the key, which would show in logs of proxies.
   expect(socket.ws.protocol).not.toContain("key");
 });
 
@@ -168,7 +168,7 @@ test("a refused upgrade leaves no connection behind, however long its client sta
   socket.resume();
   socket.write(UPGRADE.replace("/ws", "/elsewhere"));
 
-  // Its own side stays open: the server's is gone when a write is reset.
+  // The client's side stays open; the server's side is closed when a write is reset.
   const prod = setInterval(() => socket.write("x"), 20);
   onTestFinished(() => clearInterval(prod));
   socket.on("error", () => {});
@@ -197,7 +197,7 @@ test("a drain closes a socket that asks without end as quickly as any other", as
 
   cluster.letGo();
 
-  // Well before `ws` would cut it off for not finishing its close.
+  // Well before `ws` would cut off the socket because its close is not finished.
   expect(await Promise.race([socket.closed, delay(1_500).then(() => "still open")])).toBe(1001);
 });
 
@@ -210,7 +210,7 @@ async function expectAlive(cluster: Cluster, socket: SocketClient, feed: string)
   await socket.until(({ id, seq }) => id === feed && seq === body["seq"]);
 }
 
-/** @returns the whole answer of the server, until it closes or falls silent behind a first answer */
+/** @returns the server's whole answer, until it closes or sends nothing more after a first answer */
 function rawUpgrade({ port }: Cluster, path: string, protocol: string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const socket = connect(port, "127.0.0.1");

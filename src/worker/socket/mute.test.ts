@@ -1,4 +1,7 @@
-/** Clients on `/ws` that do not read: they are not read either, hold little meanwhile, and are let go of. */
+/**
+ * Clients on `/ws` that do not read: the server does not read from them either, holds little for them, and closes them
+ * in the end.
+ */
 import { expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { startCluster, type Cluster } from "../../testing/cluster.ts";
@@ -13,7 +16,7 @@ test("a client that asks without end and reads nothing is not read any more, and
   using close = vi.spyOn(WebSocket.prototype, "close");
   await using socket = await SocketClient.connect(cluster.client.url);
   socket.tcp.pause();
-  // Each is answered with more than it costs to ask; what is not read stays on the client's side.
+  // Each answer is larger than its request; answers that are not read stay on the client's side.
   const request = JSON.stringify({ op: "fly", id: "x".repeat(64) });
 
   const peakBytes = await floodUntilClosed(cluster, () => {
@@ -22,7 +25,7 @@ test("a client that asks without end and reads nothing is not read any more, and
 
   expect(peakBytes).toBeGreaterThan(64 * 1024);
   expect(peakBytes).toBeLessThan(512_000);
-  // On the server's side: the client reads nothing, and does not see it.
+  // Observed on the server's side: the client reads nothing, so it does not see the close.
   expect(close.mock.calls.map(([code]) => code)).toEqual([1013]);
 });
 
@@ -74,13 +77,13 @@ test("one subscription that fills the socket holds the others back, and none of 
   socket.tcp.resume();
   await socket.until(({ id, done }) => id === big && done === true);
 
-  // The frame that filled it counts whole; what came behind it was not even read.
+  // The frame that filled the queue counts whole; later frames were not even read.
   expect(queued).toBeLessThan(13_000_000);
   await vi.waitFor(() => expect(socket.eventsOf(feed.id ?? "")).toHaveLength(50));
   expect(socket.eventsOf(big).map(({ event }) => event)).toEqual(await cluster.client.events("big"));
 });
 
-/** @returns the most that was queued for the clients meanwhile */
+/** @returns the most that was queued for the clients in the meantime */
 async function floodUntilClosed({ delivery: { meter } }: Cluster, send: () => void): Promise<number> {
   let peakBytes = 0;
   const flood = setInterval(() => {

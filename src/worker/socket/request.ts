@@ -1,4 +1,4 @@
-/** What clients may say over `/ws` (docs/websocket.md): a frame, parsed and checked. Called by `session.ts`. */
+/** Parses and checks the frames that clients send over `/ws` (docs/websocket.md). Called by `session.ts`. */
 import { z } from "zod";
 import { check } from "../../api/check.ts";
 import { text } from "../../api/fields.ts";
@@ -29,7 +29,7 @@ export function parseFrame(frame: string): JsonObject {
   throw new AppError("INVALID_REQUEST", `Expected the frame to be a JSON object, ${EXAMPLE}.`);
 }
 
-/** The id to answer under; null when the frame has none. */
+/** The id to answer under; null when the frame has no id. */
 export function idOf({ id }: JsonObject): string | null {
   return ID.safeParse(id).data ?? null;
 }

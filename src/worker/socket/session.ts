@@ -1,5 +1,5 @@
 /**
- * One client on `/ws`: takes its requests one after the other and answers each under the request's own id. A wrong
+ * One client on `/ws`: handles its requests one after the other, and answers each under the request's own id. A wrong
  * request does not affect the others. Made by `upgrade.ts`.
  */
 import { BEGIN_CHAT } from "../../api/chat.ts";
@@ -16,7 +16,7 @@ import { findRun } from "../show-run.ts";
 import { idOf, parseFrame, readRequest } from "./request.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
-/** Requests that wait for their turn; a client that sends faster, or more, is not read meanwhile. */
+/** Requests that wait; a client that sends more, or sends faster, is not read meanwhile. */
 const MAX_WAITING = 64;
 const MAX_WAITING_CHARACTERS = 1024 * 1024;
 
@@ -24,7 +24,7 @@ export interface SessionOptions {
   readonly deps: OwnDeps;
   readonly stream: SocketStream;
   readonly principal: Principal;
-  /** Reads nothing more from the client, or reads on. */
+  /** True: reads nothing more from the client. False: reads on. */
   readonly hold: (held: boolean) => void;
 }
 
@@ -34,7 +34,7 @@ export class SocketSession {
   #turn: Promise<void> = Promise.resolve();
   #waiting = 0;
   #waitingCharacters = 0;
-  // Waits for the socket to drain.
+  // True while waiting for the socket to drain.
   #paused = false;
   #closed = false;
 
@@ -57,17 +57,19 @@ export class SocketSession {
     });
   }
 
-  /** Nothing is sent after this. Idempotent. */
+  /** Sends nothing from now on. Idempotent. */
   close(): void {
     this.#closed = true;
     this.#subscriptions.close();
     this.#pace();
   }
 
-  /** A client that takes no answers, or asks faster than we can answer, is not read: its requests would pile up. */
+  /**
+   * A client that reads no answers, or asks faster than we answer, is not read: otherwise its requests would pile up.
+   */
   #pace(): void {
     const { stream, hold } = this.#options;
-    // Its close frame has to be read.
+    // The client's close frame has to be read.
     if (this.#closed) return hold(false);
     hold(stream.full || this.#waiting >= MAX_WAITING || this.#waitingCharacters >= MAX_WAITING_CHARACTERS);
     if (!stream.full || this.#paused) return;
@@ -105,7 +107,7 @@ export class SocketSession {
   async #chat({ op: _op, id, ...chat }: Extract<ClientFrame, { op: "chat" }>, given: object): Promise<void> {
     const { deps, principal } = this.#options;
     assertMay(principal, BEGIN_CHAT);
-    // As over HTTP, where the body has neither: the same chat is a repeat, whichever way it comes.
+    // Without `op` and `id`, as over HTTP: so the same chat counts as a repeat, whichever way it comes.
     const { op: _, id: __, ...body } = given as Record<string, unknown>;
     const { agents, engine } = deps;
     const options = { agents, principal: principal.id, idempotencyKey: null, given: body, files: engine.files };

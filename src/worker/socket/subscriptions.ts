@@ -1,4 +1,4 @@
-/** The subscriptions of one socket: which feeds its client watches, each under an id of its own. */
+/** The subscriptions of one socket: the feeds that its client follows, each under an id of its own. */
 import { LIST_PROCESSES } from "../../api/system.ts";
 import type { Channel } from "../../api/socket.ts";
 import { AppError, toAppError } from "../../core/errors.ts";
@@ -16,11 +16,11 @@ import { delegatedUpTo, watchWithSubagents } from "../with-subagents.ts";
 
 /** Where a subscription begins. */
 interface Start {
-  /** Asked for last, in the turn in which the viewer comes: a feed lives by its viewers. */
+  /** Called last, in the same turn in which the viewer joins: a feed without viewers ends. */
   readonly feed: () => Feed;
   readonly after: number;
   readonly newest: number;
-  /** Set if the runs that the run delegates are told inside its stream. */
+  /** Set when delegated runs are shown inside the stream of their run. */
   readonly family?: { readonly run: Run; readonly before: readonly string[] };
 }
 
@@ -28,7 +28,7 @@ export interface SubscriptionsOptions {
   readonly deps: Pick<OwnDeps, "engine" | "delivery">;
   readonly principal: Principal;
   readonly stream: SocketStream;
-  /** A subscription broke off. */
+  /** A subscription broke. */
   readonly onError: (id: string, error: unknown) => void;
 }
 
@@ -59,11 +59,11 @@ export class Subscriptions {
     if (this.#closed) return;
     const { stream } = this.#options;
     this.#open.set(id, this.#watch(id, start));
-    // The viewer writes later: this is the first that comes under the id.
+    // The viewer writes later, so this frame is the first under the id.
     stream.send({ id, ok: true, channel: channel.channel, seq: start.newest });
   }
 
-  /** A subscription whose `done` is on its way counts as unsubscribed. */
+  /** A subscription whose `done` is being sent counts as unsubscribed. */
   remove(id: string): void {
     this.#open.get(id)?.stop();
     this.#open.delete(id);
@@ -111,7 +111,7 @@ export class Subscriptions {
     }
     assertMay(principal, LIST_PROCESSES);
     const { newest } = feeds.processes;
-    // Another worker may be a snapshot ahead of us, and a server that was started anew counts from 1.
+    // Another worker may be one snapshot ahead of us, and a restarted server counts from 1 again.
     const after = Math.min(channel.after ?? newest - 1, newest);
     return { feed: () => feeds.processes, after: Math.max(0, after), newest };
   }

@@ -1,4 +1,7 @@
-/** `GET /ws` with `Upgrade: websocket` (RFC 6455 § 4.2): admitted and made a session, or refused as a problem. */
+/**
+ * `GET /ws` with `Upgrade: websocket` (RFC 6455 § 4.2): admits the client and makes a session, or refuses it with a
+ * problem.
+ */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
@@ -21,17 +24,17 @@ import type { OnUpgrade } from "../server.ts";
 import { SocketSession } from "./session.ts";
 
 const LIMITS = {
-  // Larger frames are closed with 1009.
+  // A larger frame closes the socket with 1009.
   maxPayload: MAX_FRAME_BYTES,
-  // A client that does not answer our close frame is cut off after this.
+  // A client that does not answer our close frame is cut off after this time.
   closeTimeout: 2_000,
-  // Compression costs some 300 KB a connection, and a slow client would hold buffers that nobody counts.
+  // Compression would cost some 300 KB per connection, and a slow client would hold buffers that nobody counts.
   perMessageDeflate: false,
-  // Ours looks first whether the client takes answers.
+  // Our own pong first checks whether the client reads answers.
   autoPong: false,
 };
 
-/** Never the one with the key in it: what is chosen shows in logs. */
+/** Never choose the protocol with the key in it, because the chosen one shows in logs. */
 const handleProtocols = (offered: ReadonlySet<string>) => (offered.has(SOCKET_PROTOCOL) ? SOCKET_PROTOCOL : false);
 
 export function createUpgrade(deps: WorkerDeps): OnUpgrade {
@@ -49,9 +52,9 @@ export function createUpgrade(deps: WorkerDeps): OnUpgrade {
   };
 
   return (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // node:http hands over what it accepted, or what a server of ours adopted: a TCP socket.
+    // node:http hands over a socket that it accepted or that our server adopted: a TCP socket.
     const tcp = socket as Socket;
-    // A reset before there is a WebSocket to tell; `ws` has a listener of its own then.
+    // Handles a reset before the WebSocket exists; after that, `ws` has its own listener.
     tcp.on("error", () => tcp.destroy());
     stripBasePath(request, settings.basePath);
     const upgrade = { request, tcp, head };
@@ -87,10 +90,10 @@ function serve(deps: WorkerDeps, { ws, tcp, principal }: { ws: WebSocket; tcp: S
   stream.onClose(() => session.close());
   ws.on("message", (data, isBinary) => {
     if (isBinary) return stream.close(CLOSE.notText, "send JSON as text");
-    // One Buffer, as `binaryType` is left as it is.
+    // One Buffer, because `binaryType` has its default.
     session.receive((data as Buffer).toString());
   });
-  // Not UTF-8, too large, broken frames: `ws` answers with the close code that RFC 6455 names, we only listen.
+  // Not UTF-8, too large, broken frames: `ws` answers with the close code that RFC 6455 names, so only log it.
   ws.on("error", (error) => deps.log.debug({ err: error }, "socket broke"));
 }
 
@@ -100,11 +103,11 @@ function refuse(request: IncomingMessage, socket: Socket, error: AppError): void
   try {
     response.assignSocket(socket);
   } catch {
-    // An answer to an earlier request of this connection is still on its way: there is no place for ours.
+    // The answer to an earlier request of this connection is still being sent, so no other answer can be sent.
     socket.destroy();
     return;
   }
-  // Not end(): an upgraded socket has no timeouts any more, and would stay as long as its client likes.
+  // Not end(): an upgraded socket has no timeouts any more, and would stay open as long as its client likes.
   response.on("finish", () => socket.destroySoon());
   sendProblem(response, error, requestIdOf(request));
 }

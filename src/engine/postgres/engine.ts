@@ -74,8 +74,6 @@ export class PostgresEngine implements Engine {
   readonly #retainer: Retainer;
   readonly #upkeep: UpkeepParts;
   readonly #probe: Probe;
-  /** Units under way. The callers that wait for them bound their number. */
-  readonly #units = new Set<Promise<unknown>>();
   #lastActivity: Promise<number> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -114,8 +112,6 @@ export class PostgresEngine implements Engine {
   }
 
   async deleteThread(threadId: string) {
-    // A unit that this process began before may be about to end a run of this thread: wait for all of them.
-    await Promise.allSettled(this.#units);
     const thread = await this.#inUnit(async (unit) => {
       const found = await hideThread(unit, threadId);
       const detail = { thread_id: threadId };
@@ -290,15 +286,9 @@ export class PostgresEngine implements Engine {
   }
 
   async #inUnit<T>(work: (unit: Unit) => Promise<T>): Promise<T> {
-    const under = inUnit(this.#database, work);
-    this.#units.add(under);
-    try {
-      const { value, news } = await under;
-      this.#publish(news);
-      return value;
-    } finally {
-      this.#units.delete(under);
-    }
+    const { value, news } = await inUnit(this.#database, work);
+    this.#publish(news);
+    return value;
   }
 
   /**

@@ -2,11 +2,12 @@
  * The front door. The primary supervises and serves no request:
  * settings → data → simulated model → workers and agents → banner → upkeep, signals, reload.
  */
-import { sep } from "node:path";
+import { existsSync } from "node:fs";
+import { join, sep } from "node:path";
 import { loadConfig } from "./config.ts";
 import { agentName, type Owner } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
-import type { Lock } from "./engine/driver.ts";
+import { DATABASE_FILE, type Lock } from "./engine/driver.ts";
 import { openEngine } from "./engine/open.ts";
 import { isPassedOn, type Env, type Surroundings } from "./environment.ts";
 import { nearMisses } from "./near-miss.ts";
@@ -48,18 +49,25 @@ export async function runPrimary(mode: Mode, surroundings: Surroundings, project
     process.stdout.write(`${startLine(settings)}\n`);
     const lock = await checkStart(settings);
     const log = await createLog(settings, "primary");
-    for (const warning of warnings(surroundings.env)) log.warn(warning);
+    for (const warning of warnings(settings, surroundings.env)) log.warn(warning);
     await serve({ settings, surroundings, log, lock });
   } catch (error) {
     refuse(error);
   }
 }
 
-/** Near misses among the settings, and a missing init: nothing fails at once, and somebody should know. */
-function warnings(env: Env): string[] {
+/** What makes nothing fail at once, and somebody should know: near misses among settings, no init, an unused file of data. */
+function warnings({ database, dataDir }: Settings, env: Env): string[] {
   const names = settingNames();
   const others = Object.keys(env).filter((name) => !names.has(name) && !isPassedOn(name));
-  return [...nearMisses(others, names), ...(needsInit() ? [NEEDS_INIT] : [])];
+  const file = join(dataDir, DATABASE_FILE);
+  return [
+    ...nearMisses(others, names),
+    ...(needsInit() ? [NEEDS_INIT] : []),
+    ...(database && existsSync(file)
+      ? [`The data is in Postgres; ${file} is not used. \`npx evenkeel export\` and \`import\` take its threads along.`]
+      : []),
+  ];
 }
 
 interface Start {

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
+import { DATABASE_FILE } from "../engine/driver.ts";
 import { openEngine } from "../engine/open.ts";
 import { CliError } from "./connection.ts";
 
@@ -13,8 +14,6 @@ export interface StorageOptions {
 }
 
 const POOL = 2;
-/** As the SQLite driver names it. */
-const DATABASE_FILE = "evenkeel.db";
 
 /** The storage is closed when the command ends. @param mayBeNew whether a missing folder is created */
 export async function openStorage({ data, database: url }: StorageOptions, mayBeNew = false) {

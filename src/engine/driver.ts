@@ -1,6 +1,9 @@
 /** What a driver of the engine is, and the options it is opened with. Each driver lies in a folder beside this file. */
 import type { Engine, EngineLimits } from "./engine.ts";
 
+/** The file of the SQLite driver in `dataDir`. */
+export const DATABASE_FILE = "evenkeel.db";
+
 export interface OpenOptions {
   readonly dataDir: string;
   readonly durability: "normal" | "full";

@@ -10,6 +10,16 @@ const KNOWN: readonly (readonly [RegExp, ErrorCode, string])[] = [
     "The database has no connection left; raise its max_connections or lower DATABASE_POOL.",
   ],
   [/^25006$/, "STORAGE_UNAVAILABLE", "The database is read-only; name the primary server in DATABASE_URL."],
+  [
+    /^42501$/,
+    "STORAGE_UNAVAILABLE",
+    "The user of DATABASE_URL may not write to evenkeel's tables; name their owner, or grant it that.",
+  ],
+  [
+    /^(?:42P01|42P07)$/,
+    "STORAGE_UNAVAILABLE",
+    "The database has tables of another program, or lacks some of evenkeel's; name an empty database, or restore a backup.",
+  ],
   [/^(?:08|53|57P|58|XX)/, "STORAGE_UNAVAILABLE", "The database does not serve at the moment."],
   [/^(?:55P03|57014|25P03|40001|40P01)$/, "STORAGE_UNAVAILABLE", "The database was too busy with other writes."],
 ];
@@ -21,6 +31,7 @@ const LIBRARY =
 
 const REFUSED = "The database refuses DATABASE_URL; check its user, password and database.";
 /** Clients read this text, so it must not say where the database is: the `cause` says that, for the log. */
+const NO_TLS = "The database offers no TLS, and DATABASE_URL asks for it by sslmode.";
 const UNREACHABLE = "The database cannot be reached; check DATABASE_URL and the network.";
 
 interface Failure {
@@ -36,6 +47,7 @@ export function storageError(error: unknown): unknown {
   if (/^(?:28|3D)/.test(code)) return new AppError("STORAGE_UNAVAILABLE", REFUSED, { cause: error });
   const [, known, detail] = KNOWN.find(([pattern]) => pattern.test(code)) ?? [];
   if (known && detail) return new AppError(known, detail, { cause: error, retryAfterS: 5 });
+  if (/does not support SSL/i.test(error.message)) return new AppError("STORAGE_UNAVAILABLE", NO_TLS, { cause: error });
   if (!isLost(error)) return error;
   return new AppError("STORAGE_UNAVAILABLE", UNREACHABLE, { cause: error, retryAfterS: 5 });
 }

@@ -8,13 +8,12 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { Lock } from "../driver.ts";
+import { DATABASE_FILE, type Lock } from "../driver.ts";
 import { isBusy, storageError } from "./connection.ts";
 import { withReserve } from "./disk.ts";
 import { assertNotPublic, makePrivate, PRIVATE_FOLDER } from "./private-files.ts";
 
 const LOCK_FILE = "primary.lock";
-const DATABASE_FILE = "evenkeel.db";
 
 /**
  * @returns undefined when another process holds the lock. @throws Error that names DATA_DIR, when the folder cannot or

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AppError } from "../../core/errors.ts";
-import type { OpenOptions } from "../driver.ts";
+import { DATABASE_FILE, type OpenOptions } from "../driver.ts";
 import { assertSafeVersion, connect, storageError } from "./connection.ts";
 import { identityOf, replaced, withReserve } from "./disk.ts";
 import { SqliteEngine } from "./engine.ts";
@@ -13,7 +13,7 @@ import { migrate } from "./schema.ts";
 export async function openSqliteEngine(options: OpenOptions): Promise<SqliteEngine> {
   const { dataDir, identity } = options;
   assertSafeVersion(process.versions.sqlite ?? "0");
-  const path = join(dataDir, "evenkeel.db");
+  const path = join(dataDir, DATABASE_FILE);
   if (identity !== undefined && identityOf(path) !== identity) throw replaced(path);
   makeFolder(dataDir);
   makePrivate(path);

@@ -28,8 +28,12 @@ export interface Stage {
 
 export class Playback implements Sleeper {
   readonly #stage: Stage;
-  // The time at which the answer would have begun if it had never paused. startedMs: number; tokens = 0; ending: Ending
-  // | undefined; closed = false; immediate: NodeJS.Immediate | undefined;
+  // The time at which the answer would have begun if it had never paused.
+  #startedMs: number;
+  #tokens = 0;
+  #ending: Ending | undefined;
+  #closed = false;
+  #immediate: NodeJS.Immediate | undefined;
 
   constructor(stage: Stage) {
     this.#stage = stage;
@@ -90,8 +94,8 @@ export class Playback implements Sleeper {
     return false;
   }
 
-  // Let the event loop turn between two bytes, because all writes of one turn leave in one packet. drip(bytes: Buffer,
-  // at: number): void {
+  // Let the event loop turn between two bytes, because all writes of one turn leave in one packet.
+  #drip(bytes: Buffer, at: number): void {
     if (this.#closed) return;
     if (at === bytes.length) return this.wake(this.#stage.pacer.now());
     const next = (): void => this.#drip(bytes, at + 1);

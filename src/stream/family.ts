@@ -99,7 +99,8 @@ class Branch implements Sink {
   readonly #open = new Map<string, Set<string>>();
   readonly #told = new Set<string>();
   // The rest of a write whose beginning was sent before an event had to be held back. Bounded by one write of
-  // the viewer. held: Frame[] = [];
+  // the viewer.
+  #held: Frame[] = [];
   /** Lets the viewer go on, or sends the end. The viewer then reads `full` again. */
   #resume: (() => void) | undefined;
 

@@ -19,8 +19,11 @@ export class FanOut {
   readonly #listeners = new Set<() => void>();
   // Listeners that have not been called yet for the newest frames.
   #waiting: (() => void)[] = [];
-  // More frames came during this round: notify all listeners once more after it. news = false; telling =
-  // false; pause: NodeJS.Timeout | undefined; maxPauseMs = MAX_PAUSE_MS;
+  // More frames came during this round: notify all listeners once more after it.
+  #news = false;
+  #telling = false;
+  #pause: NodeJS.Timeout | undefined;
+  #maxPauseMs = MAX_PAUSE_MS;
 
   get size(): number {
     return this.#listeners.size;

@@ -21,8 +21,8 @@ export class DeliveryMeter {
   #closedAsSlow = 0;
 
   /**
-   * The age of the oldest of the frames that were sent together, so that the figure does not look better than
-   * it is.
+   * Records the age of a frame that was sent: of frames sent together the oldest, so that the figure does not
+   * look better than it is.
    */
   wrote({ at }: Frame): void {
     // Use the wall clock, as the writer did: it is another process, and monotonic clocks of two processes

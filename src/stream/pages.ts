@@ -25,8 +25,10 @@ export class Pages {
   readonly #pages = new Map<string, Page>();
   #keptCharacters = 0;
   // Runs only while pages are kept. The last page expires two seconds after the last viewer has left; then
-  // the timer stops. sweeper: NodeJS.Timeout | undefined; Reads under way: viewers at the same position ask
-  // at the same time, before the page is kept. Bounded by the viewers of this worker.
+  // the timer stops.
+  #sweeper: NodeJS.Timeout | undefined;
+  // Reads under way: viewers at the same position ask at the same time, before the page is kept. Bounded by
+  // the viewers of this worker.
   readonly #underWay = new Map<string, Promise<Reading>>();
 
   get keptCharacters(): number {

@@ -22,7 +22,8 @@ export class SocketStream {
   readonly #tcp: Socket;
   readonly #outflow: Outflow;
   readonly #onClose = new Set<() => void>();
-  // Bytes that the client had sent when it was last pinged. heardBytes = -1;
+  // Bytes that the client had sent when it was last pinged.
+  #heardBytes = -1;
 
   constructor(ws: WebSocket, tcp: Socket, limits: OutflowLimits) {
     // Frames bypass `ws`, so no extension may be active: it would change frames, or hold some back in its own

@@ -24,7 +24,7 @@ export class RunTime implements Disposable {
     abort: AbortController,
   ) {
     const timeoutMs = Math.min(run.timeout_ms ?? limits.timeoutMs, limits.timeoutMs);
-    const timedOut = new AppError("RUN_TIMEOUT", `The run took longer than its ${timeoutMs} ms.`);
+    const timedOut = new AppError("RUN_TIMEOUT", `The run took longer than its time limit of ${timeoutMs} ms.`);
     // A run that was taken over does not get its whole time again.
     const leftMs = timeoutMs - spentMs;
     if (leftMs <= 0) throw timedOut;

@@ -1,6 +1,6 @@
 /**
- * `evenkeel init`: writes what a project of one's own needs, from `templates/project/`. It overwrites nothing, so that it
- * may run in a folder that has code already, and run again.
+ * `evenkeel init`: writes the files that a new project needs, from `templates/project/`. Files that exist are kept,
+ * and `package.json` is only completed: so the command may run in a folder that has code, and may run again.
  */
 import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";

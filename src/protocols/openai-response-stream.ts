@@ -1,7 +1,8 @@
 /**
  * A run as the event stream of OpenAI's Responses API
  * (https://platform.openai.com/docs/api-reference/responses-streaming). Every event has a `sequence_number` that
- * follows from the journal alone, so `starting_after` continues on any worker.
+ * follows from the journal alone, so `starting_after` continues on any worker. Once deltas are joined (RETAIN_DELTAS), a
+ * journal has fewer events, and earlier numbers do not fit it any more.
  */
 import type { CustomValues } from "../core/event.ts";
 import type { StoredEvent, StreamEncoder } from "./encoder.ts";

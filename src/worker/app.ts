@@ -82,6 +82,6 @@ const refuseUnserved: Middleware<RequestState> = async (ctx, next) => {
   if (ctx.status === 404 || ctx.status === 501)
     throw new AppError(
       "NOT_FOUND",
-      `There is nothing at ${ctx.method} ${ctx.path}. GET /openapi.json lists what there is.`,
+      `There is nothing at ${ctx.method} ${ctx.path}. GET /openapi.json lists all routes.`,
     );
 };

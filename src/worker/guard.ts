@@ -117,7 +117,10 @@ export class Guard {
   /** A browser adds the cookie to requests of any page, so only our own page may change something with a cookie. */
   #assertNoForgedSession({ byCookie }: Principal, request: IncomingMessage): void {
     if (!byCookie || this.#isOwn(request)) return;
-    throw new AppError("FOREIGN_ORIGIN", "By a session only this server's own page may change something; send a key.");
+    throw new AppError(
+      "FOREIGN_ORIGIN",
+      "Only this server's own page may change something with a session; send a key instead.",
+    );
   }
 
   #isOwn(request: IncomingMessage): boolean {

@@ -126,7 +126,7 @@ function refusalOf(error: unknown, { name, jwksUrl }: IdentityProvider): AppErro
     code === "ERR_JOSE_ALG_NOT_ALLOWED"
   ) {
     const reason = error instanceof Error ? error.message : code;
-    return new AppError("UNAUTHORIZED", `The token of ${name} is not good: ${reason}.`, { cause: error });
+    return new AppError("UNAUTHORIZED", `The token of ${name} is not valid: ${reason}.`, { cause: error });
   }
   const detail = `The keys of ${name} cannot be fetched from ${jwksUrl}, so its tokens cannot be checked; try again.`;
   return new AppError("IDENTITY_UNAVAILABLE", detail, { cause: error, retryAfterS: 2 });

@@ -227,7 +227,7 @@ export class Governor {
         }
       }
     } catch (error) {
-      log.warn({ err: error, model: name }, "limits towards the model are not shared now");
+      log.warn({ err: error, model: name }, "cannot share the model's limits with other processes now");
       return undefined;
     }
   }

@@ -30,7 +30,7 @@ function bounded(isStream: boolean): TransformStream<Uint8Array, Uint8Array> {
       const lastEnd = isStream ? Buffer.from(chunk).lastIndexOf("\n\n") : -1;
       bytes = lastEnd >= 0 ? chunk.length - lastEnd : bytes + chunk.length;
       if (bytes <= MAX_MESSAGE_BYTES) controller.enqueue(chunk);
-      else controller.error(new Error(`an answer is longer than the ${MAX_MESSAGE_BYTES} bytes that are taken`));
+      else controller.error(new Error(`an answer is longer than the ${MAX_MESSAGE_BYTES} bytes that are allowed`));
     },
   });
 }

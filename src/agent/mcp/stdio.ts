@@ -113,6 +113,6 @@ function messageIn(text: string): JSONRPCMessage | undefined {
 function refusal({ text, cutTail = "", bytes }: Line): JSONRPCMessage | undefined {
   const found = /^\{"jsonrpc":"2\.0","id":(\d+)[,}]/.exec(text) ?? /"id":(\d+)\}\s*$/.exec(cutTail);
   if (!found) return undefined;
-  const message = `its answer of ${bytes} bytes is longer than the ${LIMITS.maxLineBytes} that are taken`;
+  const message = `its answer of ${bytes} bytes is longer than the ${LIMITS.maxLineBytes} that are allowed`;
   return { jsonrpc: "2.0", id: Number(found[1]), error: { code: -32_603, message } };
 }

@@ -31,7 +31,7 @@ export function inlineTool(defined: DefinedTool, watch?: { readonly name: string
 
 function tellBlocked(name: string, ms: number, report: CallContext["report"]): void {
   const text = `The event loop of the agent process stood still for ${ms} ms while the inline tool ${name} ran.`;
-  report({ type: "log", level: "warn", text: `${text} With isolation: "thread" it would not.` });
+  report({ type: "log", level: "warn", text: `${text} With isolation: "thread" it would go on.` });
   report({ type: "progress", progress: text });
 }
 

@@ -5,6 +5,6 @@ import type { Outcome } from "../../core/run.ts";
 export const OVERDUE_AT_ONCE = 100;
 
 export function overdueOutcome(queueMs: number): Outcome {
-  const detail = `The run waited for longer than its ${queueMs} ms, and was not begun.`;
+  const detail = `The run waited in the queue for longer than its limit of ${queueMs} ms, and was never begun.`;
   return { status: "failed", error: { code: "QUEUE_TIMEOUT", detail } };
 }

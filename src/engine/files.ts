@@ -13,12 +13,12 @@ export interface NewFile extends StoredFile {
 export interface FileFilter {
   readonly principal: string;
   readonly limit: number;
-  /** `next` of the page that follows. */
+  /** `next` of the page before: the list goes on from there. */
   readonly before?: number;
 }
 
 export interface FilePage extends Page<StoredFile> {
-  /** What all files of the principal take, not only those of the page. */
+  /** Bytes of all files of the principal, not only of those on the page. */
   readonly bytes: number;
 }
 
@@ -34,10 +34,10 @@ export interface Files {
 
   find(fileId: string): Promise<StoredFile | undefined>;
 
-  /** The principal's files, the one stored last first. `next` is the `before` of the following page, null at the end. */
+  /** The principal's files, the newest first. `next` is the `before` of the following page, null at the end. */
   list(filter: FileFilter): Promise<FilePage>;
 
-  /** Its bytes. Rejects with FILE_NOT_FOUND when there is no such file. */
+  /** The file's bytes. Rejects with FILE_NOT_FOUND when there is no such file. */
   read(fileId: string): Promise<Buffer>;
 
   /** Also deletes the bytes, when no other file has the same bytes. False when there is no such file. */

@@ -87,7 +87,7 @@ test("the newest marker counts, and none of a turn that was superseded", () => {
   expect(compactionOf(turns.slice(1))).toBeUndefined();
 });
 
-/** A message that says from where on messages are sent. */
+/** A compaction marker: only messages from place `from` on are sent. */
 function marker(from: number): Message {
   return { role: "user", content: [], compaction: { from } } as unknown as Message;
 }

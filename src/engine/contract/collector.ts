@@ -50,7 +50,7 @@ export class Viewer<E extends { readonly seq: number }> {
     else this.#take(events);
   };
 
-  /** What `events()` returned. Called once, after `follow`. */
+  /** Takes what `events()` returned. Called once, after `follow`. */
   caughtUp(events: readonly E[]): void {
     const early = this.#early ?? [];
     this.#early = undefined;

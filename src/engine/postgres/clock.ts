@@ -47,13 +47,14 @@ export async function tick(session: Session, machine: Machine | undefined): Prom
 }
 
 /**
- * Ticks each second while `work` is under way, however long that takes: a machine that is silent is taken for dead.
- * @returns what `work` does
+ * Ticks each second while `work` is under way, however long `work` takes, because a machine that is silent counts as
+ * dead.
+ * @returns what `work` returns
  */
 export async function ticking<T>(session: Session, machine: Machine | undefined, work: () => Promise<T>): Promise<T> {
   let under: Promise<void> | undefined;
   const again = () => {
-    // A tick that fails is tried again; the next round says so.
+    // A tick that fails is tried again; the next round reports the failure.
     under ??= tick(session, machine)
       .catch(() => {})
       .finally(() => (under = undefined));
@@ -69,13 +70,13 @@ export async function ticking<T>(session: Session, machine: Machine | undefined,
 
 export interface SilentMachine {
   readonly id: string;
-  /** When it was taken, by the lease clock. */
+  /** The time at which a caller took the machine, by the lease clock. */
   readonly seen: number;
 }
 
 /**
- * The machines that are dead, each for one caller only: to all others it has just been heard of. Should the caller die, too,
- * the next one takes it when it has been silent for as long again.
+ * Takes the dead machines, each for one caller only: to all other callers the machine seems to have been heard of just
+ * now. If the caller dies, too, the next one takes the machine when it has been silent for as long again.
  * @param except the caller's own machine
  */
 export function takeSilent(session: Session, except = ""): Promise<SilentMachine[]> {

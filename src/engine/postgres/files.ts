@@ -73,7 +73,9 @@ export class PostgresFiles implements Files {
   }
 }
 
-/** The locks come first: who saves the same bytes meanwhile gets no id that is about to go. */
+/**
+ * The locks come first: a caller that saves the same bytes meanwhile must not get an id that is about to be deleted.
+ */
 async function remove(session: Session, fileId: string): Promise<boolean> {
   const [file] = await session.query<StoredFile>(`${FILE} WHERE id = $1`, [fileId]);
   if (!file) return false;

@@ -1,4 +1,4 @@
-/** Readiness of a database that can be read and not written. */
+/** Readiness of a database that can be read but not written. */
 import { expect, test } from "vitest";
 import { databases, openAt } from "./test-data.ts";
 
@@ -8,7 +8,7 @@ test("a database that takes no writes is not called well", async () => {
   const server = await postgres();
   const name = await server.createDatabase();
   await (await openAt(server.url(name))).close();
-  // What a standby answers, too: 25006.
+  // A standby refuses writes with the same code: 25006.
   await server.admin(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
   await using engine = await openAt(server.url(name));
 

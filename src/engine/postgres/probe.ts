@@ -1,10 +1,13 @@
-/** Whether the database takes writes. One that only answers reads is a standby, or its disk is full. Called by `engine.ts`. */
+/**
+ * Checks that the database takes writes. A database that can only be read is a standby, or its disk is full. Called by
+ * `engine.ts`.
+ */
 import type { Database } from "./database.ts";
 
-/** How long one answer is good for, however often somebody asks. */
+/** How long one answer is used, however often a caller asks. */
 const KEPT_MS = 1_000;
 
-// A row that says what it said: it is written all the same.
+// Writes a row without changing it.
 const WRITE = "UPDATE evenkeel_schema SET version = version";
 
 export class Probe {

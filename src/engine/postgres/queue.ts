@@ -53,7 +53,7 @@ const COUNT_QUEUED =
 const LOCK_THREAD =
   `INSERT INTO threads (id, principal, created_at, updated_at) VALUES ($1, $2, $3, $3) ` +
   "ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at RETURNING principal";
-/** After the newest one of its principal that waits, and behind the round of the newest claim. Delegated runs have none. */
+/** The round after the principal's newest waiting run and after the newest claim. Delegated runs have no round. */
 const NEXT_ROUND =
   "CASE WHEN $4::text IS NOT NULL THEN 0 ELSE 1 + GREATEST((SELECT last_value FROM claimed_round), " +
   "(SELECT max(round) FROM runs WHERE principal = $8 AND status = 'queued')) END";

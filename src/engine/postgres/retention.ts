@@ -111,7 +111,7 @@ export class Retainer {
       const piece = runs.length === 1 ? await this.#joinPiece(session, runs) : await joinRuns(session, runs, 0);
       const mark = { text: "UPDATE runs SET joined = 1 WHERE n = ANY($1::bigint[])", values: [numbers(runs)] };
       const result = () => {
-        // Only now: what is rolled back has to be joined again.
+        // After the commit: when the transaction is rolled back, its deltas have to be joined again.
         this.#joined = piece;
         return true;
       };
@@ -133,7 +133,7 @@ interface Piece {
   readonly isMore: boolean;
 }
 
-/** @returns the first of the runs, whose events one step can take; at least one of them */
+/** @returns as many of the first runs as have events for one step; at least one run */
 function oneStep(runs: readonly UnjoinedRun[]): UnjoinedRun[] {
   let left = DELTAS_A_STEP;
   const taken = runs.findIndex(({ last_seq: events }, index) => (left -= events) < 0 && index > 0);
@@ -162,7 +162,7 @@ function numbers(runs: readonly UnjoinedRun[]): number[] {
   return runs.map(({ n }) => n);
 }
 
-/** @param step told when its share ends, by `performance.now()` */
+/** @param step gets the end of its share of time, by `performance.now()` */
 async function withinShare(step: (endsAt: number) => Promise<boolean>): Promise<boolean> {
   const endsAt = performance.now() + SHARE_MS;
   while (await step(endsAt)) if (performance.now() >= endsAt) return true;

@@ -16,6 +16,6 @@ export const TURN =
 export const TOOL_UNDER_WAY =
   "EXISTS (SELECT 1 FROM tool_calls c WHERE c.run_n = runs.n AND c.result IS NULL AND c.fence = runs.fence)";
 
-/** The round of the run that is claimed next, of those that nobody delegated. */
+/** The round of the run that is claimed next, among the runs that nobody delegated. */
 export const FIRST_ROUND =
   "(SELECT round FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY round, n LIMIT 1)";

@@ -75,7 +75,7 @@ async function empty(postgres: TestPostgres, database: string): Promise<void> {
   );
 }
 
-/** With a folder of its own, which takes uploads on their way only. */
+/** Gives the engine a folder of its own, for uploads that are not complete. */
 export async function openAt(url: string, limits = ROOMY): Promise<Engine & AsyncDisposable> {
   const database = { url, listenUrl: url, pool: POOL };
   const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-postgres-uploads-"));

@@ -1,4 +1,7 @@
-/** Upkeep of several machines: who hands back the runs of one that is dead, and who must not be taken for dead meanwhile. */
+/**
+ * Upkeep of several machines: which one hands back the runs of a dead machine, and which one must not be taken for dead
+ * meanwhile.
+ */
 import { Client } from "pg";
 import { expect, test, vi } from "vitest";
 import { start } from "../contract/setup.ts";
@@ -15,7 +18,7 @@ test("a machine that hands back for seconds gives signs of life, and no other on
   const { run } = await start(first.engine, { runId: "run" });
   await using other = await connected(url);
   await other.query("INSERT INTO machines VALUES ('machine 1', 'boot 1', -60000)");
-  // Whoever hands the run back waits here.
+  // A machine that hands the run back waits for this lock.
   await other.query("BEGIN");
   await other.query("SELECT 1 FROM runs WHERE id = 'run' FOR UPDATE");
 

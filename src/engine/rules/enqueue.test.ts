@@ -71,7 +71,7 @@ test.each([
   expect(outcomeOf(() => assertMayDelegate("parent", parent, () => place) ?? "allowed")).toBe(expected);
 });
 
-/** What it returned, or the code that it threw. */
+/** The value that the rule returned, or the code that it threw. */
 function outcomeOf(rule: () => string): unknown {
   try {
     return rule();

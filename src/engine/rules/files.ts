@@ -4,7 +4,10 @@ import type { StoredFile } from "../../core/file.ts";
 import { MAX_FILES_BYTES } from "../../core/limits.ts";
 import type { FilePage } from "../files.ts";
 
-/** Asked in the transaction that stores the file. @param taken bytes of all files of the principal. @throws AppError FILES_FULL */
+/**
+ * Called in the transaction that stores the file. @param taken bytes of all files of the principal so far. @throws
+ * AppError FILES_FULL
+ */
 export function assertRoom({ bytes }: Pick<StoredFile, "bytes">, taken: number): void {
   if (taken + bytes <= MAX_FILES_BYTES) return;
   const detail =
@@ -13,7 +16,7 @@ export function assertRoom({ bytes }: Pick<StoredFile, "bytes">, taken: number):
   throw new AppError("FILES_FULL", detail);
 }
 
-/** A file, and its position among those of its principal. */
+/** A file, and its position among the files of its principal. */
 export interface FileRow extends StoredFile {
   readonly n: number;
 }

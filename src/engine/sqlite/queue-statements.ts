@@ -21,13 +21,13 @@ function repeatStatements(db: DatabaseSync) {
   };
 }
 
-/** The round of the run that is claimed next, of those that nobody delegated. */
+/** The round of the run that is claimed next, among the runs that nobody delegated. */
 const FIRST_ROUND =
   "(SELECT round FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY round, n LIMIT 1)";
 /**
- * Each principal's waiting runs have one round after the other, and a principal that comes new begins with the round behind
- * that of the newest claim: so claims go round robin over principals, by an index alone, and whoever waits in a round is
- * overtaken by nobody who comes later. Delegated runs are claimed before all others, and have no round.
+ * Each principal has one waiting run in each round, and a new principal begins in the round after that of the newest
+ * claim. So claims go round robin over principals, with an index alone, and a run that waits in a round is never
+ * overtaken by runs that come later. Delegated runs are claimed before all others, and have no round.
  */
 const NEXT_ROUND =
   "CASE WHEN :parent IS NOT NULL THEN 0 ELSE 1 + max((SELECT round FROM claimed_round), " +

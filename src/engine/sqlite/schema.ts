@@ -274,7 +274,8 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE runs ADD COLUMN queue_ms INTEGER;
   CREATE INDEX runs_timed ON runs (n) WHERE status = 'queued' AND queue_ms IS NOT NULL;
   `,
-  // 22: files are listed, each principal's in the order they were stored in; the index alone tells what they take
+  // 22: a principal's files are listed in the order in which they were stored; the index alone tells how many bytes
+  // they have
   `
   ALTER TABLE files ADD COLUMN n INTEGER NOT NULL DEFAULT 0;
   UPDATE files SET n = ranked.n FROM

@@ -1,5 +1,6 @@
 /** `npx evenkeel …`: the command line. Each command is a file beside this one, loaded when it is chosen. */
 import { Command, Option } from "commander";
+import { variablesHere } from "../environment.ts";
 import { answerToOwnName } from "../own-name.ts";
 import { VERSION } from "../version.ts";
 import { report } from "./connection.ts";
@@ -10,8 +11,13 @@ const SERVER = new Option("--server <url>", "a running evenkeel")
   .default("http://localhost:8000");
 const KEY = new Option("--key <secret>", "an API key of that server").env("EVENKEEL_KEY");
 
-const DATA = new Option("--data <folder>", "DATA_DIR of the server").env("DATA_DIR").default("./data");
-const DATABASE = new Option("--database <url>", "DATABASE_URL of the server, when it has one").env("DATABASE_URL");
+/** As the server would read them, from `.env` too. */
+const { DATA_DIR = "./data", DATABASE_URL } = variablesHere();
+const DATA = new Option("--data <folder>", "DATA_DIR of the server").default(DATA_DIR);
+const DATABASE = new Option("--database <url>", "DATABASE_URL of the server, when it has one").default(
+  DATABASE_URL,
+  DATABASE_URL && "DATABASE_URL",
+);
 
 const program = new Command("evenkeel")
   .description("A clustered HTTP server for LLM agents that stays responsive while they work.")

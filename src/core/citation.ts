@@ -25,3 +25,8 @@ export function shownCitation(citation: object): ShownCitation {
     ...(typeof text === "string" && { cited_text: text.slice(0, MAX_TEXT_CHARACTERS).toWellFormed() }),
   };
 }
+
+/** Whether both name one source, which a reader wants to see once. */
+export function isSameSource(a: ShownCitation, b: ShownCitation): boolean {
+  return a.title === b.title && a.url === b.url;
+}

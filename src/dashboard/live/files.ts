@@ -62,10 +62,19 @@ export async function fileHead(fileId: string, signal: AbortSignal): Promise<Fil
   };
 }
 
+/** A name that is encoded wrongly is shown as it came. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
 /** RFC 6266: the extended form is there when the name is not plain ASCII. */
 function nameIn(disposition: string): string | null {
   const extended = /filename\*=UTF-8''([^;]+)/i.exec(disposition)?.[1];
-  if (extended !== undefined) return decodeURIComponent(extended);
+  if (extended !== undefined) return decoded(extended);
   const [, quoted, plain] = /filename=(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(disposition) ?? [];
   return quoted?.replaceAll(/\\(.)/g, "$1") ?? plain ?? null;
 }

@@ -1,6 +1,6 @@
 /** One turn of a conversation: what was asked, and the run that answers it, live or as it is stored. */
 import { toolUsesOf, type StoredMessage, type UnsentReason } from "../../../core/message.ts";
-import { shownCitation, type ShownCitation } from "../../../core/citation.ts";
+import { isSameSource, shownCitation, type ShownCitation } from "../../../core/citation.ts";
 import { resultInJournal } from "../../../core/event.ts";
 import type { ErrorInfo } from "../../../core/errors.ts";
 import { isOver, type FinishReason, type Run } from "../../../core/run.ts";
@@ -87,6 +87,11 @@ export function turnsOf(messages: readonly StoredMessage[], runs: readonly Run[]
   });
 }
 
+function sourcesOf(citations: readonly object[]): ShownCitation[] {
+  const shown = citations.map(shownCitation);
+  return shown.filter((one, index) => shown.findIndex((other) => isSameSource(one, other)) === index);
+}
+
 function partsOf(messages: readonly StoredMessage[]): AnswerPart[] {
   const results = new Map(messages.flatMap(resultsOf));
   return messages
@@ -96,7 +101,7 @@ function partsOf(messages: readonly StoredMessage[]): AnswerPart[] {
       if (typeof message.content === "string") return [{ kind: "text", text: message.content } as const];
       return message.content.flatMap((block): AnswerPart[] => {
         if (block.type === "text")
-          return [{ kind: "text", text: block.text, citations: (block.citations ?? []).map(shownCitation) }];
+          return [{ kind: "text", text: block.text, citations: sourcesOf(block.citations ?? []) }];
         if (block.type === "thinking") return [{ kind: "thought", text: block.thinking }];
         const use = block.type === "tool_use" ? tools.get(block.id) : undefined;
         return use ? [{ kind: "tool", id: use.id, tool: toolOf(use, results.get(use.id)) }] : [];

@@ -54,7 +54,10 @@ function Page() {
   );
 }
 
-/** Another page begins at its top, or where it was left, and a keyboard or a screen reader goes on from there. */
+/**
+ * A newly opened page is scrolled to its top, or to where it was left, and gets the focus for keyboards and screen
+ * readers.
+ */
 function useArrival(place: string): void {
   const before = useRef(place);
   useEffect(() => {
@@ -62,12 +65,12 @@ function useArrival(place: string): void {
     before.current = place;
     scrollTo({ top: leftAt(), behavior: "instant" });
     const main = document.getElementById("main");
-    // A page that has taken the focus knows better.
+    // Keep the focus where the page itself has set it.
     if (!main?.contains(document.activeElement)) main?.focus({ preventScroll: true });
   }, [place]);
 }
 
-/** A page that fails leaves the rest standing; elsewhere may work, and so may a second try. */
+/** A page that fails leaves the rest of the application intact: other pages may work, and so may a second try. */
 function Boundary({ place, children }: { place: string; children: ComponentChildren }) {
   const [error, reset] = useErrorBoundary();
   useEffect(() => reset(), [place]);

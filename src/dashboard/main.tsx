@@ -12,6 +12,6 @@ if (!root) throw new Error("index.html has no #app.");
 await Promise.all([loadAgents(), loadInfo()]);
 if (isSignedIn.value) void loadSession();
 followOtherTabs();
-// Preact would take parts of the skeleton over, and leave the others standing beside the key form.
+// Remove the skeleton first. Preact would reuse parts of it and leave the others beside the key form.
 root.replaceChildren();
 render(<App />, root);

@@ -1,7 +1,7 @@
 /**
- * Where in the page we are, kept in the URL's hash: the server needs no fallback route, a reload stays where
- * it was, and a link can be sent to somebody. Each entry of the browser's history has a name, by which a page
- * finds again what it showed there.
+ * The current place, kept in the URL's hash: the server needs no fallback route, a reload returns to the place, and a
+ * link can be sent to somebody. Each entry of the browser's history has a name, by which a page finds again what it
+ * showed there.
  */
 import { signal, type ReadonlySignal } from "@preact/signals";
 import type { PageName } from "./pages/addresses.ts";
@@ -13,7 +13,7 @@ export interface Route {
   readonly query: URLSearchParams;
   /** Names this entry of the browser's history. */
   readonly entry: string;
-  /** Reached by back or forward, or by a reload: it was seen before. */
+  /** True for an entry that was seen before, reached by back, forward or a reload. */
   readonly isReturn: boolean;
 }
 
@@ -31,7 +31,7 @@ export function href(page: PageName, id?: string, query: Record<string, string> 
   return `#/${path}${search && `?${search}`}`;
 }
 
-/** Takes what `href` makes. */
+/** Accepts the results of `href`. */
 export function navigate(to: string): void {
   location.hash = to;
 }
@@ -48,7 +48,7 @@ function arrive(): Pick<Route, "entry" | "isReturn"> {
   const { entry: known } = (history.state ?? {}) as { entry?: unknown };
   if (typeof known === "string") return { entry: known, isReturn: true };
   entries += 1;
-  // The time tells entries before a reload from those after it.
+  // The time keeps names of entries before and after a reload apart.
   const entry = `${Date.now()}.${entries}`;
   history.replaceState({ entry }, "");
   return { entry, isReturn: false };

@@ -19,11 +19,11 @@ export interface ChartProps {
   readonly lines: Lines;
   readonly format: (value: number) => string;
   readonly atLeast: number;
-  /** Said when no line has any value; why, where there is a reason. */
+  /** Text for a chart whose lines have no value, with the reason if one is known. */
   readonly nothing?: string;
 }
 
-/** How near the pointer has to come to a mark to be told about it. */
+/** How near the pointer has to be to a mark to show its text. */
 const MARK_REACH_MS = 3_000;
 
 export function Chart({ title, about, lines: linesOf, format, atLeast, nothing = "No figures yet" }: ChartProps) {
@@ -89,11 +89,13 @@ function MarkWords({ mark }: { mark: Mark }) {
 }
 
 interface PlotUse {
-  /** The plot is made anew when it changes. */
+  /** The plot is created again when this value changes. */
   readonly key: string;
   readonly create: (host: HTMLElement) => uPlot;
   readonly data: () => uPlot.AlignedData;
-  /** The data are set when it changes, and only then: setting them moves the cursor, which renders this anew. */
+  /**
+   * The data are set only when this value changes: setting them moves the cursor, which renders this component again.
+   */
   readonly version: unknown;
 }
 
@@ -114,7 +116,7 @@ function usePlot(host: { readonly current: HTMLElement | null }, { key, create, 
     };
   }, [key]);
   useEffect(() => {
-    // A page that nobody sees is not drawn; the next snapshot after it is seen again draws all.
+    // A hidden page is not drawn; the first snapshot after it becomes visible draws everything.
     if (!document.hidden) plot.current?.setData(data());
   }, [key, version]);
 }

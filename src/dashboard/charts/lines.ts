@@ -6,7 +6,7 @@ export interface Line {
   readonly label: string;
   /** 1 to 6, of --chart-n in styles/tokens.css. */
   readonly color: number;
-  /** Dashed and thin: the smaller sister of the line before it. */
+  /** A dashed, thin line, which belongs to the line before it. */
   readonly minor?: boolean;
   readonly values: Series;
 }
@@ -14,7 +14,7 @@ export interface Line {
 /** Which lines a chart has. `chosen`: the name of one process; null stands for the worst of each kind. */
 export type Lines = (history: History, chosen: string | null) => Line[];
 
-/** A process that loads its code answers late, which says nothing about its life after that. */
+/** A process that is loading its code answers late, which says nothing about it later. */
 const START_S = 2;
 const COLORS = { primary: 6, worker: 1, agent: 2, simulator: 4 } as const;
 const KINDS = ["primary", "worker", "agent", "simulator"] as const;
@@ -86,12 +86,12 @@ function worstLagOf(history: History, kind: ProcessInfo["kind"]): Line {
   return { label: isOne ? `${kind} p99` : `worst ${kind} p99`, color: COLORS[kind], values };
 }
 
-/** By its place in the tree: the child that takes the place of a dead one goes on with its lines. */
+/** Lines belong to a place in the tree, so the replacement of a dead child continues the lines. */
 function named(snapshot: Snapshot, name: string): ProcessInfo | undefined {
   return snapshot.processes.find((process) => nameOf(process) === name);
 }
 
-/** A process that is being replaced has no loop that could lag. */
+/** A process that is being replaced has no event loop that could lag. */
 function hasLoop({ pid }: ProcessInfo): boolean {
   return pid !== null && pid > 0;
 }

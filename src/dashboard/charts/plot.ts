@@ -11,16 +11,19 @@ export interface PlotOptions {
   readonly format: (value: number) => string;
   /** The y axis reaches at least this far, so that noise near zero does not look like mountains. */
   readonly atLeast: number;
-  /** Read at every drawing. */
+  /** Marks, read at every drawing. */
   readonly marks: () => readonly Mark[];
-  /** Where the pointer is: an index into the data, and epoch ms; null when it left. */
+  /** Called with the position of the pointer: an index into the data, and epoch ms; null when the pointer left. */
   readonly onCursor: (at: { index: number; time: number } | null) => void;
 }
 
 export const CHART_HEIGHT = 148;
-/** The x axis begins with so much, and grows with the data. */
+/** The first length of the x axis, which grows with the data. */
 const SHORTEST_S = 60;
-/** Between two labels of the y axis. Not 2.5: there are no runs and a half, and "3" would stand at 2.5. */
+/**
+ * Steps between two labels of the y axis. 2.5 is missing: half a run does not exist, and the label "3" would stand at
+ * 2.5.
+ */
 const STEPS = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** (power - 1))).flat();
 /** All charts show the same moment under the pointer. */
 const SYNC = "overview";
@@ -100,7 +103,7 @@ function axes({ format }: PlotOptions, paint: (name: string) => string): uPlot.A
   ];
 }
 
-/** Whole minutes (at first, parts of one) before now: the labels stand still while the lines move. */
+/** Labels are whole minutes before now (at first, parts of a minute), so they stay in place while the lines move. */
 function timesBefore(end: number, spanS: number): number[] {
   const stepS = spanS < 90 ? 15 : spanS < 150 ? 30 : 60;
   // A label at the very edge would cover the labels of the other axis.
@@ -150,8 +153,8 @@ function drawFlag(ctx: CanvasRenderingContext2D, { x, y, size }: { x: number; y:
 }
 
 /**
- * A canvas takes no custom property, and one that holds light-dark() reads as just that text. The color that
- * an element would have is what the browser makes of it.
+ * A canvas takes no custom property, and a property that holds light-dark() is read as that text. So set the property
+ * on an element and read the color that the browser computes.
  */
 function colorsOf(host: HTMLElement): (name: string) => string {
   const probe = document.createElement("span");

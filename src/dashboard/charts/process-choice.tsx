@@ -9,7 +9,8 @@ export function ProcessChoice() {
   const names = latest.value?.processes.map(nameOf) ?? [];
   // A process that is gone stays chosen until somebody chooses again.
   const all = chosen === null || names.includes(chosen) ? names : [...names, chosen];
-  // Not by the value of the select: that is set anew with each snapshot, also beneath somebody who is choosing.
+  // Mark the chosen `option` and leave the select's value alone: setting it with each snapshot would disturb a person
+  // who is choosing.
   return (
     <label class="process-choice">
       <span>/health and loop lag of</span>

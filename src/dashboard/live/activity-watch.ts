@@ -1,6 +1,6 @@
 /**
- * A subscription to what happens on the server, as lists use it: it says when to load, the first time too, and when
- * to begin anew, and keeps what it broke off with, to be shown. `start` and `stop` are idempotent.
+ * A subscription to the activities of the server, as lists use it: it says when to load (also the first time) and when
+ * to start over, and keeps the error that ended it, so that the page can show it. `start` and `stop` are idempotent.
  */
 import { signal } from "@preact/signals";
 import type { Activity } from "../../core/activity.ts";
@@ -9,17 +9,22 @@ import type { Live } from "./services.ts";
 
 export interface ActivityListener {
   readonly onActivity: (activity: Activity) => void;
-  /** What happened until now may not be told: load it. At first, after a gap, after an error, after a restart. */
+  /**
+   * Activities up to now may be missing, so load them. Called at first, after a gap, after an error, and after a
+   * restart.
+   */
   readonly onMissed: () => void;
-  /** The server has begun anew: what it told before is not there any more. `onMissed` follows. */
+  /** The server was started anew: its earlier activities no longer exist. `onMissed` follows. */
   readonly onRestarted?: () => void;
 }
 
-/** Loads once after this time even if the subscription does not stand yet: a page without WebSocket shows something. */
+/**
+ * Loads once after this time even without a confirmed subscription, so that a page without WebSocket shows something.
+ */
 const FIRST_LOOK_MS = 250;
 
 export class ActivityWatch {
-  /** Set while nothing comes. */
+  /** Set while no events can come. */
   readonly error = signal<Problem | null>(null);
   readonly #live: Live;
   readonly #listener: ActivityListener;

@@ -1,4 +1,4 @@
-/** What a response of the HTTP API says: its body, or why it was refused. However it came. */
+/** Reads a response of the HTTP API, from fetch or from XMLHttpRequest: its body, or why it was refused. */
 import { ApiError, type Problem } from "./api-error.ts";
 import { locked } from "./key.ts";
 
@@ -29,7 +29,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** RFC 9457, or the status alone when something between us and the server answered. */
+/** Reads the problem of RFC 9457, or only the status when a proxy between page and server answered. */
 function refusalOf(body: unknown, { status, statusText }: Answer): Problem {
   const { code, detail } = (body ?? {}) as { code?: unknown; detail?: unknown };
   return {

@@ -1,6 +1,6 @@
 /** What failed, over HTTP and over the socket alike. Branch on `code`, the table of core/errors.ts. */
 
-/** The one shape of a failure on the page: as the wire has it, as a run ends with it, as ApiError carries it. */
+/** The only shape of a failure on the page: in messages of the server, as the end of a run, and in ApiError. */
 export interface Problem {
   readonly code: string;
   readonly detail: string;
@@ -25,7 +25,7 @@ export class ApiError extends Error implements Problem {
   }
 }
 
-/** Whatever was thrown, as what can be shown. */
+/** Turns any thrown value into a failure that can be shown. */
 export function problemOf(error: unknown): Problem {
   const { code, detail } = (error ?? {}) as Partial<Record<keyof Problem, unknown>>;
   if (typeof code === "string" && typeof detail === "string") return { code, detail };

@@ -1,7 +1,9 @@
 /** The HTTP API as pages use it: JSON in, JSON out, every failure an ApiError. The session's cookie goes along by itself. */
 import { readAnswer, unreachable, type Answer } from "./answer.ts";
 
-/** No answer at all for so long: lists ask one thing at a time, and one that hangs must not hold them for ever. */
+/**
+ * Time limit for an answer: lists send one request at a time, and a request that hangs must not block them for ever.
+ */
 const PATIENCE_MS = 30_000;
 
 const ACCEPT = { Accept: "application/json" };
@@ -11,7 +13,7 @@ export interface GetOptions {
 }
 
 export interface SendOptions {
-  /** To sign in with; all other requests carry the cookie. */
+  /** The key to sign in with; all other requests carry the cookie. */
   readonly key?: string;
 }
 
@@ -42,7 +44,7 @@ async function send(path: string, init: RequestInit): Promise<Answer> {
     const response = await fetch(`.${path}`, { ...init, signal });
     return { status: response.status, statusText: response.statusText, text: await response.text() };
   } catch (error) {
-    // A caller that aborted gets its own reason; after a timeout the server is as good as gone.
+    // A caller that aborted gets its own reason; a timeout counts as an unreachable server.
     const isTimeout = (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError";
     if (signal.aborted && !isTimeout) throw error;
     throw unreachable();

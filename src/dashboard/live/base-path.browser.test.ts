@@ -1,4 +1,4 @@
-/** The page under a path of a proxy: its files, the API and the socket are found there. */
+/** The page under a path of a proxy: it finds its files, the API and the socket there. */
 import { afterAll, expect, test } from "vitest";
 import { eventually, openSite } from "../../testing/browser.ts";
 

@@ -9,7 +9,7 @@ let client: LiveClient;
 
 beforeEach(async () => {
   server = await FakeServer.open();
-  // There is no SharedWorker in Node, so the client makes a hub of its own; that one asks `location` where to go.
+  // Node has no SharedWorker, so the client makes a hub of its own, which reads the server's address from `location`.
   vi.stubGlobal("location", { href: server.url.replace("ws:", "http:") });
   client = new LiveClient(() => null);
 });
@@ -158,7 +158,7 @@ test("a page that goes over to another hub goes on from where it was, and hears 
 
   const { id, after } = await server.frame(0);
   expect(after).toBe(6);
-  // It was under way from the last hub.
+  // The event was already on its way from the last hub.
   worker.say({ type: "event", key: 1, event: {}, seq: 7 });
   for (const seq of [7, 8]) server.say({ id, seq, event: {} });
   await vi.waitFor(() => expect(told).toEqual(["ready", 6, 7, 8]));

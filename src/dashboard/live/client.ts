@@ -1,7 +1,7 @@
 /**
- * A page's side of the live connection: its subscriptions and calls, whoever the hub is. It can hand all of
- * them to another hub at any time, because it knows itself how far each has come; and it measures the silence
- * itself, so that no hub, not even a dead one, can make old numbers look like new ones.
+ * A page's side of the live connection: its subscriptions and calls, whichever hub serves them. The client can hand all
+ * of them to another hub at any time, because it knows the newest seq of each. It also measures the silence itself, so
+ * that old numbers never look current, even when the hub is dead.
  */
 import { signal, type ReadonlySignal } from "@preact/signals";
 import { backoffMs } from "../../core/backoff.ts";
@@ -14,14 +14,17 @@ import { openOwn, openTransport, type Transport } from "./transport.ts";
 export interface Listener {
   onEvent(event: unknown, seq: number | undefined): void;
   /**
-   * The subscription stands, and what it has not told by now it may never tell: load what was until now. Called
-   * once at first, and again after a restart or an error; not after a lost connection, which loses nothing.
+   * The subscription is confirmed. It may never deliver earlier events, so load what happened until now. Called once at
+   * first, and again after a restart or an error; not after a lost connection, which loses nothing.
    */
   onReady?(): void;
-  /** The server has begun anew, with other data: forget what it told. `onReady` follows. */
+  /** The server was started anew, with other data: forget its events. `onReady` follows. */
   onRestarted?(): void;
   onDone?(): void;
-  /** It broke off. After one of `PASSING` it is asked for again by itself, and `onReady` follows some day. */
+  /**
+   * The subscription broke off. After an error of `PASSING` the client subscribes again by itself, and `onReady`
+   * follows later.
+   */
   onError(error: Problem): void;
 }
 
@@ -37,7 +40,7 @@ interface Subscription {
   seq: number | undefined;
   /** True after `onReady`, until a restart or an error comes. */
   isReady: boolean;
-  /** Errors since its last event. */
+  /** Number of errors since the last event. */
   failures: number;
   retry: ReturnType<typeof setTimeout> | undefined;
 }
@@ -48,19 +51,19 @@ interface Call {
   readonly reject: (error: ApiError) => void;
 }
 
-/** The server's trouble, or that of too many tabs; not the request's. */
+/** Codes of errors that the request did not cause: the server has a problem, or too many tabs are open. */
 const PASSING: ReadonlySet<string> = new Set(["STORAGE_UNAVAILABLE", "INTERNAL", "OVERLOADED"]);
 const ASK_AGAIN = { firstMs: 1_000, maxMs: 30_000 };
 
 const BEAT_MS = 1_000;
 const ALIVE_STEP_MS = 500;
-/** The processes tick each second; so long without any of it, and what the page shows may be old. */
+/** The processes send something each second. After this time without anything, the page may show old data. */
 const LOST_AFTER_MS = 4_000;
-/** The hub answers each beat at once; a worker that is silent for so many is dead or never loaded. */
+/** The hub answers each beat at once. A worker that misses this many beats is dead or was never loaded. */
 const UNANSWERED_BEATS = 4;
 
 export class LiveClient {
-  // Both grow with what the page shows, which the hub bounds.
+  // Both maps grow with what the page shows; the hub bounds them.
   readonly #subscriptions = new Map<number, Subscription>();
   readonly #calls = new Map<number, Call>();
   readonly #connection = signal<Connection>({ state: "connecting", lastSeenAt: null });
@@ -68,7 +71,10 @@ export class LiveClient {
   #transport: Transport | undefined;
   #beat: ReturnType<typeof setInterval> | undefined;
   #unanswered = 0;
-  /** When the newest sign of life came, or the wait for it began; monotonic, as a clock that is set is no silence. */
+  /**
+   * When the newest sign of life came, or the wait for it began; monotonic, so that setting the clock does not look
+   * like silence.
+   */
   #heardAt = 0;
   #lastKey = 0;
 
@@ -88,9 +94,12 @@ export class LiveClient {
     return () => this.#unsubscribe(key);
   }
 
-  /** Stays pending while the connection is lost, and is sent again when it is back. @throws ApiError */
+  /**
+   * The call stays pending while the connection is lost, and is sent again when the connection is back. @throws
+   * ApiError
+   */
   call(op: CallOp): Promise<Record<string, unknown>> {
-    // The id makes the repetition harmless: one run, however often it is asked for.
+    // The run id makes a repetition harmless: however often the call is sent, it makes one run.
     const repeatable = op.op === "chat" ? { ...op, run_id: op.run_id ?? newId("run") } : op;
     const { promise, resolve, reject } = Promise.withResolvers<Record<string, unknown>>();
     const key = this.#nextKey();
@@ -118,7 +127,7 @@ export class LiveClient {
   }
 
   #post(message: ToHub): void {
-    // Opening attaches, and attaching posts all that is there, this message's subject included.
+    // Opening attaches, and attaching posts everything that is registered, including the subject of this message.
     if (this.#transport) this.#transport.post(message);
     else this.#use(this.#open());
   }
@@ -146,7 +155,7 @@ export class LiveClient {
   }
 
   #leave(): void {
-    // A hub that is only slow, not dead, would go on serving this page beside the next one.
+    // A hub that is slow and not dead would go on serving this page beside the next hub.
     this.#transport?.post({ type: "bye" });
     this.#transport?.close();
     this.#transport = undefined;
@@ -241,7 +250,7 @@ function becomeReady(subscription: Subscription, seq: number): void {
 }
 
 function deliverEvent(subscription: Subscription, { event, seq }: Extract<FromHub, { type: "event" }>): void {
-  // What the last hub had under way when this page went over to the next comes from both.
+  // Events that the last hub had sent when this page changed to the next hub arrive twice.
   if (seq !== undefined && subscription.seq !== undefined && seq <= subscription.seq) return;
   subscription.seq = seq ?? subscription.seq;
   subscription.failures = 0;

@@ -1,4 +1,4 @@
-/** A WebSocket server for the tests of this folder, which say themselves what it says. They run in Node. */
+/** A WebSocket server for the tests of this folder, which decide what it sends. They run in Node. */
 // oxlint-disable no-restricted-imports, no-restricted-globals
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -34,7 +34,7 @@ export class FakeServer implements AsyncDisposable {
     return `ws://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** To the newest connection. */
+  /** Sends to the newest connection. */
   say(frame: Frame): void {
     this.peers.at(-1)?.send(JSON.stringify(frame));
   }

@@ -1,4 +1,7 @@
-/** A server for the tests of models: it answers requests as the test says, and says over the live connection what the test tells it to. */
+/**
+ * A server for the tests of models: it answers requests as the test says, and sends over the live connection what the
+ * test tells it to send.
+ */
 import type { Listener } from "./client.ts";
 import type { CallOp, ChannelRequest } from "./messages.ts";
 import type { Services } from "./services.ts";
@@ -12,13 +15,13 @@ export class FakeServices implements Services {
   /** Paths of all requests, in order; a test may empty it. */
   requests: string[] = [];
   readonly calls: CallOp[] = [];
-  /** Subscriptions that stand now. */
+  /** Subscriptions that are open now. */
   readonly subscriptions = new Set<FakeSubscription>();
-  /** How many were given back. */
+  /** How many subscriptions were closed. */
   ended = 0;
   /** A subscription is confirmed in the next microtask; false: when the test calls `ready`. */
   isReadyAtOnce = true;
-  /** The body of an answer. What it throws is the refusal. */
+  /** Returns the body of an answer; throws to refuse the request. */
   answer: (path: string) => unknown = () => ({});
   upload: Services["api"]["upload"] = () => new Promise(() => {});
   reply: (op: CallOp) => Promise<Record<string, unknown>> = async () => ({});
@@ -47,7 +50,7 @@ export class FakeServices implements Services {
     },
   };
 
-  /** By run: from which seq it is followed. */
+  /** The seq after which each run is followed, by run. */
   get followed(): ReadonlyMap<string, number | undefined> {
     return new Map(
       [...this.subscriptions].flatMap(({ request }) =>
@@ -64,13 +67,13 @@ export class FakeServices implements Services {
     for (const { listener } of this.subscriptions) listener.onRestarted?.();
   }
 
-  /** To everybody who listens to the activities. */
+  /** Sends to all listeners of the activities. */
   tell(activity: object): void {
     for (const { request, listener } of this.subscriptions)
       if (request.channel === "activities") listener.onEvent(activity, (activity as { seq?: number }).seq);
   }
 
-  /** An event of one run, to everybody who follows it. */
+  /** Sends an event of one run to all its followers. */
   tellRun(runId: string, event: object): void {
     for (const { request, listener } of this.subscriptions)
       if (request.channel === "run" && request.run_id === runId)

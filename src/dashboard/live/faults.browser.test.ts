@@ -1,11 +1,11 @@
-/** What a page shows while processes die: real processes, real signals, a real browser. */
+/** What a page shows while processes die, with real processes, real signals and a real browser. */
 import type { Page } from "playwright-core";
 import { afterAll, expect, test, vi } from "vitest";
 import { eventually, openSite, picture } from "../../testing/browser.ts";
 import { textIn } from "../../testing/journal.ts";
 import { makePlace, Server } from "../../testing/server.ts";
 
-// Some wait for processes that start on busy cores, more than once.
+// Some tests wait several times for processes that start on busy cores.
 vi.setConfig({ testTimeout: 60_000 });
 
 const site = await openSite();
@@ -101,7 +101,7 @@ test("a message that is sent while the server is away is answered once, when it 
 
 test("a worker that hangs is told as lost, not as live, until it is replaced", async () => {
   await using place = await makePlace();
-  // By default it is replaced after 5 s, which is when the page has just found out.
+  // By default the process is replaced after 5 s, when the page has only just noticed.
   await using server = await new Server(place, { env: { WORKERS: "1", STALL_MS: "10000" } }).ready();
   await using visitor = await browser.visitor(server.client.url);
   const page = await visitor.open("#/processes");
@@ -116,7 +116,7 @@ test("a worker that hangs is told as lost, not as live, until it is replaced", a
   await eventually(async () => expect(await restarts.innerText()).toBe("1"));
 });
 
-/** Asks, and waits for the first words. @returns where the answer is */
+/** Asks a question and waits for the first words. @returns the locator of the answer */
 async function ask(page: Page, message: string) {
   await page.getByRole("textbox", { name: "Your message" }).fill(message);
   await page.keyboard.press("Enter");
@@ -125,7 +125,7 @@ async function ask(page: Page, message: string) {
   return answer;
 }
 
-/** The answer on the page is `tok1 tok2 …`, each once, and that is what the journal says. */
+/** Checks that the answer on the page is `tok1 tok2 …`, each token once, and equals the journal. */
 async function expectWhole(page: Page, server: Server, tokens: number): Promise<void> {
   const whole = Array.from({ length: tokens }, (_, index) => `tok${index + 1}`).join(" ");
   const answer = page.locator(".turn-answer .md");
@@ -135,7 +135,7 @@ async function expectWhole(page: Page, server: Server, tokens: number): Promise<
   expect(textIn(await server.client.events(href?.split("/").at(-1) ?? ""))).toBe(whole);
 }
 
-/** @returns reads every state of the connection that the page has shown since */
+/** @returns a function that reads every state of the connection that the page has shown since */
 async function watchStates(page: Page): Promise<() => Promise<string[]>> {
   const seen = await page.evaluateHandle(() => {
     const states: string[] = [];
@@ -150,7 +150,7 @@ async function watchStates(page: Page): Promise<() => Promise<string[]>> {
   return () => seen.jsonValue();
 }
 
-/** What the browser itself writes when a server goes away. */
+/** Console messages that the browser itself writes when a server goes away. */
 function isBrokenConnection(problem: string): boolean {
   return /WebSocket connection|ERR_CONNECTION|ERR_EMPTY|ERR_SOCKET|503/.test(problem);
 }

@@ -4,12 +4,12 @@ import { MAX_FILE_NAME_CHARACTERS } from "../../core/limits.ts";
 import { readAnswer, unreachable } from "./answer.ts";
 
 export interface UploadOptions {
-  /** How much is sent, as a part of 1. */
+  /** The share that is sent, from 0 to 1. */
   readonly onProgress: (fraction: number) => void;
   readonly signal: AbortSignal;
 }
 
-/** What a response says of a file, without its bytes. */
+/** The facts about a file in a response, without its bytes. */
 export interface FileHead {
   readonly name: string | null;
   readonly mediaType: string | null;
@@ -21,7 +21,10 @@ export function fileHref(fileId: string): string {
   return `./api/files/${encodeURIComponent(fileId)}`;
 }
 
-/** Over XMLHttpRequest, as fetch() does not say how far an upload is. @throws ApiError; the signal's reason when it was aborted */
+/**
+ * Uses XMLHttpRequest, because fetch() does not report the progress of an upload. @throws ApiError; the signal's reason
+ * when it was aborted
+ */
 export function uploadFile(file: File, { onProgress, signal }: UploadOptions): Promise<FileInfo> {
   const name = (file.name || "file").slice(0, MAX_FILE_NAME_CHARACTERS);
   const request = new XMLHttpRequest();
@@ -49,7 +52,7 @@ export function uploadFile(file: File, { onProgress, signal }: UploadOptions): P
   return promise;
 }
 
-/** @returns null when there is no such file, or nobody could be asked */
+/** @returns null when there is no such file, or the server could not be asked */
 export async function fileHead(fileId: string, signal: AbortSignal): Promise<FileHead | null> {
   const response = await fetch(fileHref(fileId), { method: "HEAD", signal }).catch(() => null);
   if (!response?.ok) return null;
@@ -71,7 +74,7 @@ function decoded(name: string): string {
   }
 }
 
-/** RFC 6266: the extended form is there when the name is not plain ASCII. */
+/** RFC 6266: a name that is not plain ASCII has the extended form. */
 function nameIn(disposition: string): string | null {
   const extended = /filename\*=UTF-8''([^;]+)/i.exec(disposition)?.[1];
   if (extended !== undefined) return decoded(extended);

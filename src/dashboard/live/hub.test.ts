@@ -227,7 +227,7 @@ test("a connection that is open and silent is given up, and opened again", async
 });
 
 test("silence means nothing while nothing is watched that ticks", async () => {
-  // Also the time that the connection may take to open, which is long on a busy machine.
+  // This is also the time that the connection may take to open, which is long on a busy machine.
   const silentMs = 300;
   await using it = await start({ silentMs });
   const tab = openTab(it.hub);

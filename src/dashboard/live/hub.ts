@@ -1,7 +1,7 @@
 /**
- * Owns the one connection and shares it among tabs: numbers their requests, remembers how far each
- * subscription has come, and after a lost connection asks again from there. The same class runs in the
- * SharedWorker, for all tabs, and in a page that has no SharedWorker, for itself alone.
+ * Owns the only connection and shares it among tabs: numbers their requests, remembers the newest seq of each
+ * subscription, and after a lost connection asks again from there. The same class runs in the SharedWorker, for all
+ * tabs, and in a page that has no SharedWorker, for itself alone.
  */
 import { MAX_FRAME_BYTES, MAX_SUBSCRIPTIONS } from "../../core/limits.ts";
 import type { Problem } from "./api-error.ts";
@@ -11,20 +11,23 @@ import type { CallOp, ChannelRequest, FromHub, ToHub } from "./messages.ts";
 /** Part of MAX_SUBSCRIPTIONS is kept for the processes, which every tab watches: without them a tab would show as lost. */
 const ROOM_FOR_PROCESSES = 32;
 const MAX_CALLS = 256;
-/** Hidden tabs may run their timers only once a minute; one silent for longer is frozen or gone. */
+/** Browsers run the timers of hidden tabs only once a minute; a tab that is silent for longer is frozen or gone. */
 const TAB_SILENT_MS = 150_000;
 const SWEEP_MS = 30_000;
-/** A server that was started anew counts from 1; two workers of one server differ by a snapshot or two. */
+/**
+ * A larger difference means a server that was started anew and counts from 1; two workers of one server differ by a
+ * snapshot or two.
+ */
 const RESTARTED_BELOW = 10;
 
-/** This process leaves, the run or the subscription does not: ask the next one. */
+/** The worker process leaves, but the run or the subscription continues: ask the next worker. */
 const LEAVING = "SHUTTING_DOWN";
 
 interface Subscription {
   readonly tab: Tab;
   readonly key: number;
   readonly request: ChannelRequest;
-  /** The newest seq that the tab has. Undefined: none, and none was asked for. */
+  /** The newest seq that the tab has. Undefined: the tab has none, and asked for live events only. */
   seq: number | undefined;
 }
 
@@ -48,7 +51,7 @@ export interface HubOptions {
 export class Hub {
   readonly #link: Link;
   readonly #tabs = new Set<Tab>();
-  /** By id on the wire. Bounds: MAX_SUBSCRIPTIONS and MAX_CALLS; what comes above is refused. */
+  /** By id on the wire. Bounds: MAX_SUBSCRIPTIONS and MAX_CALLS; requests above them are refused. */
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #calls = new Map<string, Call>();
   #mark: string | null = null;
@@ -148,14 +151,17 @@ export class Hub {
     }
     const id = this.#nextId();
     const frame = { ...op, id };
-    // [The server would close with 1009, and the call be sent again on the next socket, without end.]
+    // [Otherwise the server closes with 1009, and the call is sent again on the next socket, without end.]
     const bytes = new TextEncoder().encode(JSON.stringify(frame)).length;
     if (bytes > MAX_FRAME_BYTES) return tab.send({ type: "refused", key, error: tooLarge(bytes), local: true });
     this.#calls.set(id, { tab, key, op });
     this.#link.send(frame);
   }
 
-  /** A new socket knows nothing of the last. Calls may be repeated: a chat has its run_id, a cancel is one anyhow. */
+  /**
+   * A new socket has none of the subscriptions and calls of the last one. Calls may be repeated: a chat has its run_id,
+   * and a repeated cancel changes nothing.
+   */
   #resume(): void {
     for (const tab of this.#tabs) tab.send({ type: "open" });
     for (const [id, subscription] of this.#subscriptions) this.#ask(id, subscription);
@@ -165,7 +171,7 @@ export class Hub {
   #onFrame(frame: Record<string, unknown>): void {
     const id = String(frame["id"]);
     const error = frame["error"] as Problem | undefined;
-    // It stays in its map, and is asked for again when the next socket opens.
+    // The subscription or call stays in its map, and is sent again when the next socket opens.
     if (error?.code === LEAVING) return this.#link.retreat();
     const call = this.#calls.get(id);
     const subscription = this.#subscriptions.get(id);
@@ -202,7 +208,7 @@ export class Hub {
     tab.send({ type: "ready", key, seq });
   }
 
-  /** The count began anew: after the old position nothing would come for long. */
+  /** The server's count began anew, so after the old position no event would come for a long time. */
   #startAnew({ tab, key, request }: Subscription): void {
     tab.send({ type: "restarted", key });
     this.#open({ tab, key, request, seq: startOf(request) });
@@ -227,7 +233,7 @@ export function startOf({ after }: ChannelRequest): number | undefined {
   return after === undefined ? undefined : 0;
 }
 
-/** So the server says that it has other activities than those we have seen. */
+/** With this answer the server says that its activities are not the ones that this hub has seen. */
 function isAheadOfFeed({ request, seq }: Subscription, { code }: Problem): boolean {
   return code === "INVALID_REQUEST" && request.channel === "activities" && seq !== undefined;
 }
@@ -241,7 +247,7 @@ function tooLarge(bytes: number): Problem {
 
 function deliverEvent(subscription: Subscription, event: unknown, seq: number | undefined): void {
   const { tab, key } = subscription;
-  // A notice of a gap has no seq of its own.
+  // The notice of a gap has no seq.
   if (seq === undefined) return tab.send({ type: "event", key, event });
   if (subscription.seq !== undefined && seq <= subscription.seq) return;
   subscription.seq = seq;

@@ -16,9 +16,9 @@ export const locked = signal(false);
 /** Whether there is a session to end. */
 export const isSignedIn = signal(signInMark() !== null);
 
-/** Another value after each sign-in; null when this browser has not signed in. */
+/** A new value after each sign-in; null when this browser has not signed in. */
 export function signInMark(): string | null {
-  // A browser that blocks storage throws here; it keeps no cookie either.
+  // A browser that blocks storage throws here; such a browser keeps no cookie either.
   try {
     localStorage.removeItem(OLD_ITEM);
     return localStorage.getItem(ITEM);
@@ -33,11 +33,11 @@ export function noteSignIn(isIn: boolean): void {
     if (isIn) localStorage.setItem(ITEM, String(Date.now()));
     else localStorage.removeItem(ITEM);
   } catch {
-    // The connection finds out by itself, some seconds later.
+    // Storage is blocked. The connection notices the change by itself, some seconds later.
   }
 }
 
-/** All tabs of a browser have one cookie. @param listener told when another tab has signed in or out */
+/** All tabs of a browser share one cookie. @param listener called when another tab has signed in or out */
 export function onOtherTab(listener: () => void): void {
   addEventListener("storage", ({ key }) => {
     if (key !== ITEM) return;

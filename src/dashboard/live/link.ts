@@ -1,19 +1,19 @@
 /**
- * One WebSocket that comes back: reconnects with backoff, and notices the connection that is open and dead.
- * Knows nothing of what goes over it. Owned by the Hub.
+ * One WebSocket that reconnects with backoff, and that notices a connection which is open but dead. It does not know
+ * the messages. Owned by the Hub.
  */
 import { backoffMs, type BackoffOptions } from "../../core/backoff.ts";
 
 export interface LinkTimes {
   readonly reconnect: BackoffOptions;
-  /** Silent for longer, or not open after this long: closed and opened again. */
+  /** A connection that is silent for longer, or not open after this time, is closed and opened again. */
   readonly silentMs: number;
   readonly checkMs: number;
-  /** A connection that ended sooner did not work: the next one is waited for longer. */
+  /** A connection that ended sooner did not work, so the pause before the next one grows. */
   readonly steadyMs: number;
 }
 
-// The processes tick each second, so ten missed ticks are no accident: a dead peer or a network that is gone.
+// The processes send something each second, so ten missed seconds mean a dead peer or a lost network.
 export const LINK_TIMES: LinkTimes = {
   reconnect: { firstMs: 250, maxMs: 5_000 },
   silentMs: 10_000,
@@ -21,7 +21,7 @@ export const LINK_TIMES: LinkTimes = {
   steadyMs: 5_000,
 };
 
-/** The server drains, and another process of it already serves. */
+/** The worker drains, and another process of the server already serves. */
 const GOING_AWAY = 1001;
 
 interface LinkOptions {
@@ -29,7 +29,7 @@ interface LinkOptions {
   readonly times: LinkTimes;
   readonly onOpen: () => void;
   readonly onFrame: (frame: Record<string, unknown>) => void;
-  /** False while nothing is watched that ticks: then silence means nothing. */
+  /** False while no subscription sends something each second; then silence means nothing. */
   readonly ticks: () => boolean;
 }
 
@@ -38,7 +38,10 @@ export class Link {
   #socket: WebSocket | undefined;
   #heardAt = 0;
   #openedAt: number | undefined;
-  /** In a row. A first answer does not end the row: a server may close for what it reads after that. */
+  /**
+   * Failures in a row. A first answer does not end the row, because the server may close after a message that it reads
+   * later.
+   */
   #failures = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #check: ReturnType<typeof setInterval> | undefined;

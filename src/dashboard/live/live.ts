@@ -12,17 +12,17 @@ export type { Listener } from "./client.ts";
 
 const client = new LiveClient(signInMark);
 
-// Without this, a closed tab's subscriptions would live on in the worker until it is found silent.
+// Without this, a closed tab's subscriptions would stay in the worker until the worker notices the tab's silence.
 addEventListener("pagehide", () => client.suspend());
 addEventListener("pageshow", ({ persisted }) => persisted && client.resume());
 
-/** "lost" means: nothing was heard for four seconds, so what is shown may be old. */
+/** "lost" means that nothing was received for four seconds, so the page may show old data. */
 export const connection: ReadonlySignal<Connection> = client.connection;
 
 /**
- * Survives lost connections and resumes after the last seq, so the listener sees every seq once; asks again by
- * itself when the server's trouble broke it off.
- * @returns ends the subscription; nothing comes after it
+ * Survives lost connections and resumes after the last seq, so the listener sees every seq once; subscribes again by
+ * itself when a problem of the server broke it off. @returns a function that ends the subscription; no event comes
+ * after it
  */
 export function subscribe(request: ChannelRequest, listener: Listener): () => void {
   return client.subscribe(request, listener);
@@ -33,7 +33,7 @@ export function call(op: CallOp): Promise<Record<string, unknown>> {
   return client.call(op);
 }
 
-/** After a sign-in or sign-out: the socket has to be opened with, or without, the cookie. */
+/** Call it after a sign-in or sign-out, because the socket has to be opened with, or without, the cookie. */
 export function reconnect(): void {
   client.resume();
 }

@@ -11,7 +11,7 @@ export type ChannelRequest =
   | { channel: "run"; run_id: string; after?: number }
   | { channel: "processes"; after?: number };
 
-/** What becomes of a run that the thread has under way: it goes on first, or it ends. */
+/** What happens to a run that the thread has under way: the new message waits for its end, or ends it. */
 export type Strategy = "enqueue" | "interrupt";
 
 export type CallOp =
@@ -26,9 +26,9 @@ export type CallOp =
   | { op: "cancel"; run_id: string };
 
 export type ToHub =
-  /** First of all: the hub may live in a worker, which cannot read localStorage. `mark` is that of live/key.ts. */
+  /** The first message. It carries `mark` (see live/key.ts), because a hub in a worker cannot read localStorage. */
   | { type: "attach"; mark: string | null }
-  /** `seq`: how far the tab has come already, with another hub or before it was given up. */
+  /** `seq`: the newest seq that the tab already has, from another hub or from before the hub gave it up. */
   | { type: "subscribe"; key: number; request: ChannelRequest; seq?: number }
   | { type: "unsubscribe"; key: number }
   | { type: "call"; key: number; op: CallOp }

@@ -1,6 +1,6 @@
 /**
- * Runs one request at a time. Any number of calls during a request lead to exactly one more request after it. So an
- * old answer never replaces a newer one, and a burst of calls costs two requests.
+ * Runs one request at a time. Any number of calls during a request lead to exactly one more request after it. So an old
+ * answer never replaces a newer answer, and a burst of calls costs two requests.
  */
 export class OneAtATime {
   readonly #work: () => Promise<void>;

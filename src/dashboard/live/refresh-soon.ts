@@ -1,7 +1,7 @@
-/** Many reasons to load, few requests: gathers them for a moment, and then loads at most once a second. */
+/** Gathers reasons to load for a moment, and then loads at most once a second. */
 
 const REFRESH_EVERY_MS = 1_000;
-/** So that the first of many changes does not fetch alone. */
+/** A short wait, so that the first of many changes does not cause a request of its own. */
 const GATHER_MS = 150;
 
 export class RefreshSoon {
@@ -21,7 +21,7 @@ export class RefreshSoon {
     }, dueMs);
   }
 
-  /** A request goes out, whatever the reason: the next one is due a second later. */
+  /** A request was sent, for whatever reason: the next one is due a second later. */
   noteRequest(): void {
     this.#requestedAt = performance.now();
   }

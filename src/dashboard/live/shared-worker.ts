@@ -6,11 +6,11 @@ import { openSocket } from "./socket.ts";
 const hub = new Hub({ open: openSocket });
 
 addEventListener("connect", (event) => {
-  // Of TypeScript's libraries only "webworker" has this event, and that one does not go together with "dom".
+  // Only TypeScript's library "webworker" declares this event, and it cannot be combined with "dom".
   const [port] = (event as MessageEvent).ports;
   if (!port) return;
   const receive = hub.connect((message) => port.postMessage(message));
   port.addEventListener("message", ({ data }: MessageEvent<ToHub>) => receive(data));
-  // Only setting `onmessage` would start it by itself.
+  // A port with `addEventListener` must be started; only setting `onmessage` starts it by itself.
   port.start();
 });

@@ -1,4 +1,4 @@
-/** Opens the server's WebSocket, from a page or from the worker: the script of the latter lies in assets/. */
+/** Opens the server's WebSocket, from a page or from the worker, whose script is in assets/. */
 
 export function openSocket(): WebSocket {
   const { href } = location;

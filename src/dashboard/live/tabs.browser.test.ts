@@ -62,7 +62,7 @@ test("a SharedWorker whose script does not load is done without", async () => {
   expect(visitor.problems.filter((problem) => !problem.includes("404"))).toEqual([]);
 });
 
-/** As the browser's task manager does: the tabs are told nothing. */
+/** Ends the worker as the browser's task manager does, without a message to the tabs. */
 async function killSharedWorkers({ context }: Visitor): Promise<void> {
   const session = await context.browser()?.newBrowserCDPSession();
   const targets = await session?.send("Target.getTargets", { filter: [{ type: "shared_worker" }] });
@@ -76,7 +76,7 @@ function openTabs(visitor: Visitor): Promise<Page[]> {
   return Promise.all(Array.from({ length: TABS }, () => visitor.open("#/activities")));
 }
 
-/** What happens now shows in every one of them. */
+/** Checks that a new event is shown in every tab. */
 async function expectLive(tabs: readonly Page[], what: string): Promise<void> {
   for (const tab of tabs) await tab.locator(".connection", { hasText: "Live" }).waitFor();
   await server.client.post("/api/activities", { role: "Test", content: `News for ${what}` });

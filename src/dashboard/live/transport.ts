@@ -1,6 +1,6 @@
 /**
- * The way from this page to a hub: the SharedWorker's, or the page's own where there is no such worker, its
- * script does not load, or it stops answering.
+ * Connects this page to a hub: the SharedWorker's hub, or the page's own if there is no such worker, its script does
+ * not load, or it stops answering.
  */
 import { Hub } from "./hub.ts";
 import type { FromHub, ToHub } from "./messages.ts";
@@ -30,11 +30,11 @@ function openShared({ onMessage, onFailed }: Handlers): Transport | undefined {
     });
     worker.addEventListener("error", onFailed);
     worker.port.addEventListener("message", ({ data }: MessageEvent<FromHub>) => onMessage(data));
-    // Only setting `onmessage` would start it by itself.
+    // A port with `addEventListener` must be started; only setting `onmessage` starts it by itself.
     worker.port.start();
     return {
       kind: "shared",
-      // The empty list says that this is no window, whose postMessage must name an origin (unicorn's rule).
+      // The empty list is for unicorn's rule, which takes every `postMessage` for that of a window and wants an origin.
       post: (message) => worker.port.postMessage(message, []),
       close: () => {
         worker.removeEventListener("error", onFailed);

@@ -1,4 +1,7 @@
-/** What lives as long as a component: made at its first drawing, started when it is mounted, stopped when it leaves. */
+/**
+ * A model that lives as long as a component: created at the first rendering, started at the mount, stopped at the
+ * unmount.
+ */
 import { useEffect, useMemo } from "preact/hooks";
 
 interface Startable {
@@ -6,7 +9,7 @@ interface Startable {
   stop(): void;
 }
 
-/** @param keys made anew when one of them changes; the one before is stopped */
+/** @param keys when one of them changes, a new model is created and the previous one is stopped */
 export function useStarted<T extends Startable>(make: () => T, keys: readonly unknown[]): T {
   const made = useMemo(make, keys);
   useEffect(() => {

@@ -8,7 +8,7 @@ export function CodeBlock({ text, lang }: { text: string; lang: string }) {
         <span>{lang || "text"}</span>
         <CopyButton text={text} />
       </figcaption>
-      {/* Focusable, or a keyboard could not scroll it. */}
+      {/* The block is focusable, so that the keyboard can scroll it. */}
       <pre dir="ltr" tabIndex={0} role="group" aria-label={lang ? `Code, ${lang}` : "Code"}>
         <code>{text}</code>
       </pre>

@@ -1,6 +1,6 @@
 /**
- * Character references (`&amp;`, `&#115;`) as text. The page never parses HTML, so nobody else would resolve them.
- * Named ones only as far as people write them in Markdown; any other stays as it stands.
+ * Character references (`&amp;`, `&#115;`) as text. The page never parses HTML, so this file resolves them. It knows
+ * the named references that people write in Markdown; any other stays unchanged.
  */
 const NAMED: Readonly<Record<string, string>> = {
   amp: "&",
@@ -50,7 +50,7 @@ export function decodeEntities(text: string): string {
   });
 }
 
-/** U+FFFD for what is no character, as CommonMark wants it. */
+/** Returns U+FFFD for a number that is no character, as CommonMark requires. */
 function character(code: number): string {
   const isCharacter = code > 0 && code <= 0x10_ff_ff && !(code >= 0xd8_00 && code <= 0xdf_ff);
   return isCharacter ? String.fromCodePoint(code) : "\uFFFD";

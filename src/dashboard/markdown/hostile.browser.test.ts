@@ -1,6 +1,6 @@
 /**
- * More than 200 hostile texts, through every way that leads onto the page: a visitor's message, a model's text and
- * thoughts, names, arguments and results of tools, errors, notices, titles, agents. None may become more than text.
+ * Sends more than 200 hostile texts through every way onto the page: a visitor's message, a model's text and thoughts,
+ * names, arguments and results of tools, errors, notices, titles, agents. None of them may become more than text.
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -26,7 +26,7 @@ afterAll(() => owned.disposeAsync());
 const { server, browser } = site;
 const { client } = server;
 
-/** One tab a thread, open while its runs are made: what is on it came live. */
+/** One tab for each thread, open while its runs are made, so that its content arrives live. */
 const tabs: Page[] = [];
 let visitor: Visitor;
 
@@ -43,7 +43,7 @@ beforeAll(async () => {
         await client.begin(text, { agent_id: "refuser", metadata: { [text.slice(0, 1_000)]: text.slice(0, 1_000) } });
         await client.post("/api/activities", { role: text.slice(0, 64), content: text.slice(0, 16_000) });
       }
-      // All of them in one run, so that its page need be opened once.
+      // All texts in one run, so that its page is opened only once.
       const choir = texts.join(BETWEEN);
       await client.begin(choir, { agent_id: "parrot", thread_id: `choir-${thread}`, run_id: `choir-${thread}` });
       await client.begin(choir, { agent_id: "refuser", thread_id: `choir-${thread}`, run_id: `refused-${thread}` });
@@ -139,7 +139,7 @@ test("as descriptions and models of agents", async () => {
   await expectHarmless(page);
 });
 
-// The last, because all visitors share one record of foreign requests.
+// This test is the last, because all visitors share one record of foreign requests.
 test("the alarm works: a page that lets HTML in is found out", async () => {
   await using careless = await browser.visitor(client.url);
   const page = await careless.context.newPage();
@@ -162,7 +162,7 @@ async function assertIdle(): Promise<void> {
   }
 }
 
-/** The texts of each thread, as the server keeps them: half a surrogate pair is no character. */
+/** The texts of each thread, as the server keeps them: it replaces half a surrogate pair, which is no character. */
 function threads(): string[][] {
   const texts = HOSTILE.map((text) => text.toWellFormed());
   return Array.from({ length: THREADS }, (_, thread) => texts.filter((__, index) => index % THREADS === thread));
@@ -178,7 +178,7 @@ async function expectHarmless(page: Page): Promise<void> {
   expect(visitor.problems).toEqual([]);
 }
 
-/** What makes the page scroll to the side. */
+/** Elements that make the page scroll sideways. */
 function tooWide(): string[] {
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth <= clientWidth) return [];
@@ -188,7 +188,9 @@ function tooWide(): string[] {
   return [...new Set(wide.map(({ localName, className }) => `${localName}.${className}`))];
 }
 
-/** Everything in the document that our own code never makes. Runs in the page, so it has all it needs inside. */
+/**
+ * Finds everything in the document that our own code never makes. It runs in the page, so it uses nothing from outside.
+ */
 function audit(): string[] {
   const tags =
     "html head meta title link script body div a p span svg path nav header main footer section aside h1 h2 h3 h4 h5 h6 ol ul li dl dt dd details summary pre code table caption thead tbody tr th td form label select option textarea input button time figure figcaption strong em del blockquote hr br dialog";
@@ -224,7 +226,7 @@ function audit(): string[] {
 
 /** Agents that are hostile themselves, and a tool that gives back what it gets. */
 async function makeConfig() {
-  // Not below node_modules: Node strips no types there. Git ignores this folder.
+  // The folder is not below node_modules, because Node strips no types there. Git ignores this folder.
   const parent = join(ROOT, "data");
   await mkdir(parent, { recursive: true });
   const path = await mkdtemp(join(parent, "test-hostile-"));

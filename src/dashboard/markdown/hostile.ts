@@ -1,4 +1,4 @@
-/** Markdown that wants to be more than text. Used by the tests; each must come out without a forbidden link. */
+/** Markdown that tries to become more than text. The tests render each of them and allow no forbidden link. */
 export const HOSTILE: readonly string[] = [
   "[x](javascript:alert(1))",
   "[x](JaVaScRiPt:alert(1))",

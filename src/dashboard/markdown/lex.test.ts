@@ -59,12 +59,12 @@ function withoutSpace(tokens: readonly Token[]): Token[] {
   return tokens.filter(({ type }) => type !== "space");
 }
 
-/** What the first paragraph consists of. */
+/** The types of the first paragraph's tokens. */
 function inlineTypes(text: string): string[] {
   return (lex(text)[0] as { tokens: Token[] }).tokens.map(({ type }) => type);
 }
 
-/** Its blocks, what the last one consists of, and what stands below it. */
+/** The blocks of the message, the tokens of the last block, and the text below it. */
 function shown({ tokens, rest }: Lexed): unknown[] {
   const parts = (tokens.at(-1) as { tokens?: Token[] }).tokens?.map(({ raw }) => raw);
   return [tokens.map(({ type, raw }) => ({ type, raw })), parts, rest];
@@ -209,7 +209,10 @@ describe("a message that grows", () => {
 });
 
 describe("half a megabyte that is made to take long", () => {
-  /** Each kind read all that follows again and again: 20,000 characters took up to 2.5 s, and the cost grew with the square. */
+  /**
+   * With each kind, marked read the rest of the text again and again: 20,000 characters took up to 2.5 s, and the cost
+   * grew with the square.
+   */
   const KINDS: Readonly<Record<string, string>> = {
     "lines of one list item": "b\n",
     "items with lazy lines": "- a\nb\n",

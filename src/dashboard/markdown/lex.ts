@@ -4,7 +4,7 @@
  */
 import { Lexer, Tokenizer, type Token } from "marked";
 
-/** [Without it 3,000 nested quotes overflow marked's stack.] What is deeper shows as text. */
+/** [Without it 3,000 nested quotes overflow marked's stack.] Deeper blocks are shown as text. */
 const MAX_BLOCK_DEPTH = 24;
 const MAX_INLINE_DEPTH = 24;
 /** [Emphasis is quadratic: 39,000 characters of nested `*` and `**` took 5 s, 1,000 markers take some 10 ms.] */
@@ -18,8 +18,8 @@ const MAX_CELLS = 20_000;
 /** [marked cuts a URL shorter sign by sign, and reads it anew each time: 20,000 of "?" took 0.3 s.] */
 const LONG_URL = /^\S{2001}/;
 /**
- * One message may take so long, and have so many blocks and pieces of a line; what is left then stays text. [marked reads
- * all that follows at each line of a list item and at each "!": 20,000 characters took 1.4 s and 0.8 s.]
+ * Bounds of one message: time, blocks, and pieces of a line. The rest of the message stays text. [marked reads all that
+ * follows at each line of a list item and at each "!": 20,000 characters took 1.4 s and 0.8 s.]
  */
 const MAX_MS = 400;
 const MAX_TOKENS = 20_000;
@@ -28,7 +28,7 @@ const MAX_LIST_CHARACTERS = 32_000;
 /** A longer message is shown as plain text. */
 const MAX_CHARACTERS = 512 * 1024;
 
-/** A plain text token for all that is not lexed. */
+/** A plain text token for text that is not lexed. */
 export function plain(text: string): Token {
   return { type: "text", raw: text, text };
 }
@@ -57,7 +57,7 @@ function lexTail(text: string, links: Links): Token[] {
   try {
     lexer.blockTokens(text, lexer.tokens);
   } catch {
-    // Its time is over, or a bound is missing: a message must show all the same.
+    // The time is over, or a bound was hit: the message must still be shown.
     addRest(lexer.tokens, text);
   }
   for (const { src, tokens } of lexer.inlineQueue) {
@@ -105,7 +105,7 @@ function hasLongAddress(text: string): boolean {
   return false;
 }
 
-/** What one message may cost. */
+/** The cost that one message may have. */
 class Budget {
   readonly #until = performance.now() + MAX_MS;
   #left = MAX_TOKENS;
@@ -114,14 +114,14 @@ class Budget {
     return this.#left <= 0 || performance.now() > this.#until;
   }
 
-  /** @throws when it is spent */
+  /** @throws when the budget is spent */
   take(): void {
     if (this.isSpent) throw new Error("The message costs too much.");
     this.#left -= 1;
   }
 }
 
-/** A tokenizer that finds nothing more to nest when it is too deep. It throws when the budget is spent. */
+/** A tokenizer that finds no more nested tokens below the maximum depth. It throws when the budget is spent. */
 function boundedTokenizer(budget: Budget): Tokenizer {
   const tokenizer = new Tokenizer();
   // marked asks these two before all others: at each block, and at each piece of text in a line.
@@ -149,7 +149,8 @@ function boundedTable(tokenizer: Tokenizer): Tokenizer["table"] {
   return (src) => {
     const [all = "", header = "", , rows = ""] = tokenizer.rules.block.table.exec(src) ?? [];
     const cells = header.split("|").length * rows.split("\n").length;
-    // More cells than characters: they are not there but made up. So a message that grows makes no more in pieces.
+    // A table with more cells than characters is refused, because marked makes up the missing cells. So a growing
+    // message that is lexed in pieces never gets more cells than it has characters.
     if (cells > Math.min(left, all.length)) return undefined;
     left -= cells;
     return find(src);
@@ -163,7 +164,7 @@ function paid<A extends unknown[], R>(budget: Budget, find: (...args: A) => R): 
   };
 }
 
-/** Whole lines, where there are any. */
+/** Cut after a whole line, if there is one. */
 function beginningOf(src: string): string {
   if (src.length <= MAX_LIST_CHARACTERS) return src;
   const end = src.lastIndexOf("\n", MAX_LIST_CHARACTERS);
@@ -182,21 +183,24 @@ function bounded<A extends unknown[], R>(depth: { left: number }, find: (...args
   };
 }
 
-/** Lexing may take this share of the time while a message grows: after t ms of it, 8 t of rest. */
+/** Share of the time that lexing may take while a message grows: after t ms of lexing, 8 t ms of rest. */
 const REST_FACTOR = 8;
 
 export interface Lexed {
-  /** Tokens that cannot change any more are the same objects as last time. */
+  /** Tokens that can no longer change are the same objects as last time. */
   readonly tokens: readonly Token[];
-  /** What came since the last lexing, when it is too early for the next, and is not in the last paragraph. */
+  /**
+   * Text that came after the last lexing, while it is too early for the next, and that is not in the last paragraph.
+   */
   readonly rest: string;
 }
 
-/** A longer paragraph would take longer to lay out, each time, than its words may take. */
+/** Bound of the paragraph: the browser would need too long for the layout of a longer one at each change. */
 const MAX_GROWING_CHARACTERS = 4_000;
 
 /**
- * Appends words that are not lexed yet to the last paragraph. Shown below it, they would jump up when they are lexed.
+ * Appends words that are not lexed yet to the last paragraph. If they were shown below it, they would jump up when they
+ * are lexed.
  */
 function goOn(tokens: Token[], rest: string): Lexed {
   const last = tokens.at(-1);
@@ -223,7 +227,7 @@ export class LiveLexer {
   /** @param now a monotonic clock, in ms */
   update(text: string, now: number): Lexed {
     const source = withNewlines(text);
-    // Another message in the place of this one.
+    // The text belongs to another message.
     if (source.length < this.#text.length) this.#reset();
     if (source.length > MAX_CHARACTERS) return { tokens: [plain(source)], rest: "" };
     if (now >= this.#restUntil && source !== this.#text) this.#lex(source, now);

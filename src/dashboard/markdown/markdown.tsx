@@ -1,4 +1,4 @@
-/** A message in Markdown, finished or still growing. The one way that a model's words come onto the page. */
+/** A message in Markdown, finished or still growing. All words of a model come onto the page through this component. */
 import "./markdown.css";
 import type { Token } from "marked";
 import { useMemo, useRef } from "preact/hooks";
@@ -7,7 +7,7 @@ import { renderBlock } from "./render.tsx";
 
 export interface MarkdownProps {
   readonly text: string;
-  /** Nothing more comes: it is read as a whole once, so that a link may name what is defined below it. */
+  /** The message is complete: it is lexed once as a whole, so that a link may use a definition below it. */
   readonly isDone: boolean;
 }
 
@@ -32,7 +32,7 @@ export function Markdown({ text, isDone }: MarkdownProps) {
   );
 }
 
-/** A block that did not change keeps its elements, and is not even compared. */
+/** An unchanged block keeps its elements, and Preact does not compare it. */
 function Block({ token }: { token: Token }) {
   return useMemo(() => <>{renderBlock(token)}</>, [token]);
 }

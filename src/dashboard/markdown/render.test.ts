@@ -7,7 +7,7 @@ import { renderBlock } from "./render.tsx";
 
 type Node = VNode<Record<string, unknown>>;
 
-/** Every element of a message. Components are listed, not called. */
+/** Lists every element of a message. Components are listed but not called. */
 function elementsOf(value: unknown): Node[] {
   if (Array.isArray(value)) return value.flatMap(elementsOf);
   if (typeof value !== "object" || value === null) return [];

@@ -1,6 +1,7 @@
 /**
- * Which pages there are: by address, "runs" for "#/runs" and "runs/:id" for "#/runs/run_1". Titles, navigation and links
- * follow from here; registry.ts loads the code of each. A page without an address for ids gets `id` as a changed prop.
+ * All pages by address: "runs" for "#/runs" and "runs/:id" for "#/runs/run_1". Titles, navigation and links follow from
+ * here; registry.ts loads the code of each. A page without an address of its own for ids stays mounted and gets `id` as
+ * a changed prop.
  */
 
 export interface PageProps {

@@ -26,9 +26,9 @@ beforeAll(async () => {
 interface Place {
   readonly name: string;
   readonly hash: string;
-  /** In lower case; where it is not the name. */
+  /** The title in lower case, if it differs from the name. */
   readonly title?: string;
-  /** Throws until the page shows what it is for. */
+  /** Throws until the page shows its content. */
   readonly isFilled: (page: Page) => Promise<void>;
 }
 
@@ -128,7 +128,7 @@ test("each page can be opened by its address, and says its name in the title", a
   for (const place of PLACES) {
     const page = await visitor.open(place.hash);
     await eventually(() => place.isFilled(page));
-    // A thread's name comes with the list of threads, which may be later than what was said in it.
+    // A thread's name comes with the list of threads, which may arrive later than its messages.
     await eventually(async () =>
       expect((await page.title()).toLowerCase()).toBe(`${place.title ?? place.name} · evenkeel`),
     );
@@ -145,7 +145,7 @@ test("the first paint needs no data of the server, and comes soon", async () => 
     times.push(await eventually(() => firstPaint(page)));
   }
   process.stdout.write(`first contentful paint, cold cache: ${times.map(Math.round).join(", ")} ms\n`);
-  // It takes some 200 ms; shared machines are noisy, and what this is to find takes a second more.
+  // The page takes some 200 ms. Shared machines are noisy, and the faults that this test looks for take a second more.
   expect(times.toSorted((a, b) => a - b)[2]).toBeLessThan(1_000);
 });
 

@@ -20,7 +20,7 @@ const CODE: Readonly<Record<PageAddress, Load>> = {
 export interface FoundPage {
   readonly address: PageAddress;
   readonly title: string;
-  /** A page of one thing is mounted anew for another id: this says when. */
+  /** The key of a mounted page: a page of one run, for example, is mounted again for another id. */
   readonly key: string;
   readonly load: Load;
 }

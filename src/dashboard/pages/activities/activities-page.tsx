@@ -1,4 +1,4 @@
-/** The live feed of what happens on the server. It never moves what is being read: new ones wait for a click. */
+/** The live feed of what happens on the server. It never moves rows that a person reads: new rows wait for a click. */
 import "./activities.css";
 import { useState } from "preact/hooks";
 import { ACTIVITY_TYPES } from "../../../core/activity.ts";
@@ -85,7 +85,7 @@ function Nothing({ filter }: { filter: FeedFilter }) {
 
 function Older({ feed }: { feed: ActivityFeed }) {
   const oldest = feed.rows.value?.at(-1)?.seq ?? 0;
-  // Again for each page: one that is shorter than the window leaves the end in sight.
+  // Observe again for each page: after a page that is shorter than the window, the end is still in sight.
   const end = useVisible((isVisible) => isVisible && feed.loadOlder(), { marginPx: 400, again: oldest });
   if (oldest === 0) return null;
   if (!feed.hasOlder.value) return <p class="feed-end">That is all.</p>;

@@ -1,4 +1,4 @@
-/** One activity: when, what, of which agent, and the way to its run. */
+/** One activity: its time, its text, its agent, and a link to its run. */
 import { useMemo } from "preact/hooks";
 import type { Activity } from "../../../core/activity.ts";
 import { jobToolOf } from "../../../core/job-id.ts";
@@ -6,7 +6,7 @@ import { clockTime, shortId } from "../../ui/format.ts";
 import { href } from "../../router.ts";
 import { describeActivity } from "./describe.ts";
 
-/** An activity never changes: its row is made once. */
+/** An activity never changes, so its row is rendered once. */
 export function ActivityRow({ activity }: { activity: Activity }) {
   return useMemo(() => <Cells activity={activity} />, [activity]);
 }

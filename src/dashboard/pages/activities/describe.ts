@@ -1,4 +1,4 @@
-/** An activity in a few words, and how it is to be colored. */
+/** An activity in a few words, and its color. */
 import type { Activity } from "../../../core/activity.ts";
 import { count, duration } from "../../ui/format.ts";
 import { CustomValue } from "../../run-view/wire-event.ts";
@@ -58,7 +58,7 @@ function toolFinished(value: CustomValue, isError: boolean): Omit<Description, "
   return isError ? { tone: "bad", title, detail: "failed" } : { tone: "ok", title, detail: "finished" };
 }
 
-/** The first try is not worth a word. */
+/** The first attempt is not mentioned. */
 function attempt(value: CustomValue): string {
   const number = value.number("attempt") ?? 1;
   return number > 1 ? `attempt ${number}` : "";

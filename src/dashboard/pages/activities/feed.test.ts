@@ -8,11 +8,11 @@ class FeedServer extends FakeServices {
   /** Oldest first. */
   stored: Activity[] = [];
   beforeAnswer = () => {};
-  /** The way back of an answer. */
+  /** Delays an answer on its way back. */
   delay = async (): Promise<unknown> => undefined;
 
   override answer = async (path: string) => {
-    // The way to the server.
+    // The request is on its way to the server.
     await Promise.resolve();
     const query = new URL(path, "http://x").searchParams;
     const before = Number(query.get("before") ?? Number.MAX_SAFE_INTEGER);
@@ -34,7 +34,7 @@ function activity(seq: number, more: Partial<Activity> = {}): Activity {
   return { seq, at: seq, type, agent_id: "a", thread_id: "t", run_id: `r${seq}`, detail: {}, ...more };
 }
 
-/** It happens: stored, and told to whoever is subscribed. */
+/** Makes an activity: it is stored, and sent to all subscribers. */
 function happen(next: Activity): void {
   server.stored.push(next);
   server.tell(next);
@@ -61,11 +61,11 @@ afterEach(() => {
 describe("the first page and what comes live", () => {
   test("meet without a hole and without doubles, whatever happens between the two", async () => {
     server.stored = [activity(1), activity(2)];
-    // Behind the reading of the page, ahead of its arrival: it comes live only.
+    // It happens after the server has read the page and before the page arrives, so it comes live only.
     server.beforeAnswer = () => happen(activity(4));
     const feed = new ActivityFeed(server, ALL);
     feed.start();
-    // Ahead of the reading of the page: it comes live and in the page.
+    // It happens before the server reads the page, so it comes live and in the page.
     happen(activity(3));
     await settle();
     happen(activity(5));
@@ -229,9 +229,9 @@ test("what happened before the subscription stood is loaded when it does, and th
   server.isReadyAtOnce = false;
   const feed = new ActivityFeed(server, ALL);
   feed.start();
-  // The first look, which waits for no subscription.
+  // The first load, which does not wait for the subscription.
   await vi.advanceTimersByTimeAsync(250);
-  // The socket was not open yet: nobody tells of this one.
+  // The socket was not open yet, so this activity does not come live.
   server.stored.push(activity(2));
   server.delay = async () => {};
 

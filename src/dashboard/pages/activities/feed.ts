@@ -1,6 +1,7 @@
 /**
- * The activity feed as a window into the journal of the whole server: newest first, without holes. New ones come
- * by the live subscription, older ones page by page. What arrives while the reader looks elsewhere is held back.
+ * The activity feed as a window into the journal of the whole server: newest first, without holes. New activities come
+ * over the live subscription, older ones page by page. Activities that arrive while the reader looks elsewhere are held
+ * back.
  */
 import { DEFAULT_PAGE_ROWS } from "../../../core/limits.ts";
 import { signal, type Signal } from "@preact/signals";
@@ -12,11 +13,14 @@ import type { Services } from "../../live/services.ts";
 import { fits, toQuery, type FeedFilter } from "./filter.ts";
 
 /**
- * Activities in memory, and the same number held back. At the bound new ones push out the oldest, which can be
- * fetched again; paging back ends there, and a link goes on from that point with an empty window.
+ * Bound of the shown activities, and also of the held ones. At the bound new activities push out the oldest, which can
+ * be fetched again. Paging back ends at the bound; a link continues from there with an empty window.
  */
 export const MAX_ROWS = 1_000;
-/** A live feed that nobody reads further down keeps no more than these; older ones are fetched again when they are looked for. */
+/**
+ * Activities that a live feed keeps while nobody reads further down; older ones are fetched again when a reader scrolls
+ * to them.
+ */
 export const LIVE_ROWS = 100;
 
 interface Page {
@@ -27,24 +31,27 @@ interface Page {
 export class ActivityFeed {
   readonly filter: FeedFilter;
   readonly rows = signal<readonly Activity[] | null>(null);
-  /** How many newer ones are held back. */
+  /** The number of newer activities that are held back. */
   readonly held = signal(0);
   readonly hasOlder = signal(false);
   readonly isFull = signal(false);
   readonly isLoadingOlder = signal(false);
   readonly error = signal<Problem | null>(null);
-  /** Why the last page back did not come; what is shown is whole without it. */
+  /** Why the last older page did not arrive; the shown rows have no hole without it. */
   readonly olderError = signal<Problem | null>(null);
   readonly watch: ActivityWatch;
   readonly #api: Services["api"];
-  /** Newest first. Before the first page has come, all that is live waits here. */
+  /** Newest first. Live activities wait here until the first page has arrived. */
   #waiting: Activity[] = [];
   #isHolding = false;
-  /** Started again: what is shown stays, if the newest page joins it. */
+  /** The feed was started again: the shown rows stay, if the newest page joins them. */
   #isReturning = false;
-  /** Of what is under way: a reload ends it, because it would come over what is newer. */
+  /** Aborts the requests under way: a reload ends them, because an old page would replace newer rows. */
   #abort = new AbortController();
-  /** New ones are shown together, once a second. [At 30 a second, four drawings a second of 200 rows took half a core.] */
+  /**
+   * New activities are shown together, once a second. [At 30 a second, four drawings a second of 200 rows took half a
+   * core.]
+   */
   readonly #soon = new RefreshSoon(() => {
     this.#soon.noteRequest();
     this.#take();
@@ -60,12 +67,13 @@ export class ActivityFeed {
     });
   }
 
-  /** Goes on with what it has when it was stopped before. */
+  /** Continues with its activities if it was stopped before. */
   start(): void {
     this.#isReturning = this.rows.value !== null;
-    // A window into the past has all that belongs to it.
+    // A window into the past has all its activities already.
     if (this.#isReturning && this.filter.before !== null) return;
-    // A window into the past stands still. What comes while the page is under way comes twice, and is merged by seq.
+    // A window into the past does not change. An activity that arrives while the page is under way comes twice and is
+    // merged by seq.
     if (this.filter.before === null) this.watch.start();
     else this.reload();
   }
@@ -94,13 +102,13 @@ export class ActivityFeed {
     });
   }
 
-  /** Held: the reader has paused, or reads further down, and nothing may move. */
+  /** True while the reader has paused or reads further down, so that nothing may move. */
   hold(isHolding: boolean): void {
     this.#isHolding = isHolding;
     if (!isHolding) this.#take();
   }
 
-  /** Shows what was held back. */
+  /** Shows the activities that were held back. */
   release(): void {
     this.#merge();
   }
@@ -113,7 +121,7 @@ export class ActivityFeed {
     void this.#request(this.olderError, async () => {
       const { activities, next } = await this.#get(last.seq);
       const rows = this.rows.value ?? [];
-      // Pushed out by newer ones meanwhile: the page does not follow any more.
+      // Newer activities have pushed out the oldest rows meanwhile, so the page no longer joins them.
       if (rows.at(-1)?.seq !== last.seq) return;
       this.rows.value = [...rows, ...activities];
       this.hasOlder.value = next !== null;
@@ -127,7 +135,7 @@ export class ActivityFeed {
     this.isFull.value = false;
   }
 
-  /** What came while nobody looked waits like what comes live. */
+  /** Activities from the time when the page was away wait like live ones. */
   #await(activities: readonly Activity[]): void {
     const bySeq = new Map([...activities, ...this.#waiting].map((activity) => [activity.seq, activity]));
     this.#waiting = [...bySeq.values()].toSorted((a, b) => b.seq - a.seq);
@@ -148,7 +156,10 @@ export class ActivityFeed {
     this.rows.value = this.rows.value?.filter(rest) ?? null;
   }
 
-  /** Another server's activities count from 1 again: beside these they would look old, and be left out. */
+  /**
+   * The activities of a server with other data count from 1 again. Beside the present ones they would look old and be
+   * left out.
+   */
   #clear(): void {
     this.#abort.abort();
     this.#waiting = [];
@@ -170,7 +181,7 @@ export class ActivityFeed {
     this.#waiting = [];
     this.held.value = 0;
     if (fresh.length === 0) return;
-    // Overrun while held, some were lost in between: only the new ones are without holes.
+    // More activities came than the feed can hold, so some are lost; only the new ones have no holes.
     const merged = isOverrun ? fresh : [...fresh, ...rows];
     if (merged.length > LIVE_ROWS || isOverrun) this.hasOlder.value = true;
     this.rows.value = merged.slice(0, LIVE_ROWS);

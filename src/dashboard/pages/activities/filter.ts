@@ -1,11 +1,13 @@
-/** What of the feed is shown. It lives in the URL; the server filters pages by it, this file what comes live. */
+/**
+ * The filter of the feed. It lives in the URL. The server filters pages by it, and this file filters live activities.
+ */
 import type { Activity } from "../../../core/activity.ts";
 
 export interface FeedFilter {
   readonly agent: string;
   readonly thread: string;
   readonly type: string;
-  /** Only what is older than this seq: a window into the past, which is not live. */
+  /** Shows only activities older than this seq: a window into the past, which is not live. */
   readonly before: number | null;
 }
 

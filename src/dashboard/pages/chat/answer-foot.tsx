@@ -1,4 +1,4 @@
-/** Beneath an answer: what went wrong, who wrote it, when, how long it took, what it used, and its text to copy. */
+/** The line below an answer: its error, author, time, duration and usage, and a button that copies its text. */
 import type { FinishReason, Usage } from "../../../core/run.ts";
 import type { Problem } from "../../live/api-error.ts";
 import { href } from "../../router.ts";
@@ -14,7 +14,7 @@ import { ErrorNote } from "../../ui/error-note.tsx";
 import { clockTime } from "../../ui/format.ts";
 import type { Turn } from "./turn.ts";
 
-/** Facts about an answer that is over; null where one is not known. */
+/** Facts about a finished answer; a fact is null if it is not known. */
 interface Facts {
   readonly endedAt: number;
   readonly tookMs: number | null;
@@ -28,7 +28,7 @@ interface Props {
   readonly reason: FinishReason | null;
   readonly error: Problem | null;
   readonly facts: Facts | null;
-  /** Asks the same once more; null where another turn has followed. */
+  /** Asks the same question once more; null when another turn has followed. */
   readonly onAgain: ((turn: Turn) => void) | null;
 }
 

@@ -12,7 +12,7 @@ import { keepDraftFiles, readDraftFiles } from "./unsent.ts";
 /** For the dialog that chooses files. Source files are text too, and no browser knows all their types. */
 const ACCEPTED = [...IMAGE_TYPES, ...DOCUMENT_TYPES, "text/*", ".md", ".csv", ".json", ".log"].join(",");
 
-/** They outlive the page's leaving this conversation, as far as they are uploaded. @param place as of `readDraft` */
+/** Uploaded files are kept when the page leaves this conversation. @param place as of `readDraft` */
 export function useAttachments(place: string): Attachments {
   const attachments = useMemo(() => new Attachments(services, readDraftFiles(place)), []);
   const list = attachments.list.value;
@@ -29,7 +29,7 @@ interface FormProps {
   readonly children: ComponentChildren;
 }
 
-/** A form that takes what is pasted into it, and what is dropped on the window. */
+/** A form that takes files that are pasted into it or dropped on the window. */
 export function FileForm({ class: name, label, onSubmit, onFiles, children }: FormProps) {
   const isOver = useFileDrop(onFiles);
   const onPaste = (event: ClipboardEvent) => {
@@ -59,7 +59,7 @@ export function AttachButton({ onFiles }: { onFiles: (files: readonly File[]) =>
         aria-label="Pictures and documents"
         onChange={({ currentTarget }) => {
           onFiles([...(currentTarget.files ?? [])]);
-          // Or the same file, chosen again, would be no change.
+          // Clear the value; otherwise choosing the same file again would be no change.
           currentTarget.value = "";
         }}
       />
@@ -112,8 +112,8 @@ function Row({ attachment, onRemove }: { attachment: Attachment; onRemove: () =>
 }
 
 /**
- * A browser opens what is dropped on a page, and the page would be gone: all of the window takes files while it is shown.
- * @returns whether files are held over the window
+ * A browser opens a file that is dropped on a page, and leaves the page. So the whole window takes files while this
+ * form is shown. @returns whether files are held over the window
  */
 function useFileDrop(onFiles: (files: readonly File[]) => void): boolean {
   const [isOver, setOver] = useState(false);
@@ -152,7 +152,7 @@ function hasFiles({ dataTransfer }: DragEvent): boolean {
   return dataTransfer?.types.includes("Files") === true;
 }
 
-/** Office programs put a picture of copied text beside the text: then the text is meant. */
+/** Office programs put a picture of copied text beside the text; then the person means the text. */
 function filesOfPaste({ clipboardData }: ClipboardEvent): File[] {
   const types = clipboardData?.types ?? [];
   const isRichText = types.includes("text/plain") && (types.includes("text/html") || types.includes("text/rtf"));

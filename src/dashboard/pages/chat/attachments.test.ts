@@ -11,7 +11,7 @@ interface Sent extends UploadOptions {
   readonly refuse: (reason: unknown) => void;
 }
 
-/** A server that takes files when the test says so. */
+/** A server that answers an upload when the test says so. */
 function opened() {
   const server = new FakeServices();
   const sent: Sent[] = [];

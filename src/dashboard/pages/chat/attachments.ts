@@ -1,6 +1,6 @@
 /**
- * Files that go with the next message. Each is checked here by the server's own rules and uploaded at once; what is
- * sent with the message is its id. Leaving the conversation ends the uploads that are under way.
+ * Files that go with the next message. Each is checked here by the server's own rules and uploaded at once; the message
+ * carries only its id. Leaving the conversation ends the uploads that are under way.
  */
 import { signal } from "@preact/signals";
 import type { FileInfo } from "../../../api/files.ts";
@@ -14,15 +14,15 @@ import { bytes } from "../../ui/format.ts";
 
 export type Attachment = { readonly key: string; readonly name: string } & (
   | { readonly state: "waiting" }
-  /** `fraction` is of 1. */
+  /** `fraction` is from 0 to 1. */
   | { readonly state: "uploading"; readonly fraction: number }
   | { readonly state: "ready"; readonly part: FilePart }
   | { readonly state: "failed"; readonly problem: Problem }
 );
 
-/** A message has its text besides. */
+/** Maximum number of files. One block of a message stays free for its text. */
 const MAX_FILES = MAX_MESSAGE_PARTS - 1;
-/** A browser opens six connections to a server, and the page needs some of them. */
+/** Uploads at once. A browser opens six connections to a server, and the page needs some of them. */
 const UPLOADS_AT_ONCE = 3;
 
 interface Upload {
@@ -32,7 +32,7 @@ interface Upload {
 
 export class Attachments {
   readonly list = signal<readonly Attachment[]>([]);
-  /** Why some files were not even taken. */
+  /** Why some files were not accepted. */
   readonly refused = signal<string | null>(null);
   readonly #upload: Services["api"]["upload"];
   /** At most MAX_FILES. */
@@ -56,19 +56,19 @@ export class Attachments {
     this.#next();
   }
 
-  /** An upload that is under way ends. */
+  /** Removes a file, and ends its upload if that is under way. */
   remove(key: string): void {
     this.refused.value = null;
     this.#underWay.get(key)?.abort();
     this.list.value = this.list.value.filter((attachment) => attachment.key !== key);
   }
 
-  /** Puts the files of a message that was taken back before the files that are there. */
+  /** Puts the files of a message that was taken back in front of the present files. */
   restore(parts: readonly FilePart[]): void {
     this.list.value = [...parts.map(readyOf), ...this.list.value].slice(0, MAX_FILES);
   }
 
-  /** They are sent. @returns those that are uploaded */
+  /** Called when the message is sent. @returns the uploaded files */
   take(): FilePart[] {
     const parts = partsIn(this.list.value);
     this.stop();
@@ -129,18 +129,18 @@ function readyOf(part: FilePart): Attachment {
   };
 }
 
-/** The server has the same bytes once, under the name they first had; here they are called as they were chosen. */
+/** The server stores the same bytes once, under their first name; here the file has the name that the person chose. */
 function partOf({ file_id, media_type: type }: FileInfo, name: string): FilePart {
   return { type: isImage(type) ? "image" : "document", source: { type: "file", file_id }, name };
 }
 
-/** What the server would say after the whole of it was sent. */
+/** The refusal that the server would send after the whole upload. */
 async function problemWith(file: File): Promise<Problem | null> {
   if (file.size > MAX_FILE_BYTES) {
     const detail = `It is larger than ${bytes(MAX_FILE_BYTES)}.`;
     return { code: "BODY_TOO_LARGE", detail };
   }
-  // A folder that was dropped here, or a file that is gone by now, cannot be read.
+  // Reading fails for a folder that was dropped here, and for a file that no longer exists.
   const head = await file
     .slice(0, HEAD_BYTES)
     .bytes()

@@ -1,4 +1,7 @@
-/** Talking with an agent. The conversation is in the URL from the first message on: a reload finds it, mid-answer too. */
+/**
+ * Talking with an agent. The conversation's id is in the URL from the first message on, so a reload finds it, even in
+ * the middle of an answer.
+ */
 import "./chat.css";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { agents } from "../../store/agents.ts";
@@ -67,12 +70,12 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
   const error = thread.watch.error.value ?? thread.error.value;
   const send = (agentId: string, asked: Question, strategy?: Strategy) => {
     thread.send(agentId, asked, strategy);
-    // At once, before any answer: from here on a reload comes back to this conversation.
+    // Change the URL before any answer comes, so that from now on a reload finds this conversation.
     if (!isNamed) navigate(href("chat", thread.threadId));
     toEnd();
   };
   const again = ({ runId, agentId, asked }: Turn) => {
-    // A second click comes before this is drawn without the button.
+    // A second click can come before the page is drawn without the button.
     if (agentId === null || asked === null || thread.turns.value?.at(-1)?.runId !== runId) return;
     send(agentId, asked);
   };
@@ -97,7 +100,7 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
   );
 }
 
-/** Loads older messages. They come in above, and the reader's place stays as far from the end as it was. */
+/** Loads older messages. They are added above, and the reader's place keeps its distance from the end. */
 function Older({ thread }: { thread: ChatThread }) {
   const belowPx = useRef<number | null>(null);
   const turns = thread.turns.value;
@@ -168,7 +171,7 @@ function Write({ thread, isNamed, wishedAgent, taken, onSend }: WriteProps) {
   const stop = () => {
     if (!answering) return;
     setStopping(answering.runId);
-    // A refused cancel means that the run is over already; its last event follows in a moment.
+    // A refused cancel means that the run is already over; its last event arrives in a moment.
     thread.cancel(answering.runId).catch(() => setStopping(null));
   };
   return (

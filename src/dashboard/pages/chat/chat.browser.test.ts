@@ -1,4 +1,7 @@
-/** Chatting in a real browser: the words arrive while they are written, and what is shown in the end is the journal's. */
+/**
+ * Chatting in a real browser: the words arrive while the model writes them, and the final page shows what the journal
+ * says.
+ */
 import type { Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
 import { eventually, openSite, picture } from "../../../testing/browser.ts";
@@ -220,7 +223,7 @@ test("who opens a tool call at the end of a conversation stays with it, and what
 });
 
 test("a new chat on a phone opens at its beginning, and nothing is wider than the window", async () => {
-  // With a mouse the composer would get the focus, and be scrolled to.
+  // With a mouse the composer would get the focus, and the page would scroll to it.
   const phone = { viewport: { width: 375, height: 480 }, isMobile: true, hasTouch: true };
   await using visitor = await browser.visitor(client.url, phone);
   const page = await visitor.open("#/chat");
@@ -239,7 +242,7 @@ test("a message that is too large can be taken back and written anew", async () 
   await say(page, "x".repeat(1_048_577));
   const note = page.getByRole("alert");
   await note.getByText("takes 1.1 MiB, and 1 MiB is allowed").waitFor();
-  // It would be refused again.
+  // The server would refuse it again.
   expect(await note.getByRole("button", { name: "Try again" }).count()).toBe(0);
 
   await note.getByRole("button", { name: "Edit" }).click();
@@ -255,7 +258,7 @@ test("a message that is too large can be taken back and written anew", async () 
 test("older messages of a very long conversation come above what one reads, which stays in its place", async () => {
   await using visitor = await browser.visitor(client.url);
   const page = await visitor.open();
-  // As the server would page 13 MB: a message a page.
+  // Pages as the server would make them of 13 MB: one message a page.
   await page.route("**/api/threads/long*", (route) => {
     const before = Number(new URL(route.request().url()).searchParams.get("before") ?? 13);
     const message = { role: "user", content: `turn-${before}-\n${"x\n".repeat(20)}`, run_id: `r${before}`, at: before };
@@ -274,7 +277,7 @@ test("older messages of a very long conversation come above what one reads, whic
   await twoFrames(page);
   expect(await older.count()).toBe(0);
   const after = await turn.evaluate((element) => Math.round(element.getBoundingClientRect().top));
-  // The button above it is gone.
+  // The button above the messages is gone.
   expect(Math.abs(after - before)).toBeLessThan(60);
   expect(visitor.problems).toEqual([]);
 });
@@ -295,7 +298,7 @@ function belowPx(page: Page): Promise<number> {
   return page.evaluate(() => Math.round(document.documentElement.scrollHeight - innerHeight - scrollY));
 }
 
-/** Then whatever follows a change of size has happened. */
+/** After two frames, every effect of a change of size has happened. */
 async function twoFrames(page: Page): Promise<void> {
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }

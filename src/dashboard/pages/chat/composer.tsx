@@ -1,6 +1,6 @@
 /**
- * Where a message is written: Enter sends, Shift+Enter begins a new line, Stop ends the answer that is being written.
- * Enter while an answer is being written asks whether the message shall wait for it or end it.
+ * The form for a message: Enter sends, Shift+Enter begins a new line, Stop ends the answer under way. Enter during an
+ * answer asks whether the message waits for the answer or ends it.
  */
 import "./composer.css";
 import "../../ui/select.css";
@@ -13,7 +13,7 @@ import { AttachButton, AttachmentList, FileForm } from "./attach.tsx";
 import { MessageField } from "./message-field.tsx";
 import { useMessage } from "./use-message.ts";
 
-/** A message that was refused, to be written anew. */
+/** A refused message, which comes back to be edited. */
 export interface TakenBack {
   readonly agentId: string | null;
   readonly asked: Question;
@@ -23,9 +23,9 @@ interface Props {
   readonly threadId: string;
   /** The name under which the unsent text is kept. */
   readonly draft: string;
-  /** What the thread spoke with last, or what the link asks for. */
+  /** The agent that answered last in the thread, or the one that the link asks for. */
   readonly preferredAgent: string | null;
-  /** Each one comes into the field once, before what is there already. */
+  /** Each message is put into the field once, in front of the present text. */
   readonly taken: TakenBack | null;
   readonly isRunning: boolean;
   readonly isStopping: boolean;
@@ -33,7 +33,7 @@ interface Props {
   readonly onStop: () => void;
 }
 
-/** Stop stands where Send was: so soon after it, a click was meant for Send. */
+/** Stop appears where Send was, so a click within this time was meant for Send. */
 const STOP_AFTER_MS = 500;
 export function Composer({ threadId, draft, preferredAgent, taken, isRunning, isStopping, onSend, onStop }: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
@@ -42,11 +42,11 @@ export function Composer({ threadId, draft, preferredAgent, taken, isRunning, is
   const [agentId, chooseAgent] = useAgent(preferredAgent);
   const [isAsking, setAsking] = useState(false);
   const canSend = !isEmpty && hindrance === null && agentId !== undefined;
-  // An answer that ends meanwhile answers the question.
+  // If the answer ends meanwhile, the question needs no reply.
   const asks = isAsking && isRunning && canSend;
   useEffect(() => focus(field.current), [threadId, taken]);
 
-  // The button that had the focus is gone afterwards.
+  // Focus the field, because the button that had the focus is removed.
   const thenWrite = (does: () => void) => () => {
     does();
     focus(field.current);
@@ -131,7 +131,7 @@ function QueueOrInterrupt({ onSend, onBack }: QuestionProps) {
   );
 }
 
-/** How to send, or why it cannot be done. */
+/** Says how to send, or why sending is impossible. */
 function Hint({ hindrance }: { hindrance: string | null }) {
   if (agents.value !== null && agents.value.length > 0) {
     return (
@@ -154,7 +154,7 @@ function focus(field: HTMLTextAreaElement | null): void {
   if (matchMedia("(pointer: fine)").matches) field?.focus();
 }
 
-/** The one that was chosen here, or the thread's, or the first there is. */
+/** The agent that was chosen here, or the thread's agent, or the first of all. */
 function useAgent(preferred: string | null): [string | undefined, (agentId: string) => void] {
   const [chosen, setChosen] = useState<string | null>(null);
   const known = agents.value?.map(({ agent_id: id }) => id) ?? [];

@@ -1,6 +1,6 @@
 /**
  * Pictures and documents in a real browser, before a server with API keys: chosen, pasted and dropped, sent, and read
- * again. What they hold never runs, and no address elsewhere is asked.
+ * again. Their content never runs, and no other host is asked.
  */
 import type { Page, Route } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
@@ -151,7 +151,7 @@ test("what others sent is shown safely: an address elsewhere is a link, a drawin
   expect(await svg.innerText()).toMatch(/Text\s+drawing.svg/);
   const [download] = await Promise.all([page.waitForEvent("download"), svg.click()]);
   expect(download.suggestedFilename()).toBe("drawing.svg");
-  // Opened by its address it is text, and nothing in it runs.
+  // A file that is opened by its address is shown as text, and nothing in it runs.
   const opened = await visitor.context.newPage();
   await opened.goto(`${client.url}/api/files/${drawing}`);
   expect(await opened.locator("body").innerText()).toContain("<script>");
@@ -193,7 +193,7 @@ async function choose(page: Page, files: Parameters<Page["setInputFiles"]>[1]): 
   await chooser.setFiles(files);
 }
 
-/** As a browser tells it of the clipboard or of a file that is let go over the page. */
+/** Sends the event that a browser sends for a paste, or for a file that is dropped on the page. */
 async function bring(
   page: Page,
   how: "paste" | "drop",
@@ -214,7 +214,7 @@ async function bring(
   expect(isTaken).toBe(true);
 }
 
-/** The browser has decoded it. */
+/** Checks that the browser has decoded the picture. */
 async function seen(image: ReturnType<Page["locator"]>): Promise<void> {
   await image.waitFor();
   await eventually(async () =>

@@ -10,7 +10,7 @@ interface Props {
 }
 
 const MAX_HEIGHT_PX = 240;
-/** What Safari says of the Enter that ends a composition, when `isComposing` is false again already. */
+/** Safari's key code for the Enter that ends a composition; `isComposing` is already false then. */
 const COMPOSING_KEY = 229;
 
 export function MessageField({ field, text, onInput, onEnter }: Props) {
@@ -30,7 +30,10 @@ export function MessageField({ field, text, onInput, onEnter }: Props) {
   );
 }
 
-/** Of the first letter. [dir="auto" on a field that takes a megabyte blocked the page for over 15 s.] */
+/**
+ * The writing direction of the first letter. [dir="auto" on a field that takes a megabyte blocked the page for over 15
+ * s.]
+ */
 function directionOf(text: string): "ltr" | "rtl" {
   return /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u.test(text.slice(0, 200)) ? "rtl" : "ltr";
 }

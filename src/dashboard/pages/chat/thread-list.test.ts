@@ -10,7 +10,7 @@ class ThreadServer extends FakeServices {
     if (this.fails) throw { code: "UNREACHABLE", detail: "gone" };
     const { searchParams: query } = new URL(path, "http://x");
     const [limit, before] = [Number(query.get("limit")), Number(query.get("before") ?? this.threads)];
-    // The newest has the highest number, and its position is that number.
+    // Threads of the server: the newest has the highest number, and the number is its position.
     const first = Math.max(0, before - limit);
     const threads = Array.from({ length: before - first }, (_, n) => before - 1 - n);
     return {

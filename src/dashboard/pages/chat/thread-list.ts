@@ -20,7 +20,7 @@ export interface ThreadRow {
 }
 
 const PAGE_ROWS = 30;
-/** A longer list would be slow to draw, and nobody reads it. */
+/** Bound of the list: a longer list would be slow to draw, and nobody reads it. */
 const MAX_ROWS = 10_000;
 /** Only these change what the list shows. */
 const TELLING: ReadonlySet<ActivityType> = new Set([
@@ -43,9 +43,9 @@ export class ThreadList {
   readonly watch: ActivityWatch;
   readonly #api: Services["api"];
   #limit = PAGE_ROWS;
-  /** Where the conversations after the last row are; null when there are none. */
+  /** Cursor of the conversations after the last row; null when there are none. */
   #next: number | null = null;
-  /** Older ones were added behind those of the newest page. */
+  /** True when older conversations were added after those of the newest page. */
   #isDeep = false;
   readonly #requests = new OneAtATime(() => this.#fetch());
   readonly #older = new OneAtATime(() => this.#fetchOlder());
@@ -117,7 +117,7 @@ export class ThreadList {
     }
   }
 
-  /** Rows that are loaded, and that the newest page does not reach, or not any more. */
+  /** Loaded rows that the newest page does not contain, or no longer contains. */
   #olderThan(newest: readonly ThreadRow[]): ThreadRow[] {
     const known = idsOf(newest);
     const until = newest.at(-1)?.updated_at ?? 0;

@@ -349,7 +349,7 @@ test("of a long thread the newest ten pages are read, and ten more each time tha
   expect(thread.turns.value?.[0]?.runId).toBe("r1");
 });
 
-/** Of 25 pages with a message each. */
+/** A thread of 25 pages with one message each. */
 function pageOf25(path: string) {
   const before = Number(new URL(path, "http://x").searchParams.get("before") ?? 25);
   const message = { role: "user", content: `ask ${before}`, run_id: `r${before}`, at: before };

@@ -18,22 +18,25 @@ import { messageOf, type Question } from "../../run-view/question.ts";
 import { turnsOf, type Turn } from "./turn.ts";
 import { keepUnsent, readDraft, readDraftFiles, readUnsent, type Unsent } from "./unsent.ts";
 
-/** How many of the newest runs are asked how they stand. Older ones are long over. */
+/** Number of the newest runs whose state is requested. Older runs ended long ago. */
 const KNOWN_RUNS = 100;
-/** How many failed or stopped runs of those are read from their journals, which hold half-written answers. */
+/** Number of those runs, failed or stopped, whose half-written answers are read from their journals. */
 const FOLLOWED_ENDS = 20;
-/** Then its whole journal is there. */
+/** After one of these activities the run's whole journal is stored. */
 const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", "run.canceled"]);
-/** A new run is told to the feed in the same moment in which its message is stored; many come together. */
+/** A new run appears in the feed at the moment when its message is stored; many come together. */
 const RELOAD_AFTER_MS = 100;
 
-/** A page of messages is a megabyte. Of a longer thread the newest so many are shown, and as many more at each click. */
+/**
+ * Pages of messages, of a megabyte each. Of a longer thread the newest pages are shown, and the same number at each
+ * click.
+ */
 const PAGES_AT_ONCE = 10;
 
 interface Stored {
   readonly messages: readonly StoredMessage[];
   readonly title: string | null;
-  /** Where older messages are; null when there are none. */
+  /** Cursor of older messages; null when there are none. */
   readonly next: number | null;
 }
 
@@ -47,17 +50,17 @@ export class ChatThread {
   readonly hasOlder = signal(false);
   readonly isLoadingOlder = signal(false);
   readonly isDeleted = signal(false);
-  /** Of its address the server knows nothing, and neither does this tab: mistyped, or deleted before. */
+  /** Neither the server nor this tab knows the thread of the address: it is mistyped, or was deleted before. */
   readonly isMissing = signal(false);
   readonly #services: Services;
   #reload: ReturnType<typeof setTimeout> | undefined;
   #isStarted = false;
   #pages = PAGES_AT_ONCE;
-  /** False while the server cannot have heard of it. */
+  /** False while the server cannot know the thread. */
   #isKnown: boolean;
   /** Messages of an earlier visit that the server may not have. */
   readonly #unsent: Unsent[];
-  /** By run: settles when the server has answered the message. Each is a click of a person. */
+  /** By run: a promise that settles when the server has answered the message. Each entry is a click of a person. */
   readonly #sends = new Map<string, Promise<void>>();
   readonly #requests = new OneAtATime(() => this.#fetch());
   readonly watch: ActivityWatch;
@@ -169,7 +172,7 @@ export class ChatThread {
     const unsent = turns.flatMap(({ sending, runId, agentId, asked, strategy }, index): Unsent[] => {
       if (sending === null || agentId === null || asked === null) return [];
       if (sending === "sending") return [{ runId, agentId, asked, strategy, problem: null }];
-      // Once another is sent after it, it was given up.
+      // A message after which another was sent counts as given up.
       return index === turns.length - 1 ? [{ runId, agentId, asked, strategy, problem: sending }] : [];
     });
     keepUnsent(this.threadId, unsent);
@@ -188,10 +191,11 @@ export class ChatThread {
 
   async #load(): Promise<void> {
     const id = encodeURIComponent(this.threadId);
-    // The runs first: one that comes between the two requests has its message in the second, and is live below.
+    // Request the runs first: the message of a run that begins between the two requests is in the second answer, and
+    // the run is followed live below.
     const { runs } = await this.#services.api.get<{ runs: Run[] }>(`/api/runs?thread_id=${id}&limit=${KNOWN_RUNS}`);
     const { messages, title, next } = await this.#fetchMessages(id).catch((error: unknown): Stored => {
-      // Deleted, mistyped, or not begun: its first message is still here.
+      // The thread is deleted, mistyped, or new; in the last case its first message is still in this tab.
       if (problemOf(error).code === "THREAD_NOT_FOUND") return { messages: [], title: null, next: null };
       throw error;
     });
@@ -217,7 +221,7 @@ export class ChatThread {
     return { messages: pages.flat(), title: newest.title, next };
   }
 
-  /** What this page follows already stays as it is. */
+  /** Turns that this page already follows stay as they are. */
   #merge(loaded: readonly Turn[], isLive: (runId: string) => boolean): void {
     const own = new Map(this.turns.value?.map((turn) => [turn.runId, turn]));
     const merged = loaded.map((turn): Turn => {
@@ -227,7 +231,7 @@ export class ChatThread {
         return { ...mine, asked: mine.asked ?? turn.asked, end: turn.end, row: turn.row, unsent: turn.unsent };
       return isLive(turn.runId) ? { ...turn, stored: [], live: this.#liveOf(turn.runId) } : turn;
     });
-    // A message on its way is not stored yet.
+    // A message that is being sent is not stored yet.
     this.turns.value = [
       ...merged,
       ...[...own.values()].filter(({ sending, live }) => sending !== null || live !== null),
@@ -254,9 +258,9 @@ export class ChatThread {
     if (type === "thread.deleted" && detail["thread_id"] === this.threadId) this.isDeleted.value = true;
     if (threadId !== this.threadId || !runId) return;
     const known = this.turns.value?.find((turn) => turn.runId === runId);
-    // Canceled while it waited behind another, for example: it need not wait for its turn to say so.
+    // The run was canceled while it waited behind another, for example; show that now and not at its turn.
     if (known?.live && this.#isStarted && ENDS.has(type)) known.live.start();
-    // Of all else but our thread's new runs we need to know nothing: each run tells its own story.
+    // Only new runs of this thread matter here, because each run reports everything else in its own journal.
     if (known) return;
     this.#reload ??= setTimeout(() => {
       this.#reload = undefined;
@@ -274,7 +278,7 @@ function turnOf({ runId, agentId, asked, strategy, problem }: Unsent): Turn {
   return { ...blank, runId, agentId, asked, strategy, sending: problem ?? "sending" };
 }
 
-/** What runs; and what ended early, because half an answer is in the journal only. */
+/** Runs under way, and runs that ended early, because only the journal has half an answer. */
 function isToldByJournal({ status }: Run, index: number): boolean {
   return !isOver(status) || (status !== "completed" && index < FOLLOWED_ENDS);
 }

@@ -1,4 +1,4 @@
-/** One turn: the question, then the answer, as it streams or as it is stored, and what went wrong. */
+/** One turn: the question, then the answer, live or stored, and the error. */
 import "./turn-view.css";
 import { useMemo, useState } from "preact/hooks";
 import { Markdown } from "../../markdown/markdown.tsx";
@@ -18,9 +18,9 @@ import type { AnswerPart, Turn } from "./turn.ts";
 interface Props {
   readonly turn: Turn;
   readonly thread: ChatThread;
-  /** Asks the same once more, as a turn of its own; null where another one has followed. */
+  /** Asks the same question once more, as a new turn; null when another turn has followed. */
   readonly onAgain: ((turn: Turn) => void) | null;
-  /** Takes a refused message back, to be changed. */
+  /** Takes a refused message back, so that the person can change it. */
   readonly onEdit: (turn: Turn) => void;
   /** Another turn before this one is not over: this one waits for it. */
   readonly isBehind: boolean;
@@ -73,12 +73,12 @@ function LiveAnswer({ turn, live, thread, onAgain, isBehind }: Props & { live: L
   );
 }
 
-/** Said only while nothing else moves. */
+/** Shown only while nothing else on the page moves. */
 function Progress({ live, isBehind }: { live: LiveRun; isBehind: boolean }) {
   void live.revision.value;
   const { view, error } = live;
   const last = view.items.at(-1);
-  // Nobody knows how it stands while nothing of it has come.
+  // The state of the run is unknown until its first event arrives.
   if (view.status === null && error.value) return null;
   if (view.status === null || isBehind)
     return <p class="turn-wait">{isBehind ? "Waits for the answer above" : "Loading"}…</p>;
@@ -108,7 +108,7 @@ function StoredAnswer({ turn, thread, onAgain, onEdit }: Props) {
         <ErrorNote
           error={sending}
           onEdit={() => onEdit(turn)}
-          // The same again would be refused again.
+          // The server would refuse the same message again.
           {...(sending.code !== "BODY_TOO_LARGE" && { onRetry: () => thread.resend(turn) })}
         />
       )}
@@ -147,7 +147,7 @@ function Withdraw({ thread, runId }: { thread: ChatThread; runId: string }) {
   const [isBusy, setBusy] = useState(false);
   const cancel = () => {
     setBusy(true);
-    // Refused means that its turn has come.
+    // A refusal means that the turn of the message has come.
     thread.cancel(runId).catch(() => setBusy(false));
   };
   return (

@@ -1,4 +1,4 @@
-/** One turn of a conversation: what was asked, and the run that answers it, live or as it is stored. */
+/** One turn of a conversation: the question, and the run that answers it, live or stored. */
 import { toolUsesOf, type StoredMessage, type UnsentReason } from "../../../core/message.ts";
 import { isSameSource, shownCitation, type ShownCitation } from "../../../core/citation.ts";
 import { resultInJournal } from "../../../core/event.ts";
@@ -13,21 +13,21 @@ import { shownResult, type ShownResult } from "../../run-view/tool-result.ts";
 
 export interface Turn {
   readonly runId: string;
-  /** Null until the thread's messages came. */
+  /** Null until the thread's messages have arrived. */
   readonly asked: Question | null;
   readonly agentId: string | null;
   /** Set for a run that this page has seen running. */
   readonly live: LiveRun | null;
-  /** The answer of a run that was over when the page came. */
+  /** The answer of a run that was over when the page was opened. */
   readonly stored: readonly AnswerPart[];
   readonly end: {
     readonly status: Run["status"];
     readonly reason: FinishReason | null;
     readonly error: ErrorInfo | null;
   } | null;
-  /** Why the model does not get to see the question; null when it does. */
+  /** Why the model does not see the question; null when it does. */
   readonly unsent: UnsentReason | null;
-  /** Set until the server has the run: on its way, or why it was refused. */
+  /** Set until the server has the run: the message is being sent, or the reason why it was refused. */
   readonly sending: "sending" | Problem | null;
   /** The strategy with which this page sends, or sent, the message. */
   readonly strategy: Strategy;
@@ -40,7 +40,7 @@ export type AnswerPart =
   | { readonly kind: "thought"; readonly text: string }
   | { readonly kind: "tool"; readonly id: string; readonly tool: ShownTool };
 
-/** Whether the end of a conversation moves by itself: while the newest answer is being written. */
+/** True while the newest answer is being written, so that the end of the conversation moves by itself. */
 export function growthOf(turns: readonly Turn[] | null): "empty" | "growing" | "still" {
   if (!turns || turns.length === 0) return "empty";
   const last = turns.at(-1)?.live?.view.items.at(-1);
@@ -65,7 +65,7 @@ function isUnderWay({ sending, live, end }: Turn): boolean {
   return live !== null && end === null && live.view.end === null && live.error.value?.code !== "RUN_NOT_FOUND";
 }
 
-/** The turns of a stored thread, oldest first; `runs` says how each stands, as far as it is known. */
+/** The turns of a stored thread, oldest first; `runs` has the state of each, as far as it is known. */
 export function turnsOf(messages: readonly StoredMessage[], runs: readonly Run[]): Turn[] {
   const byRun = Map.groupBy(messages, ({ run_id: runId }) => runId);
   const rows = new Map(runs.map((run) => [run.run_id, run]));

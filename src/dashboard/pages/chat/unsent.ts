@@ -1,13 +1,13 @@
 /**
- * What a person wrote and the server does not have yet: the draft in the composer, and messages under way. Kept
- * as long as the tab, so that neither leaving the chat nor a reload loses them. A browser that blocks storage, or
- * has none left, forgets them.
+ * Texts of a person that the server does not have yet: the draft in the composer, and messages under way. They are kept
+ * as long as the tab, so that neither leaving the chat nor a reload loses them. A browser that blocks storage, or has
+ * no space left, forgets them.
  */
 import type { Problem } from "../../live/api-error.ts";
 import type { Strategy } from "../../live/messages.ts";
 import type { FilePart, Question } from "../../run-view/question.ts";
 
-/** A message with the ids it was sent under: sent again it makes no second run. */
+/** A message with the ids under which it was sent, so that sending it again makes no second run. */
 export interface Unsent {
   readonly runId: string;
   readonly agentId: string;
@@ -59,6 +59,6 @@ function write(name: string, value: string | null): void {
     if (value === null) sessionStorage.removeItem(`evenkeel.${name}`);
     else sessionStorage.setItem(`evenkeel.${name}`, value);
   } catch {
-    // It lasts as long as the page.
+    // Storage is blocked or full: the text lasts as long as the page.
   }
 }

@@ -1,4 +1,4 @@
-/** The message that is being written: its text and files, kept while the page is elsewhere. Used by the composer. */
+/** The message that a person writes: its text and files, kept while another page is shown. Used by the composer. */
 import { useEffect, useState } from "preact/hooks";
 import { filesOf, question, textOf, type Question } from "../../run-view/question.ts";
 import { useAttachments } from "./attach.tsx";
@@ -10,13 +10,13 @@ interface WrittenMessage {
   readonly setText: (text: string) => void;
   readonly attachments: Attachments;
   readonly isEmpty: boolean;
-  /** Why it cannot be sent as it is, for people. */
+  /** The reason why the message cannot be sent, for people. */
   readonly hindrance: string | null;
-  /** Empties it. */
+  /** Empties the message. */
   readonly take: () => Question;
 }
 
-/** @param taken a message that comes back, before what is written already */
+/** @param taken a message that comes back, and is put in front of the present text */
 export function useMessage(place: string, taken: Question | null): WrittenMessage {
   const [text, setText] = useDraft(place);
   const attachments = useAttachments(place);

@@ -1,4 +1,7 @@
-/** The MCP servers of every agent process, asked anew every two seconds while the page is open: there is no channel for them. */
+/**
+ * The MCP servers of every agent process, requested every two seconds while the page is open, because no channel has
+ * them.
+ */
 import { signal } from "@preact/signals";
 import type { McpReport } from "../../../api/mcp.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";

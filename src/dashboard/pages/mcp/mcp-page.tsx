@@ -1,4 +1,4 @@
-/** The MCP servers, as each agent process runs them: their state, their calls, and what they said last. */
+/** The MCP servers, as each agent process runs them: their state, their calls, and their last output. */
 import "./mcp.css";
 import { useState } from "preact/hooks";
 import { services } from "../../live/services.ts";

@@ -1,4 +1,4 @@
-/** The page of MCP servers in a real browser, which is told of two servers that this server does not have. */
+/** The page of MCP servers in a real browser; the test answers with two servers that this server does not have. */
 import { afterAll, expect, test } from "vitest";
 import { openSite, picture } from "../../../testing/browser.ts";
 

@@ -5,7 +5,7 @@ import { healthTone, modelState, tokensDetail } from "./figures.ts";
 
 const worker = (samples: number) => process({ gauges: { health_samples: samples } });
 
-/** What the model had read by then. */
+/** The tokens that the model had read by then. */
 const read = (second: number, input: number, cached: number) =>
   snapshot(second, [agent(1, 0, { input_tokens: input, cached_input_tokens: cached })]);
 

@@ -1,4 +1,4 @@
-/** What the tiles of the overview say, worked out of the newest snapshots. Pure. */
+/** The content of the overview's tiles, computed from the newest snapshots. Pure. */
 import { GAUGE, LATENCY, quantileGauge, samplesGauge } from "../../../core/gauges.ts";
 import { count, percent } from "../../ui/format.ts";
 import {
@@ -19,7 +19,7 @@ export interface ModelState {
   readonly detail: string;
 }
 
-/** Time over which model failures are taken. */
+/** Time over which model failures are counted. */
 const FAILURES_OVER_MS = 60_000;
 /** Answer times of /health that a person, and that a load balancer, would call slow. */
 const SLOW_MS = 50;
@@ -28,10 +28,10 @@ const TOO_SLOW_MS = 250;
 /** The gauge that a worker has for its /health. */
 export const HEALTH_P99 = quantileGauge(LATENCY.health, "p99");
 
-/** Fewer answers than this make no percentile: the first one of a fresh process is slow, and says nothing. */
+/** Fewer answers than this make no percentile, because the first answers of a fresh process are slow. */
 const ENOUGH_SAMPLES = 20;
 
-/** @param worker that `p99` is of */
+/** @param worker the worker whose `p99` this is */
 export function healthTone(p99: number | null, worker: ProcessInfo | undefined): Tone {
   if (p99 === null || (worker?.gauges[samplesGauge(LATENCY.health)] ?? 0) < ENOUGH_SAMPLES) return "idle";
   if (p99 >= TOO_SLOW_MS) return "bad";
@@ -50,14 +50,14 @@ export function tokensPerSecond(history: History): number | null {
   return history.rateNow("agent", GAUGE.outputTokens, RATE_OVER_MS);
 }
 
-/** In words, for the tile of the tokens. Over all that is kept, as a single answer says little. */
+/** In words, for the tile of the tokens. Counts all kept snapshots, because a single answer says little. */
 export function tokensDetail(history: History): string {
   const input = history.rateNow("agent", GAUGE.inputTokens, KEPT_MS) ?? 0;
   const cached = history.rateNow("agent", GAUGE.cachedInputTokens, KEPT_MS) ?? 0;
   return input > 0 ? `written · ${percent((100 * cached) / input)} of input from cache` : "written, estimated";
 }
 
-/** What its agents' calls are doing is the state of the model. */
+/** The state of the model follows from the state of the agents' calls. */
 export function modelState(history: History): ModelState {
   const snapshot = history.latest;
   const calls = snapshot && sumOf(snapshot, "agent", GAUGE.modelCalls);
@@ -74,7 +74,9 @@ export function modelState(history: History): ModelState {
   };
 }
 
-/** Each agent process has a breaker for each model; the first that tries again tells whether the model is back. */
+/**
+ * Each agent process has a breaker for each model; the first breaker that tries again shows whether the model is back.
+ */
 function breakerState(snapshot: Snapshot, waiting: number): ModelState {
   const open = snapshot.processes.filter(({ kind, gauges: of }) => kind === "agent" && of[GAUGE.modelBreakerOpen]);
   const tryMs = Math.min(...open.map(({ gauges: of }) => of[GAUGE.modelBreakerMs] ?? 0));

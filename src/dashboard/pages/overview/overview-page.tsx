@@ -1,4 +1,4 @@
-/** "Is it responsive right now?": six figures, the charts behind them, and what went wrong lately. */
+/** "Is it responsive right now?": six figures, their charts, and recent problems. */
 import { GAUGE } from "../../../core/gauges.ts";
 import "./overview.css";
 import { Chart, type ChartProps } from "../../charts/chart.tsx";
@@ -151,7 +151,10 @@ function shown(value: number | null): string | null {
   return value === null ? null : count(value);
 }
 
-/** Above the charts, where it is seen: a list there would push them away from under the eyes of the reader. */
+/**
+ * Counts of the marks, above the charts, where readers see them. A list there would move the charts while they are
+ * read.
+ */
 function IncidentCount() {
   void latest.value;
   const { marks } = processHistory;
@@ -163,7 +166,7 @@ function IncidentCount() {
   );
 }
 
-/** What the load says of WORKERS and AGENTS, where it says anything. */
+/** Advice on WORKERS and AGENTS that follows from the load, if there is any. */
 function Advice() {
   const advice = latest.value?.advice ?? [];
   return advice.map(({ kind, text }) => (
@@ -173,7 +176,7 @@ function Advice() {
   ));
 }
 
-/** The marks of the charts as words: for those who cannot hover, and to be copied. */
+/** The marks of the charts as text, for people who cannot hover, and for copying. */
 function Incidents() {
   void latest.value;
   const marks = processHistory.marks.toReversed();

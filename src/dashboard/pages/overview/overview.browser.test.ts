@@ -3,7 +3,7 @@ import type { Page } from "playwright-core";
 import { afterAll, expect, test, vi } from "vitest";
 import { eventually, openSite } from "../../../testing/browser.ts";
 
-// They wait for processes that start on busy cores, and for figures that come once a second.
+// The tests wait for processes that start on busy cores, and for figures that come once a second.
 vi.setConfig({ testTimeout: 60_000 });
 
 const site = await openSite();
@@ -63,7 +63,7 @@ test("neither an incident nor long words about the model move the charts", async
   const top = await topOfCharts(page);
   const run = await client.begin("/sim status=529 retry_after=20 times=1");
   await page.locator(".tile-detail", { hasText: "1 waits" }).waitFor();
-  // News has come, so all that is older has.
+  // A newer event has arrived, so all older ones have arrived too.
   const before = await incidents.count();
   expect(await topOfCharts(page)).toBe(top);
 
@@ -123,7 +123,7 @@ async function topOfCharts(page: Page): Promise<number | undefined> {
   return (await page.locator(".charts").boundingBox())?.y;
 }
 
-/** Worker 1, by kill -9; returns when another is ready in its place. */
+/** Kills worker 1 with SIGKILL; returns when its replacement is ready. */
 async function killWorker(): Promise<void> {
   const [worker] = await server.processes("worker");
   process.kill(worker?.pid ?? 0, "SIGKILL");

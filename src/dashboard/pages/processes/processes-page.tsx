@@ -1,4 +1,4 @@
-/** Every process of the tree, as it is now. On a narrow screen each row is a card (processes.css). */
+/** The present state of every process of the tree. On a narrow screen each row is a card (processes.css). */
 import "./processes.css";
 import { bytes, count, duration, percent, seconds } from "../../ui/format.ts";
 import { isMeasured, nameOf, type ProcessInfo } from "../../store/history.ts";
@@ -89,7 +89,7 @@ function Cell({ label, tone = "", children }: { label: string; tone?: string; ch
   );
 }
 
-/** Above 100 ms people notice; the middle of a loaded agent is below. */
+/** People notice a lag above 100 ms; the median of a loaded agent is below it. */
 function lagTone({ kind, lag_ms: { p99 } }: ProcessInfo): string {
   if (kind === "agent" || kind === "simulator") return p99 > 500 ? "warn" : "";
   return p99 > 100 ? "bad" : "";

@@ -1,4 +1,4 @@
-/** A run that hands work to another agent, in a real browser: the other one's words beneath the call, as they come. */
+/** A run that hands work to another agent, in a real browser: the other agent's words appear live below the call. */
 import type { Locator, Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
 import { eventually, openSite, picture } from "../../../testing/browser.ts";
@@ -20,7 +20,7 @@ test("the chat shows the delegated run folded beneath its call, and opens it by 
   const nested = page.locator(".turn-answer .delegated");
   await nested.locator("summary", { hasText: "Delegated to assistant" }).waitFor();
   expect(await nested.locator(".delegated-body").count()).toBe(0);
-  // While it is folded nobody follows it, so it says nothing of its state; the call says that it waits.
+  // A folded run is not followed, so it shows no state; the call shows that it waits.
   await badge(page.locator(".turn-answer .tool"), "parked").waitFor();
   expect(await nested.locator(".badge").count()).toBe(0);
   await nested.locator("summary").first().focus();
@@ -30,7 +30,7 @@ test("the chat shows the delegated run folded beneath its call, and opens it by 
   await picture(page, "chat-delegated");
   await nested.getByText("tok80").waitFor();
   await badge(nested, "completed").waitFor();
-  // The planner goes on with what came of it.
+  // The planner continues with the result.
   await page.locator(".turn-answer").getByText("The tool delegate answered").waitFor();
   expect(visitor.problems).toEqual([]);
 });
@@ -48,7 +48,7 @@ test("the page of a run shows the delegated run as it works, and the wait for it
   await nested.getByText("tok80").waitFor();
   await badge(nested, "completed").waitFor();
   await badge(page.locator(".run-head"), "completed").waitFor();
-  // What the planner used itself is not what its work used.
+  // The planner's own usage differs from that of all its runs.
   await page.getByText("Tokens with 1 delegated run").waitFor();
   await page.getByText("Model, tools, metadata and events").click();
   await page.getByRole("button", { name: "Show the events" }).click();
@@ -88,7 +88,7 @@ test("a parent that is canceled takes the delegated run with it, and both say so
 test("whoever leaves the page follows neither the run nor what it delegated any more", async () => {
   await using visitor = await browser.visitor(client.url);
   const page = await visitor.open("#/");
-  // Of visitors before, who may still be on their way out.
+  // Subscriptions of earlier visitors, which may not be closed yet.
   await eventually(async () => expect(await viewers()).toBe(1));
   const runId = await client.begin(delegating("assistant", "/sim tokens=4000 rate=20"), { agent_id: "planner" });
   await page.goto(`${client.url}/#/runs/${runId}`);
@@ -113,7 +113,7 @@ test("of many delegated runs those near the window are followed, and no more", a
   const nested = page.locator(".run-flow .delegated");
   await eventually(async () => expect(await nested.count()).toBe(12));
 
-  // The processes, the run, and the first three, which are unfolded.
+  // Subscriptions to the processes, to the run, and to the first three delegated runs, which are unfolded.
   await eventually(async () => expect(await viewers()).toBe(5));
 
   await client.post(`/api/runs/${runId}/cancel`);
@@ -151,7 +151,7 @@ function delegating(agentId: string, message: string): string {
   return `/sim tool=delegate input=${JSON.stringify({ agent_id: agentId, message })}`;
 }
 
-/** Subscriptions of all pages; the shell has one of its own, for the processes. */
+/** Counts the subscriptions of all pages; the shell itself has one, to the processes. */
 async function viewers(): Promise<number> {
   const workers = await server.processes("worker");
   return workers.reduce((sum, { gauges }) => sum + (gauges["viewers"] ?? 0), 0);

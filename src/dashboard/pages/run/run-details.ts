@@ -1,4 +1,6 @@
-/** The stored row of one run, beside its journal: read at the start, and again when the journal tells of a turn. */
+/**
+ * The stored row of one run, beside its journal: read at the start, and again when the journal shows a change of state.
+ */
 import { signal } from "@preact/signals";
 import type { StoredMessage } from "../../../core/message.ts";
 import type { Run } from "../../../core/run.ts";
@@ -52,7 +54,10 @@ export class RunDetails {
       .finally(() => (this.isCanceling.value = false));
   }
 
-  /** Goes on from the last checkpoint, as a new run. @returns its id; undefined when it was refused, which `actionError` says */
+  /**
+   * Continues from the last checkpoint, as a new run. @returns its id; undefined when the server refused, and then
+   * `actionError` has the reason
+   */
   async retry(): Promise<string | undefined> {
     this.actionError.value = null;
     try {
@@ -70,17 +75,17 @@ export class RunDetails {
       this.run.value = run;
       if (this.asked.value === null) await this.#fetchAsked(run.thread_id);
     } catch (error) {
-      // Keep what is shown: the next event of the run asks again.
+      // Keep the shown values; the next event of the run causes another request.
       if (!this.run.value) this.error.value = problemOf(error);
     }
   }
 
-  /** The journal does not hold the message; the thread does. */
+  /** The message is stored in the thread and not in the journal. */
   async #fetchAsked(threadId: string): Promise<void> {
     const path = `/api/threads/${encodeURIComponent(threadId)}`;
     let first: StoredMessage | undefined;
     let query = "";
-    // From the newest page back: where the run's messages begin stands its first.
+    // Read pages from the newest back until the first message of the run is found.
     for (let pages = 0; pages < MAX_PAGES; pages += 1) {
       const { messages, next } = await this.#services.api.get<MessagesPage>(`${path}${query}`);
       first = messages.find(({ role, run_id: runId }) => role === "user" && runId === this.runId) ?? first;

@@ -1,6 +1,6 @@
 /**
- * The runs that a run delegated, at all depths, and what they used together. Read when the journal tells of delegated
- * runs, and again while they work, at most once every two seconds. Bound: MAX_DELEGATED_RUNS below one run.
+ * The runs that a run delegated, at all depths, and their total usage. Read when the journal shows delegated runs, and
+ * again while they work, at most once every two seconds. Bound: MAX_DELEGATED_RUNS below one run.
  */
 import { signal } from "@preact/signals";
 import { addUsage, MAX_DELEGATED_RUNS, NO_USAGE, type Run } from "../../../core/run.ts";
@@ -14,7 +14,7 @@ interface Page {
 }
 
 export class RunFamily {
-  /** Empty until they came; then without the run itself. */
+  /** Empty until the runs have arrived; the run itself is not included. */
   readonly runs = signal<readonly Run[]>([]);
   readonly #api: Services["api"];
   readonly #runId: string;
@@ -41,7 +41,7 @@ export class RunFamily {
       }
       this.runs.value = found;
     } catch {
-      // The sums stay as they were; the next change of the run asks again.
+      // The sums stay unchanged; the next change of the run causes another request.
     }
   }
 
@@ -55,7 +55,7 @@ export function usageOfAll(runs: readonly Pick<Run, "usage">[]): Run["usage"] {
   return runs.reduce((sum, { usage }) => addUsage(sum, usage), NO_USAGE);
 }
 
-/** Undefined when the price of one of them is not known. */
+/** Undefined when the price of one of the runs is not known. */
 export function costOfAll(
   runs: readonly Pick<Run, "usage" | "agent_id">[],
   agents: readonly AgentInfo[] | null,

@@ -1,4 +1,4 @@
-/** The head of a run's page: whose it is, how it stands, what it used, and the button that ends it. */
+/** The head of a run's page: owner, state, usage, and the button that ends the run. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { jobToolOf } from "../../../core/job-id.ts";
@@ -146,7 +146,7 @@ function WhoseFacts({ run: { agent_id: agentId, thread_id: threadId } }: { run: 
   );
 }
 
-/** A planner uses little itself; what its work cost is what all of its runs used. */
+/** A planner itself uses little, so the cost of its work is the usage of all its runs. */
 function FamilySums({ run, usage, family }: Pick<Props, "run" | "family"> & { usage: Run["usage"] | null }) {
   const below = family.runs.value;
   const all = [...below, { agent_id: run.agent_id, usage: usage ?? run.usage }];

@@ -1,4 +1,7 @@
-/** What one looks for when a run surprises: its model and tools, its limits, its metadata, and every event of its journal. */
+/**
+ * Details for a run that behaves unexpectedly: its model and tools, its limits, its metadata, and every event of its
+ * journal.
+ */
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import type { Run } from "../../../core/run.ts";

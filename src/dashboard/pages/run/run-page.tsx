@@ -1,4 +1,4 @@
-/** One run: what was asked, what came of it, and where its time went. Live while it lasts. */
+/** One run: its question, its result, and where its time went. Live until the run ends. */
 import "./run.css";
 import { useEffect, useMemo } from "preact/hooks";
 import { services } from "../../live/services.ts";
@@ -25,7 +25,7 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
   const details = useMemo(() => new RunDetails(services, id), [id]);
   const family = useMemo(() => new RunFamily(services, id), [id]);
   useEffect(() => details.load(), [details]);
-  // Whatever the journal says last, the stored run says it with steps and error in full.
+  // The stored run has all steps and the whole error, so read it after each of these changes.
   const { status } = live.view;
   useEffect(() => {
     if (live.revision.value > 0) details.refresh();
@@ -46,7 +46,7 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
     <>
       <RunHead run={run} view={view} details={details} family={family} />
       {details.actionError.value && <ErrorNote error={details.actionError.value} />}
-      {/* First of all: below the tool calls of a long run nobody finds it. */}
+      {/* The error comes first, because nobody would find it below the tool calls of a long run. */}
       {failure && <ErrorNote error={failure} />}
       <section class="card run-time" aria-label="Where the time went">
         <WaterfallChart waterfall={waterfall} now={view.end ? 0 : serverNow.value} />
@@ -59,7 +59,7 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
         {view.end?.status === "canceled" && <p class="item-event">Canceled.</p>}
         {view.status && view.items.length === 0 && !view.end && <Waiting ahead={view.ahead} status={view.status} />}
       </section>
-      {/* Only the end: to hear each word of the model read out helps nobody. */}
+      {/* Announce only the end: a screen reader that reads out each word of the model helps nobody. */}
       <p class="visually-hidden" role="status">
         {view.end && `Run ${view.end.status}`}
       </p>

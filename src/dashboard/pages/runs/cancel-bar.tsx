@@ -1,4 +1,7 @@
-/** The choice in the list, and the button that cancels it. Below the table: above, it would push away the box just ticked. */
+/**
+ * The selected runs, and the button that cancels them. It stands below the table, because above it would move the box
+ * that was just ticked.
+ */
 import { useState } from "preact/hooks";
 import { Ask } from "../../ui/ask.tsx";
 import { Button } from "../../ui/button.tsx";

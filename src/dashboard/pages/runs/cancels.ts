@@ -1,6 +1,6 @@
 /**
- * Cancels that a person asked for. One run is canceled after five seconds, in which it can be undone; many are asked
- * about before (runs-page.tsx) and canceled at once. Leaving the page does not take a cancel back.
+ * Cancels that a person asked for. A single cancel can be undone for five seconds before it is sent; for many runs the
+ * page asks first (runs-page.tsx) and then cancels at once. Leaving the page does not take a cancel back.
  */
 import { signal } from "@preact/signals";
 import { problemOf, type Problem } from "../../live/api-error.ts";
@@ -11,16 +11,16 @@ export const UNDO_MS = 5_000;
 const AT_ONCE = 50;
 
 export class Cancels {
-  /** Runs that will be canceled unless somebody undoes it. Each is a click of a person. */
+  /** Runs that will be canceled unless the person undoes it. Each entry is a click of a person. */
   readonly pending = signal<ReadonlySet<string>>(new Set());
-  /** How many of how many are asked for, while many are. */
+  /** While many runs are canceled: how many of how many are answered. */
   readonly progress = signal<{ readonly done: number; readonly of: number } | null>(null);
   readonly error = signal<Problem | null>(null);
   readonly #live: Services["live"];
   readonly #onAsked: (runIds: readonly string[]) => void;
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
-  /** @param onAsked told when the server has heard of the cancels */
+  /** @param onAsked called when the server has received the cancels */
   constructor({ live }: Services, onAsked: (runIds: readonly string[]) => void) {
     this.#live = live;
     this.#onAsked = onAsked;
@@ -45,7 +45,7 @@ export class Cancels {
     this.#tell();
   }
 
-  /** All at once. Resolves when each was answered; `error` holds the first refusal. */
+  /** Cancels all at once. Resolves when each request was answered; `error` holds the first refusal. */
   async now(runIds: readonly string[]): Promise<void> {
     this.error.value = null;
     for (let done = 0; done < runIds.length; done += AT_ONCE) {

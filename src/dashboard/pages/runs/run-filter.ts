@@ -1,4 +1,4 @@
-/** Which runs the list shows. It lives in the URL, so that a list can be linked, and the server filters by it. */
+/** The filter of the list of runs. It lives in the URL, so that a list can be linked, and the server applies it. */
 import type { Activity } from "../../../core/activity.ts";
 import type { Run } from "../../../core/run.ts";
 
@@ -7,9 +7,9 @@ export interface RunFilter {
   readonly status: string;
   readonly agent: string;
   readonly thread: string;
-  /** Delegated runs too. */
+  /** True: the list also shows delegated runs. */
   readonly delegated: boolean;
-  /** Only what is older than this cursor: a window into the past, to which nothing new comes. */
+  /** Shows only runs older than this cursor: a window into the past, to which no new run comes. */
   readonly before: number | null;
 }
 
@@ -45,7 +45,7 @@ export function toQuery(
   if (status !== "") query.set("status", status);
   if (agent !== "") query.set("agent_id", agent);
   if (thread !== "") query.set("thread_id", thread);
-  // The runs of one thread are few, and one that was asked for by a link is to be seen.
+  // A thread has few runs, and a link may ask for a delegated run, so show all of them.
   if (!delegated && thread === "") query.set("top_level", "true");
   return query.toString();
 }

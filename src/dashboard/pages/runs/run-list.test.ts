@@ -7,7 +7,7 @@ import { MAX_ROWS, RunList } from "./run-list.ts";
 class RunServer extends FakeServices {
   /** Newest first. */
   runs = [run(3), run(2), run(1)];
-  /** The way back of an answer. */
+  /** Delays an answer on its way back. */
   delay = async (): Promise<unknown> => undefined;
 
   override answer = async (path: string) => {

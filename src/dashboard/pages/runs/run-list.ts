@@ -1,7 +1,7 @@
 /**
- * The runs that the page shows, newest first. Activities say at once how a shown run stands, and at most one request a
- * second fetches what changed. A list that is held stays as it is, row by row: new runs wait, and one that does not fit
- * the filter any more keeps its place, until nobody is at work in the list.
+ * The runs that the page shows, newest first. Activities update the state of a shown run at once, and at most one
+ * request a second fetches the changed rows. A held list keeps its rows: new runs wait, and a run that no longer fits
+ * the filter keeps its place, until nobody works in the list.
  */
 import { signal, type Signal } from "@preact/signals";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
@@ -15,12 +15,15 @@ import type { Services } from "../../live/services.ts";
 import { OncePerFrame } from "../../ui/next-frame.ts";
 import { mayConcern, toQuery, withNews, type RunFilter } from "./run-filter.ts";
 
-/** Rows of one window. At the bound a link goes on from there with an empty one, so that paging has no end. */
+/**
+ * Maximum number of rows of one window. At the bound a link opens a new window that continues there, so that paging has
+ * no end.
+ */
 export const MAX_ROWS = 1_000;
 export const PAGE_ROWS = DEFAULT_PAGE_ROWS;
 /** At most this many runs are fetched one by one in a second; other changed runs wait for the next second. */
 const MAX_SINGLES = 8;
-/** These say nothing about a row but how many steps the run has made. */
+/** Activities that change only the number of steps in a row. */
 const SILENT: ReadonlySet<ActivityType> = new Set(["notice", "tool.called", "tool.finished"]);
 
 interface Page {
@@ -31,13 +34,13 @@ interface Page {
 export class RunList {
   readonly filter: RunFilter;
   readonly rows = signal<readonly Run[] | null>(null);
-  /** How many new ones wait. Above PAGE_ROWS it is not known how many more. */
+  /** The number of new runs that wait. Above PAGE_ROWS the exact number is not known. */
   readonly held = signal(0);
   /** Cursor of the next page; null at the end. */
   readonly next = signal<number | null>(null);
   readonly isLoadingOlder = signal(false);
   readonly error = signal<Problem | null>(null);
-  /** Why the last page back did not come; what is shown is whole without it. */
+  /** Why the last older page did not arrive; the shown rows have no hole without it. */
   readonly olderError = signal<Problem | null>(null);
   readonly watch: ActivityWatch;
   readonly #api: Services["api"];
@@ -46,9 +49,9 @@ export class RunList {
   /** The newest page, while some of its rows are held back. */
   #head: Page | null = null;
   #isHolding = false;
-  /** Ids of shown runs that changed since they were fetched. */
+  /** Ids of shown runs that have changed since they were fetched. */
   readonly #changed = new Set<string>();
-  /** A run that is not shown changed: it may belong here. */
+  /** True when a run that is not shown has changed, because it may now belong into the list. */
   #isHeadStale = false;
   #abort = new AbortController();
   readonly #requests = new OneAtATime(() => this.#fetchNews());
@@ -65,7 +68,7 @@ export class RunList {
     });
   }
 
-  /** Goes on with what it has when it was stopped before. */
+  /** Continues with its rows if it was stopped before. */
   start(): void {
     if (this.#abort.signal.aborted) this.#abort = new AbortController();
     this.watch.start();
@@ -84,13 +87,13 @@ export class RunList {
     this.start();
   }
 
-  /** Held: nothing may move, because somebody is at work in the list. */
+  /** True while somebody works in the list, so that no row may move. */
   hold(isHolding: boolean): void {
     this.#isHolding = isHolding;
     if (!isHolding) this.release();
   }
 
-  /** Shows what waits, whether the list is held or not. */
+  /** Shows the waiting runs, whether the list is held or not. */
   release(): void {
     if (this.rows.value === null) return;
     const fitting = this.#shown.filter((run) => this.#fits(run));
@@ -121,7 +124,7 @@ export class RunList {
     return (this.rows.value?.length ?? 0) >= MAX_ROWS;
   }
 
-  /** The runs were asked to end: fetch how they stand. */
+  /** The runs were asked to end, so fetch their states. */
   refresh(runIds: readonly string[]): void {
     const shown = idsOf(this.#shown);
     for (const id of runIds) if (shown.has(id)) this.#changed.add(id);
@@ -150,7 +153,7 @@ export class RunList {
     this.#replace(new Map([[run.run_id, run]]));
   }
 
-  /** Each in its place; one that does not fit any more goes, unless the list is held. */
+  /** Replaces each row in its place; a run that no longer fits the filter is removed, unless the list is held. */
   #replace(news: ReadonlyMap<string, Run>): void {
     const rows = this.#shown.map((run) => newer(run, news.get(run.run_id)));
     this.#show(this.#isHolding ? rows : rows.filter((run) => this.#fits(run)));
@@ -199,7 +202,7 @@ export class RunList {
 
   async #fetchHead(): Promise<void> {
     this.#isHeadStale = false;
-    // With a filter by status an old run can become one of these; without one, new runs are the newest.
+    // With a filter by status an old run can enter the list; without such a filter, new runs are always the newest.
     const isDeep = this.filter.status !== "" || this.#changed.size > MAX_SINGLES;
     const limit = isDeep ? Math.min(MAX_PAGE_ROWS, Math.max(PAGE_ROWS, this.#shown.length)) : PAGE_ROWS;
     const { runs, next } = await this.#get({ limit, before: this.filter.before ?? undefined });
@@ -248,7 +251,7 @@ function merge(head: readonly Run[], rows: readonly Run[]): readonly Run[] | und
   const shown = new Map(rows.map((run) => [run.run_id, run]));
   if (rows.length > 0 && !head.some(({ run_id: id }) => shown.has(id))) return undefined;
   const inHead = idsOf(head);
-  // A shown row may have heard more since the page was fetched.
+  // A shown row may be newer than the fetched page.
   return [...head.map((run) => shown.get(run.run_id) ?? run), ...rows.filter(({ run_id: id }) => !inHead.has(id))];
 }
 
@@ -263,7 +266,7 @@ function idsOf(runs: readonly Run[]): Set<string> {
   return new Set(runs.map(({ run_id: id }) => id));
 }
 
-/** Deleted with its thread. */
+/** The run was deleted with its thread. */
 function gone(error: unknown): undefined {
   if ((error as { code?: unknown }).code === "RUN_NOT_FOUND") return undefined;
   throw error;

@@ -1,6 +1,6 @@
 /**
- * The runs that a person has ticked, by id: the choice outlives the rows that are shown. A run leaves it when it ends.
- * "All that match" is a second step, because it reaches runs that nobody has looked at.
+ * The runs that a person has ticked, by id: a run stays selected when its row is no longer shown. A run leaves it when
+ * it ends. "All that match" is a second step, because it reaches runs that nobody has looked at.
  */
 import { signal } from "@preact/signals";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
@@ -10,19 +10,19 @@ import { ActivityWatch } from "../../live/activity-watch.ts";
 import type { Services } from "../../live/services.ts";
 import { toQuery, type RunFilter } from "./run-filter.ts";
 
-/** The most that one choice holds; what matches beyond it is said to be more, and is not chosen. */
+/** Maximum of selected runs. If more runs match, the page says so, and they are not selected. */
 export const MAX_CHOSEN = 5_000;
 const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", "run.canceled"]);
 const UNDER_WAY = ["running", "queued"] as const;
 
 export class RunSelection {
   readonly chosen = signal<ReadonlySet<string>>(new Set());
-  /** All that match the filter and are under way; null until it was asked for. */
+  /** All running runs that match the filter; null until they were requested. */
   readonly matching = signal<readonly string[] | null>(null);
   readonly #services: Services;
   readonly #filter: RunFilter;
   readonly #watch: ActivityWatch;
-  /** Counts choices, so that a late answer does not offer what belongs to an earlier one. */
+  /** Counts selections, so that a late answer for an earlier selection is ignored. */
   #round = 0;
 
   constructor(services: Services, filter: RunFilter) {
@@ -48,7 +48,7 @@ export class RunSelection {
     this.#choose(next);
   }
 
-  /** The rows that are shown; then what else matches is looked up, to be offered. */
+  /** Selects the shown rows; then all other matches are looked up, so that the page can offer them. */
   chooseShown(runIds: readonly string[]): void {
     this.#choose(new Set(runIds.slice(0, MAX_CHOSEN)));
     const round = this.#round;
@@ -56,7 +56,7 @@ export class RunSelection {
       (ids) => {
         if (round === this.#round) this.matching.value = ids;
       },
-      // Nothing is offered then: what is shown is chosen all the same.
+      // Then nothing more is offered; the shown rows are still selected.
       () => {},
     );
   }

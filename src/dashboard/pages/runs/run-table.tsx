@@ -96,7 +96,10 @@ interface RowProps {
   readonly model: RunsModel;
 }
 
-/** A run that looks the same is the same object (run-list.ts): its row is made once, however often the others are. */
+/**
+ * A run that looks the same is the same object (run-list.ts): its row is rendered once, however often other rows
+ * change.
+ */
 function Row(props: RowProps) {
   const { run, isSelected, isPending, model } = props;
   return useMemo(() => <Cells {...props} />, [run, isSelected, isPending, model]);

@@ -1,4 +1,4 @@
-/** What the page of runs works with: the list, the choice in it, and the cancels that were asked for. */
+/** The models of the runs page: the list, the selection in it, and the requested cancels. */
 import type { Services } from "../../live/services.ts";
 import { Cancels } from "./cancels.ts";
 import type { RunFilter } from "./run-filter.ts";

@@ -111,7 +111,7 @@ function NoRuns({ filter }: { filter: RunFilter }) {
 
 function Older({ model: { list } }: { model: RunsModel }) {
   const rows = list.rows.value;
-  // Again for each page: one that is shorter than the window leaves the end in sight.
+  // Observe again for each page: after a page that is shorter than the window, the end is still in sight.
   const end = useVisible((isVisible) => isVisible && list.loadOlder(), { marginPx: 600, again: rows?.length });
   const cursor = list.next.value;
   if (!rows || rows.length === 0) return null;

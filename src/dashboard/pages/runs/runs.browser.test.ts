@@ -29,7 +29,7 @@ test("one run is canceled by its button, after a while in which that can be undo
   for (const runId of others) await page.getByRole("checkbox", { name: `Select run ${runId}` }).check();
   await page.getByRole("button", { name: "Cancel 2 runs" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Keep" }).click();
-  // Where the question was asked, not at the beginning of the page.
+  // The focus returns to where the question was asked and not to the beginning of the page.
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Cancel 2 runs");
   expect((await client.get(`/api/runs/${others[0]}`)).body.status).toBe("running");
   await page.getByRole("button", { name: "Cancel 2 runs" }).click();
@@ -137,7 +137,7 @@ test("filters narrow the list, stand in the URL, and outlive a reload", async ()
   await page.getByLabel("Status").selectOption("failed");
   await page.getByLabel("Agent").selectOption("greeter");
 
-  // Each but `waiting`, which no stored run ever is.
+  // Every status except `waiting`, which no stored run ever has.
   const statuses = await page.getByLabel("Status").locator("option").allInnerTexts();
   expect(statuses.slice(1)).toEqual(["queued", "running", "completed", "failed", "canceled"]);
   const rows = page.locator("tbody").getByRole("row");
@@ -167,11 +167,11 @@ test("a row opens its run, whose waterfall shows the wait after a rate limit", a
   expect(box?.width).toBeGreaterThan(100);
   expect(await page.locator(".fall-answer").innerText()).toMatch(/2\.\d s/);
   await picture(page, "run-rate-limit");
-  // The keyboard stops at what scrolls, and there it has a name.
+  // The keyboard stops at the element that scrolls, and that element has a name.
   const rows = page.getByRole("group", { name: "Waterfall" });
   await rows.focus();
   expect(await rows.evaluate((element) => element === document.activeElement)).toBe(true);
-  // For those who do not see bars.
+  // A table for people who cannot see the bars.
   expect(
     await page
       .getByRole("table")

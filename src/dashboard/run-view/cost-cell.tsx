@@ -1,11 +1,14 @@
-/** A run's tokens, and its cost; "–" where its usage is not known, "no price" where its agent has none, and said to be pretended where the model is simulated. */
+/**
+ * A run's tokens and cost: "–" if the usage is not known, "no price" if the agent has no price, and a note that the
+ * cost is not real if the model is simulated.
+ */
 import type { Usage } from "../../core/run.ts";
 import { agents } from "../store/agents.ts";
 import { info } from "../store/info.ts";
 import { count } from "../ui/format.ts";
 import { costOf, dollars, priceOf, tokensOf } from "./cost.ts";
 
-/** In and out. */
+/** Input and output tokens. */
 export function Tokens({ usage }: { usage: Usage | null }) {
   if (!usage) return <Unknown />;
   const { input, output } = tokensOf(usage);

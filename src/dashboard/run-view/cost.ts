@@ -22,14 +22,14 @@ export function hasPrices(agents: readonly AgentInfo[] | null): boolean {
   return agents?.some(({ agent_id: id }) => priceOf(id, agents) !== undefined) === true;
 }
 
-/** 0.00234 → "$0.0023", 12.3 → "$12.30"; what is too small to show is "<$0.0001". */
+/** 0.00234 → "$0.0023", 12.3 → "$12.30"; an amount that is too small to show is "<$0.0001". */
 export function dollars(cost: number): string {
   if (cost === 0) return "$0";
   if (cost < 0.0001) return "<$0.0001";
   return `$${cost.toFixed(cost < 1 ? 4 : 2)}`;
 }
 
-/** Null while it is not known: a run tells its usage at its end, and one that was cut short may never. */
+/** Null while the usage is not known: a run reports it at its end, and a run that was cut short may never report it. */
 export function knownUsage(status: ShownStatus, usage: Usage): Usage | null {
   const { input, output } = tokensOf(usage);
   return isOver(status) && input + output > 0 ? usage : null;

@@ -1,7 +1,7 @@
 /**
  * The run that a tool call was delegated to, beneath that call: live while it lasts, with its own calls and what
- * they delegated. It is followed while it is unfolded and near the window, as all tabs share a socket, which takes
- * 256 subscriptions. While it is not followed, it says nothing of its state: the call above says how that stands.
+ * they delegated. It is followed while it is unfolded and near the window, because all tabs share a socket that takes
+ * 256 subscriptions. While it is not followed, it shows no state; the call above shows the state.
  */
 import "./delegated-run.css";
 import type { ComponentChildren } from "preact";
@@ -19,11 +19,13 @@ import { useLiveRun } from "./use-live-run.ts";
 interface Props {
   readonly to: Delegated;
   readonly isOpenAtFirst: boolean;
-  /** run-items.tsx, which imports this file. */
+  /** Passed in, because run-items.tsx imports this file. */
   readonly show: (items: readonly Item[]) => ComponentChildren;
 }
 
-/** Well outside of the window: what is scrolled to is there already. */
+/**
+ * Distance outside the window at which following begins, so that a run has its content when the reader scrolls to it.
+ */
 const NEAR_PX = 800;
 
 export function DelegatedRun({ to: { runId, agentId }, isOpenAtFirst, show }: Props) {
@@ -66,7 +68,7 @@ function Body({ live, agentId, show }: Pick<Props, "show"> & { live: LiveRun; ag
   );
 }
 
-/** Whatever stands in the place of words: it has none yet, it failed, or it is gone. */
+/** The text that replaces the answer when the run has none yet, failed, or is gone. */
 function Trouble({ live }: { live: LiveRun }) {
   void live.revision.value;
   const { view } = live;
@@ -79,7 +81,7 @@ function Trouble({ live }: { live: LiveRun }) {
   return <p class="item-event">{view.status === "queued" ? "In the queue…" : "Waiting for the model…"}</p>;
 }
 
-/** Null before anything is known of it: then the call above says how it went. */
+/** Null while nothing is known of the run; then the call above shows the state. */
 function statusOf(live: LiveRun): string | null {
   if (isDeleted(live)) return "deleted";
   if (live.error.value) return "unknown";

@@ -1,6 +1,7 @@
 /**
- * A picture or document of a message. A picture that the server has is shown; one at an address elsewhere is a link, as
- * the page asks nobody but its own server. A document is a link that saves it: it never opens as a page of ours.
+ * A picture or document of a message. A picture that the server has is shown. A picture at another address is a link,
+ * because the page sends requests only to its own server. A document is a link that saves it; it never opens as a page
+ * of ours.
  */
 import "./file-view.css";
 import { useEffect, useState } from "preact/hooks";

@@ -1,4 +1,4 @@
-/** Why a run ended, in words; nothing where it ended as one would want. */
+/** Why a run ended, in words; nothing if the run ended normally. */
 import type { FinishReason } from "../../core/run.ts";
 
 const WORDS: Record<FinishReason, string | null> = {
@@ -12,7 +12,7 @@ const WORDS: Record<FinishReason, string | null> = {
   error: null,
 };
 
-/** A reason that a newer server may have is said as it is. */
+/** An unknown reason of a newer server is shown unchanged. */
 export function endWords(reason: FinishReason | null): string | null {
   if (reason === null) return null;
   return Object.hasOwn(WORDS, reason) ? WORDS[reason] : reason;

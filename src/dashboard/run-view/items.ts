@@ -1,7 +1,7 @@
 /**
- * What a person sees of a run, in order: its messages, its thoughts, its tool calls, and what went wrong in
- * between. Made by `run-view.ts`, shown by `run-items.tsx`. Items are changed in place, and `version` says so:
- * a long answer is appended to thousands of times, and nothing else of the run need be looked at for it.
+ * The items of a run that a person sees, in order: messages, thoughts, tool calls, and errors. Made by `run-view.ts`,
+ * shown by `run-items.tsx`. Items are changed in place, and `version` says so: a long answer is appended to thousands
+ * of times, and nothing else of the run need be looked at for it.
  */
 import type { ShownCitation } from "../../core/citation.ts";
 import type { FilePart } from "./question.ts";
@@ -15,14 +15,14 @@ interface ItemBase {
 }
 
 interface Voidable {
-  /** A new attempt took its place: it does not count. */
+  /** A new attempt replaced the item, so it does not count. */
   isVoid: boolean;
 }
 
 export interface TextItem extends ItemBase, Voidable {
   readonly kind: "text";
   text: string;
-  /** What it cites, each page once. */
+  /** The cited sources, each page once. */
   readonly citations: ShownCitation[];
   isOpen: boolean;
 }
@@ -35,12 +35,12 @@ export interface ReasoningItem extends ItemBase, Voidable {
 }
 
 /**
- * writing: its arguments still come · ready: not started · waiting: for the run that it delegated ·
- * interrupted: the run ended, or was taken over, before it did
+ * writing: the arguments still arrive · ready: not started · waiting: for the delegated run · interrupted: the run
+ * ended, or was taken over, before the call ended
  */
 export type ToolState = "writing" | "ready" | "running" | "waiting" | "done" | "failed" | "interrupted";
 
-/** A run that does work of a tool call. */
+/** A run that does the work of a tool call. */
 export interface Delegated {
   readonly runId: string;
   readonly agentId: string;
@@ -49,7 +49,7 @@ export interface Delegated {
 export interface ToolItem extends ItemBase, Voidable {
   readonly kind: "tool";
   readonly name: string;
-  /** JSON, as far as it came. */
+  /** The arguments as JSON, as far as they have arrived. */
   args: string;
   state: ToolState;
   result: string | null;
@@ -59,9 +59,9 @@ export interface ToolItem extends ItemBase, Voidable {
   endedAt: number | null;
   /** Bounded by the tasks that one call may hand over. */
   readonly delegated: Delegated[];
-  /** How far it is, while it says so: in words, or as a part of 1. */
+  /** The reported progress: in words, or from 0 to 1. */
   progress: string | number | null;
-  /** The end of what it wrote to stdout and stderr. */
+  /** The end of its output to stdout and stderr. */
   output: string | null;
 }
 
@@ -86,7 +86,7 @@ export interface ParkedItem extends ItemBase {
   readonly reason: string;
 }
 
-/** From here on the model gets the conversation shorter; readers see all of it. */
+/** From here on the model gets a shortened conversation; readers see all of it. */
 export interface CompactedItem extends ItemBase {
   readonly kind: "compacted";
   readonly clearedResults: number;

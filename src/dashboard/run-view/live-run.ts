@@ -1,6 +1,6 @@
 /**
- * A run as it happens: its journal from the first event on, and told once a frame that something changed. The
- * live connection resumes by itself; `start` and `stop` are idempotent, and `start` after `stop` goes on.
+ * A run as it happens: its journal from the first event on, with at most one notice of changes a frame. The live
+ * connection resumes by itself; `start` and `stop` are idempotent, and `start` after `stop` goes on.
  */
 import { signal } from "@preact/signals";
 import type { Problem } from "../live/api-error.ts";
@@ -12,9 +12,9 @@ import { readEvent } from "./wire-event.ts";
 
 export class LiveRun {
   readonly runId: string;
-  /** Grows at most once a frame; read it to be rendered again. */
+  /** Grows at most once a frame; a component that reads it is rendered again. */
   readonly revision = signal(0);
-  /** Set while nothing comes of it. */
+  /** Set while no events of the run can come. */
   readonly error = signal<Problem | null>(null);
   readonly #live: Live;
   readonly #onEnd: () => void;
@@ -23,14 +23,17 @@ export class LiveRun {
   #view = new RunView();
   #waterfall = new Waterfall();
 
-  /** @param onEnd told once, when the run is over */
+  /** @param onEnd called once, when the run is over */
   constructor(live: Live, runId: string, onEnd: () => void = () => {}) {
     this.#live = live;
     this.runId = runId;
     this.#onEnd = onEnd;
   }
 
-  /** Others, when the server has begun anew and the run's id is used again: do not keep them. */
+  /**
+   * The events may belong to another run, if the server was started with other data and the run's id is used again: do
+   * not keep the old ones.
+   */
   get view(): RunView {
     return this.#view;
   }

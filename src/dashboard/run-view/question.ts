@@ -10,7 +10,7 @@ export interface TextPart {
 export interface FilePart {
   readonly type: "image" | "document";
   readonly source: { readonly type: "file"; readonly file_id: string } | { readonly type: "url"; readonly url: string };
-  /** Known of a file that was uploaded here. */
+  /** The name, if the file was uploaded here. */
   readonly name?: string;
 }
 
@@ -20,7 +20,7 @@ export function question(text: string, files: readonly FilePart[] = []): Questio
   return text.trim() === "" ? files : [...files, { type: "text", text }];
 }
 
-/** Reads a stored message. Only these kinds of blocks are said by a person. */
+/** Reads a stored message. Only these kinds of blocks come from a person. */
 export function questionOf({ content }: Message): Question {
   if (typeof content === "string") return [{ type: "text", text: content }];
   return content.filter((block) => block.type === "text" || block.type === "image" || block.type === "document");

@@ -11,13 +11,16 @@ import { ToolCall } from "./tool-call.tsx";
 
 interface Props {
   readonly items: readonly Item[];
-  /** The page of a run shows what does not count, struck out, and its first tool calls open; a chat does not. */
+  /** The page of a run shows void items struck out, and its first tool calls open; a chat does neither. */
   readonly isDetailed: boolean;
-  /** How many delegations below the run whose page it is. */
+  /** Depth of delegation below the run of this page. */
   readonly depth?: number;
 }
 
-/** The first tool calls are open on the page of a run. More of them would bury the answer of a long run. */
+/**
+ * Number of tool calls that are open at first on the page of a run. More open calls would hide the answer of a long
+ * run.
+ */
 const OPEN_TOOLS = 3;
 /** How many delegated runs of one call are unfolded at first. */
 const OPEN_DELEGATED = 3;
@@ -46,7 +49,7 @@ interface RowProps {
 
 function Row(props: RowProps) {
   const { item, version, isDetailed, isOpen, depth } = props;
-  // The item is changed in place; its version is what says so.
+  // The item is changed in place; only its version shows the change.
   return useMemo(() => {
     const isVoid = "isVoid" in item && item.isVoid;
     if (isVoid && !isDetailed) return null;
@@ -84,7 +87,7 @@ function Tool({ tool, isOpen, depth }: { tool: ToolItem } & Pick<RowProps, "isOp
   const { delegated } = tool;
   return (
     <>
-      {/* Of a delegated call the run says what came of it. */}
+      {/* The result of a delegated call is shown by its run. */}
       <ToolCall tool={tool} isOpen={isOpen && delegated.length === 0} />
       {depth < MAX_DELEGATION_DEPTH &&
         delegated.map((to, index) => (

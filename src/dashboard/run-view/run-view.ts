@@ -1,7 +1,7 @@
 /**
  * A run as a person sees it, built from its journal one event at a time: items, status, attempts, usage, end.
- * Pure: no clock, no network. Each event costs the same however long the run is already. It grows with the run,
- * which the server bounds (steps, tokens of an answer, characters of a tool's result).
+ * Pure: no clock, no network. Each event costs the same, however long the run is. The view grows with the run, which
+ * the server bounds (steps, tokens of an answer, characters of a tool's result).
  */
 import { MODEL_STEP } from "../../core/event.ts";
 import { type FinishReason, NO_USAGE, type ShownStatus, type Usage } from "../../core/run.ts";
@@ -40,17 +40,18 @@ export class RunView {
   readonly items: Item[] = [];
   /** One for each process that owned the run. */
   readonly claims: Claimed[] = [];
-  /** Null before the first event: then nobody knows. */
+  /** Null before the first event, while the state is unknown. */
   status: ShownStatus | null = null;
   agentId: string | null = null;
-  /** How many runs waited before this one when it came. */
+  /** How many runs waited in front of this one when it entered the queue. */
   ahead = 0;
   modelCalls = 0;
   usage: Usage = NO_USAGE;
   end: RunEnd | null = null;
   lastSeq = 0;
   lastAt = 0;
-  // By the id that later events name. An endpoint may give two calls the same id: then the newer one is meant.
+  // Calls by the id that later events name. An endpoint may give two calls the same id; later events then belong to the
+  // newer call.
   readonly #byId = new Map<string, VoidableItem>();
   /** Tool calls under way: as many as one answer of the model asked for. */
   readonly #working = new Set<ToolItem>();
@@ -61,14 +62,14 @@ export class RunView {
     return [...this.#delegated].reduce((runs, { delegated }) => runs + delegated.length, 0);
   }
 
-  /** Applies the next event; one that was seen already changes nothing. */
+  /** Applies the next event; an event that was applied before changes nothing. */
   apply(event: WireEvent): void {
     const { seq, timestamp = this.lastAt } = event;
     if (seq !== undefined && seq <= this.lastSeq) return;
     if (seq !== undefined) this.lastSeq = seq;
     this.lastAt = timestamp;
     this.#see(event, timestamp);
-    // Behind a gap the events that said so are gone; whatever follows them is of a run that was claimed.
+    // After a gap the claim's event is gone, but any later event shows that the run was claimed.
     if (seq !== undefined) this.status ??= "running";
   }
 
@@ -150,7 +151,7 @@ export class RunView {
     this.#touch(tool);
   }
 
-  /** Nothing but delegated calls is open: then the run is parked. */
+  /** The run is parked when all open calls are delegated. */
   #become(tool: ToolItem, state: ToolState): void {
     tool.state = state;
     keep(this.#working, tool, state === "running");
@@ -163,7 +164,8 @@ export class RunView {
   #step({ type, stepName }: EventOf<"STEP_STARTED" | "STEP_FINISHED">, at: number): void {
     if (stepName === MODEL_STEP) {
       if (type === "STEP_STARTED") this.modelCalls += 1;
-      // The answer has all results: a call without a result was replaced by another call with its id.
+      // The model's next answer means that all results exist: a call without a result was replaced by another call with
+      // the same id.
       this.#working.clear();
       this.#delegated.clear();
       if (this.status === "waiting") this.status = "running";
@@ -173,10 +175,11 @@ export class RunView {
     if (tool?.kind !== "tool") return;
     if (type === "STEP_STARTED") {
       tool.startedAt ??= at;
-      // Begun again by another process: what was delegated still is.
+      // Another process has started the call again; its delegated runs still belong to it.
       this.#become(tool, tool.delegated.length > 0 ? "waiting" : "running");
     } else if (tool.state === "running") {
-      // Closed without a result: its process died, and the next one starts it again or says that it cannot.
+      // The step ended without a result: its process died. The next process starts the call again, or reports that it
+      // cannot.
       tool.endedAt = at;
       this.#become(tool, "interrupted");
     }
@@ -216,7 +219,7 @@ export class RunView {
     }
   }
 
-  /** What a tool says of itself. */
+  /** Progress and output that a tool reports. */
   #told(name: "evenkeel.progress" | "evenkeel.tool_output", value: CustomValue): void {
     const tool = this.#byId.get(value.text("tool_call_id") ?? "");
     if (tool?.kind !== "tool") return;
@@ -229,7 +232,7 @@ export class RunView {
     const tool = this.#byId.get(value.text("tool_call_id") ?? "");
     const runId = value.text("run_id");
     if (tool?.kind === "tool" && runId !== undefined) {
-      // Said again by the process that takes the run over.
+      // The process that takes the run over repeats this event.
       const isKnown = tool.delegated.some((known) => known.runId === runId);
       if (!isKnown) tool.delegated.push({ runId, agentId: value.text("agent_id") ?? "another agent" });
       tool.startedAt ??= base.at;
@@ -241,7 +244,7 @@ export class RunView {
 
   #attempt(value: CustomValue, base: { key: string; at: number; version: number }): AttemptItem {
     const of = value.text("of") === "run" ? "run" : "model_call";
-    // Back in the queue, until the next process claims it.
+    // The run is back in the queue until the next process claims it.
     if (of === "run") this.status = "queued";
     const voided = value.texts("void").flatMap((id) => this.#byId.get(id) ?? []);
     for (const item of voided) {

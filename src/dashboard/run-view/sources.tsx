@@ -1,4 +1,4 @@
-/** What a text cites: pages of the web as links, documents by name. */
+/** The sources of a text: pages of the web as links, documents by name. */
 import "./sources.css";
 import type { ShownCitation } from "../../core/citation.ts";
 

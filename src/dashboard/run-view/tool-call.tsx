@@ -1,4 +1,4 @@
-/** One tool call: what it was asked, what it gave, how long it took. Open on the page of a run, closed in a chat. */
+/** One tool call: its arguments, its result, and its duration. Open on the page of a run, closed in a chat. */
 import "./tool-call.css";
 import { timeBetween } from "../ui/format.ts";
 import { Folded } from "../ui/folded.tsx";

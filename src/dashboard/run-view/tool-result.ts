@@ -1,4 +1,4 @@
-/** What a tool answered, as a card shows it: its text, and the pictures and documents that it returned. Pure. */
+/** The result of a tool, as a card shows it: text, pictures and documents. Pure. */
 import type { ContentPart } from "@ag-ui/core";
 import { FILE_PATH } from "../../core/file.ts";
 import type { FilePart } from "./question.ts";

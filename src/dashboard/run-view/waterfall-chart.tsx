@@ -1,6 +1,6 @@
 /**
- * The waterfall: one bar a segment, a sentence that answers "why is this run slow?", and the same as a table for
- * those who do not see bars. Bars are placed through the style property: the CSP forbids style attributes.
+ * The waterfall: one bar a segment, a sentence that answers "why is this run slow?", and the same as a table for people
+ * who cannot see bars. Bars are placed through the style property: the CSP forbids style attributes.
  */
 import "./waterfall-chart.css";
 import { useMemo } from "preact/hooks";
@@ -37,7 +37,7 @@ function Chart({ waterfall, end }: { waterfall: Waterfall; end: number }) {
     <figure class="fall">
       <figcaption class="fall-answer">{whySlow(waterfall, end)}</figcaption>
       <Legend waterfall={waterfall} now={end} />
-      {/* It scrolls, so the keyboard stops at it: there it must have a name. What it shows is the table below. */}
+      {/* The chart scrolls, so the keyboard stops at it and it needs a name. The table below has its content. */}
       <div class="fall-rows" tabIndex={0} role="group" aria-label="Waterfall">
         <div aria-hidden="true">
           {waterfall.segments.map((segment, index) => (
@@ -103,7 +103,7 @@ function Legend({ waterfall, now }: { waterfall: Waterfall; now: number }) {
   );
 }
 
-/** A table grows with its cells whatever width it is given: the box around it is what hides it. */
+/** A table grows with its cells, whatever its width; so the box around it hides it. */
 function SegmentTable({ waterfall, start, end }: { waterfall: Waterfall; start: number; end: number }) {
   return (
     <div class="visually-hidden">

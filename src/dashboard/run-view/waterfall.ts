@@ -1,8 +1,9 @@
 /**
  * Why is this run slow? Turns a journal into stretches of time, one event at a time: in the queue, waiting before
- * a retry, waiting for the first token, thinking, generating, shortening the conversation, in tools, parked. Pure, and cheap per event. Sums are wall
- * time: two tools that ran side by side for a second took one second. A delegated call is parked, not a tool: a
- * moment counts for tools while any works, and as parked when nothing but delegated calls is open.
+ * a retry, waiting for the first token, thinking, generating, shortening the conversation, in tools, parked. Pure, and
+ * cheap per event. Sums are wall time: two tools that ran side by side for a second took one second. A delegated call
+ * counts as parked and not as a tool: time counts for tools while any tool works, and as parked while all open calls
+ * are delegated.
  */
 import { COMPACT_STEP, MODEL_STEP } from "../../core/event.ts";
 import { CustomValue, toolCallOfStep, type WireEvent } from "./wire-event.ts";
@@ -22,7 +23,7 @@ export type SegmentKind = (typeof SEGMENT_KINDS)[number];
 export interface Segment {
   readonly kind: SegmentKind;
   readonly label: string;
-  /** Why, where there is a reason: of a retry, of a second queueing, of parking. */
+  /** The reason of a retry, of a second queueing or of parking, if there is one. */
   readonly reason: string | null;
   readonly start: number;
   /** Null while it lasts. */
@@ -47,7 +48,7 @@ export class Waterfall {
   end: number | null = null;
   /** Time of the newest event. */
   lastAt = 0;
-  /** Generated and thrown away. */
+  /** Tokens that were generated and then discarded. */
   voidMs = 0;
   #sums: Record<SegmentKind, number> = {
     queued: 0,
@@ -66,15 +67,15 @@ export class Waterfall {
   readonly #toolNames = new Map<string, string>();
   /** For each call, the runs that it was delegated to, with their agents. */
   readonly #delegates = new Map<string, Map<string, string>>();
-  /** Up to when the time of the calls that are open is in the sums. */
+  /** The time up to which the open calls are in the sums. */
   #callsSince = 0;
-  /** Where the segments of the model call begin that may still become void. */
+  /** Index of the first segment of the model call that may still become void. */
   #unconfirmedFrom = 0;
 
   apply(event: WireEvent): void {
     const at = Math.max(event.timestamp ?? 0, this.lastAt);
     this.lastAt = at;
-    // RUN_STARTED, or, behind a gap, the first event that is stored. The notice of the gap itself has no time.
+    // Time of RUN_STARTED or, after a gap, of the first stored event. The notice of the gap itself has no time.
     if (event.timestamp !== undefined) this.start ??= at;
     switch (event.type) {
       case "RUN_STARTED":
@@ -148,7 +149,7 @@ export class Waterfall {
     this.#delegates.set(id, runs.set(value.text("run_id") ?? "", value.text("agent_id") ?? "another agent"));
     const call = this.#calls.get(id);
     if (!call) return this.#openCall(id, at, "");
-    // The moments in which it was handed over belong to the wait: one call is one bar.
+    // The short time of the handing over belongs to the wait, so that one call is one bar.
     const segment = this.segments[call.index];
     if (segment) this.segments[call.index] = { ...segment, ...this.#look(id, "") };
   }
@@ -183,7 +184,7 @@ export class Waterfall {
     this.segments.push({ ...this.#look(id, name), reason: null, start: at, end: null, isVoid: false });
   }
 
-  /** @param name of the tool, where the call has told none */
+  /** @param name of the tool, if the call has none */
   #look(id: string, name: string): Pick<Segment, "kind" | "label" | "isDelegated"> {
     if (!this.#delegates.has(id)) return { kind: "tool", label: this.#toolNames.get(id) ?? name, isDelegated: false };
     const agents = [...(this.#delegates.get(id)?.values() ?? [])];
@@ -191,7 +192,7 @@ export class Waterfall {
     return { kind: "parked", label, isDelegated: true };
   }
 
-  /** The model writes: its first token ends the wait for it, and an answer ends its thoughts. */
+  /** The model writes: its first token ends the wait for the first token, and text ends its thinking. */
   #say(kind: "thinking" | "generating", at: number): void {
     const current = this.#current && this.segments[this.#current.index];
     if (current?.kind === kind || (current && !isModels(current))) return;
@@ -231,7 +232,7 @@ export class Waterfall {
     this.#callsSince = at;
   }
 
-  /** What the time of the open calls counts as. */
+  /** The kind for which the time of the open calls counts. */
   #kindOfCalls(): "tool" | "parked" | undefined {
     const ids = [...this.#calls.keys()];
     if (ids.length === 0) return undefined;

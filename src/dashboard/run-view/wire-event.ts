@@ -1,15 +1,15 @@
-/** A journal event as it comes over the wire. What it says is trusted no further than its shape. */
+/** A journal event as it arrives. Only the checked shape of its content is trusted. */
 import type { RunEvent } from "../../core/event.ts";
 
 export type WireEvent = RunEvent & { readonly seq?: number; readonly timestamp?: number };
 
-/** Undefined for what is no event at all. Events of types that nobody knows yet pass, and change nothing. */
+/** Undefined for a value that is no event. Events of unknown types pass, and change nothing. */
 export function readEvent(value: unknown): WireEvent | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   return typeof (value as { type?: unknown }).type === "string" ? (value as WireEvent) : undefined;
 }
 
-/** Fields of a CUSTOM event's `value`, each read as what it should be or as nothing. */
+/** Fields of a CUSTOM event's `value`; a field of a wrong type is read as missing. */
 export class CustomValue {
   readonly #fields: Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,4 @@
-/** Whether what is on the page is true now. It never lets old numbers pass for new ones. */
+/** Shows whether the page is up to date, so that old numbers never look current. */
 import { now } from "../store/clock.ts";
 import { seconds } from "../ui/format.ts";
 import { connection } from "../live/live.ts";
@@ -16,7 +16,7 @@ export function ConnectionState() {
 function wordsOf(state: "connecting" | "live" | "lost", lastSeenAt: number | null) {
   if (state === "live") return "Live";
   if (state === "connecting") return "Connecting";
-  // Counting in a live region would be read out each second.
+  // A screen reader would read out the counter of a live region each second.
   const counter = <span aria-hidden="true">{lastSeenAt === null ? "" : seenAgo(lastSeenAt)}</span>;
   return (
     <>

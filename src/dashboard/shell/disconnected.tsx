@@ -1,4 +1,6 @@
-/** Says in three places that the server is not there: a bar over the page, the tab's title and the tab's icon. */
+/**
+ * Shows in three places that the server cannot be reached: in a bar over the page, in the tab's title and in its icon.
+ */
 import { useEffect } from "preact/hooks";
 import { connection } from "../live/live.ts";
 import { clockTime } from "../ui/format.ts";

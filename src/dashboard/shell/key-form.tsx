@@ -9,7 +9,7 @@ import { Brand } from "./navigation.tsx";
 export function KeyForm() {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
-  // A session that was there and is refused is worth a word: it is over, or its key was taken away.
+  // Explain a session that is suddenly refused: it is over, or its key was removed.
   const [problem, setProblem] = useState(isSignedIn.value ? "The session is over. Sign in again." : "");
 
   const field = useRef<HTMLInputElement>(null);
@@ -57,7 +57,7 @@ export function KeyForm() {
   );
 }
 
-/** @returns what is wrong, or nothing */
+/** @returns the problem, if there is one */
 async function tryKey(key: string): Promise<string> {
   if (!isUsable(key)) return "A key has only letters, digits and signs of ASCII, and no spaces.";
   return signIn(key);

@@ -15,7 +15,7 @@ export function Navigation() {
   );
 }
 
-/** A hull on an even keel: what floats, and the line it floats on. */
+/** The logo: a hull on an even keel, and the water line. */
 export function Brand() {
   return (
     <a class="brand" href={href("overview")} aria-label="evenkeel, overview">

@@ -1,4 +1,4 @@
-/** What surrounds every page: keyboard, theme, and the door with a key. In a real browser. */
+/** The frame of every page, in a real browser: keyboard, theme, and the key form. */
 import type { Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
 import { eventually, openSite, picture } from "../../testing/browser.ts";
@@ -90,7 +90,7 @@ test("with API keys the page asks for one, refuses a wrong one, and opens with t
   await picture(page, "key-form");
   await field.fill("correct-horse-battery");
   await page.getByRole("button", { name: "Open the dashboard" }).click();
-  // Only the WebSocket brings rows.
+  // Rows arrive only over the WebSocket.
   await page.getByRole("rowheader", { name: "worker 2" }).waitFor();
   expect(await page.getByRole("status").first().innerText()).toBe("Live");
   await page.reload();
@@ -110,7 +110,7 @@ test("a tab that shows the key form opens when another tab signs in, and locks w
   await first.getByLabel("API key").fill("correct-horse-battery");
   await first.keyboard.press("Enter");
 
-  // Only the WebSocket brings rows.
+  // Rows arrive only over the WebSocket.
   for (const page of [first, second]) await page.getByRole("rowheader", { name: "worker 2" }).waitFor();
   await second.getByText("me · admin").waitFor();
   await first.getByRole("button", { name: "Sign out" }).click();
@@ -136,17 +136,17 @@ test("a button that works keeps the focus", async () => {
 interface Stop {
   readonly tag: string;
   readonly name: string;
-  /** Whether it looks other than without the focus. */
+  /** Whether the element looks different with the focus. */
   readonly isMarked: boolean;
 }
 
-/** Everything that Tab reaches, in order, until it comes round. */
+/** Everything that Tab reaches, in order, until the first element comes again. */
 async function tabStops(page: Page): Promise<Stop[]> {
   const stops: Stop[] = [];
   for (let presses = 0; presses < 60; presses += 1) {
     await page.keyboard.press("Tab");
     const stop = await page.evaluate(focused);
-    // Between the last and the first is the browser's own frame.
+    // Between the last and the first element, Tab goes through the browser's own frame.
     if (stop === null) continue;
     if (stops.length > 0 && stop.name === stops[0]?.name) break;
     stops.push(stop);
@@ -162,7 +162,7 @@ function focused(): Stop | null {
   return { tag: element.tagName, name: element.innerText.trim(), isMarked };
 }
 
-/** Of the page's background, 0 to 100; a browser says it as `lab(L a b)` or `oklch(L c h)`. */
+/** Lightness of the page's background, 0 to 100; a browser writes it as `lab(L a b)` or `oklch(L c h)`. */
 function lightness(page: Page): Promise<number> {
   return page.evaluate(() => {
     const color = getComputedStyle(document.documentElement).backgroundColor;

@@ -44,7 +44,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
   );
 }
 
-/** The hash belongs to the router: an ordinary link to #main would leave the page. */
+/** The router uses the hash, so an ordinary link to #main would leave the page. */
 function skip(event: Event): void {
   event.preventDefault();
   document.getElementById("main")?.focus();
@@ -67,7 +67,10 @@ function SignedIn() {
   );
 }
 
-/** The header lies over the page on a narrow screen, and has two lines or three: what sticks below it must know. */
+/**
+ * On a narrow screen the header covers the top of the page with two or three lines; elements that stick below it need
+ * its height.
+ */
 function tellHeight(head: HTMLElement | null): (() => void) | undefined {
   if (!head) return undefined;
   const observer = new ResizeObserver(() => {

@@ -1,4 +1,4 @@
-/** Says that answers are made up. A reader can close the notice; one line at the side goes on saying so. */
+/** Says that answers are made up. A reader can close the notice; one line at the side still says it. */
 import { signal } from "@preact/signals";
 import { info } from "../store/info.ts";
 import { Button } from "../ui/button.tsx";

@@ -1,4 +1,4 @@
-/** System, light, dark, and round again. */
+/** A button that changes from system to light, to dark, and back to system. */
 import { nextTheme, theme } from "../store/theme.ts";
 import { Button } from "../ui/button.tsx";
 

@@ -1,7 +1,7 @@
 /**
- * Keeps what is asked once of a server (its agents, its info) true to the server that is there: asks while any of
- * it is missing, while the connection is lost, and once more when it is back. So, too, the page finds out that a
- * key is needed now: a socket does not say why it was refused, and these answer 401.
+ * Keeps data that is requested once (agents, info) up to date with the present server: requests it while any of it is
+ * missing, while the connection is lost, and once more when the connection is back. These requests also show the page
+ * that a key is needed now: they answer 401, while a socket does not say why it was refused.
  */
 import { useEffect, useRef } from "preact/hooks";
 import { agents, loadAgents } from "../store/agents.ts";
@@ -10,7 +10,7 @@ import { isSignedIn } from "../live/key.ts";
 import { connection } from "../live/live.ts";
 import { loadSession, session } from "../store/session.ts";
 
-/** Longer than a request is waited for. */
+/** Longer than the time limit of a request. */
 const ASK_AGAIN_MS = 5_000;
 
 export function useServerInfo(): void {

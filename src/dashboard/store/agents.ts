@@ -1,4 +1,7 @@
-/** The agents one can talk to. They are fixed while a server lives; shell/use-server-info.ts asks again when it comes back. */
+/**
+ * The agents of the server. They do not change while a server runs; shell/use-server-info.ts requests them again after
+ * a reconnect.
+ */
 import { signal } from "@preact/signals";
 import type { AgentInfo } from "../../api/agents.ts";
 import { problemOf, type Problem } from "../live/api-error.ts";
@@ -8,10 +11,10 @@ export type { AgentInfo };
 
 const PATIENCE_MS = 3_000;
 
-/** Null until they came. */
+/** Null until the agents have arrived. */
 export const agents = signal<readonly AgentInfo[] | null>(null);
 
-/** Also tells whether a key is needed. Never throws. */
+/** The request also shows whether a key is needed. Never throws. */
 export async function loadAgents(): Promise<Problem | undefined> {
   const options: GetOptions = { signal: AbortSignal.timeout(PATIENCE_MS) };
   try {

@@ -8,19 +8,19 @@ const time = signal(Date.now());
 const offset = new ClockOffset();
 const aheadMs = signal(0);
 
-/** Epoch milliseconds by this browser's clock, renewed each second while anybody looks. */
+/** Epoch milliseconds by this browser's clock, renewed each second while the page is visible. */
 export const now: ReadonlySignal<number> = time;
 
 /**
- * The same by the server's clock, whose times the page shows. It stands still while the connection is lost: nobody
- * knows whether what is shown as running still runs.
+ * The same by the server's clock, whose times the page shows. It stops while the connection is lost, because the page
+ * then does not know whether a run still runs.
  */
 export const serverNow: ReadonlySignal<number> = computed(() => {
   const { state, lastSeenAt } = connection.value;
   return (state === "lost" ? (lastSeenAt ?? time.value) : time.value) + aheadMs.value;
 });
 
-/** @param at the server's time, as it came just now */
+/** @param at the server's time, which has just arrived */
 export function noteServerTime(at: number): void {
   aheadMs.value = offset.note(at, Date.now());
 }

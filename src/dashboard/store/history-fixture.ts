@@ -1,4 +1,4 @@
-/** Snapshots and histories for the tests of what is made of them. */
+/** Snapshots and histories for the tests of code that uses them. */
 import { History, type ProcessInfo, type Snapshot } from "./history.ts";
 
 export const START = 1_700_000_000_000;
@@ -34,7 +34,7 @@ export function historyOf(...snapshots: Snapshot[]): History {
   return history;
 }
 
-/** An agent process with a model that nobody calls. */
+/** An agent process whose model is not called. */
 export function agent(id: number, output_tokens: number, gauges: Record<string, number> = {}): ProcessInfo {
   return process({ kind: "agent", id, gauges: { output_tokens, model_calls: 0, model_waiting: 0, ...gauges } });
 }

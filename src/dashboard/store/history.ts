@@ -1,27 +1,27 @@
 /**
  * The last five minutes of all processes: snapshots in, series and marks out. Pure, so that it can be tested
- * without a page. One lives while the page is open (store/processes.ts); the overview reads it.
+ * without a page. One instance lives while the page is open (store/processes.ts); the overview reads it.
  */
 import type { Mark as ServerMark, ProcessInfo, Snapshot } from "../../process/protocol.ts";
 
 export type { ProcessInfo, Snapshot } from "../../process/protocol.ts";
 
 export const KEPT_MS = 5 * 60_000;
-/** Snapshots come once a second, and at every change of a process: a bound for a tree that never rests. */
+/** Bound of the snapshots, which come once a second and at every change of a process. */
 const MAX_SNAPSHOTS = 900;
-/** Without a snapshot for so long, a line has to break: nobody knows what was in between. */
+/** After this time without a snapshot a line breaks, because the values in between are unknown. */
 const GAP_MS = 3_500;
-/** Long enough not to flicker; the tile and the chart of a rate say the same. */
+/** Time over which a rate is measured: long enough not to flicker, and the same for tile and chart. */
 export const RATE_OVER_MS = 5_000;
-/** Snapshots at a change come close together; over so short a time one sentence looks like a flood. */
+/** Snapshots at a change come close together; over a shorter time one sentence would look like a flood of tokens. */
 const SHORTEST_MS = 500;
 
-/** Something that happened, at one moment. The server says what; that it was started anew only a page can see. */
+/** An event at one moment. The server sends it; only the page itself can see that the server was started anew. */
 export interface Mark {
   /** Epoch ms. */
   readonly at: number;
   readonly type: ServerMark["type"] | "start";
-  /** "agent 1"; null when it concerns all. */
+  /** For example "agent 1"; null when it concerns all processes. */
   readonly process: string | null;
   readonly detail: string;
 }
@@ -45,23 +45,23 @@ export class History {
     return this.#latest;
   }
 
-  /** Where to resume; 0 when nothing was seen. */
+  /** The seq after which to resume; 0 when there is none. */
   get lastSeq(): number {
     return this.#latest?.seq ?? 0;
   }
 
-  /** Oldest first: the newest snapshot names all of its server, whichever worker sent it. */
+  /** Oldest first. The newest snapshot has all marks of its server, whichever worker sent it. */
   get marks(): readonly Mark[] {
     return [...this.#earlierMarks, ...(this.#latest?.marks ?? [])];
   }
 
-  /** Takes them in any number, also again: what is known already is left out. */
+  /** Adds any number of snapshots; those that are already known are left out. */
   add(snapshot: Snapshot): void {
     const before = this.#latest;
     if (before && snapshot.at <= before.at) {
-      // The same again, after a reconnect.
+      // After a reconnect the same snapshot arrives again.
       if (snapshot.seq <= before.seq) return;
-      // A newer one with an older time: the server's clock was set back, and one axis cannot show both.
+      // A newer snapshot with an older time: the server's clock was set back, and one axis cannot show both.
       this.#clear();
     }
     if (before && snapshot.at - before.at > GAP_MS) this.#moments.push({ at: before.at + 1, snapshot: null });
@@ -76,21 +76,21 @@ export class History {
     return this.#moments.map(({ at }) => at / 1_000);
   }
 
-  /** One number of every snapshot. */
+  /** A series with one number of each snapshot. */
   series(read: (snapshot: Snapshot) => number | null): Series {
     return this.#moments.map(({ snapshot }) => snapshot && read(snapshot));
   }
 
   /**
-   * How fast a counter of some processes grows, a second, over all of them. Over some seconds: processes tell
-   * theirs once a second at moments of their own, so that between two snapshots there may be none or two tellings.
+   * How fast a counter grows per second, summed over some processes. It is measured over some seconds, because
+   * processes report once a second at different moments, so that between two snapshots there may be no report or two.
    */
   rate(kind: ProcessInfo["kind"], gauge: string): Series {
     const steps = this.#moments.map((_, index) => this.#step(index, { kind, gauge }));
     return steps.map((_, end) => this.#rateAt(end, RATE_OVER_MS, (index) => steps[index] ?? null));
   }
 
-  /** The last of `rate`, over as long as wanted, without working out the others; null before there are two snapshots. */
+  /** The last value of `rate`, over a given time, without the other values; null before there are two snapshots. */
   rateNow(kind: ProcessInfo["kind"], gauge: string, overMs: number): number | null {
     return this.#rateAt(this.#moments.length - 1, overMs, (index) => this.#step(index, { kind, gauge }));
   }
@@ -133,12 +133,15 @@ export class History {
   }
 }
 
-/** A child says how it does a while after it began; until then there are zeros, which would look like an idle one. */
+/**
+ * A child sends its first figures a while after its start; until then they are zeros, which would look like an idle
+ * child.
+ */
 export function isMeasured({ pid, rss_bytes: rssBytes }: ProcessInfo): boolean {
   return pid !== null && rssBytes > 0;
 }
 
-/** "worker 2"; the primary and the simulator are one each. */
+/** For example "worker 2"; there is one primary and one simulator. */
 export function nameOf({ kind, id }: Pick<ProcessInfo, "kind" | "id">): string {
   return kind === "primary" || kind === "simulator" ? kind : `${kind} ${id}`;
 }
@@ -178,7 +181,7 @@ function growth(before: Snapshot, snapshot: Snapshot, { kind, gauge }: Counter):
     .map((process) => {
       const now = process.gauges[gauge] ?? 0;
       const then = find(before, process)?.gauges[gauge] ?? now;
-      // A new process counts from 0: all that it has counted is new.
+      // A new process counts from 0, so its whole count is new.
       return now >= then ? now - then : now;
     });
   return grown.reduce((sum, value) => sum + value, 0);

@@ -1,4 +1,7 @@
-/** What GET /info says that does not change while a server lives; shell/use-server-info.ts asks again when it comes back. */
+/**
+ * The part of GET /info that does not change while a server runs; shell/use-server-info.ts requests it again after a
+ * reconnect.
+ */
 import { signal } from "@preact/signals";
 import { getJson } from "../live/api.ts";
 
@@ -8,7 +11,7 @@ export interface Info {
 
 const PATIENCE_MS = 3_000;
 
-/** Null until it came. */
+/** Null until it has arrived. */
 export const info = signal<Info | null>(null);
 
 /** Never throws: the page works without it. */

@@ -1,5 +1,5 @@
 /**
- * What a page showed at an entry of the browser's history, and how far it was scrolled: so that "back" returns to the
+ * The content of a page at an entry of the browser's history, and its scroll position, so that "back" returns to the
  * place. Kept in memory for the newest entries; an older one begins at its top.
  */
 import { route } from "../router.ts";
@@ -14,7 +14,7 @@ interface Place {
 /** Oldest first. Bound: MAX_PLACES. */
 const places = new Map<string, Place>();
 
-// The browser would scroll before our rows are there.
+// Switched off, because the browser would scroll before our rows exist.
 history.scrollRestoration = "manual";
 addEventListener("scroll", () => (placeOf(route.peek().entry).scrollY = scrollY), { passive: true });
 
@@ -26,7 +26,7 @@ export function recall<T>(make: () => T): T {
 }
 
 let arrivedAt = 0;
-// Read on arrival: until the page is drawn, the browser may scroll by itself.
+// Read it on arrival, because the browser may scroll by itself until the page is drawn.
 route.subscribe(({ entry }) => (arrivedAt = places.get(entry)?.scrollY ?? 0));
 
 /** Where the page of the current entry was left; 0 for one that was not seen before. */

@@ -4,17 +4,17 @@ import { noteServerTime } from "./clock.ts";
 import { History, type Snapshot } from "./history.ts";
 import { subscribe } from "../live/live.ts";
 
-/** The stored five minutes come as hundreds of events at once: draw after them, not after each. */
+/** The stored five minutes arrive as hundreds of events at once: draw once after them and not after each. */
 const SETTLE_MS = 40;
 
 export const processHistory = new History();
 
 const newest = signal<Snapshot | null>(null);
 
-/** Changes about once a second, and with it `processHistory`. Null before the first. */
+/** Changes about once a second, together with `processHistory`. Null before the first snapshot. */
 export const latest: ReadonlySignal<Snapshot | null> = newest;
 
-/** @returns ends it */
+/** @returns a function that ends the subscription */
 export function watchProcesses(): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const show = () => {
@@ -31,7 +31,7 @@ export function watchProcesses(): () => void {
         processHistory.add(event);
         timer ??= setTimeout(show, SETTLE_MS);
       },
-      // Without it the connection shows as lost, which says all there is to say.
+      // Without this subscription the connection is shown as lost, so nothing more is reported here.
       onError: () => {},
     },
   );

@@ -8,7 +8,7 @@ import { reconnect } from "../live/live.ts";
 import { loadAgents } from "./agents.ts";
 import { loadInfo } from "./info.ts";
 
-/** Null until the server has said. */
+/** Null until the server has answered. */
 export const session = signal<Session | null>(null);
 
 /** Never throws: the page works without it. */
@@ -16,7 +16,7 @@ export async function loadSession(): Promise<void> {
   session.value = await getJson<Session>("/api/session").catch(() => session.value);
 }
 
-/** The key becomes a cookie. @returns what is wrong, or nothing */
+/** Exchanges the key for a cookie. @returns the problem, if there is one */
 export async function signIn(key: string): Promise<string> {
   try {
     await sendJson("POST", "/api/session", { key });
@@ -33,7 +33,7 @@ export async function signIn(key: string): Promise<string> {
   return "";
 }
 
-/** Opens the page, or shows the key form, as another tab of this browser signs in or out. */
+/** Opens the page, or shows the key form, when another tab of this browser signs in or out. */
 export function followOtherTabs(): void {
   onOtherTab(() => {
     session.value = null;
@@ -41,7 +41,7 @@ export function followOtherTabs(): void {
   });
 }
 
-/** The cookie is there and the server takes it. */
+/** The browser has the cookie and the server accepts it. */
 function begin(): void {
   reconnect();
   locked.value = false;
@@ -49,9 +49,9 @@ function begin(): void {
   void loadSession();
 }
 
-/** Answered with 401, loadAgents brings the key form; a server that needs no key any more goes on without. */
+/** After a 401, loadAgents shows the key form; if the server no longer needs a key, the page continues without one. */
 export async function signOut(): Promise<void> {
-  // Unreachable: the cookie is still there, and so is the session.
+  // The server was unreachable, so the cookie and the session still exist.
   await sendJson("DELETE", "/api/session").catch(() => undefined);
   noteSignIn(false);
   session.value = null;

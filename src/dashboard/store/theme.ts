@@ -13,7 +13,7 @@ const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 
 export const theme: ReadonlySignal<Theme> = chosen;
 
-/** Counts changes of what is seen, for canvases: they have to be drawn anew. */
+/** Counts changes of the visible theme, so that canvases are drawn again. */
 export const repaint = signal(0);
 
 systemIsDark.addEventListener("change", () => (repaint.value += 1));

@@ -1,4 +1,4 @@
-/** What the browser's tab says. A page that knows better than its entry in pages/registry.ts says so here. */
+/** The title of the browser's tab. A page can set a better title here than its entry in pages/registry.ts has. */
 import { signal, type ReadonlySignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
@@ -6,7 +6,7 @@ const said = signal<string | null>(null);
 
 export const pageTitle: ReadonlySignal<string | null> = said;
 
-/** As long as the component is shown. @param title null for that of the registry */
+/** Sets the title while the component is shown. @param title null for the title of the registry */
 export function useTitle(title: string | null): void {
   useEffect(() => {
     said.value = title;

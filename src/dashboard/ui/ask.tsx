@@ -1,4 +1,6 @@
-/** Asks before what cannot be undone. A modal dialog of the browser: it holds the focus, and Escape means no. */
+/**
+ * Asks before an action that cannot be undone. A modal dialog of the browser: it holds the focus, and Escape means no.
+ */
 import "./ask.css";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
@@ -7,7 +9,7 @@ import { Button } from "./button.tsx";
 interface Props {
   readonly title: string;
   readonly children?: ComponentChildren;
-  /** The word on the button that does it. */
+  /** The text of the button that confirms. */
   readonly verb: string;
   readonly onYes: () => void;
   readonly onNo: () => void;
@@ -17,7 +19,7 @@ const YES = "yes";
 
 export function Ask({ title, children, verb, onYes, onNo }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  // Closed before it is taken away, so that the focus goes back to where it was.
+  // Close the dialog before it is removed, so that the focus returns to its place.
   const close = (answer: string) => dialog.current?.close(answer);
   const onClose = () => (dialog.current?.returnValue === YES ? onYes() : onNo());
   useEffect(() => dialog.current?.showModal(), []);

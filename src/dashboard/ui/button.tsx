@@ -1,4 +1,4 @@
-/** A button, in one of four weights. `busy` keeps its width and says that it works. */
+/** A button, in one of four weights. `busy` keeps the button's width and shows that work is under way. */
 import "./button.css";
 import type { ComponentChildren } from "preact";
 
@@ -9,17 +9,17 @@ interface Props {
   readonly type?: "button" | "submit";
   readonly disabled?: boolean;
   readonly busy?: boolean;
-  /** For buttons that show only a sign. */
+  /** The label of a button that shows only an icon. */
   readonly label?: string;
   readonly title?: string;
-  /** For one that opens something, whether it is open. */
+  /** For a button that opens something: whether it is open. */
   readonly expanded?: boolean;
 }
 
 export function Button({ children, onClick, kind = "plain", type = "button", ...props }: Props) {
   const { disabled, busy, label, title, expanded } = props;
   const press = (event: Event) => {
-    // Or it would submit its form once more.
+    // Prevent the default; otherwise the button would submit its form once more.
     if (busy === true) event.preventDefault();
     else onClick?.();
   };

@@ -1,4 +1,4 @@
-/** Copies a text and says that it did. */
+/** Copies a text and confirms it. */
 import { useEffect, useState } from "preact/hooks";
 import { Button } from "./button.tsx";
 
@@ -26,13 +26,13 @@ export function CopyButton({ text, label = "Copy" }: { text: string; label?: str
 }
 
 async function copyText(text: string): Promise<void> {
-  // TypeScript takes `navigator.clipboard` for always there; a page served over http:// has none.
+  // TypeScript assumes that `navigator.clipboard` always exists, but a page served over http:// has none.
   const clipboard = navigator.clipboard as Clipboard | undefined;
   if (clipboard) await clipboard.writeText(text);
   else copySelection(text);
 }
 
-/** The way of pages without a secure context: what is selected, copied by a command. */
+/** Copies a selection by a command, for pages without a secure context. */
 function copySelection(text: string): void {
   const focused = document.activeElement;
   const field = document.createElement("textarea");

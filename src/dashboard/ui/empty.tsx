@@ -1,4 +1,4 @@
-/** Where a list would be and nothing is yet: says so, and what to do about it. */
+/** Takes the place of an empty list: says that it is empty, and what to do. */
 import "./empty.css";
 import type { ComponentChildren } from "preact";
 

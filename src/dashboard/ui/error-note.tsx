@@ -1,4 +1,4 @@
-/** What failed, in the server's own words, with its code, and a way to try again. */
+/** An error in the server's own words, with its code and a button that tries again. */
 import "./error-note.css";
 import type { Problem } from "../live/api-error.ts";
 import { Button } from "./button.tsx";

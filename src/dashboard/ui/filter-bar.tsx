@@ -1,4 +1,4 @@
-/** The row of filters above a list: what the page brings, the agent, and the thread that a link asked for. */
+/** The row of filters above a list: the page's own filters, the agent, and the thread that a link asked for. */
 import "./filter-bar.css";
 import type { ComponentChildren } from "preact";
 import { agents } from "../store/agents.ts";

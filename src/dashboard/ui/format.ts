@@ -13,7 +13,7 @@ export function duration(ms: number): string {
   return seconds(Math.round(ms / 1_000));
 }
 
-/** Between two times of whole milliseconds, where 0 means less than one. */
+/** The time between two whole milliseconds, where 0 means less than one. */
 export function timeBetween(start: number, end: number): string {
   return end - start < 1 ? "< 1 ms" : duration(end - start);
 }
@@ -65,11 +65,16 @@ export function clockTime(at: number, now = Date.now()): string {
   return date.toDateString() === new Date(now).toDateString() ? time : `${isoDate(date)} ${time}`;
 }
 
-/** As `newId` of core/id.ts makes them: random, so that four characters of each end tell two of a list apart. */
+/**
+ * Matches ids of `newId` (core/id.ts). They are random, so four characters of each end distinguish the ids of a list.
+ */
 const RANDOM_ID = /^([a-z]+_)([0-9a-z]{20})$/;
 const WHOLE_CHARACTERS = 32;
 
-/** "run_4k2…9xt1" for the eye, the whole for the tooltip. A client's own id says something: it is cut only when long. */
+/**
+ * Shows "run_4k2…9xt1" and the whole id in the tooltip. A client's own id has a meaning, so it is cut only when it is
+ * long.
+ */
 export function shortId(id: string): string {
   const [, prefix, random] = RANDOM_ID.exec(id) ?? [];
   if (random !== undefined) return `${prefix}${random.slice(0, 4)}…${random.slice(-4)}`;

@@ -4,7 +4,7 @@ import { Button } from "./button.tsx";
 
 interface Props {
   readonly held: number;
-  /** There may be more than so many. */
+  /** True when more rows than `count` may wait. */
   readonly most: number;
   /** "runs" */
   readonly what: string;
@@ -18,7 +18,7 @@ export function HeldPill({ held, most, what, onShow }: Props) {
   };
   return (
     <div class="held-pill">
-      {/* The number changes too often to be read out. */}
+      {/* The number changes too often for a screen reader. */}
       <span class="visually-hidden" role="status">
         {held > 0 && `New ${what} wait`}
       </span>

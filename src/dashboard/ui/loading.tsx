@@ -1,4 +1,4 @@
-/** Shown while the first data is on its way. It appears late, so that what loads fast does not flicker. */
+/** Shown while the first data is on its way. It appears late, so that fast pages do not flicker. */
 import "./loading.css";
 
 export function Loading({ what = "Loading" }: { what?: string }) {

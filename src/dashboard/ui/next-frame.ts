@@ -1,4 +1,4 @@
-/** Coalesces what comes many times a frame into one piece of work before the next paint. */
+/** Joins many calls of one frame into one piece of work before the next paint. */
 export class OncePerFrame {
   readonly #work: () => void;
   #frame: number | undefined;
@@ -7,7 +7,7 @@ export class OncePerFrame {
     this.#work = work;
   }
 
-  /** In a hidden tab there are no frames: the work is done when it is looked at again. */
+  /** A hidden tab has no frames; the work is done when the tab is visible again. */
   request(): void {
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = undefined;

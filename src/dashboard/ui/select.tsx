@@ -9,7 +9,7 @@ interface Props {
 }
 
 export function Select({ label, value, options, onChange }: Props) {
-  // A value from a link may be one that the list does not have (any more): it is shown all the same.
+  // A link may ask for a value that the list does not have (or no longer has); it is still shown.
   const all = value === "" || options.includes(value) ? options : [...options, value];
   return (
     <label class="filter">

@@ -1,25 +1,28 @@
 /**
- * Keeps the end of a growing page in view for a reader who is there, and leaves alone one who has scrolled up or
- * unfolds something. Watches the size of the content, so that nobody has to say when it grew.
+ * Keeps the end of a growing page in view for a reader who is at the end, and does not move the page for a reader who
+ * has scrolled up or unfolds something. It watches the size of the content, so callers need not report growth.
  */
 import type { RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-/** Closer to the end than this is at the end: a wheel notch moves further. */
+/** A reader closer to the end than this is at the end; one notch of a mouse wheel moves further. */
 const NEAR_PX = 24;
-/** What opens and closes. Toggle events come too late, behind the resize, and for what was never clicked as well. */
+/**
+ * Elements that open and close at a click. Toggle events are no use: they come after the resize, and also without a
+ * click.
+ */
 const FOLDS = "summary, [aria-expanded]";
 
 export interface Content {
-  /** Asked anew each time. "empty": nothing that has an end to stay at. */
+  /** Called each time. "empty": the content has no end to stay at. */
   readonly state: () => "empty" | "growing" | "still";
-  /** Another content: begin at its end. */
+  /** New content: begin at its end. */
   readonly key: unknown;
 }
 
 interface StuckContent<T extends Element> {
   readonly content: RefObject<T | null>;
-  /** Goes to the end and stays there, wherever the reader was. */
+  /** Scrolls to the end and stays there, wherever the reader was. */
   readonly toEnd: () => void;
 }
 
@@ -47,13 +50,13 @@ function stickToEnd(content: Element, state: Content["state"]): Stuck {
   let lastTop = scrollY;
   const scrollToEnd = () => scrollTo({ top: page.scrollHeight, behavior: "instant" });
   const toEnd = () => {
-    // Not left to the scroll event: when that comes, the content may have grown away from the end again.
+    // Set the state here and not in the scroll event: when that event comes, the content may have grown again.
     isStuck = true;
     isUnfolding = false;
     scrollToEnd();
   };
   const onScroll = () => {
-    // Only a move upwards lets go: content that grows moves the end away too.
+    // Only a scroll upwards releases the end, because growing content also moves the end away.
     if (belowPx() < NEAR_PX) isStuck = true;
     else if (scrollY < lastTop) isStuck = false;
     lastTop = scrollY;

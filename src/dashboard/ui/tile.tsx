@@ -1,7 +1,7 @@
 /** One figure of the overview. Its place stays the same size whatever is in it. */
 import "./tile.css";
 
-/** What fits in the largest letters. */
+/** Length of a text that fits in the largest letters. */
 const WIDE_CHARACTERS = 8;
 
 interface Props {

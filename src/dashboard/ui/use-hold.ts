@@ -1,9 +1,9 @@
-/** Whether a reader is at work in a list, so that its rows have to stay where they are. */
+/** Whether a reader works in a list, so that its rows must stay in place. */
 import { useEffect, useRef } from "preact/hooks";
 import { useVisible } from "./use-visible.ts";
 
 interface Hold {
-  /** For an element right above the list: the list is held while that is out of view. */
+  /** The ref for an element right above the list: the list is held while that element is out of view. */
   readonly top: ReturnType<typeof useVisible<HTMLDivElement>>;
   /** For the list itself. */
   readonly area: {
@@ -21,7 +21,7 @@ interface Holdable {
 
 /** @param also another reason to hold */
 export function useHold(list: Holdable, also: boolean): Hold {
-  // Held until the observer has looked: a reader who comes back is further down.
+  // Hold the list until the observer has its first result, because a returning reader may be further down.
   const reasons = useRef({ pointer: false, focus: false, isBelow: true, also });
   const set = (part: Partial<typeof reasons.current>) => {
     Object.assign(reasons.current, part);

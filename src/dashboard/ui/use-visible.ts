@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 interface Options {
   /** How far outside of the window still counts as in view, in pixels. */
   readonly marginPx?: number;
-  /** When this changes, it is told anew. */
+  /** A change of this value causes a new report. */
   readonly again?: unknown;
 }
 

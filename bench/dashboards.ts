@@ -1,8 +1,8 @@
 /**
  * Do many open dashboards slow the server down? GET /health while all of them watch 200 chats, and idle. A fresh
- * process is slow at everything while it compiles what it runs, and so many on two cores take their time; so all is
- * measured on one that is warm. The p99 of one short window scatters by half on shared cores, loaded and idle alike;
- * so the loads follow each other round after round, and the median of all rounds counts.
+ * process is slow while it compiles its code, and many processes on two cores need long for it; so everything is
+ * measured on a warm server. The p99 of one short window scatters by half on shared cores, loaded and idle alike; so
+ * the loads follow each other round after round, and the median of all rounds counts.
  */
 import { Pace, Posts, Viewers } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
@@ -23,13 +23,13 @@ const SHORT = {
   requests: 1_000,
 };
 const ALL_ARRIVED_MS = 10_000;
-/** Time for closed clients and canceled runs to be gone. */
+/** Time after which closed clients and canceled runs are gone. */
 const SETTLE_MS = 2_000;
 
 interface Sample {
   readonly idleP99: number;
   readonly watchedP99: number;
-  /** Watched, and every chat read by a client of its own as well. */
+  /** Dashboards watch, and each chat is also read by its own client. */
   readonly readP99: number;
   readonly failed: number;
   readonly activities: number;
@@ -125,7 +125,7 @@ async function sample(clients: Clients, { dashboards, warmUpMs, windowMs }: Plan
   const runIds = await beginRuns(base, { runs: CHATS, words: LONG });
   const runs = runIds.map((runId) => [{ channel: "run", run_id: runId } as const]);
   await readers.open({ base, transport: "stream", viewers: runs });
-  // The client that measures too: its own first requests are slow.
+  // Warm up the measuring client too, because its first requests are slow.
   await healthBeside(clients, warmUpMs);
   const read = await healthBeside(clients, windowMs);
   const seenByReaders = await readers.take();
@@ -161,7 +161,7 @@ async function health({ pace, base }: Clients, durationMs: number): Promise<{ p9
   return { p99, failed: failed + unanswered };
 }
 
-/** The events that are missing although there was time for them. */
+/** The number of events that are missing although there was time for them. */
 async function missingOf(viewers: Viewers, newest: number): Promise<number> {
   const none = async () => ((await viewers.missing(newest)) <= 0 ? true : undefined);
   await until(none, { what: "all activities", timeoutMs: ALL_ARRIVED_MS, everyMs: 100 }).catch(() => {});

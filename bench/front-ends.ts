@@ -127,7 +127,7 @@ async function clusterRows({ quick, processes, modelUrl }: Bench): Promise<Row[]
   ];
 }
 
-/** The same requests to both, as both speak the AI SDK's protocol. */
+/** Both servers speak the AI SDK's protocol, so both get the same requests. */
 async function beside(
   { processes }: Pick<Bench, "quick" | "processes">,
   server: Pick<FrameTarget, "base" | "pids">,
@@ -140,7 +140,7 @@ async function beside(
   const cost = await frameCostOf(load, server.pids, windowMs);
   const p99 = await healthP99(processes, server.base, windowMs);
   const computing = uiChat(`/sim ttft=0 rate=0 tokens=1 loop tool=spin input={"ms":${COMPUTING_MS}}`);
-  // Mute: a process that computes answers nobody.
+  // These clients wait for no answer, because a process that computes answers none.
   await load.open({ ...request, body: computing, streams: COMPUTING_CHATS, mute: true });
   await sleep(1_000);
   const p99Computing = await healthP99(processes, server.base, windowMs);

@@ -8,7 +8,7 @@ import { sleep, until } from "./lib/wait.ts";
 const QUESTION = "hold";
 const WORKERS = 2;
 const AGENTS = 2;
-/** What one process needs besides its streams. */
+/** File descriptors that one process needs besides its streams. */
 const OTHER_FILES = 200;
 const WARM_UP_STREAMS = 100;
 
@@ -23,7 +23,7 @@ export async function hold(bench: Bench): Promise<Row[]> {
   await using pace = new Pace(processes);
   const body = { agent_id: "bench", message: `/sim ttft=0 tokens=100000 rate=${rate}`, on_disconnect: "cancel" };
   const open = { base: server.url, path: "/api/chat/stream", body };
-  // Code and heap that the first streams bring in are not the cost of a stream.
+  // Open some streams first: the code and heap that they load are not the cost of a stream.
   await load.open({ ...open, streams: WARM_UP_STREAMS });
   await load.close();
   await sleep(quick ? 700 : 3_000);
@@ -60,7 +60,7 @@ export async function hold(bench: Bench): Promise<Row[]> {
   ];
 }
 
-/** The client and the model have one socket a stream each; both are one process. */
+/** Client and model each have one socket for each stream, and each is one process. */
 function affordable(wanted: number, note: (text: string) => void): number {
   const limit = openFilesLimit();
   const possible = Math.min(wanted, limit - OTHER_FILES);

@@ -18,7 +18,7 @@ const TARGETS = [
 /** Short rounds on a busy machine scatter by a fifth. */
 const QUICK_TOLERANCE = 1.6;
 const CONNECTIONS = 20;
-/** What node:http adds by itself. */
+/** Headers that node:http adds by itself. */
 const OWN_HEADERS = new Set(["date", "connection", "keep-alive"]);
 
 interface Server {
@@ -89,7 +89,7 @@ async function costOf(
   return { cpuMicros: ((cpuMs(pids) - before) * 1_000) / requests, perSecond: requests / seconds };
 }
 
-/** What the server sends, byte for byte but for the headers that node:http writes itself. */
+/** The server's answer, byte for byte, except the headers that node:http writes itself. */
 async function copyAnswer(base: string, path: string): Promise<BareAnswer> {
   const response = await fetch(base + path);
   const headers = [...response.headers].filter(([name]) => !OWN_HEADERS.has(name)).flat();

@@ -11,7 +11,7 @@ const VALUE_WIDTH = 110;
 const BAR_HEIGHT = 12;
 const ROW_GAP = 14;
 
-/** @returns where it is */
+/** @returns the path of the page */
 export function writeHtml(report: Report): string {
   return writeResult("html", page(report));
 }
@@ -89,7 +89,7 @@ function limitValue({ limit, limitOn, baseline }: Row): number | null {
   return baseline === null ? null : limit * baseline;
 }
 
-/** What stands alone is compared with its like: "WORKERS=1: p99" with the p99 of the others. */
+/** Bars are compared with figures of the same kind: "WORKERS=1: p99" with the p99 of the others. */
 function scaleOf(row: Row, rows: readonly Row[]): number {
   const alone = row.baseline === null && row.limit === null;
   const compared = alone ? rows.filter((other) => nameOf(other) === nameOf(row)) : [row];

@@ -15,7 +15,7 @@ const QUESTION = "kills";
 const TOKENS = 20;
 const EVERY_MS = 700;
 const PATIENCE_MS = 60_000;
-/** A step with three tools, and the answer. */
+/** A run has a step with three tools, and the answer. */
 const CALLS_A_RUN = 2;
 
 interface Kill {
@@ -55,7 +55,7 @@ export async function kills({ quick, processes, modelUrl, note }: Bench): Promis
   return rowsOf({ finished, killed, returnedMs, trace, requests: (await requestsOf(modelUrl)) - before, quick });
 }
 
-/** One run after another; the last one is waited for. */
+/** Begins one run after another, and waits for the last one. */
 async function lane(base: string, trace: string, signal: AbortSignal): Promise<Run[]> {
   const runs: Run[] = [];
   while (!signal.aborted) {
@@ -80,7 +80,7 @@ function words(trace: string): string {
   return `/sim ttft=0 tokens=${TOKENS} rate=40 tool=entry input=${entry} tool=outside input=${entry} tool=echo input={"message":"a"}`;
 }
 
-/** Undefined while it goes on, or nobody is there to answer. */
+/** Undefined while the run goes on, or while no server answers. */
 async function endOf(base: string, runId: string): Promise<string | undefined> {
   const run = (await getJson(`${base}/api/runs/${runId}`).catch(() => undefined)) as { status: string } | undefined;
   return run && !["queued", "running", "waiting"].includes(run.status) ? run.status : undefined;

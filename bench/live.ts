@@ -1,6 +1,6 @@
 /**
- * How soon does an appended event reach who watches, and what does a watcher cost? Many streaming runs, each
- * watched over WebSockets and event streams; the age of an event is taken where it arrives.
+ * How soon does an appended event reach a viewer, and what does a viewer cost? Many streaming runs, each watched over
+ * WebSockets and event streams; the age of an event is taken where it arrives.
  */
 import type { Transport } from "./clients/viewers.ts";
 import { Viewers } from "./lib/helpers.ts";
@@ -23,7 +23,7 @@ const TRANSPORTS = ["socket", "stream"] as const;
 const NAMES = { socket: "WebSocket", stream: "event stream" } as const;
 /** Long enough that the 10 ms steps in which the kernel tells CPU time are small against what one window costs. */
 const QUICK_WINDOW_MS = 1_500;
-/** A worker's gauges speak of the last 5 to 10 s. */
+/** A worker's gauges cover the last 5 to 10 s. */
 const GAUGE = "append_to_socket_p99_ms";
 
 export async function live(bench: Bench): Promise<Row[]> {

@@ -18,7 +18,7 @@ const VIEWERS_A_RUN = 10;
 /** Settings of an installed Postgres; the tests' own Postgres has them off. */
 const DURABLE = ["fsync=on", "full_page_writes=on"];
 
-/** Counters that only grow, at one moment. */
+/** Values of growing counters at one moment. */
 interface Reading {
   readonly evenkeelMs: number;
   readonly postgresMs: number;
@@ -35,7 +35,7 @@ class Site implements AsyncDisposable {
     this.#database = database;
   }
 
-  /** What `work` costs for each of the things that it says it did. */
+  /** The cost of `work`, divided by the number that `work` returns. */
   async cost(work: () => Promise<number>): Promise<Reading> {
     const before = await this.#read();
     const things = await work();
@@ -124,7 +124,7 @@ interface Watched {
   readonly framesAnEvent: number;
 }
 
-/** What watching adds, for each frame that reaches a viewer. */
+/** The additional cost of watching, for each frame that reaches a viewer. */
 function viewerRows({ event, watchedEvent, framesAnEvent }: Watched): Row[] {
   const added = (name: keyof Reading) => ((watchedEvent[name] - event[name]) * 1_000) / framesAnEvent;
   return (

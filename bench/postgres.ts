@@ -1,6 +1,7 @@
 /**
  * What does Postgres cost in place of the file, on one machine that Postgres shares? The same load on both: how soon an
- * event reaches who watches, what a run without an answer takes, and the CPU of a frame, Postgres's own told apart.
+ * event reaches a viewer, how long a run without an answer takes, and the CPU of a frame, with Postgres's own CPU shown
+ * separately.
  */
 import { TestPostgres } from "../src/testing/postgres.ts";
 import { frameCost } from "./lib/frame-cost.ts";
@@ -94,7 +95,7 @@ async function frameRows(
     const pids = treeOf(database.pid ?? 0);
     const before = { cpu: cpuMs(pids), at: performance.now() };
     const ourCost = await costOf(processes, ours, quick);
-    // Also of the moments before and after the window, in which there are as many frames a second.
+    // The CPU also covers the moments before and after the window, which have the same number of frames a second.
     const frames = (ourCost.tokensPerSecond * (performance.now() - before.at)) / 1_000;
     costs.push({
       ours: ourCost.cpuMicros,

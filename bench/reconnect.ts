@@ -11,7 +11,7 @@ import { sleep } from "./lib/wait.ts";
 const QUESTION = "reconnect";
 const TRANSPORTS = ["socket", "stream"] as const;
 const NAMES = { socket: "WebSockets", stream: "event streams" } as const;
-/** Half of them each way. */
+/** Half of the clients use each transport. */
 const CLIENTS = { quick: 200, full: 1_000 } as const;
 const CLIENTS_PER_RUN = 20;
 

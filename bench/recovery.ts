@@ -6,7 +6,7 @@ import { sleep, until } from "./lib/wait.ts";
 
 const QUESTION = "recovery";
 const AGENTS = 2;
-/** Spread over the agents, at least one of them holds `LEAST_RUNS`. */
+/** With these runs, at least one agent holds `LEAST_RUNS` of them. */
 const RUNS = 24;
 const LEAST_RUNS = 10;
 const CLAIMED = "evenkeel.claimed";
@@ -65,7 +65,7 @@ async function killOne(server: Evenkeel): Promise<Killed> {
   return { runs: lost.length, recoveredMs: Math.max(...again.map(({ at }) => at)) - killedAt };
 }
 
-/** The n-th claim of each run, once all of them are there. */
+/** The n-th claim of each run, once all runs have it. */
 function claimsOf(base: string, runIds: readonly string[], nth: number): Promise<Claim[]> {
   const ask = async () => {
     const claims = await Promise.all(runIds.map((runId) => claimOf(base, runId, nth)));

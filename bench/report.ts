@@ -24,7 +24,7 @@ const RESULTS = join(import.meta.dirname, "results");
 const COLUMNS = ["question", "figure", "measured", "baseline", "ratio", "limit", ""];
 const NUMBERS_FROM = 2;
 
-/** One line for who watches the bench work. */
+/** One line for a person who watches the bench. */
 export function describe({ question, rows, seconds, error }: Answer): string {
   const missed = rows.filter(({ ok }) => !ok).length;
   const outcome = error ?? (missed === 0 ? `${rows.length} figures` : `${missed} of ${rows.length} figures missed`);
@@ -48,7 +48,7 @@ export function printTable({ machine, quick, seconds, answers }: Report): void {
   );
 }
 
-/** @returns where it is */
+/** @returns the path of the file */
 export function writeJson(report: Report): string {
   return writeResult("json", `${JSON.stringify(report, null, 2)}\n`);
 }
@@ -77,7 +77,7 @@ export function amount(value: number, unit: string): string {
   return `${short(value)} ${unit}`;
 }
 
-/** Three digits say all that a measurement on a shared machine can. */
+/** Rounded to three digits, because a measurement on a shared machine is not more exact. */
 function short(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en-US");

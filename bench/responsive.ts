@@ -16,12 +16,12 @@ const PATHS = ["/health", "/api/activities"] as const;
 const PER_SECOND = 100;
 const BLOCKING_RUNS = 8;
 const MUTE_CLIENTS = 20;
-/** Eight in a row without a breath stay below the 5 s after which an agent counts as stalled. */
+/** Eight of them in a row stay below the 5 s after which an agent counts as stalled. */
 const SPIN_MS = 500;
-/** A request that is unanswered then counts with its age. */
+/** A request that is still unanswered after this time counts with its age. */
 const GRACE_MS = 3_000;
 
-/** Less of one core than this, and the blocking runs did not block: then nothing was measured. */
+/** Below this share of one core the blocking runs did not block, so nothing was measured. */
 const LEAST_BUSY_PERCENT = 50;
 
 /** Time for canceled runs to wind down. */
@@ -77,7 +77,7 @@ export async function responsive(bench: Bench): Promise<Row[]> {
   return rows;
 }
 
-/** Warm first, as a fresh process is slow at everything while it compiles what it runs; so idle comes last. */
+/** Warm up first, because a fresh process is slow while it compiles its code; idle is therefore measured last. */
 async function sampleEvenkeel(bench: Bench, plan: Plan): Promise<Sample> {
   const { processes, modelUrl } = bench;
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
@@ -92,7 +92,7 @@ async function sampleEvenkeel(bench: Bench, plan: Plan): Promise<Sample> {
   return { ...loaded, idle: await pace(bench, base, plan) };
 }
 
-/** Idle first: it never gets rid of its load again. */
+/** Measure idle first, because this server never gets rid of its load. */
 async function sampleOneProcess(bench: Bench, plan: Plan): Promise<Sample> {
   await using baseline = oneProcess(bench.processes);
   await using load = new Streams(bench.processes);
@@ -126,7 +126,7 @@ async function startLoad(load: Streams, base: string, streams: number): Promise<
   await load.open({ ...open, streams, body: chat("ttft=0 rate=20 tokens=100000") });
   await load.open({ ...open, streams: MUTE_CLIENTS, mute: true, body: chat("ttft=0 rate=50 tokens=100000") });
   const spinning = chat(`ttft=0 rate=0 tokens=1 loop tool=spin input={"ms":${SPIN_MS}}`);
-  // Mute as well: the baseline answers nobody once the first of them spins.
+  // These clients wait for no answer, because the baseline answers none once the first tool spins.
   await load.open({ ...open, streams: BLOCKING_RUNS, mute: true, body: spinning });
   await sleep(1_000);
 }
@@ -185,7 +185,7 @@ function chat(words: string): object {
   return { agent_id: "bench", message: `/sim ${words}`, on_disconnect: "cancel" };
 }
 
-/** That both were under load, and how much of a wait is the machine's own doing. */
+/** Shows that both servers were under load, and how much of the delay the machine itself caused. */
 function describeLoad({ streams }: Plan, ours: readonly Sample[], theirs: readonly Sample[]): Row[] {
   const shown = { question: QUESTION };
   const at = `${streams} chats`;

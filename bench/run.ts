@@ -92,7 +92,7 @@ async function main(quick: boolean, names: readonly string[]): Promise<number> {
   return answers.every(({ rows, error }) => error === null && rows.every(({ ok }) => ok)) ? 0 : 1;
 }
 
-/** A question that cannot be answered does not keep the others from being asked. */
+/** A question that fails does not stop the others. */
 async function ask(name: string, { quick, processes }: { quick: boolean; processes: Processes }): Promise<Answer> {
   const notes: string[] = [];
   const startedAt = performance.now();
@@ -110,7 +110,7 @@ async function ask(name: string, { quick, processes }: { quick: boolean; process
   }
 }
 
-/** Undefined: not all of these are questions. */
+/** Undefined when a name is not a question. */
 function namesOf(only: string | undefined): string[] | undefined {
   const all = Object.keys(QUESTIONS);
   const names = only?.split(",").map((name) => name.trim().replaceAll("-", " ")) ?? all;

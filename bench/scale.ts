@@ -1,7 +1,7 @@
 /**
- * How many machines does one database carry, and what ends first? Computed from the costs that `machines` measured, and
- * simulated: busy agent processes commit their frames, the database's cores are a queue, and so is the lock that NOTIFY
- * takes. Nothing here is measured. docs/scale.md says what the model leaves out.
+ * How many machines does one database carry, and which resource ends first? The answer is computed from the costs that
+ * `machines` measured, and simulated: busy agent processes commit their frames, and the database's cores and the lock
+ * of NOTIFY are queues. Nothing here is measured. docs/scale.md says what the model leaves out.
  */
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { percentile } from "./lib/stats.ts";
@@ -10,17 +10,17 @@ const QUESTION = "scale";
 const MACHINES = [1, 10, 100, 1_000] as const;
 const SEED = 2_026;
 const COMMITS = 30_000;
-/** Commits until the queues are as full as they get. */
+/** Number of commits after which the queues no longer grow. */
 const WARM_UP = 3_000;
 
 /** By `npm run bench -- --only machines`: CPU of Postgres and bytes of its log for an event, commits and news included. */
 const EVENT = { micros: 120, walBytes: 435 };
 
-/** The load: what one machine is asked for. */
+/** The load of one machine. */
 const CHATS = 100;
 const EVENTS_A_CHAT = 20;
 const AGENTS = 2;
-/** A busy agent process commits so often, and tells of it. */
+/** Commits, each with a NOTIFY, of a busy agent process. */
 const COMMITS_A_SECOND = 50;
 const NEWS_SPACING_MS = 5;
 /** 4 workers, 2 agents, the primary; each with a pool of 4 and two connections for the bus. */
@@ -29,7 +29,7 @@ const CONNECTIONS = 7 * 6;
 /** A large server with a fast disk, and what one Postgres was seen to do (docs/scale.md). */
 const DATABASE = { cores: 16, flushMs: 0.5, walBytesASecond: 200e6, newsASecond: 6_000, connections: 5_000 };
 
-/** Above this share of a resource queues grow: another database is due, a cell of its own. */
+/** Above this share of a resource its queue grows, so another database (a cell of its own) is due. */
 const FULL = 0.8;
 
 export async function scale({ note }: Bench): Promise<Row[]> {
@@ -68,7 +68,7 @@ export async function scale({ note }: Bench): Promise<Row[]> {
   ];
 }
 
-/** Share of each resource of one database that so many machines use. */
+/** The share of each resource of one database that `machines` machines use. */
 function useOf(machines: number): Readonly<Record<string, number>> {
   const events = machines * CHATS * EVENTS_A_CHAT;
   return {
@@ -94,7 +94,7 @@ function p99Of(machines: number): number {
     const core = freeAt.indexOf(Math.min(...freeAt));
     const computedAt = Math.max(now, freeAt[core] ?? 0) + exponential(commitMs);
     freeAt[core] = computedAt;
-    // While its log is written, others use the core. News of a process wait for the next group.
+    // While the log of a commit is written, other commits use the core. News of a process waits for the next group.
     const committedAt = computedAt + exponential(DATABASE.flushMs);
     return { begunAt: now, newsAt: committedAt + random() * NEWS_SPACING_MS };
   });

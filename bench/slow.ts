@@ -1,6 +1,6 @@
 /**
- * What do clients that never read cost? Memory, those who do read, and the run that they watch; and how soon
- * they, and clients that are silently gone, are let go of. One worker, so that it has all of them.
+ * What do clients that never read cost in memory, in delay of clients that read, and for the run that they watch? And
+ * how soon are they, and clients that are silently gone, closed? One worker, so that it has all of them.
  */
 import type { Transport } from "./clients/viewers.ts";
 import { Mutes, Viewers } from "./lib/helpers.ts";
@@ -20,7 +20,7 @@ const HEALTHY = 20;
 const BIG_CALLS = 400;
 /** A gauge is up to a second old, and a socket has to be full before its time runs: 100 times 4 MB take a while. */
 const GRACE_MS = 5_000;
-/** The target is for the full run; a quick one, on a machine that does other things, notices what is far off. */
+/** The target is for the full run; a quick run, on a busy machine, only notices large misses. */
 const MAX_ADDED_MB = { full: 30, quick: 120 };
 const LEAVE_AT_ONCE = 25;
 const LEAVE_AFTER_MS = 120;
@@ -77,7 +77,7 @@ async function openTarget({ processes, modelUrl }: Bench, slowClientMs: number):
   const each = live.map((run_id) => [{ channel: "run", run_id } as const]);
   await viewers.open({ base: server.url, transport: "socket", viewers: each });
   const target: Target = { server, viewers, runId, slowClientMs };
-  // Code and heap that the first ones bring in are not their cost.
+  // Open some clients first: the code and heap that they load are not the cost of a client.
   await warmUp(processes, target);
   const owned = opening.move();
   return { ...target, [Symbol.asyncDispose]: () => owned.disposeAsync() };
@@ -159,7 +159,7 @@ function costRows(cost: Cost, { transport, slowClientMs, quick }: CostQuestion):
   return [...rows, row({ ...shown, figure: `${at}: saw 1013 when they read on`, unit: "clients", measured: reached })];
 }
 
-/** Clients that go in the middle of being full, a few at a time. */
+/** Clients that disconnect while their buffers are full, a few at a time. */
 async function leftBehind(processes: Processes, { server, runId }: Target, clients: number): Promise<Row> {
   await using mutes = new Mutes(processes);
   for (let left = 0; left < clients; left += LEAVE_AT_ONCE) {
@@ -167,7 +167,7 @@ async function leftBehind(processes: Processes, { server, runId }: Target, clien
     await sleep(LEAVE_AFTER_MS);
     await mutes.close();
   }
-  // The gauge has to be told once more.
+  // Wait for one more report of the gauge.
   await sleep(2_500);
   const viewers = sum(await server.gauges("worker", "viewers"));
   const figure = `viewers left of ${clients} event streams that went while full`;
@@ -208,7 +208,7 @@ async function durationOf(
   return until(ended, { what: "the run's end", timeoutMs: slowClientMs + 20_000, everyMs: 50 });
 }
 
-/** A chat whose tools answer at length. */
+/** A chat whose tools give long results. */
 function calling(calls: number): object {
   return { agent_id: "bench", message: `/sim ttft=100 rate=0 tokens=3 ${'tool=blob input={"kb":16} '.repeat(calls)}` };
 }

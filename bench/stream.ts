@@ -1,6 +1,6 @@
 /**
  * What does a streamed token cost, and how much later does the first one come, over the SDK's stream piped
- * straight into a response? The same upstream load on both; evenkeel's cost is its workers' and agents'.
+ * straight into a response? Both get the same upstream load; evenkeel's cost is that of its workers and agents.
  */
 import { frameCost, type FrameCost, type FrameTarget } from "./lib/frame-cost.ts";
 import { Posts, sdkPipe } from "./lib/helpers.ts";
@@ -13,7 +13,7 @@ const QUESTION = "stream";
 const STREAMS = 40;
 const TOKENS_PER_SECOND = 50;
 const PATH = "/api/chat/stream";
-// At a model's pace: an answer that ends at once is written out by its end, and hides what a first frame waits for.
+// At a model's pace, because an answer that ends at once is flushed by its end, which hides the wait of a first frame.
 const FIRST = { agent_id: "bench", message: `/sim ttft=0 tokens=3 rate=${TOKENS_PER_SECOND}` };
 const LONG = {
   agent_id: "bench",

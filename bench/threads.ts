@@ -9,12 +9,12 @@ import { sleep } from "./lib/wait.ts";
 const QUESTION = "threads";
 const MESSAGES = 2_000;
 const MODEL_CALLS = 20;
-/** Each answer is a step, and each tool call. */
+/** Each answer and each tool call is a step. */
 const STEPS = 2 * MODEL_CALLS;
 const UPLOAD_MB = 20;
 const UPLOADS = 3;
 const SAMPLE_MS = 5;
-/** A quick run has a machine that does other things. */
+/** A quick run happens on a busy machine. */
 const QUICK_TOLERANCE = 5;
 
 interface Uploads {

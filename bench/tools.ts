@@ -6,7 +6,7 @@ import { median } from "./lib/stats.ts";
 
 const QUESTION = "tools";
 const WAYS = ["inline", "thread", "process", "MCP", "bare MCP client"] as const satisfies readonly Way[];
-/** A test machine that does other things starts threads slowly. */
+/** A busy test machine starts threads slowly. */
 const QUICK_TOLERANCE = 5;
 
 export async function tools({ quick, processes, note }: Bench): Promise<Row[]> {

@@ -16,7 +16,7 @@ const PER_SECOND = 100;
 const CHAT = { agent_id: "bench", message: "/sim ttft=0 rate=10 tokens=100000", on_disconnect: "cancel" };
 const LOADS = ["requests", "streams", "both"] as const;
 type Load = (typeof LOADS)[number];
-/** The rule: of those as good as the best within these, the smallest. */
+/** The rule: the smallest of all pairs that are as good as the best, within these tolerances. */
 const ENOUGH_THROUGHPUT = 0.95;
 const ENOUGH_LATENCY = { factor: 1.5, ms: 2 };
 
@@ -124,7 +124,7 @@ function recommend(load: Load, all: readonly Trial[], note: (text: string) => vo
   const bestTokens = Math.max(...trials.map((trial) => trial.tokensPerSecond));
   const least = Math.min(...trials.map((trial) => trial.p99));
   const p99 = Math.max(least * ENOUGH_LATENCY.factor, least + ENOUGH_LATENCY.ms);
-  // A figure that the load does not have is NaN, and nothing is below NaN.
+  // A figure that the load does not have is NaN, and no comparison with NaN is true.
   const isEnough = (trial: Trial) =>
     !(trial.requestsPerSecond < bestRequests * ENOUGH_THROUGHPUT) &&
     !(trial.tokensPerSecond < bestTokens * ENOUGH_THROUGHPUT) &&

@@ -1,4 +1,4 @@
-/** Each rule is seen to break: a checker that finds nothing proves nothing. */
+/** Breaks each rule, because a checker that finds nothing proves nothing. */
 import { expect, test } from "vitest";
 import type { ReadEvent } from "../src/testing/journal.ts";
 import { brokenRules, type Story, type Truth } from "./check.ts";

@@ -1,6 +1,6 @@
 /**
- * The rules that hold whatever happens, applied to what clients saw and what the journals say; the server is not asked for its
- * opinion. Pure. A rule that is broken is a line that names the run.
+ * The rules that always hold, applied to the events that clients saw and to the journals; the server's own view does
+ * not count. Pure. A broken rule gives a line that names the run.
  */
 import { problemsOf, textIn, type ReadEvent } from "../src/testing/journal.ts";
 
@@ -16,14 +16,14 @@ export interface Story {
   readonly message: string;
   /** A culprit's own tool kills or blocks its process: the run may fail, and nothing else may. */
   readonly isCulprit: boolean;
-  /** The client asked for its end. */
+  /** The client canceled the run. */
   readonly isCanceled: boolean;
   /** Without tools the reply is the whole text. */
   readonly isPlain: boolean;
   readonly viewings: readonly Viewing[];
 }
 
-/** The run and its journal after all is quiet; undefined when it is not to be found. */
+/** The run and its journal when all is quiet; undefined when the run cannot be found. */
 export interface Truth {
   readonly status: string;
   readonly errorCode: string | null;
@@ -31,7 +31,7 @@ export interface Truth {
   readonly events: readonly ReadEvent[];
 }
 
-/** @param trace a line for each time that a tool began: its effects, and the key of the call */
+/** @param trace a line for each start of a tool: its effects, and the key of the call */
 export function brokenRules(
   stories: readonly Story[],
   truths: ReadonlyMap<string, Truth>,

@@ -17,7 +17,7 @@ export interface Struck {
 export interface Fault {
   readonly name: string;
   readonly strike: (struck: Struck) => Promise<void>;
-  /** Why it cannot be made on this site; undefined when it can. */
+  /** Why the fault cannot be made on this site; undefined when it can. */
   readonly why?: (site: Site) => string | undefined;
 }
 
@@ -60,7 +60,7 @@ async function killOne({ site, random }: Struck, kind: "worker" | "agent"): Prom
   if (pid !== undefined) signal(pid, "SIGKILL");
 }
 
-/** For less and for more than the supervisor waits. */
+/** Pauses a process, sometimes for less and sometimes for more than the supervisor's limit. */
 async function pauseOne({ site, random }: Struck, kind: "worker" | "agent"): Promise<void> {
   const pid = await pidOf(site, kind, random);
   if (pid === undefined) return;
@@ -69,7 +69,7 @@ async function pauseOne({ site, random }: Struck, kind: "worker" | "agent"): Pro
   signal(pid, "SIGCONT");
 }
 
-/** As a machine does that sleeps; some are longer than a lease. */
+/** Stops the processes as a sleeping machine does; some stops are longer than a lease. */
 async function pauseAll({ site, random }: Struck): Promise<void> {
   const tree = [site.server.pid, ...descendantsOf(site.server.pid)];
   for (const pid of tree) signal(pid, "SIGSTOP");
@@ -94,7 +94,7 @@ async function overloadUpstream({ site, random }: Struck): Promise<void> {
   site.parts.upstream.isOverloaded = false;
 }
 
-/** They ask for everything and take nothing; the server is to let go of them. */
+/** Clients that request everything and read nothing; the server must close them. */
 async function neverRead({ site, load }: Struck): Promise<void> {
   const runId = load.stories.at(-1)?.runId ?? "none";
   const sockets: Socket[] = [];

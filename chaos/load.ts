@@ -18,7 +18,7 @@ type Random = (below: number) => number;
 export interface LoadOptions {
   readonly url: string;
   readonly random: Random;
-  /** Where tools leave their trace. */
+  /** The file into which tools write their trace. */
   readonly trace: string;
   readonly giveUp: AbortSignal;
 }
@@ -92,7 +92,7 @@ export class Load {
         await this.#client.begin({ agent_id: "chaos", run_id: runId, message });
         return true;
       } catch (error) {
-        // A full disk says no at once, and a lost connection after a while.
+        // A full disk refuses at once, and a lost connection fails after a while.
         if (error instanceof EvenkeelError && error.code !== "STORAGE_FULL") throw error;
         await delay(FULL_AGAIN_MS);
       }

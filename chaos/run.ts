@@ -60,7 +60,8 @@ async function chaos(): Promise<number> {
 
 /** One fault after another, until the time is up. @returns how often each of them struck */
 async function strike(site: Site, load: Load, forMs: number): Promise<Map<string, number>> {
-  // Chance of its own: how many choices the load makes depends on how fast the server is.
+  // The faults have their own random numbers, because the number of choices of the load depends on the speed of the
+  // server.
   const random = seeded(Number(values.seed) + 1);
   const counts = new Map<string, number>();
   const possible = FAULTS.filter(({ name, why }) => {

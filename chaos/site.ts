@@ -1,4 +1,4 @@
-/** What chaos happens to: a real server on a storage of its own, its model, and the lines between them. */
+/** The system under test: a real server on a storage of its own, its model, and the lines between them. */
 import { execFileSync } from "node:child_process";
 import { appendFileSync, rmSync, statfsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -101,7 +101,7 @@ export class Site implements AsyncDisposable {
   async restart(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     this.#server.kill(signal);
     await this.#server.exited;
-    // Whatever outlived its primary holds port and folder: then the next one waits.
+    // A process that outlived its primary holds port and folder, so the next primary waits.
     this.#server = new Server(this.place, { env: this.#env });
   }
 
@@ -113,7 +113,7 @@ export class Site implements AsyncDisposable {
       try {
         appendFileSync(file, Buffer.alloc(left));
       } catch {
-        // So much is not free any more.
+        // This many bytes are no longer free; the next try writes fewer.
       }
     }
     return () => rmSync(file, { force: true });
@@ -135,7 +135,7 @@ async function openWire(owned: AsyncDisposableStack, given: string | undefined) 
   return { wire, url: url.href };
 }
 
-/** A small disk of memory for the data, so that it can be full: only root may mount it. */
+/** A small disk in memory for the data, which can become full. Only root may mount it. */
 function mountDisk(folder: string, owned: AsyncDisposableStack): boolean {
   const dataDir = join(folder, "data");
   try {

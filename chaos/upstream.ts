@@ -1,4 +1,7 @@
-/** Stands between the agents and the simulated model: lets through, stalls in the middle of answers, or answers 529. */
+/**
+ * Stands between the agents and the simulated model: passes requests on, stalls in the middle of answers, or answers
+ * 529.
+ */
 import { once } from "node:events";
 import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

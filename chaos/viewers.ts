@@ -1,13 +1,13 @@
 /**
- * Clients that read a run to its end over any number of connections: the published client's stream, and a WebSocket. Each
- * resumes behind the last event that it has; `drop` cuts all of them at once.
+ * Clients that read a run to its end over any number of connections: the published client's stream, and a WebSocket.
+ * Each resumes after the last event that it has; `drop` cuts all of them at once.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
 import type { Evenkeel } from "../src/client/client.ts";
 
 const AGAIN_MS = 200;
-/** Of one connection that says nothing: the server pings. */
+/** Time limit of a silent connection; a live server pings. */
 const SILENT_MS = 60_000;
 
 export class Viewers {
@@ -18,7 +18,7 @@ export class Viewers {
   readonly #giveUp: AbortSignal;
   #dropping = new AbortController();
 
-  /** @param giveUp when nobody should wait any longer */
+  /** @param giveUp aborted when the wait must end */
   constructor(url: string, client: Evenkeel, giveUp: AbortSignal) {
     this.#url = url;
     this.#client = client;
@@ -31,7 +31,7 @@ export class Viewers {
     dropped.abort(new Error("dropped"));
   }
 
-  /** @returns what it saw, to the run's end, or as far as it came */
+  /** @returns the events that it saw, up to the run's end if possible */
   async read(runId: string, over: "stream" | "socket"): Promise<string[]> {
     const seen: string[] = [];
     while (!this.#giveUp.aborted) {

@@ -6,7 +6,7 @@ import { serveJobs } from "../lib/jobs.ts";
 
 export interface BareAnswer {
   readonly path: string;
-  /** Names and values in turns, as node:http takes them. */
+  /** Names and values alternate, as node:http expects them. */
   readonly headers: readonly string[];
   readonly body: Uint8Array;
 }

@@ -18,7 +18,7 @@ const WORKERS = 4;
 if (cluster.isPrimary) {
   serveJobs(async ({ modelUrl }: { modelUrl: string }) => {
     const workers = Array.from({ length: WORKERS }, () => cluster.fork({ MODEL_URL: modelUrl }));
-    // All of them listen on the one port that the kernel chose for the first.
+    // All processes listen on the port that the kernel chose for the first one.
     const [address] = (await Promise.all(workers.map((worker) => once(worker, "listening")))).flat() as AddressInfo[];
     return `http://127.0.0.1:${address?.port}`;
   });
@@ -47,7 +47,7 @@ function serve(baseURL: string): void {
       maxRetries: 0,
       stopWhen: isStepCount(1_000_000),
       abortSignal: gone.signal,
-      // Clients that hang up are no news here.
+      // Clients that hang up are not reported.
       onError: () => {},
     }).pipeUIMessageStreamToResponse(response);
   };

@@ -1,6 +1,6 @@
 /**
- * The pain that evenkeel cures: one Koa process that answers /health and /api/activities from memory and runs
- * the model and its tools in the same event loop.
+ * The problem that evenkeel solves: one Koa process that answers /health and /api/activities from memory and runs the
+ * model and its tools in the same event loop.
  */
 import Anthropic from "@anthropic-ai/sdk";
 import type { MessageParam, ToolResultBlockParam } from "@anthropic-ai/sdk/resources/messages/messages";
@@ -40,7 +40,7 @@ serveJobs(async ({ modelUrl }: { modelUrl: string }) => {
     chat(client, message, ctx.res).catch(() => ctx.res.destroy());
   });
   const app = new Koa();
-  // Clients that hang up are no news here.
+  // Clients that hang up are not reported.
   app.silent = true;
   const server = app.use(router.routes()).listen({ host: "127.0.0.1", port: 0, backlog: 4096 });
   await once(server, "listening");

@@ -1,10 +1,13 @@
-/** autocannon, as fast as the server answers: throughput and the CPU of a request. Runs in a process of its own. */
+/**
+ * Sends requests with autocannon, as fast as the server answers: throughput and the CPU of a request. Runs in a process
+ * of its own.
+ */
 import autocannon from "autocannon";
 import { serveJobs } from "../lib/jobs.ts";
 
 export interface CannonJob {
   readonly base: string;
-  /** Taken in turns. */
+  /** Paths, requested in turns. */
   readonly paths: readonly string[];
   readonly connections: number;
   readonly durationMs: number;

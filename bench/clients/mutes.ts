@@ -7,9 +7,12 @@ import type { Transport } from "./viewers.ts";
 
 export type MutesJob =
   | ({ readonly op: "open" } & OpenMutes)
-  /** Reads at last. Resolves with how each was closed. */
+  /** Starts to read. Resolves with the way in which each connection was closed. */
   | { readonly op: "read on" }
-  /** A client that reads but answers no ping, as if its network were gone. Resolves with how long it was kept, in ms. */
+  /**
+   * A client that reads but answers no ping, as if its network were gone. Resolves with the time until the server
+   * closed it, in ms.
+   */
   | { readonly op: "silent"; readonly base: string }
   | { readonly op: "close" };
 
@@ -20,7 +23,7 @@ export interface OpenMutes {
   readonly clients: number;
 }
 
-/** A client that is open by then counts as not closed. Each has 4 MB to read before it sees how. */
+/** A client that is still open after this time counts as not closed. Each has 4 MB to read before it sees the close. */
 const CLOSE_TIMEOUT_MS = 20_000;
 
 interface Mute {
@@ -58,7 +61,7 @@ async function open(options: OpenMutes): Promise<void> {
 
 async function readOn(): Promise<number[]> {
   for (const { tcp } of mutes) tcp.resume();
-  // Destroyed late, one that the server did not close says 0 or 1006.
+  // A client that the server did not close is destroyed late, and reports 0 or 1006.
   const giveUp = setTimeout(closeAll, CLOSE_TIMEOUT_MS);
   const codes = await Promise.all(mutes.map(({ closed }) => closed));
   clearTimeout(giveUp);

@@ -1,8 +1,8 @@
 /**
- * GETs at a fixed rate, evenly spaced, over as many sockets as it takes: a request never waits for another's
- * answer, so a server that stalls gets its whole queue measured (no coordinated omission). autocannon is not
- * used for this: it sends each second's requests in one burst, counts whole milliseconds, and its correction
- * for a rate takes 1 ms for the interval whatever the rate is. Runs in a process of its own.
+ * Sends GETs at a fixed rate, evenly spaced, over as many sockets as are needed: a request never waits for another's
+ * answer, so a server that stalls gets its whole queue measured (no coordinated omission). autocannon is not used for
+ * this: it sends each second's requests in one burst, counts whole milliseconds, and its correction for a rate takes 1
+ * ms for the interval whatever the rate is. Runs in a process of its own.
  */
 import { Agent, get } from "node:http";
 import { serveJobs } from "../lib/jobs.ts";
@@ -15,7 +15,7 @@ export interface PaceJob {
   readonly paths: readonly string[];
   readonly perSecond: number;
   readonly durationMs: number;
-  /** How long late answers are waited for; what is still open then counts with its age. */
+  /** How long to wait for late answers; a request that is still open then counts with its age. */
   readonly graceMs: number;
 }
 
@@ -31,7 +31,7 @@ export interface Latency {
 export interface PaceResult {
   /** In the order of `paths`. */
   readonly latencies: readonly Latency[];
-  /** How late this client itself sent, p99: what the machine's load does to a process that waits. */
+  /** How late this client itself sent, p99: the effect of the machine's load on a waiting process. */
   readonly sendLatenessP99: number;
 }
 

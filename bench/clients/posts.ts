@@ -10,7 +10,7 @@ export interface PostsJob {
   readonly path: string;
   readonly body: object;
   readonly concurrency: number;
-  /** It ends at whichever comes first. */
+  /** The job ends at the first of these two bounds. */
   readonly requests: number;
   readonly durationMs: number;
   /** Take the time until the answer holds this text, instead of until its end. */

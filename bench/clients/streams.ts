@@ -1,6 +1,6 @@
 /**
- * Many SSE clients at once over raw node:http: opens them, counts the tokens that arrive, lets go of them.
- * Some never read: their sockets are paused as soon as the request is sent. Runs in a process of its own.
+ * Many SSE clients at once over raw node:http: opens them, counts the tokens that arrive, and closes them. Some never
+ * read: their sockets are paused as soon as the request is sent. Runs in a process of its own.
  */
 import { Agent, request, type ClientRequest } from "node:http";
 import { connect, type Socket } from "node:net";
@@ -21,7 +21,7 @@ export interface OpenStreams {
   readonly streams: number;
   /** Paused after the request, never read. */
   readonly mute?: boolean;
-  /** Opened at a time: a burst would measure the backlog. */
+  /** Number of streams that are opened at a time, because a burst would measure the backlog. */
   readonly atOnce?: number;
 }
 
@@ -108,7 +108,7 @@ class Streams {
       const text = tail + chunk;
       let tokens = 0;
       for (let at = text.indexOf(TOKEN); at >= 0; at = text.indexOf(TOKEN, at + TOKEN.length)) tokens += 1;
-      // A token may be cut by the end of a chunk; what is left over is too short to hold a whole one.
+      // The end of a chunk may cut a token; the kept rest is too short to hold a whole token.
       tail = text.slice(1 - TOKEN.length);
       this.#tokens += tokens;
       if (spoke || tokens === 0) return;
@@ -123,7 +123,7 @@ class Streams {
     const socket = connect({ host: hostname, port: Number(port) });
     socket.pause();
     this.#mute.add(socket);
-    // The server closes who does not read; that is its good right.
+    // The server may close a client that does not read.
     socket.on("error", () => {});
     socket.write(
       `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,

@@ -1,6 +1,6 @@
 /**
  * Calls a tool that does nothing, one call after another, as an agent process does: on its event loop, in a thread, in
- * a process, and over MCP; and over the bare MCP client. Runs in a process of its own.
+ * a process, and over MCP. It also calls it with only the MCP client. Runs in a process of its own.
  */
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";

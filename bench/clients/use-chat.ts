@@ -9,10 +9,10 @@ import { sleep } from "../lib/wait.ts";
 export interface UseChatJob {
   readonly base: string;
   readonly chats: number;
-  /** What the simulated model is told; it must order `tokens` of them. */
+  /** The message for the simulated model; it must order `tokens` tokens. */
   readonly words: string;
   readonly tokens: number;
-  /** Chats that begin in one second. */
+  /** Number of chats that begin in one second. */
   readonly perSecond: number;
 }
 

@@ -16,7 +16,7 @@ export type Channel =
 
 export type ViewersJob =
   | ({ readonly op: "open" } & OpenViewers)
-  /** Resolves with what came since the last time. */
+  /** Resolves with the counts since the last call. */
   | { readonly op: "take" }
   /** Breaks all connections at once and connects again at once. Resolves with how long each took, in ms. */
   | { readonly op: "drop" }
@@ -38,7 +38,7 @@ export interface Seen {
   readonly p99: number;
   /** Holes and repeats. */
   readonly faults: number;
-  /** Connections that broke, or were closed, without our doing. */
+  /** Connections that broke, or that the server closed. */
   readonly lost: number;
   readonly open: number;
 }
@@ -46,10 +46,10 @@ export interface Seen {
 const OPENED_AT_ONCE = 50;
 const TIMESTAMP = '"timestamp":';
 
-/** What all viewers count together. */
+/** The counts of all viewers together. */
 const tally = { frames: 0, faults: 0, lost: 0, agesMs: [] as number[] };
 
-/** One channel of one viewer: where it is. */
+/** The position of one viewer in one channel. */
 class Cursor {
   readonly channel: Channel;
   /** The last seq that came; before the first, where the subscription began. */
@@ -84,7 +84,7 @@ abstract class Connection {
     this.cursors = channels.map((channel) => new Cursor(channel));
   }
 
-  /** Resolves when the server has taken it. Goes on behind what came before. */
+  /** Resolves when the server has accepted the connection. Continues after the last seq that arrived. */
   abstract connect(): Promise<void>;
   abstract get isOpen(): boolean;
   abstract drop(): void;

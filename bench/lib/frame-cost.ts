@@ -31,12 +31,12 @@ export async function frameCost(
   await sleep(500);
   const cost = await frameCostOf(load, pids, windowMs);
   await load.close();
-  // Canceled runs wind down before the other side's turn.
+  // Wait until the canceled runs have ended before the other side is measured.
   await sleep(200);
   return cost;
 }
 
-/** The same of streams that are open, and stay so. */
+/** The same cost for streams that are open and stay open. */
 export async function frameCostOf(load: Streams, pids: readonly number[], windowMs: number): Promise<FrameCost> {
   const before = { cpu: cpuMs(pids), tokens: (await load.count()).tokens, at: performance.now() };
   await sleep(windowMs);

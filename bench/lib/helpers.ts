@@ -13,12 +13,17 @@ import { Helper } from "./jobs.ts";
 import type { Processes } from "./processes.ts";
 import { OTHERS_NICE } from "./servers.ts";
 
-/** measure: how late an answer is, at normal priority. load: it only has to be there, and steps back. */
+/**
+ * measure: the helper measures delays and has normal priority. load: the helper only makes load and has low priority.
+ */
 type Part = "measure" | "load";
 
 const niceOf = (part: Part) => (part === "load" ? OTHERS_NICE : 0);
 
-/** What measures latency runs at normal priority: a client that waits for the CPU would blame the server. */
+/**
+ * A client that measures latency runs at normal priority; otherwise its own wait for the CPU would look like the
+ * server's.
+ */
 export class Pace extends Helper {
   constructor(processes: Processes) {
     super(processes, new URL("../clients/pace.ts", import.meta.url));
@@ -76,7 +81,7 @@ export class ToModel extends Helper {
   }
 }
 
-/** Load, not measurement: it steps back behind the servers. */
+/** The helper makes load and does not measure, so it has a lower priority than the servers. */
 export class Streams extends Helper {
   constructor(processes: Processes) {
     super(processes, new URL("../clients/streams.ts", import.meta.url), OTHERS_NICE);
@@ -140,12 +145,12 @@ export class Mutes extends Helper {
     return this.ask({ op: "open", ...mutes } satisfies MutesJob);
   }
 
-  /** @returns the close codes of sockets; 0 for a stream that ended, or whatever did not close */
+  /** @returns the close codes of sockets; 0 for a stream that ended, or for a connection that did not close */
   readOn(): Promise<number[]> {
     return this.ask({ op: "read on" } satisfies MutesJob);
   }
 
-  /** @returns how long a client that answers no ping was kept, in ms */
+  /** @returns ms until the server closed a client that answers no ping */
   silent(base: string): Promise<number> {
     return this.ask({ op: "silent", base } satisfies MutesJob);
   }

@@ -11,7 +11,7 @@ interface Request {
 
 type Reply = { readonly id: number; readonly result: unknown } | { readonly id: number; readonly error: string };
 
-/** Longer than any job of the bench may take. */
+/** Time limit of a job, longer than any job of the bench takes. */
 const JOB_TIMEOUT_MS = 120_000;
 
 export class Helper implements AsyncDisposable {
@@ -26,7 +26,7 @@ export class Helper implements AsyncDisposable {
     return this.#started.pid;
   }
 
-  /** @throws Error the helper's own, or that it ended, or that it took too long */
+  /** @throws the helper's own error, or an Error if the helper ended or took too long */
   ask<T>(job: unknown): Promise<T> {
     const { child } = this.#started;
     const id = (this.#lastId += 1);
@@ -54,7 +54,7 @@ export class Helper implements AsyncDisposable {
   }
 }
 
-/** The helper ends with its parent, however that ended. What `ask` sends must be what `handle` takes. */
+/** The helper ends with its parent, however the parent ends. The job type of `ask` must be that of `handle`. */
 export function serveJobs(handle: (job: never) => Promise<unknown>): void {
   process.on("message", ({ id, job }: Request) => {
     handle(job as never).then(

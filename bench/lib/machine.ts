@@ -1,4 +1,4 @@
-/** On which machine, with what and when: figures mean nothing without it. */
+/** The machine, the versions and the time of a measurement, without which figures mean nothing. */
 import { cpus, loadavg, totalmem } from "node:os";
 
 export interface Machine {

@@ -19,14 +19,14 @@ export interface Started {
 export interface Command {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** 0 is normal, 15 steps back behind what is measured. */
+  /** Nice value: 0 is normal; 15 is below the measured processes. */
   readonly nice?: number;
   /** Gives the process a channel for messages. */
   readonly ipc?: boolean;
 }
 
 const EXIT_TIMEOUT_MS = 10_000;
-/** The bench knows what its servers are told: nothing of the caller's own settings gets through. */
+/** Settings of the caller's environment are removed, so that the bench decides all settings of its servers. */
 const INHERITED = ["PATH", "HOME", "LANG", "TMPDIR"];
 
 export class Processes implements AsyncDisposable {
@@ -43,7 +43,7 @@ export class Processes implements AsyncDisposable {
     if (pid === undefined) throw new Error(`Expected node ${args.join(" ")} to start.`);
     this.#running.add(child);
     child.once("exit", () => this.#running.delete(child));
-    // Before the child has started threads of its own, which inherit it.
+    // Set the priority before the child starts threads, which inherit it.
     if (nice > 0) setPriority(pid, nice);
     return { child, pid, stop: () => this.#stop(child) };
   }
@@ -75,16 +75,16 @@ export class Processes implements AsyncDisposable {
     const exited = once(child, "exit");
     const killed = killTree(child);
     await exited;
-    // Their memory and their files are free, and their folder may go, only now.
+    // Only now their memory and files are free and the folder can be deleted.
     const allGone = async () => (killed.some(isAlive) ? undefined : true);
     await until(allGone, { what: `the end of processes ${killed.join(", ")}`, timeoutMs: EXIT_TIMEOUT_MS });
   }
 }
 
-/** @returns whom it killed */
+/** @returns the pids that it killed */
 function killTree({ pid }: ChildProcess): readonly number[] {
   if (pid === undefined) return [];
-  // Stopped first: a supervisor must not fork between the listing and its end.
+  // Stop the process first (SIGSTOP), so that a supervisor cannot fork between the listing and its end.
   send(pid, "SIGSTOP");
   const tree = treeOf(pid);
   for (const member of tree) send(member, "SIGKILL");
@@ -95,7 +95,7 @@ function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It ended between the listing and now.
+    // The process has ended since the listing.
   }
 }
 

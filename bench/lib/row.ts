@@ -1,6 +1,6 @@
 /**
- * The words of the bench: a question measures figures, each figure is one row. A row carries its own limit,
- * so that the report and the exit code never decide what is good. Used by every question and the report.
+ * The types of the bench: a question measures figures, and each figure is one row. A row has its own limit, so that the
+ * report and the exit code need not decide what is good. Used by every question and the report.
  */
 import type { Processes } from "./processes.ts";
 
@@ -27,19 +27,19 @@ export interface Row {
   readonly baseline: number | null;
   /** measured / baseline */
   readonly ratio: number | null;
-  /** The most that `limitOn` may be; null for a figure that is shown and not judged. */
+  /** The maximum of `limitOn`; null for a figure that is only shown. */
   readonly limit: number | null;
   readonly limitOn: "measured" | "ratio";
   readonly ok: boolean;
 }
 
 export interface Bench {
-  /** Short rounds, and limits that a busy machine with few cores keeps. */
+  /** True: short rounds, and limits that a busy machine with few cores can keep. */
   readonly quick: boolean;
   readonly processes: Processes;
   /** The simulated model that every server of this run talks to. */
   readonly modelUrl: string;
-  /** Something the reader of the report has to know about the question that is being measured. */
+  /** Adds a remark about the present question to the report. */
   readonly note: (text: string) => void;
 }
 
@@ -68,7 +68,7 @@ export function row({ question, figure, unit, measured, baseline, maxRatio, max 
     ratio,
     limit,
     limitOn: maxRatio === undefined ? "measured" : "ratio",
-    // Written so that NaN, which is what a measurement of nothing gives, misses its limit.
+    // Written so that NaN, the result of an empty measurement, misses its limit.
     ok: limit === null || judged <= limit,
   };
 }

@@ -11,7 +11,7 @@ import { freePort } from "../../src/testing/free-port.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const READY_TIMEOUT_MS = 20_000;
-/** The model and the clients stand for other machines: they step back behind what is measured. */
+/** The model and the clients represent other machines, so they have a lower priority than the measured processes. */
 export const OTHERS_NICE = 15;
 
 export interface EvenkeelOptions {
@@ -87,7 +87,7 @@ export class Evenkeel implements AsyncDisposable {
   }
 }
 
-/** A fresh one for each question: what one left open must not burden the next. */
+/** Each question gets a fresh server, so that open work of one question does not burden the next. */
 export async function startModel(processes: Processes): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;

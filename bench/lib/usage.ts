@@ -14,7 +14,7 @@ export function rssBytes(pids: readonly number[]): number {
   return sum(pids.map((pid) => kilobytesOf(`/proc/${pid}/status`, "VmRSS") * 1024));
 }
 
-/** Shared pages counted by halves: what the processes cost together. */
+/** Memory in which shared pages are divided among the processes (PSS), so that the sum is right. */
 export function pssBytes(pids: readonly number[]): number {
   return sum(pids.map((pid) => kilobytesOf(`/proc/${pid}/smaps_rollup`, "Pss") * 1024));
 }
@@ -31,7 +31,7 @@ export function treeOf(root: number): number[] {
   return tree;
 }
 
-/** False for a process that is dead and not yet taken note of by its parent, too. */
+/** Also false for a zombie: a dead process that its parent has not yet reaped. */
 export function isAlive(pid: number): boolean {
   const state = statOf(pid)?.state;
   return state !== undefined && state !== "Z" && state !== "X";
@@ -75,7 +75,7 @@ function filesOf(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
   } catch {
-    // It, or one of its files, is gone.
+    // The process, or one of its files, is gone.
     return [];
   }
 }

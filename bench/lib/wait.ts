@@ -1,4 +1,4 @@
-/** Waiting, always with an end: for a time to pass, or for something to become true. */
+/** Waits with a time limit: for a time to pass, or for a condition. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Patience {

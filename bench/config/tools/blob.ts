@@ -1,4 +1,4 @@
-/** A tool with much to say, as one that reads files has. */
+/** A tool with a long result, such as a tool that reads files. */
 import { defineTool, z } from "evenkeel";
 
 export const tool = defineTool({

@@ -1,4 +1,4 @@
-/** A tool that does nothing: what its call costs is the way to it and back. */
+/** A tool that does nothing, so that its call costs only the way to it and back. */
 import { z } from "zod";
 import { defineTool } from "../../../src/agent/tools/tool.ts";
 

@@ -1,4 +1,4 @@
-/** The same in a process of its own. */
+/** The tool `echo` in a process of its own. */
 import { defineTool } from "../../../src/agent/tools/tool.ts";
 import { tool as entry } from "./entry.ts";
 

@@ -1,4 +1,4 @@
-/** A tool as bad as tools get: it keeps its event loop busy and waits for nothing. */
+/** The worst kind of tool: it keeps its event loop busy and never waits. */
 import { defineTool, z } from "evenkeel";
 import { spin } from "../../lib/spin.ts";
 

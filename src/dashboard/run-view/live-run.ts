@@ -31,8 +31,7 @@ export class LiveRun {
   }
 
   /**
-   * The events may belong to another run, if the server was started with other data and the run's id is used again: do
-   * not keep the old ones.
+   * Becomes a new object when the server was started with other data and the run's id is used again, so do not keep it.
    */
   get view(): RunView {
     return this.#view;

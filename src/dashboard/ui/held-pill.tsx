@@ -4,7 +4,7 @@ import { Button } from "./button.tsx";
 
 interface Props {
   readonly held: number;
-  /** True when more rows than `count` may wait. */
+  /** From this number on, more rows may wait than `held` says. */
   readonly most: number;
   /** "runs" */
   readonly what: string;

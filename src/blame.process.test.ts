@@ -1,4 +1,7 @@
-/** A run whose tool ends its agent process, and processes that are killed from outside: nobody else pays for either. */
+/**
+ * A run whose tool ends its agent process, and processes that are killed from outside: no other run fails because of
+ * them.
+ */
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { startServer, type Server } from "./testing/server.ts";

@@ -1,4 +1,4 @@
-/** Comments name the thing that they are about: one that begins with a pronoun sends its reader looking for it. */
+/** Comments name their subject: a comment that begins with a pronoun makes its reader search for it. */
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";

@@ -8,7 +8,7 @@ import type { McpServers } from "./core/mcp-servers.ts";
 import { withVariables } from "./environment.ts";
 import type { Settings } from "./settings.ts";
 
-/** A mistake in `config/`: no restart mends it, and its message says what does. */
+/** A mistake in `config/`: no restart fixes it, and its message says what does. */
 export class ConfigError extends Error {
   readonly code = "CONFIG";
 
@@ -66,7 +66,7 @@ function assertPriced({ budget }: Access, agents: ReadonlyMap<string, Agent>, fi
   );
 }
 
-/** No file means no servers. @throws ConfigError that names the file, or the agents that name a server of nobody */
+/** No file means no servers. @throws ConfigError that names the file, or the agents that name a missing server */
 export async function loadMcpServers(configDir: string, agents: ReadonlyMap<string, Agent>): Promise<McpServers> {
   const file = join(configDir, "mcp.ts");
   const servers = existsSync(file) ? await readMcpServers(file) : new Map();
@@ -118,7 +118,8 @@ export async function importConfig(file: string): Promise<unknown> {
     return await import(pathToFileURL(file).href);
   } catch (error) {
     const { message = String(error), stack = "" } = error as Partial<Error>;
-    // A syntax error's stack begins with its place, that of others has it in the first frame in that file.
+    // The stack of a syntax error begins with its place; the stack of another error has it in the first frame in that
+    // file.
     const [place = file] = new RegExp(`${RegExp.escape(file)}:\\d+`).exec(stack) ?? [];
     throw new ConfigError(`${place}: ${message}`, error);
   }

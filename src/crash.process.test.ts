@@ -115,7 +115,7 @@ test.each(STORAGES)("a stream whose worker is killed goes on at another from the
   }
 
   expect(killAt.size).toBe(0);
-  // After the second kill the rest may have come from what was buffered: then nobody listens yet.
+  // After the second kill the rest may have come from a buffer, and then no worker listens yet.
   await vi.waitFor(
     async () => expect((await server.processes("worker")).map(({ state }) => state)).toEqual(["ready", "ready"]),
     { timeout: 10_000 },
@@ -226,7 +226,7 @@ test("after a worker and an agent died every worker shows the same past, with a 
   expect(new Set(pasts.map(({ oldest }) => oldest)).size).toBe(1);
 });
 
-/** What a browser that opens now is shown: the oldest snapshot there is, and the marks of the newest. */
+/** The data that a newly opened browser shows: the oldest snapshot, and the marks of the newest. */
 async function pastOf(server: Server) {
   const socket = new WebSocket(`ws://127.0.0.1:${server.port}/ws`);
   const snapshots: { seq: number; marks: { type: string; process: string | null }[] }[] = [];
@@ -256,7 +256,7 @@ async function readOn(
       await onEvent();
     }
   } catch (error) {
-    // fetch says TypeError when a connection was cut, or nobody listens yet.
+    // fetch throws a TypeError when a connection was cut, or when no worker listens yet.
     if (!(error instanceof TypeError)) throw error;
   }
 }

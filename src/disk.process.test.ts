@@ -1,6 +1,6 @@
 /**
- * B6 and B8: a disk that is full, at the start and under way, and a database that somebody takes away. The small disk is a real
- * one, of memory; mounting it needs root and Linux.
+ * B6 and B8: a disk that is full, at the start and under way, and a database file that is removed. The small disk is a
+ * real file system in memory; mounting it needs root and Linux.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, statSync, unlinkSync, writeFileSync } from "node:fs";
@@ -27,7 +27,7 @@ async function makeSmallDisk(megabytes: number): Promise<Place> {
   return { port: await freePort(), dataDir: join(mountPoint, "data"), [Symbol.asyncDispose]: dispose };
 }
 
-/** Writes until nothing goes any more. */
+/** Writes until the disk is full. */
 function fillUp(dataDir: string): string {
   const file = join(dataDir, "..", "filler");
   const { bavail, bsize } = statfsSync(dataDir);
@@ -35,7 +35,7 @@ function fillUp(dataDir: string): string {
     try {
       writeFileSync(file, Buffer.alloc(left, 1), { flag: "a" });
     } catch {
-      // Not so much at once.
+      // This many bytes do not fit: try fewer.
     }
   }
   return file;
@@ -74,13 +74,13 @@ test.runIf(canMount)(
     expect((await server.client.ask("/api/threads/old", { method: "DELETE" })).status).toBe(204);
     const said = server.logLines().filter(({ code }) => code === "STORAGE_FULL");
     expect(said.length).toBeGreaterThan(0);
-    // At most one for each process.
+    // At most one line for each process.
     expect(said.length).toBeLessThanOrEqual(4);
 
     unlinkSync(filler);
     await vi.waitFor(() => expect(statSync(join(disk.dataDir, "reserve")).size).toBe(RESERVE_BYTES), PATIENCE);
     await vi.waitFor(() => expect(existsSync(join(disk.dataDir, "reserve.spent"))).toBe(false), PATIENCE);
-    // Each worker looks twice a second at most.
+    // Each worker checks at most twice a second.
     await vi.waitFor(async () => expect((await server.client.chat("/sim tokens=3")).status).toBe(200), PATIENCE);
     await vi.waitFor(async () => expect((await server.client.get("/ready")).status).toBe(200), PATIENCE);
   },
@@ -145,7 +145,7 @@ test.each(["deleted", "replaced"])(
       const workers = await server.processes("worker");
       expect(workers.filter(({ state }) => state === "ready")).toHaveLength(1);
     }, PATIENCE);
-    // What is left is read from the file that was opened.
+    // The remaining data is read from the file that was opened.
     expect((await server.client.get(`/api/runs/${body.run_id}`)).status).toBe(200);
     expect((await server.client.chat("/sim tokens=3")).status).toBe(503);
   },

@@ -1,6 +1,6 @@
 /**
  * The way in, called by `run-production.ts`, `run-dev.ts` and `evenkeel start | dev`: refuses arguments, takes the environment, and starts the
- * primary. Loads nothing large before the environment is clean, because the image may be replaced for that.
+ * primary. Loads nothing large before the environment is clean, because the process image may be replaced for that.
  */
 import { enableCompileCache, getCompileCacheDir } from "node:module";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const EX_USAGE = 64;
 export interface StartOptions {
   /** The folder that has `config/` and `node_modules/`; by default our own. */
   readonly project?: string;
-  /** Arguments of the command line that nobody took; there must be none. */
+  /** Arguments of the command line that no command used; there must be none. */
   readonly args?: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export async function start(
   const cache = getCompileCacheDir();
   if (cache !== undefined) passOn("NODE_COMPILE_CACHE", cache);
   if (surroundings.env[HANDED_OVER] !== undefined) {
-    // People see and kill the older Node: when that is gone, even by kill -9, this process must go too.
+    // People see and kill the older Node. When it is gone, even by kill -9, this process must end too.
     const { startWatchdog } = await import("./process/watchdog.ts");
     startWatchdog();
   }

@@ -14,7 +14,7 @@ import { parseEnv } from "node:util";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** What the primary learns at its start, by whichever way. */
+/** The data that the primary gets at its start, in either way. */
 export interface Surroundings {
   /** The variables of the process and, where it sets no other value, of `.env`. */
   readonly env: Env;
@@ -39,12 +39,12 @@ const PASSED_ON: ReadonlySet<string> = new Set(
   ].flatMap((names) => names.split(" ")),
 );
 
-/** Variables of every shell. They hide nothing, and alone are no reason to replace the image. */
+/** Variables of every shell. They contain no secret, so they alone are no reason to replace the image. */
 const OF_EVERY_SHELL: ReadonlySet<string> = new Set(["PWD", "OLDPWD", "SHLVL", "_"]);
 
 /** Says that the variables are in a file on stdin. */
 const MARK = "EVENKEEL_ENVIRONMENT_ON_STDIN";
-/** In memory where there is such a folder. The file has no name while it has content. */
+/** A folder in memory, if there is one. The file has no name while it has content. */
 const MEMORY_FOLDER = "/dev/shm";
 const STDIN = 0;
 
@@ -77,7 +77,7 @@ export function variablesHere(): Env {
   return withFile(process.env);
 }
 
-/** For what every child shall see too. */
+/** For variables that every child must see too. */
 export function passOn(name: string, value: string): void {
   process.env[name] = value;
 }
@@ -129,7 +129,7 @@ function replaceImage(surroundings: Surroundings): void {
     putOnStdin(JSON.stringify(surroundings));
     process.execve(process.execPath, args, clean);
   } catch {
-    // No such system call, or nowhere to write: docs/deployment.md says what the environment shows then.
+    // The system call or a writable folder is missing; docs/deployment.md says what the environment shows then.
     emptyStdin();
   }
 }
@@ -145,7 +145,7 @@ function putOnStdin(text: string): void {
     closeSync(fd);
     throw new Error(`stdin became descriptor ${fd}`);
   }
-  // At a position, so that the new image reads from the start.
+  // Write at a position, so that the new image reads from the start.
   writeSync(fd, text, 0);
 }
 
@@ -161,7 +161,7 @@ function emptyStdin(): void {
   try {
     closeSync(STDIN);
   } catch {
-    // Closed already: the file that should have taken its place could not be made.
+    // The descriptor is closed already, because the file that should have taken its place could not be created.
   }
   openSync("/dev/null", "r");
 }

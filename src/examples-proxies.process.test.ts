@@ -66,7 +66,7 @@ test.each(PROXIES.filter(({ name }) => isInstalled(name)))(
     for await (const event of client.stream({ agent_id: "assistant", message: "/sim tokens=40 rate=200" }))
       if (event.type === "TEXT_MESSAGE_CONTENT") said.push(event.delta);
     expect(said.join("")).toContain("tok40");
-    // Frames of about 20 ms: a proxy that gathers them would make few of them.
+    // Frames cover about 20 ms each; a proxy that buffers would join them into few.
     expect(said.length).toBeGreaterThan(4);
   },
 );
@@ -147,7 +147,7 @@ async function serve(
     if (response.body) await pipeline(Readable.fromWeb(response.body as never), outgoing);
     else outgoing.end();
   };
-  // A browser that hung up is no failure.
+  // A browser that hangs up is no failure.
   const app = createServer((incoming, outgoing) => void onRequest(incoming, outgoing).catch(() => outgoing.destroy()));
   await once(app.listen(0, "127.0.0.1"), "listening");
   const dispose = async () => {

@@ -34,7 +34,7 @@ async function say(page: Page, text: string): Promise<void> {
   await page.getByRole("button", { name: "Send" }).click();
 }
 
-/** One after the other, so that there always is one to reconnect to: EventSource gives up on a proxy's 500. */
+/** Kill one worker after the other, so that a client can always reconnect: EventSource gives up on a proxy's 500. */
 async function killWorkers(): Promise<void> {
   const before = await server.processes("worker");
   for (const { id, pid } of before) {
@@ -68,11 +68,11 @@ test("useChat has the whole answer, although the worker that streamed it was kil
   await using visitor = await browser.visitor(urlOf(vite));
   const page = await visitor.context.newPage();
   await page.goto(urlOf(vite));
-  // Longer than the new workers take: a page that is opened again shows what is under way, and no history.
+  // Longer than the start of the new workers, because a reopened page shows only the answer under way and no history.
   await say(page, "/sim tokens=480 rate=40");
   await page.getByText("tok9").waitFor();
   await killWorkers();
-  // The transport reports the break; a page that is opened again resumes.
+  // The transport reports the break; a reopened page resumes.
   await eventually(async () => {
     await page.reload();
     await page.getByText("tok480").waitFor();
@@ -96,7 +96,7 @@ test("EventSource goes on by itself after its worker was killed", async () => {
   await eventually(async () => expect(await page.locator("#answer").textContent()).toBe(tokens(120)));
 });
 
-/** What `/sim tokens=N` answers. */
+/** The answer to `/sim tokens=N`. */
 function tokens(count: number): string {
   return Array.from({ length: count }, (_, index) => `tok${index + 1}`).join(" ");
 }

@@ -1,9 +1,9 @@
-/** What a child says or does to the primary. Real processes, which run code that the test hands them. */
+/** Hostile messages and actions of a child against the primary. Real processes run code of the test. */
 import { expect, test, vi } from "vitest";
 import { makePuppets } from "./testing/puppets.ts";
 import { startServer, type Server } from "./testing/server.ts";
 
-/** Lines for the channel that are none of ours, or not true. */
+/** Lines for the channel that are not our messages, or that are false. */
 const NONSENSE = [
   "null",
   "nonsense",

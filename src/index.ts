@@ -1,4 +1,4 @@
-/** What files of `config/` import from "evenkeel". */
+/** Everything that files of `config/` import from "evenkeel". */
 export { defineAccess, type AccessConfig } from "./core/access.ts";
 export { defineAgents, type AgentConfig, type SystemPrompt } from "./core/agent.ts";
 export { defineMcpServers, type McpServerConfig } from "./core/mcp-servers.ts";

@@ -1,6 +1,6 @@
 /**
- * Clocks that are set, and a tree that stands still: no run moves to another owner, is timed out, or loses a tool. Real
- * processes; the wall clock is moved under them, the monotonic one is not.
+ * Clocks that are set, and a process tree that is stopped: no run moves to another owner, is timed out, or loses a
+ * tool. Real processes; the wall clock is moved under them, the monotonic one is not.
  */
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,7 +10,7 @@ import { descendantsOf } from "./testing/processes.ts";
 import { startServer, type Server } from "./testing/server.ts";
 
 const CONFIG_DIR = resolve(import.meta.dirname, "fixtures/leases");
-/** Above the time of a lease, 15 s. */
+/** Longer than a lease, which is 15 s. */
 const STANDSTILL_MS = 20_000;
 
 test(
@@ -25,7 +25,7 @@ test(
       await clock.set(step);
       await delay(1_200);
       const { body } = await server.client.post("/api/activities", { role: "user", content: step });
-      // The clock that the server sees has really been set.
+      // Checks that the server's clock was really set.
       expect(Math.abs(Number(body["at"]) - Date.now() - 1_000 * Number(step))).toBeLessThan(10_000);
     }
 

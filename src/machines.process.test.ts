@@ -1,6 +1,6 @@
 /**
- * Several servers on one Postgres, each a whole tree of processes: what one of them leaves behind goes on at the others.
- * Read from the client's side only.
+ * Several servers on one Postgres, each a whole tree of processes: the other servers continue the runs of a dead one.
+ * The test sees only the client's side.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
@@ -73,7 +73,7 @@ test("a machine that is cut off from the database loses its runs to another, and
     async () => expect(await cutOff.client.chat("/sim tokens=2")).toMatchObject({ body: { reply: "tok1 tok2" } }),
     { timeout: 20_000, interval: 500 },
   );
-  // Late writes of the machine that was cut off would stand behind the ends of the journals.
+  // Late writes of the disconnected machine would come after the ends of the journals.
   for (const runId of runIds) expect(await other.client.events(runId)).toEqual(seenOf(runId).map(({ event }) => event));
 }, 90_000);
 
@@ -119,7 +119,7 @@ async function startMachines(
   return { all, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
 
-/** Everything of it at once, as when the machine loses its power. */
+/** Kills all processes of a machine at once, as a power failure does. */
 function killTree(server: Server): void {
   for (const pid of [...descendantsOf(server.pid), server.pid]) process.kill(pid, "SIGKILL");
 }
@@ -131,7 +131,7 @@ async function readOn({ client }: Server, runId: string, seen: SseEvent[]): Prom
     const response = await client.follow(runId, last > 0 ? { "Last-Event-ID": String(last) } : {});
     for await (const item of readSse(response, last)) seen.push(item);
   } catch (error) {
-    // fetch says TypeError when a connection was cut.
+    // fetch throws a TypeError when a connection was cut.
     if (!(error instanceof TypeError)) throw error;
   }
 }

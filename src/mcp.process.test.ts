@@ -35,7 +35,7 @@ async function shown({ client }: Server): Promise<readonly Shown[]> {
   return body["servers"] as Shown[];
 }
 
-/** What the tool answered. */
+/** The answer of the tool. */
 async function use({ client }: Server, tool: string, input: object = {}): Promise<string> {
   const { body } = await client.chat(`/sim tool=it__${tool} input=${JSON.stringify(input)}`);
   const events = await client.events(body.run_id);

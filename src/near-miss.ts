@@ -1,6 +1,6 @@
-/** Finds variables that look like a misspelt setting: they would be obeyed by nobody, and nobody would notice. Pure. */
+/** Finds variables that look like a misspelt setting, which would otherwise be ignored without a word. Pure. */
 
-/** More than that is another word. Short names are alike by chance. */
+/** A name with more differences is another word. Short names are alike by chance. */
 const MAX_EDITS = 2;
 const SHORT_CHARACTERS = 7;
 

@@ -1,6 +1,7 @@
 /**
  * Builds the dashboard while somebody works on it (RELOAD=true): once at the start if it is not up to date, and
- * after each change. In a process of its own, because Vite would cost the primary 100 MB and its loop its pace.
+ * after each change. It runs in a process of its own, because Vite would cost the primary 100 MB and delay its event
+ * loop.
  */
 import { execFile, type ChildProcess } from "node:child_process";
 import { readdir, stat } from "node:fs/promises";
@@ -18,7 +19,7 @@ export class PageBuilder {
   readonly #log: Log;
   readonly #watcher: ReloadWatcher;
   #child: ChildProcess | undefined;
-  /** Something changed while a build ran. */
+  /** A file changed while a build ran. */
   #again = false;
   #stopped = false;
 

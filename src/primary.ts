@@ -36,13 +36,16 @@ import { checkStart, TakenError } from "./start-checks.ts";
 import { entryPath, IS_SOURCE } from "./tree.ts";
 import { Upkeep } from "./upkeep/upkeep.ts";
 
-/** What a reload or a rolling restart replaces. Agents first: a new worker may accept what only new agents know. */
+/**
+ * The kinds that a reload or a rolling restart replaces. Agents first, because a new worker may accept runs that only
+ * new agents can do.
+ */
 const ROLLING: readonly ChildKind[] = ["agent", "worker"];
 
 /** @param project the folder that has `config/`, unless CONFIG_DIR says otherwise */
 export async function runPrimary(mode: Mode, surroundings: Surroundings, project: string): Promise<void> {
   process.title = "evenkeel primary";
-  // A closed terminal takes our words, not the server.
+  // When the terminal closes, only the output is lost; the server goes on.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   try {
     const settings = parseSettings(mode, surroundings.env, project);
@@ -91,7 +94,7 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
   const upkeep = new Upkeep({ storage: { ...storage, identity }, retention: settings.retention, lastActivity }, log);
   const supervisor = supervise({ settings, log, engine, upkeep });
 
-  // Listen before the first fork: a signal and a saved file count while the processes boot, too.
+  // Listen before the first fork, so that a signal or a saved file also counts while the processes boot.
   const restart = () => void serving.then(() => rollOut(supervisor, log));
   const watchers: { stop(): void }[] = settings.reload ? watchCode(settings, log, restart) : [];
   onSignals({
@@ -208,7 +211,7 @@ function onePerCore(): Bounds {
 }
 
 async function startSimulator(supervisor: Supervisor, settings: Settings): Promise<Settings["model"]> {
-  // Its first port is the system's choice; a replacement takes the same one, so that agents find it again.
+  // The system chooses the first port; a replacement takes the same port, so that agents find it again.
   let port = 0;
   const entry = entryPath("simulator/main");
   const given = ["--host", "127.0.0.1", "--context-tokens", String(settings.simContextTokens)];
@@ -232,7 +235,7 @@ function watchCode(settings: Settings, log: Log, restart: () => void): ReloadWat
   ];
 }
 
-/** The page's code runs in no process of ours: it is built anew, and nobody is restarted. */
+/** No process of ours runs the page's code, so the page is built again and no process is restarted. */
 function isOurCode(file: string): boolean {
   return isCode(file) && !file.startsWith(`dashboard${sep}`);
 }

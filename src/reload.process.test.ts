@@ -21,7 +21,7 @@ test("a saved change of the configuration is served soon after, and no request f
   await config.edit("agents.ts", (text) => text.replace(/\n {2}greeter: \{/, "\n  newcomer: {"));
 
   await vi.waitFor(async () => expect(await agentIds(server.client)).toContain("newcomer"), { timeout: 10_000 });
-  // Both listen for a moment, so that no request meets a closed port.
+  // Old and new workers listen together for a moment, so that no request meets a closed port.
   await vi.waitFor(() => expect(aliveOf([before?.pid ?? 0])).toEqual([]), { timeout: 10_000 });
   expect(await agentIds(server.client)).not.toContain("greeter");
   await load.until(load.requests + 50);
@@ -155,7 +155,7 @@ class Load implements AsyncDisposable {
   }
 }
 
-/** A copy whose imports of our sources and packages still resolve, and whose tests nobody collects. */
+/** A copy whose imports of our sources and packages still resolve, and whose tests are not collected. */
 async function copyConfig() {
   // Not below node_modules: Node strips no types there. Git ignores this folder.
   const parent = join(ROOT, "data");

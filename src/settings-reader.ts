@@ -27,7 +27,7 @@ export interface ApiKey {
 /** A secret may have colons; its last part is a role only when it is the name of one. */
 const API_KEY = new RegExp(`^\\s*([A-Za-z0-9_-]{1,64}):(\\S{8,}?)(?::(${ROLES.join("|")}))?\\s*$`);
 
-/** What a variable holds when somebody's script or template did not fill it in. */
+/** Values of a variable that a script or template did not fill in. */
 const PLACEHOLDER = /^(undefined|null|none|changeme|\$\{.*\}|\$[A-Z_]+|<.*>)$/i;
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
 
@@ -158,7 +158,10 @@ export class SettingsReader {
     return "";
   }
 
-  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as far as they are set. Everybody's variables: a tool may be given them too. */
+  /**
+   * HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as far as they are set. They are variables of every program, so a tool may
+   * get them too.
+   */
   proxy(): Record<string, string> {
     const proxy: Record<string, string> = {};
     for (const name of PROXY_VARIABLES) {
@@ -212,7 +215,7 @@ export class SettingsReader {
 /** Variables that say which proxy to use; in small letters too, as curl has them. */
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] as const;
 
-/** NaN for what is none. */
+/** NaN for a text that is no number. */
 function wholeNumber(text: string): number {
   return /^\d+$/.test(text) ? Number(text) : Number.NaN;
 }
@@ -220,7 +223,7 @@ function wholeNumber(text: string): number {
 /** Names that logs and the API use for somebody without a key. */
 const RESERVED_NAMES: ReadonlySet<string> = new Set(["anonymous", "local", "system", "evenkeel"]);
 
-/** @returns the end of a sentence that begins with the secret, or undefined when it can work */
+/** @returns the end of a sentence that begins with the secret, or undefined when the secret is usable */
 function problemOfSecret(secret: string): string | undefined {
   if (PLACEHOLDER.test(secret)) return "is a placeholder that was never filled in";
   if (/^["'`]|["'`]$/.test(secret)) return "is in quotes, which become part of it. Remove them";

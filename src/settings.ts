@@ -23,10 +23,10 @@ export interface Settings {
   /** How many are started. */
   readonly workers: number;
   readonly agents: number;
-  /** Between which numbers the load decides. */
+  /** The bounds between which the load decides. */
   readonly workerBounds: ProcessBounds;
   readonly agentBounds: ProcessBounds;
-  /** Above this a process is replaced. */
+  /** A process with more memory is replaced. */
   readonly workerMemoryBytes: number;
   readonly agentMemoryBytes: number;
   /** Runs that one agent process works on at once. */
@@ -180,8 +180,8 @@ function hasIpv6(): boolean {
 }
 
 /**
- * A URL without a key is somebody's own endpoint that needs none; the SDK insists on sending one. The SDK appends
- * `/v1/…` itself, so a base URL that ends in `/v1` means the same as one without.
+ * A URL without a key means an endpoint that needs none, but the SDK always sends a key. The SDK appends `/v1/…`
+ * itself, so a base URL that ends in `/v1` means the same as one without.
  */
 function readModel(read: SettingsReader): ModelSettings {
   const apiKey = read.secret("ANTHROPIC_API_KEY");

@@ -1,6 +1,6 @@
 /**
- * What would fail in every child alike is found here, once and in one line, before anything is forked: port, data folder
- * and configuration. Called by `primary.ts`.
+ * Finds errors that would occur in every child, once and in one line, before anything is forked: port, data folder and
+ * configuration. Called by `primary.ts`.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { loadConfig } from "./config.ts";
@@ -13,7 +13,7 @@ import type { Settings } from "./settings.ts";
 const LOOK_MS = 200;
 const FIRST_PORT_FOR_ALL = 1_024;
 
-/** The start may succeed a little later, without anybody changing anything: a supervisor may try again. */
+/** The start may succeed a little later without any change, so a supervisor may try again. */
 export class TakenError extends Error {
   override readonly name = "TakenError";
 }

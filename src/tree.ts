@@ -1,6 +1,6 @@
 /**
- * Where our own files are. The repository runs TypeScript from `src/`; the package runs what the compiler makes of it in
- * `lib/`, with the same names, one folder below the root as well. So an entry of a process or thread is named by its
+ * Where our own files are. The repository runs TypeScript from `src/`; the package runs the compiled files in `lib/`,
+ * which have the same names and are also one folder below the root. So an entry of a process or thread is named by its
  * path below that folder, without an extension.
  */
 import { extname, resolve } from "node:path";

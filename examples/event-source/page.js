@@ -31,7 +31,7 @@ function watch(runId) {
   source.addEventListener("message", ({ data }) => {
     const said = JSON.parse(data);
     if (said.type === "TEXT_MESSAGE_CONTENT") answer.textContent += said.delta;
-    // An answer that broke off is made again: what it showed does not count.
+    // The model makes a broken answer again, so the text shown so far does not count.
     if (said.type === "CUSTOM" && said.name === "evenkeel.attempt") answer.textContent = "";
     if (said.type === "RUN_FINISHED" || said.type === "RUN_ERROR") source.close();
   });

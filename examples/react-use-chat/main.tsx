@@ -4,7 +4,7 @@ import { DefaultChatTransport } from "ai";
 import { useState } from "react";
 import { createRoot } from "react-dom/client";
 
-// The id of the chat is the id of the thread: whoever opens the page with it sees the answer that is under way.
+// The id of the chat is the id of the thread: everybody who opens the page with this id sees the answer under way.
 const id = new URLSearchParams(location.search).get("chat") ?? crypto.randomUUID();
 history.replaceState(null, "", `?chat=${id}`);
 

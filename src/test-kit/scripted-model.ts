@@ -30,7 +30,7 @@ export type ScriptedAnswer =
 /** The body of a request, as the Messages API's reference describes it. */
 export type ModelRequest = Readonly<Record<string, unknown>>;
 
-/** In order of the calls; or a function, for runs that go side by side. */
+/** Answers in the order of the calls, or a function, for runs at the same time. */
 export type ScriptedAnswers =
   | readonly ScriptedAnswer[]
   | ((request: ModelRequest) => ScriptedAnswer | Promise<ScriptedAnswer>);
@@ -49,7 +49,7 @@ export async function startScriptedModel(answers: ScriptedAnswers): Promise<Scri
   const newId = createIds();
   const say = typeof answers === "function" ? answers : inOrder(answers);
   const server = createServer((request, response) => {
-    // A client that hangs up is no fault of the test.
+    // A client that hangs up must not fail the test.
     response.on("error", () => {});
     const requestId = newId("req");
     void reply(request, response).catch((error: unknown) => {
@@ -85,7 +85,10 @@ export async function startScriptedModel(answers: ScriptedAnswers): Promise<Scri
   };
 }
 
-/** A refusal that is not tried again: the run fails, and its error says that the test expected no further call. */
+/**
+ * A refusal after which the agent does not try again: the run fails, and its error says that the test expected no
+ * further call.
+ */
 function inOrder(answers: readonly ScriptedAnswer[]): () => ScriptedAnswer {
   let calls = 0;
   return () => {

@@ -15,7 +15,7 @@ import { startScriptedModel, type ModelRequest, type ScriptedAnswers } from "./s
 export type { ModelRequest, ScriptedAnswer, ScriptedAnswers } from "./scripted-model.ts";
 
 export interface TestServerOptions {
-  /** What the model answers. Without it the simulated model does, which obeys `/sim` lines of a message. */
+  /** The answers of the model. Without them the simulated model answers, which obeys `/sim` lines of a message. */
   readonly answers?: ScriptedAnswers;
   /** The folder that has `config/`; by default the current one. */
   readonly project?: string;
@@ -27,9 +27,9 @@ export interface TestServer extends AsyncDisposable {
   /** For example "http://127.0.0.1:40123". */
   readonly url: string;
   readonly client: Evenkeel;
-  /** What the scripted model was asked so far, oldest first. */
+  /** The requests to the scripted model so far, oldest first. */
   readonly requests: readonly ModelRequest[];
-  /** What the server has printed. */
+  /** The output of the server. */
   log(): string;
   /** The same as leaving the scope of `await using`. */
   stop(): Promise<void>;
@@ -56,7 +56,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       ...settings,
       CONFIG_DIR: resolve(project, "config"),
       ...(model && { ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: "scripted" }),
-      // Ends with its parent, as behind an older Node: also when the test's process is killed.
+      // The server ends with its parent, as it does under an older Node, even when the test's process is killed.
       EVENKEEL_HANDED_OVER: "1",
       ...env,
     },
@@ -93,7 +93,7 @@ function urlOf(child: ChildProcess, said: () => string): Promise<string> {
   return promise.finally(() => clearTimeout(timer));
 }
 
-/** Asks for the end, and makes sure of it: a run of the test may still be under way. */
+/** Asks the server to end, and kills it if needed, because a run of the test may still be under way. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const exited = once(child, "exit");

@@ -1,7 +1,7 @@
 /**
- * A real Chromium before a real server, for tests of the dashboard. It is sealed off from every other host and
- * watched for what a good page never does: an error in the console, a violation of the CSP, a dialog, a request
- * to somebody else. Called by the *.browser.test.ts of src/dashboard.
+ * A real Chromium before a real server, for tests of the dashboard. It cannot reach any other host, and it records
+ * everything that a good page never does: an error in the console, a violation of the CSP, a dialog, a request to
+ * another host. Called by the *.browser.test.ts of src/dashboard.
  */
 import chromium from "@sparticuz/chromium";
 import { existsSync } from "node:fs";
@@ -24,11 +24,11 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const CACHE = join(ROOT, "node_modules/.cache/chromium");
 /** Where tests leave pictures for people to look at; Git ignores it. */
 export const SCREENSHOTS = join(ROOT, "screenshots");
-/** For one thing to happen on a page. Two busy cores make a second out of what takes 100 ms. */
+/** Time limit for one step on a page. On two busy cores, 100 ms of work can take a second. */
 const PATIENCE_MS = 15_000;
 const LOOK_MS = 50;
 
-/** Looks again and again, until `check` no longer throws. Rejects with what it threw last. */
+/** Repeats `check` until it no longer throws. Rejects with the last error. */
 export async function eventually<T>(check: () => T | Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
   const startedAt = performance.now();
   for (;;) {
@@ -79,7 +79,7 @@ export class SealedBrowser implements AsyncDisposable {
     this.foreign = seal.foreign;
   }
 
-  /** Somebody with a browser profile of their own. */
+  /** A visitor with an own browser profile. */
   async visitor(url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     const visitor = new Visitor(context, url, this.foreign);
@@ -107,7 +107,7 @@ export class Visitor implements AsyncDisposable {
     this.#foreignBefore = foreign.length;
   }
 
-  /** What no page of ours may do. Empty is good. */
+  /** Problems that none of our pages may have; empty is good. */
   get problems(): string[] {
     return [...this.#seen, ...this.#foreign.slice(this.#foreignBefore).map((url) => `foreign request: ${url}`)];
   }
@@ -138,7 +138,7 @@ export class Visitor implements AsyncDisposable {
   }
 }
 
-/** Runs before every page's own code. A script that got in would call one of these, or be stopped by the CSP. */
+/** Runs before every page's own code. An injected script would call one of these, or be stopped by the CSP. */
 const WATCH = `
   for (const name of ["alert", "confirm", "prompt", "print", "pwned"]) {
     window[name] = (...args) => void window.__problem("script ran: " + name + "(" + args + ")");
@@ -153,7 +153,8 @@ async function openBrowser(): Promise<SealedBrowser> {
   const seal = starting.use(await openSeal());
   const browser = await playwright.launch({
     executablePath: await unpack(),
-    // Not the package's own: among them are --single-process and --disable-web-security, which no visitor has.
+    // The package's own flags are not used, because they include --single-process and --disable-web-security, which no
+    // visitor has.
     args: [
       "--disable-gpu",
       "--font-render-hinting=none",
@@ -164,7 +165,7 @@ async function openBrowser(): Promise<SealedBrowser> {
     chromiumSandbox: false,
     handleSIGINT: false,
   });
-  // From here on the browser's own dispose closes the seal.
+  // From here on the browser's own dispose closes the proxy.
   starting.move();
   return new SealedBrowser(browser, seal);
 }
@@ -214,7 +215,7 @@ async function unpack(): Promise<string> {
   return binary;
 }
 
-/** All of the package's looks at the temporary folder happen before its first wait. */
+/** The package reads the path of the temporary folder only before its first wait. */
 async function unpackTo(folder: string): Promise<void> {
   const before = process.env["TMPDIR"];
   process.env["TMPDIR"] = folder;
@@ -224,7 +225,7 @@ async function unpackTo(folder: string): Promise<void> {
   await unpacking;
 }
 
-/** A picture of what is in the window, for people to look at. */
+/** Saves a picture of the window for people to look at. */
 export async function picture(page: Page, name: string): Promise<void> {
   await mkdir(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), animations: "disabled" });

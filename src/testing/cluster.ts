@@ -29,19 +29,19 @@ import { createUpgrade } from "../worker/socket/upgrade.ts";
 import { Client } from "./client.ts";
 
 export interface ClusterOptions {
-  /** Over what an empty environment gives. */
+  /** Settings that override those of an empty environment. */
   readonly settings?: Partial<Settings>;
   readonly agents?: ReadonlyMap<string, Agent>;
   readonly access?: Access;
   readonly tools?: Tools;
   readonly mcpServers?: McpServers;
-  /** False: nobody claims, so that runs stay queued until `startRunner`. */
+  /** False: no runner claims, so runs stay queued until `startRunner`. */
   readonly runner?: boolean;
   /** Where the agent looks for the model; by default the simulator of this cluster. */
   readonly modelUrl?: string;
   /** The window of the simulated model; 200,000 tokens by default. */
   readonly contextTokens?: number;
-  /** What the simulated model allows; any number of requests without it. */
+  /** Request limit of the simulated model; without it any number is allowed. */
   readonly limit?: SimulatorOptions["limit"];
   /** Lets a test stand between the worker and its engine. */
   readonly wrapEngine?: (engine: Engine) => Engine;
@@ -50,16 +50,16 @@ export interface ClusterOptions {
 export interface Cluster extends AsyncDisposable {
   readonly client: Client;
   readonly port: number;
-  /** The worker's. */
+  /** Delivery of the worker. */
   readonly engine: Engine;
   readonly delivery: Delivery;
   readonly simulator: Simulator;
-  /** What the model calls of its runners are doing. */
+  /** The state of the model calls of its runners. */
   readonly meter: ModelMeter;
   readonly server: HttpServer;
   /** Begins to claim. Ends with the cluster. */
   startRunner(): Promise<Runner>;
-  /** Lets go of waiting requests, as a worker does at the end of its drain. */
+  /** Ends waiting requests, as a worker does at the end of its drain. */
   letGo(): void;
 }
 

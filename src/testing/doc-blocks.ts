@@ -8,7 +8,7 @@ export interface DocBlock {
   readonly code: string;
   /** The line of its first command, from 1. */
   readonly line: number;
-  /** Why nobody can run it in a test; undefined: it is run. */
+  /** Why the test cannot run the block; undefined: the test runs it. */
   readonly notRun: string | undefined;
 }
 

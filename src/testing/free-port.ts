@@ -1,4 +1,4 @@
-/** A port of this machine that nobody uses, for a server that tests or the bench start. */
+/** A free port of this machine, for a server that tests or the bench start. */
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 

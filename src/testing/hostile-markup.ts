@@ -1,4 +1,4 @@
-/** The markup among what an attacker would have a model, a tool or a visitor say: see `hostile.ts`. */
+/** The part of the hostile texts that is markup: see `hostile.ts`. */
 
 /** HTML that runs something or fetches something as soon as it is in a document. */
 const HTML = [

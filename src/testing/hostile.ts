@@ -1,6 +1,7 @@
 /**
- * What an attacker would have a model, a tool or a visitor say, so that the dashboard runs a script, follows a
- * link or asks another host. Each calls `pwned` or asks evil.example if it gets through. Used by the browser tests.
+ * Texts that an attacker would put into the mouth of a model, a tool or a visitor, so that the dashboard runs a script,
+ * follows a link or sends a request to another host. A text that succeeds calls `pwned` or sends a request to
+ * evil.example. Used by the browser tests.
  */
 import { HOSTILE_MARKUP } from "./hostile-markup.ts";
 
@@ -95,7 +96,7 @@ const MARKDOWN = [
   ":::html\n<script>pwned(217)</script>\n:::",
 ] as const;
 
-/** What template engines, names in the document, and readers of JSON fall for. */
+/** Attacks on template engines, on names in the document, and on readers of JSON. */
 const NAMES = [
   "{{constructor.constructor('pwned(218)')()}}",
   "${pwned(219)}",
@@ -142,7 +143,7 @@ const CHARACTERS = [
   "\v\f<svg\vonload=pwned(256)>",
 ] as const;
 
-/** Large and deep: what comes behind it must be safe as well. */
+/** Large and deep texts: the text after them must be safe as well. */
 const LARGE = [
   `${">".repeat(3_000)} <img src=x onerror=pwned(257)>`,
   `${"[".repeat(2_000)}<img src=x onerror=pwned(258)>${"](javascript:pwned(258))".repeat(50)}`,

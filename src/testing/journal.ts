@@ -1,6 +1,6 @@
 /**
- * The rules that every finished journal keeps, whatever happened to its run: AG-UI's schema, contiguous seq,
- * whatever was opened is closed, one terminal event and nothing after it. Called by tests on every run they make.
+ * The rules that every finished journal keeps, whatever happened to its run: AG-UI's schema, contiguous seq, an end for
+ * each start, one terminal event and nothing after it. Called by tests on every run they make.
  */
 import { EventSchema } from "@ag-ui/core/schemas";
 
@@ -38,7 +38,7 @@ const INSIDE: Readonly<Record<string, string>> = {
 };
 const TERMINAL: readonly string[] = ["RUN_FINISHED", "RUN_ERROR"];
 
-/** Every way in which the journal of a finished run breaks a rule; empty when it keeps them all. */
+/** All violations of the rules in the journal of a finished run; empty when it keeps them all. */
 export function problemsOf(events: readonly ReadEvent[]): string[] {
   const checker = new Checker();
   for (const event of events) checker.see(event);
@@ -86,7 +86,7 @@ class Checker {
   }
 }
 
-/** The text of the messages that count: what a new attempt declared void is left out. */
+/** The text of the messages that count, without those that a new attempt declared void. */
 export function textIn(events: readonly ReadEvent[]): string {
   const voided = new Set(events.flatMap(({ value }) => (value?.["void"] as string[] | undefined) ?? []));
   return events
@@ -101,7 +101,7 @@ export function outlineOf(events: readonly ReadEvent[]): string[] {
   return names.filter((name, index) => name !== names[index - 1]);
 }
 
-/** How often the model was called, as the journal tells it. */
+/** The number of model calls in the journal. */
 export function modelCallsIn(events: readonly ReadEvent[]): number {
   return events.filter(({ type, stepName }) => type === "STEP_STARTED" && stepName === "model").length;
 }

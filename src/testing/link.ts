@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
-/** By then the other end has done what it was asked for. */
+/** After this time the other end has executed the request. */
 const ANSWERED_MS = 30;
 
 export class Link implements AsyncDisposable {

@@ -1,6 +1,6 @@
 /**
- * Stands between an agent and its model and keeps what the agent asked: the bodies of its requests, parsed. Tests point
- * an agent at it and it at the simulated model.
+ * Stands between an agent and its model and records the parsed bodies of the agent's requests. Tests point the agent at
+ * the tap, and the tap at the simulated model.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -20,7 +20,7 @@ export interface Asked {
 
 export class ModelTap implements AsyncDisposable {
   readonly asked: Asked[] = [];
-  /** Where requests go on to. */
+  /** The URL to which requests are passed on. */
   target = "";
   /** Answers in place of the model when it returns a response. */
   answer: (asked: Asked) => Response | undefined = () => undefined;

@@ -1,7 +1,7 @@
 /**
- * A model that says what it is told, in every way a model can speak: as thought, as text, as the name of a tool
- * and as its arguments. It speaks the Messages API like the simulated model, with whose parts it is made; what
- * that one never says, this one does. Called by tests, which point ANTHROPIC_BASE_URL at it.
+ * A model that repeats the message in every way a model can speak: as thought, as text, as the name of a tool and as
+ * its arguments. It speaks the Messages API like the simulated model, with whose parts it is made; it says things that
+ * the simulated model never says. Called by tests, which point ANTHROPIC_BASE_URL at it.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -10,9 +10,9 @@ import { createIds } from "../simulator/ids.ts";
 import type { Deltas, Script, ScriptBlock } from "../simulator/script.ts";
 import { streamSteps } from "../simulator/steps.ts";
 
-/** Agents with this model are refused, with what they said as the reason. */
+/** Requests with this model are refused, with the message as the reason. */
 export const REFUSING_MODEL = "refusing";
-/** What stands between two such lines is said as one of several: many texts in one run. */
+/** Separates several texts of one message, so that one run can have many texts. */
 export const BETWEEN = "\n--- and ---\n";
 /** A tool that the configuration has, so that its result is hostile as well. */
 export const ECHO_TOOL = "echo";
@@ -100,7 +100,7 @@ function scriptOf(model: string, stopReason: Script["stopReason"], blocks: reado
   return { model, stopReason, blocks, usage, ids: "unique" };
 }
 
-/** In three, so that tags and links are cut in the middle while they arrive. */
+/** Sends the text in three pieces, so that tags and links are cut in the middle while they arrive. */
 function pieces(text: string): Deltas {
   const size = Math.max(1, Math.ceil(text.length / 3));
   return { count: Math.ceil(text.length / size), at: (index) => text.slice(index * size, (index + 1) * size) };

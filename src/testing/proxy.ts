@@ -1,6 +1,6 @@
 /**
- * A proxy that does by default what nginx does: it holds an answer back until it is whole unless told not to
- * (X-Accel-Buffering), and cuts a connection on which the server was silent for proxy_read_timeout. Called by tests.
+ * A proxy that does by default what nginx does: it buffers an answer until it is complete, unless X-Accel-Buffering
+ * forbids that, and cuts a connection on which the server was silent for proxy_read_timeout. Called by tests.
  */
 import { once } from "node:events";
 import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";

@@ -1,6 +1,6 @@
 /**
  * A viewer that loses its connection over and over and resumes behind the last event it saw, over SSE or the
- * WebSocket. It holds the server to its promise: what comes next is the next seq. Called by tests.
+ * WebSocket. It checks the server's promise: the next event has the next seq. Called by tests.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "./client.ts";
@@ -9,7 +9,7 @@ import { readSse } from "./sse.ts";
 
 export type Transport = "sse" | "socket";
 
-/** ended: the run's last event was seen; left: the client went; cut: the connection broke, or was refused. */
+/** ended: the run's last event was seen; left: the client disconnected; cut: the connection broke, or was refused. */
 export type Outcome = "ended" | "left" | "cut";
 
 export interface ResumingOptions {
@@ -37,7 +37,10 @@ export class ResumingViewer {
     this.#options = options;
   }
 
-  /** Connects, and reads on until the run ends, the connection breaks, or `leaves`, asked after each event, says so. */
+  /**
+   * Connects, and reads until the run ends, the connection breaks, or `leaves`, which is called after each event,
+   * returns true.
+   */
   async readOn(leaves: () => boolean): Promise<Outcome> {
     const before = this.seen.length;
     try {
@@ -100,7 +103,7 @@ export class ResumingViewer {
 
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // fetch says why in the cause; a refused socket says so in its code.
+  // fetch has the reason in `cause`; a refused socket has it in its code.
   const { code = "" } = error as NodeJS.ErrnoException;
   return `${error.message} ${code} ${error.cause === undefined ? "" : textOf(error.cause)}`;
 }

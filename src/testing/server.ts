@@ -1,6 +1,6 @@
 /**
  * The real thing: `node run-production` or `run-dev` as an operator starts it, with processes, signals and a
- * port of its own. When a test is done with it nothing is left: no process, and the port is free.
+ * port of its own. After the test nothing is left: no process, and the port is free.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -30,7 +30,7 @@ export interface ServerOptions {
   readonly output?: number;
 }
 
-/** Where it lies on this machine; a server started again on it goes on with its data. */
+/** Its folder and port on this machine; a server that is started there again continues with the data. */
 export interface Place extends AsyncDisposable {
   readonly port: number;
   readonly dataDir: string;
@@ -74,10 +74,11 @@ export class Server implements AsyncDisposable {
     this.exited = once(this.#child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   }
 
-  /** Resolves with its exit code; for one that is expected to end by itself. */
+  /** Resolves with the exit code of a server that is expected to end by itself. */
   async exitCode(): Promise<number | null> {
     const stop = new AbortController();
-    // A server that stays must fail the test before the test's own time is up: then it would be left running.
+    // A server that does not end must fail the test before the test's own time limit; otherwise the server would be
+    // left running.
     const tooLate = delay(EXIT_MS, undefined, { signal: stop.signal }).then(() => {
       throw new Error(`It did not exit: ${this.stdout}\n${this.stderr}`);
     });

@@ -1,4 +1,4 @@
-/** The shared texts of an engine, in memory: for tests of what processes agree on. */
+/** The shared texts of an engine, in memory, for tests of agreements between processes. */
 import type { Engine } from "../engine/engine.ts";
 
 export function sharedTexts(): Pick<Engine, "shared" | "share"> {

@@ -35,7 +35,7 @@ export class SocketClient implements AsyncDisposable {
       this.#tell();
     });
     ws.once("close", () => this.#tell());
-    // A refusal or a reset shows in `closed`; nobody has to listen for it twice.
+    // A refusal or a reset is reported in `closed`, so the error needs no handling here.
     ws.on("error", () => {});
   }
 

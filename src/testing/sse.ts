@@ -1,6 +1,6 @@
 /**
- * Reads server-sent events the way a client does and holds the server to its promise: the ids of a run are
- * contiguous, each is the event's own seq. Called by tests only.
+ * Reads server-sent events as a client does and checks the server's promise: the ids of a run are contiguous, and each
+ * is the event's own seq. Called by tests only.
  */
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { ReadEvent } from "./journal.ts";
@@ -35,7 +35,7 @@ export async function readAll(response: Response, after = 0): Promise<SseEvent[]
   return Array.fromAsync(readSse(response, after));
 }
 
-/** Every event up to the first that fits, and then leaves. */
+/** Reads events up to the first that matches, and then disconnects. */
 export async function readUntil(
   response: Response,
   fits: (event: ReadEvent) => boolean,

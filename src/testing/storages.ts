@@ -1,6 +1,6 @@
 /**
  * The storages that process tests run on: the file that needs nothing, and a Postgres that the test file starts for
- * itself. `environment` is what a server's settings say of it.
+ * itself. `environment` has the settings that select it.
  */
 import { afterAll } from "vitest";
 import { TestPostgres } from "./postgres.ts";
@@ -15,7 +15,7 @@ export interface Storages {
   postgres(): Promise<TestPostgres>;
 }
 
-/** Called once in a test file. Stops its Postgres behind the last test. */
+/** Called once in a test file. Stops its Postgres after the last test. */
 export function storages(): Storages {
   let started: Promise<TestPostgres> | undefined;
   const postgres = () => (started ??= TestPostgres.start());

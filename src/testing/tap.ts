@@ -1,4 +1,4 @@
-/** Stands between agents and the simulated model: keeps what each request says, and may refuse some. Called by tests. */
+/** Stands between agents and the simulated model: records each request, and may refuse some. Called by tests. */
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";

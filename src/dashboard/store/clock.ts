@@ -8,7 +8,7 @@ const time = signal(Date.now());
 const offset = new ClockOffset();
 const aheadMs = signal(0);
 
-/** Epoch milliseconds by this browser's clock, renewed each second while something watches it. */
+/** Epoch milliseconds by this browser's clock, renewed each second while the page is visible. */
 export const now: ReadonlySignal<number> = time;
 
 /**

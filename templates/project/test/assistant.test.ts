@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { startTestServer } from "evenkeel/testing";
 
 test("the assistant counts words with its tool", async () => {
-  // The model says this, call by call; the server, the agent and the tool are the real ones.
+  // These are the model's answers, call by call; the server, the agent and the tool are real.
   const answers = [
     { tools: [{ name: "count_words", input: { text: "the quick brown fox" } }] },
     "The text has four words.",

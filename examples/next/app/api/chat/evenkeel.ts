@@ -3,7 +3,7 @@ const EVENKEEL = process.env["EVENKEEL"] ?? "http://localhost:8000";
 const KEY = process.env["EVENKEEL_KEY"];
 
 export async function passOn(request: Request, path: string): Promise<Response> {
-  // Here you look who asks, and whether the chat is theirs: to evenkeel all your users are one key.
+  // Check here which user asks, and whether the chat belongs to that user: for evenkeel all your users are one key.
   const answer = await fetch(`${EVENKEEL}${path}`, {
     method: request.method,
     headers: {
@@ -11,7 +11,7 @@ export async function passOn(request: Request, path: string): Promise<Response> 
       ...(KEY !== undefined && { Authorization: `Bearer ${KEY}` }),
     },
     ...(request.method === "POST" && { body: await request.text() }),
-    // A browser that hangs up ends this request too. The run goes on, and the page finds it again.
+    // When the browser hangs up, this request ends too. The run goes on, and the page finds it again.
     signal: request.signal,
   });
   const kept = ["content-type", "cache-control", "x-vercel-ai-ui-message-stream", "retry-after"];

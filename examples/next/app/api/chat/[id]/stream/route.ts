@@ -1,4 +1,4 @@
-/** What `useChat` asks with `resume: true`, and how a chat's answer is canceled. */
+/** The request of `useChat` with `resume: true`, and the request that cancels a chat's answer. */
 import { passOn } from "../../evenkeel.ts";
 
 interface Context {

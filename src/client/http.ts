@@ -50,7 +50,7 @@ export class Http {
     const body: unknown = await response.json().catch((error: unknown) => {
       throw new ConnectionError(`${call.path} was answered with something that is not JSON.`, error);
     });
-    // When an answer takes more than 15 s, the server sends status 200 and a newline first; then the body says how it
+    // When an answer takes more than 25 s, the server sends status 200 and a newline first; then the body says how it
     // ended.
     if (isProblem(body)) throw new EvenkeelError(body);
     return body;

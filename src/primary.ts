@@ -59,7 +59,7 @@ export async function runPrimary(mode: Mode, surroundings: Surroundings, project
   }
 }
 
-/** What makes nothing fail at once, and somebody should know: near misses among settings, no init, an unused file of data. */
+/** Warns of problems that make nothing fail at once: misspelt settings, a missing init, an unused data file. */
 function warnings({ database, dataDir }: Settings, env: Env): string[] {
   const names = settingNames();
   const others = Object.keys(env).filter((name) => !names.has(name) && !isPassedOn(name));

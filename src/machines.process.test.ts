@@ -16,17 +16,20 @@ const { environment, postgres } = storages();
 /** From the kill of a machine until its last run runs again: 5 s of silence, and a second of upkeep. */
 const ELSEWHERE_MS = 6_500;
 const RUNS = 12;
+const CLAIMED = "evenkeel.claimed";
 
 test("runs of a machine that is killed go on at the others, and its streams resume there", async () => {
   const env = await environment("Postgres");
   await using servers = await startMachines([env, env, env]);
-  const [victim, second, third] = servers.all as [Server, Server, Server];
-  const runIds = await Promise.all(numbersTo(RUNS).map(() => victim.client.begin("/sim tokens=120 rate=20")));
+  const [first] = servers.all as [Server];
+  const runIds = await Promise.all(numbersTo(RUNS).map(() => first.client.begin("/sim tokens=160 rate=20")));
+  // Whichever of them claims most: nothing says that each gets a share.
+  const [victim, second, third] = await byRunsOf(servers.all, runIds);
+  const agents = await agentsOf(victim);
   const seen = new Map(runIds.map((runId) => [runId, [] as SseEvent[]]));
   const reading = Promise.all(runIds.map((runId) => readOn(victim, runId, seen.get(runId) ?? [])));
   await vi.waitUntil(() => [...seen.values()].every((events) => events.length >= 8), { timeout: 15_000 });
-  const agents = (await victim.processes("agent")).map(({ id, pid }) => `agent-${id}-${pid}`);
-  const moved = runIds.filter((runId) => agents.includes(String(claimsOf(seen.get(runId) ?? [])[0]?.value?.["owner"])));
+  const moved = runIds.filter((runId) => agents.includes(ownerOf(claimsOf(seen.get(runId) ?? []))));
 
   killTree(victim);
   const killedAt = Date.now();
@@ -119,6 +122,35 @@ async function startMachines(
   return { all, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
 
+/** The servers, the one whose agent owns most of the runs first. Waits until each run has an owner. */
+async function byRunsOf(servers: readonly Server[], runIds: readonly string[]): Promise<[Server, Server, Server]> {
+  const owners = await vi.waitUntil(
+    async () => {
+      const journals = await Promise.all(runIds.map((runId) => (servers[0] as Server).client.events(runId)));
+      const found = journals.map((events) => ownerOf(events.filter(({ name }) => name === CLAIMED)));
+      return found.every((owner) => owner !== "") && found;
+    },
+    { timeout: 15_000 },
+  );
+  const owned = await Promise.all(
+    servers.map(async (server) => {
+      const agents = await agentsOf(server);
+      return { server, runs: owners.filter((owner) => agents.includes(owner)).length };
+    }),
+  );
+  const sorted = owned.toSorted((a, b) => b.runs - a.runs).map(({ server }) => server);
+  return sorted as [Server, Server, Server];
+}
+
+async function agentsOf(server: Server): Promise<string[]> {
+  return (await server.processes("agent")).map(({ id, pid }) => `agent-${id}-${pid}`);
+}
+
+/** Of the first claim; empty when there is none. */
+function ownerOf(claims: readonly ReadEvent[]): string {
+  return (claims[0]?.value?.["owner"] as string | undefined) ?? "";
+}
+
 /** Kills all processes of a machine at once, as a power failure does. */
 function killTree(server: Server): void {
   for (const pid of [...descendantsOf(server.pid), server.pid]) process.kill(pid, "SIGKILL");
@@ -137,7 +169,7 @@ async function readOn({ client }: Server, runId: string, seen: SseEvent[]): Prom
 }
 
 function claimsOf(events: readonly SseEvent[]): ReadEvent[] {
-  return events.map(({ event }) => event).filter(({ name }) => name === "evenkeel.claimed");
+  return events.map(({ event }) => event).filter(({ name }) => name === CLAIMED);
 }
 
 function numbersTo(count: number): number[] {

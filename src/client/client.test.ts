@@ -61,6 +61,33 @@ test("over connections that break a stream has every event once, in order, and b
   expect((await cluster.engine.runs({ limit: 10 })).items).toHaveLength(1);
 });
 
+test("a stream that a proxy keeps open, though its server is gone, is opened again", async () => {
+  await using cluster = await startCluster();
+  let streams = 0;
+  const silentFetch: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    streams += 1;
+    if (streams > 1 || !response.body) return response;
+    let left = 3;
+    const stuck = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        left -= 1;
+        if (left >= 0) controller.enqueue(chunk);
+      },
+      flush: () => new Promise(() => {}),
+    });
+    return new Response(response.body.pipeThrough(stuck), response);
+  };
+  const client = clientOf(cluster, { fetch: silentFetch, silentAfterMs: 300 });
+
+  const events: ClientEvent[] = [];
+  for await (const event of client.stream({ agent_id: "assistant", message: "/sim tokens=20" })) events.push(event);
+
+  expect(streams).toBe(2);
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  expect(events.at(-1)?.type).toBe("RUN_FINISHED");
+});
+
 test("a run is begun, watched from any position, asked for and canceled", async () => {
   await using cluster = await startCluster();
   const client = clientOf(cluster);

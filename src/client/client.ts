@@ -25,6 +25,11 @@ export interface EvenkeelOptions {
   readonly fetch?: typeof globalThis.fetch;
   /** A request or stream that got no answer for this long is given up. Default 60,000. */
   readonly giveUpAfterMs?: number;
+  /**
+   * A stream that is silent for this long is opened again. Some proxies keep a connection open whose server has died; the
+   * server itself sends at least a comment every 15 s. Default 35,000.
+   */
+  readonly silentAfterMs?: number;
 }
 
 interface Wait {
@@ -40,6 +45,7 @@ type Success<R extends Route> = {
 export class Evenkeel {
   readonly #http: Http;
   readonly #giveUpAfterMs: number;
+  readonly #silentAfterMs: number;
 
   constructor({
     baseUrl = "",
@@ -47,8 +53,10 @@ export class Evenkeel {
     headers = {},
     fetch = globalThis.fetch,
     giveUpAfterMs = 60_000,
+    silentAfterMs = 35_000,
   }: EvenkeelOptions = {}) {
     this.#giveUpAfterMs = giveUpAfterMs;
+    this.#silentAfterMs = silentAfterMs;
     this.#http = new Http({
       baseUrl: baseUrl.replace(/\/$/, ""),
       headers: { ...headers, ...(apiKey !== undefined && { Authorization: `Bearer ${apiKey}` }) },
@@ -186,7 +194,8 @@ export class Evenkeel {
   }
 
   #followOptions(runId: string, after: number, signal: AbortSignal | undefined) {
-    return { http: this.#http, giveUpAfterMs: this.#giveUpAfterMs, runId, after, signal };
+    const [giveUpAfterMs, silentAfterMs] = [this.#giveUpAfterMs, this.#silentAfterMs];
+    return { http: this.#http, giveUpAfterMs, silentAfterMs, runId, after, signal };
   }
 }
 

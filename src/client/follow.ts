@@ -14,6 +14,7 @@ export type ClientEvent = RunEvent & { readonly seq: number; readonly timestamp:
 export interface FollowOptions {
   readonly http: Http;
   readonly giveUpAfterMs: number;
+  readonly silentAfterMs: number;
   /** The seq of the last event that the caller has. */
   readonly after: number;
   readonly signal: AbortSignal | undefined;
@@ -25,7 +26,7 @@ export interface FollowOptions {
 const BACKOFF = { firstMs: 100, maxMs: 5_000 };
 
 export async function* follow(options: FollowOptions): AsyncGenerator<ClientEvent, void, undefined> {
-  const { http, giveUpAfterMs, runId, signal } = options;
+  const { http, giveUpAfterMs, silentAfterMs, runId, signal } = options;
   let { after, begin } = options;
   let failures = 0;
   let heardAt = performance.now();
@@ -39,7 +40,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<ClientEven
     begin = undefined;
     // The run is over, and the caller has all of it.
     if (response.status === 204) return;
-    for await (const event of eventsOf(response)) {
+    for await (const event of eventsOf(response, silentAfterMs)) {
       failures = 0;
       heardAt = performance.now();
       // The answer to a repeated request begins at the first event again.
@@ -59,21 +60,28 @@ export async function* follow(options: FollowOptions): AsyncGenerator<ClientEven
   }
 }
 
-/** Ends when the connection ends, for whatever reason; the caller resumes. */
-async function* eventsOf({ body }: Response): AsyncGenerator<ClientEvent, void, undefined> {
+/** Ends when the connection ends or is silent for too long; the caller resumes. */
+async function* eventsOf({ body }: Response, silentAfterMs: number): AsyncGenerator<ClientEvent, void, undefined> {
   const queue: ClientEvent[] = [];
   const parser = createParser({ onEvent: ({ id, data }) => void (id && queue.push(JSON.parse(data) as ClientEvent)) });
   const reader = body?.getReader();
   const decoder = new TextDecoder();
   try {
     for (;;) {
-      const read = await reader?.read().catch(() => undefined);
+      const read = reader && (await within(reader.read(), silentAfterMs).catch(() => undefined));
       if (!read || read.done) return;
       parser.feed(decoder.decode(read.value, { stream: true }));
       yield* queue.splice(0);
     }
   } finally {
     // The caller stopped or the connection broke: in both cases nobody needs the rest.
-    await reader?.cancel().catch(() => {});
+    void reader?.cancel().catch(() => {});
   }
+}
+
+/** Undefined when `promise` takes longer. */
+function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), ms);
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

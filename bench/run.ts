@@ -54,11 +54,13 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   scale,
   tune,
 };
+/** Questions that judge nothing: a quick run asks them only by name. */
+const WITHOUT_LIMITS: readonly string[] = ["tune", "machines", "scale"];
 const EXIT_INTERRUPTED = 130;
 const EXIT_USAGE = 64;
 
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
-const names = namesOf(values.only);
+const names = namesOf(values.only, values.quick ?? false);
 if (names) {
   process.exitCode = await main(values.quick ?? false, names);
 } else {
@@ -111,8 +113,9 @@ async function ask(name: string, { quick, processes }: { quick: boolean; process
 }
 
 /** Undefined when a name is not a question. */
-function namesOf(only: string | undefined): string[] | undefined {
+function namesOf(only: string | undefined, quick: boolean): string[] | undefined {
   const all = Object.keys(QUESTIONS);
-  const names = only?.split(",").map((name) => name.trim().replaceAll("-", " ")) ?? all;
+  const asked = quick ? all.filter((name) => !WITHOUT_LIMITS.includes(name)) : all;
+  const names = only?.split(",").map((name) => name.trim().replaceAll("-", " ")) ?? asked;
   return names.every((name) => all.includes(name)) ? names : undefined;
 }

@@ -15,6 +15,8 @@ const QUESTION = "kills";
 const TOKENS = 20;
 const EVERY_MS = 700;
 const PATIENCE_MS = 60_000;
+/** A run is begun anew with each kill of its agent, for as long as the kills go on. */
+const RUN_PATIENCE_MS = 300_000;
 /** A run has a step with three tools, and the answer. */
 const CALLS_A_RUN = 2;
 
@@ -38,7 +40,9 @@ export async function kills({ quick, processes, modelUrl, note }: Bench): Promis
   const trace = join(folder, "trace");
   const before = await requestsOf(modelUrl);
   const done = new AbortController();
-  const lanes = Array.from({ length: runs }, () => lane(server.url, trace, done.signal));
+  const lanes = Promise.all(Array.from({ length: runs }, () => lane(server.url, trace, done.signal)));
+  // A lane may fail before it is waited for below.
+  lanes.catch(() => {});
   await sleep(1_000);
   const killed: Kill[] = [];
   const returnedMs: number[] = [];
@@ -51,7 +55,7 @@ export async function kills({ quick, processes, modelUrl, note }: Bench): Promis
     await sleep(Math.max(0, EVERY_MS - (Date.now() - kill.at)));
   }
   done.abort();
-  const finished = (await Promise.all(lanes)).flat();
+  const finished = (await lanes).flat();
   return rowsOf({ finished, killed, returnedMs, trace, requests: (await requestsOf(modelUrl)) - before, quick });
 }
 
@@ -64,7 +68,7 @@ async function lane(base: string, trace: string, signal: AbortSignal): Promise<R
     await patiently(() => postJson(`${base}/api/chat/async`, body));
     const status = await until(() => endOf(base, runId), {
       what: `the end of run ${runId}`,
-      timeoutMs: PATIENCE_MS,
+      timeoutMs: RUN_PATIENCE_MS,
       everyMs: 500,
     });
     const { events } = (await patiently(() => getJson(`${base}/api/runs/${runId}/events?limit=500`))) as {

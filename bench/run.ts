@@ -10,6 +10,7 @@ import { hold } from "./hold.ts";
 import { hotPath } from "./hot-path.ts";
 import { writeHtml } from "./html.ts";
 import { idle } from "./idle.ts";
+import { innocents } from "./innocents.ts";
 import { kills } from "./kills.ts";
 import { live } from "./live.ts";
 import { machine } from "./lib/machine.ts";
@@ -46,6 +47,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   tools,
   hold,
   recovery,
+  innocents,
   kills,
   startup,
   idle,

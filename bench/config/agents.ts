@@ -17,4 +17,10 @@ export const agents = defineAgents({
     tools: ["blob"],
     limits: { maxSteps: 39 },
   },
+  naughty: {
+    model: "simulated-model",
+    description: "Has a tool that does whatever a bad tool does.",
+    maxTokens: 10_000,
+    tools: ["naughty"],
+  },
 });

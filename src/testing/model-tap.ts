@@ -13,17 +13,17 @@ export interface AskedMessage {
   readonly content: readonly { readonly type: string; readonly [field: string]: unknown }[];
 }
 
-export interface Asked {
+export interface ModelRequest {
   readonly messages: readonly AskedMessage[];
   readonly [field: string]: unknown;
 }
 
 export class ModelTap implements AsyncDisposable {
-  readonly asked: Asked[] = [];
+  readonly asked: ModelRequest[] = [];
   /** The URL to which requests are passed on. */
   target = "";
   /** Answers in place of the model when it returns a response. */
-  answer: (asked: Asked) => Response | undefined = () => undefined;
+  answer: (asked: ModelRequest) => Response | undefined = () => undefined;
   readonly #server: Server;
 
   /** Use `open`. */
@@ -46,7 +46,7 @@ export class ModelTap implements AsyncDisposable {
 
   async #pass(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await new Response(Readable.toWeb(request) as ReadableStream).text();
-    const asked = JSON.parse(body) as Asked;
+    const asked = JSON.parse(body) as ModelRequest;
     this.asked.push(asked);
     const abort = new AbortController();
     response.on("close", () => abort.abort());

@@ -6,7 +6,7 @@ import { Slot, type Death, type SlotEvents } from "./slot.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function makeSlot() {
+function makeSlot({ maxBootFailures = 4 }: { readonly maxBootFailures?: number | undefined } = {}) {
   const forked: FakeProcess[] = [];
   const onDeath = vi.fn<(slot: Slot, death: Death) => void>();
   const onHopeless = vi.fn<(slot: Slot, reason: string) => void>();
@@ -18,7 +18,7 @@ function makeSlot() {
   const onReturn = vi.fn<(slot: Slot, pid: number) => void>();
   const onSlow = vi.fn<SlotEvents["onSlow"]>();
   const events = { onDeath, onReturn, onSlow, onHopeless, onChange: vi.fn<() => void>() };
-  const slot = new Slot({ kind: "worker", id: 1, stallMs: 5_000, maxBootFailures: 4, fork, ...events });
+  const slot = new Slot({ kind: "worker", id: 1, stallMs: 5_000, maxBootFailures, fork, ...events });
   const newest = () => {
     const process = forked.at(-1);
     if (!process) throw new Error("Nothing was forked.");
@@ -52,34 +52,43 @@ test.each<[string, (child: FakeProcess) => void]>([
   expect(onHopeless).not.toHaveBeenCalled();
 });
 
-test("a child that does not boot is tried again after a backoff that doubles, and starts anew once one was ready", async () => {
-  const { slot, newest } = makeSlot();
+const NEVER_READY = [100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000];
+const ONCE_READY = [100, 200, 400, 800, 1_600, 2_000, 2_000];
+
+test.each([
+  ["never had a ready child", false, NEVER_READY],
+  ["once had a ready child, which was replaced", true, ONCE_READY],
+])("children that do not boot, in a place that %s, are tried again after a backoff that doubles", async (_, ...row) => {
+  const [wasReady, waits] = row;
+  const { slot, newest } = makeSlot({ maxBootFailures: Infinity });
   void slot.start();
-  newest().say({ type: "ready" });
-  await settle();
-  newest().exit(1);
-  await settle();
+  if (wasReady) await serveOnce(newest());
 
-  const waitAfterFailure = async () => {
-    newest().exit(1);
-    await settle();
-    expect(slot.info()).toMatchObject({ state: "restarting", pid: null });
-    const from = performance.now();
-    await vi.advanceTimersToNextTimerAsync();
-    return performance.now() - from;
-  };
-
-  for (const full of [100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]) {
-    const wait = await waitAfterFailure();
+  for (const full of waits) {
+    const wait = await waitAfterFailure(slot, newest());
     expect(wait).toBeGreaterThanOrEqual(full / 2);
     expect(wait).toBeLessThanOrEqual(full);
   }
-  newest().say({ type: "ready" });
-  await settle();
-  newest().exit(1);
-  await settle();
-  expect(await waitAfterFailure()).toBeLessThanOrEqual(100);
+  await serveOnce(newest());
+  expect(await waitAfterFailure(slot, newest())).toBeLessThanOrEqual(100);
 });
+
+async function serveOnce(child: FakeProcess): Promise<void> {
+  child.say({ type: "ready" });
+  await settle();
+  child.exit(1);
+  await settle();
+}
+
+/** Milliseconds from the end of a child that never was ready to its successor's fork. */
+async function waitAfterFailure(slot: Slot, child: FakeProcess): Promise<number> {
+  child.exit(1);
+  await settle();
+  expect(slot.info()).toMatchObject({ state: "restarting", pid: null });
+  const from = performance.now();
+  await vi.advanceTimersToNextTimerAsync();
+  return performance.now() - from;
+}
 
 test("onReturn is called once, when the replacement is ready", async () => {
   const { slot, newest, onReturn } = makeSlot();

@@ -23,6 +23,8 @@ import { NO_VITALS, type Child, type ChildExit } from "./child.ts";
 import { EXIT, type ChildKind, type ChildState, type ProcessInfo } from "./protocol.ts";
 
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };
+/** The bound for a place that once had a ready child: it can boot, so its children were most likely killed. */
+const PROVEN_BACKOFF = { firstMs: 100, maxMs: 2_000 };
 const SLOW_MS = 5_000;
 const BOOT_MS = 30_000;
 /** Two missed heartbeats. The dashboard shows this long before the process is killed for it. */
@@ -260,7 +262,8 @@ export class Slot {
       this.#restarts += 1;
       this.#boot(next);
     };
-    this.#become({ is: "waiting", timer: setTimeout(bootAgain, backoffMs(failures, BACKOFF)), past: next });
+    const waitMs = backoffMs(failures, past.everReady ? PROVEN_BACKOFF : BACKOFF);
+    this.#become({ is: "waiting", timer: setTimeout(bootAgain, waitMs), past: next });
     this.#options.onDeath(this, { ...death, verdict: "did not start; it is tried again" });
   }
 

@@ -237,13 +237,19 @@ function testPoison(open: OpenEngine): void {
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
   });
 
-  test("a finished step sets the count back", async () => {
+  test.each([
+    ["a finished step", { steps: 1 }],
+    [
+      "a tool's result",
+      { toolCalls: [{ ...CALL, toolCallId: "call_0", result: { content: "done", isError: false } }] },
+    ],
+  ])("%s sets the count back", async (_what, finished) => {
     await using data = await open();
     const run = await enqueue(data.engine);
     await crash(data.engine, 2);
     const claim = await claimNext(data.engine);
     expect(claim.trialMs).toBeGreaterThan(0);
-    await data.engine.append(stepOf(claim, { steps: 1 }));
+    await data.engine.append(stepOf(claim, finished));
     await data.engine.release({ owner: ownerOf("owner 1") }, "crashed");
 
     await crash(data.engine, 2);

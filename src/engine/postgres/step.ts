@@ -6,6 +6,7 @@
 import { activityOf, withRun, type NewActivity } from "../../core/activity.ts";
 import { journalRow, type JournalEvent, type RunEvent } from "../../core/event.ts";
 import type { Step } from "../engine.ts";
+import { finishesStep } from "../rules/blame.ts";
 import { usageOf, type RunRow } from "../rules/rows.ts";
 import { ledgerActivity } from "../rules/told.ts";
 import { LEASE_CLOCK } from "./clock.ts";
@@ -48,27 +49,26 @@ export function about(run: RunRow, { type, detail }: NewActivity, at: number): A
 }
 
 const OWNED =
-  "WITH step AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::integer[]) " +
-  "AS s (n, fence, last_seq, events, usage, steps)), " +
+  "WITH step AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::integer[], $7::boolean[]) " +
+  "AS s (n, fence, last_seq, events, usage, steps, finishes)), " +
   "owned AS (UPDATE runs r SET last_seq = r.last_seq + s.events, " +
   `lease_until = ${LEASE_CLOCK} + r.lease_ms, usage = coalesce(s.usage, r.usage), steps = coalesce(s.steps, r.steps), ` +
-  // A finished step resets the counts of how the run's processes ended before.
-  "crashes = CASE WHEN s.steps IS NULL THEN r.crashes ELSE 0 END, losses = CASE WHEN s.steps IS NULL THEN r.losses ELSE 0 END " +
+  "crashes = CASE WHEN s.finishes THEN 0 ELSE r.crashes END, losses = CASE WHEN s.finishes THEN 0 ELSE r.losses END " +
   "FROM step s WHERE r.n = s.n AND r.status = 'running' AND r.fence = s.fence AND r.last_seq = s.last_seq " +
   "RETURNING r.n, r.cancel_requested), " +
   "new_events AS (INSERT INTO events (run_n, seq, type, data) SELECT e.* FROM " +
-  "unnest($7::bigint[], $8::integer[], $9::text[], $10::text[]) AS e (n, seq, type, data) JOIN owned USING (n))";
+  "unnest($8::bigint[], $9::integer[], $10::text[], $11::text[]) AS e (n, seq, type, data) JOIN owned USING (n))";
 
 const MORE =
   ", new_messages AS (INSERT INTO messages (run_n, idx, thread_id, role, content, about, at) " +
   "SELECT m.n, (SELECT coalesce(max(idx), -1) FROM messages WHERE run_n = m.n) + m.behind, m.thread_id, m.role, m.content, m.about, m.at FROM " +
-  "unnest($11::bigint[], $12::integer[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bigint[]) " +
+  "unnest($12::bigint[], $13::integer[], $14::text[], $15::text[], $16::text[], $17::text[], $18::bigint[]) " +
   "AS m (n, behind, thread_id, role, content, about, at) JOIN owned USING (n)), " +
   "new_calls AS (INSERT INTO tool_calls (run_n, step, id, name, effects, fence, result) SELECT c.* FROM " +
-  "unnest($18::bigint[], $19::integer[], $20::text[], $21::text[], $22::text[], $23::integer[], $24::text[]) " +
+  "unnest($19::bigint[], $20::integer[], $21::text[], $22::text[], $23::text[], $24::integer[], $25::text[]) " +
   "AS c (n, step, id, name, effects, fence, result) JOIN owned USING (n) ON CONFLICT (run_n, step, id) DO UPDATE " +
   "SET name = excluded.name, effects = excluded.effects, fence = excluded.fence, result = excluded.result), " +
-  insertActivities(25, "JOIN owned ON owned.n = a.run_n");
+  insertActivities(26, "JOIN owned ON owned.n = a.run_n");
 
 const ANSWER = " SELECT n, cancel_requested FROM owned";
 
@@ -103,6 +103,7 @@ function ownedValues(steps: readonly PreparedStep[]): unknown[][] {
     ({ events }) => events.length,
     ({ step }) => (step.usage ? JSON.stringify(step.usage) : null),
     ({ step }) => step.steps ?? null,
+    ({ step }) => finishesStep(step),
   ]);
 }
 

@@ -4,7 +4,7 @@
  * A run is a suspect only if one of its tool calls was under way: started in the ledger under the owner's fence, not
  * finished, and not `contained` (see ToolCall). A run that streams, waits for the model or for a delegated run is never
  * counted. Each end of its process in the middle of a tool adds one to the run's count; a finished step resets the
- * count to 0.
+ * count to 0: a model call, or a tool call whose result is stored.
  * - crashed: the run is given up at the third crash in a row, but only if no other run of that process had a tool under
  *   way, so that no other run is blamed for it. From the second crash on, the run's tools run for `trialMs` without
  *   tools of other runs in the process. So a run that kills the process is soon found alone, and an innocent run
@@ -15,6 +15,7 @@
  * - stopped: the process was told to stop. No run is counted.
  */
 import type { Outcome } from "../../core/run.ts";
+import type { Step } from "../engine.ts";
 
 export type OwnerEnd = "crashed" | "stopped" | "gone";
 
@@ -57,6 +58,11 @@ export function trialMs({ crashes, losses }: Suspicion): number {
   const deaths = crashes + losses;
   // Longer each time: a tool that kills its process late must still be alone when it does.
   return deaths < 2 ? 0 : Math.min(MAX_TRIAL_MS, FIRST_TRIAL_MS * 2 ** (deaths - 2));
+}
+
+/** Whether a write finishes a step, and so resets the counts. A tool call whose result is stored is never repeated. */
+export function finishesStep({ steps, toolCalls = [] }: Pick<Step, "steps" | "toolCalls">): boolean {
+  return steps !== undefined || toolCalls.some(({ result }) => result !== null);
 }
 
 function suspicionAfter({ crashes, losses, hasToolUnderWay }: LeftRun, end: OwnerEnd): Suspicion {

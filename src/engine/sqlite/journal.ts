@@ -4,6 +4,7 @@
  * begins or commits a transaction.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { finishesStep } from "../rules/blame.ts";
 import { retriedMessages } from "../rules/retry.ts";
 import { activityOf, withRun, type Activity, type NewActivity } from "../../core/activity.ts";
 import { AppError } from "../../core/errors.ts";
@@ -53,6 +54,7 @@ export class Journal {
     if (step.messages || step.toolCalls || lastSeq % RENEWING_SEQ === 0) this.#sql.renew.run(run.n);
     if (step.messages) this.appendMessages(run, step.messages);
     if (step.toolCalls) this.#writeToolCalls(run, step.toolCalls);
+    if (finishesStep(step)) this.#sql.resetSuspicion.run(run.n);
     if (step.usage !== undefined || step.steps !== undefined) {
       if (step.usage && step.bill) this.#spending.book(run, step.usage, step.bill);
       const usage = step.usage ? JSON.stringify(step.usage) : null;
@@ -199,11 +201,10 @@ function statements(db: DatabaseSync) {
       "INSERT INTO activities (at, type, agent_id, thread_id, run_id, principal, detail) " +
         "VALUES (:at, :type, :agent_id, :thread_id, :run_id, :principal, :text)",
     ),
-    // A finished step resets the counts of how the run's processes ended before.
     progress: db.prepare(
-      "UPDATE runs SET usage = coalesce(:usage, usage), steps = coalesce(:steps, steps), " +
-        "crashes = iif(:steps IS NULL, crashes, 0), losses = iif(:steps IS NULL, losses, 0) WHERE n = :n",
+      "UPDATE runs SET usage = coalesce(:usage, usage), steps = coalesce(:steps, steps) WHERE n = :n",
     ),
+    resetSuspicion: db.prepare("UPDATE runs SET crashes = 0, losses = 0 WHERE n = ? AND crashes + losses > 0"),
     upsertToolCall: db.prepare(
       "INSERT INTO tool_calls (run_n, step, id, name, effects, fence, result) " +
         "VALUES (:run, :step, :id, :name, :effects, :fence, :result) ON CONFLICT (run_n, step, id) DO UPDATE " +

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { problemsOf, type ReadEvent } from "../src/testing/journal.ts";
+import type { ProcessInfo } from "../src/process/protocol.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { Evenkeel, getJson, postJson } from "./lib/servers.ts";
 import { percentile } from "./lib/stats.ts";
@@ -33,7 +34,7 @@ interface Run {
 export async function kills({ quick, processes, modelUrl, note }: Bench): Promise<Row[]> {
   const [runs, times] = quick ? [20, 6] : [200, 200];
   note(
-    `${times} kills, one each ${EVERY_MS} ms; ${runs} runs at a time, each with two tools that are unsafe and one that is pure.`,
+    `${times} kills, ${EVERY_MS} ms apart or, where that takes longer, once all processes of the kind are ready again; ${runs} runs at a time, each with two tools that are unsafe and one that is pure.`,
   );
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
   const folder = processes.folder();
@@ -56,6 +57,7 @@ export async function kills({ quick, processes, modelUrl, note }: Bench): Promis
   }
   done.abort();
   const finished = (await lanes).flat();
+  for (const { events } of finished.filter(isIncomplete)) note(`A run ended with ${reasonOf(events)}`);
   return rowsOf({ finished, killed, returnedMs, trace, requests: (await requestsOf(modelUrl)) - before, quick });
 }
 
@@ -102,10 +104,13 @@ async function killOne(server: Evenkeel, kind: "agent" | "worker"): Promise<Kill
   return { pid, at: Date.now() };
 }
 
+/** One of the ready processes, once all of its kind are ready: a child takes longer to boot than the time between two kills. */
 async function oneOf(server: Evenkeel, kind: "agent" | "worker"): Promise<number | undefined> {
+  const { processes } = await server.processes().catch(() => ({ processes: [] as ProcessInfo[] }));
+  const ofKind = processes.filter((process) => process.kind === kind);
   // The list is up to a second old.
-  const pids = (await server.pids(kind).catch((): number[] => [])).filter(isAlive);
-  return pids[Math.floor(Math.random() * pids.length)];
+  const pids = ofKind.flatMap(({ pid, state }) => (pid && state === "ready" && isAlive(pid) ? [pid] : []));
+  return pids.length > 0 && pids.length === ofKind.length ? pids[Math.floor(Math.random() * pids.length)] : undefined;
 }
 
 function listensAgainMs(server: Evenkeel, { pid, at }: Kill, count: number): Promise<number> {
@@ -158,6 +163,12 @@ function rowsOf({ finished, killed, returnedMs, trace, requests, quick }: Outcom
 
 function isIncomplete({ status }: Run): boolean {
   return status !== "completed";
+}
+
+/** The error of a run, as its journal tells it. */
+function reasonOf(events: readonly ReadEvent[]): string {
+  const { type, code = "", message = "" } = events.at(-1) ?? { type: "an empty journal" };
+  return `${type} ${code}: ${message}`;
 }
 
 function isBroken({ events }: Run): boolean {

@@ -62,14 +62,18 @@ export class Evenkeel implements AsyncDisposable {
 
   /** A gauge of each process of one kind that has it, as it was up to a second ago. */
   async gauges(kind: ProcessInfo["kind"], name: string): Promise<number[]> {
-    const { processes } = (await getJson(`${this.url}/api/workers`)) as { processes: ProcessInfo[] };
+    const { processes } = await this.processes();
     return processes.flatMap((process) => (process.kind === kind ? (process.gauges?.[name] ?? []) : []));
+  }
+
+  async processes(): Promise<{ readonly processes: readonly ProcessInfo[] }> {
+    return (await getJson(`${this.url}/api/workers`)) as { processes: ProcessInfo[] };
   }
 
   /** The pids of one kind, as GET /api/workers tells them. */
   async pids(kind: ProcessInfo["kind"]): Promise<number[]> {
     const ask = async () => {
-      const { processes } = (await getJson(`${this.url}/api/workers`)) as { processes: ProcessInfo[] };
+      const { processes } = await this.processes();
       const pids = processes.flatMap((process) => (process.kind === kind && process.pid ? [process.pid] : []));
       return pids.length > 0 ? pids : undefined;
     };

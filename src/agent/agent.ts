@@ -30,7 +30,7 @@ export interface AgentParts {
   readonly meter?: ModelMeter;
 }
 
-export interface Agent {
+export interface OpenedAgent {
   readonly runner: Runner;
   readonly meter: ModelMeter;
   readonly governors: Governors;
@@ -40,7 +40,7 @@ export interface Agent {
 }
 
 /** Begins to claim runs once `runner.start()` is called. */
-export async function openAgent(parts: AgentParts): Promise<Agent> {
+export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   const { settings, id, pid, agents, access, tools, mcpServers, log, meter = new ModelMeter() } = parts;
   const { machine, boot, agentConcurrency: concurrency, modelIdleMs: idleMs, modelWordlessMs: wordlessMs } = settings;
   const engine = await openEngine({ ...settings, limits: { queued: settings.maxQueued } });

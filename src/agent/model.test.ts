@@ -35,7 +35,7 @@ interface CallOptions {
 
 /** Gives time to what follows from a timer: promises, and streams that hand on their data. */
 async function turns(): Promise<void> {
-  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  for (let tick = 0; tick < 3; tick += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The result of a call to a model that answers like this. */
@@ -208,9 +208,9 @@ test("without a byte it is given up after the shorter limit", async () => {
 async function isTroubledAfter(governor: Governor, failures: number): Promise<boolean> {
   for (let failure = 0; failure < failures; failure += 1) {
     const entry = { rank: 0, tokens: () => 1, signal: NEVER, onWait: () => {} } as const;
-    const turn = await governor.enter(entry);
-    turn.failed({ isLimit: false, retryAfterMs: undefined, told: {} });
-    turn.leave();
+    const permit = await governor.enter(entry);
+    permit.failed({ isLimit: false, retryAfterMs: undefined, told: {} });
+    permit.leave();
   }
   await turns();
   vi.advanceTimersByTime(100);

@@ -11,7 +11,7 @@ import { charactersIn, type Answer } from "./answer.ts";
 import { AnswerSecrets } from "./answer-secrets.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Rank } from "./governor/allowance.ts";
-import { TELL_MS, type Governor, type Turn } from "./governor/governor.ts";
+import { TELL_MS, type Governor, type Permit } from "./governor/governor.ts";
 import { limitsIn } from "./governor/headers.ts";
 import { readEvents } from "./event-stream.ts";
 import { BrokenAnswer, modelFailure, type ModelFailure } from "./model-error.ts";
@@ -98,27 +98,27 @@ export async function callModel(call: ModelCall): Promise<Answer> {
 /** One attempt, as soon as the governor lets it through. */
 async function callOnce(call: ModelCall): Promise<Answer> {
   const { meter, signal } = call;
-  const turn = await takeTurn(call);
+  const permit = await takePermit(call);
   try {
-    const answer = await meter.calling(streamOnce(call, turn));
-    turn.succeeded({ input: answer.usage.input_tokens, output: answer.usage.output_tokens });
+    const answer = await meter.calling(streamOnce(call, permit));
+    permit.succeeded({ input: answer.usage.input_tokens, output: answer.usage.output_tokens });
     return answer;
   } catch (error) {
     // A call that we aborted ourselves says nothing about the model.
     const failure = signal.aborted ? undefined : modelFailure(error);
     const told = limitsOf(error);
     const { retryable, rateLimited = false, retryAfterMs } = failure ?? {};
-    if (retryable) turn.failed({ isLimit: rateLimited, retryAfterMs, told });
+    if (retryable) permit.failed({ isLimit: rateLimited, retryAfterMs, told });
     // A model that refuses our request is not in trouble.
-    else if (failure) turn.heard(told);
+    else if (failure) permit.heard(told);
     throw error;
   } finally {
-    turn.leave();
+    permit.leave();
   }
 }
 
 /** Asks the governor. If the run has to wait for long, the journal says so and why, and the run is parked. */
-async function takeTurn({ governor, rank, params, parking, attempts, meter, signal }: ModelCall): Promise<Turn> {
+async function takePermit({ governor, rank, params, parking, attempts, meter, signal }: ModelCall): Promise<Permit> {
   let toldMs = 0;
   const entering = governor.enter({
     rank,
@@ -152,7 +152,7 @@ function limitsOf(error: unknown) {
   return headers instanceof Headers ? limitsIn(headers) : {};
 }
 
-async function streamOnce(call: ModelCall, turn: Turn): Promise<Answer> {
+async function streamOnce(call: ModelCall, permit: Permit): Promise<Answer> {
   const { client, params, attempts, meter, patience, headers, signal } = call;
   using watchdog = new Watchdog(patience, signal);
   try {
@@ -168,7 +168,7 @@ async function streamOnce(call: ModelCall, turn: Turn): Promise<Answer> {
       onSign: () => watchdog.sign(),
       onEvent: (event) => {
         watchdog.word();
-        if (isFirst) turn.heard(limitsIn(response.headers));
+        if (isFirst) permit.heard(limitsIn(response.headers));
         isFirst = false;
         const more = charactersIn(event);
         characters += more;

@@ -66,7 +66,7 @@ async function call(name: string, { run, trialMs }: JobClaim, { deps, handles, t
     journal,
     steps: 0,
     parking,
-    takeTurn: (work) => trials.run({ runId: run.run_id, trialMs, signal }, work),
+    tryAlone: (work) => trials.run({ runId: run.run_id, trialMs, signal }, work),
     files: engine.files,
     log,
     context: { signal, timeoutMs, ...contextOf(run) },

@@ -22,7 +22,7 @@ export interface Calling {
   readonly engine: Engine;
   readonly tools: Tools;
   readonly parking: Parking;
-  readonly takeTurn: ToolRound["takeTurn"];
+  readonly tryAlone: ToolRound["tryAlone"];
   readonly journal: RunJournal;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -55,14 +55,14 @@ export function refuseCalls(uses: readonly ToolUseBlock[], limit: Limit, journal
 }
 
 async function runUntilLate(calling: Calling, { uses, steps, isResumed }: Round): Promise<ToolResultBlock[]> {
-  const { run, engine, agent, tools, journal, parking, takeTurn, log, signal, late } = calling;
+  const { run, engine, agent, tools, journal, parking, tryAlone, log, signal, late } = calling;
   // Only the first step after a claim can find calls of a dead owner.
   const ledger = isResumed ? await outlastTrouble(() => engine.toolCalls(run.run_id), signal) : [];
   const { run_id: runId, thread_id: threadId, principal, metadata } = run;
   const context = { signal: late, runId, threadId, agentId: agent.agentId, principal, metadata };
   try {
     const { files } = engine;
-    return await runTools({ uses, ledger, tools, journal, steps, parking, takeTurn, files, log, context });
+    return await runTools({ uses, ledger, tools, journal, steps, parking, tryAlone, files, log, context });
   } catch (error) {
     signal.throwIfAborted();
     if (!late.aborted) throw error;

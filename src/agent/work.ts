@@ -90,12 +90,12 @@ async function runWithinTime(
   // Needed here because the first step may be a tool step, in a run that was taken over.
   await refreshTools(signal);
   const { late, deadline } = time;
-  const takeTurn = <T>(call: () => Promise<T>) => trials.run({ runId: run.run_id, trialMs, signal: late }, call);
+  const tryAlone = <T>(call: () => Promise<T>) => trials.run({ runId: run.run_id, trialMs, signal: late }, call);
   const headers = headersOf(agent);
   const model = { client, meter, governor, rank, parking, patience, headers, deadline };
   const prepared = await prepareAgent(agent, run, signal);
   const askBudget = budgetOf({ run, fence, agent: prepared, access: deps.access, engine, parking, journal });
-  const parts = { run, agent: prepared, engine, askBudget, tools, refreshTools, parking, takeTurn, model, journal };
+  const parts = { run, agent: prepared, engine, askBudget, tools, refreshTools, parking, tryAlone, model, journal };
   return await runLoop({ ...parts, choice, asked, caching, log, signal, late });
 }
 

@@ -10,7 +10,7 @@ import { DeliveryMeter } from "./meter.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { SocketStream } from "./socket.ts";
 import { SseStream } from "./sse.ts";
-import { Turns } from "./turns.ts";
+import { PageQueue } from "./page-queue.ts";
 import { Viewer, type Watch } from "./viewer.ts";
 
 export class Delivery {
@@ -18,7 +18,7 @@ export class Delivery {
   readonly meter = new DeliveryMeter();
   readonly streams = new OpenStreams<SseStream>();
   readonly sockets = new OpenStreams<SocketStream>();
-  readonly #turns = new Turns();
+  readonly #pageQueue = new PageQueue();
   readonly #slowClientMs: number;
 
   /** @param slowClientMs a client that takes no bytes for longer is closed */
@@ -27,7 +27,7 @@ export class Delivery {
     this.#slowClientMs = slowClientMs;
   }
 
-  /** Turns the response into an event stream; headers go out with the first write, or with `open`. */
+  /** PageQueue the response into an event stream; headers go out with the first write, or with `open`. */
   openStream(response: ServerResponse): SseStream {
     const stream = new SseStream(response, { meter: this.meter, slowClientMs: this.#slowClientMs });
     this.streams.add(stream);
@@ -42,7 +42,7 @@ export class Delivery {
   }
 
   watch(watch: Watch): Viewer {
-    return new Viewer({ ...watch, meter: this.meter, turns: this.#turns });
+    return new Viewer({ ...watch, meter: this.meter, pageQueue: this.#pageQueue });
   }
 
   /** Ends all that is open; clients resume elsewhere from the last seq they saw. Idempotent. */

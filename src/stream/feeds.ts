@@ -33,7 +33,7 @@ export class Feeds {
   }
 
   /**
-   * The feed of one run. Add a listener in the same turn of the event loop, because a feed without listeners
+   * The feed of one run. Add a listener in the same tick of the event loop, because a feed without listeners
    * is forgotten.
    */
   run(run: RunKey): LiveFeed {

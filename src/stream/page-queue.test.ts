@@ -1,15 +1,15 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as tick } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { Turns } from "./turns.ts";
+import { PageQueue } from "./page-queue.ts";
 
-test("a few are served per turn of the loop, in the order they came", async () => {
-  const turns = new Turns();
+test("a few are served per tick of the loop, in the order they came", async () => {
+  const turns = new PageQueue();
   const served: number[] = [];
   const all = Promise.all(Array.from({ length: 10 }, (_, index) => turns.next().then(() => served.push(index))));
   const afterEach: number[] = [];
 
   while (served.length < 10) {
-    await turn();
+    await tick();
     afterEach.push(served.length);
   }
   await all;
@@ -19,7 +19,7 @@ test("a few are served per turn of the loop, in the order they came", async () =
 });
 
 test("one that asks again waits behind all others", async () => {
-  const turns = new Turns();
+  const turns = new PageQueue();
   const served: string[] = [];
   const greedy = async () => {
     for (let pages = 0; pages < 3; pages += 1) {

@@ -1,12 +1,12 @@
 /**
  * Shares the event loop among viewers that read history. A viewer whose socket takes every byte would read
- * megabytes without a pause. So each page waits for its turn, and a few pages are read per turn of the loop.
+ * megabytes without a pause. So each page waits in this queue, and a few pages are read per tick of the loop.
  * [100 viewers that catch up with 4 MB each: other viewers get their frames after 14 ms at p99, without this
  * 755 ms.]
  */
-const PAGES_PER_TURN = 4;
+const PAGES_PER_TICK = 4;
 
-export class Turns {
+export class PageQueue {
   // Bounded by the viewers of this worker: each waits for one page at a time.
   readonly #waiting: (() => void)[] = [];
 
@@ -19,7 +19,7 @@ export class Turns {
   }
 
   #serve(): void {
-    for (const resolve of this.#waiting.splice(0, PAGES_PER_TURN)) resolve();
+    for (const resolve of this.#waiting.splice(0, PAGES_PER_TICK)) resolve();
     if (this.#waiting.length > 0) setImmediate(() => this.#serve());
   }
 }

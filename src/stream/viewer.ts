@@ -6,7 +6,7 @@ import { hasCode } from "../core/errors.ts";
 import type { Feed, Reading } from "./feed.ts";
 import type { Frame } from "./frame.ts";
 import type { DeliveryMeter } from "./meter.ts";
-import type { Turns } from "./turns.ts";
+import type { PageQueue } from "./page-queue.ts";
 
 /** The target of frames: an SSE response, or one subscription of a WebSocket. */
 export interface Sink {
@@ -36,7 +36,7 @@ export interface Watch {
 
 export interface ViewerOptions extends Watch {
   readonly meter: DeliveryMeter;
-  readonly turns: Turns;
+  readonly pageQueue: PageQueue;
 }
 
 /** Many small frames go out as one write; large ones are not piled up behind a socket that is full. */
@@ -103,7 +103,7 @@ export class Viewer {
   }
 
   async #readInTurn(): Promise<void> {
-    await this.#options.turns.next();
+    await this.#options.pageQueue.next();
     if (this.#state !== "reading") return;
     // Other viewers may have filled the socket meanwhile. Do not read what cannot be written.
     if (this.#options.sink.full) return this.#block();

@@ -7,14 +7,14 @@ import { Guard } from "./guard.ts";
 const ANA = { name: "ana", secret: "ana-secret-1" };
 const BOB = { name: "bob", secret: "bob-secret-2" };
 
-interface Asked {
+interface Sent {
   readonly peer?: string;
   readonly url?: string;
   readonly method?: string;
   readonly headers?: Record<string, string>;
 }
 
-function requestOf({ peer = "127.0.0.1", url = "/api/runs", method = "GET", headers = {} }: Asked): IncomingMessage {
+function requestOf({ peer = "127.0.0.1", url = "/api/runs", method = "GET", headers = {} }: Sent): IncomingMessage {
   const all = { host: "localhost:8000", ...headers };
   return { socket: { remoteAddress: peer }, url, method, headers: all } as unknown as IncomingMessage;
 }

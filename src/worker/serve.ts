@@ -29,7 +29,7 @@ export function answer<const Status extends number, Body>(
 }
 
 /** A request, checked. */
-export interface Asked<R extends Route> {
+export interface RouteInput<R extends Route> {
   readonly params: Readonly<Record<ParamNames<R["path"]>, string>>;
   readonly query: Output<R["query"]>;
   readonly headers: Output<R["headers"]>;
@@ -57,7 +57,7 @@ type Reply<Status, A> =
 type Output<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 
 export type Handler<R extends Route> = (
-  asked: Asked<R>,
+  input: RouteInput<R>,
   ctx: Context,
   deps: OwnDeps,
 ) => Answered<R> | typeof TAKEN | Promise<Answered<R> | typeof TAKEN>;
@@ -98,11 +98,11 @@ export function koaPath(path: string): string {
 }
 
 /** @throws AppError INVALID_REQUEST, INVALID_JSON, UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE */
-async function read<R extends Route>(route: R, ctx: Context): Promise<Asked<R>> {
+async function read<R extends Route>(route: R, ctx: Context): Promise<RouteInput<R>> {
   const query = route.query && readQuery(route.query, new URLSearchParams(ctx.querystring));
   const headers = route.headers && readHeaders(route.headers, ctx.headers);
   const { given, body, foreign } = await readAny(route, ctx);
-  return { params: ctx.params, query, headers, given, body, foreign } as Asked<R>;
+  return { params: ctx.params, query, headers, given, body, foreign } as RouteInput<R>;
 }
 
 interface AnyBody {

@@ -25,7 +25,7 @@ export interface Ask {
   readonly tokens: number;
 }
 
-export interface Asked {
+export interface Answer {
   readonly next: Allowance;
   /** How many of the asks are let through, counted from the first. */
   readonly granted: number;
@@ -46,7 +46,7 @@ export function isOpen(a: Allowance, now: number): boolean {
 }
 
 /** Lets through as many of `asks` as may go now, and notes that the others of `process` wait. */
-export function ask(a: Allowance, process: string, { asks, now }: { asks: readonly Ask[]; now: number }): Asked {
+export function ask(a: Allowance, process: string, { asks, now }: { asks: readonly Ask[]; now: number }): Answer {
   let next = refill(a, now);
   const others = Object.entries(next.demand).filter(([name]) => name !== process);
   const best = Math.min(Infinity, ...others.map(([, { rank }]) => rank));

@@ -7,7 +7,7 @@ import { problemsOf } from "../../testing/journal.ts";
 import { sharedTexts } from "../../testing/shared-texts.ts";
 import { RANKS, type Rank } from "./allowance.ts";
 import type { Told } from "./outcomes.ts";
-import { Governor, type Turn } from "./governor.ts";
+import { Governor, type Permit } from "./governor.ts";
 
 const { signal: NEVER } = new AbortController();
 const log = pino({ level: "silent" });
@@ -22,9 +22,9 @@ function governorOf(process: string, engine: Pick<Engine, "shared" | "share">) {
 const told = (limit: number, remaining: number): Told => ({ requests: { limit, remaining } });
 
 /** The model has answered one call, with these limits in the answer. */
-async function learned(turn: Turn, limits: Told): Promise<void> {
-  turn.heard(limits);
-  turn.leave();
+async function learned(permit: Permit, limits: Told): Promise<void> {
+  permit.heard(limits);
+  permit.leave();
 }
 
 test("a model that limits nothing costs one question, and no write for each call", async () => {
@@ -36,10 +36,10 @@ test("a model that limits nothing costs one question, and no write for each call
   const before = share.mock.calls.length;
 
   for (let call = 0; call < 100; call += 1) {
-    const turn = await one.enter();
-    turn.heard({});
-    turn.succeeded({ input: 10, output: 10 });
-    turn.leave();
+    const permit = await one.enter();
+    permit.heard({});
+    permit.succeeded({ input: 10, output: 10 });
+    permit.leave();
   }
 
   expect(share.mock.calls.length).toBe(before);

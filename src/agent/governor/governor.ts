@@ -40,7 +40,7 @@ export interface Entry {
 }
 
 /** One call that was let through. Report its outcome, and call `leave` when it has ended, however it ended. */
-export interface Turn {
+export interface Permit {
   /** The model has begun to answer, or has refused the request for good: it is not in trouble. */
   heard(told: Told): void;
   /** The model has given a whole answer. */
@@ -52,7 +52,7 @@ export interface Turn {
 interface Waiting extends Omit<Entry, "tokens"> {
   readonly tokens: number;
   readonly since: number;
-  readonly pass: (turn: Turn) => void;
+  readonly pass: (permit: Permit) => void;
 }
 
 type Rule = (allowance: Allowance, now: number) => Allowance;
@@ -85,13 +85,13 @@ export class Governor {
   }
 
   /** Resolves when the call may be made. Rejects only with the signal's reason. */
-  async enter(entry: Entry): Promise<Turn> {
+  async enter(entry: Entry): Promise<Permit> {
     entry.signal.throwIfAborted();
     if (this.#waiting.size === 0 && isOpen(this.#known, Date.now())) {
       this.#refreshSoon();
-      return this.#turn(0, 0);
+      return this.#permit(0, 0);
     }
-    const { promise, resolve, reject } = Promise.withResolvers<Turn>();
+    const { promise, resolve, reject } = Promise.withResolvers<Permit>();
     const waiting: Waiting = { ...entry, tokens: entry.tokens(), since: performance.now(), pass: resolve };
     const onAbort = () => {
       this.#waiting.delete(waiting);
@@ -137,11 +137,11 @@ export class Governor {
     this.#askSoon(Math.min(ASK_AGAIN_MS, Math.max(10, asked.waitMs)) + Math.random() * 20);
   }
 
-  /** A call that was canceled while this process asked gives its permission back. */
+  /** A call that was canceled while this process asked gives its permit back. */
   #letGo(waiting: Waiting, nth: number): void {
-    const turn = this.#turn(nth, waiting.tokens);
-    if (this.#waiting.delete(waiting)) waiting.pass(turn);
-    else turn.leave();
+    const permit = this.#permit(nth, waiting.tokens);
+    if (this.#waiting.delete(waiting)) waiting.pass(permit);
+    else permit.leave();
   }
 
   /** Waiting calls, sorted by rank and then by arrival. */
@@ -157,8 +157,8 @@ export class Governor {
   }
 
   /** @param nth the number under which the call was let through; 0: it did not ask, as nothing was limited */
-  #turn(nth: number, estimated: number): Turn {
-    // Each turn has one outcome that settles it; a turn of number 0 has nothing to settle.
+  #permit(nth: number, estimated: number): Permit {
+    // Each permit has one outcome that settles it; a permit of number 0 has nothing to settle.
     let isSettled = nth === 0;
     const settle = (rule: Rule) => {
       if (!isSettled) this.#report(rule);
@@ -203,9 +203,9 @@ export class Governor {
 
   /** Changes the shared text, with all reports first. Undefined when the storage failed. */
   #change<T>(change: Change<T>): Promise<T | undefined> {
-    const turn = this.#changing.then(() => this.#changeNow(change));
-    this.#changing = turn;
-    return turn;
+    const changed = this.#changing.then(() => this.#changeNow(change));
+    this.#changing = changed;
+    return changed;
   }
 
   async #changeNow<T>(change: Change<T>): Promise<T | undefined> {

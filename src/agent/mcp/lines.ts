@@ -22,7 +22,7 @@ export interface LineLimits {
 
 /** How much is kept from the beginning and from the end of a line that is too long. */
 const KEPT_BYTES = 4_096;
-/** Lines that are handed on in one turn of the event loop. */
+/** Lines that are handed on in one tick of the event loop. */
 const LINES_A_TURN = 100;
 
 /** Ends when the stream ends or is destroyed. Text after the last newline is not a line. */
@@ -38,7 +38,7 @@ export async function* readLines(stream: Readable, limits: LineLimits): AsyncGen
       if (inTurn % LINES_A_TURN === 0) await nextTurn();
     }
     await budget.spend({ bytes: (chunk as Buffer).length, lines: 0 });
-    // Read one chunk per turn of the event loop: a stream that always has more must not keep this process from its
+    // Read one chunk per tick of the event loop: a stream that always has more must not keep this process from its
     // other work.
     await nextTurn();
   }

@@ -34,7 +34,7 @@ function runIt({ tool, ledger = [], signal = new AbortController().signal, onApp
     journal,
     steps: 1,
     parking: new Parking(() => {}),
-    takeTurn: (work) => work(),
+    tryAlone: (work) => work(),
     files: {} as Files,
     log: pino({ enabled: false }),
     context: callContext({ signal }),

@@ -24,7 +24,7 @@ export interface ToolRound {
   readonly steps: number;
   readonly parking: Parking;
   /** Waits until the call may begin, then does the work: see `trials.ts`. */
-  readonly takeTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly tryAlone: <T>(work: () => Promise<T>) => Promise<T>;
   /** Stores the parts of results that are not text. */
   readonly files: Files;
   readonly log: Pick<Log, "info" | "warn" | "error">;
@@ -60,7 +60,7 @@ async function runTool(use: ToolUseBlock, round: ToolRound): Promise<KeptResult>
       if (!tool) return failure(`There is no tool ${use.name}.`);
       return round.parking.call(() => tool.invoke(use.input, context));
     });
-  return contained ? carryOut() : round.takeTurn(carryOut);
+  return contained ? carryOut() : round.tryAlone(carryOut);
 }
 
 /** Writes into the ledger and the journal that the call begins, does the work, and writes how it ended. */

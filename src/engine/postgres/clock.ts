@@ -8,7 +8,7 @@
  * machine that was silent for MACHINE_SILENT_MS of that count is dead: the first machine that takes its row hands its
  * runs back. If the silent machine lives after all, its writes fail on their fences, and it takes new runs.
  */
-import type { Session } from "./database.ts";
+import type { Queryable } from "./database.ts";
 
 /** For SQL: the clock that leases are compared with. */
 export const LEASE_CLOCK = "(SELECT ms FROM lease_clock)";
@@ -41,9 +41,9 @@ const SEEN =
   `INSERT INTO machines (id, boot, seen) VALUES ($1, $2, ${LEASE_CLOCK}) ` +
   "ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, seen = excluded.seen";
 
-export async function tick(session: Session, machine: Machine | undefined): Promise<void> {
-  await session.query(TICK);
-  if (machine) await session.query(SEEN, [machine.machine, machine.boot]);
+export async function tick(db: Queryable, machine: Machine | undefined): Promise<void> {
+  await db.query(TICK);
+  if (machine) await db.query(SEEN, [machine.machine, machine.boot]);
 }
 
 /**
@@ -51,11 +51,11 @@ export async function tick(session: Session, machine: Machine | undefined): Prom
  * dead.
  * @returns what `work` returns
  */
-export async function ticking<T>(session: Session, machine: Machine | undefined, work: () => Promise<T>): Promise<T> {
+export async function ticking<T>(db: Queryable, machine: Machine | undefined, work: () => Promise<T>): Promise<T> {
   let under: Promise<void> | undefined;
   const again = () => {
     // A tick that fails is tried again; the next round reports the failure.
-    under ??= tick(session, machine)
+    under ??= tick(db, machine)
       .catch(() => {})
       .finally(() => (under = undefined));
   };
@@ -79,14 +79,14 @@ export interface SilentMachine {
  * now. If the caller dies, too, the next one takes the machine when it has been silent for as long again.
  * @param except the caller's own machine
  */
-export function takeSilent(session: Session, except = ""): Promise<SilentMachine[]> {
-  return session.query<SilentMachine>(
+export function takeSilent(db: Queryable, except = ""): Promise<SilentMachine[]> {
+  return db.query<SilentMachine>(
     `UPDATE machines SET seen = ${LEASE_CLOCK} WHERE seen < ${LEASE_CLOCK} - ${MACHINE_SILENT_MS} AND id <> $1 RETURNING id, seen`,
     [except],
   );
 }
 
 /** Does nothing if the machine has been heard of again. */
-export async function forgetMachine(session: Session, { id, seen }: SilentMachine): Promise<void> {
-  await session.query("DELETE FROM machines WHERE id = $1 AND seen = $2", [id, seen]);
+export async function forgetMachine(db: Queryable, { id, seen }: SilentMachine): Promise<void> {
+  await db.query("DELETE FROM machines WHERE id = $1 AND seen = $2", [id, seen]);
 }

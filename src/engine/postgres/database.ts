@@ -20,7 +20,7 @@ export interface DatabaseOptions {
 export type Row = Readonly<Record<string, unknown>>;
 
 /** Something that answers statements: the pool, or one transaction. */
-export interface Session {
+export interface Queryable {
   query<T extends object = Row>(text: string, values?: readonly unknown[]): Promise<T[]>;
 }
 
@@ -40,7 +40,7 @@ const TRIES = 6;
 const INT8 = 20;
 const TEXT = 25;
 
-export class Database implements Session {
+export class Database implements Queryable {
   readonly #pool: Pool;
   // One entry per statement of this driver, and per combination of filters of a list.
   readonly #names = new Map<string, string>();
@@ -71,7 +71,7 @@ export class Database implements Session {
    * returns its result and the statements that are sent together with the COMMIT: nobody waits between them, so locks
    * that all writers need are held no longer than a commit takes.
    */
-  async transaction<T>(work: (session: Session) => Promise<Finish<T>>): Promise<T> {
+  async transaction<T>(work: (db: Queryable) => Promise<Finish<T>>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.#try(work);
@@ -81,14 +81,14 @@ export class Database implements Session {
     }
   }
 
-  async #try<T>(work: (session: Session) => Promise<Finish<T>>): Promise<T> {
+  async #try<T>(work: (db: Queryable) => Promise<Finish<T>>): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     try {
       const begun = client.query("BEGIN");
-      const session = this.#sessionOf(client);
-      const [, finish] = await Promise.all([begun, work(session)]);
-      const last = finish.statements.map(({ text, values }) => session.query(text, values));
+      const db = this.#queryableOf(client);
+      const [, finish] = await Promise.all([begun, work(db)]);
+      const last = finish.statements.map(({ text, values }) => db.query(text, values));
       const [committed, ...answers] = await Promise.all([client.query("COMMIT"), ...last]);
       if (committed.command !== "COMMIT") throw new Error("The transaction was rolled back.");
       return finish.result(answers);
@@ -100,7 +100,7 @@ export class Database implements Session {
     }
   }
 
-  #sessionOf(client: PoolClient): Session {
+  #queryableOf(client: PoolClient): Queryable {
     return {
       query: async <T extends object>(text: string, values: readonly unknown[] = []) => {
         const { rows } = await client.query<T>(this.#statement(text, values));

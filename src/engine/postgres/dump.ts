@@ -8,7 +8,7 @@ import {
   type ThreadDump,
 } from "../rules/dump.ts";
 import type { StoredRow } from "../rules/joined.ts";
-import type { Database, Session } from "./database.ts";
+import type { Database, Queryable } from "./database.ts";
 
 const THREAD =
   "SELECT id, principal, created_at, updated_at, (last_run > 0)::integer AS listed FROM threads " +
@@ -57,11 +57,11 @@ export async function nextDump(
 
 /** @returns false when the thread, or one of its runs, is there already */
 export function storeDump(database: Database, { thread, runs }: ThreadDump): Promise<boolean> {
-  return database.transaction(async (session) => {
-    const known = await session.query(IS_KNOWN, [thread.id, runs.map(({ run }) => run["id"])]);
+  return database.transaction(async (db) => {
+    const known = await db.query(IS_KNOWN, [thread.id, runs.map(({ run }) => run["id"])]);
     if (known.length > 0) return { statements: [], result: () => false };
     let last = 0;
-    for (const run of runs) last = await storeRun(session, thread.id, run);
+    for (const run of runs) last = await storeRun(db, thread.id, run);
     const lastRun = thread.listed === 1 ? last : 0;
     const values = [thread.id, thread.principal, thread.created_at, thread.updated_at, lastRun];
     return { statements: [{ text: INSERT_THREAD, values }], result: () => true };
@@ -69,24 +69,16 @@ export function storeDump(database: Database, { thread, runs }: ThreadDump): Pro
 }
 
 async function storeRun(
-  session: Session,
+  db: Queryable,
   threadId: string,
   { run, messages, events, tool_calls: calls }: DumpedRun,
 ): Promise<number> {
-  const inserted = await session.query<{ n: number }>(INSERT_RUN, [
-    ...runValues(run, RUN_COLUMNS),
-    events.at(-1)?.seq ?? 0,
-  ]);
+  const inserted = await db.query<{ n: number }>(INSERT_RUN, [...runValues(run, RUN_COLUMNS), events.at(-1)?.seq ?? 0]);
   const n = inserted[0]?.n ?? 0;
   const places = messages.map((_, idx) => idx);
-  await session.query(INSERT_MESSAGES, [
-    n,
-    threadId,
-    places,
-    ...valuesOf(messages, ["role", "content", "about", "at"]),
-  ]);
-  await session.query(INSERT_EVENTS, [n, ...valuesOf(events, ["seq", "type", "data", "joined"])]);
-  await session.query(INSERT_TOOL_CALLS, [n, ...valuesOf(calls, ["step", "id", "name", "effects", "result"])]);
+  await db.query(INSERT_MESSAGES, [n, threadId, places, ...valuesOf(messages, ["role", "content", "about", "at"])]);
+  await db.query(INSERT_EVENTS, [n, ...valuesOf(events, ["seq", "type", "data", "joined"])]);
+  await db.query(INSERT_TOOL_CALLS, [n, ...valuesOf(calls, ["step", "id", "name", "effects", "result"])]);
   return n;
 }
 

@@ -33,7 +33,7 @@ export async function endRun(unit: Unit, run: HeldRow, outcome: Outcome): Promis
 }
 
 async function endOne(unit: Unit, run: HeldRow, outcome: Outcome): Promise<void> {
-  const promoted = await unit.session.query(END, [
+  const promoted = await unit.db.query(END, [
     run.n,
     run.thread_id,
     outcome.status,
@@ -57,7 +57,7 @@ async function cancelOne(unit: Unit, runId: string): Promise<void> {
   const run = await unit.lock(runId);
   if (!run || isOver(run.status)) return;
   if (run.status === "queued") return endOne(unit, run, { status: "canceled" });
-  await unit.session.query("UPDATE runs SET cancel_requested = 1 WHERE n = $1", [run.n]);
+  await unit.db.query("UPDATE runs SET cancel_requested = 1 WHERE n = $1", [run.n]);
   if (run.owner !== null) unit.tellCancel(run.owner);
 }
 
@@ -67,7 +67,7 @@ async function cancelOne(unit: Unit, runId: string): Promise<void> {
 async function cancelBelow(unit: Unit, runId: string): Promise<void> {
   const family = new Set([runId]);
   for (const id of family) {
-    const children = await unit.session.query<{ id: string; status: RunStatus }>(
+    const children = await unit.db.query<{ id: string; status: RunStatus }>(
       "SELECT id, status FROM runs WHERE parent_id = $1 ORDER BY n",
       [id],
     );
@@ -83,7 +83,7 @@ async function cancelBelow(unit: Unit, runId: string): Promise<void> {
  */
 export async function closeOpen(unit: Unit, run: HeldRow): Promise<string[]> {
   const open = new OpenItems();
-  for (const { data } of await unit.session.query<{ data: string }>(OPENING, [run.n])) {
+  for (const { data } of await unit.db.query<{ data: string }>(OPENING, [run.n])) {
     open.see(JSON.parse(data) as RunEvent);
   }
   const { events, voided } = open.close();

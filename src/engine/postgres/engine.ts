@@ -185,7 +185,7 @@ export class PostgresEngine implements Engine {
     return this.#reads.activitiesAfter(after, limit, principal);
   }
 
-  /** Asked once per turn of the event loop, however many requests that turn serves. */
+  /** Asked once per tick of the event loop, however many requests that tick serves. */
   lastActivity(): Promise<number> {
     if (this.#lastActivity) return this.#lastActivity;
     setImmediate(() => (this.#lastActivity = undefined));
@@ -218,7 +218,7 @@ export class PostgresEngine implements Engine {
   }
 
   reserve(reservation: Reservation) {
-    return this.#inUnit(async (unit) => reserve(unit.session, await unit.lock(reservation.runId), reservation));
+    return this.#inUnit(async (unit) => reserve(unit.db, await unit.lock(reservation.runId), reservation));
   }
 
   spending(filter: SpendingFilter) {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
 import type { FileFilter, FilePage, Files, NewFile } from "../files.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
-import type { Database, Session } from "./database.ts";
+import type { Database, Queryable } from "./database.ts";
 
 const COLUMNS = "id AS file_id, principal, name, media_type, bytes, sha256, created_at";
 const FILE = `SELECT ${COLUMNS} FROM files`;
@@ -34,8 +34,8 @@ export class PostgresFiles implements Files {
   async save({ path, ...file }: NewFile): Promise<StoredFile> {
     try {
       const content = await readFile(path);
-      return await this.#database.transaction(async (session) => {
-        const stored = await insert(session, file, content);
+      return await this.#database.transaction(async (db) => {
+        const stored = await insert(db, file, content);
         return { statements: [], result: () => stored };
       });
     } finally {
@@ -66,8 +66,8 @@ export class PostgresFiles implements Files {
   }
 
   remove(fileId: string): Promise<boolean> {
-    return this.#database.transaction(async (session) => {
-      const isRemoved = await remove(session, fileId);
+    return this.#database.transaction(async (db) => {
+      const isRemoved = await remove(db, fileId);
       return { statements: [], result: () => isRemoved };
     });
   }
@@ -76,38 +76,37 @@ export class PostgresFiles implements Files {
 /**
  * The locks come first: a caller that saves the same bytes meanwhile must not get an id that is about to be deleted.
  */
-async function remove(session: Session, fileId: string): Promise<boolean> {
-  const [file] = await session.query<StoredFile>(`${FILE} WHERE id = $1`, [fileId]);
+async function remove(db: Queryable, fileId: string): Promise<boolean> {
+  const [file] = await db.query<StoredFile>(`${FILE} WHERE id = $1`, [fileId]);
   if (!file) return false;
-  await session.query(LOCK_PRINCIPAL, [file.principal]);
-  await session.query(LOCK_CONTENT, [file.sha256]);
-  const removed = await session.query("DELETE FROM files WHERE id = $1 RETURNING id", [fileId]);
-  await session.query(
-    "DELETE FROM file_contents WHERE sha256 = $1 AND NOT EXISTS (SELECT 1 FROM files WHERE sha256 = $1)",
-    [file.sha256],
-  );
+  await db.query(LOCK_PRINCIPAL, [file.principal]);
+  await db.query(LOCK_CONTENT, [file.sha256]);
+  const removed = await db.query("DELETE FROM files WHERE id = $1 RETURNING id", [fileId]);
+  await db.query("DELETE FROM file_contents WHERE sha256 = $1 AND NOT EXISTS (SELECT 1 FROM files WHERE sha256 = $1)", [
+    file.sha256,
+  ]);
   return removed.length > 0;
 }
 
-async function insert(session: Session, file: StoredFile, content: Buffer): Promise<StoredFile> {
-  await session.query(LOCK_PRINCIPAL, [file.principal]);
-  await session.query(LOCK_CONTENT, [file.sha256]);
-  const [known] = await session.query<StoredFile>(`${FILE} WHERE principal = $1 AND sha256 = $2`, [
+async function insert(db: Queryable, file: StoredFile, content: Buffer): Promise<StoredFile> {
+  await db.query(LOCK_PRINCIPAL, [file.principal]);
+  await db.query(LOCK_CONTENT, [file.sha256]);
+  const [known] = await db.query<StoredFile>(`${FILE} WHERE principal = $1 AND sha256 = $2`, [
     file.principal,
     file.sha256,
   ]);
   if (known) return known;
-  assertRoom(file, await bytesOf(session, file.principal));
-  await session.query("INSERT INTO file_contents VALUES ($1, $2) ON CONFLICT DO NOTHING", [file.sha256, content]);
-  await session.query(
+  assertRoom(file, await bytesOf(db, file.principal));
+  await db.query("INSERT INTO file_contents VALUES ($1, $2) ON CONFLICT DO NOTHING", [file.sha256, content]);
+  await db.query(
     "INSERT INTO files (id, principal, name, media_type, bytes, sha256, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     [file.file_id, file.principal, file.name, file.media_type, file.bytes, file.sha256, file.created_at],
   );
   return file;
 }
 
-async function bytesOf(session: Session, principal: string): Promise<number> {
+async function bytesOf(db: Queryable, principal: string): Promise<number> {
   const sum = "SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM files WHERE principal = $1";
-  const [taken] = await session.query<{ bytes: number }>(sum, [principal]);
+  const [taken] = await db.query<{ bytes: number }>(sum, [principal]);
   return taken?.bytes ?? 0;
 }

@@ -6,7 +6,7 @@
  * says where to go on.
  */
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
-import type { Row, Session } from "./database.ts";
+import type { Row, Queryable } from "./database.ts";
 import { RUN } from "./sql.ts";
 
 const SCANNED_ROWS = 5_000;
@@ -34,7 +34,7 @@ export interface ListFilter {
 
 type Condition = readonly [sql: string, value: unknown];
 
-export async function readPage(session: Session, list: List, { limit, filter }: { limit: number; filter: ListFilter }) {
+export async function readPage(db: Queryable, list: List, { limit, filter }: { limit: number; filter: ListFilter }) {
   const { key } = list;
   const { before, after, equal } = filter;
   const given: Condition[] = Object.entries(equal).flatMap(([column, value]) =>
@@ -48,18 +48,18 @@ export async function readPage(session: Session, list: List, { limit, filter }: 
     ...(before === undefined ? [] : [[`${key} <`, before] as const]),
     ...(after === undefined ? [] : [[`${key} >`, after] as const]),
   ];
-  const floor = others.length > 0 ? await floorOf(session, list, driven) : null;
+  const floor = others.length > 0 ? await floorOf(db, list, driven) : null;
   const conditions = [...driven, ...others, ...(floor === null ? [] : [[`${key} >=`, floor] as const])];
   const sql = `SELECT ${list.columns} FROM ${list.table} ${where(conditions)} ORDER BY ${key} DESC LIMIT $${conditions.length + 1}::integer`;
-  const rows = await session.query(sql, [...conditions.map(([, value]) => value), limit]);
+  const rows = await db.query(sql, [...conditions.map(([, value]) => value), limit]);
   const next = rows.length === limit ? Number((rows.at(-1) as Row)[key]) : floor;
   return { rows, next };
 }
 
 /** The key of the last row that a page may look at; null when there are fewer rows. */
-async function floorOf(session: Session, { table, key }: List, driven: readonly Condition[]): Promise<number | null> {
+async function floorOf(db: Queryable, { table, key }: List, driven: readonly Condition[]): Promise<number | null> {
   const sql = `SELECT ${key} AS floor FROM ${table} ${where(driven)} ORDER BY ${key} DESC LIMIT 1 OFFSET ${SCANNED_ROWS - 1}`;
-  const [row] = await session.query<{ floor: number }>(
+  const [row] = await db.query<{ floor: number }>(
     sql,
     driven.map(([, value]) => value),
   );

@@ -44,8 +44,8 @@ async function writeStep(unit: Unit, run: HeldRow, step: Step): Promise<HeldRow>
   // The unit writes the activities: their lock is taken last.
   unit.addActivities(prepared.activities);
   const { text, values } = stepsStatement([{ ...prepared, activities: [] }]);
-  await unit.session.query(text, values);
-  if (step.usage && step.bill) await book(unit.session, run, { usage: step.usage, bill: step.bill });
+  await unit.db.query(text, values);
+  if (step.usage && step.bill) await book(unit.db, run, { usage: step.usage, bill: step.bill });
   unit.tellWritten({ n: run.n, events: prepared.events });
   const usage = step.usage ? JSON.stringify(step.usage) : run.usage;
   return { ...run, usage, steps: step.steps ?? run.steps, last_seq: run.last_seq + prepared.events.length };

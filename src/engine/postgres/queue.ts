@@ -27,7 +27,7 @@ import { askedOf, ownerKey, toRun } from "../rules/rows.ts";
 import { claimedEvent, queuedEvents } from "../rules/told.ts";
 import { toMessage, type TurnRow } from "../rules/turns.ts";
 import { LEASE_CLOCK, NOW, RUN_TIME } from "./clock.ts";
-import type { Session } from "./database.ts";
+import type { Queryable } from "./database.ts";
 import { cancelFamily } from "./ending.ts";
 import { RUN } from "./sql.ts";
 import { messagesStatement, type HeldRow } from "./step.ts";
@@ -92,20 +92,20 @@ const EXTEND =
 export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): Promise<Created> {
   // The parent is locked before its thread is: a cancel of the parent either came before and is seen here, or will find
   // the new run.
-  const parent = asked.parentRunId === null ? undefined : await one(unit.session, LOCK_BY_ID, [asked.parentRunId]);
+  const parent = asked.parentRunId === null ? undefined : await one(unit.db, LOCK_BY_ID, [asked.parentRunId]);
   const request = parent ? { ...asked, principal: parent.principal } : asked;
-  const first = await findRepeat(unit.session, request);
+  const first = await findRepeat(unit.db, request);
   if (first) return { run: toRun(first), created: false };
   const [thread, underWay, counted] = await Promise.all([
-    one<{ principal: string }>(unit.session, LOCK_THREAD, [request.threadId, request.principal, Date.now()]),
-    unit.session.query<PlacedRun>(UNDER_WAY, [request.threadId]),
-    one<QueueCounts>(unit.session, COUNT_QUEUED, [request.principal]),
+    one<{ principal: string }>(unit.db, LOCK_THREAD, [request.threadId, request.principal, Date.now()]),
+    unit.db.query<PlacedRun>(UNDER_WAY, [request.threadId]),
+    one<QueueCounts>(unit.db, COUNT_QUEUED, [request.principal]),
   ]);
-  const counts = await exactNearLimit(unit.session, counted ?? NONE_QUEUED, { request, limits });
+  const counts = await exactNearLimit(unit.db, counted ?? NONE_QUEUED, { request, limits });
   assertOwnThread(request, thread?.principal);
   assertOwnShare(request, () => counts.own);
   if (request.parentRunId === null) assertAdmitted(counts.queued, limits.queued);
-  else await admitChild(unit.session, request.parentRunId, parent);
+  else await admitChild(unit.db, request.parentRunId, parent);
   await takePlace(unit, request, underWay);
   const content = request.content ?? request.message;
   const messages = [...(request.before ?? []), { role: "user" as const, content }];
@@ -120,23 +120,23 @@ type PlacedRun = Pick<HeldRow, "id" | "n">;
 /** Cancels and supersedes the runs that the request replaces. @throws AppError before anything is written */
 async function takePlace(unit: Unit, request: NewRun, underWay: readonly PlacedRun[]): Promise<void> {
   const { supersedes, threadId } = request;
-  const first = supersedes && (await findSuperseded(unit.session, supersedes, request));
+  const first = supersedes && (await findSuperseded(unit.db, supersedes, request));
   for (const id of canceledBy(request, underWay, first)) await cancelFamily(unit, id);
   if (first)
-    await unit.session.query("UPDATE runs SET superseded = 1 WHERE thread_id = $1 AND n >= $2", [threadId, first.n]);
+    await unit.db.query("UPDATE runs SET superseded = 1 WHERE thread_id = $1 AND n >= $2", [threadId, first.n]);
 }
 
 async function findSuperseded(
-  session: Session,
+  db: Queryable,
   by: Superseded,
   { threadId, principal }: NewRun,
 ): Promise<HeldRow | undefined> {
   const named =
     "key" in by
-      ? await one(session, `SELECT ${RUN} FROM runs WHERE principal = $1 AND idempotency_key = $2`, [principal, by.key])
-      : await one(session, `SELECT ${RUN} FROM runs WHERE id = $1`, [by.runId]);
+      ? await one(db, `SELECT ${RUN} FROM runs WHERE principal = $1 AND idempotency_key = $2`, [principal, by.key])
+      : await one(db, `SELECT ${RUN} FROM runs WHERE id = $1`, [by.runId]);
   const newest = await one(
-    session,
+    db,
     `SELECT ${RUN} FROM runs WHERE thread_id = $1 AND superseded = 0 ORDER BY n DESC LIMIT 1`,
     [threadId],
   );
@@ -156,32 +156,32 @@ const NONE_QUEUED: QueueCounts = { queued: 0, own: 0, delegated: 0 };
  * all machines may store at once) they are therefore counted one after the other.
  */
 async function exactNearLimit(
-  session: Session,
+  db: Queryable,
   counts: QueueCounts,
   { request, limits }: { readonly request: NewRun; readonly limits: EngineLimits },
 ): Promise<QueueCounts> {
   const { queuedAtMost = Infinity, parentRunId, principal } = request;
   const isNear = counts.queued > limits.queued - AT_ONCE || counts.own > queuedAtMost - AT_ONCE;
   if (parentRunId !== null || !isNear) return counts;
-  await session.query("SELECT pg_advisory_xact_lock($1)", [ADMISSION_LOCK]);
-  return (await one<QueueCounts>(session, COUNT_QUEUED, [principal])) ?? counts;
+  await db.query("SELECT pg_advisory_xact_lock($1)", [ADMISSION_LOCK]);
+  return (await one<QueueCounts>(db, COUNT_QUEUED, [principal])) ?? counts;
 }
 
-async function findRepeat(session: Session, request: NewRun): Promise<HeldRow | undefined> {
+async function findRepeat(db: Queryable, request: NewRun): Promise<HeldRow | undefined> {
   const { runId, principal, idempotencyKey: key } = request;
-  const rows = await session.query<HeldRow & { idempotency_key: string | null }>(BY_KEY_OR_ID, [runId, principal, key]);
+  const rows = await db.query<HeldRow & { idempotency_key: string | null }>(BY_KEY_OR_ID, [runId, principal, key]);
   const byKey = rows.find((row) => key !== null && row.principal === principal && row.idempotency_key === key);
   const byId = rows.find(({ id }) => id === runId);
   return repeatOf(request, byKey, byId);
 }
 
-async function admitChild(session: Session, parentId: string, parent: HeldRow | undefined): Promise<void> {
-  const place = await one<Place>(session, PLACE, [parentId, MAX_DELEGATION_DEPTH, MAX_DELEGATED_RUNS + 1]);
+async function admitChild(db: Queryable, parentId: string, parent: HeldRow | undefined): Promise<void> {
+  const place = await one<Place>(db, PLACE, [parentId, MAX_DELEGATION_DEPTH, MAX_DELEGATED_RUNS + 1]);
   assertMayDelegate(parentId, parent && toRun(parent), () => place ?? { depth: 1, runs: 1 });
 }
 
 async function insert(unit: Unit, request: NewRun, retryOf: string | null = null): Promise<HeldRow> {
-  const row = await one<HeldRow & { head: number }>(unit.session, INSERT, [
+  const row = await one<HeldRow & { head: number }>(unit.db, INSERT, [
     request.runId,
     request.threadId,
     request.agentId,
@@ -212,8 +212,8 @@ async function begin(
   const { text, values } = messagesStatement(row, messages);
   const isShown = isListed({ parentRunId: row.parent_id, ephemeral: row.ephemeral === 1, agentId: row.agent_id });
   await Promise.all([
-    unit.session.query(text, values),
-    unit.session.query(MOVE_UP, [isShown ? row.n : 0, row.thread_id, row.created_at]),
+    unit.db.query(text, values),
+    unit.db.query(MOVE_UP, [isShown ? row.n : 0, row.thread_id, row.created_at]),
   ]);
   unit.appendEvents(row, queuedEvents(toRun(row), ahead));
 }
@@ -224,7 +224,7 @@ export async function cancel(unit: Unit, runId: string): Promise<Run | undefined
   const run = await unit.lock(runId);
   if (!run) return undefined;
   if (!isOver(run.status)) await cancelFamily(unit, runId);
-  const after = await one(unit.session, LOCK_BY_ID, [runId]);
+  const after = await one(unit.db, LOCK_BY_ID, [runId]);
   return after && toRun(after);
 }
 
@@ -234,21 +234,21 @@ export async function retry(
 ): Promise<Created | undefined> {
   const old = await unit.lock(of);
   if (!old) return undefined;
-  const first = await one(unit.session, `SELECT ${RUN} FROM runs WHERE retry_of = $1`, [of]);
+  const first = await one(unit.db, `SELECT ${RUN} FROM runs WHERE retry_of = $1`, [of]);
   if (first) return { run: toRun(first), created: false };
   assertRetryable(old);
   const request = againOf(old, runId);
-  const counted = await one<QueueCounts>(unit.session, COUNT_QUEUED, [old.principal]);
-  const { queued } = await exactNearLimit(unit.session, counted ?? NONE_QUEUED, { request, limits });
+  const counted = await one<QueueCounts>(unit.db, COUNT_QUEUED, [old.principal]);
+  const { queued } = await exactNearLimit(unit.db, counted ?? NONE_QUEUED, { request, limits });
   assertAdmitted(queued, limits.queued);
-  const rows = await unit.session.query<Pick<TurnRow, "role" | "content" | "about">>(
+  const rows = await unit.db.query<Pick<TurnRow, "role" | "content" | "about">>(
     "SELECT role, content, about FROM messages WHERE run_n = $1 ORDER BY idx",
     [old.n],
   );
   const row = await insert(unit, request, of);
   await begin(unit, row, { messages: retriedMessages(rows.map(toMessage)), ahead: queued });
   // A new run has made no steps, so its ledger begins at step 0.
-  await unit.session.query(
+  await unit.db.query(
     "INSERT INTO tool_calls (run_n, step, id, name, effects, result) SELECT $2::bigint, 0, id, name, effects, result " +
       "FROM tool_calls WHERE run_n = $1 AND step = $3",
     [old.n, row.n, old.steps],
@@ -266,14 +266,10 @@ export async function claim(
   unit: Unit,
   { owner, limit, leaseMs }: ClaimRequest,
 ): Promise<{ claims: Claim[]; rows: HeldRow[] }> {
-  const found = await unit.session.query<HeldRow & { readonly round: number }>(CLAIM, [
-    limit,
-    ownerKey(owner),
-    leaseMs,
-  ]);
+  const found = await unit.db.query<HeldRow & { readonly round: number }>(CLAIM, [limit, ownerKey(owner), leaseMs]);
   const rows = found.toSorted((a, b) => isOwn(a) - isOwn(b) || (isOwn(a) && a.round - b.round) || a.n - b.n);
   const last = rows.at(-1);
-  if (last && isOwn(last)) await unit.session.query(CLAIMED_ROUND, [last.round]);
+  if (last && isOwn(last)) await unit.db.query(CLAIMED_ROUND, [last.round]);
   const claims = rows.map((row) => {
     unit.appendEvents(row, [claimedEvent(owner, row.attempts)]);
     const asked = askedOf(row);
@@ -288,20 +284,17 @@ export interface ExtendRequest {
   readonly leaseMs: number;
 }
 
-export async function extend(
-  session: Session,
-  { owner, runIds, leaseMs }: ExtendRequest,
-): Promise<Map<string, OwnedRun>> {
-  const rows = await session.query<{ id: string; cancel_requested: 0 | 1 }>(EXTEND, [leaseMs, ownerKey(owner), runIds]);
+export async function extend(db: Queryable, { owner, runIds, leaseMs }: ExtendRequest): Promise<Map<string, OwnedRun>> {
+  const rows = await db.query<{ id: string; cancel_requested: 0 | 1 }>(EXTEND, [leaseMs, ownerKey(owner), runIds]);
   return new Map(rows.map((row) => [row.id, { cancelRequested: row.cancel_requested === 1 }]));
 }
 
 async function one<T extends object = HeldRow>(
-  session: Session,
+  db: Queryable,
   text: string,
   values: readonly unknown[],
 ): Promise<T | undefined> {
-  const [row] = await session.query<T>(text, values);
+  const [row] = await db.query<T>(text, values);
   return row;
 }
 

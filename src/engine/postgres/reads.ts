@@ -28,7 +28,7 @@ import {
   type TurnRow,
 } from "../rules/turns.ts";
 import { LEASE_CLOCK } from "./clock.ts";
-import type { Session } from "./database.ts";
+import type { Queryable } from "./database.ts";
 import { ACTIVITY_LIST, readPage, RUN_LIST } from "./lists.ts";
 import { RUN, TURN } from "./sql.ts";
 
@@ -76,14 +76,14 @@ const CLAIMABLE =
 const ANY_BYTES = Number.MAX_SAFE_INTEGER;
 
 export class Reads {
-  readonly #session: Session;
+  readonly #db: Queryable;
 
-  constructor(session: Session) {
-    this.#session = session;
+  constructor(db: Queryable) {
+    this.#db = db;
   }
 
   async run(runId: string): Promise<Run | undefined> {
-    const [row] = await this.#session.query<RunRow>(RUN_BY_ID, [runId]);
+    const [row] = await this.#db.query<RunRow>(RUN_BY_ID, [runId]);
     return row && toRun(row);
   }
 
@@ -97,20 +97,20 @@ export class Reads {
       status,
       "(parent_id IS NULL)": topLevel,
     };
-    const { rows, next } = await readPage(this.#session, RUN_LIST, { limit, filter: { before, equal } });
+    const { rows, next } = await readPage(this.#db, RUN_LIST, { limit, filter: { before, equal } });
     return { items: (rows as unknown as RunRow[]).map(toListed), next };
   }
 
   async activities(filter: ActivityFilter): Promise<Page<Activity>> {
     const { limit, before, after, agentId, threadId, runId, type, principal } = filter;
     const equal = { run_id: runId, thread_id: threadId, principal, agent_id: agentId, type };
-    const { rows, next } = await readPage(this.#session, ACTIVITY_LIST, { limit, filter: { before, after, equal } });
+    const { rows, next } = await readPage(this.#db, ACTIVITY_LIST, { limit, filter: { before, after, equal } });
     return { items: (rows as unknown as ActivityRow[]).map(toActivity), next };
   }
 
   async activitiesAfter(after: number, limit: number, principal?: string): Promise<AttributedActivity[]> {
     const whose = principal === undefined ? "" : "AND principal = $3";
-    const rows = await this.#session.query<ActivityRow>(
+    const rows = await this.#db.query<ActivityRow>(
       `SELECT * FROM activities WHERE seq > $1 ${whose} ORDER BY seq LIMIT $2::integer`,
       [after, limit, ...(principal === undefined ? [] : [principal])],
     );
@@ -119,15 +119,15 @@ export class Reads {
 
   async threads({ limit, before = Number.MAX_SAFE_INTEGER, principal }: ThreadFilter): Promise<Page<ThreadSummary>> {
     const rows = await (principal === undefined
-      ? this.#session.query<ThreadRow>(THREADS, [before, limit])
-      : this.#session.query<ThreadRow>(OWN_THREADS, [before, limit, principal]));
+      ? this.#db.query<ThreadRow>(THREADS, [before, limit])
+      : this.#db.query<ThreadRow>(OWN_THREADS, [before, limit, principal]));
     const last = rows.at(-1)?.last_run;
     // A full page may have a next one; a short page is the last.
     return { items: rows.map(toSummary), next: rows.length === limit && last !== undefined ? last : null };
   }
 
   async principalOf({ runId, threadId }: RunOrThread): Promise<string | undefined> {
-    const [row] = await this.#session.query<{ principal: string }>(
+    const [row] = await this.#db.query<{ principal: string }>(
       "SELECT principal FROM runs WHERE id = $1 UNION ALL SELECT principal FROM threads WHERE id = $2",
       [runId ?? null, threadId ?? null],
     );
@@ -135,14 +135,14 @@ export class Reads {
   }
 
   async thread(threadId: string): Promise<ThreadSummary | undefined> {
-    const [row] = await this.#session.query<ThreadRow>(`${THREAD} WHERE t.id = $1`, [threadId]);
+    const [row] = await this.#db.query<ThreadRow>(`${THREAD} WHERE t.id = $1`, [threadId]);
     return row && toSummary(row);
   }
 
   async messages(threadId: string, page: MessagePage): Promise<Page<string>> {
     const { before = Number.MAX_SAFE_INTEGER, limit, characters = ANY_BYTES } = page;
     const [run, index] = [Math.floor(before / MESSAGES_A_RUN), before % MESSAGES_A_RUN];
-    const rows = await this.#session.query<TurnRow & { found: number }>(MESSAGES, [
+    const rows = await this.#db.query<TurnRow & { found: number }>(MESSAGES, [
       threadId,
       run,
       index,
@@ -166,46 +166,46 @@ export class Reads {
   async #failedBefore(threadId: string, rows: readonly TurnRow[]): Promise<ReadonlyMap<number, FirstRow>> {
     const asked = rows.filter(({ idx }) => idx === 0).map(({ run_n: n }) => n);
     if (asked.length === 0) return new Map();
-    const found = await this.#session.query<FirstRow & { behind: number }>(FAILED_BEFORE, [threadId, asked]);
+    const found = await this.#db.query<FirstRow & { behind: number }>(FAILED_BEFORE, [threadId, asked]);
     return new Map(found.map((row) => [row.behind, row]));
   }
 
   async events(runId: string, after: number, { limit, characters = ANY_BYTES }: EventPage): Promise<JournalEvent[]> {
-    const rows = await this.#session.query<StoredRow>(EVENTS, [runId, after, limit, characters]);
+    const rows = await this.#db.query<StoredRow>(EVENTS, [runId, after, limit, characters]);
     return rows.map((row) => eventBehind(after, row));
   }
 
   async lastEvent(runId: string): Promise<number> {
-    const [row] = await this.#session.query<{ last_seq: number }>("SELECT last_seq FROM runs WHERE id = $1", [runId]);
+    const [row] = await this.#db.query<{ last_seq: number }>("SELECT last_seq FROM runs WHERE id = $1", [runId]);
     return row?.last_seq ?? 0;
   }
 
   async history(runId: string): Promise<Turn[]> {
     const [rows, ledger] = await Promise.all([
-      this.#session.query<TurnRow>(HISTORY, [runId]),
-      this.#session.query<ToolCallRow>(THREAD_TOOL_CALLS, [runId]),
+      this.#db.query<TurnRow>(HISTORY, [runId]),
+      this.#db.query<ToolCallRow>(THREAD_TOOL_CALLS, [runId]),
     ]);
     return toTurns(rows, ledger);
   }
 
   async toolCalls(runId: string): Promise<ToolCall[]> {
-    const rows = await this.#session.query<ToolCallRow>(TOOL_CALLS, [runId]);
+    const rows = await this.#db.query<ToolCallRow>(TOOL_CALLS, [runId]);
     return rows.map(toToolCall);
   }
 
   /** What a claim would find. A look costs no transaction. */
   async claimable(): Promise<{ readonly queued: boolean; readonly expired: boolean }> {
-    const [row] = await this.#session.query<{ queued: boolean; expired: boolean }>(CLAIMABLE);
+    const [row] = await this.#db.query<{ queued: boolean; expired: boolean }>(CLAIMABLE);
     return row ?? { queued: false, expired: false };
   }
 
   async lastActivity(): Promise<number> {
-    const [row] = await this.#session.query<{ seq: number | null }>("SELECT max(seq) AS seq FROM activities");
+    const [row] = await this.#db.query<{ seq: number | null }>("SELECT max(seq) AS seq FROM activities");
     return row?.seq ?? 0;
   }
 
   async countActivities(after: number): Promise<ActivityCounts> {
-    const rows = await this.#session.query<{ type: ActivityType; many: number; last: number }>(
+    const rows = await this.#db.query<{ type: ActivityType; many: number; last: number }>(
       "SELECT type, count(*) AS many, max(seq) AS last FROM activities WHERE seq > $1 GROUP BY type",
       [after],
     );
@@ -216,7 +216,7 @@ export class Reads {
   }
 
   async counts(): Promise<Record<"queued" | "running", number>> {
-    const [row] = await this.#session.query<{ queued: number; running: number }>(
+    const [row] = await this.#db.query<{ queued: number; running: number }>(
       "SELECT (SELECT count(*) FROM runs WHERE status = 'queued') AS queued, " +
         "(SELECT count(*) FROM runs WHERE status = 'running') AS running",
     );

@@ -7,7 +7,7 @@ import { judge, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
 import { ownerKey } from "../rules/rows.ts";
 import { END_REASONS, handedBackEvent, LEASE_RAN_OUT } from "../rules/told.ts";
 import { LEASE_CLOCK, NOW } from "./clock.ts";
-import type { Session } from "./database.ts";
+import type { Queryable } from "./database.ts";
 import { closeOpen, endRun } from "./ending.ts";
 import { FIRST_ROUND, TOOL_UNDER_WAY } from "./sql.ts";
 import type { HeldRow } from "./step.ts";
@@ -41,26 +41,26 @@ const REQUEUE =
 export const RAN_OUT: Leaving = { end: "gone", reason: LEASE_RAN_OUT, isFresh: true };
 
 /** Parents come before the runs that they delegated. */
-export async function expiredRuns(session: Session): Promise<LeftRun[]> {
-  const rows = await session.query<LeftRun>(EXPIRED);
+export async function expiredRuns(db: Queryable): Promise<LeftRun[]> {
+  const rows = await db.query<LeftRun>(EXPIRED);
   return rows.map((row) => ({ ...row, isExpired: true }));
 }
 
-export async function leftRuns(session: Session, left: Left): Promise<LeftRun[]> {
+export async function leftRuns(db: Queryable, left: Left): Promise<LeftRun[]> {
   if ("owner" in left) {
-    const rows = await session.query<LeftRun>(`${RUNNING} AND owner = $1 ORDER BY n`, [ownerKey(left.owner)]);
+    const rows = await db.query<LeftRun>(`${RUNNING} AND owner = $1 ORDER BY n`, [ownerKey(left.owner)]);
     const { runIds } = left;
     return runIds ? rows.filter(({ id }) => runIds.includes(id)) : rows;
   }
   const { machine, exceptBoot } = left;
-  return session.query<LeftRun>(`${RUNNING} AND starts_with(owner, $1) AND NOT starts_with(owner, $2) ORDER BY n`, [
+  return db.query<LeftRun>(`${RUNNING} AND starts_with(owner, $1) AND NOT starts_with(owner, $2) ORDER BY n`, [
     `${machine}/`,
     `${machine}/${exceptBoot}/`,
   ]);
 }
 
-export async function runsOfMachine(session: Session, machine: string): Promise<LeftRun[]> {
-  return session.query<LeftRun>(`${RUNNING} AND starts_with(owner, $1) ORDER BY n`, [`${machine}/`]);
+export async function runsOfMachine(db: Queryable, machine: string): Promise<LeftRun[]> {
+  return db.query<LeftRun>(`${RUNNING} AND starts_with(owner, $1) ORDER BY n`, [`${machine}/`]);
 }
 
 /**
@@ -79,7 +79,7 @@ export async function handBack(
   const run = await unit.lock(left.id);
   // The end of its parent may have ended it meanwhile, or another process has already handed it back.
   if (run?.status !== "running" || run.owner !== left.owner || run.fence !== left.fence) return;
-  if (left.isExpired && (await unit.session.query(IS_EXPIRED, [run.n])).length === 0) return;
+  if (left.isExpired && (await unit.db.query(IS_EXPIRED, [run.n])).length === 0) return;
   const voided = await closeOpen(unit, run);
   const { hasToolUnderWay } = left;
   const verdict = judge({ ...run, hasToolUnderWay, cancelRequested: run.cancel_requested === 1 }, why.end, suspects);
@@ -92,7 +92,7 @@ async function requeue(
   run: HeldRow,
   { crashes, losses, isFresh, reason, voided }: Leaving & Suspicion & { readonly voided: string[] },
 ): Promise<void> {
-  await unit.session.query(REQUEUE, [run.n, crashes, losses, isFresh]);
+  await unit.db.query(REQUEUE, [run.n, crashes, losses, isFresh]);
   unit.appendEvents(run, [handedBackEvent(run, reason, voided)]);
   unit.tellWork();
 }

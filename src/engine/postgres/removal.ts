@@ -5,7 +5,7 @@
 import { AppError, hasCode } from "../../core/errors.ts";
 import { isOver } from "../../core/run.ts";
 import type { RunRow } from "../rules/rows.ts";
-import type { Database, Session } from "./database.ts";
+import type { Database, Queryable } from "./database.ts";
 import { inUnit, type News, type Unit } from "./unit.ts";
 
 /** Rows of one table that one transaction deletes. */
@@ -25,21 +25,20 @@ const FAMILY =
  * @throws AppError THREAD_BUSY before anything is removed
  */
 export async function hideThread(unit: Unit, threadId: string): Promise<{ readonly principal: string } | undefined> {
-  const { session } = unit;
+  const { db } = unit;
   // The lock keeps runs of this thread from beginning or ending meanwhile.
-  const [thread] = await session.query<{ principal: string }>(
-    "SELECT principal FROM threads WHERE id = $1 FOR UPDATE",
-    [threadId],
-  );
+  const [thread] = await db.query<{ principal: string }>("SELECT principal FROM threads WHERE id = $1 FOR UPDATE", [
+    threadId,
+  ]);
   if (!thread) return undefined;
-  const family = await session.query<FamilyRow>(FAMILY, [threadId]);
+  const family = await db.query<FamilyRow>(FAMILY, [threadId]);
   const busy = family.find(({ status }) => !isOver(status));
   if (busy) {
     const detail = `Run ${busy.id} of thread ${threadId} is under way; cancel it first.`;
     throw new AppError("THREAD_BUSY", detail, { runId: busy.id });
   }
   await hideRuns(unit, family);
-  await session.query("DELETE FROM threads WHERE id = $1", [threadId]);
+  await db.query("DELETE FROM threads WHERE id = $1", [threadId]);
   return thread;
 }
 
@@ -58,13 +57,13 @@ export async function removeUnlessBusy(
 
 /** All runs at once: in this database a long transaction makes nobody wait. */
 async function hideRuns(unit: Unit, runs: readonly FamilyRow[]): Promise<void> {
-  const { session } = unit;
+  const { db } = unit;
   const [numbers, ids] = [runs.map(({ n }) => n), runs.map(({ id }) => id)];
-  await session.query("INSERT INTO removals SELECT unnest($1::bigint[])", [numbers]);
-  await session.query("DELETE FROM activities WHERE run_id = ANY($1::text[])", [ids]);
-  await session.query("DELETE FROM runs WHERE n = ANY($1::bigint[])", [numbers]);
+  await db.query("INSERT INTO removals SELECT unnest($1::bigint[])", [numbers]);
+  await db.query("DELETE FROM activities WHERE run_id = ANY($1::text[])", [ids]);
+  await db.query("DELETE FROM runs WHERE n = ANY($1::bigint[])", [numbers]);
   // Delegated runs have threads of their own.
-  await session.query(
+  await db.query(
     "DELETE FROM threads t WHERE id = ANY($1::text[]) AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = t.id)",
     [[...new Set(runs.map((run) => run.thread_id))]],
   );
@@ -72,21 +71,21 @@ async function hideRuns(unit: Unit, runs: readonly FamilyRow[]): Promise<void> {
 }
 
 /** Deletes some rows of removed runs; machines take different runs. @returns false when nothing is left */
-export async function sweep(session: Session): Promise<boolean> {
-  const [next] = await session.query<{ run_n: number }>("SELECT run_n FROM removals LIMIT 1 FOR UPDATE SKIP LOCKED");
+export async function sweep(db: Queryable): Promise<boolean> {
+  const [next] = await db.query<{ run_n: number }>("SELECT run_n FROM removals LIMIT 1 FOR UPDATE SKIP LOCKED");
   if (!next) return false;
   const { run_n: run } = next;
   const deleted = [
-    await deleteSome(session, "events", run),
-    await deleteSome(session, "messages", run),
-    await deleteSome(session, "tool_calls", run),
+    await deleteSome(db, "events", run),
+    await deleteSome(db, "messages", run),
+    await deleteSome(db, "tool_calls", run),
   ];
-  if (deleted.every((rows) => rows < ROWS_A_BATCH)) await session.query("DELETE FROM removals WHERE run_n = $1", [run]);
+  if (deleted.every((rows) => rows < ROWS_A_BATCH)) await db.query("DELETE FROM removals WHERE run_n = $1", [run]);
   return true;
 }
 
-async function deleteSome(session: Session, table: "events" | "messages" | "tool_calls", run: number): Promise<number> {
-  const rows = await session.query(
+async function deleteSome(db: Queryable, table: "events" | "messages" | "tool_calls", run: number): Promise<number> {
+  const rows = await db.query(
     `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE run_n = $1 LIMIT ${ROWS_A_BATCH})) RETURNING 1`,
     [run],
   );
@@ -99,8 +98,8 @@ const EPHEMERAL_MS = 60_000;
 const EPHEMERAL_BATCH = 20;
 
 /** Threads whose ephemeral run ended more than a minute before `now` (ms since the epoch), the oldest first. */
-export async function endedEphemeral(session: Session, now: number): Promise<string[]> {
-  const rows = await session.query<{ thread_id: string }>(
+export async function endedEphemeral(db: Queryable, now: number): Promise<string[]> {
+  const rows = await db.query<{ thread_id: string }>(
     "SELECT thread_id FROM runs r WHERE ephemeral = 1 AND finished_at < $1 AND NOT EXISTS (SELECT 1 FROM runs o " +
       "WHERE o.thread_id = r.thread_id AND o.status IN ('queued', 'running')) ORDER BY finished_at LIMIT $2::integer",
     [now - EPHEMERAL_MS, EPHEMERAL_BATCH],

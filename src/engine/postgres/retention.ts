@@ -5,7 +5,7 @@
 import type { Retention } from "../../core/retention.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
 import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
-import type { Database, Session } from "./database.ts";
+import type { Database, Queryable } from "./database.ts";
 import { removeUnlessBusy } from "./removal.ts";
 import { columns } from "./step.ts";
 import type { News } from "./unit.ts";
@@ -105,10 +105,10 @@ export class Retainer {
 
   /** Joins the deltas of as many runs as one step takes, or a piece of a long run. @returns false when there is none */
   #joinSome(before: number): Promise<boolean> {
-    return this.#database.transaction(async (session) => {
-      const runs = oneStep(await session.query<UnjoinedRun>(UNJOINED, [before, RUNS_A_STEP]));
+    return this.#database.transaction(async (db) => {
+      const runs = oneStep(await db.query<UnjoinedRun>(UNJOINED, [before, RUNS_A_STEP]));
       if (runs.length === 0) return { statements: [], result: () => false };
-      const piece = runs.length === 1 ? await this.#joinPiece(session, runs) : await joinRuns(session, runs, 0);
+      const piece = runs.length === 1 ? await this.#joinPiece(db, runs) : await joinRuns(db, runs, 0);
       const mark = { text: "UPDATE runs SET joined = 1 WHERE n = ANY($1::bigint[])", values: [numbers(runs)] };
       const result = () => {
         // After the commit: when the transaction is rolled back, its deltas have to be joined again.
@@ -120,9 +120,9 @@ export class Retainer {
   }
 
   /** Goes on behind the deltas that it joined last in this run. */
-  #joinPiece(session: Session, runs: readonly UnjoinedRun[]): Promise<Piece> {
+  #joinPiece(db: Queryable, runs: readonly UnjoinedRun[]): Promise<Piece> {
     const [first] = runs;
-    return joinRuns(session, runs, this.#joined.run === first?.n ? this.#joined.seq : 0);
+    return joinRuns(db, runs, this.#joined.run === first?.n ? this.#joined.seq : 0);
   }
 }
 
@@ -141,8 +141,8 @@ function oneStep(runs: readonly UnjoinedRun[]): UnjoinedRun[] {
 }
 
 /** @param behind join only deltas with a greater seq */
-async function joinRuns(session: Session, runs: readonly UnjoinedRun[], behind: number): Promise<Piece> {
-  const rows = await session.query<DeltaRow>(DELTAS, [numbers(runs), behind, DELTAS_A_STEP]);
+async function joinRuns(db: Queryable, runs: readonly UnjoinedRun[], behind: number): Promise<Piece> {
+  const rows = await db.query<DeltaRow>(DELTAS, [numbers(runs), behind, DELTAS_A_STEP]);
   const byRun = [...Map.groupBy(rows, ({ run_n: run }) => run)];
   const joined = byRun.flatMap(([run, deltas]) => joinDeltas(deltas).map((row) => ({ ...row, run })));
   const values = columns(joined, [
@@ -152,7 +152,7 @@ async function joinRuns(session: Session, runs: readonly UnjoinedRun[], behind: 
     ({ data }) => data,
     (row) => row.joined,
   ]);
-  if (joined.length > 0) await session.query(JOIN, values);
+  if (joined.length > 0) await db.query(JOIN, values);
   const last = rows.at(-1);
   const isMore = runs.length === 1 && rows.length === DELTAS_A_STEP;
   return { run: last?.run_n ?? 0, seq: last?.seq ?? 0, isMore };

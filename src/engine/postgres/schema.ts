@@ -9,7 +9,7 @@
  */
 import { AppError } from "../../core/errors.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
-import { Database, type Session } from "./database.ts";
+import { Database, type Queryable } from "./database.ts";
 
 interface Migration {
   readonly oldest: number;
@@ -240,10 +240,10 @@ export async function migrate(database: Database, url: string): Promise<void> {
   if (await isCurrent(database)) return;
   const patient = new Database({ url, pool: 1, answerMs: 0 });
   try {
-    await patient.transaction(async (session) => {
+    await patient.transaction(async (db) => {
       // Set for this transaction only, because a pool may lend the connection to others afterwards.
-      for (const limit of WITHOUT_LIMITS) await session.query(`SET LOCAL ${limit} = 0`);
-      await applyMissing(session);
+      for (const limit of WITHOUT_LIMITS) await db.query(`SET LOCAL ${limit} = 0`);
+      await applyMissing(db);
       return { statements: [], result: () => undefined };
     });
   } finally {
@@ -251,16 +251,16 @@ export async function migrate(database: Database, url: string): Promise<void> {
   }
 }
 
-async function applyMissing(session: Session): Promise<void> {
-  await session.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
-  await session.query("CREATE TABLE IF NOT EXISTS evenkeel_schema (version integer NOT NULL, oldest integer NOT NULL)");
-  const applied = await appliedBy(session);
+async function applyMissing(db: Queryable): Promise<void> {
+  await db.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
+  await db.query("CREATE TABLE IF NOT EXISTS evenkeel_schema (version integer NOT NULL, oldest integer NOT NULL)");
+  const applied = await appliedBy(db);
   const missing = MIGRATIONS.slice(applied.version);
-  for (const { sql } of missing) for (const statement of statementsOf(sql)) await session.query(statement);
+  for (const { sql } of missing) for (const statement of statementsOf(sql)) await db.query(statement);
   const newest = missing.at(-1);
   if (!newest) return;
-  await session.query("DELETE FROM evenkeel_schema");
-  await session.query("INSERT INTO evenkeel_schema VALUES ($1, $2)", [MIGRATIONS.length, newest.oldest]);
+  await db.query("DELETE FROM evenkeel_schema");
+  await db.query("INSERT INTO evenkeel_schema VALUES ($1, $2)", [MIGRATIONS.length, newest.oldest]);
 }
 
 /** Looks without a lock: only the first process of a new version has something to migrate. */
@@ -271,8 +271,8 @@ async function isCurrent(database: Database): Promise<boolean> {
   return version >= MIGRATIONS.length;
 }
 
-async function appliedBy(session: Session): Promise<{ readonly version: number }> {
-  const [row] = await session.query<{ version: number; oldest: number }>("SELECT version, oldest FROM evenkeel_schema");
+async function appliedBy(db: Queryable): Promise<{ readonly version: number }> {
+  const [row] = await db.query<{ version: number; oldest: number }>("SELECT version, oldest FROM evenkeel_schema");
   const { version, oldest } = row ?? { version: 0, oldest: 0 };
   if (oldest <= MIGRATIONS.length) return { version };
   throw new AppError(

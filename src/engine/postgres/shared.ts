@@ -1,22 +1,21 @@
 /** Small texts that all processes share, each under a name. */
 import type { SharedText } from "../engine.ts";
-import type { Session } from "./database.ts";
+import type { Queryable } from "./database.ts";
 
 const NEW =
   "INSERT INTO shared (name, text, version) VALUES ($1, $2, 1) ON CONFLICT (name) DO NOTHING RETURNING version";
 const NEXT = "UPDATE shared SET text = $2, version = version + 1 WHERE name = $1 AND version = $3 RETURNING version";
 
-export async function readShared(session: Session, name: string): Promise<SharedText> {
-  const [row] = await session.query<SharedText>("SELECT text, version FROM shared WHERE name = $1", [name]);
+export async function readShared(db: Queryable, name: string): Promise<SharedText> {
+  const [row] = await db.query<SharedText>("SELECT text, version FROM shared WHERE name = $1", [name]);
   return row ?? { text: null, version: 0 };
 }
 
 /** A name without a row has version 0, so only a write with version 0 may make the row. */
 export async function writeShared(
-  session: Session,
+  db: Queryable,
   { name, text, version }: { name: string; text: string; version: number },
 ) {
-  const written =
-    version === 0 ? await session.query(NEW, [name, text]) : await session.query(NEXT, [name, text, version]);
+  const written = version === 0 ? await db.query(NEW, [name, text]) : await db.query(NEXT, [name, text, version]);
   return written.length === 1;
 }

@@ -16,7 +16,7 @@ import {
 } from "../../core/spending.ts";
 import type { Bill, Reservation, Spending, SpendingFilter } from "../engine.ts";
 import { usageOf } from "../rules/rows.ts";
-import type { Session } from "./database.ts";
+import type { Queryable } from "./database.ts";
 import type { HeldRow } from "./step.ts";
 
 const COLUMNS = { agent: "agent_id", principal: "principal", model: "model", day: "day" } as const;
@@ -49,89 +49,75 @@ const LOCK_AGENT = "SELECT pg_advisory_xact_lock(731015520, hashtext($1))";
 const LOCK_PRINCIPAL = "SELECT pg_advisory_xact_lock(731015523, hashtext($1))";
 
 /** The run's usage has grown to `usage`: adds the difference to the day, to the run, and to the runs above it. */
-export async function book(
-  session: Session,
-  run: HeldRow,
-  { usage, bill }: { usage: Usage; bill: Bill },
-): Promise<void> {
+export async function book(db: Queryable, run: HeldRow, { usage, bill }: { usage: Usage; bill: Bill }): Promise<void> {
   const spent = subtractUsage(usage, usageOf(run));
   if (tokensIn(spent) === 0) return;
   const dollars = dollarsOf(spent, bill.price);
   const { input_tokens: input, output_tokens: output } = spent;
   const { cache_read_input_tokens: cacheRead, cache_creation_input_tokens: cacheWrite } = spent;
   await Promise.all([
-    session.query(ADD_TO_RUN, [run.n, dollars]),
+    db.query(ADD_TO_RUN, [run.n, dollars]),
     ...(run.parent_id === null
       ? []
-      : [session.query(ADD_TO_PARENTS, [run.parent_id, MAX_DELEGATION_DEPTH, tokensIn(spent), dollars])]),
-    session.query(ADD, [
-      today(),
-      run.agent_id,
-      run.principal,
-      bill.model,
-      input,
-      output,
-      cacheRead,
-      cacheWrite,
-      dollars,
-    ]),
+      : [db.query(ADD_TO_PARENTS, [run.parent_id, MAX_DELEGATION_DEPTH, tokensIn(spent), dollars])]),
+    db.query(ADD, [today(), run.agent_id, run.principal, bill.model, input, output, cacheRead, cacheWrite, dollars]),
   ]);
 }
 
 /** @param run locked. @throws AppError LEASE_LOST */
 export async function reserve(
-  session: Session,
+  db: Queryable,
   run: HeldRow | undefined,
   { runId, fence, budget, estimate }: Reservation,
 ): Promise<Verdict> {
   if (run?.status !== "running" || run.fence !== fence)
     throw new AppError("LEASE_LOST", `Run ${runId} is no longer owned under fence ${fence}.`);
   const { agent_id: agent, principal, n } = run;
-  await session.query(LOCK_AGENT, [agent]);
+  await db.query(LOCK_AGENT, [agent]);
   const [ofAgent, reservedByAgent, ofPrincipal, reservedByPrincipal] = await Promise.all([
-    sumOf(session, SPENT_BY_AGENT, [today(), agent]),
-    sumOf(session, RESERVED_BY_AGENT, [agent, n]),
-    sumOf(session, SPENT_BY_PRINCIPAL, [today(), agent, principal]),
-    sumOf(session, RESERVED_BY_PRINCIPAL, [agent, n, principal]),
+    sumOf(db, SPENT_BY_AGENT, [today(), agent]),
+    sumOf(db, RESERVED_BY_AGENT, [agent, n]),
+    sumOf(db, SPENT_BY_PRINCIPAL, [today(), agent, principal]),
+    sumOf(db, RESERVED_BY_PRINCIPAL, [agent, n, principal]),
   ]);
   const tokens = tokensIn(usageOf(run)) + run.delegated_tokens;
   const verdict = judgeBudget(budget, {
     run: { spent: { tokens, dollars: run.dollars + run.delegated_dollars }, reserved: { tokens: 0, dollars: 0 } },
     day: { spent: ofAgent, reserved: reservedByAgent },
     principalDay: { spent: ofPrincipal, reserved: reservedByPrincipal },
-    allAgentsDay: budget.allAgentsDay ? await standingOfAll(session, principal, n) : NOTHING,
+    allAgentsDay: budget.allAgentsDay ? await standingOfAll(db, principal, n) : NOTHING,
   });
-  if (verdict.is === "within") await session.query(RESERVE, [n, estimate.tokens, estimate.dollars]);
+  if (verdict.is === "within") await db.query(RESERVE, [n, estimate.tokens, estimate.dollars]);
   return verdict;
 }
 
 /** Always taken behind the agent's lock, so that two reservations never wait for each other in a circle. */
-async function standingOfAll(session: Session, principal: string, n: HeldRow["n"]): Promise<Standing> {
-  await session.query(LOCK_PRINCIPAL, [principal]);
+async function standingOfAll(db: Queryable, principal: string, n: HeldRow["n"]): Promise<Standing> {
+  await db.query(LOCK_PRINCIPAL, [principal]);
   const [spent, reserved] = await Promise.all([
-    sumOf(session, SPENT_BY_ALL, [today(), principal]),
-    sumOf(session, RESERVED_BY_ALL, [n, principal]),
+    sumOf(db, SPENT_BY_ALL, [today(), principal]),
+    sumOf(db, RESERVED_BY_ALL, [n, principal]),
   ]);
   return { spent, reserved };
 }
 
 /** The groups that cost most come first; days are ordered newest first. */
-export async function readSpending(session: Session, { by, since, principal }: SpendingFilter): Promise<Spending[]> {
+export async function readSpending(db: Queryable, { by, since, principal }: SpendingFilter): Promise<Spending[]> {
   const column = COLUMNS[by];
   const sql =
     `SELECT ${column} AS key, sum(calls)::bigint AS calls, sum(input)::bigint AS input_tokens, sum(output)::bigint AS output_tokens, ` +
     "sum(cache_read)::bigint AS cache_read_input_tokens, sum(cache_write)::bigint AS cache_creation_input_tokens, sum(dollars) AS dollars " +
     `FROM spending WHERE day >= $1 ${principal === undefined ? "" : "AND principal = $2"} GROUP BY ${column} ` +
     `ORDER BY ${by === "day" ? "day DESC" : "sum(dollars) DESC, sum(input + output) DESC"} LIMIT ${MAX_ROWS}`;
-  const rows = await session.query<{ key: string; calls: number; dollars: number } & Usage>(
+  const rows = await db.query<{ key: string; calls: number; dollars: number } & Usage>(
     sql,
     principal === undefined ? [since] : [since, principal],
   );
   return rows.map(({ key, calls, dollars, ...usage }) => ({ key, calls, usage, dollars }));
 }
 
-async function sumOf(session: Session, sql: string, values: readonly unknown[]): Promise<Spent> {
-  const [row] = await session.query<Spent>(sql, values);
+async function sumOf(db: Queryable, sql: string, values: readonly unknown[]): Promise<Spent> {
+  const [row] = await db.query<Spent>(sql, values);
   return row ?? { tokens: 0, dollars: 0 };
 }
 

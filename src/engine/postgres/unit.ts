@@ -7,7 +7,7 @@ import { activityOf, withRun, type NewActivity } from "../../core/activity.ts";
 import type { JournalEvent, RunEvent } from "../../core/event.ts";
 import { usageOf } from "../rules/rows.ts";
 import { insertActivities, type ActivityInput } from "./activities.ts";
-import type { Database, Finish, Session, Statement } from "./database.ts";
+import type { Database, Finish, Queryable, Statement } from "./database.ts";
 import { RUN } from "./sql.ts";
 import { about, activityValues, columns, journalRows, type HeldRow } from "./step.ts";
 
@@ -38,7 +38,7 @@ const INSERT_EVENTS =
 const INSERT_ACTIVITIES = `WITH ${insertActivities(1)} SELECT seq FROM new_activities ORDER BY seq`;
 
 export class Unit {
-  readonly session: Session;
+  readonly db: Queryable;
   readonly #lastSeqs = new Map<number, number>();
   readonly #events: (JournalEvent & { readonly n: number })[] = [];
   readonly #activities: ActivityInput[] = [];
@@ -48,15 +48,15 @@ export class Unit {
   /** Events that a statement has written already: they only go to the bus. */
   readonly #written: RunNews[] = [];
 
-  constructor(session: Session) {
-    this.session = session;
+  constructor(db: Queryable) {
+    this.db = db;
   }
 
   /** Locks the run's thread and then the run: every transaction keeps to this order. */
   async lock(runId: string): Promise<HeldRow | undefined> {
     const [, [run]] = await Promise.all([
-      this.session.query(LOCK_THREAD, [runId]),
-      this.session.query<HeldRow>(LOCK_RUN, [runId]),
+      this.db.query(LOCK_THREAD, [runId]),
+      this.db.query<HeldRow>(LOCK_RUN, [runId]),
     ]);
     return run;
   }
@@ -132,8 +132,8 @@ export function inUnit<T>(
   database: Database,
   work: (unit: Unit) => Promise<T>,
 ): Promise<{ readonly value: T; readonly news: News; readonly activity: number }> {
-  return database.transaction(async (session) => {
-    const unit = new Unit(session);
+  return database.transaction(async (db) => {
+    const unit = new Unit(db);
     const value = await work(unit);
     const finish: Finish<{ value: T; news: News; activity: number }> = {
       statements: unit.statements,

@@ -83,8 +83,8 @@ async function sweepSome({ database }: UpkeepParts): Promise<void> {
 }
 
 function sweepOnce(database: Database): Promise<boolean> {
-  return database.transaction(async (session) => {
-    const isMore = await sweep(session);
+  return database.transaction(async (db) => {
+    const isMore = await sweep(db);
     return { statements: [], result: () => isMore };
   });
 }

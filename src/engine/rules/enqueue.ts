@@ -14,7 +14,7 @@ import {
 } from "../../core/run.ts";
 
 /** The part of a stored run that decides about a repeat of its request. */
-interface Asked {
+interface Fingerprinted {
   readonly fingerprint: string;
 }
 
@@ -24,13 +24,17 @@ interface Asked {
  * @param byKey the run stored under its principal and Idempotency-Key. @param byId the run of its chosen id
  * @throws AppError IDEMPOTENCY_MISMATCH, RUN_ID_TAKEN
  */
-export function repeatOf<T extends Asked>(request: NewRun, byKey: T | undefined, byId: T | undefined): T | undefined {
+export function repeatOf<T extends Fingerprinted>(
+  request: NewRun,
+  byKey: T | undefined,
+  byId: T | undefined,
+): T | undefined {
   if (byKey) return same(request, byKey, ["IDEMPOTENCY_MISMATCH", `Idempotency-Key "${request.idempotencyKey}"`]);
   if (byId && request.runIdChosen) return same(request, byId, ["RUN_ID_TAKEN", `run_id "${request.runId}"`]);
   return undefined;
 }
 
-function same<T extends Asked>({ fingerprint }: NewRun, first: T, [code, what]: [ErrorCode, string]): T {
+function same<T extends Fingerprinted>({ fingerprint }: NewRun, first: T, [code, what]: [ErrorCode, string]): T {
   if (first.fingerprint === fingerprint) return first;
   throw new AppError(code, `${what} was used for a different request; send a new one, or the same body.`);
 }

@@ -181,7 +181,7 @@ export class SqliteEngine implements Engine {
     return this.#read(() => this.#reads.activitiesAfter(after, limit, principal));
   }
 
-  /** Asked once per turn of the event loop, however many requests that turn serves. */
+  /** Asked once per tick of the event loop, however many requests that tick serves. */
   lastActivity(): Promise<number> {
     if (this.#lastActivity) return this.#lastActivity;
     setImmediate(() => (this.#lastActivity = undefined));

@@ -11,7 +11,7 @@ import { Pulse, type LookResult } from "./pulse.ts";
 import { toAttributed, type ActivityRow } from "../rules/rows.ts";
 import { LIMIT } from "./sql.ts";
 
-// Rows of one look. The rest waits for the next turn of the event loop, so that a burst stalls nobody.
+// Rows of one look. The rest waits for the next tick of the event loop, so that a burst stalls nobody.
 const BATCH_ROWS = 1_000;
 const FEW_RUNS = 4;
 const EAGER_MS = 3;

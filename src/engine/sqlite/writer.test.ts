@@ -6,7 +6,7 @@ import { makeFolder, openTemporary } from "./test-data.ts";
 import { Writer } from "./writer.ts";
 
 const HELD_MS = 50;
-// Far longer than a busy machine delays a turn of the loop, far shorter than any wait inside of SQLite.
+// Far longer than a busy machine delays a tick of the loop, far shorter than any wait inside of SQLite.
 const STALL_MS = 500;
 
 test("a write waits for another process's transaction without an error and without blocking the loop", async () => {

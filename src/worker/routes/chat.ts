@@ -9,11 +9,11 @@ import type { AppRouter, OwnDeps } from "../context.ts";
 import { newRunOf } from "../chat-request.ts";
 import { streamRun } from "../follow-run.ts";
 import { replyWhenOver } from "../reply.ts";
-import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
+import { answer, serve, TAKEN, type RouteInput, type Context } from "../serve.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
 
 /** All three forms take the same request; `POST /api/chat` also takes a request of the AI SDK. */
-type AskedChat = Pick<Asked<typeof BEGIN_CHAT>, "body" | "given" | "headers"> &
+type ChatInput = Pick<RouteInput<typeof BEGIN_CHAT>, "body" | "given" | "headers"> &
   Pick<NewRun, "supersedes"> & { readonly isBackground?: boolean };
 
 /** The run that a request made, or that its repeat found, and what to do when the client disconnects. */
@@ -65,7 +65,11 @@ export function chatRoutes(router: AppRouter): void {
 }
 
 /** Translates a request of the AI SDK. */
-function askedByUi(ui: UiChat, { query, given, headers }: Asked<typeof POST_CHAT>, { agents }: OwnDeps): AskedChat {
+function askedByUi(
+  ui: UiChat,
+  { query, given, headers }: RouteInput<typeof POST_CHAT>,
+  { agents }: OwnDeps,
+): ChatInput {
   const key = idempotencyKeyOf(ui);
   const supersedes = supersededBy(ui);
   return {
@@ -78,7 +82,7 @@ function askedByUi(ui: UiChat, { query, given, headers }: Asked<typeof POST_CHAT
 }
 
 async function enqueue(
-  { body, given, headers, supersedes, isBackground = false }: AskedChat,
+  { body, given, headers, supersedes, isBackground = false }: ChatInput,
   ctx: Context,
   deps: OwnDeps,
 ): Promise<Started> {
@@ -103,12 +107,12 @@ async function runUnderWay({ engine }: OwnDeps, threadId: string): Promise<Run |
 }
 
 /** RFC 7240 § 4.1. */
-function prefersAsync({ headers }: AskedChat): boolean {
+function prefersAsync({ headers }: ChatInput): boolean {
   return /\brespond-async\b/i.test(headers.prefer ?? "");
 }
 
 /** RFC 7240 § 4.3: how many seconds the client waits for the reply before it prefers to poll. */
-function waitOf({ headers }: AskedChat): number | undefined {
+function waitOf({ headers }: ChatInput): number | undefined {
   const [, seconds] = /\bwait=(\d{1,5})\b/i.exec(headers.prefer ?? "") ?? [];
   return seconds === undefined ? undefined : Number(seconds);
 }

@@ -9,7 +9,7 @@ import type { RunFilter } from "../../engine/engine.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { assertResumable } from "../position.ts";
-import { answer, serve, TAKEN, type Asked, type Context } from "../serve.ts";
+import { answer, serve, TAKEN, type RouteInput, type Context } from "../serve.ts";
 import { findRun, showRun, waitingOf } from "../show-run.ts";
 import { delegatedUpTo } from "../with-subagents.ts";
 
@@ -85,12 +85,12 @@ async function stream(ctx: Context, deps: OwnDeps, { run, after, before }: RunSt
 }
 
 /** `Last-Event-ID` wins over `after`: a reconnecting EventSource sends both, and only the header is current. */
-function startOf({ query, headers }: Asked<typeof READ_EVENTS>): { name: string; after: number } {
+function startOf({ query, headers }: RouteInput<typeof READ_EVENTS>): { name: string; after: number } {
   const last = headers["last-event-id"];
   return last === undefined ? { name: "after", after: query.after } : { name: "Last-Event-ID", after: last };
 }
 
-function filterOf(query: Asked<typeof LIST_RUNS>["query"]): RunFilter {
+function filterOf(query: RouteInput<typeof LIST_RUNS>["query"]): RunFilter {
   const { limit, before, status, agent_id, thread_id, parent_run_id, top_level } = query;
   return {
     limit,

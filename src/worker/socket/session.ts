@@ -31,7 +31,7 @@ export interface SessionOptions {
 export class SocketSession {
   readonly #options: SessionOptions;
   readonly #subscriptions: Subscriptions;
-  #turn: Promise<void> = Promise.resolve();
+  #handling: Promise<void> = Promise.resolve();
   #waiting = 0;
   #waitingCharacters = 0;
   // True while waiting for the socket to drain.
@@ -49,7 +49,7 @@ export class SocketSession {
     this.#waiting += 1;
     this.#waitingCharacters += text.length;
     this.#pace();
-    this.#turn = this.#turn.then(async () => {
+    this.#handling = this.#handling.then(async () => {
       if (!this.#closed) await this.#handle(text);
       this.#waiting -= 1;
       this.#waitingCharacters -= text.length;

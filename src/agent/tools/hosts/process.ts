@@ -49,7 +49,7 @@ export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
   );
   child.on("message", (data: unknown) => {
     const message = readFromGuest(data);
-    // The call's earlier output is in the pipe by now, and is read in this turn of the event loop: handle the message
+    // The call's earlier output is in the pipe by now, and is read in this tick of the event loop: handle the message
     // after it.
     if (message) setImmediate(() => onMessage(message));
   });

@@ -52,7 +52,7 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
         <WaterfallChart waterfall={waterfall} now={view.end ? 0 : serverNow.value} />
       </section>
       <RunMore run={run} />
-      <Asked details={details} />
+      <Request details={details} />
       <section class="run-flow" aria-label="What happened" aria-busy={!view.end}>
         {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.retry()} />}
         <RunItems items={view.items} isDetailed />
@@ -67,7 +67,7 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
   );
 }
 
-function Asked({ details }: { details: RunDetails }) {
+function Request({ details }: { details: RunDetails }) {
   const asked = details.asked.value;
   if (asked === null) return null;
   return (

@@ -17,6 +17,7 @@ const OURSELVES = Object.entries(manifest.exports).flatMap(([path, target]) =>
 export default defineConfig({
   resolve: { alias: OURSELVES },
   test: {
+    reporters: ["default", "./src/testing/not-run-reporter.ts"],
     include: ["src/**/*.test.ts", "chaos/**/*.test.ts"],
     // Process tests fork whole clusters; more files at once than cores only makes them wait for each other.
     maxWorkers: 2,

@@ -1,7 +1,7 @@
-/** The examples that stand between a browser and evenkeel: nginx and Caddy where they are installed, and Next's handlers. */
+/** The examples that stand between a browser and evenkeel: nginx, Caddy, and Next's handlers. */
 import { Chat } from "@ai-sdk/react";
 import { DefaultChatTransport, type UIMessage } from "ai";
-import { execFile, execFileSync, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -15,6 +15,7 @@ import { afterAll, expect, test, vi } from "vitest";
 import { Evenkeel } from "./client/client.ts";
 import { eventually } from "./testing/browser.ts";
 import { freePort } from "./testing/free-port.ts";
+import { needs, program } from "./testing/program.ts";
 import { startServer } from "./testing/server.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -51,9 +52,8 @@ const PROXIES: readonly Proxy[] = [
 
 const EXAMPLES = { nginx: "nginx.conf", caddy: "Caddyfile" } as Readonly<Record<string, string>>;
 
-test.each(PROXIES.filter(({ name }) => isInstalled(name)))(
-  "behind $name streams, sockets and waiting replies come as they should",
-  async (proxy) => {
+for (const proxy of PROXIES) {
+  test(`behind ${proxy.name} streams, sockets and waiting replies come as they should`, needs(proxy.name), async () => {
     await using front = await startProxy(proxy);
     const { stdout } = await run(process.execPath, ["bin/evenkeel.js", "doctor", "--server", front.url, "--key", KEY], {
       cwd: ROOT,
@@ -68,8 +68,8 @@ test.each(PROXIES.filter(({ name }) => isInstalled(name)))(
     expect(said.join("")).toContain("tok40");
     // Frames cover about 20 ms each; a proxy that buffers would join them into few.
     expect(said.length).toBeGreaterThan(4);
-  },
-);
+  });
+}
 
 test("useChat works against Next's route handlers, which know the key", async () => {
   vi.stubEnv("EVENKEEL", `http://127.0.0.1:${server.port}`);
@@ -100,22 +100,15 @@ test("useChat works against Next's route handlers, which know the key", async ()
   expect((await fetch(`${app.url}/api/chat/next-1/stream`)).status).toBe(204);
 });
 
-function isInstalled(name: string): boolean {
-  try {
-    execFileSync(name, [name === "nginx" ? "-v" : "version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 async function startProxy({ name, configOf, args }: Proxy): Promise<{ readonly url: string } & AsyncDisposable> {
   const folder = await mkdtemp(join(tmpdir(), `evenkeel-${name}-`));
   const port = await freePort();
   const example = await readFile(join(ROOT, "examples/proxies", EXAMPLES[name] ?? ""), "utf8");
   const config = join(folder, "config");
   await writeFile(config, configOf(example.replace("127.0.0.1:8000", `127.0.0.1:${server.port}`), port, folder));
-  const child = spawn(name, args(config, folder), { env: { ...process.env, HOME: folder, XDG_DATA_HOME: folder } });
+  const child = spawn(program(name), args(config, folder), {
+    env: { ...process.env, HOME: folder, XDG_DATA_HOME: folder },
+  });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const exited = once(child, "exit");

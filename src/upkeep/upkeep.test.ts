@@ -24,6 +24,7 @@ function begin(
 ): Upkeep & AsyncDisposable {
   const storage: OpenOptions = { dataDir, durability: "normal", limits: { queued: 100 } };
   const upkeep = new Upkeep({ storage, retention: retention ?? {}, lastActivity }, log);
+  upkeep.start();
   return Object.assign(upkeep, { [Symbol.asyncDispose]: () => upkeep.stop() });
 }
 

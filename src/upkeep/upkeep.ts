@@ -39,7 +39,7 @@ export class Upkeep {
   // The counts are kept here, so that they continue when the thread has to be started again.
   readonly #totals = Object.fromEntries(ACTIVITY_TYPES.map((type) => [type, 0])) as Record<ActivityType, number>;
   #lastActivity: number;
-  #thread: Worker;
+  #thread: Worker | undefined;
   #retry: NodeJS.Timeout | undefined;
   #gauges: Gauges = {};
   #stopping = false;
@@ -48,7 +48,11 @@ export class Upkeep {
     this.#task = task;
     this.#lastActivity = lastActivity;
     this.#log = log;
-    this.#thread = this.#begin();
+  }
+
+  /** Call once the processes serve: opening the storage once more takes CPU time that they need to start. */
+  start(): void {
+    if (!this.#stopping) this.#thread = this.#begin();
   }
 
   /** Runs under way by status, and activities by type since the start; none before the first look. */
@@ -60,7 +64,7 @@ export class Upkeep {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#retry);
-    if (this.#thread.threadId < 0) return;
+    if (!this.#thread || this.#thread.threadId < 0) return;
     const { promise, resolve } = Promise.withResolvers<number>();
     this.#thread.once("exit", resolve);
     // The empty list is for unicorn's rule, which takes every `postMessage` for that of a window and wants an

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { MAX_ASKED_CHARACTERS, MAX_SCHEMA_CHARACTERS, MAX_TIMEOUT_MS } from "../core/limits.ts";
 import { FINISH_REASONS, MULTITASK_STRATEGIES, RUN_STATUSES } from "../core/run.ts";
 import { isUiChat, UI_CHAT } from "./ai-sdk.ts";
-import { chosenId, expecting, metadata, orNull, SUBAGENTS, text, wholeNumber } from "./fields.ts";
+import { chosenId, expecting, metadata, orNull, position, SUBAGENTS, text, wholeNumber } from "./fields.ts";
 import { PARTS } from "./parts.ts";
 import { ERROR_INFO } from "./problem.ts";
 import { events, json, jsonOrEvents, route } from "./route.ts";
@@ -94,6 +94,12 @@ const headers = KEY_HEADER.extend({
   prefer: z.string().optional().describe("`respond-async`: answer 202 at once; `wait=N`: after N seconds (RFC 7240)."),
 });
 
+const streamHeaders = headers.extend({
+  "last-event-id": position()
+    .optional()
+    .describe("In a repeat of a request with a `run_id` or `Idempotency-Key`: the stream goes on after this `seq`."),
+});
+
 const errors = [
   "INVALID_JSON",
   "UNSUPPORTED_MEDIA_TYPE",
@@ -119,7 +125,7 @@ export const POST_CHAT = route({
   query: z.strictObject({
     agent: z.string().optional().describe("For `useChat`: the agent. The first one otherwise."),
   }),
-  headers,
+  headers: streamHeaders,
   body: CHAT,
   foreign: { is: isUiChat, body: UI_CHAT },
   answers: {
@@ -146,11 +152,12 @@ export const STREAM_CHAT = route({
   path: "/api/chat/stream",
   access: "client",
   summary: "Chat, and stream the run's events",
-  description: "`Content-Location` names the run; GET its events with `Last-Event-ID` to resume.",
+  description:
+    "`Content-Location` names the run; GET its events with `Last-Event-ID` to resume, or send the same request again with it.",
   query,
-  headers,
+  headers: streamHeaders,
   body: CHAT,
-  answers: { 200: events("The run's events from the first on, until its last.") },
+  answers: { 200: events("The run's events, until its last.") },
   errors,
 });
 

@@ -67,6 +67,8 @@ export interface JournalEvent {
   readonly seq: number;
   /** In a row of joined deltas: the seq of the first delta. */
   readonly first?: number;
+  /** In a row of joined deltas: the length of each, in UTF-16 units; the last one is the delta of `seq`. */
+  readonly lengths?: readonly number[];
   readonly type: RunEventType;
   readonly data: string;
 }
@@ -83,6 +85,11 @@ export function journalRow(event: RunEvent, seq: number, at: number): JournalEve
 export function timestampOf({ data }: JournalEvent): number {
   // The timestamp comes right after `seq`: see `journalRow`.
   return Number.parseInt(data.slice(data.indexOf(TIMESTAMP) + TIMESTAMP.length), 10);
+}
+
+/** @returns the text of joined deltas without the first `known` of them */
+export function withoutDeltas(text: string, lengths: readonly number[], known: number): string {
+  return text.slice(lengths.slice(0, known).reduce((sum, length) => sum + length, 0));
 }
 
 /** Names of our CUSTOM events; `value` has the type after each name. */

@@ -71,10 +71,21 @@ export class AgUiStream implements StreamEncoder {
 }
 
 function line({ seq, ...event }: StoredEvent): string {
-  if (event.type !== "TOOL_CALL_RESULT") return text(seq, event);
-  // AG-UI has no field for a tool that failed.
-  const { isError, ...result } = event;
-  return text(seq, result, isError === true && { is_error: true });
+  switch (event.type) {
+    case "TOOL_CALL_RESULT": {
+      // AG-UI has no field for a tool that failed.
+      const { isError, ...result } = event;
+      return text(seq, result, isError === true && { is_error: true });
+    }
+    case "RUN_FINISHED":
+    case "RUN_ERROR": {
+      // Nor has it one for why a run ended.
+      const { finish_reason, ...end } = event;
+      return text(seq, end, finish_reason !== undefined && { finish_reason });
+    }
+    default:
+      return text(seq, event);
+  }
 }
 
 function text(seq: number, event: object, ours?: object | false): string {

@@ -14,9 +14,10 @@ export interface StreamEncoder {
   readonly headers: Readonly<Record<string, string>>;
   /**
    * Call it with every event of one journal, from seq 1 on, in order.
+   * @param lengths of the deltas that the event joins (RETAIN_DELTAS); undefined for an event as it was made
    * @returns the bytes to send (server-sent events); "" for an event that the protocol cannot express
    */
-  encode(event: StoredEvent): string;
+  encode(event: StoredEvent, lengths?: readonly number[]): string;
 }
 
 /** One unnamed server-sent event (WHATWG HTML § 9.2). */

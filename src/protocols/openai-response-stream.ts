@@ -1,10 +1,10 @@
 /**
  * A run as the event stream of OpenAI's Responses API
  * (https://platform.openai.com/docs/api-reference/responses-streaming). Every event has a `sequence_number` that
- * follows from the journal alone, so `starting_after` continues on any worker. Once deltas are joined (RETAIN_DELTAS), a
- * journal has fewer events, and earlier numbers do not fit it any more.
+ * follows from the journal alone, so `starting_after` continues on any worker. Joined deltas (RETAIN_DELTAS) are one
+ * event with the number of the last of them: numbers are left out then, and all others stay as they were.
  */
-import type { CustomValues } from "../core/event.ts";
+import { withoutDeltas, type CustomValues } from "../core/event.ts";
 import type { StoredEvent, StreamEncoder } from "./encoder.ts";
 import { OpenAiResponse, outputText, showItem, type Item, type ResponseOptions } from "./openai-response.ts";
 import { toJson } from "../core/json.ts";
@@ -39,7 +39,12 @@ export class ResponseStream implements StreamEncoder {
     this.#startingAfter = options.startingAfter;
   }
 
-  encode(event: StoredEvent): string {
+  /** How many `sequence_number`s the events so far have. */
+  get count(): number {
+    return this.#sequence;
+  }
+
+  encode(event: StoredEvent, lengths?: readonly number[]): string {
     const item = this.#response.see(event);
     switch (event.type) {
       case "RUN_STARTED":
@@ -49,9 +54,7 @@ export class ResponseStream implements StreamEncoder {
         return item ? this.#begin(item) : "";
       case "TEXT_MESSAGE_CONTENT":
       case "REASONING_MESSAGE_CONTENT":
-        return item
-          ? this.#line(WORDS[item.kind].delta, { ...placeIn(item), delta: event.delta, ...noLogprobs(item) })
-          : "";
+        return item ? this.#delta(item, event.delta, lengths ?? [event.delta.length]) : "";
       case "TEXT_MESSAGE_END":
       case "REASONING_MESSAGE_END":
         return item ? this.#finish(item) : "";
@@ -76,6 +79,13 @@ export class ResponseStream implements StreamEncoder {
     const part = item.kind === "message" ? outputText("") : { type: "summary_text", text: "" };
     const name = item.kind === "message" ? "response.content_part.added" : "response.reasoning_summary_part.added";
     return `${this.#item("response.output_item.added", item)}${this.#line(name, { ...placeIn(item), part })}`;
+  }
+
+  #delta(item: Item, text: string, lengths: readonly number[]): string {
+    const known = Math.max(0, this.#startingAfter + 1 - this.#sequence);
+    this.#sequence += lengths.length - 1;
+    const delta = known === 0 ? text : withoutDeltas(text, lengths, known);
+    return this.#line(WORDS[item.kind].delta, { ...placeIn(item), delta, ...noLogprobs(item) });
   }
 
   #finish(item: Item): string {

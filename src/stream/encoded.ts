@@ -21,8 +21,12 @@ export class EncodedStream implements Sink {
   }
 
   write(frames: readonly Frame[]): void {
-    const text = frames.map(({ json }) => this.#encoder.encode(JSON.parse(json) as StoredEvent)).join("");
+    const text = frames.map((frame) => this.#encode(frame)).join("");
     if (text !== "") this.#stream.send(text);
+  }
+
+  #encode({ json, lengths }: Frame): string {
+    return this.#encoder.encode(JSON.parse(json) as StoredEvent, lengths);
   }
 
   /**

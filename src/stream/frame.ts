@@ -13,6 +13,7 @@ const TEXT_MESSAGE = 0x81;
 interface Content {
   readonly seq: number;
   readonly first?: number | undefined;
+  readonly lengths?: readonly number[] | undefined;
   readonly at: number;
   readonly last: boolean;
   readonly json: string;
@@ -24,6 +25,8 @@ export class Frame implements Content {
   readonly seq: number;
   /** The first position that it stands for: deltas of old runs are joined. */
   readonly first: number;
+  /** The lengths of the joined deltas; undefined for every other frame. */
+  readonly lengths: readonly number[] | undefined;
   /** When it was appended, in milliseconds since the epoch. */
   readonly at: number;
   /** True for the last frame of the feed. */
@@ -34,9 +37,10 @@ export class Frame implements Content {
   #serverSentEvent: Buffer | undefined;
   #textMessage: { readonly head: string; readonly bytes: Buffer } | undefined;
 
-  constructor({ seq, first = seq, at, last, json, owner = null }: Content) {
+  constructor({ seq, first = seq, lengths, at, last, json, owner = null }: Content) {
     this.seq = seq;
     this.first = first;
+    this.lengths = lengths;
     this.at = at;
     this.last = last;
     this.json = json;
@@ -62,8 +66,8 @@ export class Frame implements Content {
 }
 
 export function runFrame(event: JournalEvent): Frame {
-  const { seq, first, type, data } = event;
-  return new Frame({ seq, first, at: timestampOf(event), last: isTerminal(type), json: data });
+  const { seq, first, lengths, type, data } = event;
+  return new Frame({ seq, first, lengths, at: timestampOf(event), last: isTerminal(type), json: data });
 }
 
 export function activityFrame({ activity, principal }: AttributedActivity): Frame {

@@ -27,6 +27,22 @@ test.each(["/keel", ""])(
   },
 );
 
+test("every Location is under BASE_PATH", async () => {
+  await using cluster = await startCluster({ settings: BASED.settings });
+  const form = { method: "POST", body: "text", headers: { "Content-Type": "text/plain" } };
+
+  const file = await cluster.client.ask("/api/files", form);
+  const { body: failed } = await cluster.client.post("/api/chat/async", {
+    agent_id: "assistant",
+    message: "/sim status=401",
+  });
+  await expect.poll(async () => (await cluster.client.get(`/api/runs/${failed.run_id}`)).body.status).toBe("failed");
+  const retry = await cluster.client.post(`/api/runs/${failed.run_id}/retry`);
+
+  expect(file.headers.get("location")).toBe(`/keel/api/files/${String(file.body["file_id"])}`);
+  expect(retry.headers.get("location")).toBe(`/keel/api/runs/${retry.body.run_id}`);
+});
+
 test("the base path without a / leads to the page, and a path that only begins like it is none", async () => {
   await using cluster = await startCluster(BASED);
 

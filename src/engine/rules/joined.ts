@@ -3,7 +3,14 @@
  * have gaps, but no content is lost: a joined row has the seq of its last delta and the length of each delta, so that a
  * reader who has some of the deltas gets the others, and nothing twice. Pure; called by the drivers.
  */
-import { journalRow, timestampOf, type JournalEvent, type RunEvent, type RunEventType } from "../../core/event.ts";
+import {
+  journalRow,
+  timestampOf,
+  withoutDeltas,
+  type JournalEvent,
+  type RunEvent,
+  type RunEventType,
+} from "../../core/event.ts";
 
 /** The events that only carry a piece of a longer text. */
 export const DELTA_TYPES = [
@@ -74,11 +81,11 @@ export function eventBehind(after: number, { seq, type, data, joined }: StoredRo
   if (joined === null) return { seq, type, data };
   const lengths = JSON.parse(joined) as number[];
   const first = seq - lengths.length + 1;
-  if (first > after) return { seq, first, type, data };
-  const known = lengths.slice(0, after + 1 - first).reduce((sum, length) => sum + length, 0);
+  if (first > after) return { seq, first, lengths, type, data };
+  const known = after + 1 - first;
   const { seq: _seq, timestamp, ...event } = JSON.parse(data) as DeltaEvent & { seq: number; timestamp: number };
-  const rest = { ...event, delta: event.delta.slice(known) } as DeltaEvent;
-  return { ...journalRow(rest, seq, timestamp), first: after + 1 };
+  const rest = { ...event, delta: withoutDeltas(event.delta, lengths, known) } as DeltaEvent;
+  return { ...journalRow(rest, seq, timestamp), first: after + 1, lengths: lengths.slice(known) };
 }
 
 function toRow({ event, deltas, seq, first }: Group): JoinedRow {

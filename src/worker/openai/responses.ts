@@ -5,15 +5,16 @@
 import { CANCEL_RESPONSE, CREATE_RESPONSE, SHOW_RESPONSE, type ResponseRequest } from "../../api/openai.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
-import { OpenAiResponse, runIdOf, type ResponseOptions } from "../../protocols/openai-response.ts";
+import { OpenAiResponse, responseId, runIdOf, type ResponseOptions } from "../../protocols/openai-response.ts";
 import { ResponseStream } from "../../protocols/openai-response-stream.ts";
 import type { CustomValues } from "../../core/event.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
+import { assertResumable } from "../position.ts";
 import { replyWhenOver } from "../reply.ts";
 import { answer, serve, TAKEN, type Context } from "../serve.ts";
 import { conversationOf } from "./conversation.ts";
-import { agentOf, newRunOf, readJournal } from "./run.ts";
+import { agentOf, forEachEvent, newRunOf, readJournal } from "./run.ts";
 
 /** Facts about the request that a response repeats, kept in the run's metadata beside the client's own. */
 const OURS = { previous: "evenkeel.previous_response_id", background: "evenkeel.background" } as const;
@@ -32,7 +33,11 @@ export function responseRoutes(router: AppRouter): void {
 
   serve(router, SHOW_RESPONSE, async ({ params, query }, ctx, deps) => {
     const run = await findResponse(params.response_id, deps);
-    if (query.stream) return stream(ctx, deps, { run, startingAfter: query.starting_after ?? -1 });
+    if (query.stream) {
+      const startingAfter = query.starting_after ?? -1;
+      await assertSent(startingAfter, run, deps);
+      return stream(ctx, deps, { run, startingAfter });
+    }
     return answer(200, await show(run, deps));
   });
 
@@ -70,6 +75,18 @@ function stream(ctx: Context, deps: OwnDeps, { run, startingAfter }: { run: Run;
   const encoder = new ResponseStream({ ...optionsOf(run), startingAfter });
   streamRun(deps, { response: ctx.res, run, after: 0, encoder });
   return TAKEN;
+}
+
+/**
+ * A stream after a number that no event has would be silent, and might end without a word.
+ * @throws AppError INVALID_REQUEST
+ */
+async function assertSent(startingAfter: number, run: Run, { engine }: OwnDeps): Promise<void> {
+  if (startingAfter < 0) return;
+  const counting = new ResponseStream({ ...optionsOf(run), startingAfter: Infinity });
+  await forEachEvent(engine, run.run_id, (event, lengths) => counting.encode(event, lengths));
+  const newest = counting.count - 1;
+  assertResumable({ name: "starting_after", after: startingAfter, newest, of: `response ${responseId(run.run_id)}` });
 }
 
 /** The response as far as the journal goes. */

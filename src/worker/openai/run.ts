@@ -72,9 +72,21 @@ async function storedMessages(before: Conversation["before"], sender: Sender): P
 /** All events of a run so far. */
 export async function readJournal(engine: OwnEngine, runId: string): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
-  for (;;) {
-    const rows = await engine.events(runId, events.at(-1)?.seq ?? 0, PAGE);
-    if (rows.length === 0) return events;
-    for (const { data } of rows) events.push(JSON.parse(data) as StoredEvent);
+  await forEachEvent(engine, runId, (event) => events.push(event));
+  return events;
+}
+
+/** Reads all events of a run so far, in order, with no more than a page of them in memory. */
+export async function forEachEvent(
+  engine: OwnEngine,
+  runId: string,
+  see: (event: StoredEvent, lengths?: readonly number[]) => void,
+): Promise<void> {
+  for (let after = 0; ;) {
+    const rows = await engine.events(runId, after, PAGE);
+    const last = rows.at(-1);
+    if (!last) return;
+    for (const { data, lengths } of rows) see(JSON.parse(data) as StoredEvent, lengths);
+    after = last.seq;
   }
 }

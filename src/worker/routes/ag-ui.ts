@@ -10,6 +10,7 @@ import { newRunOf } from "../chat-request.ts";
 import { partOfUrl } from "../foreign-parts.ts";
 import type { OwnEngine } from "../own-engine.ts";
 import { streamRun } from "../follow-run.ts";
+import { resumeAt } from "../position.ts";
 import { serve, TAKEN } from "../serve.ts";
 
 export function agUiRoutes(router: AppRouter): void {
@@ -21,9 +22,10 @@ export function agUiRoutes(router: AppRouter): void {
     const principal = ctx.state.principal.id;
     const options = { agents, principal, idempotencyKey: null, given: chat, files: engine.files };
     const asked = await newRunOf(chat, options);
-    const { run } = await engine.enqueue({ ...asked, before: await saidBefore(body, engine) });
+    const started = await engine.enqueue({ ...asked, before: await saidBefore(body, engine) });
+    const { run } = started;
+    const encoder = new AgUiStream({ messages, after: await resumeAt(engine, started, headers["last-event-id"]) });
     ctx.respond = false;
-    const encoder = new AgUiStream({ messages, after: headers["last-event-id"] ?? 0 });
     streamRun(deps, { response: ctx.res, run, after: 0, encoder });
     return TAKEN;
   });

@@ -1,29 +1,37 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
 import { RESUME_UI_CHAT, STOP_UI_CHAT, type UiChat } from "../../api/ai-sdk.ts";
-import { BEGIN_CHAT, type Chat, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts";
+import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts";
 import { isOver, type NewRun, type Run } from "../../core/run.ts";
 import { AiSdkStream } from "../../protocols/ai-sdk-stream.ts";
 import type { StreamEncoder } from "../../protocols/encoder.ts";
 import { chatOf, idempotencyKeyOf, supersededBy } from "../ai-sdk.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { newRunOf } from "../chat-request.ts";
-import { streamRun } from "../follow-run.ts";
+import { streamRun, type StreamOptions } from "../follow-run.ts";
+import { assertNamesRun, resumeAt } from "../position.ts";
 import { replyWhenOver } from "../reply.ts";
 import { answer, serve, TAKEN, type RouteInput, type Context } from "../serve.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
+import { delegatedUpTo } from "../with-subagents.ts";
 
 /** All three forms take the same request; `POST /api/chat` also takes a request of the AI SDK. */
 type ChatInput = Pick<RouteInput<typeof BEGIN_CHAT>, "body" | "given" | "headers"> &
   Pick<NewRun, "supersedes"> & { readonly isBackground?: boolean };
 
+type StreamInput = Pick<RouteInput<typeof STREAM_CHAT>, "body" | "given" | "headers">;
+
 /** The run that a request made, or that its repeat found, and what to do when the client disconnects. */
 interface Started {
   readonly run: Run;
+  /** False for a repeat. */
+  readonly created: boolean;
   readonly onAbandon: () => void;
   /** For a client of another protocol. */
   readonly encoder?: StreamEncoder;
-  readonly subagents?: Chat["subagents"];
 }
+
+/** Where a stream begins, when that is not at the run's first event. */
+type StreamFrom = Partial<Pick<StreamOptions, "after" | "before">>;
 
 export function chatRoutes(router: AppRouter): void {
   serve(router, POST_CHAT, async (asked, ctx, deps) => {
@@ -32,15 +40,15 @@ export function chatRoutes(router: AppRouter): void {
       return stream(ctx, deps, { ...started, encoder: new AiSdkStream() });
     }
     const isStream = ctx.accepts("json", "text/event-stream") === "text/event-stream";
+    if (isStream) return enqueueAndStream(asked, ctx, deps);
     const waitS = waitOf(asked);
-    const isBackground = !isStream && waitS === undefined && prefersAsync(asked);
+    const isBackground = waitS === undefined && prefersAsync(asked);
     const chat = await enqueue({ ...asked, isBackground }, ctx, deps);
-    if (isStream) return stream(ctx, deps, chat);
     if (isBackground) return accepted(deps, chat.run, "respond-async");
     return reply(ctx, deps, { ...chat, ...(waitS !== undefined && { waitS }) });
   });
 
-  serve(router, STREAM_CHAT, async (asked, ctx, deps) => stream(ctx, deps, await enqueue(asked, ctx, deps)));
+  serve(router, STREAM_CHAT, enqueueAndStream);
 
   serve(router, BEGIN_CHAT, async (asked, ctx, deps) => {
     const { run } = await enqueue({ ...asked, isBackground: true }, ctx, deps);
@@ -50,7 +58,7 @@ export function chatRoutes(router: AppRouter): void {
   serve(router, RESUME_UI_CHAT, async ({ params }, ctx, deps) => {
     const run = await runUnderWay(deps, params.thread_id);
     if (!run) return answer(204, undefined);
-    return stream(ctx, deps, { run, onAbandon: () => {}, encoder: new AiSdkStream() });
+    return stream(ctx, deps, { run, created: false, onAbandon: () => {}, encoder: new AiSdkStream() });
   });
 
   serve(router, STOP_UI_CHAT, async ({ params }, _ctx, deps) => {
@@ -97,7 +105,7 @@ async function enqueue(
     engine.cancel(run.run_id).catch((error: unknown) => log.error({ err: error, run_id: run.run_id }, "cancel failed"));
   };
   // A disconnect is no cancel, unless the client said so: clients may leave a run and come back to it.
-  return { run, onAbandon: body.on_disconnect === "cancel" ? cancel : () => {}, subagents: body.subagents };
+  return { run, created, onAbandon: body.on_disconnect === "cancel" ? cancel : () => {} };
 }
 
 /** The newest run of the thread, unless it is over. */
@@ -117,10 +125,21 @@ function waitOf({ headers }: ChatInput): number | undefined {
   return seconds === undefined ? undefined : Number(seconds);
 }
 
-function stream(ctx: Context, deps: OwnDeps, { run, subagents, ...options }: Started): typeof TAKEN {
+/** Clients of SSE that use `fetch` resume by sending the same request again, with `Last-Event-ID`. */
+async function enqueueAndStream(asked: StreamInput, ctx: Context, deps: OwnDeps): Promise<typeof TAKEN> {
+  const { body, headers } = asked;
+  const lastEventId = headers["last-event-id"];
+  assertNamesRun(lastEventId, body.run_id !== undefined || headers["idempotency-key"] !== undefined);
+  const started = await enqueue(asked, ctx, deps);
+  const after = await resumeAt(deps.engine, started, lastEventId);
+  const before = body.subagents && (await delegatedUpTo(deps.engine, started.run.run_id, after));
+  return stream(ctx, deps, { ...started, after, ...(before && { before }) });
+}
+
+function stream(ctx: Context, deps: OwnDeps, { run, ...options }: Started & StreamFrom): typeof TAKEN {
   ctx.respond = false;
   ctx.set("Content-Location", `${deps.settings.basePath}/api/runs/${run.run_id}`);
-  streamRun(deps, { response: ctx.res, run, after: 0, ...options, ...(subagents && { before: [] }) });
+  streamRun(deps, { response: ctx.res, run, after: 0, ...options });
   return TAKEN;
 }
 

@@ -14,11 +14,11 @@ export function fileRoutes(router: AppRouter): void {
     return answer(200, { files: items.map(show), next, bytes, max_bytes: MAX_FILES_BYTES });
   });
 
-  serve(router, POST_FILE, async ({ query }, ctx, { engine }) => {
+  serve(router, POST_FILE, async ({ query }, ctx, { engine, settings }) => {
     const { files } = engine;
     const options = { folder: await files.incoming(), principal: ctx.state.principal.id, name: query.name };
     const file = await files.save(await takeUpload(ctx, options));
-    return answer(201, show(file), { Location: `/api/files/${file.file_id}` });
+    return answer(201, show(file), { Location: `${settings.basePath}/api/files/${file.file_id}` });
   });
 
   serve(router, READ_FILE, async ({ params }, ctx, { engine }) => {

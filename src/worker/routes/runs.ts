@@ -56,12 +56,12 @@ export function runRoutes(router: AppRouter): void {
     return answer(isOver(run.status) ? 200 : 202, showRun(run));
   });
 
-  serve(router, RETRY_RUN, async ({ params }, _ctx, { engine }) => {
+  serve(router, RETRY_RUN, async ({ params }, _ctx, { engine, settings }) => {
     const { run_id: of } = await findRun(engine, params.run_id);
     const retry = await engine.retry({ of, runId: newId("run") });
     if (!retry) throw runNotFound(of);
     const { run, created } = retry;
-    return answer(created ? 202 : 200, showRun(run), { Location: `/api/runs/${run.run_id}` });
+    return answer(created ? 202 : 200, showRun(run), { Location: `${settings.basePath}/api/runs/${run.run_id}` });
   });
 }
 

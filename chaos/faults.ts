@@ -51,7 +51,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: "the database's connections are cut",
     strike: cutDatabase,
-    why: ({ parts: { wire } }) => (wire ? undefined : "the data is a file"),
+    why: ({ parts: { link } }) => (link ? undefined : "the data is a file"),
   },
 ];
 
@@ -128,9 +128,9 @@ async function fillDisk({ site, random }: Struck): Promise<void> {
 }
 
 async function cutDatabase({ site, random }: Struck): Promise<void> {
-  site.parts.wire?.cut();
+  site.parts.link?.break();
   await delay(500 + random(6_000));
-  site.parts.wire?.mend();
+  site.parts.link?.mend();
 }
 
 async function pidOf(site: Site, kind: "worker" | "agent", random: Struck["random"]): Promise<number | undefined> {

@@ -1,4 +1,4 @@
-/** The system under test: a real server on a storage of its own, its model, and the lines between them. */
+/** The system under test: a real server on a storage of its own, its model, and the links between them. */
 import { execFileSync } from "node:child_process";
 import { appendFileSync, rmSync, statfsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -7,11 +7,11 @@ import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { startSimulator } from "../src/simulator/server.ts";
 import { freePort } from "../src/testing/free-port.ts";
+import { Link } from "../src/testing/link.ts";
 import { makeClock, type MovedClock } from "../src/testing/moved-clock.ts";
 import { TestPostgres } from "../src/testing/postgres.ts";
 import { Server, type Place } from "../src/testing/server.ts";
 import { Upstream } from "./upstream.ts";
-import { Wire } from "./wire.ts";
 
 export type EngineName = "sqlite" | "postgres";
 
@@ -25,8 +25,8 @@ export interface Parts {
   readonly clock: MovedClock;
   /** For tools to write their trace into; on another disk than the data. */
   readonly folder: string;
-  /** Undefined without Postgres. */
-  readonly wire: Wire | undefined;
+  /** The connection to the database. Undefined without Postgres. */
+  readonly link: Link | undefined;
   /** True when the data lies on a disk that may be filled. */
   readonly hasOwnDisk: boolean;
 }
@@ -53,12 +53,12 @@ export class Site implements AsyncDisposable {
     const simulator = opening.use(await startSimulator());
     const upstream = opening.use(await Upstream.start(simulator.url));
     const clock = opening.use(await makeClock());
-    const wire = engine === "postgres" ? await openWire(opening, databaseUrl) : undefined;
+    const database = engine === "postgres" ? await openLink(opening, databaseUrl) : undefined;
     const hasOwnDisk = engine === "sqlite" && mountDisk(folder, opening);
     const place = { port: await freePort(), dataDir: join(folder, "data"), [Symbol.asyncDispose]: async () => {} };
     const env = {
       ...clock.env,
-      ...(wire && { DATABASE_URL: wire.url }),
+      ...(database && { DATABASE_URL: database.url }),
       CONFIG_DIR: resolve(import.meta.dirname, "config"),
       ANTHROPIC_BASE_URL: upstream.url,
       WORKERS: "3",
@@ -67,7 +67,7 @@ export class Site implements AsyncDisposable {
       // Some of the faults of the model last longer than this.
       MODEL_IDLE_MS: "3000",
     };
-    const parts = { engine, upstream, clock, folder, wire: wire?.wire, hasOwnDisk };
+    const parts = { engine, upstream, clock, folder, link: database?.link, hasOwnDisk };
     const site = new Site(parts, { place, env, owned: opening.move() });
     try {
       await site.ready();
@@ -126,13 +126,13 @@ export class Site implements AsyncDisposable {
 }
 
 /** Between the server and the database that is given, or one of its own. */
-async function openWire(owned: AsyncDisposableStack, given: string | undefined) {
+async function openLink(owned: AsyncDisposableStack, given: string | undefined) {
   const postgres = given === undefined ? owned.use(await TestPostgres.start()) : undefined;
   const url = new URL(given ?? postgres?.url() ?? "");
-  const wire = owned.use(await Wire.open({ host: url.hostname, port: Number(url.port || POSTGRES_PORT) }));
+  const link = owned.use(await Link.open({ host: url.hostname, port: Number(url.port || POSTGRES_PORT) }));
   url.hostname = "127.0.0.1";
-  url.port = String(wire.port);
-  return { wire, url: url.href };
+  url.port = String(link.port);
+  return { link, url: url.href };
 }
 
 /** A small disk in memory for the data, which can become full. Only root may mount it. */

@@ -51,7 +51,7 @@ test("runs of a machine that is killed go on at the others, and its streams resu
 
 test("a machine that is cut off from the database loses its runs to another, and serves again by itself", async () => {
   const database = await postgres();
-  await using link = await Link.open(database.port);
+  await using link = await Link.open({ port: database.port });
   const { DATABASE_URL: url = "" } = await environment("Postgres");
   const through = url.replace(`:${database.port}/`, `:${link.port}/`);
   await using servers = await startMachines([{ DATABASE_URL: through }, { DATABASE_URL: url }]);
@@ -62,7 +62,7 @@ test("a machine that is cut off from the database loses its runs to another, and
   const reading = runIds.map((runId) => readOn(other, runId, seenOf(runId)));
   await vi.waitUntil(() => runIds.every((runId) => seenOf(runId).length >= 8), { timeout: 15_000 });
 
-  link.cut();
+  link.silence();
   await Promise.all(reading);
   expect(await cutOff.client.get("/health")).toMatchObject({ status: 200 });
   link.mend();

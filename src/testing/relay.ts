@@ -2,53 +2,23 @@
  * Stands between a browser and the server and counts WebSockets, wherever in the browser they are opened: in a
  * SharedWorker too, which no script of a page can look into. Called by tests.
  */
-import { once } from "node:events";
-import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
+import { Link } from "./link.ts";
 
-export class Relay implements AsyncDisposable {
+export interface Relay extends AsyncDisposable {
+  readonly url: string;
   /** The open WebSockets. */
-  readonly webSockets = new Set<Socket>();
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly webSockets: ReadonlySet<Socket>;
+}
 
-  /** Use `open`. */
-  constructor(targetPort: number) {
-    this.#server = createServer((client) => this.#pass(client, connect(targetPort, "127.0.0.1")));
-  }
-
-  static async open(targetPort: number): Promise<Relay> {
-    const relay = new Relay(targetPort);
-    relay.#server.listen(0, "127.0.0.1");
-    await once(relay.#server, "listening");
-    return relay;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  #pass(client: Socket, server: Socket): void {
-    client.on("data", (bytes) => {
-      if (bytes.slice(0, 8).toString() === "GET /ws ") this.webSockets.add(client);
+export async function openRelay(targetPort: number): Promise<Relay> {
+  const webSockets = new Set<Socket>();
+  const link = await Link.open({ port: targetPort }, (client) => {
+    client.on("data", (bytes: Buffer) => {
+      if (bytes.subarray(0, 8).toString() === "GET /ws ") webSockets.add(client);
     });
-    for (const [from, to] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      this.#sockets.add(from);
-      from.pipe(to);
-      from.on("error", () => to.destroy());
-      from.on("close", () => {
-        this.#sockets.delete(from);
-        this.webSockets.delete(from);
-        to.destroy();
-      });
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, "close");
-  }
+    client.on("close", () => webSockets.delete(client));
+  });
+  const dispose = () => link[Symbol.asyncDispose]();
+  return { url: `http://127.0.0.1:${link.port}`, webSockets, [Symbol.asyncDispose]: dispose };
 }

@@ -2,7 +2,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
 import { eventually, openSite, type Visitor } from "../../testing/browser.ts";
-import { Relay } from "../../testing/relay.ts";
+import { openRelay } from "../../testing/relay.ts";
 
 const site = await openSite();
 afterAll(() => site[Symbol.asyncDispose]());
@@ -12,7 +12,7 @@ const { server, browser } = site;
 const TABS = 8;
 
 test("eight tabs are live over one WebSocket", async () => {
-  await using relay = await Relay.open(server.port);
+  await using relay = await openRelay(server.port);
   await using visitor = await browser.visitor(relay.url);
 
   const tabs = await openTabs(visitor);
@@ -27,7 +27,7 @@ test("eight tabs are live over one WebSocket", async () => {
 });
 
 test("without SharedWorker eight tabs are live as well, each over its own", async () => {
-  await using relay = await Relay.open(server.port);
+  await using relay = await openRelay(server.port);
   await using visitor = await browser.visitor(relay.url);
   await visitor.context.addInitScript("delete window.SharedWorker");
 

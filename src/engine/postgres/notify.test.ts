@@ -49,12 +49,12 @@ test("everybody who listens to a channel waits until it is listened to", async (
 
 test("a bus is closed within seconds although its database is away and much waits", async () => {
   await using server = await TestPostgres.start();
-  await using link = await Link.open(server.port);
+  await using link = await Link.open({ port: server.port });
   await using bus = openBus(link);
   await bus.listen(CHANNEL);
   bus.publish([{ channel: CHANNEL, payload: "first" }]);
   await vi.waitFor(() => expect(bus.heard).toContain("first"));
-  link.cut();
+  link.silence();
   bus.publish(Array.from({ length: 10_000 }, () => ({ channel: CHANNEL, payload: "x" })));
   await delay(100);
 

@@ -13,7 +13,7 @@ test("steps whose answers are lost are stored once each, in order, and paid once
   const server = await postgres();
   const name = await server.createDatabase();
   await using direct = await openAt(server.url(name));
-  await using link = await Link.open(server.port);
+  await using link = await Link.open({ port: server.port });
   await using engine = await openAt(server.url(name).replace(`:${server.port}/`, `:${link.port}/`));
   await enqueue(engine, { runId: "run" });
   const claim = await claimNext(engine);

@@ -4,7 +4,7 @@
  * measured on a warm server. The p99 of one short window scatters by half on shared cores, loaded and idle alike; so
  * the loads follow each other round after round, and the median of all rounds counts.
  */
-import { Pace, Posts, Viewers } from "./lib/helpers.ts";
+import { type Pace, startPace, type Posts, startPosts, Viewers } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { beginRuns, cancelRuns } from "./lib/runs.ts";
 import { Evenkeel, getJson } from "./lib/servers.ts";
@@ -104,10 +104,10 @@ export async function dashboards(bench: Bench): Promise<Row[]> {
 
 async function measure({ processes, modelUrl }: Bench, plan: Plan): Promise<Sample[]> {
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
-  await using pace = new Pace(processes);
+  await using pace = startPace(processes);
   await using viewers = new Viewers(processes, "load");
   await using readers = new Viewers(processes, "load");
-  await using posts = new Posts(processes, "load");
+  await using posts = startPosts(processes, "load");
   const clients: Clients = { base: server.url, pace, posts, viewers, readers };
   const samples: Sample[] = [];
   for (let round = 0; round < plan.rounds; round += 1) {

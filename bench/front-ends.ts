@@ -3,7 +3,7 @@
  * and how does all that compare with the AI SDK under node:cluster, which is what most people would write?
  */
 import { frameCost, frameCostOf, type FrameCost, type FrameTarget } from "./lib/frame-cost.ts";
-import { clusterAiSdk, Pace, Streams, UseChats } from "./lib/helpers.ts";
+import { clusterAiSdk, startPace, Streams, startUseChats } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { Evenkeel } from "./lib/servers.ts";
 import { median } from "./lib/stats.ts";
@@ -63,7 +63,7 @@ async function protocolRows({ quick, processes, modelUrl }: Bench): Promise<Row[
 async function chatRows({ quick, processes, modelUrl }: Bench): Promise<Row[]> {
   const chats = quick ? 100 : 1_000;
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
-  await using clients = new UseChats(processes);
+  await using clients = startUseChats(processes);
   // The first chat is still going when the last one begins.
   const [tokens, rate] = quick ? [30, 10] : [60, 3];
   const words = `/sim ttft=0 tokens=${tokens} rate=${rate}`;
@@ -149,7 +149,7 @@ async function beside(
 }
 
 async function healthP99(processes: Bench["processes"], base: string, durationMs: number): Promise<number> {
-  await using client = new Pace(processes);
+  await using client = startPace(processes);
   const job = { base, paths: ["/health"], perSecond: 100, graceMs: 5_000 };
   // The client's own first requests are slow.
   await client.run({ ...job, durationMs: 700 });

@@ -1,5 +1,5 @@
 /** What does an open stream cost? Many chats at once that say a word now and then: memory, and /health meanwhile. */
-import { Pace, Streams } from "./lib/helpers.ts";
+import { startPace, Streams } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { Evenkeel } from "./lib/servers.ts";
 import { openFilesLimit, rssBytes } from "./lib/usage.ts";
@@ -20,7 +20,7 @@ export async function hold(bench: Bench): Promise<Row[]> {
   const options = { workers: WORKERS, agents: AGENTS, agentConcurrency: streams, modelUrl };
   await using server = await Evenkeel.start(processes, options);
   await using load = new Streams(processes);
-  await using pace = new Pace(processes);
+  await using pace = startPace(processes);
   const body = { agent_id: "bench", message: `/sim ttft=0 tokens=100000 rate=${rate}`, on_disconnect: "cancel" };
   const open = { base: server.url, path: "/api/chat/stream", body };
   // Open some streams first: the code and heap that they load are not the cost of a stream.

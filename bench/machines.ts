@@ -3,7 +3,7 @@
  * write-ahead log, transactions? docs/scale.md derives from these what one database carries.
  */
 import { TestPostgres } from "../src/testing/postgres.ts";
-import { Posts, Viewers } from "./lib/helpers.ts";
+import { startPosts, Viewers } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { beginRuns, cancelRuns } from "./lib/runs.ts";
 import { Evenkeel } from "./lib/servers.ts";
@@ -74,7 +74,7 @@ export async function machines({ quick, processes, modelUrl, note }: Bench): Pro
   await using database = await TestPostgres.start({ settings: DURABLE });
   const options = { workers: 1, agents: 1, modelUrl, databaseUrl: database.url() };
   await using site = new Site(await Evenkeel.start(processes, options), database);
-  await using posts = new Posts(processes, "load");
+  await using posts = startPosts(processes, "load");
   const run = await site.cost(async () => {
     const body = { agent_id: "bench", message: "/sim tokens=1 ttft=0 rate=0" };
     const job = { base: site.server.url, path: "/api/chat", body, concurrency: 8, requests: Number.POSITIVE_INFINITY };

@@ -1,5 +1,5 @@
 /** What does evenkeel add to a run? A model that says one token at once: POST /api/chat to the reply. */
-import { Posts } from "./lib/helpers.ts";
+import { startPosts } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { Evenkeel } from "./lib/servers.ts";
 import { percentile } from "./lib/stats.ts";
@@ -10,7 +10,7 @@ const CONCURRENCY = 32;
 
 export async function noOpRun({ quick, processes, modelUrl, note }: Bench): Promise<Row[]> {
   await using server = await Evenkeel.start(processes, { workers: 2, agents: 2, modelUrl });
-  await using posts = new Posts(processes, "measure");
+  await using posts = startPosts(processes, "measure");
   const job = { base: server.url, path: "/api/chat", body: BODY };
   await posts.run({ ...job, concurrency: 4, requests: 60, durationMs: 5_000 });
   const alone = await posts.run({

@@ -5,7 +5,7 @@
  */
 import { TestPostgres } from "../src/testing/postgres.ts";
 import { frameCost } from "./lib/frame-cost.ts";
-import { Posts, Viewers } from "./lib/helpers.ts";
+import { startPosts, Viewers } from "./lib/helpers.ts";
 import type { Processes } from "./lib/processes.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { beginRuns } from "./lib/runs.ts";
@@ -64,7 +64,7 @@ interface Sides {
 
 async function runRows({ quick, processes }: Bench, { ours, theirs }: Sides): Promise<Row[]> {
   const times = async ({ server }: Site, { words, ...asked }: typeof RUN | typeof FIRST_TOKEN) => {
-    await using posts = new Posts(processes, "measure");
+    await using posts = startPosts(processes, "measure");
     const body = { agent_id: "bench", message: `/sim ttft=0 ${words}` };
     const job = { base: server.url, body, concurrency: 1, durationMs: 20_000, ...asked };
     await posts.run({ ...job, requests: 20 });

@@ -1,7 +1,7 @@
 /** A network blip: all clients lose their connections in one moment and come back at once. How long until all have resumed? */
 import type { Latency } from "./clients/pace.ts";
 import type { Seen, Transport } from "./clients/viewers.ts";
-import { Pace, Viewers } from "./lib/helpers.ts";
+import { startPace, Viewers } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { beginRuns } from "./lib/runs.ts";
 import { Evenkeel } from "./lib/servers.ts";
@@ -22,7 +22,7 @@ export async function reconnect({ quick, processes, modelUrl, note }: Bench): Pr
     `${CLIENTS_PER_RUN} clients a run, which says 4 words a second; resumed: the next event came. 4 workers, 2 agents.`,
   );
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
-  await using pace = new Pace(processes);
+  await using pace = startPace(processes);
   await using sockets = new Viewers(processes, "measure");
   await using streams = new Viewers(processes, "measure");
   const helpers = { socket: sockets, stream: streams };

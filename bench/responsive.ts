@@ -3,7 +3,7 @@
  * /api/activities at a fixed rate, idle and then under load, on evenkeel and on one process that does it all.
  */
 import type { Latency, PaceResult } from "./clients/pace.ts";
-import { oneProcess, Pace, Streams } from "./lib/helpers.ts";
+import { oneProcess, startPace, Streams } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { Evenkeel } from "./lib/servers.ts";
 import { seedActivities } from "./lib/seed.ts";
@@ -114,7 +114,7 @@ async function sampleLoaded(bench: Bench, { base, load, busyPids }: Target, plan
 }
 
 async function pace({ processes }: Bench, base: string, { windowMs }: Plan): Promise<PaceResult> {
-  await using client = new Pace(processes);
+  await using client = startPace(processes);
   const job = { base, paths: PATHS, perSecond: PER_SECOND, graceMs: GRACE_MS };
   // The client's own first requests are slow.
   await client.run({ ...job, durationMs: 700 });

@@ -3,7 +3,7 @@
  * straight into a response? Both get the same upstream load; evenkeel's cost is that of its workers and agents.
  */
 import { frameCost, type FrameCost, type FrameTarget } from "./lib/frame-cost.ts";
-import { Posts, sdkPipe } from "./lib/helpers.ts";
+import { startPosts, sdkPipe } from "./lib/helpers.ts";
 import type { Processes } from "./lib/processes.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { Evenkeel } from "./lib/servers.ts";
@@ -72,7 +72,7 @@ async function firstTokens(
   processes: Processes,
   { ours, theirs, quick }: { ours: FrameTarget; theirs: FrameTarget; quick: boolean },
 ): Promise<FirstTokens> {
-  await using posts = new Posts(processes, "measure");
+  await using posts = startPosts(processes, "measure");
   const ask = async ({ base }: FrameTarget, requests: number) => {
     const job = { base, path: PATH, body: FIRST, concurrency: 1, durationMs: 10_000, requests, until: "tok1" };
     return (await posts.run(job)).latenciesMs;

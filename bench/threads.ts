@@ -1,5 +1,5 @@
 /** What does a long thread cost before each model call, what of it does the prompt cache save, and what costs an upload? */
-import { Pace, ToModel } from "./lib/helpers.ts";
+import { startPace, startToModel } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { Evenkeel, postJson } from "./lib/servers.ts";
 import { median } from "./lib/stats.ts";
@@ -32,7 +32,7 @@ export async function threads(bench: Bench): Promise<Row[]> {
 }
 
 async function renderRows({ quick, processes }: Bench): Promise<Row[]> {
-  await using client = new ToModel(processes);
+  await using client = startToModel(processes);
   const { wholeMs, stepMs } = await client.run({ messages: MESSAGES, rounds: quick ? 20 : 100 });
   const shown = { question: QUESTION, unit: "ms" } as const;
   const tolerance = quick ? QUICK_TOLERANCE : 1;
@@ -84,7 +84,7 @@ async function uploadRows({ quick, processes, modelUrl }: Bench): Promise<Row[]>
 
 async function watchUploads(processes: Bench["processes"], server: Evenkeel): Promise<Uploads> {
   const pids = await server.pids("worker");
-  await using pace = new Pace(processes);
+  await using pace = startPace(processes);
   const job = { base: server.url, paths: ["/health"], perSecond: 100, graceMs: 2_000, durationMs: 2_000 };
   await pace.run({ ...job, durationMs: 700 });
   const idle = await pace.run(job);

@@ -1,6 +1,6 @@
 /** What does the way to a tool cost: a thread over the event loop, a process, and MCP over the bare client? */
 import type { ToolCallsResult, Way } from "./clients/tool-calls.ts";
-import { ToolCalls } from "./lib/helpers.ts";
+import { startToolCalls } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { median } from "./lib/stats.ts";
 
@@ -14,7 +14,7 @@ export async function tools({ quick, processes, note }: Bench): Promise<Row[]> {
   const results = new Map<Way, ToolCallsResult[]>();
   for (let round = 0; round < (quick ? 1 : 5); round += 1) {
     for (const way of WAYS) {
-      await using client = new ToolCalls(processes);
+      await using client = startToolCalls(processes);
       const result = await client.run({ way, calls: quick ? 100 : 1_000 });
       results.set(way, [...(results.get(way) ?? []), result]);
     }

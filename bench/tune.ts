@@ -2,7 +2,7 @@
  * How many workers and agents? Three loads (plain requests, streaming chats, both) on every pair of counts: what is
  * delivered, how late, in how much memory; and for each load the smallest pair that is as good as the best.
  */
-import { Cannon, Pace, Streams } from "./lib/helpers.ts";
+import { Cannon, startPace, Streams } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { seedActivities } from "./lib/seed.ts";
 import { Evenkeel } from "./lib/servers.ts";
@@ -88,7 +88,7 @@ async function trial(
   }
   const seconds = (performance.now() - before.at) / 1_000;
   const tokensPerSecond = ((await tokensOf(streams)) - before.tokens) / seconds;
-  await using pace = new Pace(processes);
+  await using pace = startPace(processes);
   const job = { ...target, perSecond: PER_SECOND, durationMs: plan.windowMs, graceMs: 2_000 };
   const { latencies } = await pace.run(job);
   return {

@@ -20,27 +20,50 @@ type Part = "measure" | "load";
 
 const niceOf = (part: Part) => (part === "load" ? OTHERS_NICE : 0);
 
-/**
- * A client that measures latency runs at normal priority; otherwise its own wait for the CPU would look like the
- * server's.
- */
-export class Pace extends Helper {
-  constructor(processes: Processes) {
-    super(processes, new URL("../clients/pace.ts", import.meta.url));
-  }
+const client = (name: string) => new URL(`../clients/${name}.ts`, import.meta.url);
 
-  run(job: PaceJob): Promise<PaceResult> {
+interface Work {
+  readonly job: unknown;
+  readonly result: unknown;
+}
+
+/** A helper that does one kind of job. */
+class OneJob<Kind extends Work> extends Helper {
+  run(job: Kind["job"]): Promise<Kind["result"]> {
     return this.ask(job);
   }
 }
 
-export class Cannon extends Helper {
-  constructor(processes: Processes) {
-    super(processes, new URL("../clients/cannon.ts", import.meta.url));
-  }
+export type Pace = OneJob<{ job: PaceJob; result: PaceResult }>;
+export type Posts = OneJob<{ job: PostsJob; result: PostsResult }>;
 
-  run(job: CannonJob): Promise<CannonResult> {
-    return this.ask(job);
+/**
+ * A client that measures latency runs at normal priority; otherwise its own wait for the CPU would look like the
+ * server's.
+ */
+export function startPace(processes: Processes): Pace {
+  return new OneJob(processes, client("pace"));
+}
+
+export function startPosts(processes: Processes, as: Part): Posts {
+  return new OneJob(processes, client("posts"), niceOf(as));
+}
+
+export function startToolCalls(processes: Processes): OneJob<{ job: ToolCallsJob; result: ToolCallsResult }> {
+  return new OneJob(processes, client("tool-calls"));
+}
+
+export function startToModel(processes: Processes): OneJob<{ job: ToModelJob; result: ToModelResult }> {
+  return new OneJob(processes, client("to-model"));
+}
+
+export function startUseChats(processes: Processes): OneJob<{ job: UseChatJob; result: UseChatResult }> {
+  return new OneJob(processes, client("use-chat"), OTHERS_NICE);
+}
+
+export class Cannon extends OneJob<{ job: CannonJob; result: CannonResult }> {
+  constructor(processes: Processes) {
+    super(processes, client("cannon"));
   }
 
   /** @throws Error when any request failed: a fast error page is no throughput */
@@ -51,40 +74,10 @@ export class Cannon extends Helper {
   }
 }
 
-export class Posts extends Helper {
-  constructor(processes: Processes, as: Part) {
-    super(processes, new URL("../clients/posts.ts", import.meta.url), niceOf(as));
-  }
-
-  run(job: PostsJob): Promise<PostsResult> {
-    return this.ask(job);
-  }
-}
-
-export class ToolCalls extends Helper {
-  constructor(processes: Processes) {
-    super(processes, new URL("../clients/tool-calls.ts", import.meta.url));
-  }
-
-  run(job: ToolCallsJob): Promise<ToolCallsResult> {
-    return this.ask(job);
-  }
-}
-
-export class ToModel extends Helper {
-  constructor(processes: Processes) {
-    super(processes, new URL("../clients/to-model.ts", import.meta.url));
-  }
-
-  run(job: ToModelJob): Promise<ToModelResult> {
-    return this.ask(job);
-  }
-}
-
 /** The helper makes load and does not measure, so it has a lower priority than the servers. */
 export class Streams extends Helper {
   constructor(processes: Processes) {
-    super(processes, new URL("../clients/streams.ts", import.meta.url), OTHERS_NICE);
+    super(processes, client("streams"), OTHERS_NICE);
   }
 
   open(streams: OpenStreams): Promise<void> {
@@ -102,7 +95,7 @@ export class Streams extends Helper {
 
 export class Viewers extends Helper {
   constructor(processes: Processes, as: Part) {
-    super(processes, new URL("../clients/viewers.ts", import.meta.url), niceOf(as));
+    super(processes, client("viewers"), niceOf(as));
   }
 
   open(viewers: OpenViewers): Promise<void> {
@@ -126,19 +119,9 @@ export class Viewers extends Helper {
   }
 }
 
-export class UseChats extends Helper {
-  constructor(processes: Processes) {
-    super(processes, new URL("../clients/use-chat.ts", import.meta.url), OTHERS_NICE);
-  }
-
-  run(job: UseChatJob): Promise<UseChatResult> {
-    return this.ask(job);
-  }
-}
-
 export class Mutes extends Helper {
   constructor(processes: Processes) {
-    super(processes, new URL("../clients/mutes.ts", import.meta.url), OTHERS_NICE);
+    super(processes, client("mutes"), OTHERS_NICE);
   }
 
   open(mutes: OpenMutes): Promise<void> {

@@ -6,7 +6,7 @@
 import { tooLarge, type PreparedAgent } from "../core/agent.ts";
 import { outputOf, type Asked } from "../core/asked.ts";
 import { AppError } from "../core/errors.ts";
-import { COMPACT_STEP, customEvent, MODEL_STEP, type RunEvent } from "../core/event.ts";
+import { COMPACT_STEP, MODEL_STEP, type RunEvent } from "../core/event.ts";
 import { textOf, toolUsesOf, type Message, type ToolUseBlock } from "../core/message.ts";
 import { addUsage, type FinishReason, type Run, type Usage } from "../core/run.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -15,15 +15,16 @@ import { withFiles } from "./attachments.ts";
 import { Attempts } from "./attempts.ts";
 import { Conversation } from "./conversation.ts";
 import { brokenOff, speechless, type Ending } from "./ending.ts";
-import { charactersOf, clearedBy, type Cut } from "./history/compaction.ts";
+import { charactersOf } from "./history/compaction.ts";
 import { askedInWords, isMisfit, lastWord, misfit, stepsLeft, unfit, type Limit } from "./history/notes.ts";
 import { tooLongIn } from "./history/too-long.ts";
 import { isBlank } from "./history/well-formed.ts";
 import type { AskBudget } from "./budget.ts";
 import type { RefreshTools } from "./mcp/live-tools.ts";
+import { makeRoom } from "./make-room.ts";
 import { ask, type Asking } from "./model-step.ts";
 import { outlastTrouble } from "./retry-storage.ts";
-import { leftOut, quiet, summarize } from "./summary.ts";
+import { quiet } from "./summary.ts";
 import { refuseCalls, runCalls, type Calling } from "./tool-step.ts";
 import { isForMedia, withoutMedia } from "./unreadable.ts";
 import { describeTools } from "./tools/registry.ts";
@@ -215,54 +216,13 @@ class Loop {
     return true;
   }
 
-  /**
-   * Leaves out the oldest messages until the conversation fits. @throws AppError CONTEXT_TOO_LARGE when it never will
-   */
   async #makeRoom(hasTools: boolean, beside: number): Promise<void> {
-    const { agent } = this.#options;
-    for (;;) {
-      const size = this.#conversation.tokens(hasTools, beside);
-      const { budget } = this.#conversation;
-      if (size <= budget) return;
-      const cut = agent.context.onFull === "fail" ? undefined : this.#conversation.plan(beside);
-      if (!cut) throw tooLarge(agent, { size, budget });
-      await this.#compact(cut, () => this.#conversation.tokens(hasTools, beside));
-    }
-  }
-
-  /**
-   * A compaction is a step of its own: from here on the model gets the conversation without what the cut leaves out.
-   */
-  async #compact(cut: Cut, tokens: () => number): Promise<void> {
-    const { agent, choice, signal, journal } = this.#options;
-    const model = { ...this.#options.model, governor: choice.governor };
-    const conversation = this.#conversation;
-    const now = conversation.cut;
-    const [tokensBefore, { budget }] = [tokens(), conversation];
-    const summarized = cut.from > now.from;
-    const calls = summarized && agent.context.onFull === "compact";
-    if (!calls) journal.emit({ type: "STEP_STARTED", stepName: COMPACT_STEP });
-    const asking = { conversation, cut, model, modelName: choice.model, attempts: this.#summaries, signal };
-    const summary = calls ? await summarize(asking) : summarized ? leftOut(conversation, cut) : now.summary;
-    if (calls) this.#steps += 1;
-    const compaction = { model: agent.model, budget, from: cut.from, cleared_before: cut.clearedBefore };
-    await this.#keep({
-      role: "user",
-      content: [],
-      compaction: summary === undefined ? compaction : { ...compaction, summary },
-    });
-    this.#summaries.end();
-    journal.emit(
-      customEvent("evenkeel.compacted", {
-        title: summarized ? "The oldest turns were summarized" : "Old tool results were left out",
-        cleared_results: clearedBy(conversation.turns, now, cut),
-        summarized_messages: cut.from - now.from,
-        tokens_before: tokensBefore,
-        tokens_after: tokens(),
-        budget,
-      }),
-    );
-    journal.emit({ type: "STEP_FINISHED", stepName: COMPACT_STEP });
+    const keep = (message: Message, modelCalls: number) => {
+      this.#steps += modelCalls;
+      return this.#keep(message);
+    };
+    const [conversation, summaries] = [this.#conversation, this.#summaries];
+    await makeRoom({ ...this.#options, conversation, summaries, hasTools, beside, keep });
   }
 
   #answer(content: Answer["content"]): Message {

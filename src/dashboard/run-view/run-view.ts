@@ -4,8 +4,7 @@
  * the server bounds (steps, tokens of an answer, characters of a tool's result).
  */
 import { MODEL_STEP } from "../../core/event.ts";
-import { type FinishReason, NO_USAGE, type ShownStatus, type Usage } from "../../core/run.ts";
-import type { Problem } from "../live/api-error.ts";
+import { NO_USAGE, type ShownStatus, type Usage } from "../../core/run.ts";
 import type {
   AttemptItem,
   CompactedItem,
@@ -18,23 +17,14 @@ import type {
   ToolState,
   VoidableItem,
 } from "./items.ts";
+import { endOf, usageOf, type RunEnd } from "./run-end.ts";
 import { shownResult } from "./tool-result.ts";
-import { CustomValue, toolCallOfStep, type WireEvent } from "./wire-event.ts";
+import { CustomValue, toolCallOfStep, type EventOf, type WireEvent } from "./wire-event.ts";
 
 export interface Claimed {
   readonly attempt: number;
   readonly at: number;
 }
-
-export interface RunEnd {
-  readonly status: "completed" | "failed" | "canceled";
-  /** Null where the journal is of an older version. */
-  readonly reason: FinishReason | null;
-  readonly at: number;
-  readonly error: Problem | null;
-}
-
-type EventOf<T extends WireEvent["type"]> = Extract<WireEvent, { type: T }>;
 
 export class RunView {
   readonly items: Item[] = [];
@@ -256,8 +246,8 @@ export class RunView {
   }
 
   #finish(event: EventOf<"RUN_FINISHED" | "RUN_ERROR">, at: number): void {
-    this.usage = usageOf(event.usage?.[0]);
-    this.end = event.type === "RUN_ERROR" ? failed(event, at) : finished(event, at);
+    this.usage = usageOf(event);
+    this.end = endOf(event, at);
     this.status = this.end.status;
     for (const item of this.items) if (isUnfinished(item)) this.#become(item, "interrupted");
   }
@@ -294,25 +284,4 @@ function keep<T>(set: Set<T>, entry: T, isIn: boolean): void {
 
 function isUnfinished(item: Item): item is ToolItem {
   return item.kind === "tool" && item.result === null && item.state !== "interrupted" && !item.isVoid;
-}
-
-function finished({ outcome, finish_reason: reason }: EventOf<"RUN_FINISHED">, at: number): RunEnd {
-  const status = outcome?.type === "cancelled" ? "canceled" : "completed";
-  return { status, reason: reason ?? null, at, error: null };
-}
-
-function failed({ code = "INTERNAL", message, finish_reason: reason }: EventOf<"RUN_ERROR">, at: number): RunEnd {
-  return { status: "failed", reason: reason ?? null, at, error: { code, detail: message } };
-}
-
-/** AG-UI counts cached tokens as input; we count them apart, as the Messages API does. */
-function usageOf(tokens: NonNullable<EventOf<"RUN_FINISHED">["usage"]>[number] | undefined): Usage {
-  if (!tokens) return NO_USAGE;
-  const { inputTokens = 0, outputTokens = 0, cachedInputTokens = 0, cacheWriteInputTokens = 0 } = tokens;
-  return {
-    input_tokens: Math.max(0, (inputTokens ?? 0) - (cachedInputTokens ?? 0) - (cacheWriteInputTokens ?? 0)),
-    output_tokens: outputTokens ?? 0,
-    cache_read_input_tokens: cachedInputTokens ?? 0,
-    cache_creation_input_tokens: cacheWriteInputTokens ?? 0,
-  };
 }

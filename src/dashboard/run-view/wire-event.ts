@@ -3,6 +3,8 @@ import type { RunEvent } from "../../core/event.ts";
 
 export type WireEvent = RunEvent & { readonly seq?: number; readonly timestamp?: number };
 
+export type EventOf<T extends WireEvent["type"]> = Extract<WireEvent, { type: T }>;
+
 /** Undefined for a value that is no event. Events of unknown types pass, and change nothing. */
 export function readEvent(value: unknown): WireEvent | undefined {
   if (typeof value !== "object" || value === null) return undefined;

@@ -5,7 +5,10 @@
 import type { ChildProcess } from "node:child_process";
 import type { Channel } from "./channel.ts";
 import { readFromChild } from "./from-child.ts";
-import type { Gauges, Notes, ServiceRequest, ToChild, Vitals } from "./protocol.ts";
+import type { ChildState, Gauges, Notes, ServiceRequest, ToChild, Vitals } from "./protocol.ts";
+
+/** Two missed heartbeats. The dashboard shows this long before the process is killed for it. */
+const SHOWN_AS_STALLED_MS = 2_500;
 
 /** A child whose channel is gone exits by itself within this time. */
 const EXIT_MS = 1_000;
@@ -182,4 +185,15 @@ export class Child {
     this.#ready.reject(new Error(detail ?? `it exited with ${signal ?? `code ${code}`} before it was ready`));
     this.#exited.resolve({ code, signal, detail, served: this.#served });
   }
+}
+
+/** As `GET /api/workers` shows it. */
+export function shownState(child: Child): ChildState {
+  if (child.state === "gone") return "restarting";
+  return child.state === "ready" && child.silentMs() > SHOWN_AS_STALLED_MS ? "stalled" : child.state;
+}
+
+/** Why a child is gone, in a few words. */
+export function reasonOf({ code, signal, detail }: ChildExit): string {
+  return detail ?? signal ?? `exited with code ${code}`;
 }

@@ -19,16 +19,13 @@
  * failed `maxBootFailures` times in a row. A place that once served is never given up, nor is one that was added later.
  */
 import { backoffMs } from "../core/backoff.ts";
-import { NO_VITALS, type Child, type ChildExit } from "./child.ts";
-import { EXIT, type ChildKind, type ChildState, type ProcessInfo } from "./protocol.ts";
+import { BootTimers, type SlowBoot } from "./boot-timers.ts";
+import { NO_VITALS, reasonOf, shownState, type Child, type ChildExit } from "./child.ts";
+import { EXIT, type ChildKind, type ProcessInfo } from "./protocol.ts";
 
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };
 /** The bound for a place that once had a ready child: it can boot, so its children were most likely killed. */
 const PROVEN_BACKOFF = { firstMs: 100, maxMs: 2_000 };
-const SLOW_MS = 5_000;
-const BOOT_MS = 30_000;
-/** Two missed heartbeats. The dashboard shows this long before the process is killed for it. */
-const SHOWN_AS_STALLED_MS = 2_500;
 /**
  * Maximum number of children of one place that finish their work while a newer child serves. Above it, the
  * oldest child gives its work back.
@@ -53,7 +50,7 @@ export interface SlotEvents {
   /** After a death, or a start that failed: the next child is ready. */
   onReturn(slot: Slot, pid: number): void;
   /** A child has booted for `waitedMs` and is not ready. */
-  onSlow(slot: Slot, slow: { readonly pid: number; readonly waitedMs: number }): void;
+  onSlow(slot: Slot, slow: SlowBoot): void;
   /** A child was forked, became ready or is gone: `info()` has changed. */
   onChange(): void;
   /** No child of this place became ready, and no restart will help. */
@@ -294,30 +291,4 @@ export class Slot {
     this.#state = next;
     this.#options.onChange();
   }
-}
-
-/** Reports a child that is slow to become ready, and kills a child that does not become ready in time. */
-class BootTimers {
-  readonly #slow: NodeJS.Timeout;
-  readonly #kill: NodeJS.Timeout;
-
-  constructor(child: Child, onSlow: (slow: { pid: number; waitedMs: number }) => void) {
-    this.#slow = setTimeout(() => onSlow({ pid: child.pid, waitedMs: SLOW_MS }), SLOW_MS);
-    this.#kill = setTimeout(() => child.kill(`not ready after ${BOOT_MS} ms, killed`), BOOT_MS);
-  }
-
-  stop(): void {
-    clearTimeout(this.#slow);
-    clearTimeout(this.#kill);
-  }
-}
-
-function shownState(child: Child): ChildState {
-  if (child.state === "gone") return "restarting";
-  return child.state === "ready" && child.silentMs() > SHOWN_AS_STALLED_MS ? "stalled" : child.state;
-}
-
-/** Why a child is gone, in a few words. */
-export function reasonOf({ code, signal, detail }: ChildExit): string {
-  return detail ?? signal ?? `exited with code ${code}`;
 }

@@ -4,7 +4,7 @@
  */
 import { MAX_PROCESSES } from "../core/limits.ts";
 import { Bulletin } from "./bulletin.ts";
-import { NO_VITALS, type Child } from "./child.ts";
+import { NO_VITALS, reasonOf, type Child } from "./child.ts";
 import { MemoryCeiling } from "./memory-ceiling.ts";
 import {
   HEARTBEAT_MS,
@@ -17,7 +17,7 @@ import {
 } from "./protocol.ts";
 import type { Change } from "./scale.ts";
 import { Size } from "./size.ts";
-import { reasonOf, Slot, type Death } from "./slot.ts";
+import { Slot, type Death } from "./slot.ts";
 import type { Place, RoleOptions, SupervisorOptions } from "./supervisor-options.ts";
 import { VitalsMeter } from "./vitals.ts";
 

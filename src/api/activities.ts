@@ -7,7 +7,7 @@ import { empty, json, route } from "./route.ts";
 
 const ACTIVITY = z
   .object({
-    seq: z.int().describe("Its position in the feed of the whole server, not in a run's journal."),
+    seq: z.int().describe("The position in the feed of the whole server, not in a run's journal."),
     at: EPOCH_MS,
     type: z.enum(ACTIVITY_TYPES),
     agent_id: z.string().nullable(),
@@ -31,7 +31,7 @@ export const READ_ACTIVITIES = route({
   summary: "Activities, newest first",
   query: z.strictObject({
     ...PAGE,
-    after: position().optional().describe("Only activities with a seq above this."),
+    after: position().optional().describe("Only activities with a greater `seq`."),
     agent_id: z.string().optional(),
     thread_id: z.string().optional(),
     run_id: z.string().optional(),
@@ -42,7 +42,7 @@ export const READ_ACTIVITIES = route({
       z.object({ activities: z.array(ACTIVITY), next: NEXT }).meta({ id: "ActivityList" }),
       "A page of the feed.",
     ),
-    304: empty("The feed is as your `If-None-Match` has it."),
+    304: empty("The feed has not changed since the answer that `If-None-Match` names."),
   },
 });
 
@@ -53,6 +53,6 @@ export const POST_NOTICE = route({
   summary: "Post a notice to the feed and to every dashboard",
   query: z.strictObject({}),
   body: NOTICE,
-  answers: { 201: json(ACTIVITY, "The activity that it became.") },
+  answers: { 201: json(ACTIVITY, "The activity that was made of the notice.") },
   errors: ["INVALID_JSON", "UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE"],
 });

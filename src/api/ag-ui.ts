@@ -8,8 +8,8 @@ const MESSAGE = z.looseObject({ id: z.string(), role: z.string(), content: z.unk
 const RUN_AGENT_INPUT = z
   .looseObject({
     threadId: chosenId(),
-    runId: chosenId().describe("Sent again, it returns the run that is there and starts none."),
-    messages: z.array(MESSAGE).min(1).describe("The last one is the user's, and new."),
+    runId: chosenId().describe("A repeated id returns the run that exists and starts no other."),
+    messages: z.array(MESSAGE).min(1).describe("The last message is the user's new message."),
   })
   .meta({ id: "RunAgentInput" });
 
@@ -20,13 +20,14 @@ export const RUN_AGENT = route({
   path: "/api/agui/{agent_id}",
   access: "client",
   summary: "Run an agent for a client of AG-UI",
-  description: "The thread is kept here under the client's `threadId`. Tools that the client offers are not called.",
+  description:
+    "The server keeps the thread under the client's `threadId`. It does not call tools that the client offers.",
   query: z.strictObject({}),
   headers: z.object({
-    "last-event-id": position().optional().describe("With a `runId` that is there: begin after this `seq`."),
+    "last-event-id": position().optional().describe("With the `runId` of a run that exists: begin after this `seq`."),
   }),
   body: RUN_AGENT_INPUT,
-  answers: { 200: events("The run's events until its last, as AG-UI's verifier wants them.") },
+  answers: { 200: events("The run's events up to its last one, in the order that AG-UI's verifier requires.") },
   errors: [
     "INVALID_JSON",
     "UNSUPPORTED_MEDIA_TYPE",

@@ -13,8 +13,8 @@ const AGENT = z
     model: z.string(),
     description: z.string(),
     tools: z.array(z.string()).readonly(),
-    mcp: z.array(z.string()).readonly().describe("MCP servers whose tools it has."),
-    delegates: z.array(z.string()).readonly().describe("Agents that it may hand work to."),
+    mcp: z.array(z.string()).readonly().describe("The MCP servers whose tools the agent has."),
+    delegates: z.array(z.string()).readonly().describe("The agents that this agent may delegate work to."),
     limits: z.object({ max_tokens: z.int(), max_steps: z.int(), timeout_ms: z.int() }),
     price: PRICE.exactOptional(),
   })
@@ -26,7 +26,7 @@ export const LIST_AGENTS = route({
   method: "GET",
   path: "/api/agents",
   access: "viewer",
-  summary: "The agents, as config/agents.ts says",
+  summary: "List the agents of config/agents.ts",
   query: z.strictObject({}),
-  answers: { 200: json(z.object({ agents: z.array(AGENT) }).meta({ id: "AgentList" }), "All of them.") },
+  answers: { 200: json(z.object({ agents: z.array(AGENT) }).meta({ id: "AgentList" }), "All agents.") },
 });

@@ -19,12 +19,14 @@ const UI_MESSAGE = z
 /** The thread is stored here, so only the last of the messages that the client sends is new. */
 export const UI_CHAT = z
   .strictObject({
-    id: chosenId().describe("The chat's id is the thread's."),
+    id: chosenId().describe("The id of the chat, which is also the id of the thread."),
     messages: z.array(UI_MESSAGE).min(1).optional(),
-    message: UI_MESSAGE.optional().describe("In place of `messages`, for a transport that sends the new message only."),
+    message: UI_MESSAGE.optional().describe(
+      "Takes the place of `messages` for a transport that sends only the new message.",
+    ),
     trigger: z.enum(["submit-message", "regenerate-message"]).default("submit-message"),
     messageId: orNull(z.string()),
-    agent_id: z.string().optional().describe("With the transport's `body`; `?agent=` does the same."),
+    agent_id: z.string().optional().describe("The agent, sent in the transport's `body`. `?agent=` does the same."),
     multitask_strategy: orNull(z.enum(MULTITASK_STRATEGIES)),
     on_disconnect: orNull(z.enum(["continue", "cancel"])),
     timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)),
@@ -44,16 +46,16 @@ export function isUiChat({ id, messages, message }: Readonly<Record<string, unkn
 }
 
 /** The transport adds the query of its `api` to every request. */
-const AGENT = z.strictObject({ agent: z.string().optional().describe("Without effect: the chat has its agent.") });
+const AGENT = z.strictObject({ agent: z.string().optional().describe("Has no effect: the chat keeps its agent.") });
 
 export const RESUME_UI_CHAT = route({
   method: "GET",
   path: "/api/chat/{thread_id}/stream",
   access: "viewer",
-  summary: "The reply that is under way in a chat, for the AI SDK",
+  summary: "Resume the reply that is under way in a chat, for the AI SDK",
   query: AGENT,
   answers: {
-    200: events("A UI message stream from the reply's beginning."),
+    200: events("A UI message stream that starts with the beginning of the reply."),
     204: empty("Nothing is under way."),
   },
 });
@@ -64,5 +66,5 @@ export const STOP_UI_CHAT = route({
   access: "client",
   summary: "Cancel the reply that is under way in a chat",
   query: AGENT,
-  answers: { 204: empty("It is canceled, or nothing was under way.") },
+  answers: { 204: empty("The reply is canceled, or no reply was under way.") },
 });

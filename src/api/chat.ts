@@ -23,27 +23,33 @@ export const CHAT = z
   .strictObject({
     agent_id: expecting(z.string(), "the id of an agent (GET /api/agents lists them)"),
     message: z.union([TEXT, PARTS]).describe("Text, or parts: texts, pictures and documents."),
-    thread_id: orNull(chosenId()).describe("The thread to go on with; a new one when left out."),
-    run_id: orNull(chosenId()).describe("Your own id: sent again, it returns the run that is there and starts none."),
+    thread_id: orNull(chosenId()).describe("The thread to continue. Without it a new thread begins."),
+    run_id: orNull(chosenId()).describe(
+      "An id of your choice. A repeated id returns the run that exists and starts no other.",
+    ),
     multitask_strategy: orNull(z.enum(MULTITASK_STRATEGIES)).describe(
-      "When the thread has a run under way: wait behind it (the default), refuse, or cancel it first.",
+      "What to do while another run of the thread is under way: wait for its end (the default), refuse the message, or cancel the other run first.",
     ),
     supersedes: orNull(chosenId()).describe(
-      "A run of the thread: this message takes the place of its turn and of all behind it. They can still be read, marked " +
-        "`superseded`, and leave what the model sees; what is under way of them is canceled.",
+      "A run of the thread. This message replaces the turn of that run and all later turns. They can still be read, marked " +
+        "`superseded`, but the model no longer gets them. Those of their runs that are under way are canceled.",
     ),
-    on_disconnect: orNull(z.enum(["continue", "cancel"])).describe("What your hanging up does to the run."),
+    on_disconnect: orNull(z.enum(["continue", "cancel"])).describe(
+      "What happens to the run when the client disconnects.",
+    ),
     subagents: orNull(SUBAGENTS),
-    timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe("How long the run may take."),
+    timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe("The time limit of the run."),
     queue_timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe(
-      "How long the run may wait until it is begun, to a second; then it fails with `QUEUE_TIMEOUT`. For ever when left out.",
+      "How long the run may wait in the queue, to within a second. After that it fails with `QUEUE_TIMEOUT`. Without it the run waits without a limit.",
     ),
-    metadata: orNull(metadata()).describe("Kept with the run, and shown with it."),
+    metadata: orNull(metadata()).describe("Stored with the run and shown with it."),
     extra_context: orNull(text(MAX_ASKED_CHARACTERS)).describe(
-      "Facts for this run alone, put behind the system prompt. Where the agent's `accepts` allows it, as the next two.",
+      "Facts for this run only, added after the system prompt. The agent's `accepts` must allow it; the same is true of `instructions` and `response_format`.",
     ),
-    instructions: orNull(text(MAX_ASKED_CHARACTERS)).describe("How to answer, for this run alone."),
-    response_format: orNull(RESPONSE_FORMAT).describe("What the reply has to be; `output` has it parsed."),
+    instructions: orNull(text(MAX_ASKED_CHARACTERS)).describe("Instructions for the answer of this run only."),
+    response_format: orNull(RESPONSE_FORMAT).describe(
+      "The format that the reply must have. `output` is the parsed reply.",
+    ),
   })
   .meta({ id: "Chat" });
 
@@ -57,7 +63,7 @@ export const REPLY = z
     status: z.enum(RUN_STATUSES),
     reply: z.string().nullable(),
     finish_reason: z.enum(FINISH_REASONS).nullable().describe("Why the run ended."),
-    output: z.unknown().optional().describe("What the reply says, when the request had a `response_format`."),
+    output: z.unknown().optional().describe("The parsed reply. Present when the request had a `response_format`."),
     usage: USAGE,
     steps: z.int(),
     duration_ms: z.int(),
@@ -72,9 +78,9 @@ export const TASK = z
   .object({
     task_id: z.string(),
     status: z.enum(TASK_STATUSES),
-    finish_reason: z.enum(FINISH_REASONS).exactOptional().describe("Once it is over."),
-    result: REPLY.exactOptional().describe("Once it is completed."),
-    error: ERROR_INFO.exactOptional().describe("Once it failed."),
+    finish_reason: z.enum(FINISH_REASONS).exactOptional().describe("Present once the run is over."),
+    result: REPLY.exactOptional().describe("Present once the run is completed."),
+    error: ERROR_INFO.exactOptional().describe("Present once the run has failed."),
   })
   .meta({ id: "Task" });
 
@@ -87,11 +93,14 @@ export const ACCEPTED = z
 export const KEY_HEADER = z.object({
   "idempotency-key": expecting(z.string().regex(/^[\x21-\x7e]{1,255}$/), "1 to 255 visible ASCII characters")
     .optional()
-    .describe("A repeat under the same key returns the first run."),
+    .describe("A repeated request with the same key returns the first run."),
 });
 
 const headers = KEY_HEADER.extend({
-  prefer: z.string().optional().describe("`respond-async`: answer 202 at once; `wait=N`: after N seconds (RFC 7240)."),
+  prefer: z
+    .string()
+    .optional()
+    .describe("`respond-async`: answer 202 at once. `wait=N`: answer 202 after N seconds (RFC 7240)."),
 });
 
 const streamHeaders = headers.extend({
@@ -119,11 +128,11 @@ export const POST_CHAT = route({
   access: "client",
   summary: "Chat, and wait for the reply",
   description:
-    "Use `Prefer: wait=20` for runs that may take long: the status then always tells the truth, 202 with `Location` after " +
-    "20 s. Without it a reply that takes longer than 25 s begins with status 200 and newlines, so that nothing on the way " +
-    "takes the connection for dead; a failure after that breaks the body off.",
+    "Use `Prefer: wait=20` for runs that may take long: the status is then always right, and is 202 with `Location` after " +
+    "20 s. Without it, a reply that takes longer than 25 s begins with status 200 and newlines, so that no proxy on the way " +
+    "closes the connection. If the run fails after that, the body breaks off.",
   query: z.strictObject({
-    agent: z.string().optional().describe("For `useChat`: the agent. The first one otherwise."),
+    agent: z.string().optional().describe("The agent, for `useChat`. Without it the first agent answers."),
   }),
   headers: streamHeaders,
   body: CHAT,
@@ -177,8 +186,8 @@ export const SHOW_TASK = route({
   method: "GET",
   path: "/api/chat/task/{task_id}",
   access: "viewer",
-  summary: "A run in the words of task polling",
+  summary: "Show a run as a task to poll",
   query: z.strictObject({}),
-  answers: { 200: json(TASK, "The task, also when it failed.") },
+  answers: { 200: json(TASK, "The task. The status is 200 also when the task failed.") },
   errors: ["RUN_NOT_FOUND"],
 });

@@ -45,9 +45,9 @@ const SCHEMAS = [
   CustomEventSchema,
 ] as const;
 
-const SEQ = z.object({ seq: z.int().describe("Its position in the run's journal, 1 to n without a hole.") });
+const SEQ = z.object({ seq: z.int().describe("The position in the run's journal, from 1 to n without a gap.") });
 
 export const RUN_EVENT = z
   .intersection(SEQ, z.union(SCHEMAS))
-  .describe("An event of AG-UI 1.0 with its position.")
+  .describe("An event of AG-UI 1.0 and its position in the journal.")
   .meta({ id: "RunEvent" });

@@ -50,16 +50,16 @@ export function metadata() {
 
 /** How a stream shows the runs that its run delegates. */
 export const SUBAGENTS = expecting(z.literal("inline"), '"inline"').describe(
-  "Of a stream: tells the runs that this one delegates inside, as AG-UI SUBAGENT events.",
+  "The stream also carries the events of delegated runs, as AG-UI SUBAGENT events.",
 );
 
 /** `limit` and `before`, which every list takes. */
 export const PAGE = {
-  limit: wholeNumber(1, MAX_PAGE_ROWS).default(DEFAULT_PAGE_ROWS).describe("Rows at most."),
-  before: position().optional().describe("Only rows before this position: `next` of the page before."),
+  limit: wholeNumber(1, MAX_PAGE_ROWS).default(DEFAULT_PAGE_ROWS).describe("The maximum number of rows."),
+  before: position().optional().describe("Only rows before this position. Send the `next` of the previous page."),
 };
 
 /** `next` of a page. */
-export const NEXT = z.int().nullable().describe("`before` of the following page; null at the end.");
+export const NEXT = z.int().nullable().describe("Send this as `before` to get the following page. Null at the end.");
 
 export const EPOCH_MS = z.int().describe("Milliseconds since the epoch.");

@@ -9,7 +9,7 @@ const FILE = z
   .object({
     file_id: z.string(),
     name: z.string(),
-    media_type: z.enum([...IMAGE_TYPES, ...DOCUMENT_TYPES]).describe("By its first bytes."),
+    media_type: z.enum([...IMAGE_TYPES, ...DOCUMENT_TYPES]).describe("The type, read from the first bytes."),
     bytes: z.int(),
     sha256: z.string(),
     created_at: EPOCH_MS,
@@ -24,11 +24,13 @@ export const POST_FILE = route({
   access: "client",
   summary: "Upload a picture or document",
   description:
-    `The bytes as the body (\`application/octet-stream\`, or the file's own type), or one file as \`multipart/form-data\`. At most ${MAX_FILE_BYTES} bytes. ` +
-    "The kind is told by its first bytes: PNG, JPEG, GIF, WebP, PDF or UTF-8 text. The same bytes again are the same file.",
-  query: z.strictObject({ name: z.string().min(1).max(200).optional().describe("For people; of a raw body.") }),
+    `Send the bytes as the body (\`application/octet-stream\` or the file's own type), or one file as \`multipart/form-data\`. At most ${MAX_FILE_BYTES} bytes. ` +
+    "The first bytes decide the type: PNG, JPEG, GIF, WebP, PDF or UTF-8 text. Uploading the same bytes again returns the same file.",
+  query: z.strictObject({
+    name: z.string().min(1).max(200).optional().describe("A name for people. Only for a raw body."),
+  }),
   takesStream: true,
-  answers: { 201: json(FILE, "It is stored.") },
+  answers: { 201: json(FILE, "The file is stored.") },
   errors: ["UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE", "FILES_FULL", "STORAGE_FULL"],
 });
 
@@ -36,10 +38,10 @@ const FILE_LIST = z
   .object({
     files: z.array(FILE),
     next: NEXT,
-    bytes: z.int().describe("Of all your files, not only of this page."),
+    bytes: z.int().describe("The size of all your files, not only of this page."),
     max_bytes: z
       .int()
-      .describe(`What they may take: ${MAX_FILES_BYTES}. Beyond it an upload is refused with FILES_FULL.`),
+      .describe(`The limit for all your files: ${MAX_FILES_BYTES}. An upload beyond it is refused with FILES_FULL.`),
   })
   .meta({ id: "FileList" });
 
@@ -49,8 +51,8 @@ export const LIST_FILES = route({
   access: "viewer",
   summary: "Your files, newest first",
   description:
-    "What you uploaded, what came as bytes within your messages, and what tools gave your runs. " +
-    "Yours alone, whatever your role: they count towards your `max_bytes`.",
+    "The files that you uploaded, that your messages carried as bytes, and that tools returned to your runs. " +
+    "Every role sees only its own files. They count towards `max_bytes`.",
   query: z.strictObject(PAGE),
   answers: { 200: json(FILE_LIST, "A page of files.") },
 });
@@ -59,9 +61,9 @@ export const READ_FILE = route({
   method: "GET",
   path: "/api/files/{file_id}",
   access: "viewer",
-  summary: "The bytes of a file",
+  summary: "Download a file",
   query: z.strictObject({}),
-  answers: { 200: media("application/octet-stream", "The bytes, with the file's own type.") },
+  answers: { 200: media("application/octet-stream", "The bytes, with the type of the file.") },
   errors: ["FILE_NOT_FOUND"],
 });
 
@@ -70,8 +72,8 @@ export const DELETE_FILE = route({
   path: "/api/files/{file_id}",
   access: "client",
   summary: "Delete a file",
-  description: "Messages that name it stay; the model is told that the file is gone.",
+  description: "Messages that name the file stay. The model is told that the file no longer exists.",
   query: z.strictObject({}),
-  answers: { 204: empty("It is gone.") },
+  answers: { 204: empty("The file is deleted.") },
   errors: ["FILE_NOT_FOUND"],
 });

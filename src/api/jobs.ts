@@ -16,9 +16,11 @@ const JOB = z
       "the name of a file in config/tools/, or SERVER__TOOL of an MCP server",
     ),
     input: expecting(z.record(z.string(), z.unknown()), "an object: the arguments of the tool").default({}),
-    run_id: orNull(chosenId()).describe("Your own id: sent again, it returns the job that is there and starts none."),
-    timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe("How long the job may take: an hour when left out."),
-    metadata: orNull(metadata()).describe("Kept with the run, and told to the tool."),
+    run_id: orNull(chosenId()).describe(
+      "An id of your choice. A repeated id returns the job that exists and starts no other.",
+    ),
+    timeout_ms: orNull(wholeNumber(1, MAX_TIMEOUT_MS)).describe("The time limit of the job. The default is one hour."),
+    metadata: orNull(metadata()).describe("Stored with the run and passed to the tool."),
   })
   .meta({ id: "Job" });
 
@@ -29,8 +31,8 @@ export const BEGIN_JOB = route({
   access: "admin",
   summary: "Run one tool in the background",
   description:
-    "A tool that is not there fails the run, which `Location` shows. The run's `agent_id` is `tool:NAME`, and its reply " +
-    "what the tool answered. It makes no conversation.",
+    "`Location` shows the run. If no such tool exists, the run fails. The `agent_id` of the run is `tool:NAME`, and its reply " +
+    "is the result of the tool. A job adds nothing to a conversation.",
   query: z.strictObject({}),
   headers: KEY_HEADER,
   body: JOB,

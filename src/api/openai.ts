@@ -44,10 +44,12 @@ const SHARED = {
 const COMPLETION_REQUEST = z
   .looseObject({
     ...SHARED,
-    messages: z.array(MESSAGE).min(1).describe("The whole conversation; its last message is the user's."),
+    messages: z.array(MESSAGE).min(1).describe("The whole conversation. The last message must be the user's."),
     n: orNull(expecting(z.literal(1), "1 or left out: an agent gives one answer")),
     stream_options: orNull(z.looseObject({ include_usage: orNull(z.boolean()) })),
-    thread_id: orNull(chosenId()).describe("Ours: a thread to go on with, which keeps the conversation."),
+    thread_id: orNull(chosenId()).describe(
+      "An extension of evenkeel: the thread to continue. The thread stores the conversation.",
+    ),
   })
   .meta({ id: "ChatCompletionRequest" });
 
@@ -57,10 +59,10 @@ const RESPONSE_REQUEST = z
   .looseObject({
     ...SHARED,
     input: expecting(z.union([z.string().regex(/\S/), z.array(MESSAGE).min(1)]), "text, or a list of messages"),
-    instructions: orNull(z.string()).describe("Stands in front of the user's message."),
-    previous_response_id: orNull(z.string()).describe("The response whose conversation goes on."),
-    background: orNull(z.boolean()).describe("Answer at once; GET the response later."),
-    store: orNull(z.boolean()).describe("False: nothing is kept."),
+    instructions: orNull(z.string()).describe("Instructions, placed before the user's message."),
+    previous_response_id: orNull(z.string()).describe("The response whose conversation continues."),
+    background: orNull(z.boolean()).describe("True: answer at once. GET the response later."),
+    store: orNull(z.boolean()).describe("False: the server stores nothing."),
     metadata: orNull(z.record(z.string().max(64), z.string().max(512))),
   })
   .meta({ id: "ResponseRequest" });
@@ -82,7 +84,7 @@ export const LIST_MODELS = route({
   method: "GET",
   path: "/v1/models",
   access: "viewer",
-  summary: "The agents, as OpenAI's clients list models",
+  summary: "List the agents as models, for OpenAI's clients",
   answers: { 200: json(z.object({ object: z.literal("list"), data: z.array(MODEL) }), "All agents.") },
 });
 
@@ -90,7 +92,7 @@ export const SHOW_MODEL = route({
   method: "GET",
   path: "/v1/models/{model}",
   access: "viewer",
-  summary: "One agent as a model",
+  summary: "Show an agent as a model",
   answers: { 200: json(MODEL, "The agent.") },
   errors: ["AGENT_NOT_FOUND"],
 });
@@ -99,10 +101,10 @@ export const COMPLETE_CHAT = route({
   method: "POST",
   path: "/v1/chat/completions",
   access: "client",
-  summary: "A chat completion, whole or streamed",
-  description: "Without `thread_id` nothing stays on the server, and a client that hangs up cancels the run.",
+  summary: "Make a chat completion, whole or streamed",
+  description: "Without `thread_id` the server stores nothing, and the run is canceled when the client disconnects.",
   body: COMPLETION_REQUEST,
-  answers: { 200: json(COMPLETION, "The completion; with `stream` its chunks as server-sent events.") },
+  answers: { 200: json(COMPLETION, "The completion. With `stream`, its chunks as server-sent events.") },
   errors: ["INVALID_JSON", "UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE", "AGENT_NOT_FOUND", "OVERLOADED"],
 });
 
@@ -110,9 +112,9 @@ export const CREATE_RESPONSE = route({
   method: "POST",
   path: "/v1/responses",
   access: "client",
-  summary: "A response, whole, streamed or in the background",
+  summary: "Make a response, whole, streamed or in the background",
   body: RESPONSE_REQUEST,
-  answers: { 200: json(RESPONSE, "The response; with `stream` its events.") },
+  answers: { 200: json(RESPONSE, "The response. With `stream`, its events.") },
   errors: [
     "INVALID_JSON",
     "UNSUPPORTED_MEDIA_TYPE",
@@ -127,12 +129,12 @@ export const SHOW_RESPONSE = route({
   method: "GET",
   path: "/v1/responses/{response_id}",
   access: "viewer",
-  summary: "A response as it is now, or its events",
+  summary: "Show a response as it is now, or stream its events",
   query: z.looseObject({
     stream: z.boolean().optional(),
-    starting_after: z.int().min(0).optional().describe("With `stream`: only events above this `sequence_number`."),
+    starting_after: z.int().min(0).optional().describe("With `stream`: only events after this `sequence_number`."),
   }),
-  answers: { 200: json(RESPONSE, "The response; with `stream` its events.") },
+  answers: { 200: json(RESPONSE, "The response. With `stream`, its events.") },
   errors: ["RUN_NOT_FOUND"],
 });
 
@@ -141,6 +143,6 @@ export const CANCEL_RESPONSE = route({
   path: "/v1/responses/{response_id}/cancel",
   access: "client",
   summary: "Cancel a response that is under way",
-  answers: { 200: json(RESPONSE, "The response; it may still wind down.") },
+  answers: { 200: json(RESPONSE, "The response. It may still be ending.") },
   errors: ["RUN_NOT_FOUND"],
 });

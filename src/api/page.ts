@@ -8,7 +8,7 @@ export const OPEN_DASHBOARD = route({
   method: "GET",
   path: "/",
   access: "anyone",
-  summary: "The dashboard; for `Accept: application/json` a list of paths",
+  summary: "The dashboard. With `Accept: application/json`, a list of paths",
   answers: { 200: media("text/html", "The page.") },
 });
 
@@ -18,7 +18,7 @@ export const READ_ASSET = route({
   method: "GET",
   path: "/assets/{name}",
   access: "anyone",
-  summary: "A file of the dashboard, named after its content",
+  summary: "A file of the dashboard, named by a hash of its content",
   answers: FILE,
 });
 

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ERROR_CODES } from "../core/errors.ts";
 
-const CODE = z.enum(ERROR_CODES).describe("What went wrong; docs/errors.md says when.");
+const CODE = z.enum(ERROR_CODES).describe("The error code. docs/errors.md says when it occurs.");
 
 /** The part of an error that is stored with a run, and sent over `/ws`. */
 export const ERROR_INFO = z.object({ code: CODE, detail: z.string() }).meta({ id: "ErrorInfo" });
@@ -13,9 +13,9 @@ export const PROBLEM = z
     title: z.string(),
     status: z.int(),
     code: CODE,
-    detail: z.string().describe("What failed, and what to send instead."),
+    detail: z.string().describe("What failed and what to send instead."),
     request_id: z.string(),
-    run_id: z.string().exactOptional().describe("The run that failed, or that goes on."),
+    run_id: z.string().exactOptional().describe("The run that failed, or that still runs."),
   })
   .meta({ id: "Problem" });
 

@@ -20,43 +20,45 @@ const STORED_RUN = z.object({
   run_id: z.string(),
   thread_id: z.string(),
   agent_id: z.string(),
-  parent_run_id: z.string().nullable().describe("The run that delegated this one; null when a client asked for it."),
-  retry_of: z.string().nullable().describe("The run that this one goes on with; null for most."),
-  title: z.string().describe("How its message begins."),
+  parent_run_id: z.string().nullable().describe("The run that delegated this one. Null when a client started it."),
+  retry_of: z.string().nullable().describe("The run that this one retries. Null when it is not a retry."),
+  title: z.string().describe("The beginning of its message."),
   status: z.enum(RUN_STATUSES),
   created_at: EPOCH_MS,
   started_at: EPOCH_MS.nullable(),
   finished_at: EPOCH_MS.nullable(),
-  attempts: z.int().describe("How many processes have owned it so far."),
-  steps: z.int().describe("Model calls and tool calls."),
+  attempts: z.int().describe("How many processes have owned the run so far."),
+  steps: z.int().describe("The number of model calls and tool calls."),
   usage: USAGE,
   spent: z
     .object({
-      dollars: z.number().describe("For the run's own model calls, by the agent's price; 0 without one."),
-      total_tokens: z.int().describe("With all that it delegated."),
-      total_dollars: z.number().describe("With all that it delegated."),
+      dollars: z
+        .number()
+        .describe("The cost of the run's own model calls by the agent's price. 0 when the agent has no price."),
+      total_tokens: z.int().describe("Includes all delegated runs."),
+      total_dollars: z.number().describe("Includes all delegated runs."),
     })
-    .describe("What it came to so far."),
+    .describe("What the run has cost so far."),
   reply: z.string().nullable(),
-  finish_reason: z.enum(FINISH_REASONS).nullable().describe("Why it ended; null until it is over."),
-  output: z.unknown().optional().describe("What the reply says, when the request had a `response_format`."),
+  finish_reason: z.enum(FINISH_REASONS).nullable().describe("Why the run ended. Null until it is over."),
+  output: z.unknown().optional().describe("The parsed reply. Present when the request had a `response_format`."),
   error: ERROR_INFO.nullable(),
   timeout_ms: z.int().nullable(),
   cancel_requested: z.boolean(),
   metadata: z.record(z.string(), z.unknown()),
-  principal: z.string().describe("Who asked for it: the name of an API key."),
+  principal: z.string().describe("Who started the run: the name of an API key, or `provider:user`."),
 });
 
 export const RUN = STORED_RUN.extend({
-  duration_ms: z.int().nullable().describe("From its first claim to its end; null before."),
+  duration_ms: z.int().nullable().describe("The time from its first claim to its end. Null until it is over."),
   waiting: z
     .object({
       reason: z.string(),
-      until: EPOCH_MS.nullable().describe("About when it goes on, where that can be told."),
+      until: EPOCH_MS.nullable().describe("When the run will probably continue. Null when that is not known."),
     })
     .exactOptional()
     .describe(
-      "Of one run that is asked for, while it is parked: for its model's limits, or for runs that it delegated.",
+      "Present while the run is parked: it waits for its model's limits or for runs that it delegated. Only where a single run is shown.",
     ),
 }).meta({ id: "Run" });
 
@@ -70,14 +72,14 @@ export const LIST_RUNS = route({
   method: "GET",
   path: "/api/runs",
   access: "viewer",
-  summary: "Runs, newest first",
+  summary: "List runs, newest first",
   query: z.strictObject({
     ...PAGE,
     status: z.enum(RUN_STATUSES).optional(),
     agent_id: z.string().optional(),
     thread_id: z.string().optional(),
-    parent_run_id: z.string().optional().describe("Only runs that this one delegated."),
-    top_level: z.boolean().optional().describe("True: without delegated runs. False: only those."),
+    parent_run_id: z.string().optional().describe("Only runs that this run delegated."),
+    top_level: z.boolean().optional().describe("True: only runs that a client started. False: only delegated runs."),
   }),
   answers: { 200: json(z.object({ runs: z.array(RUN), next: NEXT }).meta({ id: "RunList" }), "A page of runs.") },
 });
@@ -86,7 +88,7 @@ export const SHOW_RUN = route({
   method: "GET",
   path: "/api/runs/{run_id}",
   access: "viewer",
-  summary: "One run",
+  summary: "Show a run",
   query: z.strictObject({}),
   answers: { 200: json(RUN, "The run.") },
   errors: ["RUN_NOT_FOUND"],
@@ -96,21 +98,21 @@ export const READ_EVENTS = route({
   method: "GET",
   path: "/api/runs/{run_id}/events",
   access: "viewer",
-  summary: "The run's events: a page of them, or a stream to resume",
+  summary: "Read the events of a run: a page of them, or a stream",
   description:
-    "With `Accept: text/event-stream` the events come as they are appended, until the run's last one. " +
-    "With `subagents=inline` only the run's own events have an id: who resumes is told the subagents that are under way " +
-    "from their beginning again, with the same `seq`s. " +
+    "With `Accept: text/event-stream` the server sends events as they are appended, up to the run's last one. " +
+    "With `subagents=inline` only the run's own events have an id. After a resume, the events of subagents that are under way " +
+    "are sent again from their beginning, with the same `seq`s. " +
     "`Last-Event-ID` wins over `after`: a reconnecting EventSource sends both, and only the first is current.",
   query: z.strictObject({
-    after: position().default(0).describe("Only events with a seq above this."),
+    after: position().default(0).describe("Only events with a greater `seq`."),
     limit: PAGE.limit,
     subagents: SUBAGENTS.optional(),
   }),
-  headers: z.object({ "last-event-id": position().optional().describe("Where the stream goes on.") }),
+  headers: z.object({ "last-event-id": position().optional().describe("The stream continues after this `seq`.") }),
   answers: {
     200: jsonOrEvents(z.object({ events: z.array(EVENT), next: NEXT }).meta({ id: "EventList" }), "Events in order."),
-    204: empty("The run is over and the stream has no more events: an EventSource stops here."),
+    204: empty("The run is over and there are no more events. An EventSource stops here."),
   },
   errors: ["RUN_NOT_FOUND"],
 });
@@ -119,10 +121,10 @@ export const CANCEL_RUN = route({
   method: "POST",
   path: "/api/runs/{run_id}/cancel",
   access: "client",
-  summary: "Cancel a run, and all that it delegated",
-  description: "Idempotent. A run that is over is answered as it is.",
+  summary: "Cancel a run and all runs that it delegated",
+  description: "Idempotent. A run that is over is returned unchanged.",
   query: z.strictObject({}),
-  answers: { 200: json(RUN, "The run is over."), 202: json(RUN, "The run winds down.") },
+  answers: { 200: json(RUN, "The run is over."), 202: json(RUN, "The run is ending.") },
   errors: ["RUN_NOT_FOUND"],
 });
 
@@ -130,10 +132,10 @@ export const RETRY_RUN = route({
   method: "POST",
   path: "/api/runs/{run_id}/retry",
   access: "client",
-  summary: "Go on with a run that failed or was canceled",
+  summary: "Retry a run that failed or was canceled",
   description:
-    "Makes a new run (`retry_of`) that goes on from the last checkpoint of this one, without a new message: finished " +
-    "tools are not repeated. Idempotent: a run is retried once, and asking again answers with its retry.",
+    "Makes a new run (`retry_of`) that continues from the last checkpoint of this one, without a new message. Finished " +
+    "tools are not repeated. Idempotent: a run is retried once, and a repeated request returns that retry.",
   query: z.strictObject({}),
   answers: {
     200: json(RUN, "It was retried before: the retry as it is now."),

@@ -5,9 +5,11 @@ import { empty, json, route } from "./route.ts";
 
 const SESSION = z
   .object({
-    principal: z.string().describe("Whose runs and threads are made: a key's name, or `provider:user`."),
+    principal: z
+      .string()
+      .describe("The owner of the runs and threads that you make: the name of a key, or `provider:user`."),
     role: z.enum(ROLES),
-    via: z.string().describe("The key or identity provider."),
+    via: z.string().describe("The key or identity provider that was used."),
   })
   .meta({ id: "Session" });
 
@@ -20,7 +22,7 @@ export const SHOW_SESSION = route({
   method: "GET",
   path: "/api/session",
   access: "viewer",
-  summary: "Who you are here, and what you may do",
+  summary: "Show who you are and what you may do",
   query,
   answers,
 });
@@ -29,9 +31,9 @@ export const SIGN_IN = route({
   method: "POST",
   path: "/api/session",
   access: "viewer",
-  summary: "Sign in: the key or token of `Authorization` becomes a cookie",
+  summary: "Sign in: exchange the key or token of `Authorization` for a cookie",
   description:
-    "The cookie is HttpOnly and SameSite=Strict. What changes something by it has to come from our own page.",
+    "The cookie is HttpOnly and SameSite=Strict. A request that changes something with the cookie must come from the server's own page.",
   query,
   answers,
 });
@@ -40,7 +42,7 @@ export const SIGN_OUT = route({
   method: "DELETE",
   path: "/api/session",
   access: "anyone",
-  summary: "Sign out: the cookie is taken back",
+  summary: "Sign out: delete the cookie",
   query,
   answers: { 204: empty("You are signed out.") },
 });

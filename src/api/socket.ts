@@ -63,13 +63,13 @@ export const SERVER_FRAMES = {
     thread_id: z.string(),
     agent_id: z.string(),
     status,
-    created: z.boolean().describe("False when its `run_id` was known."),
+    created: z.boolean().describe("False when a run with this `run_id` existed already."),
   }),
   SocketCanceled: z.object({ id, ok, run_id: z.string(), status }),
   SocketDone: z.object({ id, done: z.literal(true) }).describe("The run's last event was sent."),
   SocketEvent: z.object({ id, seq: z.int().exactOptional(), event: z.record(z.string(), z.unknown()) }),
   SocketError: z.object({
-    id: id.nullable().describe("Null when the frame had none that could be read."),
+    id: id.nullable().describe("Null when the frame had no readable id."),
     error: ERROR_INFO.extend({ run_id: z.string().exactOptional() }),
   }),
 } as const;
@@ -81,7 +81,7 @@ export const OPEN_SOCKET = route({
   path: "/ws",
   access: "viewer",
   lane: "upgrade",
-  summary: "The WebSocket; docs/websocket.md says what goes over it",
+  summary: "Open the WebSocket. docs/websocket.md describes its messages",
   answers: { 101: empty("Upgraded.") },
   errors: ["UPGRADE_REQUIRED"],
 });

@@ -9,12 +9,14 @@ export const CHILD_STATES = ["starting", "ready", "stalled", "draining", "restar
 
 const VITALS = z.object({
   rss_bytes: z.int(),
-  cpu_percent: z.number().describe("Of one core, over the last heartbeat interval."),
-  busy_percent: z.number().describe("Share of the last heartbeat interval in which the event loop worked."),
+  cpu_percent: z.number().describe("CPU use in percent of one core, over the last heartbeat interval."),
+  busy_percent: z
+    .number()
+    .describe("The share of the last heartbeat interval, in percent, during which the event loop worked."),
   lag_ms: z
     .object({ p50: z.number(), p99: z.number() })
-    .describe("How late the event loop ran what was due, over the last heartbeat interval."),
-  in_flight: z.int().describe("Requests of a worker, runs of an agent, streams of the simulator."),
+    .describe("How late the event loop ran due timers, over the last heartbeat interval."),
+  in_flight: z.int().describe("Requests in a worker, runs in an agent, streams in the simulator."),
 });
 
 const GAUGES = z.record(z.string(), z.number());
@@ -26,30 +28,32 @@ const PROCESS = VITALS.extend({
   state: z.enum(CHILD_STATES),
   uptime_s: z.number(),
   restarts: z.int(),
-  gauges: GAUGES.describe("The process's own figures by name."),
+  gauges: GAUGES.describe("Further figures of the process, by name."),
   last_exit: z
     .object({ at: z.number(), reason: z.string() })
     .nullable()
-    .describe("Why the last child of this place died; null while none has. `at` in epoch ms."),
-  leaving: z.int().describe("Replaced children of this place that still finish their work."),
+    .describe(
+      "Why the last process in this place died. Null while none has died. `at` is in milliseconds since the epoch.",
+    ),
+  leaving: z.int().describe("The number of replaced processes that still finish their work."),
 }).meta({ id: "Process" });
 
 export const MARK_TYPES = ["death", "stall", "reload", "scale"] as const;
 
 const MARK = z
   .object({
-    id: z.int().describe("Counts up from 1 in the primary."),
-    at: z.number().describe("Epoch ms, by the primary's clock."),
+    id: z.int().describe("Counts from 1 since the primary started."),
+    at: z.number().describe("Milliseconds since the epoch, by the primary's clock."),
     type: z.enum(MARK_TYPES),
-    process: z.string().nullable().describe('For example "worker 2"; null when it concerns all.'),
-    detail: z.string().describe("What happened, in words."),
+    process: z.string().nullable().describe('For example "worker 2". Null when it concerns all processes.'),
+    detail: z.string().describe("What happened, as a sentence."),
   })
   .meta({ id: "Mark" });
 
 const ADVICE = z
   .object({
     kind: z.enum(CHILD_KINDS),
-    count: z.int().describe("How many processes of the kind would do."),
+    count: z.int().describe("The number of processes of this kind that would suffice."),
     text: z.string().describe('For example "workers 82 % busy for 5 min: 6 would be 55 %".'),
   })
   .meta({ id: "Advice" });
@@ -57,14 +61,14 @@ const ADVICE = z
 /** All processes at one moment. */
 export const SNAPSHOT = z
   .object({
-    seq: z.int().describe("Counts up from 1 in the primary; only grows while it lives."),
-    at: z.number().describe("Epoch ms, by the primary's clock."),
+    seq: z.int().describe("Counts from 1 since the primary started."),
+    at: z.number().describe("Milliseconds since the epoch, by the primary's clock."),
     processes: z.array(PROCESS).readonly(),
     marks: z
       .array(MARK)
       .readonly()
-      .describe("What happened to the processes in the last five minutes, oldest first; the newest 64."),
-    advice: z.array(ADVICE).readonly().describe("What WORKERS and AGENTS should be, where the load says otherwise."),
+      .describe("What happened to the processes in the last five minutes, oldest first, at most 64 marks."),
+    advice: z.array(ADVICE).readonly().describe("Other values for WORKERS and AGENTS, where the load suggests them."),
   })
   .meta({ id: "Snapshot" });
 
@@ -81,14 +85,14 @@ export const READ_HEALTH = route({
   path: "/health",
   access: "anyone",
   lane: "fast",
-  summary: "This process is alive",
-  answers: { 200: json(HEALTH, "It is.") },
+  summary: "Check that this process is alive",
+  answers: { 200: json(HEALTH, "The process is alive.") },
 });
 
 const READINESS = z
   .object({
     status: z.enum(["ready", "not_ready"]),
-    checks: z.record(z.string(), z.string()).describe("Each dependency: `ok`, or what is wrong."),
+    checks: z.record(z.string(), z.string()).describe("For each dependency `ok`, or what is wrong."),
   })
   .meta({ id: "Readiness" });
 
@@ -96,8 +100,8 @@ export const READ_READY = route({
   method: "GET",
   path: "/ready",
   access: "viewer",
-  summary: "All that a chat needs is there",
-  answers: { 200: json(READINESS, "It is."), 503: json(READINESS, "Something is missing.") },
+  summary: "Check that everything that a chat needs works",
+  answers: { 200: json(READINESS, "Everything works."), 503: json(READINESS, "Something does not work.") },
 });
 
 const INFO = z
@@ -119,22 +123,22 @@ export const READ_INFO = route({
   method: "GET",
   path: "/info",
   access: "viewer",
-  summary: "Version, mode, engine and agents",
-  answers: { 200: json(INFO, "What this server is.") },
+  summary: "Show version, mode, engine and agents",
+  answers: { 200: json(INFO, "A description of this server.") },
 });
 
 export const LIST_PROCESSES = route({
   method: "GET",
   path: "/api/workers",
   access: "operator",
-  summary: "All processes, as they were a moment ago",
+  summary: "List all processes as they were up to a second ago",
   query: z.strictObject({}),
   answers: {
     200: json(
       z
         .object({ processes: z.array(PROCESS).readonly(), advice: z.array(ADVICE).readonly() })
         .meta({ id: "ProcessList" }),
-      "Primary and children.",
+      "The primary and its children.",
     ),
   },
 });
@@ -145,16 +149,16 @@ export const SCALE_PROCESSES = route({
   method: "POST",
   path: "/api/scale",
   access: "admin",
-  summary: "Start or end workers and agents",
+  summary: "Set the number of workers and agents",
   description:
-    "From then on the load changes their number no more, until the next start. One that is one too many takes nothing new " +
-    "and finishes what it has; `GET /api/workers` shows what comes of it.",
+    "After that the load no longer changes their number, until the next start. A process that is to end takes no new work " +
+    "and finishes its work. `GET /api/workers` shows the result.",
   query: z.strictObject({}),
   body: z.strictObject({ workers: orNull(COUNT), agents: orNull(COUNT) }).meta({ id: "Scale" }),
   answers: {
     202: json(
       z.object({ workers: z.int().nullable(), agents: z.int().nullable() }).meta({ id: "Scaled" }),
-      "It begins; null: as it was.",
+      "The numbers that were set. Null: unchanged.",
     ),
   },
   errors: ["INVALID_JSON", "UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE"],
@@ -164,6 +168,6 @@ export const READ_METRICS = route({
   method: "GET",
   path: "/metrics",
   access: "operator",
-  summary: "Figures of all processes for Prometheus",
-  answers: { 200: media("text/plain", "Prometheus' text format.") },
+  summary: "Read the figures of all processes, for Prometheus",
+  answers: { 200: media("text/plain", "The text format of Prometheus.") },
 });

@@ -12,7 +12,7 @@ const THREAD_SUMMARY = z
     title: z.string().describe("The beginning of its first user message."),
     created_at: EPOCH_MS,
     updated_at: EPOCH_MS,
-    runs: z.int().describe("How many it has."),
+    runs: z.int().describe("The number of runs."),
   })
   .meta({ id: "ThreadSummary" });
 
@@ -23,15 +23,17 @@ const TEXT = z.object({
     .array(z.looseObject({ type: z.string() }))
     .readonly()
     .exactOptional()
-    .describe("What an answer cites, as the Messages API has it; it goes back as it came."),
+    .describe(
+      "The sources that an answer cites, in the shape of the Messages API. The model gets them back unchanged.",
+    ),
 });
 const TOOL_USE = z.object({
   type: z.literal("tool_use"),
   id: z.string(),
   name: z.string(),
   input: z.unknown(),
-  cut: z.literal(true).exactOptional().describe("Its arguments were cut off: it did not run."),
-  not_json: z.string().exactOptional().describe("How its arguments began, which were no JSON: it did not run."),
+  cut: z.literal(true).exactOptional().describe("The arguments were cut off, so the tool did not run."),
+  not_json: z.string().exactOptional().describe("The beginning of arguments that were not JSON. The tool did not run."),
 });
 /** Text, and pictures and documents that are stored as files: the same parts as in a user's message. */
 const RESULT_PART = z.discriminatedUnion("type", [TEXT, IMAGE, DOCUMENT]).meta({ id: "ToolResultPart" });
@@ -43,7 +45,7 @@ const TOOL_RESULT = z.object({
 });
 const THINKING = z
   .object({ type: z.literal("thinking"), thinking: z.string(), signature: z.string() })
-  .describe("Goes back to the model exactly as it came: its signature covers it.");
+  .describe("The model gets it back unchanged, because its signature covers it.");
 const REDACTED_THINKING = z.object({ type: z.literal("redacted_thinking"), data: z.string() });
 
 /** Content blocks, in the shapes of the Anthropic Messages API. */
@@ -54,27 +56,32 @@ const CONTENT_BLOCK = z
 const COMPACTION = z
   .object({
     model: z.string(),
-    budget: z.int().describe("Tokens that the conversation may have."),
-    from: z.int().describe("Messages of the thread before this count are not sent."),
-    cleared_before: z.int().describe("Tool results before this count are sent without their content."),
-    summary: z.string().exactOptional().describe("What is sent in place of the messages before `from`."),
+    budget: z.int().describe("The maximum size of the conversation in tokens."),
+    from: z.int().describe("This many messages at the beginning of the thread are not sent."),
+    cleared_before: z
+      .int()
+      .describe("The tool results among this many messages at the beginning are sent without content."),
+    summary: z.string().exactOptional().describe("The text that is sent in place of the messages before `from`."),
   })
-  .describe("From here on the model gets the thread like this. Readers lose nothing.");
+  .describe("The shortened form in which the model gets the thread from here on. Readers still see the whole thread.");
 
 const MESSAGE = z.object({
   role: z.enum(["user", "assistant"]),
   content: z.union([z.string(), z.array(CONTENT_BLOCK).readonly()]),
-  model: z.string().exactOptional().describe("The model that wrote it. Messages of older versions do not say."),
-  cut: z.enum(FINISH_REASONS).exactOptional().describe("The answer ends before its end: why its run did."),
+  model: z.string().exactOptional().describe("The model that wrote the message. Absent in messages of older versions."),
+  cut: z.enum(FINISH_REASONS).exactOptional().describe("The answer is incomplete. The value says why its run ended."),
   compaction: COMPACTION.exactOptional(),
-  note: z.string().exactOptional().describe("What the server tells the model behind this message: no person said it."),
+  note: z
+    .string()
+    .exactOptional()
+    .describe("A note of the server for the model, sent after this message. No person wrote it."),
 });
 
 const UNSENT_REASON = z
   .enum(["withdrawn", "refused", "rejected", "too_large", "repeated", "retried", "superseded"])
   .describe(
-    "withdrawn: canceled before it began. refused: by the model. rejected: the API took the request for invalid. " +
-      "too_large: for the model's window. repeated: the message before it is the same, and failed. " +
+    "withdrawn: its run was canceled before it began. refused: the model refused to answer. rejected: the API called the request invalid. " +
+      "too_large: it does not fit the model's context window. repeated: the message before it is the same and failed. " +
       "retried: its run was retried, and the retry has the same messages. " +
       "superseded: a later run answers in its place.",
   );
@@ -82,7 +89,7 @@ const UNSENT_REASON = z
 const STORED_MESSAGE = MESSAGE.extend({
   run_id: z.string(),
   at: EPOCH_MS,
-  sent: z.literal(false).exactOptional().describe("Only there when the model does not get to see it."),
+  sent: z.literal(false).exactOptional().describe("Present when the model does not get this message."),
   why: UNSENT_REASON.exactOptional(),
 }).meta({ id: "Message" });
 
@@ -90,8 +97,8 @@ const THREAD = THREAD_SUMMARY.extend({
   messages: z
     .array(STORED_MESSAGE)
     .readonly()
-    .describe("A page of them, oldest first: the newest, or those before `before`."),
-  next: z.int().nullable().describe("`before` of the page of older messages; null when there are none."),
+    .describe("A page of messages, oldest first: the newest ones, or those before `before`."),
+  next: z.int().nullable().describe("Send this as `before` to get older messages. Null when there are none."),
 }).meta({ id: "Thread" });
 
 export type ThreadSummary = Readonly<z.output<typeof THREAD_SUMMARY>>;
@@ -111,7 +118,7 @@ export const LIST_THREADS = route({
   method: "GET",
   path: "/api/threads",
   access: "viewer",
-  summary: "Threads, those with the newest runs first",
+  summary: "List threads, those with the newest runs first",
   query: z.strictObject(PAGE),
   answers: {
     200: json(
@@ -125,11 +132,12 @@ export const SHOW_THREAD = route({
   method: "GET",
   path: "/api/threads/{thread_id}",
   access: "viewer",
-  summary: "One thread with its messages",
-  description: "A page ends with the message that reaches a megabyte of JSON, and always has one, if there is one.",
+  summary: "Show a thread with its messages",
+  description:
+    "A page ends with the message with which it reaches a megabyte of JSON. It has at least one message, unless there are none.",
   query: z.strictObject({
-    limit: wholeNumber(1, MAX_PAGE_ROWS).default(MAX_PAGE_ROWS).describe("Messages at most."),
-    before: position().optional().describe("Only messages before this position: `next` of the page before."),
+    limit: wholeNumber(1, MAX_PAGE_ROWS).default(MAX_PAGE_ROWS).describe("The maximum number of messages."),
+    before: position().optional().describe("Only messages before this position. Send the `next` of the previous page."),
   }),
   answers: { 200: json(THREAD, "The thread.") },
   errors: ["THREAD_NOT_FOUND"],
@@ -141,6 +149,6 @@ export const DELETE_THREAD = route({
   access: "client",
   summary: "Delete a thread with its runs, events and activities",
   query: z.strictObject({}),
-  answers: { 204: empty("It is gone.") },
+  answers: { 204: empty("The thread is deleted.") },
   errors: ["THREAD_NOT_FOUND", "THREAD_BUSY"],
 });

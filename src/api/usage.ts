@@ -8,10 +8,12 @@ export const SPENDING_KEYS = ["agent", "principal", "model", "day"] as const;
 
 const SPENDING = z
   .object({
-    key: z.string().describe("An agent id, a principal, a model, or a day of UTC."),
-    calls: z.int().describe("Model calls, those that came to nothing counted with the one that did."),
+    key: z.string().describe("An agent id, a principal, a model, or a day in UTC."),
+    calls: z
+      .int()
+      .describe("The number of model calls. Failed attempts count together with the attempt that succeeded."),
     usage: USAGE,
-    dollars: z.number().describe("By the prices of the agents at the time; 0 for agents without one."),
+    dollars: z.number().describe("The cost by the agents' prices at the time. 0 for agents without a price."),
   })
   .meta({ id: "Spending" });
 
@@ -19,18 +21,18 @@ export const READ_USAGE = route({
   method: "GET",
   path: "/api/usage",
   access: "viewer",
-  summary: "Tokens and dollars by agent, principal, model or day",
-  description: "A client sees what it spent itself. Those that cost most come first; days come newest first.",
+  summary: "Show tokens and dollars by agent, principal, model or day",
+  description: "A client sees only its own use. The most expensive rows come first; days come newest first.",
   query: z.strictObject({
     by: expecting(z.enum(SPENDING_KEYS), `one of ${SPENDING_KEYS.join(", ")}`).default("agent"),
-    days: wholeNumber(1, 3_660).default(30).describe("Of UTC, up to and with today."),
+    days: wholeNumber(1, 3_660).default(30).describe("The number of days in UTC, including today."),
   }),
   answers: {
     200: json(
       z
         .object({
           by: z.enum(SPENDING_KEYS),
-          since: z.string().describe("The first day that counts."),
+          since: z.string().describe("The first day that is included."),
           usage: z.array(SPENDING),
         })
         .meta({ id: "SpendingList" }),

@@ -23,6 +23,8 @@ export interface Command {
   readonly nice?: number;
   /** Gives the process a channel for messages. */
   readonly ipc?: boolean;
+  /** A file descriptor that takes what the process prints; by default nothing does. */
+  readonly output?: number;
 }
 
 const EXIT_TIMEOUT_MS = 10_000;
@@ -33,12 +35,12 @@ export class Processes implements AsyncDisposable {
   readonly #running = new Set<ChildProcess>();
   readonly #folders = new Set<string>();
 
-  start({ args, env = {}, nice = 0, ipc = false }: Command): Started {
+  start({ args, env = {}, nice = 0, ipc = false, output }: Command): Started {
     const [file = "", ...rest] = args;
     const options = { env: { ...inherited(), ...env } };
     const child = ipc
       ? fork(file, rest, { ...options, serialization: "advanced" })
-      : spawn(process.execPath, args, { ...options, stdio: ["ignore", "ignore", "inherit"] });
+      : spawn(process.execPath, args, { ...options, stdio: ["ignore", output ?? "ignore", "inherit"] });
     const { pid } = child;
     if (pid === undefined) throw new Error(`Expected node ${args.join(" ")} to start.`);
     this.#running.add(child);

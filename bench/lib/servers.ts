@@ -22,6 +22,10 @@ export interface EvenkeelOptions {
   readonly slowClientMs?: number;
   /** Postgres; without it the data is a file. */
   readonly databaseUrl?: string;
+  /** More settings; they come before those above. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A file descriptor that takes its log. */
+  readonly output?: number;
 }
 
 export class Evenkeel implements AsyncDisposable {
@@ -50,9 +54,14 @@ export class Evenkeel implements AsyncDisposable {
     const started = processes.start({
       args: [join(ROOT, "run-production.js")],
       env: environment({ ...options, port, folder }),
+      ...(options.output !== undefined && { output: options.output }),
     });
     await answers(`${url}/ready`, started);
     return new Evenkeel(processes, { url, readyMs: performance.now() - startedAt, started, folder });
+  }
+
+  get dataDir(): string {
+    return this.#folder;
   }
 
   /** The whole tree, the primary first. */
@@ -133,6 +142,7 @@ function environment(options: Environment): Record<string, string> {
     ANTHROPIC_BASE_URL: options.modelUrl,
     LOG_LEVEL: "error",
     ...(options.databaseUrl !== undefined && { DATABASE_URL: options.databaseUrl }),
+    ...options.env,
   };
 }
 

@@ -1,0 +1,72 @@
+/** Memory of each process and stored bytes at one moment, kept in memory and written to a file. Called by `run.ts`. */
+import { appendFileSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { TestPostgres } from "../../src/testing/postgres.ts";
+import type { Evenkeel } from "../lib/servers.ts";
+import { cpuMs, rssBytes } from "../lib/usage.ts";
+
+export interface Sample {
+  /** Since the start of the load. */
+  readonly hours: number;
+  readonly rssBytes: ReadonlyMap<string, number>;
+  readonly storedBytes: number;
+  /** Of the whole tree so far. */
+  readonly cpuMs: number;
+  /** How often a process was replaced so far. */
+  readonly restarts: number;
+}
+
+export interface SamplesOptions {
+  /** Each sample is appended to it as a line of JSON. */
+  readonly file: string;
+  readonly server: Evenkeel;
+  readonly postgres: TestPostgres | undefined;
+}
+
+export class Samples {
+  /** One per 30 seconds of the soak. */
+  readonly all: Sample[] = [];
+  readonly #options: SamplesOptions;
+
+  constructor(options: SamplesOptions) {
+    this.#options = options;
+  }
+
+  add(sample: Sample): void {
+    this.all.push(sample);
+    appendFileSync(
+      this.#options.file,
+      `${JSON.stringify({ at: Date.now(), ...sample, rssBytes: Object.fromEntries(sample.rssBytes) })}\n`,
+    );
+  }
+
+  async take(hours: number): Promise<Sample> {
+    const { server } = this.#options;
+    const { processes } = await server.processes();
+    const memory = processes.flatMap(({ kind, id, pid }) =>
+      pid ? [[kind === "primary" ? kind : `${kind} ${id}`, rssBytes([pid])] as const] : [],
+    );
+    return {
+      hours,
+      rssBytes: new Map(memory),
+      storedBytes: folderBytes(server.dataDir) + (await this.#databaseBytes()),
+      cpuMs: cpuMs(server.tree()),
+      restarts: processes.reduce((sum, { restarts }) => sum + restarts, 0),
+    };
+  }
+
+  async #databaseBytes(): Promise<number> {
+    const result = await this.#options.postgres?.admin("SELECT pg_database_size(current_database()) AS bytes");
+    return Number(result?.rows[0]?.bytes ?? 0);
+  }
+}
+
+function folderBytes(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.reduce((sum, { parentPath, name }) => sum + fileBytes(join(parentPath, name)), 0);
+}
+
+function fileBytes(path: string): number {
+  // The file may have been deleted since the listing.
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}

@@ -4,10 +4,14 @@ import { join } from "node:path";
 import type { TestPostgres } from "../../src/testing/postgres.ts";
 import type { Evenkeel } from "../lib/servers.ts";
 import { cpuMs, rssBytes } from "../lib/usage.ts";
+import { until } from "../lib/wait.ts";
+
+const PATIENCE_MS = 25_000;
 
 export interface Sample {
   /** Since the start of the load. */
   readonly hours: number;
+  /** By kind, place and pid: a replaced process is another one. */
   readonly rssBytes: ReadonlyMap<string, number>;
   readonly storedBytes: number;
   /** Of the whole tree so far. */
@@ -32,19 +36,20 @@ export class Samples {
     this.#options = options;
   }
 
-  add(sample: Sample): void {
+  /** On a machine that starves, both workers may have been silent for too long and be on their way back. */
+  async add(hours: number): Promise<void> {
+    const ask = () => this.#take(hours).catch(() => undefined);
+    const sample = await until(ask, { what: "the processes of the server", timeoutMs: PATIENCE_MS });
     this.all.push(sample);
-    appendFileSync(
-      this.#options.file,
-      `${JSON.stringify({ at: Date.now(), ...sample, rssBytes: Object.fromEntries(sample.rssBytes) })}\n`,
-    );
+    const line = { at: Date.now(), ...sample, rssBytes: Object.fromEntries(sample.rssBytes) };
+    appendFileSync(this.#options.file, `${JSON.stringify(line)}\n`);
   }
 
-  async take(hours: number): Promise<Sample> {
+  async #take(hours: number): Promise<Sample> {
     const { server } = this.#options;
     const { processes } = await server.processes();
     const memory = processes.flatMap(({ kind, id, pid }) =>
-      pid ? [[kind === "primary" ? kind : `${kind} ${id}`, rssBytes([pid])] as const] : [],
+      pid ? [[`${kind} ${id} (pid ${pid})`, rssBytes([pid])] as const] : [],
     );
     return {
       hours,

@@ -9,7 +9,7 @@ const MB = 2 ** 20;
 
 export interface Verdict {
   /** unclear: above the limit by less than the uncertainty of the measurement. */
-  readonly is: "ok" | "unclear" | "missed";
+  readonly is: "ok" | "unclear" | "missed" | "not judged";
   readonly line: string;
 }
 
@@ -24,6 +24,7 @@ function growthOf(name: string, samples: readonly Sample[]): Verdict {
     const bytes = rssBytes.get(name);
     return bytes === undefined ? [] : [{ x: hours, y: bytes / MB }];
   });
+  if (points.length < samples.length / 2) return { is: "not judged", line: `${name}: ${points.length} samples` };
   const { slope, error, mean } = leastSquares(points);
   // Two standard errors are an interval of 95 %. Neighbouring samples resemble each other, so the true one is wider.
   const uncertainty = 2 * error;

@@ -31,7 +31,7 @@ export const POST_FILE = route({
   }),
   takesStream: true,
   answers: { 201: json(FILE, "The file is stored.") },
-  errors: ["UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE", "FILES_FULL", "STORAGE_FULL"],
+  errors: ["UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE", "TOO_MANY_REQUESTS", "OVERLOADED", "FILES_FULL", "STORAGE_FULL"],
 });
 
 const FILE_LIST = z

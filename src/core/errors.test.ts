@@ -14,7 +14,7 @@ test("an error carries its code, what to do, and the status of its code", () => 
     runId: "run_1",
   });
   expect(error.cause).toBe(cause);
-  expect(titleOf("OVERLOADED")).toBe("Too many queued runs");
+  expect(titleOf("OVERLOADED")).toBe("Server is overloaded");
 });
 
 test("a code is recognised on errors that crossed a process, and on nothing else", () => {

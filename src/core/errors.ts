@@ -32,7 +32,7 @@ const ERROR_TABLE = {
   TOO_MANY_REQUESTS: { status: 429, title: "Too many at once" },
   HEADERS_TOO_LARGE: { status: 431, title: "Headers too large" },
   // Troubles of the server.
-  OVERLOADED: { status: 503, title: "Too many queued runs" },
+  OVERLOADED: { status: 503, title: "Server is overloaded" },
   SHUTTING_DOWN: { status: 503, title: "Server is draining" },
   IDENTITY_UNAVAILABLE: { status: 503, title: "Identity provider unavailable" },
   STORAGE_UNAVAILABLE: { status: 503, title: "Storage unavailable" },

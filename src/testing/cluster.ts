@@ -21,6 +21,7 @@ import { createLog, type Log } from "../observe/log.ts";
 import { parseSettings, type Settings } from "../settings.ts";
 import { startSimulator, type Simulator, type SimulatorOptions } from "../simulator/server.ts";
 import { Delivery } from "../stream/delivery.ts";
+import { BodyMemory } from "../worker/body-memory.ts";
 import { Guard } from "../worker/guard.ts";
 import { createListener } from "../worker/listener.ts";
 import { HttpServer } from "../worker/server.ts";
@@ -135,7 +136,16 @@ async function startWorker({ wrapEngine, ...shared }: WorkerParts) {
   // Without a primary no note comes, and no request arrives.
   const mcpBoard = new McpBoard(() => {});
   const guard = new Guard(shared.settings.apiKeys, shared.access);
-  const deps = { ...shared, guard, mcpBoard, ask: () => {}, engine, delivery, closing: closing.signal };
+  const deps = {
+    ...shared,
+    guard,
+    mcpBoard,
+    ask: () => {},
+    engine,
+    delivery,
+    bodyMemory: new BodyMemory(),
+    closing: closing.signal,
+  };
   const server = new HttpServer(createListener(deps), createUpgrade(deps));
   const port = await server.listen("127.0.0.1", 0);
   const [key] = shared.settings.apiKeys;

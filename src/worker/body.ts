@@ -1,28 +1,24 @@
 /**
  * Reads the body of a request into one buffer. A client chooses how its body is cut into chunks, and keeping a chunk
  * costs far more than its bytes. So chunks are copied and not kept, and the memory of all bodies in a worker is
- * bounded. A body that is too large is not read to its end; `problem.ts` answers, and `refused-body.ts` ends the
+ * bounded (`body-memory.ts`). A body that is too large is not read to its end; `problem.ts` answers, and `refused-body.ts` ends the
  * connection.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AppError } from "../core/errors.ts";
 import { MAX_BODY_BYTES } from "../core/limits.ts";
+import { SMALL_BYTES, type BodyMemory, type BodyShare } from "./body-memory.ts";
 
-/** Memory for all bodies under way in one worker: enough for a burst, far below what would endanger the process. */
-const MAX_BYTES_UNDER_WAY = 64 * 1024 * 1024;
 /** Size of the first buffer. A declared length may be false, so memory is taken only as bytes come. */
-const FIRST_BYTES = 16 * 1024;
+const FIRST_BYTES = SMALL_BYTES;
 /** Each chunk costs some microseconds, however small it is. [A MiB in chunks of one byte: 3 s of CPU.] */
 const MAX_CHUNKS = 8_192;
-const RETRY_AFTER_S = 1;
 
-/** Counts the bodies under way in one worker. */
 export class Bodies {
-  readonly #limit: number;
-  #bytes = 0;
+  readonly #memory: BodyMemory;
 
-  constructor(limit = MAX_BYTES_UNDER_WAY) {
-    this.#limit = limit;
+  constructor(memory: BodyMemory) {
+    this.#memory = memory;
   }
 
   /** @throws AppError BODY_TOO_LARGE, OVERLOADED, or INVALID_REQUEST when the client stops in the middle */
@@ -30,38 +26,26 @@ export class Bodies {
     if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
     // The client waits for `100 Continue` before it sends the body: by now we know that the request is welcome.
     if (request.headers.expect !== undefined && !response.headersSent) response.writeContinue();
-    const body = new GrowingBuffer((bytes) => this.#take(bytes));
+    const share = this.#memory.share();
+    const body = new GrowingBuffer(share);
     try {
       await gather(request, body);
       return body.bytes;
     } finally {
-      this.#bytes -= body.capacity;
+      share.release();
     }
-  }
-
-  #take(bytes: number): void {
-    if (this.#bytes + bytes > this.#limit) {
-      const detail = "Too many request bodies are under way in this process; send it again.";
-      throw new AppError("OVERLOADED", detail, { retryAfterS: RETRY_AFTER_S });
-    }
-    this.#bytes += bytes;
   }
 }
 
 /** The bytes that came so far, in one buffer of at most MAX_BODY_BYTES. */
 class GrowingBuffer {
-  readonly #take: (bytes: number) => void;
+  readonly #share: BodyShare;
   #buffer = Buffer.alloc(0);
   #length = 0;
   #chunks = 0;
 
-  /** @param take called before the buffer grows by this many bytes; may throw */
-  constructor(take: (bytes: number) => void) {
-    this.#take = take;
-  }
-
-  get capacity(): number {
-    return this.#buffer.length;
+  constructor(share: BodyShare) {
+    this.#share = share;
   }
 
   get bytes(): Buffer {
@@ -81,7 +65,7 @@ class GrowingBuffer {
 
   #grow(length: number): void {
     const capacity = Math.min(MAX_BODY_BYTES, Math.max(FIRST_BYTES, 2 * this.#buffer.length, length));
-    this.#take(capacity - this.#buffer.length);
+    this.#share.resize(capacity);
     // Not from the pool of small buffers: a body under way would keep the whole pool from being freed.
     const buffer = Buffer.allocUnsafeSlow(capacity);
     this.bytes.copy(buffer);

@@ -10,6 +10,7 @@ import type { ServiceRequest } from "../process/protocol.ts";
 import type { Settings } from "../settings.ts";
 import type { Delivery } from "../stream/delivery.ts";
 import type { Bodies } from "./body.ts";
+import type { BodyMemory } from "./body-memory.ts";
 import type { Guard } from "./guard.ts";
 import type { McpBoard } from "./mcp-board.ts";
 import type { OwnEngine } from "./own-engine.ts";
@@ -25,6 +26,7 @@ export interface WorkerDeps {
   /** Sends a request to other processes, through the primary. */
   readonly ask: (request: ServiceRequest) => void;
   readonly delivery: Delivery;
+  readonly bodyMemory: BodyMemory;
   readonly log: Log;
   /** Aborted when this worker must stop serving requests that still wait. */
   readonly closing: AbortSignal;

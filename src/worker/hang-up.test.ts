@@ -5,6 +5,7 @@ import { DEFAULT_ACCESS } from "../core/access.ts";
 import { parseSettings } from "../settings.ts";
 import { startCluster } from "../testing/cluster.ts";
 import type { WorkerDeps } from "./context.ts";
+import { BodyMemory } from "./body-memory.ts";
 import { Guard } from "./guard.ts";
 import { createListener } from "./listener.ts";
 import { McpBoard } from "./mcp-board.ts";
@@ -38,6 +39,7 @@ test.each(HANG_UPS)("a client that %s its connection in mid-body is no warning",
     mcpServers: new Map(),
     mcpBoard: new McpBoard(() => {}),
     ask: () => {},
+    bodyMemory: new BodyMemory(),
     log,
     closing,
   };

@@ -7,6 +7,7 @@ import { runService, type Outside, type Service } from "../process/lifecycle.ts"
 import { connectParent } from "../process/parent.ts";
 import type { Settings } from "../settings.ts";
 import { Delivery } from "../stream/delivery.ts";
+import { BodyMemory } from "./body-memory.ts";
 import { Guard } from "./guard.ts";
 import { HealthProbe } from "./health-probe.ts";
 import { createListener } from "./listener.ts";
@@ -36,6 +37,7 @@ async function start(outside: Outside): Promise<Service> {
     mcpBoard,
     ask: outside.request,
     delivery,
+    bodyMemory: new BodyMemory(),
     log,
     closing: closing.signal,
   };

@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { BodyMemory } from "./body-memory.ts";
 import { Bodies } from "./body.ts";
 
 const ANA = { name: "ana", secret: "ana-secret-1" };
@@ -121,7 +122,7 @@ test("a body in many small chunks is served", async () => {
 });
 
 test("the bodies of a worker have a bound together, and room comes back with each that ends", async () => {
-  const bodies = new Bodies(100_000);
+  const bodies = new Bodies(new BodyMemory(100_000));
   const half = Buffer.alloc(60_000);
   const waiting = streamOf(half);
   const first = bodies.read(waiting.request, waiting.response);

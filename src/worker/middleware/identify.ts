@@ -12,7 +12,7 @@ export function identify(
   deps: WorkerDeps,
   principalOf: (request: IncomingMessage) => Principal,
 ): Middleware<RequestState> {
-  const bodies = new Bodies();
+  const bodies = new Bodies(deps.bodyMemory);
   return (ctx, next) => {
     ctx.state.requestId = requestIdOf(ctx.req);
     const principal = principalOf(ctx.req);

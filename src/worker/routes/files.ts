@@ -5,6 +5,7 @@ import { MAX_FILES_BYTES } from "../../core/limits.ts";
 import type { AppRouter } from "../context.ts";
 import { answer, serve, TAKEN } from "../serve.ts";
 import { takeUpload } from "../upload.ts";
+import { Uploads } from "../uploads.ts";
 
 export function fileRoutes(router: AppRouter): void {
   serve(router, LIST_FILES, async ({ query: { limit, before } }, ctx, { engine }) => {
@@ -14,7 +15,9 @@ export function fileRoutes(router: AppRouter): void {
     return answer(200, { files: items.map(show), next, bytes, max_bytes: MAX_FILES_BYTES });
   });
 
+  const uploads = new Uploads();
   serve(router, POST_FILE, async ({ query }, ctx, { engine, settings }) => {
+    uploads.enter(ctx.state.principal, ctx.res);
     const { files } = engine;
     const options = { folder: await files.incoming(), principal: ctx.state.principal.id, name: query.name };
     const file = await files.save(await takeUpload(ctx, options));

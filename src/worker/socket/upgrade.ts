@@ -21,6 +21,7 @@ import { requestIdOf, sendProblem } from "../problem.ts";
 import { ownEngine } from "../own-engine.ts";
 import { assertMay } from "../serve.ts";
 import type { OnUpgrade } from "../server.ts";
+import { boundIncoming } from "./incoming.ts";
 import { SocketSession } from "./session.ts";
 
 const LIMITS = {
@@ -88,6 +89,8 @@ function serve(deps: WorkerDeps, { ws, tcp, principal }: { ws: WebSocket; tcp: S
     hold,
   });
   stream.onClose(() => session.close());
+  const onFull = () => stream.close(CLOSE.slow, "too much is being sent to this process; connect again");
+  boundIncoming({ ws, tcp, share: deps.bodyMemory.share(), onFull });
   ws.on("message", (data, isBinary) => {
     if (isBinary) return stream.close(CLOSE.notText, "send JSON as text");
     // One Buffer, because `binaryType` has its default.

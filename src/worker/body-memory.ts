@@ -1,0 +1,60 @@
+/**
+ * Bounds the memory of what clients have begun to send and not yet finished: bodies of requests and messages on sockets, all
+ * together in one worker. Beyond a bound per body this is needed because a client may open any number of connections and send
+ * slowly on each. Called by `body.ts` and `socket/incoming.ts`.
+ */
+import { AppError } from "../core/errors.ts";
+
+/** Enough for a burst, far below what would endanger the process. */
+const LIMIT_BYTES = 64 * 1024 * 1024;
+/**
+ * Larger bodies get no more than this part of the memory. Nearly all chats are small, so they are served also while many
+ * large bodies come slowly.
+ */
+const LARGE_PART = 0.75;
+export const SMALL_BYTES = 16 * 1024;
+const RETRY_AFTER_S = 1;
+
+export class BodyMemory {
+  readonly #limit: number;
+  #bytes = 0;
+
+  constructor(limitBytes = LIMIT_BYTES) {
+    this.#limit = limitBytes;
+  }
+
+  /** The memory of one body, none at first. */
+  share(): BodyShare {
+    return new BodyShare((bytes, total) => this.#take(bytes, total));
+  }
+
+  #take(bytes: number, total: number): void {
+    const limit = total > SMALL_BYTES ? this.#limit * LARGE_PART : this.#limit;
+    if (bytes > 0 && this.#bytes + bytes > limit) {
+      const detail = "Too much is being sent to this process at once; send it again.";
+      throw new AppError("OVERLOADED", detail, { retryAfterS: RETRY_AFTER_S });
+    }
+    this.#bytes += bytes;
+  }
+}
+
+export class BodyShare {
+  readonly #take: (bytes: number, total: number) => void;
+  #bytes = 0;
+
+  /** @param take called with the change and the new size; throws when there is no room */
+  constructor(take: (bytes: number, total: number) => void) {
+    this.#take = take;
+  }
+
+  /** @throws AppError OVERLOADED; then the size is as it was */
+  resize(bytes: number): void {
+    this.#take(bytes - this.#bytes, bytes);
+    this.#bytes = bytes;
+  }
+
+  /** Idempotent. */
+  release(): void {
+    this.resize(0);
+  }
+}

@@ -104,7 +104,7 @@ async function killOne(server: Evenkeel, kind: "agent" | "worker"): Promise<Kill
   return { pid, at: Date.now() };
 }
 
-/** One of the ready processes, once all of its kind are ready: a child takes longer to boot than the time between two kills. */
+/** A ready process, once all of its kind are ready: a child takes longer to boot than the time between two kills. */
 async function oneOf(server: Evenkeel, kind: "agent" | "worker"): Promise<number | undefined> {
   const { processes } = await server.processes().catch(() => ({ processes: [] as ProcessInfo[] }));
   const ofKind = processes.filter((process) => process.kind === kind);

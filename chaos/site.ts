@@ -84,17 +84,18 @@ export class Site implements AsyncDisposable {
 
   async ready(): Promise<void> {
     const endsAt = performance.now() + READY_MS;
-    const exit = new AbortController();
-    void this.#server.exited.then(() => exit.abort());
-    while (performance.now() < endsAt && !exit.signal.aborted) {
-      const isReady = await this.#server.client.get("/ready").then(
-        ({ status }) => status === 200,
-        () => false,
-      );
-      if (isReady) return;
+    let exit = "";
+    void this.#server.exited.then((how) => (exit = `it exited with ${how.join(" ")}`));
+    let answer = "";
+    while (performance.now() < endsAt && exit === "") {
+      answer = await this.#server.client
+        .get("/ready")
+        .then(({ status, body }) => (status === 200 ? "ready" : `${status} ${JSON.stringify(body)}`), String);
+      if (answer === "ready") return;
       await delay(100);
     }
-    throw new Error(`The server did not get ready: ${this.#server.stdout.slice(-4_000)}${this.#server.stderr}`);
+    const { stdout, stderr } = this.#server;
+    throw new Error(`The server did not get ready (${exit || answer}): ${stdout.slice(-4_000)}${stderr}`);
   }
 
   /** Ends the primary, waits until all of it is gone, and starts it again on the same data. */

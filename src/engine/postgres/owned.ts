@@ -6,12 +6,12 @@ import type { Outcome } from "../../core/run.ts";
 import type { OwnedRun, Step } from "../engine.ts";
 import { endRun } from "./ending.ts";
 import { book } from "./spending.ts";
-import { prepareStep, stepsStatement, type HeldRow } from "./step.ts";
+import { afterStep, prepareStep, stepsStatement, type HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
 
-/** Where the journal ended before the first try of a step. */
+/** How many steps of the run were committed before the first try of a step. */
 export interface Tried {
-  lastSeq?: number;
+  writes?: number;
 }
 
 /**
@@ -20,8 +20,8 @@ export interface Tried {
  */
 export async function billedStep(unit: Unit, step: Step, tried: Tried): Promise<OwnedRun> {
   const run = await ownedRun(unit, step);
-  tried.lastSeq ??= run.last_seq;
-  if (run.last_seq === tried.lastSeq) await writeStep(unit, run, step);
+  tried.writes ??= run.writes;
+  if (run.writes === tried.writes) await writeStep(unit, run, step);
   return { cancelRequested: run.cancel_requested === 1 };
 }
 
@@ -47,6 +47,5 @@ async function writeStep(unit: Unit, run: HeldRow, step: Step): Promise<HeldRow>
   await unit.db.query(text, values);
   if (step.usage && step.bill) await book(unit.db, run, { usage: step.usage, bill: step.bill });
   unit.tellWritten({ n: run.n, events: prepared.events });
-  const usage = step.usage ? JSON.stringify(step.usage) : run.usage;
-  return { ...run, usage, steps: step.steps ?? run.steps, last_seq: run.last_seq + prepared.events.length };
+  return afterStep(prepared);
 }

@@ -1,7 +1,7 @@
 /**
  * What a run's owner does when its connection breaks: it tries again until the database answers. Nobody knows whether
- * the write under way was committed, so a step is never blindly sent again. Only the owner appends to its runs'
- * journals, so the end of a journal says which steps were committed (`writer.ts`, `owned.ts`).
+ * the write under way was committed, so a step is never blindly sent again. Only the owner writes steps of its runs, so
+ * the count of a run's steps says which of them were committed (`writer.ts`, `owned.ts`).
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { isLost } from "./errors.ts";

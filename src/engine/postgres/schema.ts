@@ -223,6 +223,11 @@ const MIGRATIONS: readonly Migration[] = [
   CREATE INDEX files_in_order ON files (principal, n) INCLUDE (bytes);
   `,
   },
+  {
+    // How many steps owners have committed: after a lost answer it says whether the step is stored.
+    oldest: 1,
+    sql: "ALTER TABLE runs ADD COLUMN writes integer NOT NULL DEFAULT 0",
+  },
 ];
 
 /** Any number that other programs on the same database are unlikely to take. */

@@ -1,7 +1,10 @@
 /**
  * Steps of many runs in one statement: their events, messages and tool calls, and the renewal of their leases. A step
- * whose fence is stale, or whose journal has moved on, writes nothing and takes no other step with it. Called by
- * `writer.ts` for whole groups, and by `owned.ts` for the step that costs money or ends a run.
+ * whose fence is stale, or before which another step was written, writes nothing and takes no other step with it.
+ * Called by `writer.ts` for whole groups, and by `owned.ts` for the step that costs money or ends a run.
+ *
+ * Each step raises `writes` of its run by one, also a step without events. So a step is written once, however often it
+ * is sent: the second time its run has moved on.
  */
 import { activityOf, withRun, type NewActivity } from "../../core/activity.ts";
 import { journalRow, type JournalEvent, type RunEvent } from "../../core/event.ts";
@@ -16,6 +19,8 @@ import type { Statement } from "./database.ts";
 /** A run as `RUN` reads it. */
 export interface HeldRow extends RunRow {
   readonly last_seq: number;
+  /** How many steps its owners have committed. */
+  readonly writes: number;
 }
 
 /** A step, ready to be written behind `run.last_seq`. */
@@ -24,6 +29,13 @@ export interface PreparedStep {
   readonly step: Step;
   readonly events: readonly JournalEvent[];
   readonly activities: readonly ActivityInput[];
+}
+
+/** @returns the run as it is after the step */
+export function afterStep({ run, step, events }: PreparedStep): HeldRow {
+  const usage = step.usage ? JSON.stringify(step.usage) : run.usage;
+  const last_seq = run.last_seq + events.length;
+  return { ...run, last_seq, writes: run.writes + 1, usage, steps: step.steps ?? run.steps };
 }
 
 export function prepareStep(run: HeldRow, step: Step, at = Date.now()): PreparedStep {
@@ -49,26 +61,26 @@ export function about(run: RunRow, { type, detail }: NewActivity, at: number): A
 }
 
 const OWNED =
-  "WITH step AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::integer[], $7::boolean[]) " +
-  "AS s (n, fence, last_seq, events, usage, steps, finishes)), " +
-  "owned AS (UPDATE runs r SET last_seq = r.last_seq + s.events, " +
+  "WITH step AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::integer[], $7::boolean[], $8::integer[]) " +
+  "AS s (n, fence, last_seq, events, usage, steps, finishes, writes)), " +
+  "owned AS (UPDATE runs r SET last_seq = r.last_seq + s.events, writes = r.writes + 1, " +
   `lease_until = ${LEASE_CLOCK} + r.lease_ms, usage = coalesce(s.usage, r.usage), steps = coalesce(s.steps, r.steps), ` +
   "crashes = CASE WHEN s.finishes THEN 0 ELSE r.crashes END, losses = CASE WHEN s.finishes THEN 0 ELSE r.losses END " +
-  "FROM step s WHERE r.n = s.n AND r.status = 'running' AND r.fence = s.fence AND r.last_seq = s.last_seq " +
+  "FROM step s WHERE r.n = s.n AND r.status = 'running' AND r.fence = s.fence AND r.last_seq = s.last_seq AND r.writes = s.writes " +
   "RETURNING r.n, r.cancel_requested), " +
   "new_events AS (INSERT INTO events (run_n, seq, type, data) SELECT e.* FROM " +
-  "unnest($8::bigint[], $9::integer[], $10::text[], $11::text[]) AS e (n, seq, type, data) JOIN owned USING (n))";
+  "unnest($9::bigint[], $10::integer[], $11::text[], $12::text[]) AS e (n, seq, type, data) JOIN owned USING (n))";
 
 const MORE =
   ", new_messages AS (INSERT INTO messages (run_n, idx, thread_id, role, content, about, at) " +
   "SELECT m.n, (SELECT coalesce(max(idx), -1) FROM messages WHERE run_n = m.n) + m.behind, m.thread_id, m.role, m.content, m.about, m.at FROM " +
-  "unnest($12::bigint[], $13::integer[], $14::text[], $15::text[], $16::text[], $17::text[], $18::bigint[]) " +
+  "unnest($13::bigint[], $14::integer[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bigint[]) " +
   "AS m (n, behind, thread_id, role, content, about, at) JOIN owned USING (n)), " +
   "new_calls AS (INSERT INTO tool_calls (run_n, step, id, name, effects, fence, result) SELECT c.* FROM " +
-  "unnest($19::bigint[], $20::integer[], $21::text[], $22::text[], $23::text[], $24::integer[], $25::text[]) " +
+  "unnest($20::bigint[], $21::integer[], $22::text[], $23::text[], $24::text[], $25::integer[], $26::text[]) " +
   "AS c (n, step, id, name, effects, fence, result) JOIN owned USING (n) ON CONFLICT (run_n, step, id) DO UPDATE " +
   "SET name = excluded.name, effects = excluded.effects, fence = excluded.fence, result = excluded.result), " +
-  insertActivities(26, "JOIN owned ON owned.n = a.run_n");
+  insertActivities(27, "JOIN owned ON owned.n = a.run_n");
 
 const ANSWER = " SELECT n, cancel_requested FROM owned";
 
@@ -104,6 +116,7 @@ function ownedValues(steps: readonly PreparedStep[]): unknown[][] {
     ({ step }) => (step.usage ? JSON.stringify(step.usage) : null),
     ({ step }) => step.steps ?? null,
     ({ step }) => finishesStep(step),
+    ({ run }) => run.writes,
   ]);
 }
 

@@ -3,8 +3,8 @@
  * trip and one commit. While one group is under way, the next one gathers. Called by `engine.ts`.
  *
  * This process owns the runs whose steps it writes, so it knows where their journals end. When a connection breaks,
- * nobody knows whether its last group was committed: the writer asks where the journals end as soon as the database
- * answers again, and writes what is missing.
+ * nobody knows whether its last group was committed: the writer asks how many steps the runs have as soon as the
+ * database answers again, and writes what is missing.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../core/errors.ts";
@@ -12,7 +12,7 @@ import type { OwnedRun, Step } from "../engine.ts";
 import type { Database } from "./database.ts";
 import { isAway, type Recovery } from "./recovery.ts";
 import { RUN } from "./sql.ts";
-import { prepareStep, stepsStatement, type HeldRow, type OwnedAnswer, type PreparedStep } from "./step.ts";
+import { afterStep, prepareStep, stepsStatement, type HeldRow, type OwnedAnswer, type PreparedStep } from "./step.ts";
 import type { News } from "./unit.ts";
 
 interface Waiting {
@@ -134,7 +134,7 @@ export class StepWriter {
     return [...group.values()];
   }
 
-  /** A run whose journal does not end where this process expected is read once more. */
+  /** A run that is not as this process expected is read once more. */
   async #write(group: readonly Waiting[]): Promise<void> {
     let [left, tries] = [group, 0];
     while (left.length > 0) {
@@ -194,17 +194,11 @@ export class StepWriter {
       const answer = byRun.get(one.prepared.run.n);
       if (!answer) continue;
       written.add(one);
-      this.#wrote(one.prepared);
+      this.#held.set(one.prepared.run.id, afterStep(one.prepared));
       one.waiting.resolve({ cancelRequested: answer.cancel_requested === 1 });
     }
     this.#tell([...written].map(({ prepared }) => prepared));
     return written;
-  }
-
-  #wrote({ run, step, events }: PreparedStep): void {
-    const last_seq = run.last_seq + events.length;
-    const usage = step.usage ? JSON.stringify(step.usage) : run.usage;
-    this.#held.set(run.id, { ...run, last_seq, usage, steps: step.steps ?? run.steps });
   }
 
   #tell(steps: readonly PreparedStep[]): void {
@@ -223,12 +217,10 @@ export class StepWriter {
 }
 
 /**
- * Whether the step was committed after all: while the run is under way with this fence, nobody else moves the end of
- * its journal.
+ * Whether the step was committed after all: while the run is under way with this fence, nobody else writes its steps.
  */
 function isThere(run: HeldRow, doubt: PreparedStep | undefined): boolean {
-  if (!doubt || doubt.events.length === 0) return false;
-  return run.last_seq >= doubt.run.last_seq + doubt.events.length;
+  return doubt !== undefined && run.writes > doubt.run.writes;
 }
 
 /** Whether the error concerns the whole group: the database is away, or full. */

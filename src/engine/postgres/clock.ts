@@ -81,7 +81,9 @@ export interface SilentMachine {
  */
 export function takeSilent(db: Queryable, except = ""): Promise<SilentMachine[]> {
   return db.query<SilentMachine>(
-    `UPDATE machines SET seen = ${LEASE_CLOCK} WHERE seen < ${LEASE_CLOCK} - ${MACHINE_SILENT_MS} AND id <> $1 RETURNING id, seen`,
+    `WITH silent AS (SELECT id FROM machines WHERE seen < ${LEASE_CLOCK} - ${MACHINE_SILENT_MS} AND id <> $1 ` +
+      `FOR UPDATE SKIP LOCKED) UPDATE machines SET seen = ${LEASE_CLOCK} FROM silent WHERE machines.id = silent.id ` +
+      "RETURNING machines.id, seen",
     [except],
   );
 }

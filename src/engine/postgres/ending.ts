@@ -5,7 +5,7 @@
  * delegates. So a new child is either found here, or refused when it is enqueued.
  */
 import { OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
-import { finishReasonOf, isOver, type Outcome, type RunStatus } from "../../core/run.ts";
+import { finishReasonOf, isOver, type Outcome } from "../../core/run.ts";
 import { usageOf } from "../rules/rows.ts";
 import { RUN_TIME } from "./clock.ts";
 import type { HeldRow } from "./step.ts";
@@ -18,6 +18,11 @@ const END =
   "promoted AS (UPDATE runs SET head = 1 WHERE head = 0 AND n = (SELECT n FROM runs WHERE thread_id = $2 " +
   "AND status IN ('queued', 'running') AND n <> $1 ORDER BY n LIMIT 1) RETURNING n), " +
   `touched AS (UPDATE threads SET updated_at = $8 WHERE id = $2) SELECT n FROM promoted`;
+
+// UNION drops ids that were seen: ids of deleted runs can be used again, and could form a circle.
+const BELOW =
+  "WITH RECURSIVE family (id) AS (SELECT $1::text UNION SELECT r.id FROM family f JOIN runs r ON r.parent_id = f.id) " +
+  "SELECT r.id FROM family JOIN runs r USING (id) WHERE r.status IN ('queued', 'running') ORDER BY r.n";
 
 // Leave deltas out: they open and close nothing, and are nearly all of a journal.
 const OPENING =
@@ -62,18 +67,18 @@ async function cancelOne(unit: Unit, runId: string): Promise<void> {
 }
 
 /**
- * Bounded by MAX_DELEGATED_RUNS. Look at each id once: ids of deleted runs can be used again, and could form a circle.
+ * Bounded by MAX_DELEGATED_RUNS. A run that waited for its lock may have delegated meanwhile, so it looks again until
+ * it finds no other run.
  */
 async function cancelBelow(unit: Unit, runId: string): Promise<void> {
-  const family = new Set([runId]);
-  for (const id of family) {
-    const children = await unit.db.query<{ id: string; status: RunStatus }>(
-      "SELECT id, status FROM runs WHERE parent_id = $1 ORDER BY n",
-      [id],
-    );
-    for (const child of children) {
-      if (!family.has(child.id) && !isOver(child.status)) await cancelOne(unit, child.id);
-      family.add(child.id);
+  const canceled = new Set([runId]);
+  for (;;) {
+    const found = await unit.db.query<{ id: string }>(BELOW, [runId]);
+    const others = found.filter(({ id }) => !canceled.has(id));
+    if (others.length === 0) return;
+    for (const { id } of others) {
+      canceled.add(id);
+      await cancelOne(unit, id);
     }
   }
 }

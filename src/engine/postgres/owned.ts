@@ -5,7 +5,7 @@ import { AppError } from "../../core/errors.ts";
 import type { Outcome } from "../../core/run.ts";
 import type { OwnedRun, Step } from "../engine.ts";
 import { endRun } from "./ending.ts";
-import { book } from "./spending.ts";
+import { book, lockAbove } from "./spending.ts";
 import { afterStep, prepareStep, stepsStatement, type HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
 
@@ -31,7 +31,8 @@ export async function settle(unit: Unit, step: Step, outcome: Outcome): Promise<
 }
 
 async function ownedRun(unit: Unit, step: Step): Promise<HeldRow> {
-  const run = await unit.lock(step.runId);
+  // Both are sent in one round trip.
+  const [, run] = await Promise.all([step.bill && lockAbove(unit.db, step.runId), unit.lock(step.runId)]);
   if (run?.status !== "running" || run.fence !== step.fence) {
     throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
   }

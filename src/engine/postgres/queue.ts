@@ -85,8 +85,9 @@ const CLAIM =
   `FROM next WHERE runs.n = next.n RETURNING ${RUN.replace(/^n,/, "runs.n,")}, round`;
 const CLAIMED_ROUND = "SELECT setval('claimed_round', GREATEST($1::bigint, (SELECT last_value FROM claimed_round)))";
 const EXTEND =
-  `UPDATE runs SET lease_until = ${LEASE_CLOCK} + $1::integer WHERE owner = $2 AND status = 'running' AND id = ANY($3::text[]) ` +
-  "RETURNING id, cancel_requested";
+  "WITH held AS MATERIALIZED (SELECT n FROM runs WHERE owner = $2 AND status = 'running' AND id = ANY($3::text[]) " +
+  `ORDER BY n FOR NO KEY UPDATE) UPDATE runs SET lease_until = ${LEASE_CLOCK} + $1::integer FROM held ` +
+  "WHERE runs.n = held.n RETURNING id, cancel_requested";
 
 /** @param limits the limits of the engine */
 export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): Promise<Created> {

@@ -18,6 +18,9 @@ const FAMILY =
   "WITH RECURSIVE family (n, id, thread_id, status) AS (SELECT n, id, thread_id, status FROM runs WHERE thread_id = $1 " +
   "UNION SELECT r.n, r.id, r.thread_id, r.status FROM family f JOIN runs r ON r.parent_id = f.id) " +
   "SELECT * FROM family ORDER BY n DESC";
+const LOCK_THREADS =
+  "SELECT id FROM threads t WHERE id = ANY($1::text[]) " +
+  "ORDER BY (SELECT min(n) FROM runs WHERE thread_id = t.id) FOR UPDATE";
 
 /**
  * Removes the thread, with its runs and all that these delegated.
@@ -32,6 +35,8 @@ export async function hideThread(unit: Unit, threadId: string): Promise<{ readon
   ]);
   if (!thread) return undefined;
   const family = await db.query<FamilyRow>(FAMILY, [threadId]);
+  // Delegated runs have threads of their own, in which a new run must not begin meanwhile either.
+  await db.query(LOCK_THREADS, [threadIdsOf(family)]);
   const busy = family.find(({ status }) => !isOver(status));
   if (busy) {
     const detail = `Run ${busy.id} of thread ${threadId} is under way; cancel it first.`;
@@ -62,12 +67,15 @@ async function hideRuns(unit: Unit, runs: readonly FamilyRow[]): Promise<void> {
   await db.query("INSERT INTO removals SELECT unnest($1::bigint[])", [numbers]);
   await db.query("DELETE FROM activities WHERE run_id = ANY($1::text[])", [ids]);
   await db.query("DELETE FROM runs WHERE n = ANY($1::bigint[])", [numbers]);
-  // Delegated runs have threads of their own.
   await db.query(
     "DELETE FROM threads t WHERE id = ANY($1::text[]) AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = t.id)",
-    [[...new Set(runs.map((run) => run.thread_id))]],
+    [threadIdsOf(runs)],
   );
   for (const n of numbers) unit.tellDeleted(n);
+}
+
+function threadIdsOf(runs: readonly FamilyRow[]): string[] {
+  return [...new Set(runs.map((run) => run.thread_id))];
 }
 
 /** Deletes some rows of removed runs; machines take different runs. @returns false when nothing is left */

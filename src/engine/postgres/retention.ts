@@ -28,7 +28,7 @@ const OLD_THREADS =
 // The newest activity stays: its seq is the position of the feed.
 const REMOVE_ACTIVITIES =
   "DELETE FROM activities WHERE at < $1 AND seq IN (SELECT seq FROM activities WHERE seq < (SELECT max(seq) FROM activities) " +
-  "ORDER BY seq LIMIT $2::integer) RETURNING seq";
+  "ORDER BY seq LIMIT $2::integer FOR UPDATE SKIP LOCKED) RETURNING seq";
 const FORGET_KEYS =
   `UPDATE runs SET idempotency_key = NULL WHERE n IN (SELECT n FROM runs WHERE ${IS_PASSING_KEY} ` +
   "AND finished_at < $1 LIMIT $2::integer FOR UPDATE SKIP LOCKED) RETURNING n";

@@ -34,6 +34,10 @@ const ADD_TO_PARENTS =
   "SELECT r.parent_id, depth + 1 FROM above JOIN runs r ON r.id = above.id WHERE r.parent_id IS NOT NULL AND depth < $2::integer) " +
   "UPDATE runs SET delegated_tokens = delegated_tokens + $3::bigint, delegated_dollars = delegated_dollars + $4 " +
   "WHERE id IN (SELECT id FROM above)";
+const LOCK_ABOVE =
+  "WITH RECURSIVE above (id, depth) AS (SELECT parent_id, 1 FROM runs WHERE id = $1 UNION ALL " +
+  "SELECT r.parent_id, depth + 1 FROM above JOIN runs r ON r.id = above.id WHERE r.parent_id IS NOT NULL AND depth < $2::integer) " +
+  "SELECT n FROM runs WHERE id IN (SELECT id FROM above) ORDER BY n FOR NO KEY UPDATE";
 const SUMS =
   "coalesce(sum(input + output + cache_read + cache_write), 0)::bigint AS tokens, coalesce(sum(dollars), 0) AS dollars";
 const RESERVED = "coalesce(sum(reserved_tokens), 0)::bigint AS tokens, coalesce(sum(reserved_dollars), 0) AS dollars";
@@ -47,6 +51,11 @@ const RESERVE = "UPDATE runs SET reserved_tokens = $2, reserved_dollars = $3 WHE
 /** Reservations of one agent are judged one after the other, on all machines: the lock is held until the commit. */
 const LOCK_AGENT = "SELECT pg_advisory_xact_lock(731015520, hashtext($1))";
 const LOCK_PRINCIPAL = "SELECT pg_advisory_xact_lock(731015523, hashtext($1))";
+
+/** Locks the runs above this one, which `book` changes: they are locked before the runs below them. */
+export async function lockAbove(db: Queryable, runId: string): Promise<void> {
+  await db.query(LOCK_ABOVE, [runId, MAX_DELEGATION_DEPTH]);
+}
 
 /** The run's usage has grown to `usage`: adds the difference to the day, to the run, and to the runs above it. */
 export async function book(db: Queryable, run: HeldRow, { usage, bill }: { usage: Usage; bill: Bill }): Promise<void> {

@@ -1,4 +1,11 @@
-/** Pieces of SQL that several files of this driver share. */
+/**
+ * Pieces of SQL that several files of this driver share.
+ *
+ * The order of locks, so that no two transactions wait for each other in a circle: runs are locked in the order of
+ * their numbers, which is parents before the runs that they delegated. A run's thread is locked just before the run.
+ * Then come the advisory locks of budgets, rows of `spending`, and the lock of the feed (`activities.ts`). A statement
+ * that takes several rows of which others may hold some takes them with ORDER BY … FOR UPDATE, or skips those.
+ */
 
 /** The columns of a `HeldRow`. */
 export const RUN =

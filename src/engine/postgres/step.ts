@@ -63,10 +63,13 @@ export function about(run: RunRow, { type, detail }: NewActivity, at: number): A
 const OWNED =
   "WITH step AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::integer[], $7::boolean[], $8::integer[]) " +
   "AS s (n, fence, last_seq, events, usage, steps, finishes, writes)), " +
+  // Locks the runs in the order of their numbers: see sql.ts.
+  "held AS MATERIALIZED (SELECT r.n FROM runs r JOIN step s ON r.n = s.n " +
+  "WHERE r.status = 'running' AND r.fence = s.fence ORDER BY r.n FOR NO KEY UPDATE OF r), " +
   "owned AS (UPDATE runs r SET last_seq = r.last_seq + s.events, writes = r.writes + 1, " +
   `lease_until = ${LEASE_CLOCK} + r.lease_ms, usage = coalesce(s.usage, r.usage), steps = coalesce(s.steps, r.steps), ` +
   "crashes = CASE WHEN s.finishes THEN 0 ELSE r.crashes END, losses = CASE WHEN s.finishes THEN 0 ELSE r.losses END " +
-  "FROM step s WHERE r.n = s.n AND r.status = 'running' AND r.fence = s.fence AND r.last_seq = s.last_seq AND r.writes = s.writes " +
+  "FROM step s JOIN held USING (n) WHERE r.n = s.n AND r.status = 'running' AND r.fence = s.fence AND r.last_seq = s.last_seq AND r.writes = s.writes " +
   "RETURNING r.n, r.cancel_requested), " +
   "new_events AS (INSERT INTO events (run_n, seq, type, data) SELECT e.* FROM " +
   "unnest($9::bigint[], $10::integer[], $11::text[], $12::text[]) AS e (n, seq, type, data) JOIN owned USING (n))";

@@ -1,9 +1,9 @@
 /**
  * Writes of a run's owner that take more than one statement: a step that costs money, and the step that ends the run.
  */
-import { AppError } from "../../core/errors.ts";
 import type { Outcome } from "../../core/run.ts";
 import type { OwnedRun, Step } from "../engine.ts";
+import { leaseLost } from "../rules/lease-lost.ts";
 import { endRun } from "./ending.ts";
 import { book, lockAbove } from "./spending.ts";
 import { afterStep, prepareStep, stepsStatement, type HeldRow } from "./step.ts";
@@ -34,7 +34,7 @@ async function ownedRun(unit: Unit, step: Step): Promise<HeldRow> {
   // Both are sent in one round trip.
   const [, run] = await Promise.all([step.bill && lockAbove(unit.db, step.runId), unit.lock(step.runId)]);
   if (run?.status !== "running" || run.fence !== step.fence) {
-    throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
+    throw leaseLost(step);
   }
   return run;
 }

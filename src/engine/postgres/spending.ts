@@ -2,7 +2,6 @@
  * What runs spent: by day, agent, principal and model, and in total for each run with all runs below it. `book` and
  * `reserve` are called inside of a transaction, with the run locked.
  */
-import { AppError } from "../../core/errors.ts";
 import { MAX_DELEGATION_DEPTH, type Usage } from "../../core/run.ts";
 import {
   dollarsOf,
@@ -15,6 +14,7 @@ import {
   type Verdict,
 } from "../../core/spending.ts";
 import type { Bill, Reservation, Spending, SpendingFilter } from "../engine.ts";
+import { leaseLost } from "../rules/lease-lost.ts";
 import { usageOf } from "../rules/rows.ts";
 import type { Queryable } from "./database.ts";
 import type { HeldRow } from "./step.ts";
@@ -79,8 +79,7 @@ export async function reserve(
   run: HeldRow | undefined,
   { runId, fence, budget, estimate }: Reservation,
 ): Promise<Verdict> {
-  if (run?.status !== "running" || run.fence !== fence)
-    throw new AppError("LEASE_LOST", `Run ${runId} is no longer owned under fence ${fence}.`);
+  if (run?.status !== "running" || run.fence !== fence) throw leaseLost({ runId, fence });
   const { agent_id: agent, principal, n } = run;
   await db.query(LOCK_AGENT, [agent]);
   const [ofAgent, reservedByAgent, ofPrincipal, reservedByPrincipal] = await Promise.all([

@@ -9,6 +9,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../core/errors.ts";
 import type { OwnedRun, Step } from "../engine.ts";
+import { leaseLost } from "../rules/lease-lost.ts";
 import type { Database } from "./database.ts";
 import { isAway, type Recovery } from "./recovery.ts";
 import { RUN } from "./sql.ts";
@@ -210,9 +211,9 @@ export class StepWriter {
     this.#publish({ events, hasActivities, hasWork: false, owners: [], deleted: [] });
   }
 
-  #refuse({ runId, fence }: Step, reject: Waiting["reject"]): void {
-    this.forget(runId);
-    reject(new AppError("LEASE_LOST", `Run ${runId} is no longer owned under fence ${fence}.`));
+  #refuse(step: Step, reject: Waiting["reject"]): void {
+    this.forget(step.runId);
+    reject(leaseLost(step));
   }
 }
 

@@ -7,11 +7,11 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { finishesStep } from "../rules/blame.ts";
 import { retriedMessages } from "../rules/retry.ts";
 import { activityOf, withRun, type Activity, type NewActivity } from "../../core/activity.ts";
-import { AppError } from "../../core/errors.ts";
 import { journalRow, OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
 import type { Message } from "../../core/message.ts";
 import { finishReasonOf, type Outcome } from "../../core/run.ts";
 import type { Step, ToolCall } from "../engine.ts";
+import { leaseLost } from "../rules/lease-lost.ts";
 import { ledgerActivity } from "../rules/told.ts";
 import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
 import type { SpendingBook } from "./spending.ts";
@@ -47,7 +47,7 @@ export class Journal {
   writeStep(step: Step): OwnedRun {
     const run = this.#sql.ownedRun.get(step.runId) as OwnedRun | undefined;
     if (run?.status !== "running" || run.fence !== step.fence) {
-      throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
+      throw leaseLost(step);
     }
     const lastSeq = run.last_seq ?? 0;
     this.#appendBehind(lastSeq, run, step.events);

@@ -14,7 +14,7 @@ import {
   type Verdict,
 } from "../../core/spending.ts";
 import type { Bill, Reservation, Spending, SpendingFilter } from "../engine.ts";
-import { AppError } from "../../core/errors.ts";
+import { leaseLost } from "../rules/lease-lost.ts";
 import { usageOf, type RunRow } from "../rules/rows.ts";
 
 type SpendingRun = Pick<RunRow, "n" | "id" | "agent_id" | "principal" | "usage">;
@@ -45,8 +45,7 @@ export class SpendingBook {
   /** @throws AppError LEASE_LOST */
   reserve({ runId, fence, budget, estimate }: Reservation): Verdict {
     const run = this.#sql.run.get(runId) as (RunRow & OwnColumns) | undefined;
-    if (run?.status !== "running" || run.fence !== fence)
-      throw new AppError("LEASE_LOST", `Run ${runId} is no longer owned under fence ${fence}.`);
+    if (run?.status !== "running" || run.fence !== fence) throw leaseLost({ runId, fence });
     const about = { day: today(), agent: run.agent_id, principal: run.principal, n: run.n };
     const { day, agent, principal, n } = about;
     const verdict = judgeBudget(budget, {

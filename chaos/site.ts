@@ -84,10 +84,10 @@ export class Site implements AsyncDisposable {
 
   async ready(): Promise<void> {
     const endsAt = performance.now() + READY_MS;
-    let exit = "";
-    void this.#server.exited.then((how) => (exit = `it exited with ${how.join(" ")}`));
+    const seen = { exit: "" };
+    void this.#server.exited.then((how) => (seen.exit = `it exited with ${how.join(" ")}`));
     let answer = "";
-    while (performance.now() < endsAt && exit === "") {
+    while (performance.now() < endsAt && seen.exit === "") {
       answer = await this.#server.client
         .get("/ready")
         .then(({ status, body }) => (status === 200 ? "ready" : `${status} ${JSON.stringify(body)}`), String);
@@ -95,7 +95,7 @@ export class Site implements AsyncDisposable {
       await delay(100);
     }
     const { stdout, stderr } = this.#server;
-    throw new Error(`The server did not get ready (${exit || answer}): ${stdout.slice(-4_000)}${stderr}`);
+    throw new Error(`The server did not get ready (${seen.exit || answer}): ${stdout.slice(-4_000)}${stderr}`);
   }
 
   /** Ends the primary, waits until all of it is gone, and starts it again on the same data. */

@@ -108,6 +108,21 @@ function testThreads(open: OpenEngine): void {
     expect(await threadOf(data.engine, "new")).toBeDefined();
   });
 
+  test("the feed tells of each thread that goes, so that lists drop it, and its position never goes back", async () => {
+    await using data = await open();
+    for (const threadId of ["one", "two"]) await complete(data.engine, await start(data.engine, { threadId }));
+    const { child } = await delegated(data.engine, "three");
+    const position = await data.engine.lastActivity();
+    await later(data.engine, { threadsMs: DAY_MS });
+
+    const told = await data.engine.activitiesAfter(position, 100);
+    expect(await data.engine.run(child)).toBeUndefined();
+    expect(told.map(({ principal, activity: { type, detail } }) => [principal, type, detail["thread_id"]])).toEqual(
+      ["one", "two", "three"].map((threadId) => ["ana", "thread.deleted", threadId]),
+    );
+    expect(await data.engine.lastActivity()).toBeGreaterThan(position);
+  });
+
   test("what a thread delegated stays for as long as the thread does", async () => {
     await using data = await open();
     const { child } = await delegated(data.engine, "thread");

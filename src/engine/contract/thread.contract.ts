@@ -337,6 +337,41 @@ function testEphemeral(open: OpenEngine): void {
     expect(await threadOf(data.engine, "thread")).toBeUndefined();
   });
 
+  test("the feed's position never goes back when ephemeral threads go", async () => {
+    await using data = await open();
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    for (const threadId of ["older", "newest"])
+      await complete(data.engine, await start(data.engine, { threadId, ephemeral: true }));
+    const position = await data.engine.lastActivity();
+
+    vi.setSystemTime(Date.now() + 61_000);
+    await data.engine.maintain();
+
+    expect(await data.engine.lastActivity()).toBeGreaterThan(position);
+    const { items } = await data.engine.activities({ limit: 10 });
+    expect(items.map(({ type, detail }) => [type, detail["thread_id"]])).toEqual([["thread.deleted", "newest"]]);
+  });
+
+  test("an ephemeral thread goes however many older ones have to stay", async () => {
+    await using data = await open();
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    for (let index = 0; index < 25; index += 1) {
+      const parent = await start(data.engine, { ephemeral: true });
+      await start(data.engine, { parentRunId: parent.run.run_id });
+      await complete(data.engine, parent);
+    }
+    vi.setSystemTime(Date.now() + 1_000);
+    await complete(data.engine, await start(data.engine, { threadId: "later", ephemeral: true }));
+
+    vi.setSystemTime(Date.now() + 61_000);
+    await data.engine.maintain();
+
+    expect(await data.engine.thread("later")).toBeUndefined();
+    expect(await data.engine.counts()).toMatchObject({ running: 25 });
+  });
+
   test("an ephemeral thread with a run under way stays", async () => {
     await using data = await open();
     vi.useFakeTimers({ toFake: ["Date"] });

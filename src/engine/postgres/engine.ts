@@ -2,7 +2,6 @@
  * The Postgres driver: one database, shared by every process of every machine. This class only says which part does
  * what: steps go through the group commit, changes of the queue through units, and news of both over the bus.
  */
-import { AppError } from "../../core/errors.ts";
 import type { NewActivity } from "../../core/activity.ts";
 import type { Retention } from "../../core/retention.ts";
 import type { NewRun, Outcome, Owner } from "../../core/run.ts";
@@ -39,7 +38,7 @@ import { Probe } from "./probe.ts";
 import { Reads } from "./reads.ts";
 import { Recovery } from "./recovery.ts";
 import { expiredRuns, leavingOf, leftRuns, RAN_OUT } from "./release.ts";
-import { hideThread } from "./removal.ts";
+import { removeThread } from "./removal.ts";
 import { Retainer } from "./retention.ts";
 import { readShared, writeShared } from "./shared.ts";
 import { readSpending, reserve } from "./spending.ts";
@@ -86,9 +85,9 @@ export class PostgresEngine implements Engine {
     this.#reads = new Reads(database);
     this.#followers = new Followers(database, this.#bus);
     this.#steps = new StepWriter({ database, recovery: this.#recovery, publish: (news) => this.#publish(news) });
-    this.#retainer = new Retainer(database, (news) => this.#publish(news));
     this.#probe = new Probe(database);
     this.#upkeep = { database, machine, publish: (news) => this.#publish(news) };
+    this.#retainer = new Retainer(this.#upkeep);
   }
 
   enqueue(run: NewRun) {
@@ -111,15 +110,8 @@ export class PostgresEngine implements Engine {
     return { seq, at, type, agent_id: null, thread_id: null, run_id: null, detail };
   }
 
-  async deleteThread(threadId: string) {
-    const thread = await this.#inUnit(async (unit) => {
-      const found = await hideThread(unit, threadId);
-      const detail = { thread_id: threadId };
-      // The activity also tells caches of the feed that the feed has changed.
-      if (found) unit.addActivity({ type: "thread.deleted", detail }, found.principal);
-      return found;
-    });
-    return thread !== undefined;
+  deleteThread(threadId: string) {
+    return this.#inUnit((unit) => removeThread(unit, { threadId, isAsked: true }));
   }
 
   async claim(request: ClaimRequest) {
@@ -297,9 +289,6 @@ export class PostgresEngine implements Engine {
   async #owned<T>(step: Step, work: (unit: Unit) => Promise<T>): Promise<T> {
     try {
       return await this.#inUnit(work);
-    } catch (error) {
-      if ((error as AppError).code !== "LEASE_LOST") throw error;
-      throw new AppError("LEASE_LOST", `Run ${step.runId} is no longer owned under fence ${step.fence}.`);
     } finally {
       this.#steps.forget(step.runId);
     }

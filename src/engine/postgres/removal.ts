@@ -1,9 +1,19 @@
 /**
  * Removes threads: their runs at once, and the other rows of these runs in small batches. Nothing finds the events,
- * messages and tool calls of a run whose row is gone, so `maintain` deletes them later. Called by `engine.ts`.
+ * messages and tool calls of a run whose row is gone, so `maintain` sweeps them later. Called by `engine.ts`.
  */
-import { AppError, hasCode } from "../../core/errors.ts";
+import { doAll } from "../do-all.ts";
+import { hasCode } from "../../core/errors.ts";
 import { isOver } from "../../core/run.ts";
+import {
+  EPHEMERAL_AT_ONCE,
+  EPHEMERAL_MS,
+  endedEphemeral,
+  threadBusy,
+  toldOf,
+  type Removal,
+  type RemovedThread,
+} from "../rules/removal.ts";
 import type { RunRow } from "../rules/rows.ts";
 import type { Database, Queryable } from "./database.ts";
 import { inUnit, type News, type Unit } from "./unit.ts";
@@ -18,42 +28,46 @@ const FAMILY =
   "WITH RECURSIVE family (n, id, thread_id, status) AS (SELECT n, id, thread_id, status FROM runs WHERE thread_id = $1 " +
   "UNION SELECT r.n, r.id, r.thread_id, r.status FROM family f JOIN runs r ON r.parent_id = f.id) " +
   "SELECT * FROM family ORDER BY n DESC";
+const LOCK_THREAD = "SELECT principal, last_run FROM threads WHERE id = $1 FOR UPDATE";
+const NEWEST_ACTIVITY = "SELECT run_id FROM activities ORDER BY seq DESC LIMIT 1";
 const LOCK_THREADS =
   "SELECT id FROM threads t WHERE id = ANY($1::text[]) " +
   "ORDER BY (SELECT min(n) FROM runs WHERE thread_id = t.id) FOR UPDATE";
 
 /**
  * Removes the thread, with its runs and all that these delegated.
- * @returns the principal that owned it; undefined when there is no such thread
+ * @returns false when there is no such thread
  * @throws AppError THREAD_BUSY before anything is removed
  */
-export async function hideThread(unit: Unit, threadId: string): Promise<{ readonly principal: string } | undefined> {
+export async function removeThread(unit: Unit, removal: Removal): Promise<boolean> {
   const { db } = unit;
+  const { threadId } = removal;
   // The lock keeps runs of this thread from beginning or ending meanwhile.
-  const [thread] = await db.query<{ principal: string }>("SELECT principal FROM threads WHERE id = $1 FOR UPDATE", [
-    threadId,
-  ]);
-  if (!thread) return undefined;
+  const [thread] = await db.query<RemovedThread>(LOCK_THREAD, [threadId]);
+  if (!thread) return false;
   const family = await db.query<FamilyRow>(FAMILY, [threadId]);
   // Delegated runs have threads of their own, in which a new run must not begin meanwhile either.
   await db.query(LOCK_THREADS, [threadIdsOf(family)]);
   const busy = family.find(({ status }) => !isOver(status));
-  if (busy) {
-    const detail = `Run ${busy.id} of thread ${threadId} is under way; cancel it first.`;
-    throw new AppError("THREAD_BUSY", detail, { runId: busy.id });
-  }
-  await hideRuns(unit, family);
+  if (busy) throw threadBusy(threadId, busy.id);
+  const [newest] = await db.query<{ run_id: string | null }>(NEWEST_ACTIVITY);
+  const takesNewest = family.some(({ id }) => id === newest?.run_id);
+  for (const activity of toldOf(removal, thread, takesNewest)) unit.addActivity(activity, thread.principal);
+  await removeRuns(unit, family);
   await db.query("DELETE FROM threads WHERE id = $1", [threadId]);
-  return thread;
+  return true;
+}
+
+export interface RemovalParts {
+  readonly database: Database;
+  /** Called after each commit. */
+  readonly publish: (news: News) => void;
 }
 
 /** Removes a thread that is old enough. A thread stays if it has a new run, or a delegated run that is not over. */
-export async function removeUnlessBusy(
-  { database, publish }: { readonly database: Database; readonly publish: (news: News) => void },
-  threadId: string,
-): Promise<void> {
+export async function removeUnlessBusy({ database, publish }: RemovalParts, threadId: string): Promise<void> {
   try {
-    const { news } = await inUnit(database, (unit) => hideThread(unit, threadId));
+    const { news } = await inUnit(database, (unit) => removeThread(unit, { threadId, isAsked: false }));
     publish(news);
   } catch (error) {
     if (!hasCode(error, "THREAD_BUSY")) throw error;
@@ -61,7 +75,7 @@ export async function removeUnlessBusy(
 }
 
 /** All runs at once: in this database a long transaction makes nobody wait. */
-async function hideRuns(unit: Unit, runs: readonly FamilyRow[]): Promise<void> {
+async function removeRuns(unit: Unit, runs: readonly FamilyRow[]): Promise<void> {
   const { db } = unit;
   const [numbers, ids] = [runs.map(({ n }) => n), runs.map(({ id }) => id)];
   await db.query("INSERT INTO removals SELECT unnest($1::bigint[])", [numbers]);
@@ -100,17 +114,17 @@ async function deleteSome(db: Queryable, table: "events" | "messages" | "tool_ca
   return rows.length;
 }
 
-/** A client that waits for the end of its run, or reads its events, has this much time. */
-const EPHEMERAL_MS = 60_000;
-/** A few at a time, to keep the transaction short: nobody waits for these removals. */
-const EPHEMERAL_BATCH = 20;
+const ENDED_EPHEMERAL = endedEphemeral("$1", `LIMIT ${EPHEMERAL_AT_ONCE}`);
 
-/** Threads whose ephemeral run ended more than a minute before `now` (ms since the epoch), the oldest first. */
-export async function endedEphemeral(db: Queryable, now: number): Promise<string[]> {
-  const rows = await db.query<{ thread_id: string }>(
-    "SELECT thread_id FROM runs r WHERE ephemeral = 1 AND finished_at < $1 AND NOT EXISTS (SELECT 1 FROM runs o " +
-      "WHERE o.thread_id = r.thread_id AND o.status IN ('queued', 'running')) ORDER BY finished_at LIMIT $2::integer",
-    [now - EPHEMERAL_MS, EPHEMERAL_BATCH],
+/** Removes some threads whose ephemeral run ended a while before `now`, in ms since the epoch. @returns whether more may be left */
+export async function removeEphemeral(parts: RemovalParts, now: number): Promise<boolean> {
+  const ended = await parts.database.query<{ thread_id: string }>(ENDED_EPHEMERAL, [now - EPHEMERAL_MS]);
+  await doAll(
+    ended.map(
+      ({ thread_id: threadId }) =>
+        () =>
+          removeUnlessBusy(parts, threadId),
+    ),
   );
-  return rows.map(({ thread_id: threadId }) => threadId);
+  return ended.length === EPHEMERAL_AT_ONCE;
 }

@@ -4,26 +4,18 @@
  */
 import type { Retention } from "../../core/retention.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
+import { ACTIVITIES_A_STEP, isKept, retainAll, RUNS_A_STEP, THREADS_A_STEP } from "../rules/retention.ts";
 import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
-import type { Database, Queryable } from "./database.ts";
-import { removeUnlessBusy } from "./removal.ts";
+import type { Queryable } from "./database.ts";
+import { removeUnlessBusy, type RemovalParts } from "./removal.ts";
 import { columns } from "./step.ts";
-import type { News } from "./unit.ts";
 
-/** Time that one kind of upkeep may take in a second, so that the others have time, too. */
-const SHARE_MS = 100;
 /** Deltas of one transaction. */
 const DELTAS_A_STEP = 2_000;
-const RUNS_A_STEP = 100;
-const ACTIVITIES_A_STEP = 500;
 const KEYS_A_STEP = 500;
-/** Threads that one step looks at. */
-const THREADS_A_STEP = 100;
 
-// Threads of delegated runs are left out: they are removed with the threads of their parents.
 const OLD_THREADS =
-  "SELECT t.id, t.updated_at, EXISTS (SELECT 1 FROM runs r WHERE r.thread_id = t.id AND (r.status IN ('queued', 'running') OR " +
-  "EXISTS (SELECT 1 FROM runs p WHERE p.id = r.parent_id))) AS kept FROM threads t " +
+  `SELECT t.id, t.updated_at, ${isKept("t.id")} AS kept FROM threads t ` +
   "WHERE (t.updated_at, t.id) > ($1::bigint, $2::text) AND t.updated_at < $3 ORDER BY t.updated_at, t.id LIMIT $4::integer";
 // The newest activity stays: its seq is the position of the feed.
 const REMOVE_ACTIVITIES =
@@ -50,8 +42,7 @@ interface UnjoinedRun {
 type DeltaRow = StoredRow & { readonly run_n: number };
 
 export class Retainer {
-  readonly #database: Database;
-  readonly #publish: (news: News) => void;
+  readonly #parts: RemovalParts;
   /**
    * The thread that was looked at last. The next step goes on behind it, so that threads that have to stay block no
    * others.
@@ -60,29 +51,23 @@ export class Retainer {
   /** The run whose deltas were joined last, and the seq up to which they are joined. */
   #joined = { run: 0, seq: 0 };
 
-  constructor(database: Database, publish: (news: News) => void) {
-    this.#database = database;
-    this.#publish = publish;
+  constructor(parts: RemovalParts) {
+    this.#parts = parts;
   }
 
   /** @returns whether more work is left that could be done at once */
-  async run({ deltasMs, threadsMs, activitiesMs, keysMs }: Retention, now: number): Promise<boolean> {
-    const steps = [
-      ...(threadsMs === undefined ? [] : [(endsAt: number) => this.#removeThreads(now - threadsMs, endsAt)]),
-      ...(activitiesMs === undefined
-        ? []
-        : [() => this.#some(REMOVE_ACTIVITIES, now - activitiesMs, ACTIVITIES_A_STEP)]),
-      ...(keysMs === undefined ? [] : [() => this.#some(FORGET_KEYS, now - keysMs, KEYS_A_STEP)]),
-      ...(deltasMs === undefined ? [] : [() => this.#joinSome(now - deltasMs)]),
-    ];
-    let isMore = false;
-    for (const step of steps) if (await withinShare(step)) isMore = true;
-    return isMore;
+  run(retention: Retention, now: number): Promise<boolean> {
+    return retainAll(retention, now, {
+      removeThreads: (before, endsAt) => this.#removeThreads(before, endsAt),
+      removeActivities: (before) => this.#some(REMOVE_ACTIVITIES, before, ACTIVITIES_A_STEP),
+      forgetKeys: (before) => this.#some(FORGET_KEYS, before, KEYS_A_STEP),
+      joinDeltas: (before) => this.#joinSome(before),
+    });
   }
 
   async #removeThreads(before: number, endsAt: number): Promise<boolean> {
     const { at, id } = this.#lastThread;
-    const threads = await this.#database.query<{ id: string; updated_at: number; kept: boolean }>(OLD_THREADS, [
+    const threads = await this.#parts.database.query<{ id: string; updated_at: number; kept: boolean }>(OLD_THREADS, [
       at,
       id,
       before,
@@ -90,7 +75,7 @@ export class Retainer {
     ]);
     for (const thread of threads) {
       this.#lastThread = { at: thread.updated_at, id: thread.id };
-      if (!thread.kept) await removeUnlessBusy({ database: this.#database, publish: this.#publish }, thread.id);
+      if (!thread.kept) await removeUnlessBusy(this.#parts, thread.id);
       if (performance.now() >= endsAt) return true;
     }
     if (threads.length === THREADS_A_STEP) return true;
@@ -99,13 +84,13 @@ export class Retainer {
   }
 
   async #some(sql: string, before: number, limit: number): Promise<boolean> {
-    const rows = await this.#database.query(sql, [before, limit]);
+    const rows = await this.#parts.database.query(sql, [before, limit]);
     return rows.length === limit;
   }
 
   /** Joins the deltas of as many runs as one step takes, or a piece of a long run. @returns false when there is none */
   #joinSome(before: number): Promise<boolean> {
-    return this.#database.transaction(async (db) => {
+    return this.#parts.database.transaction(async (db) => {
       const runs = oneStep(await db.query<UnjoinedRun>(UNJOINED, [before, RUNS_A_STEP]));
       if (runs.length === 0) return { statements: [], result: () => false };
       const piece = runs.length === 1 ? await this.#joinPiece(db, runs) : await joinRuns(db, runs, 0);
@@ -160,11 +145,4 @@ async function joinRuns(db: Queryable, runs: readonly UnjoinedRun[], behind: num
 
 function numbers(runs: readonly UnjoinedRun[]): number[] {
   return runs.map(({ n }) => n);
-}
-
-/** @param step gets the end of its share of time, by `performance.now()` */
-async function withinShare(step: (endsAt: number) => Promise<boolean>): Promise<boolean> {
-  const endsAt = performance.now() + SHARE_MS;
-  while (await step(endsAt)) if (performance.now() >= endsAt) return true;
-  return false;
 }

@@ -1,13 +1,14 @@
 /** What `maintain` does each second beside the clocks, and handing back many runs. Called by `engine.ts`. */
 import { doAll } from "../do-all.ts";
 import { OVERDUE_AT_ONCE, overdueOutcome } from "../rules/overdue.ts";
+import { withinShare } from "../rules/retention.ts";
 import { END_REASONS } from "../rules/told.ts";
 import { NOW, forgetMachine, takeSilent, type Machine } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { endRun } from "./ending.ts";
 import { handBack, runsOfMachine, type Leaving, type LeftRun } from "./release.ts";
-import { endedEphemeral, removeUnlessBusy, sweep } from "./removal.ts";
-import { inUnit, type News, type Unit } from "./unit.ts";
+import { removeEphemeral, sweep, type RemovalParts } from "./removal.ts";
+import { inUnit, type Unit } from "./unit.ts";
 
 /** How many removed runs one `maintain` sweeps, one batch each. */
 const SWEEPS_A_SECOND = 100;
@@ -16,12 +17,9 @@ const OVERDUE =
   `AND created_clock + queue_ms < ${NOW} ORDER BY n LIMIT $1::integer`;
 const GONE: Leaving = { end: "gone", reason: END_REASONS.gone, isFresh: false };
 
-export interface UpkeepParts {
-  readonly database: Database;
+export interface UpkeepParts extends RemovalParts {
   /** The machine that does the upkeep: its own runs are not handed back. */
   readonly machine: Machine | undefined;
-  /** Called after each commit. */
-  readonly publish: (news: News) => void;
 }
 
 /** @throws the first failure of a step, after all steps have been tried */
@@ -29,7 +27,7 @@ export async function tidy(parts: UpkeepParts): Promise<void> {
   await doAll([
     () => handBackOfSilent(parts),
     () => endAllOverdue(parts),
-    () => removeEphemeral(parts),
+    () => withinShare(() => removeEphemeral(parts, Date.now())),
     () => sweepSome(parts),
   ]);
 }
@@ -71,11 +69,6 @@ async function handBackOfSilent(parts: UpkeepParts): Promise<void> {
     await handBackAll(parts, await runsOfMachine(database, silent.id), GONE);
     await forgetMachine(database, silent);
   }
-}
-
-async function removeEphemeral({ database, publish }: UpkeepParts): Promise<void> {
-  const ended = await endedEphemeral(database, Date.now());
-  await doAll(ended.map((threadId) => () => removeUnlessBusy({ database, publish }, threadId)));
 }
 
 async function sweepSome({ database }: UpkeepParts): Promise<void> {

@@ -34,7 +34,7 @@ import { Followers } from "./followers.ts";
 import { Journal } from "./journal.ts";
 import { Queue } from "./queue.ts";
 import { Reads } from "./reads.ts";
-import { Removal } from "./removal.ts";
+import { Removals } from "./removal.ts";
 import { ownerKey } from "../rules/rows.ts";
 import { readSpending, SpendingBook } from "./spending.ts";
 import { SharedTexts } from "./shared.ts";
@@ -60,7 +60,7 @@ export class SqliteEngine implements Engine {
   readonly #queue: Queue;
   readonly #reads: Reads;
   readonly #followers: Followers;
-  readonly #removal: Removal;
+  readonly #removals: Removals;
   readonly #maintenance: Maintenance;
   readonly #shared: SharedTexts;
   readonly #spending: SpendingBook;
@@ -77,13 +77,13 @@ export class SqliteEngine implements Engine {
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);
     this.#followers = new Followers(reading, `${path}-wal`);
-    this.#removal = new Removal(writing);
+    this.#removals = new Removals(writing, this.#journal);
     const parts = {
       connections,
       disk: this.#disk,
       writer: this.#writer,
       reads: this.#reads,
-      removal: this.#removal,
+      removals: this.#removals,
       queue: this.#queue,
     };
     this.#maintenance = new Maintenance(parts);
@@ -111,17 +111,9 @@ export class SqliteEngine implements Engine {
   }
 
   async deleteThread(threadId: string) {
-    const isMarked = await this.#writer.run(() => this.#markThread(threadId));
-    if (isMarked) while (await this.#writer.run(() => this.#removal.hide())) continue;
+    const isMarked = await this.#writer.run(() => this.#removals.mark({ threadId, isAsked: true }, Date.now()));
+    if (isMarked) while (await this.#writer.run(() => this.#removals.removeRuns())) continue;
     return isMarked;
-  }
-
-  #markThread(threadId: string): boolean {
-    const thread = this.#removal.mark(threadId, Date.now());
-    if (!thread) return false;
-    // The activity also tells caches of the feed that the feed has changed.
-    this.#journal.insertActivity({ type: "thread.deleted", detail: { thread_id: threadId } }, thread);
-    return true;
   }
 
   async claim(request: { owner: Owner; limit: number; leaseMs: number }) {

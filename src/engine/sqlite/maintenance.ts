@@ -1,5 +1,4 @@
 /** The upkeep of this driver, which the upkeep thread calls each second. Called by `engine.ts`. */
-import { hasCode } from "../../core/errors.ts";
 import { doAll } from "../do-all.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { LeaseClock } from "./clock.ts";
@@ -7,22 +6,18 @@ import type { Disk } from "./disk.ts";
 import type { SqliteConnections } from "./engine.ts";
 import type { Queue } from "./queue.ts";
 import type { Reads } from "./reads.ts";
-import { Removal } from "./removal.ts";
+import { RemovalLooks, type RemovalParts } from "./removal.ts";
 import { Retainer } from "./retention.ts";
 import type { Retention } from "../../core/retention.ts";
-import { endedEphemeral } from "./thread.ts";
-import type { Writer } from "./writer.ts";
+import { withinShare } from "../rules/retention.ts";
 
 /** How many batches of rows of removed runs one call deletes. */
 const SWEEPS_A_SECOND = 100;
 
-export interface MaintenanceParts {
+export interface MaintenanceParts extends RemovalParts {
   readonly connections: SqliteConnections;
   readonly disk: Disk;
-  readonly writer: Writer;
   readonly reads: Reads;
-  /** On the writing connection. */
-  readonly removal: Removal;
   readonly queue: Pick<Queue, "isAnyOverdue" | "endOverdue">;
 }
 
@@ -31,16 +26,15 @@ export class Maintenance {
   readonly #checkpointer: Checkpointer;
   readonly #clock: LeaseClock;
   readonly #retainer: Retainer;
-  /** On the reading connection. */
-  readonly #removals: Removal;
+  readonly #looks: RemovalLooks;
 
   constructor(parts: MaintenanceParts) {
-    const { connections, writer, removal } = parts;
+    const { connections } = parts;
     this.#parts = parts;
     this.#checkpointer = new Checkpointer(connections);
     this.#clock = new LeaseClock(connections.writing);
-    this.#retainer = new Retainer(connections, writer, removal);
-    this.#removals = new Removal(connections.reading);
+    this.#retainer = new Retainer(connections, parts);
+    this.#looks = new RemovalLooks(connections.reading);
   }
 
   /**
@@ -56,7 +50,7 @@ export class Maintenance {
       async () => (warning = await this.#checkpointer.run()),
       () => disk.keepReserve(),
       () => this.#endOverdue(),
-      () => this.#removeEphemeral(),
+      () => withinShare(() => this.#looks.removeEphemeral(this.#parts, Date.now())),
       () => this.#sweep(),
       () => disk.assertRoom(),
     ]);
@@ -78,22 +72,14 @@ export class Maintenance {
     if (queue.isAnyOverdue()) while (await writer.run(() => queue.endOverdue())) continue;
   }
 
-  /** Looks first, because an idle server must not take the write lock every second. */
-  async #removeEphemeral(): Promise<void> {
-    const { connections, writer, removal } = this.#parts;
-    const remove = (threadId: string) => writer.run(() => removal.mark(threadId, Date.now()) && removal.hide());
-    const ended = endedEphemeral(connections.reading, Date.now());
-    await doAll(ended.map((threadId) => () => unlessBusy(remove(threadId))));
-  }
-
   /** Deletes a little at a time, so that others can write between two batches. @returns whether there is more */
   async #sweep(): Promise<boolean> {
-    const { writer, removal } = this.#parts;
+    const { writer, removals } = this.#parts;
     const now = Date.now();
-    if (!this.#removals.isPending(now)) return false;
+    if (!this.#looks.isPending(now)) return false;
     for (let batches = 0; batches < SWEEPS_A_SECOND; batches += 1) {
-      if (await writer.run(() => removal.sweep())) continue;
-      await writer.run(() => removal.forget(now));
+      if (await writer.run(() => removals.sweep())) continue;
+      await writer.run(() => removals.forget(now));
       return false;
     }
     return true;
@@ -103,14 +89,5 @@ export class Maintenance {
     const { running } = this.#parts.reads.counts();
     if (running > 0) await this.#clock.tick();
     else this.#clock.skip();
-  }
-}
-
-/** A thread that has work again, or has delegated some that is not over, stays. */
-async function unlessBusy(removal: Promise<unknown>): Promise<void> {
-  try {
-    await removal;
-  } catch (error) {
-    if (!hasCode(error, "THREAD_BUSY")) throw error;
   }
 }

@@ -2,7 +2,9 @@
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { complete, enqueue, start, threadOf } from "../contract/setup.ts";
-import { Removal } from "./removal.ts";
+import { Journal } from "./journal.ts";
+import { Removals } from "./removal.ts";
+import { SpendingBook } from "./spending.ts";
 import { openTemporary } from "./test-data.ts";
 
 test("a thread that is marked is gone, and upkeep removes its runs", async () => {
@@ -39,5 +41,6 @@ test("free pages go back to the disk, a little at a time", async () => {
 /** Runs only the first of the transactions that remove a thread. */
 function markOnly(dbPath: string): void {
   using db = new DatabaseSync(dbPath, { timeout: 1_000 });
-  new Removal(db).mark("thread", Date.now());
+  const journal = new Journal(db, new SpendingBook(db));
+  new Removals(db, journal).mark({ threadId: "thread", isAsked: true }, Date.now());
 }

@@ -4,25 +4,18 @@
  * waits for it and an idle server writes nothing. Called by `maintenance.ts`.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { hasCode } from "../../core/errors.ts";
 import type { Retention } from "../../core/retention.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
+import { ACTIVITIES_A_STEP, isKept, retainAll, RUNS_A_STEP, THREADS_A_STEP } from "../rules/retention.ts";
 import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
 import type { SqliteConnections } from "./engine.ts";
-import type { Removal } from "./removal.ts";
+import { removeUnlessBusy, type RemovalParts } from "./removal.ts";
 import { LIMIT } from "./sql.ts";
-import type { Writer } from "./writer.ts";
 
-/** Time that one kind of upkeep may take in a second, so that the others have time, too. */
-const SHARE_MS = 100;
 /** Deltas of one transaction. [Each takes 5 to 10 ms.] */
 const DELTAS_A_STEP = 1_000;
-const RUNS_A_STEP = 100;
-const ACTIVITIES_A_STEP = 500;
 const KEYS_A_STEP = 200;
 const PAGES_A_STEP = 200;
-/** Threads that one step looks at. */
-const THREADS_A_STEP = 100;
 /** These pages stay in the file for coming writes: 4 MB. */
 const FREE_PAGES_KEPT = 1_000;
 
@@ -30,14 +23,14 @@ interface ThreadRow {
   readonly n: number;
   readonly id: string;
   readonly updated_at: number;
+  readonly kept: 0 | 1;
 }
 
 export class Retainer {
   readonly #looks: ReturnType<typeof looks>;
   readonly #sql: ReturnType<typeof writes>;
   readonly #db: DatabaseSync;
-  readonly #writer: Writer;
-  readonly #removal: Removal;
+  readonly #parts: RemovalParts;
   /**
    * The thread that was looked at last. The next step goes on behind it, so that threads that have to stay block no
    * others.
@@ -46,50 +39,35 @@ export class Retainer {
   /** The run whose deltas were joined last, and the seq up to which they are joined. */
   #joined = { run: 0, seq: 0 };
 
-  constructor({ reading, writing }: SqliteConnections, writer: Writer, removal: Removal) {
+  constructor({ reading, writing }: SqliteConnections, parts: RemovalParts) {
     this.#looks = looks(reading);
     this.#sql = writes(writing);
     this.#db = writing;
-    this.#writer = writer;
-    this.#removal = removal;
+    this.#parts = parts;
   }
 
   /** @returns whether more work is left that could be done at once */
-  async run({ deltasMs, threadsMs, activitiesMs, keysMs }: Retention, now: number): Promise<boolean> {
-    const steps = [
-      ...(threadsMs === undefined ? [] : [() => this.#removeThreads(now - threadsMs)]),
-      ...(activitiesMs === undefined ? [] : [() => this.#removeActivities(now - activitiesMs)]),
-      ...(keysMs === undefined ? [] : [() => this.#forgetKeys(now - keysMs)]),
-      ...(deltasMs === undefined ? [] : [() => this.#joinDeltas(now - deltasMs)]),
-      () => this.#giveBack(),
-    ];
-    let isMore = false;
-    for (const step of steps) if (await withinShare(step)) isMore = true;
-    return isMore;
+  run(retention: Retention, now: number): Promise<boolean> {
+    return retainAll(retention, now, {
+      removeThreads: (before, endsAt) => this.#removeThreads(before, endsAt),
+      removeActivities: (before) => this.#removeActivities(before),
+      forgetKeys: (before) => this.#forgetKeys(before),
+      joinDeltas: (before) => this.#joinDeltas(before),
+      giveBack: () => this.#giveBack(),
+    });
   }
 
-  async #removeThreads(before: number): Promise<boolean> {
+  async #removeThreads(before: number, endsAt: number): Promise<boolean> {
     const { at, n } = this.#lastThread;
     const threads = this.#looks.threads.all(at, n, before, THREADS_A_STEP) as unknown as ThreadRow[];
     for (const thread of threads) {
       this.#lastThread = { at: thread.updated_at, n: thread.n };
-      if (!this.#looks.isKept.get(thread.id)) await this.#removeThread(thread.id);
+      if (!thread.kept) await removeUnlessBusy(this.#parts, thread.id);
+      if (performance.now() >= endsAt) return true;
     }
     if (threads.length === THREADS_A_STEP) return true;
     this.#lastThread = { at: 0, n: 0 };
     return false;
-  }
-
-  async #removeThread(threadId: string): Promise<void> {
-    try {
-      await this.#writer.run(() => {
-        this.#removal.mark(threadId, Date.now());
-        this.#removal.hide();
-      });
-    } catch (error) {
-      // The thread has a new run.
-      if (!hasCode(error, "THREAD_BUSY")) throw error;
-    }
   }
 
   async #removeActivities(before: number): Promise<boolean> {
@@ -99,13 +77,13 @@ export class Retainer {
     const end = old.findIndex(({ at }) => at >= before);
     const last = (end < 0 ? old : old.slice(0, end)).at(-1);
     if (!last) return false;
-    await this.#writer.run(() => this.#sql.removeActivities.run(last.seq));
+    await this.#parts.writer.run(() => this.#sql.removeActivities.run(last.seq));
     return end < 0 && rows.length === ACTIVITIES_A_STEP;
   }
 
   async #forgetKeys(before: number): Promise<boolean> {
     const runs = this.#looks.keyed.all(before, KEYS_A_STEP) as { n: number }[];
-    if (runs.length > 0) await this.#writer.run(() => runs.map(({ n }) => this.#sql.forgetKey.run(n)));
+    if (runs.length > 0) await this.#parts.writer.run(() => runs.map(({ n }) => this.#sql.forgetKey.run(n)));
     return runs.length === KEYS_A_STEP;
   }
 
@@ -113,7 +91,7 @@ export class Retainer {
   async #joinDeltas(before: number): Promise<boolean> {
     const runs = this.#looks.unjoined.all(before, RUNS_A_STEP) as { n: number }[];
     if (runs.length === 0) return false;
-    await this.#writer.run(() => {
+    await this.#parts.writer.run(() => {
       let left = DELTAS_A_STEP;
       for (const { n } of runs) {
         left -= this.#joinRun(n, left);
@@ -143,26 +121,16 @@ export class Retainer {
     // A file that was made before evenkeel 0.2 has no map of its pages, so it cannot give pages back.
     if (mode === 0 || free <= FREE_PAGES_KEPT) return false;
     const pages = Math.min(PAGES_A_STEP, free - FREE_PAGES_KEPT);
-    await this.#writer.run(() => this.#db.exec(`PRAGMA incremental_vacuum(${pages})`));
+    await this.#parts.writer.run(() => this.#db.exec(`PRAGMA incremental_vacuum(${pages})`));
     return free - pages > FREE_PAGES_KEPT;
   }
-}
-
-async function withinShare(step: () => Promise<boolean>): Promise<boolean> {
-  const endsAt = performance.now() + SHARE_MS;
-  while (await step()) if (performance.now() >= endsAt) return true;
-  return false;
 }
 
 function looks(db: DatabaseSync) {
   return {
     threads: db.prepare(
-      `SELECT n, id, updated_at FROM threads WHERE (updated_at, n) > (?, ?) AND updated_at < ? ORDER BY updated_at, n ${LIMIT}`,
-    ),
-    // Threads of delegated runs are kept: they are removed with the threads of their parents.
-    isKept: db.prepare(
-      "SELECT 1 FROM runs r WHERE r.thread_id = ? AND (r.status IN ('queued', 'running') OR " +
-        "EXISTS (SELECT 1 FROM runs p WHERE p.id = r.parent_id)) LIMIT 1",
+      `SELECT n, id, updated_at, ${isKept("threads.id")} AS kept FROM threads ` +
+        `WHERE (updated_at, n) > (?, ?) AND updated_at < ? ORDER BY updated_at, n ${LIMIT}`,
     ),
     activities: db.prepare(`SELECT seq, at FROM activities ORDER BY seq ${LIMIT}`),
     keyed: db.prepare(

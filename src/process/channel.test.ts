@@ -1,11 +1,11 @@
 import { duplexPair, type Duplex } from "node:stream";
 import { expect, test, vi } from "vitest";
-import { SocketChannel } from "./channel.ts";
+import { CHILD_LIMITS, SocketChannel } from "./channel.ts";
 
 /** The primary's end, and the raw stream at the child's. */
 function makeChannel() {
   const [near, far] = duplexPair();
-  const channel = new SocketChannel(near, { isBounded: true });
+  const channel = new SocketChannel(near, { limits: CHILD_LIMITS });
   const messages: unknown[] = [];
   const onClose = vi.fn<(flood: string | undefined) => void>();
   channel.listen({ onMessage: (message) => messages.push(message), onClose });

@@ -1,23 +1,37 @@
 /**
- * The line between the primary and one child: JSON, one message a line, over a socket pair that both inherit. The
- * primary opens one for each child (`fork.ts`), the child finds its end at CHANNEL_FD (`lifecycle.ts`).
+ * The line between a process and one child: JSON, one message a line, over a socket pair that both inherit. The
+ * primary opens one for each child (`fork.ts`), an agent process one for each process of a tool. The child finds its
+ * end at CHANNEL_FD.
  *
  * Not Node's own IPC: `process.send` is open to every tool, Node gathers a message without a bound, and some messages
- * (`{ cmd: "NODE_HANDLE_ACK" }`) end the process that receives them.
+ * (`{ cmd: "NODE_HANDLE_ACK" }`, a line that is no JSON) end the process that receives them.
  */
 import type { Duplex } from "node:stream";
+
+// Kept from before any tool was loaded: in a tool's process, the tool may replace globals.
+const { parse: parseJson, stringify } = JSON;
 
 /** File descriptor of the child's end. */
 export const CHANNEL_FD = 3;
 
-/** Largest message of a child. A heartbeat has about 1 KB, the settings have a few. */
-const MAX_LINE_BYTES = 64 * 1024;
+/** What may come in. A sender that goes beyond is given up. */
+export interface ChannelLimits {
+  readonly maxLineBytes: number;
+  readonly bytesASecond: number;
+  readonly messagesASecond: number;
+}
+
 /**
- * The backlog after a pause of the primary is smaller than this: the kernel holds some 200 KB for each child.
+ * For children of the primary. A heartbeat has about 1 KB, the settings have a few. The backlog after a pause of the
+ * primary is smaller than `bytesASecond`: the kernel holds some 200 KB for each child.
  */
-const MAX_BYTES_PER_SECOND = 1024 * 1024;
-const MAX_MESSAGES_PER_SECOND = 1_000;
-/** Bytes that the primary keeps for a child that does not read. Above this bound snapshots are dropped. */
+export const CHILD_LIMITS: ChannelLimits = {
+  maxLineBytes: 64 * 1024,
+  bytesASecond: 1024 * 1024,
+  messagesASecond: 1_000,
+};
+
+/** Bytes that are kept for a process that does not read. Above this bound messages are dropped. */
 const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 
 export interface ChannelEvents {
@@ -38,26 +52,23 @@ export interface Channel {
 }
 
 export interface ChannelOptions {
-  /**
-   * Whether incoming messages are limited in size and rate. The primary limits its children; a child trusts its
-   * parent.
-   */
-  readonly isBounded: boolean;
+  /** Limits of incoming messages. A parent limits its children; a child trusts its parent. */
+  readonly limits?: ChannelLimits;
 }
 
 export class SocketChannel implements Channel {
   readonly #socket: Duplex;
-  readonly #isBounded: boolean;
-  // The pieces of a line that has not ended. At most MAX_LINE_BYTES when bounded.
+  readonly #limits: ChannelLimits | undefined;
+  // The pieces of a line that has not ended. At most `maxLineBytes` when limited.
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
   #thisSecond = { startedAt: performance.now(), bytes: 0, messages: 0 };
   #isListening = false;
   #events: ChannelEvents | undefined;
 
-  constructor(socket: Duplex, { isBounded }: ChannelOptions) {
+  constructor(socket: Duplex, { limits }: ChannelOptions = {}) {
     this.#socket = socket;
-    this.#isBounded = isBounded;
+    this.#limits = limits;
     // An error means that the other side is gone. `close` follows each error, so the error needs no handling
     // here.
     socket.on("error", () => {});
@@ -75,7 +86,7 @@ export class SocketChannel implements Channel {
 
   send(message: unknown): Promise<void> {
     if (!this.#socket.writable || this.#socket.writableLength > MAX_UNSENT_BYTES) return Promise.resolve();
-    return new Promise((resolve) => this.#socket.write(`${JSON.stringify(message)}\n`, () => resolve()));
+    return new Promise((resolve) => this.#socket.write(`${stringify(message)}\n`, () => resolve()));
   }
 
   close(): void {
@@ -100,24 +111,23 @@ export class SocketChannel implements Channel {
     if (piece.length === 0) return;
     this.#pieces.push(piece);
     this.#pieceBytes += piece.length;
-    if (this.#isBounded && this.#pieceBytes > MAX_LINE_BYTES) {
-      this.#finish(`it sent a message of more than ${MAX_LINE_BYTES} bytes`);
-    }
+    const { maxLineBytes = Infinity } = this.#limits ?? {};
+    if (this.#pieceBytes > maxLineBytes) this.#finish(`it sent a message of more than ${maxLineBytes} bytes`);
   }
 
   #count(bytes: number): void {
     const now = performance.now();
     if (now - this.#thisSecond.startedAt >= 1000) this.#thisSecond = { startedAt: now, bytes: 0, messages: 0 };
     this.#thisSecond.bytes += bytes;
-    if (this.#isBounded && this.#thisSecond.bytes > MAX_BYTES_PER_SECOND) {
-      this.#finish(`it sent more than ${MAX_BYTES_PER_SECOND} bytes within a second`);
-    }
+    const { bytesASecond = Infinity } = this.#limits ?? {};
+    if (this.#thisSecond.bytes > bytesASecond) this.#finish(`it sent more than ${bytesASecond} bytes within a second`);
   }
 
   #mayDeliver(): boolean {
     this.#thisSecond.messages += 1;
-    if (!this.#isBounded || this.#thisSecond.messages <= MAX_MESSAGES_PER_SECOND) return true;
-    this.#finish(`it sent more than ${MAX_MESSAGES_PER_SECOND} messages within a second`);
+    const { messagesASecond = Infinity } = this.#limits ?? {};
+    if (this.#thisSecond.messages <= messagesASecond) return true;
+    this.#finish(`it sent more than ${messagesASecond} messages within a second`);
     return false;
   }
 
@@ -134,7 +144,7 @@ export class SocketChannel implements Channel {
 
 function parse(line: Buffer): unknown {
   try {
-    return JSON.parse(line.toString("utf8")) as unknown;
+    return parseJson(line.toString("utf8")) as unknown;
   } catch {
     return undefined;
   }

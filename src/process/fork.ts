@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import cluster from "node:cluster";
 import { Socket } from "node:net";
-import { SocketChannel } from "./channel.ts";
+import { CHILD_LIMITS, SocketChannel } from "./channel.ts";
 import { Child } from "./child.ts";
 
 export interface ForkOptions {
@@ -54,7 +54,7 @@ export function forkPlain({ entry, args, settings }: ForkOptions): Child {
 function childOf(process: ChildProcess, settings: unknown): Child {
   // A failed fork has no streams, so its channel is a closed socket.
   const end = process.stdio?.[3] ?? new Socket().destroy();
-  const child = new Child(process, new SocketChannel(end as Socket, { isBounded: true }));
+  const child = new Child(process, new SocketChannel(end as Socket, { limits: CHILD_LIMITS }));
   child.send({ type: "settings", settings });
   return child;
 }

@@ -19,15 +19,18 @@ export function hasParent(): boolean {
   }
 }
 
+/** This process's end of its parent's channel. To be called once: it takes the file descriptor over. */
+export function openParentChannel(): Channel {
+  return new SocketChannel(new Socket({ fd: CHANNEL_FD, readable: true, writable: true }));
+}
+
 /**
  * Each `main.ts` calls it once, before anything else. From then on the process ends when the primary is gone.
  */
 export async function connectParent<Settings>(): Promise<Connected<Settings>> {
   if (!hasParent()) throw new Error("This file is started by the primary; run `node run-production` instead.");
   startWatchdog();
-  const parent = new SocketChannel(new Socket({ fd: CHANNEL_FD, readable: true, writable: true }), {
-    isBounded: false,
-  });
+  const parent = openParentChannel();
   const { promise, resolve } = Promise.withResolvers<unknown>();
   parent.listen({
     onMessage: (message) => {

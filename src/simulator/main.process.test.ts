@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { CHANNEL_FD, SocketChannel } from "../process/channel.ts";
+import { CHANNEL_FD, CHILD_LIMITS, SocketChannel } from "../process/channel.ts";
 
 const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
 
@@ -19,7 +19,7 @@ interface Simulator extends AsyncDisposable {
 async function forkSimulator(): Promise<Simulator> {
   const child = spawn(process.execPath, [MAIN, "--port", "0"], { stdio: ["ignore", "inherit", "inherit", "pipe"] });
   const exit = once(child, "exit");
-  const channel = new SocketChannel(child.stdio[CHANNEL_FD] as Socket, { isBounded: true });
+  const channel = new SocketChannel(child.stdio[CHANNEL_FD] as Socket, { limits: CHILD_LIMITS });
   const first = Promise.withResolvers<unknown>();
   channel.listen({ onMessage: first.resolve, onClose: () => {} });
   await channel.send({ type: "settings", settings: {} });

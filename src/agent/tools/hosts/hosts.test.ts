@@ -219,6 +219,22 @@ test("a thread in which a given-up call left a timer is ended soon", async () =>
   await vi.waitFor(() => expect(naughty.hosts.read().tool_threads).toBe(0), WITHIN);
 });
 
+test.each([
+  {
+    deed: "write into its channel",
+    argument: 'no JSON\nnull\n[]\n{"cmd":"NODE_HANDLE_ACK"}\n',
+    result: { isError: false },
+  },
+  { deed: "flood its channel", argument: "", result: failed("sent a message of more than 16777216 bytes") },
+  { deed: "close its channel", argument: "", result: failed("closed the channel") },
+])("in a process, a tool may $deed, and harms only its own call", async ({ deed, argument, result }) => {
+  await using naughty = open({ isolation: "process" });
+
+  expect(await naughty.call(deed, argument)).toMatchObject(result);
+
+  expect(await naughty.call("echo", "next")).toEqual({ content: "next", isError: false });
+});
+
 test("a tool whose thread cannot be ended runs in processes from then on", async () => {
   await using naughty = open({ timeoutMs: 500 });
 

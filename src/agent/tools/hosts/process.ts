@@ -2,30 +2,35 @@
  * A process that runs one call of a tool at a time, for native and untrusted code. The damage it does to its memory,
  * its file descriptors and itself stays inside. The process leads a group of its own, which is killed with it.
  */
-import { fork } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
+import { Socket } from "node:net";
+import { CHANNEL_FD, SocketChannel, type ChannelLimits } from "../../../process/channel.ts";
 import { entryPath } from "../../../tree.ts";
 import { killLeftovers, newMarker } from "../../leftovers.ts";
 import { guestEnv } from "./guest-env.ts";
 import { usedTooMuch, watchMemory } from "./memory-watch.ts";
 import { OutputTail } from "./output-tail.ts";
 import { readFromGuest, type GuestTask } from "./protocol.ts";
-import type { OpenVessel } from "./vessel.ts";
+import type { HostedTool, OpenVessel, VesselEvents } from "./vessel.ts";
 
 const ENTRY = entryPath("agent/tools/hosts/guest-process");
+
+/** The largest message is a result of 8 MiB of files, in base64, with texts. */
+const LIMITS: ChannelLimits = {
+  maxLineBytes: 16 * 1024 * 1024,
+  bytesASecond: 64 * 1024 * 1024,
+  messagesASecond: 10_000,
+};
+/** The end of the channel may be seen a moment before the end of the process. */
+const EXIT_NOTICE_MS = 200;
 
 /** Memory that Node and zod need, beside the tool's own. */
 const BASE_MB = 80;
 
 export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
   const marker = newMarker();
-  const task: GuestTask = { source: tool.source, marker };
-  const child = fork(ENTRY, [JSON.stringify(task)], {
-    env: guestEnv(tool.env, marker),
-    execArgv: [`--max-old-space-size=${tool.memoryMb}`],
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
-  });
+  const child = start(tool, marker);
   const { pid } = child;
   let reason: string | undefined;
   let tail = new OutputTail();
@@ -47,11 +52,12 @@ export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
       kill();
     },
   );
-  child.on("message", (data: unknown) => {
-    const message = readFromGuest(data);
-    // The call's earlier output is in the pipe by now, and is read in this tick of the event loop: handle the message
-    // after it.
-    if (message) setImmediate(() => onMessage(message));
+  const channel = channelOf(child, {
+    onMessage,
+    onLost: (why) => {
+      reason ??= why;
+      kill();
+    },
   });
   const gone = (why: string) => {
     watch.stop();
@@ -65,12 +71,53 @@ export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
   if (pid !== undefined) void preferForOutOfMemory(pid);
   return {
     isShared: false,
-    send: (message) => void (child.connected && child.send(message, () => {})),
+    send: (message) => void channel.send(message),
     openOutput: () => (tail = new OutputTail()),
     killChildrenOf: (callId) => void killLeftovers(`${marker}:${callId}`),
     kill,
   };
 };
+
+function start({ source, memoryMb, env }: HostedTool, marker: string): ChildProcess {
+  const task: GuestTask = { source, marker };
+  return spawn(process.execPath, [`--max-old-space-size=${memoryMb}`, ENTRY, JSON.stringify(task)], {
+    env: guestEnv(env, marker),
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+}
+
+/**
+ * Not Node's IPC: whatever runs in the process can write into the file descriptor, and a line that is no JSON would then
+ * end the agent process.
+ */
+function channelOf(
+  child: ChildProcess,
+  { onMessage, onLost }: { onMessage: VesselEvents["onMessage"]; onLost: (why: string) => void },
+): SocketChannel {
+  // A process that did not start has no streams.
+  const end = (child.stdio?.[CHANNEL_FD] as Socket | null | undefined) ?? new Socket().destroy();
+  const channel = new SocketChannel(end, { limits: LIMITS });
+  channel.listen({
+    onMessage: (data) => {
+      const message = readFromGuest(data);
+      // The call's earlier output is in the pipe by now, and is read in this tick of the event loop: handle the message
+      // after it.
+      if (message) setImmediate(() => onMessage(message));
+    },
+    onClose: (flood) => {
+      if (flood !== undefined) return onLost(`The tool's process was ended: ${flood}.`);
+      // A process that has ended closes the channel too, and its exit says more about the reason.
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const timer = setTimeout(
+        () => onLost("The tool closed the channel between its process and the server."),
+        EXIT_NOTICE_MS,
+      );
+      child.once("exit", () => clearTimeout(timer));
+    },
+  });
+  return channel;
+}
 
 function killGroup(leader: number): void {
   try {

@@ -1,19 +1,18 @@
-/** The examples that stand between a browser and evenkeel: nginx, Caddy, and Next's handlers. */
-import { Chat } from "@ai-sdk/react";
-import { DefaultChatTransport, type UIMessage } from "ai";
-import { execFile, spawn } from "node:child_process";
+/**
+ * nginx and Caddy in front of evenkeel, with the configurations of examples/proxies: plain, with TLS, and under a path. What a
+ * way has to let through (streams as they come, sockets, keys) `evenkeel doctor` checks, as it does for users.
+ */
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import { afterAll, expect, test, vi } from "vitest";
-import { Evenkeel } from "./client/client.ts";
+import { afterAll, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { eventually } from "./testing/browser.ts";
+import { blocksOf } from "./testing/doc-blocks.ts";
 import { freePort } from "./testing/free-port.ts";
 import { needs, program } from "./testing/program.ts";
 import { startServer } from "./testing/server.ts";
@@ -22,131 +21,153 @@ const ROOT = resolve(import.meta.dirname, "..");
 const KEY = "secret-of-the-app";
 const run = promisify(execFile);
 
-const server = await startServer({ key: KEY });
+const server = await startServer({ key: KEY, env: { BASE_PATH: "/keel" } });
 afterAll(() => server[Symbol.asyncDispose]());
 
-interface Proxy {
-  readonly name: string;
-  /** The example with its port and ours, and what it needs around it. */
-  readonly configOf: (example: string, port: number, folder: string) => string;
-  readonly args: (config: string, folder: string) => string[];
+/** Where a proxy of a test listens, and what it may write to. */
+interface Place {
+  readonly port: number;
+  readonly folder: string;
 }
 
-const PROXIES: readonly Proxy[] = [
+interface Way {
+  readonly title: string;
+  readonly program: "nginx" | "caddy";
+  readonly example: string;
+  /** The example as a user would change it. */
+  readonly adapt: (example: string, place: Place) => string;
+  readonly scheme?: "https";
+  readonly path?: string;
+}
+
+const WAYS: readonly Way[] = [
+  { title: "nginx", program: "nginx", example: "nginx.conf", adapt: listenPlainly },
   {
-    name: "nginx",
-    configOf: (example, port, folder) =>
-      `daemon off; error_log stderr; pid ${folder}/pid; events {}
-       http { access_log off;
-         ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join("\n")}
-         ${example.replace("listen 80;", `listen 127.0.0.1:${port};`)} }`,
-    args: (config, folder) => ["-p", folder, "-c", config],
+    title: "nginx with TLS",
+    program: "nginx",
+    example: "nginx.conf",
+    scheme: "https",
+    adapt: (example, { port, folder }) =>
+      example
+        .replace("    listen 80;\n", "")
+        .replace("# listen 443 ssl;", `listen 127.0.0.1:${port} ssl;`)
+        .replaceAll(/# (ssl_certificate\w*) +\S+\/(\w+\.pem);/g, `$1 ${folder}/$2;`),
   },
   {
-    name: "caddy",
-    configOf: (example, port) =>
-      `{\n\tadmin off\n}\n${example.replace("agents.example.com", `http://127.0.0.1:${port}`)}`,
-    args: (config) => ["run", "--adapter", "caddyfile", "--config", config],
+    title: "nginx under a path",
+    program: "nginx",
+    example: "nginx.conf",
+    path: "/keel",
+    adapt: (example, place) => listenPlainly(example, place).replace("location / {", "location /keel/ {"),
+  },
+  { title: "Caddy", program: "caddy", example: "Caddyfile", adapt: siteAt },
+  {
+    title: "Caddy under a path",
+    program: "caddy",
+    example: "Caddyfile",
+    path: "/keel",
+    adapt: (example, place) => siteAt(example, place).replace("reverse_proxy", "reverse_proxy /keel/*"),
   },
 ];
 
-const EXAMPLES = { nginx: "nginx.conf", caddy: "Caddyfile" } as Readonly<Record<string, string>>;
-
-for (const proxy of PROXIES) {
-  test(`behind ${proxy.name} streams, sockets and waiting replies come as they should`, needs(proxy.name), async () => {
-    await using front = await startProxy(proxy);
-    const { stdout } = await run(process.execPath, ["bin/evenkeel.js", "doctor", "--server", front.url, "--key", KEY], {
-      cwd: ROOT,
-    });
+for (const way of WAYS) {
+  const programs = way.scheme === "https" ? [way.program, "openssl"] : [way.program];
+  test(`behind ${way.title} streams and sockets come as they should`, needs(...programs), async () => {
+    await using front = await startProxy(way);
+    const args = ["bin/evenkeel.js", "doctor", "--server", front.url, "--key", KEY];
+    const env = { ...process.env, ...(front.ca && { NODE_EXTRA_CA_CERTS: front.ca }) };
+    const { stdout } = await run(process.execPath, args, { cwd: ROOT, env });
     expect(stdout).not.toContain("BAD");
-    expect(stdout).toMatch(/^ok .*socket/im);
-
-    const client = new Evenkeel({ baseUrl: front.url, apiKey: KEY });
-    const said: string[] = [];
-    for await (const event of client.stream({ agent_id: "assistant", message: "/sim tokens=40 rate=200" }))
-      if (event.type === "TEXT_MESSAGE_CONTENT") said.push(event.delta);
-    expect(said.join("")).toContain("tok40");
-    // Frames cover about 20 ms each; a proxy that buffers would join them into few.
-    expect(said.length).toBeGreaterThan(4);
+    // 20 tokens over a second; a proxy that buffers would deliver them at once.
+    expect(Number(/events came over (\d+) ms/.exec(stdout)?.[1])).toBeGreaterThan(600);
+    expect(await openAsPage(front)).toBe("open");
   });
 }
 
-test("useChat works against Next's route handlers, which know the key", async () => {
-  vi.stubEnv("EVENKEEL", `http://127.0.0.1:${server.port}`);
-  vi.stubEnv("EVENKEEL_KEY", KEY);
-  const chats = await import("../examples/next/app/api/chat/route.ts");
-  const streams = await import("../examples/next/app/api/chat/[id]/stream/route.ts");
-  await using app = await serve(async (request) => {
-    const [, id] = /^\/api\/chat\/([^/]+)\/stream$/.exec(new URL(request.url).pathname) ?? [];
-    if (id === undefined) return chats.POST(request);
-    const handler = request.method === "DELETE" ? streams.DELETE : streams.GET;
-    return handler(request, { params: Promise.resolve({ id: decodeURIComponent(id) }) });
-  });
-  const open = () =>
-    new Chat<UIMessage>({ id: "next-1", transport: new DefaultChatTransport({ api: `${app.url}/api/chat` }) });
-
-  const chat = open();
-  await chat.sendMessage({ text: "calculate 6 * 7" });
-  expect(chat.error).toBeUndefined();
-  expect(JSON.stringify(chat.lastMessage)).toContain("42");
-
-  void chat.sendMessage({ text: "/sim tokens=2000 rate=50" });
-  await eventually(() => expect(JSON.stringify(chat.lastMessage)).toContain("tok9"));
-  const again = open();
-  void again.resumeStream();
-  await eventually(() => expect(JSON.stringify(again.lastMessage)).toContain("tok9"));
-  expect((await fetch(`${app.url}/api/chat/next-1/stream`, { method: "DELETE" })).status).toBe(204);
-  await eventually(() => expect(again.status).toBe("ready"));
-  expect((await fetch(`${app.url}/api/chat/next-1/stream`)).status).toBe(204);
+test("the docs show the example of nginx as it is", async () => {
+  const page = await readFile(join(ROOT, "docs/deployment.md"), "utf8");
+  const [shown] = blocksOf(page).filter(({ language }) => language === "nginx");
+  expect(`${shown?.code}\n`).toBe(await readFile(join(ROOT, "examples/proxies/nginx.conf"), "utf8"));
 });
 
-async function startProxy({ name, configOf, args }: Proxy): Promise<{ readonly url: string } & AsyncDisposable> {
-  const folder = await mkdtemp(join(tmpdir(), `evenkeel-${name}-`));
-  const port = await freePort();
-  const example = await readFile(join(ROOT, "examples/proxies", EXAMPLES[name] ?? ""), "utf8");
+function listenPlainly(example: string, { port }: Place): string {
+  return example.replace("listen 80;", `listen 127.0.0.1:${port};`);
+}
+
+function siteAt(example: string, { port }: Place): string {
+  return example.replace("agents.example.com", `http://127.0.0.1:${port}`);
+}
+
+interface Front extends AsyncDisposable {
+  readonly url: string;
+  /** The file with the certificate that a client has to trust. */
+  readonly ca: string | undefined;
+}
+
+/** A page of the proxy's own origin opens the socket: evenkeel must see the address that the browser sees. */
+async function openAsPage({ url, ca }: Front): Promise<string> {
+  const { origin } = new URL(url);
+  const socket = new WebSocket(`${url.replace(/^http/, "ws")}/ws`, {
+    headers: { Authorization: `Bearer ${KEY}`, Origin: origin },
+    ...(ca && { ca: await readFile(ca) }),
+  });
+  const outcome = await Promise.race([
+    once(socket, "open").then(() => "open"),
+    once(socket, "unexpected-response").then(([, { statusCode }]) => String(statusCode)),
+  ]);
+  socket.terminate();
+  return outcome;
+}
+
+async function startProxy(way: Way): Promise<Front> {
+  const folder = await mkdtemp(join(tmpdir(), "evenkeel-proxy-"));
+  const place = { port: await freePort(), folder };
+  const example = await readFile(join(ROOT, "examples/proxies", way.example), "utf8");
   const config = join(folder, "config");
-  await writeFile(config, configOf(example.replace("127.0.0.1:8000", `127.0.0.1:${server.port}`), port, folder));
-  const child = spawn(program(name), args(config, folder), {
+  const adapted = way.adapt(example.replace("127.0.0.1:8000", `127.0.0.1:${server.port}`), place);
+  await writeFile(config, way.program === "nginx" ? nginxAround(adapted, folder) : `{\n\tadmin off\n}\n${adapted}`);
+  const ca = way.scheme === "https" ? makeCertificate(folder) : undefined;
+  const args = { nginx: ["-p", folder, "-c", config], caddy: ["run", "--adapter", "caddyfile", "--config", config] };
+  const child = spawn(program(way.program), args[way.program], {
     env: { ...process.env, HOME: folder, XDG_DATA_HOME: folder },
   });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const exited = once(child, "exit");
-  const url = `http://127.0.0.1:${port}`;
-  await eventually(() => fetch(`${url}/health`)).catch((error: unknown) => {
+  const url = `${way.scheme ?? "http"}://127.0.0.1:${place.port}`;
+  await eventually(() => isListening(place.port)).catch((error: unknown) => {
     child.kill("SIGKILL");
-    throw new Error(`${name} does not serve: ${said}`, { cause: error });
+    throw new Error(`${way.title} does not serve: ${said}`, { cause: error });
   });
   const dispose = async () => {
     child.kill("SIGTERM");
     await exited;
     await rm(folder, { recursive: true });
   };
-  return { url, [Symbol.asyncDispose]: dispose };
+  return { url: `${url}${way.path ?? ""}`, ca, [Symbol.asyncDispose]: dispose };
 }
 
-/** Calls a handler as Next does: with a Request of the web, for a Response. */
-async function serve(
-  handle: (request: Request) => Promise<Response>,
-): Promise<{ readonly url: string } & AsyncDisposable> {
-  const onRequest = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    const gone = new AbortController();
-    outgoing.on("close", () => gone.abort());
-    const { method = "GET", url = "/" } = incoming;
-    const body = Buffer.concat(await Array.fromAsync(incoming as AsyncIterable<Buffer>));
-    const init = { method, signal: gone.signal, ...(body.length > 0 && { body }) };
-    const response = await handle(new Request(`http://localhost${url}`, init));
-    outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-    if (response.body) await pipeline(Readable.fromWeb(response.body as never), outgoing);
-    else outgoing.end();
-  };
-  // A browser that hangs up is no failure.
-  const app = createServer((incoming, outgoing) => void onRequest(incoming, outgoing).catch(() => outgoing.destroy()));
-  await once(app.listen(0, "127.0.0.1"), "listening");
-  const dispose = async () => {
-    app.close();
-    app.closeAllConnections();
-    await once(app, "close");
-  };
-  return { url: `http://127.0.0.1:${(app.address() as AddressInfo).port}`, [Symbol.asyncDispose]: dispose };
+/** What stands around a file of /etc/nginx/conf.d/, without anything of the system's. */
+function nginxAround(example: string, folder: string): string {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+  return `daemon off; error_log stderr; pid ${folder}/pid; events {}
+    http { access_log off;
+      ${temporary.map((kind) => `${kind}_temp_path ${folder}/${kind};`).join("\n")}
+      ${example} }`;
+}
+
+/** @returns the file with a certificate for 127.0.0.1 that is its own authority */
+function makeCertificate(folder: string): string {
+  const certificate = join(folder, "fullchain.pem");
+  const files = ["-keyout", join(folder, "privkey.pem"), "-out", certificate];
+  const names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
+  const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+  execFileSync("openssl", ["req", ...kind, ...files, ...names], { stdio: "ignore" });
+  return certificate;
+}
+
+async function isListening(port: number): Promise<void> {
+  const socket = connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  socket.destroy();
 }

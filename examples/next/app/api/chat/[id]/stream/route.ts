@@ -1,5 +1,5 @@
 /** The request of `useChat` with `resume: true`, and the request that cancels a chat's answer. */
-import { passOn } from "../../evenkeel.ts";
+import { passOn } from "../../evenkeel";
 
 interface Context {
   readonly params: Promise<{ readonly id: string }>;

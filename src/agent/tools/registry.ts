@@ -22,7 +22,15 @@ export async function loadTools(
   hosts: Hosts,
   env: Readonly<Record<string, string>>,
 ): Promise<Tools> {
-  const described = await describeFiles(join(configDir, "tools"), env);
+  return makeTools(await describeFiles(join(configDir, "tools"), env), hosts, env);
+}
+
+/** Also called by tests, which read the files once for many hosts. */
+export async function makeTools(
+  described: readonly DescribedTool[],
+  hosts: Hosts,
+  env: Readonly<Record<string, string>>,
+): Promise<Tools> {
   const loop = new LoopWatch();
   const tools = described.map(async (tool): Promise<[string, Tool]> => [
     tool.file.name,

@@ -3,7 +3,7 @@
  * progress and log lines.
  */
 import type { CallData, CallReport } from "./invoke.ts";
-import { asText } from "./text.ts";
+import { asText, reasonOf } from "./text.ts";
 import type { ToolContext } from "./tool.ts";
 
 const PROGRESS_MS = 100;
@@ -27,16 +27,28 @@ export function contextFor({ data, signal, report }: CallContextParts): OwnedCon
   let lines = 0;
   const log = (level: "info" | "warn" | "error") => (text: string) => {
     lines += 1;
-    if (lines <= MAX_LOG_LINES) report({ type: "log", level, text: asText(text).slice(0, MAX_CHARACTERS) });
+    if (lines <= MAX_LOG_LINES) report({ type: "log", level, text: lineOf(text) });
   };
   const context: ToolContext = {
     ...data,
     signal,
-    fetch: (input, init) => fetch(input, { ...init, signal: joined(signal, init?.signal) }),
+    fetch: (input, init) => {
+      const own = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+      return fetch(input, { ...init, signal: joined(signal, own) });
+    },
     log: { info: log("info"), warn: log("warn"), error: log("error") },
     progress: (value) => progress.say(value),
   };
   return { context, end: () => progress.stop() };
+}
+
+/** Whatever a tool logs, its call goes on: a value that cannot be shown is a line too. */
+function lineOf(value: unknown): string {
+  try {
+    return asText(value).slice(0, MAX_CHARACTERS);
+  } catch (error) {
+    return reasonOf(error).slice(0, MAX_CHARACTERS);
+  }
 }
 
 function joined(signal: AbortSignal, own: AbortSignal | null | undefined): AbortSignal {

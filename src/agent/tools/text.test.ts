@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { AppError } from "../../core/errors.ts";
 import { asText, reasonOf } from "./text.ts";
 
 test("every JSON value is written as JSON.stringify writes it", () => {
@@ -22,6 +23,17 @@ test.each([
   [{ file: new TextEncoder().encode("text") }, '{"file":"text"}'],
   [new Uint8Array([0xff, 0xfe]), "[2 bytes that are not text: return text, or a description of the data]"],
   [Number.NaN, "null"],
+  [new TextEncoder().encode("bytes").buffer, "bytes"],
+  [Float64Array.of(1, 2.5), "[1,2.5]"],
+  [{ sizes: Int16Array.of(-1, 3) }, '{"sizes":[-1,3]}'],
+  [{ found: new Map([["a", 1]]), seen: new Set([1, "b"]) }, '{"found":{"a":1},"seen":[1,"b"]}'],
+  [new Map([[1, { x: 2 }]]), '[[1,{"x":2}]]'],
+  [new Headers({ "Content-Type": "text/plain" }), '{"content-type":"text/plain"}'],
+  [new URLSearchParams("a=1&a=2"), '[["a","1"],["a","2"]]'],
+  [[1, 2].values().map((value) => value * 2), "[2,4]"],
+  [new Error("returned"), "returned"],
+  [{ error: Object.assign(new Error("no such file"), { code: "ENOENT" }) }, '{"error":"no such file"}'],
+  [/a+/g, '{"regular_expression":"/a+/g"}'],
 ])("case %#: a value becomes the text that a reader expects", (value, text) => {
   expect(asText(value)).toBe(text);
 });
@@ -39,6 +51,30 @@ test("a value nested ten thousand deep is cut at a hundred", () => {
   for (let depth = 0; depth < 10_000; depth += 1) nested = [nested];
 
   expect(asText(nested)).toBe(`${"[".repeat(100)}"…"${"]".repeat(100)}`);
+});
+
+test.each([
+  ["a Response", () => new Response("x"), "return await response.text()"],
+  ["a Blob", () => new Blob(["x"]), "return await blob.text()"],
+  ["a stream", () => new Response("x").body, "collect what it yields"],
+  [
+    "an async generator",
+    async function* () {
+      yield await Promise.resolve(1);
+    },
+    "collect what it yields",
+  ],
+  ["a field with a promise", () => ({ later: Promise.resolve(1) }), "await it"],
+])("%s is refused with what to do, because JSON would show nothing of it", (_, make, remedy) => {
+  expect(() => asText(make())).toThrow(remedy);
+});
+
+function* forEver() {
+  for (;;) yield "more";
+}
+
+test("a generator without an end is read as far as it is shown", () => {
+  expect(asText({ list: forEver() })).toMatch(/^\{"list":\["more",.*\[cut: more\]$/s);
 });
 
 const LIMIT = 256 * 1024;
@@ -73,6 +109,12 @@ test("a cut through a character leaves no half of it", () => {
   expect(text.slice(0, 3)).toBe("x🙂");
 });
 
+test("an error that is its own cause is told", () => {
+  const error = new Error("round");
+  error.cause = error;
+  expect(reasonOf(error)).toBe("round");
+});
+
 const angry = new Proxy(
   {},
   {
@@ -93,6 +135,14 @@ test.each([
   ["just text", "just text"],
   [new Error("why"), "why"],
   [new TypeError(""), "TypeError was thrown, without a message."],
+  [new Error("outer", { cause: new Error("inner") }), "outer: inner"],
+  [
+    new TypeError("fetch failed", {
+      cause: new AggregateError([new Error("connect ECONNREFUSED ::1:9"), new Error("b")]),
+    }),
+    "fetch failed: connect ECONNREFUSED ::1:9",
+  ],
+  [new AppError("INTERNAL", "for readers", { cause: new Error("for the log") }), "for readers"],
   [{ message: "like an error" }, "like an error"],
   [{ code: 7 }, '{"code":7} was thrown.'],
   [Object.create(null), "{} was thrown."],

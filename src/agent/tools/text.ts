@@ -3,6 +3,8 @@
  * no more than one of 256 KiB. Used where the tool runs, so that only the text leaves a thread or process.
  */
 import { isUtf8 } from "node:buffer";
+import { AppError } from "../../core/errors.ts";
+import { isBytes, isPlain, shownAs } from "./shown.ts";
 
 /** The part of a result that the model and the journal get; the rest is cut off, and marked. */
 export const MAX_RESULT_CHARACTERS = 256 * 1024;
@@ -18,7 +20,8 @@ const { stringify } = JSON;
  */
 export function asText(value: unknown): string {
   if (typeof value === "string") return cut(value, value.length);
-  if (ArrayBuffer.isView(value)) return textOfBytes(value);
+  if (isBytes(value)) return textOfBytes(value);
+  if (value instanceof Error) return reasonOf(value);
   const json = new JsonText();
   json.add(value);
   return cut(json.text, json.isFull ? undefined : json.text.length);
@@ -32,12 +35,32 @@ export function reasonOf(thrown: unknown): string {
   try {
     if (typeof thrown === "string") return thrown === "" ? "An empty string was thrown." : asText(thrown);
     if (typeof thrown !== "object" || thrown === null) return asText(`${String(thrown)} was thrown.`);
-    const { message, name } = thrown as Partial<Record<string, unknown>>;
-    if (typeof message === "string" && message !== "") return asText(message);
-    return thrown instanceof Error ? `${String(name)} was thrown, without a message.` : `${asText(thrown)} was thrown.`;
+    const messages = messagesOf(thrown);
+    if (messages.length > 0) return asText(messages.join(": "));
+    if (!(thrown instanceof Error)) return `${asText(thrown)} was thrown.`;
+    return `${thrown.name} was thrown, without a message.`;
   } catch {
     return "Something was thrown that cannot be shown.";
   }
+}
+
+/** An error of a network has about three in a row. */
+const MAX_MESSAGES = 5;
+
+/**
+ * The messages of an error and of its causes. "fetch failed" alone tells nobody what to do; its cause names the address.
+ * The first error in an AggregateError is its cause. Our own errors keep their causes for the log.
+ */
+function messagesOf(thrown: object): string[] {
+  const messages: string[] = [];
+  let error: unknown = thrown;
+  for (let depth = 0; depth < MAX_MESSAGES && typeof error === "object" && error !== null; depth += 1) {
+    const { name, message, cause, errors } = error as Partial<Record<string, unknown>>;
+    if (typeof message === "string" && message !== "" && message !== messages.at(-1)) messages.push(message);
+    if (name === AppError.name) break;
+    error = cause ?? (Array.isArray(errors) ? (errors[0] as unknown) : undefined);
+  }
+  return messages;
 }
 
 /** Not every client handles lone surrogates in JSON, so they are replaced (U+FFFD). */
@@ -47,8 +70,11 @@ function cut(text: string, length: number | undefined): string {
   return `${text.slice(0, MAX_RESULT_CHARACTERS).toWellFormed()}\n[cut: ${more}]`;
 }
 
-function textOfBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
-  const bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+function textOfBytes(given: ArrayBufferView | ArrayBufferLike): string {
+  const { byteLength } = given;
+  const bytes = ArrayBuffer.isView(given)
+    ? Buffer.from(given.buffer as ArrayBuffer, given.byteOffset, byteLength)
+    : Buffer.from(given as ArrayBuffer);
   // A character has at most 4 bytes. The cut may go through a character, which decoding shows as U+FFFD behind the
   // limit.
   const head = bytes.subarray(0, 4 * MAX_RESULT_CHARACTERS);
@@ -85,12 +111,15 @@ class JsonText {
   }
 
   #addObject(value: object): void {
-    if (ArrayBuffer.isView(value)) return void (this.text += quote(textOfBytes(value)));
+    const isOdd = !isPlain(value);
+    if (isOdd && isBytes(value)) return void (this.text += quote(textOfBytes(value)));
+    if (isOdd && value instanceof Error) return void (this.text += quote(reasonOf(value)));
     if (this.#open.has(value)) return void (this.text += '"[circular]"');
     if (this.#open.size >= MAX_DEPTH) return void (this.text += '"…"');
     this.#open.add(value);
-    if (Array.isArray(value)) this.#addArray(value);
-    else this.#addFields(value as Readonly<Record<string, unknown>>);
+    const shown = isOdd ? shownAs(value, MAX_RESULT_CHARACTERS) : value;
+    if (Array.isArray(shown)) this.#addArray(shown);
+    else this.#addFields(shown as Readonly<Record<string, unknown>>);
     this.#open.delete(value);
   }
 

@@ -30,6 +30,11 @@ export const MAX_TIMEOUT_MS = 24 * 3600 * 1000;
 /** Workers, or agents, of one server. */
 export const MAX_PROCESSES = 256;
 
+/** Other machines that one machine shows: those that were heard of last. */
+export const MAX_REPORTING_MACHINES = 50;
+/** A machine that fell silent is shown for this long. */
+export const REPORT_KEPT_MS = 5 * 60 * 1000;
+
 /** One file of a user, and all files of one principal. */
 export const MAX_FILE_BYTES = 32 * 1024 * 1024;
 export const MAX_FILES_BYTES = 1024 * 1024 * 1024;

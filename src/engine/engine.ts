@@ -205,6 +205,14 @@ export interface Engine {
   /** Writes the text, unless somebody has written it since `version`. Atomic. Resolves with whether it was written. */
   share(name: string, text: string, version: number): Promise<boolean>;
 
+  /**
+   * Stores what this machine reports of itself in place of its last report; null takes that back, because the machine
+   * ends. Returns the last reports of the other machines by name, of at most MAX_REPORTING_MACHINES. A report is
+   * forgotten REPORT_KEPT_MS after it was stored. Where one machine has the storage alone, nothing is stored and no
+   * report is returned.
+   */
+  exchangeReports(report: string | null): Promise<StoredReport[]>;
+
   // ── Upkeep ───────────────────────────────────────────────────────────────────────────────────
 
   counts(): Promise<Record<"queued" | "running", number>>;
@@ -274,6 +282,13 @@ export interface SharedText {
   readonly text: string | null;
   /** 0 when nobody wrote it yet; each write raises it by 1. */
   readonly version: number;
+}
+
+export interface StoredReport {
+  readonly machine: string;
+  readonly report: string;
+  /** How long ago it was stored, by the storage's clock. */
+  readonly ageMs: number;
 }
 
 export interface ActivityCounts {

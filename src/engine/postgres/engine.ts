@@ -39,6 +39,7 @@ import { Reads } from "./reads.ts";
 import { Recovery } from "./recovery.ts";
 import { expiredRuns, leavingOf, leftRuns, RAN_OUT } from "./release.ts";
 import { removeThread } from "./removal.ts";
+import { exchangeReports } from "./reports.ts";
 import { Retainer } from "./retention.ts";
 import { readShared, writeShared } from "./shared.ts";
 import { readSpending, reserve } from "./spending.ts";
@@ -223,6 +224,10 @@ export class PostgresEngine implements Engine {
 
   share(name: string, text: string, version: number) {
     return writeShared(this.#database, { name, text, version });
+  }
+
+  exchangeReports(report: string | null) {
+    return exchangeReports(this.#database, this.#machine?.machine, report);
   }
 
   watch(owner: Owner, signals: OwnerSignals) {

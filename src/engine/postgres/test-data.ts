@@ -32,6 +32,7 @@ const TABLES = [
   "file_contents",
   "spending",
   "machines",
+  "machine_reports",
 ];
 
 /**

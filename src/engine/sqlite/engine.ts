@@ -221,6 +221,11 @@ export class SqliteEngine implements Engine {
     return this.#writer.run(() => this.#shared.write(name, text, version));
   }
 
+  /** Only one machine can open the file. */
+  async exchangeReports(): Promise<[]> {
+    return [];
+  }
+
   watch(owner: Owner, signals: OwnerSignals) {
     return this.#read(() => this.#followers.owner(ownerKey(owner), signals));
   }

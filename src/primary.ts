@@ -10,6 +10,7 @@ import type { Engine } from "./engine/engine.ts";
 import { DATABASE_FILE, type Lock } from "./engine/driver.ts";
 import { openEngine } from "./engine/open.ts";
 import { isPassedOn, type Env, type Surroundings } from "./environment.ts";
+import { MachineReports } from "./machine-reports.ts";
 import { nearMisses } from "./near-miss.ts";
 import { banner, startLine } from "./observe/banner.ts";
 import { createLog, type Log } from "./observe/log.ts";
@@ -22,7 +23,7 @@ import { isCode, ReloadWatcher } from "./process/reload.ts";
 import type { Bounds } from "./process/scale.ts";
 import { onSignals } from "./process/signals.ts";
 import { Supervisor } from "./process/supervisor.ts";
-import type { RoleOptions } from "./process/supervisor-options.ts";
+import type { RoleOptions, SupervisorOptions } from "./process/supervisor-options.ts";
 import type { ProcessBounds } from "./settings-reader.ts";
 import {
   parseSettings,
@@ -35,6 +36,7 @@ import {
 import { checkStart, TakenError } from "./start-checks.ts";
 import { entryPath, IS_SOURCE } from "./tree.ts";
 import { Upkeep } from "./upkeep/upkeep.ts";
+import { VERSION } from "./version.ts";
 
 /**
  * The kinds that a reload or a rolling restart replaces. Agents first, because a new worker may accept runs that only
@@ -92,7 +94,9 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
   if (released > 0) log.info({ runs: released }, "unfinished runs are resumed");
 
   const upkeep = new Upkeep({ storage: { ...storage, identity }, retention: settings.retention, lastActivity }, log);
-  const supervisor = supervise({ settings, log, engine, upkeep });
+  const others = () => reports?.others ?? [];
+  const supervisor = supervise({ settings, log, engine, upkeep, others });
+  const reports = database ? new MachineReports({ engine, report: () => supervisor.report() }) : undefined;
 
   // Listen before the first fork, so that a signal or a saved file also counts while the processes boot.
   const restart = () => void serving.then(() => rollOut(supervisor, log));
@@ -113,6 +117,7 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
       // Workers and agents drain together, because workers wait for what agents answer. Agents need the model until then.
       void supervisor.drain([["worker", "agent"], ["simulator"]]).then(async () => {
         await upkeep.stop();
+        await reports?.stop();
         await engine.close();
         lock.release();
         log.info("drained");
@@ -135,12 +140,15 @@ interface Tree {
   readonly log: Log;
   readonly engine: Engine;
   readonly upkeep: Upkeep;
+  readonly others: SupervisorOptions["others"];
 }
 
 /** Logs what happens to the processes, and hands back the runs of a dead agent. */
-function supervise({ settings, log, engine, upkeep }: Tree): Supervisor {
+function supervise({ settings, log, engine, upkeep, others }: Tree): Supervisor {
   const { machine, boot } = settings;
   const supervisor = new Supervisor({
+    machine: { machine, version: VERSION },
+    others,
     stallMs: settings.stallMs,
     drainMs: settings.drainMs,
     leaveMs: (kind) => (kind === "agent" ? settings.agentDrainMs : settings.drainMs),

@@ -21,7 +21,8 @@ const VITALS = z.object({
 
 const GAUGES = z.record(z.string(), z.number());
 
-const PROCESS = VITALS.extend({
+/** A process as its own machine knows it. */
+const OWN_PROCESS = VITALS.extend({
   kind: z.enum(["primary", ...CHILD_KINDS]),
   id: z.int(),
   pid: z.int().nullable(),
@@ -36,7 +37,26 @@ const PROCESS = VITALS.extend({
       "Why the last process in this place died. Null while none has died. `at` is in milliseconds since the epoch.",
     ),
   leaving: z.int().describe("The number of replaced processes that still finish their work."),
-}).meta({ id: "Process" });
+});
+
+const MACHINE_NAME = z
+  .string()
+  .describe("The name of the machine. On a shared storage each start of a server has a new name.");
+
+const PROCESS = OWN_PROCESS.extend({ machine: MACHINE_NAME }).meta({ id: "Process" });
+
+const MACHINE = z
+  .object({
+    machine: MACHINE_NAME,
+    version: z.string().describe("The version of evenkeel that the machine runs."),
+    state: z
+      .enum(["live", "silent"])
+      .describe(
+        "`silent`: the machine stopped reporting. Its processes are not listed. It is forgotten after five minutes.",
+      ),
+    age_ms: z.int().describe("The age of the machine's report; 0 for the machine that answers."),
+  })
+  .meta({ id: "Machine" });
 
 export const MARK_TYPES = ["death", "stall", "reload", "scale"] as const;
 
@@ -50,19 +70,28 @@ const MARK = z
   })
   .meta({ id: "Mark" });
 
-const ADVICE = z
-  .object({
-    kind: z.enum(CHILD_KINDS),
-    count: z.int().describe("The number of processes of this kind that would suffice."),
-    text: z.string().describe('For example "workers 82 % busy for 5 min: 6 would be 55 %".'),
-  })
-  .meta({ id: "Advice" });
+const OWN_ADVICE = z.object({
+  kind: z.enum(CHILD_KINDS),
+  count: z.int().describe("The number of processes of this kind that would suffice."),
+  text: z.string().describe('For example "workers 82 % busy for 5 min: 6 would be 55 %".'),
+});
 
-/** All processes at one moment. */
+const ADVICE = OWN_ADVICE.extend({ machine: MACHINE_NAME }).meta({ id: "Advice" });
+
+/** What a machine reports of itself to the others, as JSON in the storage. */
+export const MACHINE_REPORT = z.object({
+  version: z.string(),
+  processes: z.array(OWN_PROCESS).readonly(),
+  advice: z.array(OWN_ADVICE).readonly(),
+});
+
+/** All processes of all machines at one moment: as they are on the machine that answers, as reported on the others. */
 export const SNAPSHOT = z
   .object({
     seq: z.int().describe("Counts from 1 since the primary started."),
     at: z.number().describe("Milliseconds since the epoch, by the primary's clock."),
+    machine: z.string().describe("The machine that answers."),
+    machines: z.array(MACHINE).readonly().describe("The machine that answers, and then the others by name."),
     processes: z.array(PROCESS).readonly(),
     marks: z
       .array(MARK)
@@ -74,7 +103,11 @@ export const SNAPSHOT = z
 
 export type Vitals = Readonly<z.output<typeof VITALS>>;
 export type Gauges = Readonly<z.output<typeof GAUGES>>;
+export type OwnProcess = Readonly<z.output<typeof OWN_PROCESS>>;
 export type ProcessInfo = Readonly<z.output<typeof PROCESS>>;
+export type OwnAdvice = Readonly<z.output<typeof OWN_ADVICE>>;
+export type Machine = Readonly<z.output<typeof MACHINE>>;
+export type MachineReport = Readonly<z.output<typeof MACHINE_REPORT>>;
 export type Mark = Readonly<z.output<typeof MARK>>;
 export type Snapshot = Readonly<z.output<typeof SNAPSHOT>>;
 
@@ -131,14 +164,15 @@ export const LIST_PROCESSES = route({
   method: "GET",
   path: "/api/workers",
   access: "operator",
-  summary: "List all processes as they were up to a second ago",
+  summary: "List all processes of all machines",
+  description:
+    "The processes of the machine that answers are shown as they were up to a second ago, those of the others as they " +
+    "were last reported.",
   query: z.strictObject({}),
   answers: {
     200: json(
-      z
-        .object({ processes: z.array(PROCESS).readonly(), advice: z.array(ADVICE).readonly() })
-        .meta({ id: "ProcessList" }),
-      "The primary and its children.",
+      SNAPSHOT.pick({ machine: true, machines: true, processes: true, advice: true }).meta({ id: "ProcessList" }),
+      "The primary and its children, of each machine.",
     ),
   },
 });
@@ -149,7 +183,7 @@ export const SCALE_PROCESSES = route({
   method: "POST",
   path: "/api/scale",
   access: "admin",
-  summary: "Set the number of workers and agents",
+  summary: "Set the number of workers and agents of the machine that answers",
   description:
     "After that the load no longer changes their number, until the next start. A process that is to end takes no new work " +
     "and finishes its work. `GET /api/workers` shows the result.",
@@ -168,6 +202,6 @@ export const READ_METRICS = route({
   method: "GET",
   path: "/metrics",
   access: "operator",
-  summary: "Read the figures of all processes, for Prometheus",
+  summary: "Read the figures of all processes of the machine that answers, for Prometheus",
   answers: { 200: media("text/plain", "The text format of Prometheus.") },
 });

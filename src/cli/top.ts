@@ -10,9 +10,13 @@ export async function top({ once, ...server }: ServerOptions & { readonly once?:
   const evenkeel = connect(server);
   // Runs until Ctrl-C ends the process.
   for (;;) {
-    const { processes, advice } = await evenkeel.processes();
+    const { machines, processes, advice } = await evenkeel.processes();
+    // The first one is the primary of the machine that answers. It counts the runs of all machines.
     const [runs, waiting] = ["running", "queued"].map((name) => processes[0]?.gauges[`runs_${name}`] ?? 0);
+    const isOne = machines.length <= 1;
+    const ofMachine = (machine: string) => (isOne ? [] : [machine]);
     const rows = processes.map((process) => [
+      ...ofMachine(process.machine),
       `${process.kind} ${process.id}`,
       process.state,
       String(process.pid ?? "-"),
@@ -22,12 +26,25 @@ export async function top({ once, ...server }: ServerOptions & { readonly once?:
       String(process.in_flight),
       String(process.restarts),
     ]);
-    const head = ["PROCESS", "STATE", "PID", "CPU", "MEMORY", "LAG P99", "IN FLIGHT", "RESTARTS"];
+    const head = [
+      ...ofMachine("MACHINE"),
+      "PROCESS",
+      "STATE",
+      "PID",
+      "CPU",
+      "MEMORY",
+      "LAG P99",
+      "IN FLIGHT",
+      "RESTARTS",
+    ];
     const lines = [
       `${runs} runs under way, ${waiting} wait`,
       "",
       table([head, ...rows]),
-      ...advice.map(({ text }) => text),
+      ...machines
+        .filter(({ state }) => state === "silent")
+        .map(({ machine, age_ms: ageMs }) => `${machine} has been silent for ${Math.round(ageMs / 1_000)} s`),
+      ...advice.map(({ machine, text }) => [...ofMachine(`${machine}:`), text].join(" ")),
     ];
     process.stdout.write(`${once ? "" : CLEAR}${lines.join("\n")}\n`);
     if (once) return;

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import type { ProcessInfo } from "../process/protocol.ts";
-import { renderMetrics } from "./metrics.ts";
+import { renderMetrics, type Shown } from "./metrics.ts";
+
+const HERE = { machine: "here", version: "1.2.3", state: "live", age_ms: 0 } as const;
 
 function makeProcess(over: Partial<ProcessInfo>): ProcessInfo {
   return {
@@ -18,13 +20,23 @@ function makeProcess(over: Partial<ProcessInfo>): ProcessInfo {
     gauges: {},
     last_exit: null,
     leaving: 0,
+    machine: "here",
     ...over,
   };
 }
 
+function other(machine: string, state: "live" | "silent") {
+  return { ...HERE, machine, state };
+}
+
 /** The samples, without help and types. */
 async function samplesOf(...processes: ProcessInfo[]): Promise<string[]> {
-  const { text } = await renderMetrics(processes);
+  return samplesOfAll({ processes });
+}
+
+/** @param shown by default one machine without processes */
+async function samplesOfAll(shown: Partial<Shown>): Promise<string[]> {
+  const { text } = await renderMetrics({ machine: "here", machines: [HERE], processes: [], advice: [], ...shown });
   return text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
 }
 
@@ -76,7 +88,7 @@ test("gauges of the services are metrics of their own", async () => {
     makeProcess({ kind: "agent", gauges: agent }),
   );
 
-  expect(samples.filter((sample) => !/^evenkeel_(process|event_loop)_/.test(sample))).toEqual([
+  expect(samples.filter((sample) => !/^evenkeel_(process|event_loop|build|machines)/.test(sample))).toEqual([
     'evenkeel_runs{kind="primary",id="1",status="queued"} 1',
     'evenkeel_runs{kind="primary",id="1",status="running"} 2',
     'evenkeel_runs{kind="primary",id="1",status="parked"} 3',
@@ -111,22 +123,57 @@ test("a figure that a process does not have gives no sample", async () => {
 test("a place whose process is gone tells only that, and how often it was replaced", async () => {
   const samples = await samplesOf(makeProcess({ pid: null, state: "restarting", rss_bytes: 0 }));
 
-  expect(samples).toEqual([
+  expect(samples.filter((sample) => sample.startsWith("evenkeel_process"))).toEqual([
     'evenkeel_process_ready{kind="worker",id="1"} 0',
     'evenkeel_process_restarts_total{kind="worker",id="1"} 2',
   ]);
 });
 
 test("what the load advises is a metric, by kind", async () => {
-  const advice = [{ kind: "worker", count: 6, text: "workers 82 % busy for 5 min: 6 would be 55 %" }] as const;
+  const text = "workers 82 % busy for 5 min: 6 would be 55 %";
+  const advice = [
+    { machine: "here", kind: "worker", count: 6, text },
+    { machine: "there", kind: "agent", count: 3, text },
+  ] as const;
 
-  const { text } = await renderMetrics([makeProcess({})], advice);
+  const samples = await samplesOfAll({ advice });
 
-  expect(text).toContain('evenkeel_processes_advised{kind="worker"} 6');
+  expect(samples.filter((sample) => sample.startsWith("evenkeel_processes_advised"))).toEqual([
+    'evenkeel_processes_advised{kind="worker"} 6',
+  ]);
 });
 
 test("how busy an event loop is, is told as a ratio", async () => {
-  const { text } = await renderMetrics([makeProcess({ busy_percent: 82 })]);
+  expect(await samplesOf(makeProcess({ busy_percent: 82 }))).toContain(
+    'evenkeel_process_busy_ratio{kind="worker",id="1"} 0.82',
+  );
+});
 
-  expect(text).toMatch(/evenkeel_process_busy_ratio\{[^}]*\} 0\.82/);
+test("the processes of other machines are left to those machines, which are scraped, too", async () => {
+  const samples = await samplesOf(makeProcess({ machine: "there", id: 7 }), makeProcess({}));
+
+  expect(samples.filter((sample) => sample.startsWith("evenkeel_process_ready"))).toEqual([
+    'evenkeel_process_ready{kind="worker",id="1"} 1',
+  ]);
+  expect(samples).toContain('evenkeel_build_info{version="1.2.3",machine="here"} 1');
+});
+
+test("what is counted in the storage is reported by one machine only: the first live one by name", async () => {
+  const processes = [makeProcess({ kind: "primary", gauges: { runs_queued: 1, "run.failed": 4 } })];
+  const ofStorage = async (...others: Shown["machines"]) => {
+    const samples = await samplesOfAll({ processes, machines: [HERE, ...others] });
+    return samples.filter((sample) => /^evenkeel_(runs|activities|machines)/.test(sample));
+  };
+  const reported = [
+    'evenkeel_runs{kind="primary",id="1",status="queued"} 1',
+    'evenkeel_activities_total{kind="primary",id="1",type="run.failed"} 4',
+  ];
+
+  expect(await ofStorage(other("aside", "live"))).toEqual([]);
+  expect(await ofStorage(other("there", "live"))).toEqual([...reported, 'evenkeel_machines{state="live"} 2']);
+  expect(await ofStorage(other("aside", "silent"))).toEqual([
+    ...reported,
+    'evenkeel_machines{state="live"} 1',
+    'evenkeel_machines{state="silent"} 1',
+  ]);
 });

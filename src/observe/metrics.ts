@@ -1,12 +1,14 @@
 /**
- * `GET /metrics`: the primary's snapshot of all processes in Prometheus' text format. A scrape of the shared
+ * `GET /metrics`: the primary's snapshot of all its processes in Prometheus' text format. A scrape of the shared
  * port reaches a random worker. If a worker reported only itself, counters would jump back and forth, so each
- * worker reports all processes. Called by `routes/metrics.ts`.
+ * worker reports all processes of its machine. Prometheus scrapes every machine, so none reports another one's
+ * processes. What the primary counts in the storage is the same on all machines: only one of them reports it, so that
+ * a sum over machines is right. Called by `routes/metrics.ts`.
  */
 import type { MetricConfiguration } from "prom-client";
 import { ACTIVITY_TYPES } from "../core/activity.ts";
 import { GAUGE, keyOfGauge, LATENCY, quantileGauge, type Latency } from "../core/gauges.ts";
-import type { Gauges, ProcessInfo, Snapshot } from "../process/protocol.ts";
+import type { Gauges, OwnProcess, Snapshot } from "../process/protocol.ts";
 
 interface Metric {
   readonly name: string;
@@ -18,7 +20,7 @@ interface Metric {
   /** This metric is also exported for a place in the tree that has no process at the moment. */
   readonly always?: true;
   /** Undefined: this process has no such figure, and gives no sample. */
-  readonly from: (process: ProcessInfo) => Sample | Readonly<Record<string, Sample>>;
+  readonly from: (process: OwnProcess) => Sample | Readonly<Record<string, Sample>>;
 }
 
 type Sample = number | undefined;
@@ -78,7 +80,7 @@ const METRICS: readonly Metric[] = [
   },
   {
     name: "evenkeel_runs",
-    help: "Runs under way by status, told by the primary; parked, told by each agent, are those of the running ones that only wait.",
+    help: "Runs under way by status, of all machines, told by the primary of one of them; parked, told by each agent, are those of the running ones that only wait.",
     type: "gauge",
     by: "status",
     from: ({ gauges }) => ({
@@ -89,7 +91,7 @@ const METRICS: readonly Metric[] = [
   },
   {
     name: "evenkeel_activities_total",
-    help: "Runs that were queued, started, completed, failed and so on, and what else is an activity. Told by the primary. Without those of threads that were deleted within a second.",
+    help: "Runs that were queued, started, completed, failed and so on, and what else is an activity, of all machines. Told by the primary of one of them. Without those of threads that were deleted within a second.",
     type: "counter",
     by: "type",
     from: ({ gauges }) => Object.fromEntries(ACTIVITY_TYPES.map((type) => [type, gauges[type]])),
@@ -231,15 +233,26 @@ const ADVISED = {
   help: "How many processes of the kind would do, where the load of five minutes says that WORKERS or AGENTS is wrong.",
 };
 
+const BUILD = {
+  name: "evenkeel_build_info",
+  help: "1, with the version that the machine runs and the name that other machines show it by.",
+};
+
+const MACHINES = {
+  name: "evenkeel_machines",
+  help: "Machines on the same storage by state, told by one of them; silent are those that stopped reporting in the last five minutes.",
+};
+
+/** All machines, as `Snapshot` has them. */
+export type Shown = Pick<Snapshot, "machine" | "machines" | "processes" | "advice">;
+
 /** prom-client is loaded by the first scrape, as many servers never see one. [18 MB, and 30 ms once; then 1 ms a scrape.] */
-export async function renderMetrics(
-  processes: readonly ProcessInfo[],
-  advice: Snapshot["advice"] = [],
-): Promise<{ readonly contentType: string; readonly text: string }> {
+export async function renderMetrics(shown: Shown): Promise<{ readonly contentType: string; readonly text: string }> {
   const { Counter, Gauge, Registry } = await import("prom-client");
   // A new registry for each scrape: figures of ended processes do not stay, and two scrapes at once do not disturb
   // each other.
   const registry = new Registry();
+  const processes = reportedProcesses(shown);
   for (const metric of METRICS) {
     const { name, help, type, by } = metric;
     const labelNames = ["kind", "id", ...(by ? [by] : [])];
@@ -247,12 +260,31 @@ export async function renderMetrics(
     const target = type === "counter" ? new Counter(options) : new Gauge(options);
     for (const { labels, value } of samplesOf(metric, processes)) target.inc(labels, value);
   }
-  const advised = new Gauge({ ...ADVISED, labelNames: ["kind"], registers: [registry] });
-  for (const { kind, count } of advice) advised.set({ kind }, count);
+  const gauge = (options: { readonly name: string; readonly help: string }, labelNames: string[]) =>
+    new Gauge({ ...options, labelNames, registers: [registry] });
+  const advised = gauge(ADVISED, ["kind"]);
+  for (const { kind, count, machine } of shown.advice) if (machine === shown.machine) advised.set({ kind }, count);
+  const build = gauge(BUILD, ["version", "machine"]);
+  const own = shown.machines.find(({ machine }) => machine === shown.machine);
+  if (own) build.set({ version: own.version, machine: own.machine }, 1);
+  const machines = gauge(MACHINES, ["state"]);
+  for (const { state } of tellsOfStorage(shown) ? shown.machines : []) machines.inc({ state });
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
-function samplesOf({ by, always, from }: Metric, processes: readonly ProcessInfo[]) {
+/** Those of this machine. All gauges of a primary are counted in the storage. */
+function reportedProcesses(shown: Shown): OwnProcess[] {
+  const own = shown.processes.filter(({ machine }) => machine === shown.machine);
+  if (tellsOfStorage(shown)) return own;
+  return own.map((process) => (process.kind === "primary" ? { ...process, gauges: {} } : process));
+}
+
+/** The first live machine by name does. For some seconds after it died, none may do so. */
+function tellsOfStorage({ machine, machines }: Shown): boolean {
+  return machines.every((other) => other.state === "silent" || machine <= other.machine);
+}
+
+function samplesOf({ by, always, from }: Metric, processes: readonly OwnProcess[]) {
   return processes.flatMap((process) => {
     // No memory means no heartbeat yet, or none any more: its figures would be zeros that nobody measured.
     if (process.rss_bytes === 0 && !always) return [];

@@ -5,15 +5,19 @@
  */
 import type { Child } from "./child.ts";
 import { History } from "./history.ts";
-import type { Mark, ProcessInfo, ProcessNotes, Snapshot } from "./protocol.ts";
+import { reportOf, showMachines, type OtherMachine, type OwnMachine } from "./machines.ts";
+import type { Mark, OwnAdvice, OwnProcess, ProcessNotes, Snapshot } from "./protocol.ts";
 
 // Changes within this time share one snapshot: many processes that boot at once must not make as many snapshots.
 const GATHER_MS = 50;
 
 export interface BulletinSource {
-  readonly processes: () => readonly ProcessInfo[];
+  readonly machine: OwnMachine;
+  /** The other machines on the same storage, as they reported last. */
+  readonly others: () => readonly OtherMachine[];
+  readonly processes: () => readonly OwnProcess[];
   readonly notes: () => readonly ProcessNotes[];
-  readonly advice: () => Snapshot["advice"];
+  readonly advice: () => readonly OwnAdvice[];
   /** The workers that are ready. */
   readonly workers: () => readonly Child[];
 }
@@ -56,14 +60,21 @@ export class Bulletin {
     this.#gathering ??= setTimeout(() => this.share(), GATHER_MS);
   }
 
+  /** What the other machines are told of this one. */
+  report(): string {
+    const { machine, processes, advice } = this.#source;
+    return reportOf(machine, processes(), advice());
+  }
+
   stop(): void {
     clearTimeout(this.#gathering);
   }
 
   #takeSnapshot(): Snapshot {
     this.#seq += 1;
-    const { processes, advice } = this.#source;
-    return this.#history.add({ seq: this.#seq, at: Date.now(), processes: processes(), advice: advice() });
+    const { machine: own, processes, advice, others } = this.#source;
+    const all = { own, processes: processes(), advice: advice(), others: others(), now: performance.now() };
+    return this.#history.add({ seq: this.#seq, at: Date.now(), ...showMachines(all) });
   }
 
   /** To each worker once after every change: notes are larger than a snapshot, and change less often. */

@@ -5,7 +5,9 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 let seq = 0;
-const snapshot = () => ({ seq: (seq += 1), at: Date.now(), processes: [], advice: [] });
+const snapshot = () => ({ seq: (seq += 1), at: Date.now(), ...NOTHING });
+
+const NOTHING = { machine: "here", machines: [], processes: [], advice: [] };
 
 test("five minutes of snapshots are kept, one a second, oldest first", () => {
   const history = new History();

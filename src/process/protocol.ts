@@ -1,9 +1,19 @@
 /** What the primary and its children say to each other over their channel. Nothing here knows of runs. */
 
-import type { CHILD_KINDS, CHILD_STATES, Gauges, Mark, ProcessInfo, Snapshot, Vitals } from "../api/system.ts";
+import type {
+  CHILD_KINDS,
+  CHILD_STATES,
+  Gauges,
+  Mark,
+  OwnAdvice,
+  OwnProcess,
+  ProcessInfo,
+  Snapshot,
+  Vitals,
+} from "../api/system.ts";
 
 /** As every client sees them: `GET /api/workers`, and the channel `processes`. */
-export type { Gauges, Mark, ProcessInfo, Snapshot, Vitals };
+export type { Gauges, Mark, OwnAdvice, OwnProcess, ProcessInfo, Snapshot, Vitals };
 
 /** worker: serves HTTP · agent: runs LLM loops · simulator: takes the place of the model. */
 export type ChildKind = (typeof CHILD_KINDS)[number];

@@ -21,7 +21,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import { BootTimers, type SlowBoot } from "./boot-timers.ts";
 import { NO_VITALS, reasonOf, shownState, type Child, type ChildExit } from "./child.ts";
-import { EXIT, type ChildKind, type ProcessInfo } from "./protocol.ts";
+import { EXIT, type ChildKind, type OwnProcess } from "./protocol.ts";
 
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };
 /** The bound for a place that once had a ready child: it can boot, so its children were most likely killed. */
@@ -103,7 +103,7 @@ export class Slot {
   // Children that were replaced and still finish their work, oldest first. At most MAX_LEAVING.
   readonly #leaving: Child[] = [];
   #restarts = 0;
-  #lastExit: ProcessInfo["last_exit"] = null;
+  #lastExit: OwnProcess["last_exit"] = null;
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -183,7 +183,7 @@ export class Slot {
     return "child" in this.#state ? this.#state.child : undefined;
   }
 
-  info(): ProcessInfo {
+  info(): OwnProcess {
     const { child } = this;
     const isAlive = child !== undefined && child.state !== "gone";
     return {

@@ -1,5 +1,6 @@
 /** What the primary gives its supervisor: the kinds of processes, how long each may take, and who hears of what. */
 import type { Child } from "./child.ts";
+import type { OtherMachine, OwnMachine } from "./machines.ts";
 import type { ChildKind, Gauges } from "./protocol.ts";
 import type { Change } from "./scale.ts";
 import type { SizeOptions } from "./size.ts";
@@ -24,6 +25,9 @@ export interface Place {
 }
 
 export interface SupervisorOptions {
+  readonly machine: OwnMachine;
+  /** The other machines, as they reported last; read for each snapshot. */
+  readonly others: () => readonly OtherMachine[];
   readonly stallMs: number;
   /** How long a child may take to finish when the server stops. */
   readonly drainMs: number;

@@ -51,6 +51,8 @@ async function startTwo(count = 2, bounds = { min: count, max: count }) {
   };
   const hopeless = vi.fn<(reason: string) => void>();
   const supervisor = new Supervisor({
+    machine: { machine: "here", version: "1.0.0" },
+    others: () => [],
     stallMs: 5_000,
     drainMs: 1_000,
     leaveMs: () => 60_000,
@@ -333,6 +335,6 @@ test("a fixed number is advised in the snapshot, not changed", async () => {
 
   expect(tree.forked).toHaveLength(4);
   expect(snapshotsOf(tree.forked[0]).at(-1)?.advice).toEqual([
-    { kind: "worker", count: 6, text: "workers 82 % busy for 5 min: 6 would be 55 %" },
+    { machine: "here", kind: "worker", count: 6, text: "workers 82 % busy for 5 min: 6 would be 55 %" },
   ]);
 });

@@ -11,7 +11,7 @@ import {
   SCALE,
   type ChildKind,
   type Gauges,
-  type ProcessInfo,
+  type OwnProcess,
   type ServiceRequest,
   type Vitals,
 } from "./protocol.ts";
@@ -49,6 +49,8 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#bulletin = new Bulletin({
+      machine: options.machine,
+      others: options.others,
       processes: () => [this.#info(), ...this.#slots.map((slot) => slot.info())],
       notes: () =>
         this.#slots.flatMap(({ kind, id, child }) => (child?.notes ? [{ kind, id, notes: child.notes }] : [])),
@@ -81,6 +83,11 @@ export class Supervisor {
     });
     this.#replacing = this.#queued.catch(() => {});
     return this.#queued;
+  }
+
+  /** What the other machines are told of this one. */
+  report(): string {
+    return this.#bulletin.report();
   }
 
   /** One more or one less of a kind, because a person said so. From then on the load changes nothing. */
@@ -262,7 +269,7 @@ export class Supervisor {
     else this.#stalled.delete(slot);
   }
 
-  #info(): ProcessInfo {
+  #info(): OwnProcess {
     return {
       kind: "primary",
       id: 1,

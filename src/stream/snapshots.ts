@@ -15,34 +15,35 @@ import { snapshotFrame, type Frame } from "./frame.ts";
 const KEEP = 300;
 const KEEP_CHARACTERS = 4 * 1024 * 1024;
 
+const NOTHING = { machine: "", machines: [], processes: [], advice: [] };
+
 export class SnapshotFeed implements Feed {
   /** Each snapshot is complete, so a viewer that missed some needs no notice of a gap. */
   readonly dense = false;
   readonly #listeners = new FanOut();
   #frames: readonly Frame[] = [];
-  #processes: readonly ProcessInfo[] = [];
-  #advice: Snapshot["advice"] = [];
+  #latest: Snapshot | undefined;
 
   get newest(): number {
     return this.#frames.at(-1)?.seq ?? 0;
   }
 
-  /** All processes as they were a moment ago; empty before the first snapshot. */
-  get processes(): readonly ProcessInfo[] {
-    return this.#processes;
+  /** All machines as they were a moment ago; nothing before the first snapshot. */
+  get shown(): Pick<Snapshot, "machine" | "machines" | "processes" | "advice"> {
+    return this.#latest ?? NOTHING;
   }
 
-  /** What WORKERS and AGENTS should be, where the load says otherwise. */
-  get advice(): Snapshot["advice"] {
-    return this.#advice;
+  /** The processes of this machine, as they were a moment ago. */
+  get ownProcesses(): readonly ProcessInfo[] {
+    const { machine, processes } = this.shown;
+    return processes.filter((process) => process.machine === machine);
   }
 
   take(snapshot: Snapshot): void {
     // The history and the first snapshots after it may overlap. A primary that was started anew counts from 1 again, but
     // its workers are new as well.
     if (snapshot.seq <= this.newest) return;
-    this.#processes = snapshot.processes;
-    this.#advice = snapshot.advice;
+    this.#latest = snapshot;
     const frame = snapshotFrame(snapshot);
     const keep = Math.min(KEEP, Math.ceil(KEEP_CHARACTERS / frame.json.length));
     this.#frames = [...this.#frames, frame].slice(-keep);

@@ -106,10 +106,11 @@ export class Server implements AsyncDisposable {
     return this;
   }
 
-  /** What GET /api/workers says of the processes of one kind. */
+  /** What GET /api/workers says of this server's processes of one kind. */
   async processes(kind: ProcessInfo["kind"]): Promise<ProcessInfo[]> {
     const { body } = await this.client.get("/api/workers");
-    return (body["processes"] as ProcessInfo[]).filter((process) => process.kind === kind);
+    const own = (body["processes"] as ProcessInfo[]).filter(({ machine }) => machine === body["machine"]);
+    return own.filter((process) => process.kind === kind);
   }
 
   /** Lines of the log, which is JSON in production. */

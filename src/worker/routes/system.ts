@@ -9,8 +9,8 @@ export function systemRoutes(router: AppRouter, deps: RouteDeps): void {
   const { delivery, settings, agents, ask } = deps;
 
   serve(router, LIST_PROCESSES, () => {
-    const { processes, advice } = delivery.feeds.processes;
-    return answer(200, { processes, advice });
+    const { machine, machines, processes, advice } = delivery.feeds.processes.shown;
+    return answer(200, { machine, machines, processes, advice });
   });
 
   serve(router, SCALE_PROCESSES, ({ body: { workers, agents } }) => {
@@ -44,9 +44,9 @@ export function systemRoutes(router: AppRouter, deps: RouteDeps): void {
 }
 
 async function readiness({ engine, delivery, settings, closing }: OwnDeps): Promise<Record<string, string>> {
-  const { processes } = delivery.feeds.processes;
+  const { ownProcesses } = delivery.feeds.processes;
   const serving = (kind: ChildKind) =>
-    processes.some((process) => process.kind === kind && process.state === "ready") ? "ok" : `no ${kind} is ready`;
+    ownProcesses.some((process) => process.kind === kind && process.state === "ready") ? "ok" : `no ${kind} is ready`;
   const storage = await engine.check().then(
     () => "ok",
     (error: unknown) => (error instanceof Error ? error.message : "failed"),

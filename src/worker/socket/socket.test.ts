@@ -24,7 +24,15 @@ test("many runs, the activities and the processes share one socket, each under i
   const runIds = await Promise.all(Array.from({ length: 20 }, () => cluster.client.begin("/sim tokens=5")));
 
   const runs = await Promise.all(runIds.map((runId) => socket.readRun(runId)));
-  cluster.delivery.feeds.processes.take({ seq: 7, at: Date.now(), processes: [], marks: [], advice: [] });
+  cluster.delivery.feeds.processes.take({
+    seq: 7,
+    at: Date.now(),
+    machine: "here",
+    machines: [],
+    processes: [],
+    marks: [],
+    advice: [],
+  });
   const snapshot = await socket.until(({ id, event }) => id === processes.id && event !== undefined);
 
   for (const [index, frames] of runs.entries())

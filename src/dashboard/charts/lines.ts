@@ -1,6 +1,15 @@
 /** Which lines each chart of the overview has: History in, named series out. Pure. */
 import { GAUGE, LATENCY, quantileGauge } from "../../core/gauges.ts";
-import { maxOf, nameOf, sumOf, type History, type ProcessInfo, type Series, type Snapshot } from "../store/history.ts";
+import {
+  fullNameOf,
+  maxOf,
+  nameOf,
+  sumOf,
+  type History,
+  type ProcessInfo,
+  type Series,
+  type Snapshot,
+} from "../store/history.ts";
 
 export interface Line {
   readonly label: string;
@@ -86,9 +95,16 @@ function worstLagOf(history: History, kind: ProcessInfo["kind"]): Line {
   return { label: isOne ? `${kind} p99` : `worst ${kind} p99`, color: COLORS[kind], values };
 }
 
-/** Lines belong to a place in the tree, so the replacement of a dead child continues the lines. */
+/**
+ * Lines belong to a place in the tree, so the replacement of a dead child continues the lines. A place that was chosen
+ * while there was one machine is that machine's.
+ */
 function named(snapshot: Snapshot, name: string): ProcessInfo | undefined {
-  return snapshot.processes.find((process) => nameOf(process) === name);
+  const { machine, processes } = snapshot;
+  return (
+    processes.find((process) => fullNameOf(process, snapshot) === name) ??
+    processes.find((process) => process.machine === machine && nameOf(process) === name)
+  );
 }
 
 /** A process that is being replaced has no event loop that could lag. */

@@ -1,12 +1,13 @@
 /** Chooses whose figures the charts of processes show: the worst of each kind, or one process. */
 import "./process-choice.css";
-import { nameOf } from "../store/history.ts";
+import { fullNameOf } from "../store/history.ts";
 import { latest } from "../store/processes.ts";
 import { chosenProcess } from "./chosen.ts";
 
 export function ProcessChoice() {
   const chosen = chosenProcess.value;
-  const names = latest.value?.processes.map(nameOf) ?? [];
+  const snapshot = latest.value;
+  const names = snapshot?.processes.map((process) => fullNameOf(process, snapshot)) ?? [];
   // A process that is gone stays chosen until somebody chooses again.
   const all = chosen === null || names.includes(chosen) ? names : [...names, chosen];
   // Mark the chosen `option` and leave the select's value alone: setting it with each snapshot would disturb a person

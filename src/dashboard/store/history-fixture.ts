@@ -3,8 +3,11 @@ import { History, type ProcessInfo, type Snapshot } from "./history.ts";
 
 export const START = 1_700_000_000_000;
 
+const HERE = { machine: "here", version: "1.0.0", state: "live", age_ms: 0 } as const;
+
 export function process(fields: Partial<ProcessInfo> = {}): ProcessInfo {
   return {
+    machine: HERE.machine,
     kind: "worker",
     id: 1,
     pid: 100,
@@ -25,7 +28,8 @@ export function process(fields: Partial<ProcessInfo> = {}): ProcessInfo {
 
 /** The n-th second of a server's life. */
 export function snapshot(n: number, processes: ProcessInfo[] = [process()], fields: Partial<Snapshot> = {}): Snapshot {
-  return { seq: n, at: START + n * 1_000, processes, marks: [], advice: [], ...fields };
+  const machines = { machine: HERE.machine, machines: [HERE] };
+  return { seq: n, at: START + n * 1_000, ...machines, processes, marks: [], advice: [], ...fields };
 }
 
 export function historyOf(...snapshots: Snapshot[]): History {

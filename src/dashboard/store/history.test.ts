@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 import { agent, historyOf, process, snapshot, START } from "./history-fixture.ts";
-import { History, isMeasured } from "./history.ts";
+import { History, isMeasured, sumOf, type Snapshot } from "./history.ts";
+
+function machine(name: string, state: "live" | "silent" = "live") {
+  return { machine: name, version: "1.0.0", state, age_ms: 0 };
+}
+
+function answeredBy(name: string, machines: Snapshot["machines"]): Snapshot {
+  const primary = process({ machine: name, kind: "primary", pid: 2 });
+  return snapshot(1, [primary], { at: START + 52_000, machine: name, machines });
+}
 
 test("five minutes are kept, and no more", () => {
   const history = new History();
@@ -41,6 +50,28 @@ test("a server that was started anew counts from 1, goes on in the same history,
   expect(history.marks).toEqual([
     { at: START + 52_000, type: "start", process: "primary", detail: "the server was started anew" },
   ]);
+});
+
+test("another machine that answers from now on is no start, unless the machine that answered before is gone", () => {
+  const before = snapshot(50, [process({ kind: "primary" })]);
+
+  const moved = historyOf(before, answeredBy("there", [machine("there"), machine("here")]));
+  const gone = historyOf(before, answeredBy("there", [machine("there"), machine("here", "silent")]));
+
+  expect(moved.marks).toEqual([]);
+  expect(gone.marks).toMatchObject([{ type: "start" }]);
+});
+
+test("gauges are summed over machines, except what each primary counts for all", () => {
+  const machines = [machine("here"), machine("there")];
+  const processes = machines.flatMap(({ machine: name }) => [
+    process({ machine: name, kind: "primary", gauges: { runs_queued: 3 } }),
+    process({ machine: name, gauges: { viewers: 2 } }),
+  ]);
+  const both = snapshot(1, processes, { machines });
+
+  expect(sumOf(both, "worker", "viewers")).toBe(4);
+  expect(sumOf(both, "primary", "runs_queued")).toBe(3);
 });
 
 test("a clock that was set back begins a new history instead of freezing the old one", () => {

@@ -141,19 +141,31 @@ export function isMeasured({ pid, rss_bytes: rssBytes }: ProcessInfo): boolean {
   return pid !== null && rssBytes > 0;
 }
 
-/** For example "worker 2"; there is one primary and one simulator. */
+/** For example "worker 2"; a machine has one primary and one simulator. */
 export function nameOf({ kind, id }: Pick<ProcessInfo, "kind" | "id">): string {
   return kind === "primary" || kind === "simulator" ? kind : `${kind} ${id}`;
 }
 
-export function find(snapshot: Snapshot, { kind, id }: Pick<ProcessInfo, "kind" | "id">): ProcessInfo | undefined {
-  return snapshot.processes.find((process) => process.kind === kind && process.id === id);
+/** For example "worker 2", and "web-1-k2f9 worker 2" where there are several machines. */
+export function fullNameOf(process: ProcessInfo, { machines }: Pick<Snapshot, "machines">): string {
+  return machines.length > 1 ? `${process.machine} ${nameOf(process)}` : nameOf(process);
 }
 
-/** All values of a gauge; a process that does not have it (yet) gives none. */
+type Place = Pick<ProcessInfo, "machine" | "kind" | "id">;
+
+export function find(snapshot: Snapshot, { machine, kind, id }: Place): ProcessInfo | undefined {
+  return snapshot.processes.find(
+    (process) => process.machine === machine && process.kind === kind && process.id === id,
+  );
+}
+
+/**
+ * All values of a gauge; a process that does not have it (yet) gives none. What a primary counts is the same on all
+ * machines, so only that of the machine that answers is taken.
+ */
 export function gauges(snapshot: Snapshot, kind: ProcessInfo["kind"], gauge: string): number[] {
   return snapshot.processes
-    .filter((process) => process.kind === kind)
+    .filter((process) => process.kind === kind && (kind !== "primary" || process.machine === snapshot.machine))
     .map((process) => process.gauges[gauge])
     .filter((value) => value !== undefined);
 }
@@ -187,7 +199,14 @@ function growth(before: Snapshot, snapshot: Snapshot, { kind, gauge }: Counter):
   return grown.reduce((sum, value) => sum + value, 0);
 }
 
+/** A server that was started anew has another pid, and on a shared storage another machine's name. */
 function serverStarted(before: Snapshot, snapshot: Snapshot): boolean {
-  const primary = { kind: "primary", id: 1 } as const;
+  if (snapshot.machine !== before.machine) return !isLive(snapshot, before.machine);
+  const primary = { machine: snapshot.machine, kind: "primary", id: 1 } as const;
   return find(before, primary)?.pid !== find(snapshot, primary)?.pid;
+}
+
+/** Then another machine answers from now on, and nothing was started. */
+function isLive({ machines }: Snapshot, name: string): boolean {
+  return machines.some(({ machine, state }) => machine === name && state === "live");
 }

@@ -13,10 +13,12 @@ const TONES: Readonly<Record<string, string>> = {
   draining: "warn",
   restarting: "warn",
   ready: "ok",
+  live: "ok",
   completed: "ok",
   ok: "ok",
   failed: "bad",
   stalled: "bad",
+  silent: "bad",
   canceled: "mute",
 };
 

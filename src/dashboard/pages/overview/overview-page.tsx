@@ -7,9 +7,10 @@ import { ProcessChoice } from "../../charts/process-choice.tsx";
 import { deliveryLines, healthLines, lagLines, runLines, tokenLines, viewerLines } from "../../charts/lines.ts";
 import { HEALTH_P99, healthTone, modelState, slowestWorker, tokensDetail, tokensPerSecond } from "./figures.ts";
 import { bytes, count, duration } from "../../ui/format.ts";
-import { maxOf, nameOf, sumOf, type Mark } from "../../store/history.ts";
+import { fullNameOf, maxOf, sumOf, type Mark } from "../../store/history.ts";
 import { info } from "../../store/info.ts";
 import { latest, processHistory } from "../../store/processes.ts";
+import { Machines } from "./machines.tsx";
 import { href } from "../../router.ts";
 import { Ago } from "../../ui/ago.tsx";
 import { Empty } from "../../ui/empty.tsx";
@@ -74,6 +75,7 @@ export function OverviewPage() {
         <IncidentCount />
       </div>
       <Charts />
+      <Machines />
       <Advice />
       <Incidents />
     </>
@@ -105,7 +107,7 @@ function Tiles() {
         label="/health, worst p99"
         value={p99 === null ? null : duration(p99)}
         tone={healthTone(p99, slowest)}
-        detail={slowest ? nameOf(slowest) : "not measured yet"}
+        detail={snapshot && slowest ? fullNameOf(slowest, snapshot) : "not measured yet"}
       />
       <Tile
         label="Runs in flight"
@@ -168,10 +170,11 @@ function IncidentCount() {
 
 /** Advice on WORKERS and AGENTS that follows from the load, if there is any. */
 function Advice() {
-  const advice = latest.value?.advice ?? [];
-  return advice.map(({ kind, text }) => (
-    <p key={kind} class="advice" role="note">
-      <strong>{kind === "worker" ? "WORKERS" : "AGENTS"}</strong> {text}
+  const { advice = [], machines = [] } = latest.value ?? {};
+  return advice.map(({ machine, kind, text }) => (
+    <p key={`${machine} ${kind}`} class="advice" role="note">
+      <strong>{kind === "worker" ? "WORKERS" : "AGENTS"}</strong> {machines.length > 1 && `of ${machine}: `}
+      {text}
     </p>
   ));
 }

@@ -1,10 +1,11 @@
 /** The present state of every process of the tree. On a narrow screen each row is a card (processes.css). */
 import "./processes.css";
 import { bytes, count, duration, percent, seconds } from "../../ui/format.ts";
-import { isMeasured, nameOf, type ProcessInfo } from "../../store/history.ts";
+import { isMeasured, nameOf, type ProcessInfo, type Snapshot } from "../../store/history.ts";
 import { latest } from "../../store/processes.ts";
 import { Ago } from "../../ui/ago.tsx";
 import { Empty } from "../../ui/empty.tsx";
+import { MachineHead } from "../../ui/machine-head.tsx";
 import { StatusBadge } from "../../ui/status-badge.tsx";
 
 export function ProcessesPage() {
@@ -13,12 +14,26 @@ export function ProcessesPage() {
     <>
       <div class="page-head">
         <h1>Processes</h1>
-        <p>{snapshot ? summary(snapshot.processes) : "Waiting for the first snapshot"}</p>
+        <p>{snapshot ? summary(snapshot) : "Waiting for the first snapshot"}</p>
       </div>
       {snapshot && snapshot.processes.length === 0 && <Empty title="No process has told of itself yet" />}
-      {snapshot && snapshot.processes.length > 0 && <Table processes={snapshot.processes} />}
+      {snapshot && snapshot.processes.length > 0 && <Machines snapshot={snapshot} />}
     </>
   );
+}
+
+/** One machine needs no name: it is all there is. */
+function Machines({ snapshot }: { snapshot: Snapshot }) {
+  const { machine: answering, machines, processes } = snapshot;
+  if (machines.length <= 1) return <Table processes={processes} />;
+  return machines.map((machine) => (
+    <section key={machine.machine} class="processes-machine" aria-label={machine.machine}>
+      <MachineHead machine={machine} isAnswering={machine.machine === answering} />
+      {machine.state === "live" && (
+        <Table processes={processes.filter((process) => process.machine === machine.machine)} />
+      )}
+    </section>
+  ));
 }
 
 function Table({ processes }: { processes: readonly ProcessInfo[] }) {
@@ -95,9 +110,10 @@ function lagTone({ kind, lag_ms: { p99 } }: ProcessInfo): string {
   return p99 > 100 ? "bad" : "";
 }
 
-function summary(processes: readonly ProcessInfo[]): string {
+function summary({ machines, processes }: Snapshot): string {
   const ready = processes.filter(({ state }) => state === "ready").length;
   const memory = processes.reduce((sum, { rss_bytes }) => sum + rss_bytes, 0);
   const cpu = processes.reduce((sum, { cpu_percent }) => sum + cpu_percent, 0);
-  return `${ready} of ${processes.length} ready, ${bytes(memory)}, ${percent(cpu)} of one core`;
+  const where = machines.length > 1 ? ` on ${machines.length} machines` : "";
+  return `${ready} of ${processes.length} ready${where}, ${bytes(memory)}, ${percent(cpu)} of one core`;
 }

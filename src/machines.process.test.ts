@@ -6,9 +6,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { problemsOf, textIn, type ReadEvent } from "./testing/journal.ts";
 import { Link } from "./testing/link.ts";
-import { descendantsOf } from "./testing/processes.ts";
-import { makePlace, Server } from "./testing/server.ts";
-import { readAll, readSse, type SseEvent } from "./testing/sse.ts";
+import { agentsOf, CLAIMED, killTree, ownerOf, readOn, startMachines } from "./testing/machines.ts";
+import type { Server } from "./testing/server.ts";
+import { readAll, type SseEvent } from "./testing/sse.ts";
 import { storages } from "./testing/storages.ts";
 
 const { environment, postgres } = storages();
@@ -16,7 +16,6 @@ const { environment, postgres } = storages();
 /** From the kill of a machine until its last run runs again: 5 s of silence, and a second of upkeep. */
 const ELSEWHERE_MS = 6_500;
 const RUNS = 12;
-const CLAIMED = "evenkeel.claimed";
 
 test("runs of a machine that is killed go on at the others, and its streams resume there", async () => {
   const env = await environment("Postgres");
@@ -107,27 +106,12 @@ test("a database that restarts, and one that is away for a while, costs time onl
   expect(await server.client.chat("/sim tokens=2")).toMatchObject({ status: 200 });
 }, 60_000);
 
-/** A server for each of these environments, with one worker and one agent. */
-async function startMachines(
-  environments: readonly Record<string, string>[],
-): Promise<{ readonly all: Server[] } & AsyncDisposable> {
-  await using starting = new AsyncDisposableStack();
-  const all: Server[] = [];
-  for (const environment of environments) {
-    const place = starting.use(await makePlace());
-    const env = { ...environment, WORKERS: "1", AGENTS: "1" };
-    all.push(await starting.use(new Server(place, { env })).ready());
-  }
-  const started = starting.move();
-  return { all, [Symbol.asyncDispose]: () => started.disposeAsync() };
-}
-
 /** The servers, the one whose agent owns most of the runs first. Waits until each run has an owner. */
 async function byRunsOf(servers: readonly Server[], runIds: readonly string[]): Promise<[Server, Server, Server]> {
   const owners = await vi.waitUntil(
     async () => {
       const journals = await Promise.all(runIds.map((runId) => (servers[0] as Server).client.events(runId)));
-      const found = journals.map((events) => ownerOf(events.filter(({ name }) => name === CLAIMED)));
+      const found = journals.map((events) => ownerOf(events));
       return found.every((owner) => owner !== "") && found;
     },
     { timeout: 15_000 },
@@ -140,32 +124,6 @@ async function byRunsOf(servers: readonly Server[], runIds: readonly string[]): 
   );
   const sorted = owned.toSorted((a, b) => b.runs - a.runs).map(({ server }) => server);
   return sorted as [Server, Server, Server];
-}
-
-async function agentsOf(server: Server): Promise<string[]> {
-  return (await server.processes("agent")).map(({ id, pid }) => `agent-${id}-${pid}`);
-}
-
-/** Of the first claim; empty when there is none. */
-function ownerOf(claims: readonly ReadEvent[]): string {
-  return (claims[0]?.value?.["owner"] as string | undefined) ?? "";
-}
-
-/** Kills all processes of a machine at once, as a power failure does. */
-function killTree(server: Server): void {
-  for (const pid of [...descendantsOf(server.pid), server.pid]) process.kill(pid, "SIGKILL");
-}
-
-/** Reads on behind what was seen, to the end of the run or until the connection breaks. */
-async function readOn({ client }: Server, runId: string, seen: SseEvent[]): Promise<void> {
-  const last = seen.at(-1)?.id ?? 0;
-  try {
-    const response = await client.follow(runId, last > 0 ? { "Last-Event-ID": String(last) } : {});
-    for await (const item of readSse(response, last)) seen.push(item);
-  } catch (error) {
-    // fetch throws a TypeError when a connection was cut.
-    if (!(error instanceof TypeError)) throw error;
-  }
 }
 
 function claimsOf(events: readonly SseEvent[]): ReadEvent[] {

@@ -272,7 +272,7 @@ export async function renderMetrics(shown: Shown): Promise<{ readonly contentTyp
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
-/** Those of this machine. All gauges of a primary are counted in the storage. */
+/** The processes of this machine. A primary counts all its gauges in the storage. */
 function reportedProcesses(shown: Shown): OwnProcess[] {
   const own = shown.processes.filter(({ machine }) => machine === shown.machine);
   if (tellsOfStorage(shown)) return own;

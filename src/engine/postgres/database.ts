@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { Client, Pool, types, type ClientConfig, type PoolClient } from "pg";
 import { isLost, isPassing, storageError } from "./errors.ts";
 import { decodeText, encode } from "./text.ts";
+import { Turnstile, type Kind } from "./turnstile.ts";
 
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/database?sslmode=verify-full` */
@@ -40,26 +41,48 @@ const TRIES = 6;
 const INT8 = 20;
 const TEXT = 25;
 
+/** What all handles on the database share. */
+interface Connections {
+  readonly pool: Pool;
+  readonly turnstile: Turnstile;
+}
+
 export class Database implements Queryable {
   readonly #pool: Pool;
+  readonly #turnstile: Turnstile;
+  readonly #kind: Kind;
   // One entry per statement of this driver, and per combination of filters of a list.
   readonly #names = new Map<string, string>();
 
-  constructor({ url, pool, answerMs = ANSWER_MS }: DatabaseOptions) {
-    this.#pool = new Pool({ ...clientOptions(url), query_timeout: answerMs, max: pool, idleTimeoutMillis: IDLE_MS });
+  /** Use `open`. @param kind how long callers wait for a connection: see `turnstile.ts` */
+  private constructor({ pool, turnstile }: Connections, kind: Kind) {
+    this.#pool = pool;
+    this.#turnstile = turnstile;
+    this.#kind = kind;
+  }
+
+  /** Connects when the first statement is sent. */
+  static open({ url, pool: max, answerMs = ANSWER_MS }: DatabaseOptions): Database {
+    const pool = new Pool({ ...clientOptions(url), query_timeout: answerMs, max, idleTimeoutMillis: IDLE_MS });
     // A connection that ends while nobody uses it is replaced when the next one is needed.
-    this.#pool.on("error", () => {});
-    this.#pool.on("connect", (client) => {
+    pool.on("error", () => {});
+    pool.on("connect", (client) => {
       // A connection that breaks within a transaction emits "error" beside failing its statements. Without a listener
       // that would end the process.
       client.on("error", () => {});
       prepareSession(client);
     });
+    return new Database({ pool, turnstile: new Turnstile(max) }, "request");
+  }
+
+  /** The same connections, for the work of owners and of upkeep. */
+  get forWork(): Database {
+    return new Database({ pool: this.#pool, turnstile: this.#turnstile }, "work");
   }
 
   async query<T extends object = Row>(text: string, values: readonly unknown[] = []): Promise<T[]> {
     try {
-      const { rows } = await this.#pool.query<T>(this.#statement(text, values));
+      const { rows } = await this.#turnstile.pass(this.#kind, () => this.#pool.query<T>(this.#statement(text, values)));
       return rows;
     } catch (error) {
       throw storageError(error);
@@ -74,7 +97,7 @@ export class Database implements Queryable {
   async transaction<T>(work: (db: Queryable) => Promise<Finish<T>>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#try(work);
+        return await this.#turnstile.pass(this.#kind, () => this.#try(work));
       } catch (error) {
         if (!isPassing(error) || tries === TRIES) throw storageError(error);
       }

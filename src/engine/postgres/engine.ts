@@ -64,11 +64,14 @@ export class PostgresEngine implements Engine {
   /** Empty: when another database takes the place of this one, all connections break, so no check is needed. */
   readonly identity = "";
   readonly #database: Database;
+  /** For owners and upkeep, which wait longer for a connection than requests. */
+  readonly #work: Database;
   readonly #bus: Bus;
   readonly #limits: EngineLimits;
   readonly #machine: Machine | undefined;
   readonly #recovery = new Recovery();
   readonly #reads: Reads;
+  readonly #ownerReads: Reads;
   readonly #followers: Followers;
   readonly #steps: StepWriter;
   readonly #retainer: Retainer;
@@ -79,15 +82,21 @@ export class PostgresEngine implements Engine {
 
   constructor({ database, bus, dataDir, limits, machine }: PostgresParts) {
     this.#database = database;
+    this.#work = database.forWork;
     this.#limits = limits;
     this.#machine = machine;
     this.#bus = bus({ hear: (message) => this.#followers.hear(message), lookAtAll: () => this.#followers.lookAtAll() });
     this.files = new PostgresFiles(database, dataDir);
     this.#reads = new Reads(database);
+    this.#ownerReads = new Reads(this.#work);
     this.#followers = new Followers(database, this.#bus);
-    this.#steps = new StepWriter({ database, recovery: this.#recovery, publish: (news) => this.#publish(news) });
+    this.#steps = new StepWriter({
+      database: this.#work,
+      recovery: this.#recovery,
+      publish: (news) => this.#publish(news),
+    });
     this.#probe = new Probe(database);
-    this.#upkeep = { database, machine, publish: (news) => this.#publish(news) };
+    this.#upkeep = { database: this.#work, machine, publish: (news) => this.#publish(news) };
     this.#retainer = new Retainer(this.#upkeep);
   }
 
@@ -117,17 +126,17 @@ export class PostgresEngine implements Engine {
 
   async claim(request: ClaimRequest) {
     // Look before claiming: the look is a read, and only a claim costs a transaction.
-    const { queued, expired } = await this.#reads.claimable();
-    if (expired) await handBackAll(this.#upkeep, await expiredRuns(this.#database), RAN_OUT);
+    const { queued, expired } = await this.#ownerReads.claimable();
+    if (expired) await handBackAll(this.#upkeep, await expiredRuns(this.#work), RAN_OUT);
     if (!queued && !expired) return [];
-    const { claims, rows } = await this.#inUnit((unit) => claim(unit, request));
+    const { claims, rows } = await this.#inUnit((unit) => claim(unit, request), this.#work);
     // The claim has already added its own event to their journals.
     this.#steps.hold(rows.map((row) => ({ ...row, last_seq: row.last_seq + 1 })));
     return claims;
   }
 
   extend(request: ExtendRequest) {
-    return extend(this.#database, request);
+    return extend(this.#work, request);
   }
 
   append(step: Step) {
@@ -141,17 +150,17 @@ export class PostgresEngine implements Engine {
   }
 
   async release(left: Left, end: OwnerEnd) {
-    const runs = await leftRuns(this.#database, left);
+    const runs = await leftRuns(this.#work, left);
     await handBackAll(this.#upkeep, runs, leavingOf(left, end));
     return runs.length;
   }
 
   history(runId: string) {
-    return this.#reads.history(runId);
+    return this.#ownerReads.history(runId);
   }
 
   toolCalls(runId: string) {
-    return this.#reads.toolCalls(runId);
+    return this.#ownerReads.toolCalls(runId);
   }
 
   run(runId: string) {
@@ -211,7 +220,7 @@ export class PostgresEngine implements Engine {
   }
 
   reserve(reservation: Reservation) {
-    return this.#inUnit(async (unit) => reserve(unit.db, await unit.lock(reservation.runId), reservation));
+    return this.#inUnit(async (unit) => reserve(unit.db, await unit.lock(reservation.runId), reservation), this.#work);
   }
 
   spending(filter: SpendingFilter) {
@@ -243,7 +252,7 @@ export class PostgresEngine implements Engine {
   }
 
   async maintain() {
-    await tick(this.#database, this.#machine);
+    await tick(this.#work, this.#machine);
     await this.#ticking(() => tidy(this.#upkeep));
     return [];
   }
@@ -279,11 +288,11 @@ export class PostgresEngine implements Engine {
   }
 
   #ticking<T>(work: () => Promise<T>): Promise<T> {
-    return ticking(this.#database, this.#machine, work);
+    return ticking(this.#work, this.#machine, work);
   }
 
-  async #inUnit<T>(work: (unit: Unit) => Promise<T>): Promise<T> {
-    const { value, news } = await inUnit(this.#database, work);
+  async #inUnit<T>(work: (unit: Unit) => Promise<T>, database = this.#database): Promise<T> {
+    const { value, news } = await inUnit(database, work);
     this.#publish(news);
     return value;
   }
@@ -293,7 +302,7 @@ export class PostgresEngine implements Engine {
    */
   async #owned<T>(step: Step, work: (unit: Unit) => Promise<T>): Promise<T> {
     try {
-      return await this.#inUnit(work);
+      return await this.#inUnit(work, this.#work);
     } finally {
       this.#steps.forget(step.runId);
     }

@@ -19,7 +19,7 @@ export async function openPostgresEngine({
 }: OpenOptions): Promise<PostgresEngine> {
   if (!settings) throw new AppError("STORAGE_UNAVAILABLE", "DATABASE_URL names no database.");
   const { url, listenUrl, pool } = settings;
-  const database = new Database({ url, pool });
+  const database = Database.open({ url, pool });
   try {
     await migrate(database, url);
   } catch (error) {
@@ -37,7 +37,7 @@ export async function openPostgresEngine({
 
 /** @throws AppError STORAGE_UNAVAILABLE, with `retryAfterS` when the database may answer later */
 export async function assertAnswers({ url }: DatabaseSettings): Promise<void> {
-  const database = new Database({ url, pool: 1 });
+  const database = Database.open({ url, pool: 1 });
   try {
     await database.query("SELECT 1");
   } finally {

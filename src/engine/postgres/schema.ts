@@ -252,7 +252,7 @@ const WITHOUT_LIMITS = ["statement_timeout", "lock_timeout", "idle_in_transactio
  */
 export async function migrate(database: Database, url: string): Promise<void> {
   if (await isCurrent(database)) return;
-  const patient = new Database({ url, pool: 1, answerMs: 0 });
+  const patient = Database.open({ url, pool: 1, answerMs: 0 });
   try {
     await patient.transaction(async (db) => {
       // Set for this transaction only, because a pool may lend the connection to others afterwards.

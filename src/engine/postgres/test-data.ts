@@ -10,7 +10,7 @@ import { openEngine } from "../open.ts";
 
 const ROOMY: EngineLimits = { queued: 10_000 };
 /** Small, so that a test fails when it needs more connections than it should. */
-const POOL = 4;
+export const POOL = 4;
 
 export interface Databases {
   /** An engine on a new database. Disposing it closes every other handle, too, and frees the database. */

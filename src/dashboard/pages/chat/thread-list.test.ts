@@ -5,6 +5,8 @@ import { ThreadList } from "./thread-list.ts";
 class ThreadServer extends FakeServices {
   threads = 3;
   fails = false;
+  /** When a thread was updated last: this says nothing about its position. */
+  updatedAt: (thread: number) => number = (thread) => thread;
 
   override answer = (path: string) => {
     if (this.fails) throw { code: "UNREACHABLE", detail: "gone" };
@@ -14,7 +16,7 @@ class ThreadServer extends FakeServices {
     const first = Math.max(0, before - limit);
     const threads = Array.from({ length: before - first }, (_, n) => before - 1 - n);
     return {
-      threads: threads.map((n) => ({ thread_id: `t${n}`, updated_at: n })),
+      threads: threads.map((n) => ({ thread_id: `t${n}`, updated_at: this.updatedAt(n), runs: 1 })),
       next: first > 0 ? first : null,
     };
   };
@@ -81,6 +83,27 @@ test("more are loaded on demand, to the last; what is new then comes before them
   await vi.advanceTimersByTimeAsync(1_000);
   expect(list.rows.value?.map(({ thread_id: id }) => id)).toEqual(
     Array.from({ length: 2_001 }, (_, n) => `t${2_000 - n}`),
+  );
+});
+
+test.each([
+  ["were all updated at the same time", () => 7],
+  ["were updated in another order", (thread: number) => 5_000 - thread],
+] as const)("conversations that %s are each in the list once, in the order of the server", async (_when, updatedAt) => {
+  server.threads = 1_200;
+  server.updatedAt = updatedAt;
+  const list = await shown();
+  while (list.hasMore.value) {
+    list.loadMore();
+    await vi.advanceTimersByTimeAsync(10);
+  }
+
+  server.threads += 1;
+  tell("run.queued");
+  await vi.advanceTimersByTimeAsync(1_000);
+
+  expect(list.rows.value?.map(({ thread_id: id }) => id)).toEqual(
+    Array.from({ length: 1_201 }, (_, n) => `t${1_200 - n}`),
   );
 });
 

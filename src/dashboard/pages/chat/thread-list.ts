@@ -117,11 +117,18 @@ export class ThreadList {
     }
   }
 
-  /** Loaded rows that the newest page does not contain, or no longer contains. */
+  /**
+   * Loaded rows behind the newest page. Conversations are in the order of their newest runs, so one that had no new run
+   * keeps its place: the rows behind the last such row of the page are older than the page. (`updated_at` tells nothing
+   * of the order, because a run that takes long changes it late.)
+   */
   #olderThan(newest: readonly ThreadRow[]): ThreadRow[] {
+    const rows = this.rows.value ?? [];
+    const places = new Map(rows.map((row, place) => [stateOf(row), place]));
+    const last = newest.findLast((row) => places.has(stateOf(row)));
+    const from = last === undefined ? 0 : (places.get(stateOf(last)) ?? 0) + 1;
     const known = idsOf(newest);
-    const until = newest.at(-1)?.updated_at ?? 0;
-    return (this.rows.value ?? []).filter(({ thread_id: id, updated_at: at }) => at <= until && !known.has(id));
+    return rows.slice(from).filter(({ thread_id: id }) => !known.has(id));
   }
 
   #show(rows: readonly ThreadRow[]): void {
@@ -129,6 +136,11 @@ export class ThreadList {
     this.hasMore.value = this.#next !== null && rows.length < MAX_ROWS;
     this.error.value = null;
   }
+}
+
+/** Changes with each new run of the conversation. */
+function stateOf({ thread_id: id, runs }: ThreadRow): string {
+  return `${runs} ${id}`;
 }
 
 function idsOf(rows: readonly ThreadRow[]): Set<string> {

@@ -53,6 +53,14 @@ test.each([
   [body({ tools: [tool(), tool()] }), "Tool names must be unique"],
   [body({ tools: [tool({ name: "a b" })] }), "tools.0.custom.name: String should match pattern"],
   [body({ tools: [{ name: "t" }] }), "tools.0.custom.input_schema: Field required"],
+  [
+    body({ tools: [tool({ input_schema: { type: "object", properties: { "a b": {} } } })] }),
+    "tools.0.custom.input_schema.properties: Property keys should match pattern",
+  ],
+  [
+    body({ tools: [tool({ input_schema: { type: "object", oneOf: [{}] } })] }),
+    "input_schema does not support oneOf, allOf, or anyOf at the top level",
+  ],
   [body({ tool_choice: { type: "any" } }), "may only be specified while providing `tools`"],
   [body({ tools: [tool()], tool_choice: { type: "tool", name: "u" } }), "Tool 'u' not found in provided tools"],
   [

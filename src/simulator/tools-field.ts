@@ -30,7 +30,19 @@ function parseTool(tool: unknown, at: string): Tool[] {
   }
   if (!isRecord(schema)) throw invalid(`${at}.custom.input_schema: Field required`);
   if (schema["type"] !== "object") throw invalid(`${at}.custom.input_schema.type: Input should be 'object'`);
+  refuseOddSchema(schema, `${at}.custom.input_schema`);
   return [{ name: String(name), schema }];
+}
+
+const PROPERTY_NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
+
+function refuseOddSchema(schema: JsonObject, at: string): void {
+  if (["oneOf", "allOf", "anyOf"].some((name) => schema[name] !== undefined))
+    throw invalid(`${at}: input_schema does not support oneOf, allOf, or anyOf at the top level`);
+  const { properties } = schema;
+  for (const name of Object.keys(isRecord(properties) ? properties : {}))
+    if (!PROPERTY_NAME.test(name))
+      throw invalid(`${at}.properties: Property keys should match pattern '${PROPERTY_NAME.source}'`);
 }
 
 /** What the client wants: any tool, a certain tool, no tool, or the model's own choice. */

@@ -6,6 +6,7 @@
 import type { CallToolResult, Client, Progress, Tool as McpTool } from "@modelcontextprotocol/client";
 import type { McpServer } from "../../core/mcp-servers.ts";
 import { VERSION } from "../../version.ts";
+import { reasonOf } from "../tools/text.ts";
 import { StdioTransport } from "./stdio.ts";
 
 /** The most tools of a server that the model is shown. */
@@ -23,7 +24,8 @@ export interface ConnectionOptions {
    */
   readonly handshake: "auto" | "legacy";
   readonly signal: AbortSignal;
-  readonly onTools: (tools: readonly McpTool[]) => void;
+  /** The list has changed. `total`: how many tools the server has; only MAX_TOOLS of them are taken. */
+  readonly onTools: (tools: readonly McpTool[], total: number) => void;
   /** The connection has ended, for this reason. Never called before `open` has resolved. */
   readonly onLost: (reason: string) => void;
   /** What the server's program wrote before it failed to open. */
@@ -41,6 +43,7 @@ export class Connection {
   readonly #client: Client;
   readonly #transport: StdioTransport | undefined;
   #tools: readonly McpTool[] = [];
+  #total = 0;
 
   private constructor(server: McpServer, client: Client, transport: StdioTransport | undefined) {
     this.#server = server;
@@ -66,7 +69,7 @@ export class Connection {
         listChanged: {
           tools: {
             onChanged: (_error, tools) => {
-              if (tools) onTools(connection.#take(tools));
+              if (tools) onTools(connection.#take(tools), tools.length);
             },
           },
         },
@@ -94,6 +97,11 @@ export class Connection {
   /** In the server's order; bounded by MAX_TOOLS. */
   get tools(): readonly McpTool[] {
     return this.#tools;
+  }
+
+  /** How many tools the server has. */
+  get total(): number {
+    return this.#total;
   }
 
   get pid(): number | undefined {
@@ -151,6 +159,7 @@ export class Connection {
   }
 
   #take(tools: readonly McpTool[]): readonly McpTool[] {
+    this.#total = tools.length;
     this.#tools = tools.slice(0, MAX_TOOLS);
     return this.#tools;
   }
@@ -162,7 +171,11 @@ export class Connection {
     if (exit?.code === 127) return `its command was not found (PATH is searched); see config/mcp.ts`;
     if (exit?.code === 126) return `its command cannot be run, or its folder is not there; see config/mcp.ts`;
     if (exit) return `it ended before its handshake (${exit.signal ?? `exit code ${exit.code}`})`;
-    return error instanceof Error ? error.message : String(error);
+    const status = statusIn(error);
+    if (status === 401 || status === 403) return `it refuses us (HTTP ${status}); see its \`headers\` in config/mcp.ts`;
+    if (status !== undefined)
+      return `it answered HTTP ${status}; see its \`url\` in config/mcp.ts (${reasonOf(error)})`;
+    return reasonOf(error);
   }
 }
 
@@ -179,6 +192,12 @@ export function isServersAnswer(error: unknown): boolean {
 /** True for an answer that does not fit the protocol's schema. The connection can still be used. */
 export function isMalformed(error: unknown): boolean {
   return codeOf(error) === "INVALID_RESULT";
+}
+
+/** The status of an HTTP answer that is no message of the protocol. */
+function statusIn(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("status" in error)) return undefined;
+  return typeof error.status === "number" ? error.status : undefined;
 }
 
 function codeOf(error: unknown): unknown {

@@ -1,13 +1,18 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { pino } from "pino";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { McpReport } from "../../api/mcp.ts";
 import { defineMcpServers, type McpServerConfig } from "../../core/mcp-servers.ts";
 import { programEnv } from "../../environment.ts";
+import { refusalOf } from "../../simulator/validate.ts";
 import { PIXEL } from "../../testing/pictures.ts";
 import { aliveOf } from "../../testing/processes.ts";
 import { failure, type CallContext } from "../tools/invoke.ts";
+import { describeTools } from "../tools/registry.ts";
 import { ManagedServers } from "./servers.ts";
 
 const SCRIPT = join(import.meta.dirname, "fixtures/scripted-server.ts");
@@ -15,11 +20,12 @@ const SCRIPT = join(import.meta.dirname, "fixtures/scripted-server.ts");
 /** The scripted server under the name `it`, in a set of servers that is stopped at the end of the test. */
 function start(config: Partial<McpServerConfig> & { readonly mode?: string } = {}) {
   const { mode = "", ...more } = config;
+  const lines: string[] = [];
   const described = { command: process.execPath, args: [SCRIPT, mode], ...more };
   const servers = new ManagedServers({
     servers: defineMcpServers({ it: described }),
     env: programEnv(),
-    log: pino({ level: "silent" }),
+    log: pino({}, { write: (line: string) => void lines.push(line) }),
   });
   const { signal } = new AbortController();
   const call = async (name: string, input: unknown = {}, context: Partial<CallContext> = {}) => {
@@ -30,7 +36,7 @@ function start(config: Partial<McpServerConfig> & { readonly mode?: string } = {
       : failure(`no it__${name}`);
   };
   const report = () => servers.report()[0] as McpReport;
-  return { servers, call, report, signal, [Symbol.asyncDispose]: () => servers.stop() };
+  return { servers, call, report, signal, lines, [Symbol.asyncDispose]: () => servers.stop() };
 }
 
 test("nothing is started before its tools are needed, and then they have the server's name in front", async () => {
@@ -76,6 +82,50 @@ test("only the tools that config/mcp.ts lets through are offered", async () => {
   const { tools } = await it.servers.offer(["it"], it.signal);
 
   expect([...tools.keys()]).toEqual(["it__echo", "it__slow"]);
+});
+
+test("a tool that the model's API would refuse is left out and named, and the others are offered", async () => {
+  await using it = start({ mode: "odd" });
+
+  const { tools } = await it.servers.offer(["it"], it.signal);
+
+  expect([...tools.keys()].slice(0, 3)).toEqual(["it__a_b", "it__choice", "it__more_0"]);
+  const offered = describeTools(tools);
+  const request = {
+    model: "m",
+    max_tokens: 1,
+    stream: true,
+    messages: [{ role: "user", content: "hi" }],
+    tools: offered,
+  };
+  expect(refusalOf(request)).toBeUndefined();
+  const warning = it.lines.find((line) => line.includes("not offered"));
+  expect(JSON.parse(warning ?? "{}")).toMatchObject({
+    left_out: [
+      "a/b: another tool is it__a_b already.",
+      `${"n".repeat(130)}: its name is too long.`,
+      'umlaut: the model takes no argument named "größe".',
+      "Only the first 256 of its 320 tools are taken.",
+    ],
+  });
+});
+
+test.each([
+  [401, "it refuses us (HTTP 401); see its `headers` in config/mcp.ts"],
+  [404, "it answered HTTP 404; see its `url` in config/mcp.ts"],
+])("an address that answers %i is told with what to do", async (status, reason) => {
+  const server = createServer((_, response) => void response.writeHead(status).end("no")).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  await using it = start({
+    command: undefined,
+    args: undefined,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  });
+
+  await it.servers.offer(["it"], it.signal);
+
+  expect(it.report()).toMatchObject({ state: "failed", reason: expect.stringContaining(reason) });
 });
 
 test("pictures and resources are passed on", async () => {

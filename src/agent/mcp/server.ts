@@ -18,10 +18,14 @@ import type { Log } from "../../observe/log.ts";
 import { CallMeter } from "./call-meter.ts";
 import { Connection, isMalformed, isServersAnswer, isTimeout } from "./connection.ts";
 import { hiderOf } from "./tail.ts";
+import { whyLeftOut } from "./tools.ts";
 
 const BACKOFF = { firstMs: 200, maxMs: 30_000 };
 /** A run waits for a server's start, but not if the start failed more than once in a row. */
 const PATIENT_FAILURES = 1;
+
+/** Tools that are left out, and named in one log line. */
+const MAX_TOLD = 10;
 
 type State =
   | { readonly is: "idle" }
@@ -149,7 +153,7 @@ export class ManagedServer {
   }
 
   async #open(signal: AbortSignal): Promise<void> {
-    const { server, env, log } = this.#options;
+    const { server, env } = this.#options;
     try {
       const connection = await Connection.open({
         server,
@@ -157,16 +161,28 @@ export class ManagedServer {
         signal,
         // Use the older handshake at every other try, because some programs exit at the newer one.
         handshake: this.#failures % 2 === 0 ? "auto" : "legacy",
-        onTools: (tools) => log.info({ mcp: this.name, tools: tools.length }, "its list of tools has changed"),
+        onTools: (tools, total) => this.#tellTools({ tools, total }, "its list of tools has changed"),
         onLost: (reason) => this.#lost(connection, reason),
         onStderr: (text) => (this.#lastStderr = text),
       });
       if (signal.aborted) return await connection.close();
       this.#state = { is: "ready", connection };
-      log.info({ mcp: this.name, pid: connection.pid, tools: connection.tools.length }, "MCP server is ready");
+      this.#tellTools(connection, "MCP server is ready");
     } catch (error) {
       if (!signal.aborted) this.#fail(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  #tellTools(
+    { tools, total, pid }: Pick<Connection, "tools" | "total"> & { pid?: number | undefined },
+    said: string,
+  ): void {
+    const { log } = this.#options;
+    log.info({ mcp: this.name, pid, tools: tools.length }, said);
+    const leftOut = whyLeftOut(this.name, this.#allowed(tools));
+    if (total > tools.length) leftOut.push(`Only the first ${tools.length} of its ${total} tools are taken.`);
+    if (leftOut.length > 0)
+      log.warn({ mcp: this.name, left_out: leftOut.slice(0, MAX_TOLD) }, "some of its tools are not offered to models");
   }
 
   #lost(connection: Connection, reason: string): void {

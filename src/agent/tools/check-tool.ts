@@ -22,7 +22,8 @@ const definition = z.strictObject({
   run: isFunction,
 });
 
-const PROPERTY_NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
+/** The names of arguments that the Messages API takes. */
+export const PROPERTY_NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
 
 /** @throws Error that lists everything that has to be corrected */
 export function checkTool(tool: unknown): asserts tool is DefinedTool {

@@ -19,6 +19,7 @@ import type { Question } from "./lib/row.ts";
 import { startModel } from "./lib/servers.ts";
 import { machines } from "./machines.ts";
 import { noOpRun } from "./no-op-run.ts";
+import { overload } from "./overload.ts";
 import { postgres } from "./postgres.ts";
 import { reconnect } from "./reconnect.ts";
 import { recovery } from "./recovery.ts";
@@ -48,6 +49,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   hold,
   recovery,
   innocents,
+  overload,
   kills,
   startup,
   idle,

@@ -5,6 +5,7 @@
  * ms for the interval whatever the rate is. Runs in a process of its own.
  */
 import { Agent, get } from "node:http";
+import { evenly } from "../lib/evenly.ts";
 import { serveJobs } from "../lib/jobs.ts";
 import { percentile } from "../lib/stats.ts";
 import { sleep } from "../lib/wait.ts";
@@ -90,27 +91,12 @@ async function run({ base, paths, perSecond, durationMs, graceMs }: PaceJob): Pr
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
   try {
     const probes = paths.map((path) => new Probe(base + path, agent));
-    const latenessMs = await sendAll(probes, { perSecond, durationMs });
+    const rate = { perSecond: perSecond * probes.length, durationMs };
+    const latenessMs = await evenly(rate, (index) => probes[index % probes.length]?.send());
     const deadline = performance.now() + graceMs;
     while (performance.now() < deadline && probes.some(({ open }) => open > 0)) await sleep(10);
     return { latencies: probes.map((probe) => probe.result()), sendLatenessP99: percentile(latenessMs, 99) };
   } finally {
     agent.destroy();
   }
-}
-
-async function sendAll(
-  probes: readonly Probe[],
-  { perSecond, durationMs }: Pick<PaceJob, "perSecond" | "durationMs">,
-): Promise<number[]> {
-  const latenessMs: number[] = [];
-  const startedAt = performance.now();
-  const gapMs = 1_000 / (perSecond * probes.length);
-  for (let sent = 0; sent * gapMs < durationMs; sent += 1) {
-    const dueAt = startedAt + sent * gapMs;
-    if (dueAt > performance.now()) await sleep(dueAt - performance.now());
-    latenessMs.push(Math.max(0, performance.now() - dueAt));
-    probes[sent % probes.length]?.send();
-  }
-  return latenessMs;
 }

@@ -15,6 +15,9 @@ export interface PostsJob {
   readonly durationMs: number;
   /** Take the time until the answer holds this text, instead of until its end. */
   readonly until?: string;
+  /** The status that every answer must have; 200 by default. */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface PostsResult {
@@ -45,9 +48,9 @@ async function run(job: PostsJob): Promise<PostsResult> {
 }
 
 /** @returns the time in ms. Resolves at the end of the answer, whenever the text came. */
-function post({ base, path, body, until }: PostsJob, agent: Agent): Promise<number> {
+function post({ base, path, body, until, status = 200, headers: more }: PostsJob, agent: Agent): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const headers = { "content-type": "application/json" };
+  const headers = { "content-type": "application/json", ...more };
   const sent = request(base + path, { method: "POST", agent, headers }, (response) => {
     let text = "";
     let foundAt: number | undefined;
@@ -57,7 +60,7 @@ function post({ base, path, body, until }: PostsJob, agent: Agent): Promise<numb
     });
     response.on("error", reject).on("end", () => {
       const at = until === undefined ? performance.now() : foundAt;
-      if (response.statusCode === 200 && at !== undefined) resolve(at - startedAt);
+      if (response.statusCode === status && at !== undefined) resolve(at - startedAt);
       else reject(new Error(`Unexpected answer from ${path}: ${response.statusCode} ${text.slice(0, 300)}`));
     });
   });

@@ -1,6 +1,7 @@
 /** The helper processes by name, each started niced as its part asks for. Used by the questions. */
 import type { BareAnswer } from "../baselines/bare-http.ts";
 import type { CannonJob, CannonResult } from "../clients/cannon.ts";
+import type { FloodJob, FloodResult } from "../clients/flood.ts";
 import type { PaceJob, PaceResult } from "../clients/pace.ts";
 import type { PostsJob, PostsResult } from "../clients/posts.ts";
 import type { MutesJob, OpenMutes } from "../clients/mutes.ts";
@@ -47,6 +48,11 @@ export function startPace(processes: Processes): Pace {
 
 export function startPosts(processes: Processes, as: Part): Posts {
   return new OneJob(processes, client("posts"), niceOf(as));
+}
+
+/** A client that measures how soon it is refused. */
+export function startFlood(processes: Processes): OneJob<{ job: FloodJob; result: FloodResult }> {
+  return new OneJob(processes, client("flood"));
 }
 
 export function startToolCalls(processes: Processes): OneJob<{ job: ToolCallsJob; result: ToolCallsResult }> {

@@ -24,6 +24,8 @@ export interface EvenkeelOptions {
   readonly databaseUrl?: string;
   /** More settings; they come before those above. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The secret of a key, when `env` has API_KEYS. */
+  readonly key?: string;
   /** A file descriptor that takes its log. */
   readonly output?: number;
 }
@@ -56,7 +58,7 @@ export class Evenkeel implements AsyncDisposable {
       env: environment({ ...options, port, folder }),
       ...(options.output !== undefined && { output: options.output }),
     });
-    await answers(`${url}/ready`, started);
+    await answers(`${url}/ready`, started, options.key);
     return new Evenkeel(processes, { url, readyMs: performance.now() - startedAt, started, folder });
   }
 
@@ -146,10 +148,11 @@ function environment(options: Environment): Record<string, string> {
   };
 }
 
-async function answers(url: string, { child }: Started): Promise<void> {
+async function answers(url: string, { child }: Started, key?: string): Promise<void> {
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
   const ask = async () => {
     if (child.exitCode !== null) throw new Error(`The server of ${url} ended with code ${child.exitCode}.`);
-    const response = await fetch(url).catch(() => undefined);
+    const response = await fetch(url, { headers }).catch(() => undefined);
     await response?.arrayBuffer();
     return response?.ok ? true : undefined;
   };

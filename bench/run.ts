@@ -21,6 +21,7 @@ import { machines } from "./machines.ts";
 import { noOpRun } from "./no-op-run.ts";
 import { overload } from "./overload.ts";
 import { postgres } from "./postgres.ts";
+import { reads } from "./reads.ts";
 import { reconnect } from "./reconnect.ts";
 import { recovery } from "./recovery.ts";
 import { describe, printTable, writeJson, type Answer, type Report } from "./report.ts";
@@ -45,6 +46,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   reconnect,
   "front ends": frontEnds,
   threads,
+  reads,
   tools,
   hold,
   recovery,
@@ -58,8 +60,8 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   scale,
   tune,
 };
-/** Questions that judge nothing: a quick run asks them only by name. */
-const WITHOUT_LIMITS: readonly string[] = ["tune", "machines", "scale"];
+/** A quick run asks these only by name: they judge nothing, or a test holds what they judge. */
+const NOT_IN_QUICK: readonly string[] = ["tune", "machines", "scale", "reads"];
 const EXIT_INTERRUPTED = 130;
 const EXIT_USAGE = 64;
 
@@ -119,7 +121,7 @@ async function ask(name: string, { quick, processes }: { quick: boolean; process
 /** Undefined when a name is not a question. */
 function namesOf(only: string | undefined, quick: boolean): string[] | undefined {
   const all = Object.keys(QUESTIONS);
-  const asked = quick ? all.filter((name) => !WITHOUT_LIMITS.includes(name)) : all;
+  const asked = quick ? all.filter((name) => !NOT_IN_QUICK.includes(name)) : all;
   const names = only?.split(",").map((name) => name.trim().replaceAll("-", " ")) ?? asked;
   return names.every((name) => all.includes(name)) ? names : undefined;
 }

@@ -5,6 +5,7 @@ import type { FloodJob, FloodResult } from "../clients/flood.ts";
 import type { PaceJob, PaceResult } from "../clients/pace.ts";
 import type { PostsJob, PostsResult } from "../clients/posts.ts";
 import type { MutesJob, OpenMutes } from "../clients/mutes.ts";
+import type { ReadsJob, ReadsResult } from "../clients/reads.ts";
 import type { ToModelJob, ToModelResult } from "../clients/to-model.ts";
 import type { ToolCallsJob, ToolCallsResult } from "../clients/tool-calls.ts";
 import type { UseChatJob, UseChatResult } from "../clients/use-chat.ts";
@@ -53,6 +54,10 @@ export function startPosts(processes: Processes, as: Part): Posts {
 /** A client that measures how soon it is refused. */
 export function startFlood(processes: Processes): OneJob<{ job: FloodJob; result: FloodResult }> {
   return new OneJob(processes, client("flood"));
+}
+
+export function startReads(processes: Processes): OneJob<{ job: ReadsJob; result: ReadsResult }> {
+  return new OneJob(processes, client("reads"), OTHERS_NICE);
 }
 
 export function startToolCalls(processes: Processes): OneJob<{ job: ToolCallsJob; result: ToolCallsResult }> {

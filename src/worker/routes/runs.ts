@@ -6,6 +6,7 @@ import { safeJson } from "../../core/json.ts";
 import { PAGE_CHARACTERS } from "../../core/limits.ts";
 import { isOver, type Run } from "../../core/run.ts";
 import type { RunFilter } from "../../engine/engine.ts";
+import { PageQueue } from "../../stream/page-queue.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { assertResumable } from "../position.ts";
@@ -14,6 +15,8 @@ import { findRun, showRun, waitingOf } from "../show-run.ts";
 import { delegatedUpTo } from "../with-subagents.ts";
 
 export function runRoutes(router: AppRouter): void {
+  // See routes/threads.ts.
+  const pages = new PageQueue(1);
   serve(router, LIST_RUNS, async ({ query }, _ctx, { engine }) => {
     const { items, next } = await engine.runs(filterOf(query));
     return answer(200, { runs: items.map(showRun), next });
@@ -40,6 +43,7 @@ export function runRoutes(router: AppRouter): void {
       });
     }
     const { limit } = asked.query;
+    await pages.next();
     const events = await engine.events(run.run_id, after, { limit, characters: PAGE_CHARACTERS });
     const last = events.at(-1)?.seq ?? newest;
     ctx.type = "json";

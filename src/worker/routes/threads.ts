@@ -4,9 +4,12 @@ import { AppError } from "../../core/errors.ts";
 import type { AppRouter } from "../context.ts";
 import { safeJson, toJson } from "../../core/json.ts";
 import { PAGE_CHARACTERS } from "../../core/limits.ts";
+import { PageQueue } from "../../stream/page-queue.ts";
 import { answer, serve, TAKEN } from "../serve.ts";
 
 export function threadRoutes(router: AppRouter): void {
+  // A page may be a megabyte, which takes milliseconds: one per tick, so that nobody else waits for several.
+  const pages = new PageQueue(1);
   serve(router, LIST_THREADS, async ({ query: { limit, before } }, _ctx, { engine }) => {
     const { items, next } = await engine.threads({ limit, ...(before !== undefined && { before }) });
     return answer(200, { threads: [...items], next });
@@ -17,6 +20,7 @@ export function threadRoutes(router: AppRouter): void {
     if (!thread) throw notFound(threadId);
     const { limit, before } = query;
     const page = { limit, characters: PAGE_CHARACTERS, ...(before !== undefined && { before }) };
+    await pages.next();
     const { items, next } = await engine.messages(threadId, page);
     ctx.type = "json";
     // Messages are JSON already, so they are joined without being parsed.

@@ -1,15 +1,12 @@
 /**
  * Pages of runs and activities, newest first, by any combination of filters. Called by `reads.ts`.
  *
- * Every single filter has an index. With several filters, the index of the first one is used: its rows are checked one
- * by one against the others. A page checks at most SCANNED_ROWS rows; if it ends there, it is short, and its `next`
- * says where to go on.
+ * The statements follow `splitFilter` and SCANNED_ROWS of `rules/reads.ts`.
  */
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
+import { SCANNED_ROWS, splitFilter, type Condition as EqualCondition, type Equal } from "../rules/reads.ts";
 import type { Row, Queryable } from "./database.ts";
 import { RUN } from "./sql.ts";
-
-const SCANNED_ROWS = 5_000;
 
 interface List {
   readonly table: string;
@@ -28,8 +25,7 @@ export const ACTIVITY_LIST: List = { table: "activities", key: "seq", columns: "
 export interface ListFilter {
   readonly before?: number | undefined;
   readonly after?: number | undefined;
-  /** Column and value, the most selective column first. */
-  readonly equal: Readonly<Record<string, unknown>>;
+  readonly equal: Equal;
 }
 
 type Condition = readonly [sql: string, value: unknown];
@@ -37,19 +33,14 @@ type Condition = readonly [sql: string, value: unknown];
 export async function readPage(db: Queryable, list: List, { limit, filter }: { limit: number; filter: ListFilter }) {
   const { key } = list;
   const { before, after, equal } = filter;
-  const given: Condition[] = Object.entries(equal).flatMap(([column, value]) =>
-    value === undefined ? [] : [[`${column} =`, value] as const],
-  );
-  // A condition that is not a plain column has no index.
-  const driving = given.find(([column]) => !column.startsWith("("));
-  const others = given.filter((condition) => condition !== driving);
+  const { driving, others } = splitFilter(equal);
   const driven: Condition[] = [
-    ...(driving ? [driving] : []),
+    ...(driving ? [isEqual(driving)] : []),
     ...(before === undefined ? [] : [[`${key} <`, before] as const]),
     ...(after === undefined ? [] : [[`${key} >`, after] as const]),
   ];
   const floor = others.length > 0 ? await floorOf(db, list, driven) : null;
-  const conditions = [...driven, ...others, ...(floor === null ? [] : [[`${key} >=`, floor] as const])];
+  const conditions = [...driven, ...others.map(isEqual), ...(floor === null ? [] : [[`${key} >=`, floor] as const])];
   const sql = `SELECT ${list.columns} FROM ${list.table} ${where(conditions)} ORDER BY ${key} DESC LIMIT $${conditions.length + 1}::integer`;
   const rows = await db.query(sql, [...conditions.map(([, value]) => value), limit]);
   const next = rows.length === limit ? Number((rows.at(-1) as Row)[key]) : floor;
@@ -64,6 +55,10 @@ async function floorOf(db: Queryable, { table, key }: List, driven: readonly Con
     driven.map(([, value]) => value),
   );
   return row?.floor ?? null;
+}
+
+function isEqual([column, value]: EqualCondition): Condition {
+  return [`${column} =`, value];
 }
 
 function where(conditions: readonly Condition[]): string {

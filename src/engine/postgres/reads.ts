@@ -1,6 +1,6 @@
 /** Everything that only reads. Called by `engine.ts`. */
 import type { ThreadSummary } from "../../api/threads.ts";
-import type { Activity, ActivityType } from "../../core/activity.ts";
+import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import type { Run } from "../../core/run.ts";
 import type {
@@ -17,16 +17,20 @@ import type {
   Turn,
 } from "../engine.ts";
 import { eventBehind, type StoredRow } from "../rules/joined.ts";
-import { toActivity, toAttributed, toListed, toRun, type ActivityRow, type RunRow } from "../rules/rows.ts";
 import {
-  MESSAGES_A_RUN,
-  toStoredJson,
-  toToolCall,
-  toTurns,
-  type FirstRow,
-  type ToolCallRow,
-  type TurnRow,
-} from "../rules/turns.ts";
+  equalOfActivities,
+  equalOfRuns,
+  placeOf,
+  positionOf,
+  THREAD,
+  toCounts,
+  toSummary,
+  toThreadPage,
+  type CountRow,
+  type ThreadRow,
+} from "../rules/reads.ts";
+import { toActivity, toAttributed, toListed, toRun, type ActivityRow, type RunRow } from "../rules/rows.ts";
+import { toStoredJson, toToolCall, toTurns, type FirstRow, type ToolCallRow, type TurnRow } from "../rules/turns.ts";
 import { LEASE_CLOCK } from "./clock.ts";
 import type { Queryable } from "./database.ts";
 import { ACTIVITY_LIST, readPage, RUN_LIST } from "./lists.ts";
@@ -38,11 +42,6 @@ const EVENTS =
   "SELECT seq, type, data, joined FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS before FROM " +
   "(SELECT seq, type, data, joined FROM events WHERE run_n = (SELECT n FROM runs WHERE id = $1) AND seq > $2 ORDER BY seq LIMIT $3::integer) page) rows " +
   "WHERE before < $4::bigint ORDER BY seq";
-// A thread is named after its first run and ordered by its newest. A thread whose last_run is 0 is not listed.
-const THREAD =
-  "SELECT t.id AS thread_id, t.last_run, t.created_at, t.updated_at, " +
-  "(SELECT r.title FROM runs r WHERE r.thread_id = t.id ORDER BY r.n LIMIT 1) AS title, " +
-  "(SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs FROM threads t";
 const THREADS = `${THREAD} WHERE t.last_run > 0 AND t.last_run < $1 ORDER BY t.last_run DESC LIMIT $2::integer`;
 const OWN_THREADS = `${THREAD} WHERE t.principal = $3 AND t.last_run > 0 AND t.last_run < $1 ORDER BY t.last_run DESC LIMIT $2::integer`;
 /** `found` counts the rows up to the limit; `before` sums the bytes of the rows that come before in the page. */
@@ -88,22 +87,15 @@ export class Reads {
   }
 
   async runs(filter: RunFilter): Promise<Page<Run>> {
-    const { limit, before, status, agentId, threadId, parentRunId, topLevel, principal } = filter;
-    const equal = {
-      thread_id: threadId,
-      parent_id: parentRunId,
-      principal,
-      agent_id: agentId,
-      status,
-      "(parent_id IS NULL)": topLevel,
-    };
+    const { limit, before } = filter;
+    const equal = equalOfRuns(filter);
     const { rows, next } = await readPage(this.#db, RUN_LIST, { limit, filter: { before, equal } });
     return { items: (rows as unknown as RunRow[]).map(toListed), next };
   }
 
   async activities(filter: ActivityFilter): Promise<Page<Activity>> {
-    const { limit, before, after, agentId, threadId, runId, type, principal } = filter;
-    const equal = { run_id: runId, thread_id: threadId, principal, agent_id: agentId, type };
+    const { limit, before, after } = filter;
+    const equal = equalOfActivities(filter);
     const { rows, next } = await readPage(this.#db, ACTIVITY_LIST, { limit, filter: { before, after, equal } });
     return { items: (rows as unknown as ActivityRow[]).map(toActivity), next };
   }
@@ -121,9 +113,7 @@ export class Reads {
     const rows = await (principal === undefined
       ? this.#db.query<ThreadRow>(THREADS, [before, limit])
       : this.#db.query<ThreadRow>(OWN_THREADS, [before, limit, principal]));
-    const last = rows.at(-1)?.last_run;
-    // A full page may have a next one; a short page is the last.
-    return { items: rows.map(toSummary), next: rows.length === limit && last !== undefined ? last : null };
+    return toThreadPage(rows, limit);
   }
 
   async principalOf({ runId, threadId }: RunOrThread): Promise<string | undefined> {
@@ -141,7 +131,7 @@ export class Reads {
 
   async messages(threadId: string, page: MessagePage): Promise<Page<string>> {
     const { before = Number.MAX_SAFE_INTEGER, limit, characters = ANY_BYTES } = page;
-    const [run, index] = [Math.floor(before / MESSAGES_A_RUN), before % MESSAGES_A_RUN];
+    const { run, index } = placeOf(before);
     const rows = await this.#db.query<TurnRow & { found: number }>(MESSAGES, [
       threadId,
       run,
@@ -160,7 +150,7 @@ export class Reads {
     }
     const last = rows[newestFirst.length - 1];
     const hasMore = last !== undefined && last.found > newestFirst.length;
-    return { items: newestFirst.toReversed(), next: hasMore ? last.run_n * MESSAGES_A_RUN + last.idx : null };
+    return { items: newestFirst.toReversed(), next: hasMore ? positionOf(last) : null };
   }
 
   async #failedBefore(threadId: string, rows: readonly TurnRow[]): Promise<ReadonlyMap<number, FirstRow>> {
@@ -205,14 +195,11 @@ export class Reads {
   }
 
   async countActivities(after: number): Promise<ActivityCounts> {
-    const rows = await this.#db.query<{ type: ActivityType; many: number; last: number }>(
+    const rows = await this.#db.query<CountRow>(
       "SELECT type, count(*) AS many, max(seq) AS last FROM activities WHERE seq > $1 GROUP BY type",
       [after],
     );
-    return {
-      last: Math.max(after, ...rows.map(({ last }) => last)),
-      byType: Object.fromEntries(rows.map(({ type, many }) => [type, many])),
-    };
+    return toCounts(after, rows);
   }
 
   async counts(): Promise<Record<"queued" | "running", number>> {
@@ -222,12 +209,4 @@ export class Reads {
     );
     return { queued: row?.queued ?? 0, running: row?.running ?? 0 };
   }
-}
-
-interface ThreadRow extends ThreadSummary {
-  readonly last_run: number;
-}
-
-function toSummary({ thread_id, title, created_at, updated_at, runs }: ThreadRow): ThreadSummary {
-  return { thread_id, title, created_at, updated_at, runs };
 }

@@ -1,16 +1,12 @@
 /**
  * Pages of runs and activities, newest first, by any combination of filters. Called by `reads.ts`.
  *
- * Every single filter has an index. With several filters, the index of the first one in the order below is used: its
- * rows are checked one by one against the others. A page checks at most SCANNED_ROWS rows; if it ends there, it is
- * short, and its `next` says where to go on.
+ * The statements follow `splitFilter` and SCANNED_ROWS of `rules/reads.ts`.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
+import { SCANNED_ROWS, splitFilter, type Equal } from "../rules/reads.ts";
 import { LIMIT } from "./sql.ts";
-
-/** [About 10 ms on this machine, when none of the rows fits.] */
-const SCANNED_ROWS = 5_000;
 
 interface List {
   readonly table: string;
@@ -30,8 +26,7 @@ export const ACTIVITY_LIST: List = { table: "activities", key: "seq" };
 export interface ListFilter {
   readonly before?: number | undefined;
   readonly after?: number | undefined;
-  /** Column and value, the most selective column first. */
-  readonly equal: Readonly<Record<string, SQLInputValue | undefined>>;
+  readonly equal: Equal;
 }
 
 export class Lists {
@@ -46,18 +41,15 @@ export class Lists {
 
   page(list: List, limit: number, { before, after, equal }: ListFilter) {
     const { table, key } = list;
-    const given = Object.entries(equal).filter((entry): entry is [string, SQLInputValue] => entry[1] !== undefined);
-    // A condition that is not a plain column has no index.
-    const driving = given.find(([column]) => !column.startsWith("("));
-    const others = given.filter((entry) => entry !== driving);
-    const range = [
-      ...(before === undefined ? [] : [[`${key} < ?`, before]]),
-      ...(after === undefined ? [] : [[`${key} > ?`, after]]),
+    const { driving, others } = splitFilter(equal);
+    const driven: Bound[] = [
+      ...(driving ? [[`${driving[0]} = ?`, bound(driving[1])] as const] : []),
+      ...(before === undefined ? [] : [[`${key} < ?`, before] as const]),
+      ...(after === undefined ? [] : [[`${key} > ?`, after] as const]),
     ];
-    const driven = [...(driving ? [[`${driving[0]} = ?`, driving[1]]] : []), ...range] as [string, number][];
     const floor = others.length > 0 ? this.#floor(list, driven) : null;
     // The + keeps the planner on the driving index.
-    const conditions = [...driven, ...others.map(([column, value]) => [`+${column} = ?`, value] as const)];
+    const conditions = [...driven, ...others.map(([column, value]) => [`+${column} = ?`, bound(value)] as const)];
     if (floor !== null) conditions.push([`${key} >= ?`, floor]);
     const sql = `SELECT ${this.#columns(list)} FROM ${table} ${where(conditions)} ORDER BY ${key} DESC ${LIMIT}`;
     const rows = this.#statement(sql).all(...conditions.map(([, value]) => value), limit) as Record<string, unknown>[];
@@ -66,7 +58,7 @@ export class Lists {
   }
 
   /** The key of the last row that a page may look at; null when there are fewer rows. */
-  #floor({ table, key }: List, driven: readonly (readonly [string, SQLInputValue])[]): number | null {
+  #floor({ table, key }: List, driven: readonly Bound[]): number | null {
     const sql = `SELECT ${key} AS floor FROM ${table} ${where(driven)} ORDER BY ${key} DESC LIMIT 1 OFFSET ${SCANNED_ROWS - 1}`;
     const row = this.#statement(sql).get(...driven.map(([, value]) => value)) as { floor: number } | undefined;
     return row?.floor ?? null;
@@ -89,6 +81,13 @@ export class Lists {
   }
 }
 
-function where(conditions: readonly (readonly [string, SQLInputValue])[]): string {
+type Bound = readonly [sql: string, value: SQLInputValue];
+
+/** SQLite has no type for true and false. */
+function bound(value: string | boolean): SQLInputValue {
+  return typeof value === "boolean" ? Number(value) : value;
+}
+
+function where(conditions: readonly Bound[]): string {
   return conditions.length > 0 ? `WHERE ${conditions.map(([condition]) => condition).join(" AND ")}` : "";
 }

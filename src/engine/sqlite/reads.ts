@@ -1,7 +1,7 @@
 /** Everything that only reads, on a connection that never writes. Called by `engine.ts`. */
 import type { ThreadSummary } from "../../api/threads.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Activity, ActivityType } from "../../core/activity.ts";
+import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import type { Run } from "../../core/run.ts";
 import type {
@@ -21,16 +21,20 @@ import { eventBehind, type StoredRow } from "../rules/joined.ts";
 import { LEASE_CLOCK } from "./clock.ts";
 import { ACTIVITY_LIST, Lists, RUN_LIST } from "./lists.ts";
 import { toActivity, toAttributed, toListed, toRun, type ActivityRow, type RunRow } from "../rules/rows.ts";
-import { LIMIT, TURN } from "./sql.ts";
 import {
-  MESSAGES_A_RUN,
-  toStoredJson,
-  toToolCall,
-  toTurns,
-  type FirstRow,
-  type ToolCallRow,
-  type TurnRow,
-} from "../rules/turns.ts";
+  equalOfActivities,
+  equalOfRuns,
+  placeOf,
+  positionOf,
+  THREAD,
+  toCounts,
+  toSummary,
+  toThreadPage,
+  type CountRow,
+  type ThreadRow,
+} from "../rules/reads.ts";
+import { LIMIT, TURN } from "./sql.ts";
+import { toStoredJson, toToolCall, toTurns, type FirstRow, type ToolCallRow, type TurnRow } from "../rules/turns.ts";
 
 export class Reads {
   readonly #sql: ReturnType<typeof statements>;
@@ -46,27 +50,15 @@ export class Reads {
     return row && toRun(row);
   }
 
-  runs({ limit, before, status, agentId, threadId, parentRunId, topLevel, principal }: RunFilter): Page<Run> {
-    const { rows, next } = this.#lists.page(RUN_LIST, limit, {
-      before,
-      equal: {
-        thread_id: threadId,
-        parent_id: parentRunId,
-        principal,
-        agent_id: agentId,
-        status,
-        "(parent_id IS NULL)": topLevel === undefined ? undefined : Number(topLevel),
-      },
-    });
+  runs(filter: RunFilter): Page<Run> {
+    const { limit, before } = filter;
+    const { rows, next } = this.#lists.page(RUN_LIST, limit, { before, equal: equalOfRuns(filter) });
     return { items: (rows as unknown as RunRow[]).map(toListed), next };
   }
 
-  activities({ limit, before, after, agentId, threadId, runId, type, principal }: ActivityFilter): Page<Activity> {
-    const { rows, next } = this.#lists.page(ACTIVITY_LIST, limit, {
-      before,
-      after,
-      equal: { run_id: runId, thread_id: threadId, principal, agent_id: agentId, type },
-    });
+  activities(filter: ActivityFilter): Page<Activity> {
+    const { limit, before, after } = filter;
+    const { rows, next } = this.#lists.page(ACTIVITY_LIST, limit, { before, after, equal: equalOfActivities(filter) });
     return { items: (rows as unknown as ActivityRow[]).map(toActivity), next };
   }
 
@@ -80,8 +72,7 @@ export class Reads {
   threads({ limit, before = Number.MAX_SAFE_INTEGER, principal }: ThreadFilter): Page<ThreadSummary> {
     const { threads, ownThreads } = this.#sql;
     const found = principal === undefined ? threads.all(before, limit) : ownThreads.all(principal, before, limit);
-    const rows = found as unknown as ThreadRow[];
-    return page(rows.map(toSummary), limit, rows.at(-1)?.last_run);
+    return toThreadPage(found as unknown as ThreadRow[], limit);
   }
 
   principalOf({ runId, threadId }: RunOrThread): string | undefined {
@@ -95,7 +86,7 @@ export class Reads {
   }
 
   messages(threadId: string, { before = Number.MAX_SAFE_INTEGER, limit, characters = Infinity }: MessagePage) {
-    const [run, index] = [Math.floor(before / MESSAGES_A_RUN), before % MESSAGES_A_RUN];
+    const { run, index } = placeOf(before);
     const newestFirst: string[] = [];
     let read = 0;
     let next: number | null = null;
@@ -106,7 +97,7 @@ export class Reads {
       const json = toStoredJson(row, () => this.#sql.failedBefore.get(threadId, row.run_n) as FirstRow | undefined);
       newestFirst.push(json);
       read += json.length;
-      next = row.run_n * MESSAGES_A_RUN + row.idx;
+      next = positionOf(row);
     }
     return { items: newestFirst.toReversed(), next: null };
   }
@@ -147,11 +138,7 @@ export class Reads {
   }
 
   countActivities(after: number): ActivityCounts {
-    const rows = this.#sql.countActivities.all(after) as { type: ActivityType; many: number; last: number }[];
-    return {
-      last: Math.max(after, ...rows.map(({ last }) => last)),
-      byType: Object.fromEntries(rows.map(({ type, many }) => [type, many])),
-    };
+    return toCounts(after, this.#sql.countActivities.all(after) as unknown as CountRow[]);
   }
 
   counts(): Record<"queued" | "running", number> {
@@ -161,25 +148,6 @@ export class Reads {
     return counts;
   }
 }
-
-interface ThreadRow extends ThreadSummary {
-  readonly last_run: number;
-}
-
-function toSummary({ thread_id, title, created_at, updated_at, runs }: ThreadRow): ThreadSummary {
-  return { thread_id, title, created_at, updated_at, runs };
-}
-
-/** A full page may have a next one; a short page is the last. */
-function page<T>(items: readonly T[], limit: number, lastKey: number | undefined): Page<T> {
-  return { items, next: items.length === limit && lastKey !== undefined ? lastKey : null };
-}
-
-// A thread is named after its first run and ordered by its newest. A thread whose last_run is 0 is not listed.
-const THREAD =
-  "SELECT t.id AS thread_id, t.last_run, t.created_at, t.updated_at, " +
-  "(SELECT r.title FROM runs r WHERE r.thread_id = t.id ORDER BY r.n LIMIT 1) AS title, " +
-  "(SELECT count(*) FROM runs r WHERE r.thread_id = t.id) AS runs FROM threads t";
 
 /** The principal of a run or of a thread. The id that is not given is null, and finds nothing. */
 const PRINCIPAL = "SELECT principal FROM runs WHERE id = ? UNION ALL SELECT principal FROM threads WHERE id = ?";

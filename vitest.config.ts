@@ -20,6 +20,7 @@ const PROCESS_TESTS = "src/**/*.{process,browser}.test.ts";
 export default defineConfig({
   resolve: { alias: OURSELVES },
   test: {
+    reporters: ["default", "./src/testing/not-run-reporter.ts"],
     // Process tests fork whole clusters; more files at once than cores only makes them wait for each other.
     maxWorkers: 2,
     testTimeout: 30_000,

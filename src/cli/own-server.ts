@@ -11,13 +11,15 @@ import { CliError } from "./connection.ts";
 const COMMAND = join(ROOT, "bin/evenkeel.js");
 const READY = /^ *url +(http:\/\/\S+)$/m;
 
-export async function startOwnServer(): Promise<{ readonly url: string } & AsyncDisposable> {
+/** Rejects with the signal's reason when it aborts before the server is there. Nothing of the server is left then. */
+export async function startOwnServer(signal: AbortSignal): Promise<{ readonly url: string } & AsyncDisposable> {
   const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-chat-"));
   const settings = { HOST: "127.0.0.1", PORT: "0", WORKERS: "1", AGENTS: "1", LOG_LEVEL: "silent", DATA_DIR: dataDir };
   // The server gets a process group of its own: a Ctrl-C in the terminal then reaches only the command, which
   // ends the server itself.
   const child = spawn(process.execPath, [COMMAND, "start"], {
-    env: { ...variablesHere(), ...settings },
+    // With this variable the server watches its parent, and ends with it even after a kill -9.
+    env: { ...variablesHere(), ...settings, EVENKEEL_HANDED_OVER: "1" },
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -28,14 +30,15 @@ export async function startOwnServer(): Promise<{ readonly url: string } & Async
     await rm(dataDir, { recursive: true, force: true });
   };
   try {
-    return { url: await urlOf(child), [Symbol.asyncDispose]: dispose };
+    return { url: await urlOf(child, signal), [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;
   }
 }
 
-function urlOf({ stdout, stderr }: ReturnType<typeof spawn>): Promise<string> {
+function urlOf(child: ReturnType<typeof spawn>, signal: AbortSignal): Promise<string> {
+  const { stdout, stderr } = child;
   const { promise, resolve: found, reject } = Promise.withResolvers<string>();
   let said = "";
   stderr?.setEncoding("utf8").on("data", (text: string) => (said += text));
@@ -44,6 +47,10 @@ function urlOf({ stdout, stderr }: ReturnType<typeof spawn>): Promise<string> {
     const [, url] = READY.exec(said) ?? [];
     if (url !== undefined) found(url);
   });
-  stdout?.on("close", () => reject(new CliError(said.trim())));
-  return promise;
+  // Only then has it said all: the reason is on stderr, which may end after stdout.
+  child.on("close", () => reject(new CliError(said.trim())));
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  return promise.finally(() => signal.removeEventListener("abort", onAbort));
 }

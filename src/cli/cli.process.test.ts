@@ -94,11 +94,11 @@ async function beginChat(...more: string[]) {
 const newestRun = async () => (await server.client.get("/api/runs?limit=1")).body["runs"];
 
 test.each([
-  ["Ctrl-C", (child: ChildProcess) => child.kill("SIGINT"), 130, "[canceled]\n"],
-  ["SIGTERM", (child: ChildProcess) => child.kill("SIGTERM"), 143, ""],
-  ["a closed terminal", (child: ChildProcess) => child.kill("SIGHUP"), 129, ""],
-  ["a reader that has read enough", (child: ChildProcess) => child.stdout?.destroy(), 0, ""],
-])("%s cancels the answer and ends the command", async (_, end, code, said) => {
+  { what: "Ctrl-C", end: (child: ChildProcess) => child.kill("SIGINT"), code: 130, said: "[canceled]\n" },
+  { what: "SIGTERM", end: (child: ChildProcess) => child.kill("SIGTERM"), code: 143, said: "" },
+  { what: "a closed terminal", end: (child: ChildProcess) => child.kill("SIGHUP"), code: 129, said: "" },
+  { what: "a reader that leaves", end: (child: ChildProcess) => child.stdout?.destroy(), code: 0, said: "" },
+])("$what cancels the answer and ends the command", async ({ end, code, said }) => {
   const chat = await beginChat(...at);
 
   end(chat.child);

@@ -48,8 +48,8 @@ export class Retainer {
    * others.
    */
   #lastThread = { at: 0, id: "" };
-  /** The run whose deltas were joined last, and the seq up to which they are joined. */
-  #joined = { run: 0, seq: 0 };
+  /** The delta that was looked at last: its run is joined up to this seq. */
+  #lastDelta = { run: 0, seq: 0 };
 
   constructor(parts: RemovalParts) {
     this.#parts = parts;
@@ -97,7 +97,7 @@ export class Retainer {
       const mark = { text: "UPDATE runs SET joined = 1 WHERE n = ANY($1::bigint[])", values: [numbers(runs)] };
       const result = () => {
         // After the commit: when the transaction is rolled back, its deltas have to be joined again.
-        this.#joined = piece;
+        this.#lastDelta = piece;
         return true;
       };
       return { statements: piece.isMore ? [] : [mark], result };
@@ -107,7 +107,7 @@ export class Retainer {
   /** Goes on behind the deltas that it joined last in this run. */
   #joinPiece(db: Queryable, runs: readonly UnjoinedRun[]): Promise<Piece> {
     const [first] = runs;
-    return joinRuns(db, runs, this.#joined.run === first?.n ? this.#joined.seq : 0);
+    return joinRuns(db, runs, this.#lastDelta.run === first?.n ? this.#lastDelta.seq : 0);
   }
 }
 

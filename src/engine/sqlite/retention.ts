@@ -36,8 +36,8 @@ export class Retainer {
    * others.
    */
   #lastThread = { at: 0, n: 0 };
-  /** The run whose deltas were joined last, and the seq up to which they are joined. */
-  #joined = { run: 0, seq: 0 };
+  /** The delta that was looked at last: its run is joined up to this seq. */
+  #lastDelta = { run: 0, seq: 0 };
 
   constructor({ reading, writing }: SqliteConnections, parts: RemovalParts) {
     this.#looks = looks(reading);
@@ -105,13 +105,13 @@ export class Retainer {
 
   /** Goes on behind the deltas that it joined last in this run. @returns how many rows it looked at */
   #joinRun(run: number, limit: number): number {
-    const behind = this.#joined.run === run ? this.#joined.seq : 0;
+    const behind = this.#lastDelta.run === run ? this.#lastDelta.seq : 0;
     const rows = this.#sql.deltas.all(run, behind, limit) as unknown as StoredRow[];
     for (const { seq, data, joined, first = seq } of joinDeltas(rows)) {
       this.#sql.removeDeltas.run(run, first, seq);
       this.#sql.writeJoined.run(data, joined, run, seq);
     }
-    this.#joined = { run, seq: rows.at(-1)?.seq ?? behind };
+    this.#lastDelta = { run, seq: rows.at(-1)?.seq ?? behind };
     return rows.length;
   }
 

@@ -23,6 +23,7 @@ import type {
   ThreadFilter,
 } from "../engine.ts";
 import type { Files } from "../files.ts";
+import { oncePerTick } from "../once-per-tick.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import type { DumpPosition, ThreadDump } from "../rules/dump.ts";
 import { ownerKey } from "../rules/rows.ts";
@@ -62,6 +63,7 @@ export interface PostgresParts {
 export class PostgresEngine implements Engine {
   readonly driver = "postgres";
   readonly files: Files;
+  readonly lastActivity: () => Promise<number>;
   /** Empty: when another database takes the place of this one, all connections break, so no check is needed. */
   readonly identity = "";
   readonly #database: Database;
@@ -78,7 +80,6 @@ export class PostgresEngine implements Engine {
   readonly #retainer: Retainer;
   readonly #upkeep: UpkeepParts;
   readonly #probe: Probe;
-  #lastActivity: Promise<number> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor({ database, bus, dataDir, limits, machine }: PostgresParts) {
@@ -89,6 +90,7 @@ export class PostgresEngine implements Engine {
     this.#bus = bus({ hear: (message) => this.#followers.hear(message), lookAtAll: () => this.#followers.lookAtAll() });
     this.files = new PostgresFiles(database, dataDir);
     this.#reads = new Reads(database);
+    this.lastActivity = oncePerTick(() => this.#reads.lastActivity());
     this.#ownerReads = new Reads(this.#work);
     this.#followers = new Followers(database, this.#bus);
     this.#steps = new StepWriter({
@@ -186,14 +188,6 @@ export class PostgresEngine implements Engine {
 
   activitiesAfter(after: number, limit: number, principal?: string) {
     return this.#reads.activitiesAfter(after, limit, principal);
-  }
-
-  /** Asked once per tick of the event loop, however many requests that tick serves. */
-  lastActivity(): Promise<number> {
-    if (this.#lastActivity) return this.#lastActivity;
-    setImmediate(() => (this.#lastActivity = undefined));
-    this.#lastActivity = this.#reads.lastActivity();
-    return this.#lastActivity;
   }
 
   countActivities(after: number) {

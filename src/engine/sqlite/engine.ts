@@ -23,6 +23,7 @@ import type {
   ThreadFilter,
 } from "../engine.ts";
 import type { Files } from "../files.ts";
+import { oncePerTick } from "../once-per-tick.ts";
 import type { Retention } from "../../core/retention.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import type { DumpPosition, ThreadDump } from "../rules/dump.ts";
@@ -53,6 +54,7 @@ export interface SqliteConnections {
 export class SqliteEngine implements Engine {
   readonly driver = "sqlite";
   readonly files: Files;
+  readonly lastActivity: () => Promise<number>;
   readonly #connections: SqliteConnections;
   readonly #disk: Disk;
   readonly #writer: Writer;
@@ -64,7 +66,6 @@ export class SqliteEngine implements Engine {
   readonly #maintenance: Maintenance;
   readonly #shared: SharedTexts;
   readonly #spending: SpendingBook;
-  #lastActivity: Promise<number> | undefined;
 
   constructor(connections: SqliteConnections, limits: EngineLimits) {
     const { writing, reading, path } = connections;
@@ -76,6 +77,7 @@ export class SqliteEngine implements Engine {
     this.#journal = new Journal(writing, this.#spending);
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);
+    this.lastActivity = oncePerTick(() => this.#read(() => this.#reads.lastActivity()));
     this.#followers = new Followers(reading, `${path}-wal`);
     this.#removals = new Removals(writing, this.#journal);
     const parts = {
@@ -171,14 +173,6 @@ export class SqliteEngine implements Engine {
 
   activitiesAfter(after: number, limit: number, principal?: string) {
     return this.#read(() => this.#reads.activitiesAfter(after, limit, principal));
-  }
-
-  /** Asked once per tick of the event loop, however many requests that tick serves. */
-  lastActivity(): Promise<number> {
-    if (this.#lastActivity) return this.#lastActivity;
-    setImmediate(() => (this.#lastActivity = undefined));
-    this.#lastActivity = this.#read(() => this.#reads.lastActivity());
-    return this.#lastActivity;
   }
 
   countActivities(after: number) {

@@ -2,8 +2,8 @@
  * Removes threads. One transaction marks the runs of a thread, with all that these delegated, and deletes the thread's
  * row: from then on the thread is gone, even if the process dies. The other rows go in batches, those of `runs` first
  * (column `hidden`): nothing finds the events, messages and tool calls of a run whose row is gone, and they are swept
- * later. Each method of `Removals` is one short transaction, begun by `engine.ts` and `maintenance.ts`. The table `removals` holds the marks, and tells the
- * followers of a run that it was deleted.
+ * later. Each method of `Removals` is one short transaction, begun by `engine.ts`, `retention.ts` and `maintenance.ts`.
+ * The table `removals` holds the marks, and tells the followers of a run that it was deleted.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { hasCode } from "../../core/errors.ts";

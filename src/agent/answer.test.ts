@@ -193,7 +193,7 @@ test("blocks that share an index are all kept", async () => {
 });
 
 test.each(["max_tokens", "model_context_window_exceeded"])(
-  "a tool call in an answer that ended by %s runs when its arguments are whole, and is marked when they are cut",
+  "a tool call of an answer that ended by %s runs if its arguments are whole, and is marked if cut",
   async (stopReason) => {
     const events = [...block(0, tool, json('{"query":"ha"}')), ...block(1, { ...tool, id: "b" }, json('{"query":"ha'))];
 

@@ -46,7 +46,7 @@ test("when nothing is left at the start, the run fails with what it met and when
   expect(cluster.simulator.stats().requests).toBe(requests);
 });
 
-test("of many runs at the same time no more begin than the day's budget has left, and one call is overspent at most", async () => {
+test("runs that start at once overspend the day's budget by one call at most", async () => {
   await using cluster = await startWith({ day: { dollars: 100 } });
 
   const replies = await Promise.all(Array.from({ length: 20 }, () => cluster.client.chat("/sim tokens=20")));

@@ -5,7 +5,7 @@ import { startCluster } from "../testing/cluster.ts";
 import { problemsOf } from "../testing/journal.ts";
 import { startTap } from "../testing/tap.ts";
 
-test("after three failures the fallback is asked, for the rest of the run, without the thinking of the other", async () => {
+test("after three failures the rest of the run goes to the fallback, without the first model's thinking", async () => {
   let simulator = "";
   let isDown = false;
   await using tap = await startTap(

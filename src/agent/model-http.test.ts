@@ -170,7 +170,7 @@ test("an error that never ends is read to a bound", async () => {
   expect(await failureOf(model.client)).toMatchObject({ code: "MODEL_UNAVAILABLE" });
 });
 
-test("HTTP_PROXY is used for the model, NO_PROXY leaves it out, and the simulated model is never asked through it", async () => {
+test("requests to the model go through HTTP_PROXY unless NO_PROXY names it; the simulated model's never do", async () => {
   await using sim = await openFixture();
   const seen: string[] = [];
   await using proxy = await listen((request, response) => {

@@ -132,7 +132,7 @@ test("a model that is unavailable leaves what it said; the message sent again is
   expect(messages).toMatchObject([{}, { role: "assistant", cut: "error" }, { sent: false, why: "repeated" }, {}]);
 });
 
-test("of a canceled run the model is told which tool finished, which never began, and which may have had effects", async () => {
+test("the model is told which tools of a canceled run finished, never began, or may have had effects", async () => {
   const began = Promise.withResolvers<void>();
   const slow = defineTool({
     description: "Slow.",

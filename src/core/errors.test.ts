@@ -25,7 +25,7 @@ test("a code is recognised on errors that crossed a process, and on nothing else
   }
 });
 
-test("an error of ours passes as it is; anything else becomes INTERNAL, says nothing of itself and keeps its cause", () => {
+test("an AppError passes unchanged; any other value becomes INTERNAL, hides its text and keeps its cause", () => {
   const ours = new AppError("NOT_FOUND", "No such thing.");
   expect(toAppError(ours)).toBe(ours);
 

@@ -157,7 +157,7 @@ const notesTo = (process: FakeProcess | undefined) =>
 
 const noted = (text: string) => [{ kind: "worker", id: 1, notes: { mcp: text } }];
 
-test("notes go to every worker once after each change, also to one that came later, and end with their process", async () => {
+test("notes go to each worker once per change, also to a later one, and end with their process", async () => {
   await using tree = await startTwo();
   tree.forked[0]?.say({ type: "notes", notes: { mcp: "one" } });
   await vi.advanceTimersByTimeAsync(1_100);

@@ -197,7 +197,7 @@ test("a picture costs the same however many bytes it has", () => {
   expect(refusalOf(body({ messages: [user(large)] }), { contextTokens: 2_000 })).toBeUndefined();
 });
 
-test("answered calls, signed thinking, pictures, results of several parts and text behind results are accepted", () => {
+test("answered calls, signed thinking, pictures, multi-part results and text after results are accepted", () => {
   const messages = [
     user(pixel, { type: "document", source: { type: "url", url: "https://x.org/a.pdf" } }, text("look")),
     assistant(thinking("…"), use("a"), use("b")),

@@ -83,7 +83,7 @@ test("what a delegated run delegates in turn is told with its parent", async () 
   expect(ends).toEqual([helper?.subagentRunId, middle?.subagentRunId]);
 });
 
-test("whoever resumes is told the subagents under way from their beginning, and those that are done no more", async () => {
+test("after a resume, subagents under way come from their beginning and finished ones do not come again", async () => {
   await using cluster = await startCluster({ agents });
   const runId = await cluster.client.begin(tasks(["helper", "/sim tokens=2"]), { agent_id: "lead" });
   const whole = await inline(cluster, runId);

@@ -15,7 +15,7 @@ const STREAMS = 50;
 const DROPS = 1_000;
 const KILL_AT_DROPS: readonly number[] = [300, 650];
 
-test(`${DROPS} drops over ${STREAMS} streams and two killed workers: each client has the journal, byte for byte`, async () => {
+test(`after ${DROPS} drops of ${STREAMS} streams and two killed workers each client has the exact journal`, async () => {
   await using server = await startServer();
   // The runs go on until they are canceled, however long the drops take.
   const runIds = await beginRuns(server, { runs: STREAMS, message: "/sim tokens=10000 rate=40" });

@@ -21,7 +21,7 @@ function stopIntervals(): void {
   onTestFinished(() => void vi.useRealTimers());
 }
 
-test("a stream and a socket of a run that says nothing for ten minutes live on behind a proxy, and hear what comes then", async () => {
+test("a stream and a socket survive ten silent minutes behind a proxy and get the next event", async () => {
   stopIntervals();
   await using cluster = await startCluster({ runner: false });
   await using proxy = await startProxy(cluster.client.url);

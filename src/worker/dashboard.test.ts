@@ -52,7 +52,7 @@ async function serve({ live = false } = {}) {
   return { folder, get, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-test("a browser gets the page, which it asks for each time, under a policy that runs nothing but our scripts", async () => {
+test("a browser revalidates the page each time, and its policy runs only our scripts", async () => {
   await using site = await serve();
   await build(site.folder);
 

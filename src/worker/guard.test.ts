@@ -60,7 +60,7 @@ const PROXIED: [string, string][] = [
   ["ngrok-trace-id", "1"],
 ];
 test.each(PROXIED)(
-  "without keys what a proxy on this machine passes on (%s: %j) is refused with the remedy, /health and /ws too",
+  "without keys a local proxy's requests (%s: %j) are refused with the remedy, /health and /ws too",
   (name, value) => {
     const headers = { [name]: value };
     const refusal = expect.objectContaining({

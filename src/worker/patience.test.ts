@@ -73,7 +73,7 @@ test("nothing is said for 25 s, and then a newline every 15 s, until the reply c
   expect(fake.ended).toBe(true);
 });
 
-test("a failure before the first newline has its own status, and one after it breaks the body off behind its problem", () => {
+test("a failure before the first newline has its own status; a later one ends the body after its problem", () => {
   vi.useFakeTimers();
   const [early, late] = [fakeResponse(), fakeResponse()];
   const [first, second] = [early, late].map(({ response }) => new PatientReply(response, { silent: false }));

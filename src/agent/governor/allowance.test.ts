@@ -25,7 +25,7 @@ test("of a model that nobody has asked yet a few calls find out, and the others 
   expect(ask(open, "a", { asks: calls(196), now: NOW }).granted).toBe(196);
 });
 
-test("a model that says what it allows gets no more within a minute, whoever asks, and is asked evenly from then on", () => {
+test("a model gets at most the requests a minute that it allows, from all processes, evenly spread", () => {
   let allowance = limitedTo(50, 49);
   let granted = 0;
   for (let now = NOW; now < NOW + 60_000; now += 500)
@@ -79,7 +79,7 @@ test("a limit that the server does not name is guessed from what it refused, and
   expect(isOpen({ ...guessed, demand: {} }, NOW + 301_000)).toBe(true);
 });
 
-test("tokens are taken by estimate and put right by what they were; a call above the limit waits for a full bucket", () => {
+test("tokens are taken by estimate and corrected later; a call above the limit waits for a full bucket", () => {
   const asked = ask(NEW, "a", { asks: [call], now: NOW });
   const tokens = heard(asked.next, { input: { limit: 1_000, remaining: 500 } }, { nth: 1, now: NOW });
   const { next } = ask(tokens, "a", { asks: [{ rank: 0, tokens: 400 }], now: NOW });

@@ -106,7 +106,7 @@ test("a storage in trouble lets calls through: the limits are the model's own to
   expect(await Promise.all(Array.from({ length: 10 }, () => one.enter()))).toHaveLength(10);
 });
 
-test("60 runs against a model that allows few make no more requests than runs, all end, and the wait is said", async () => {
+test("60 runs against a model that allows few make one request each, report their wait, and all end", async () => {
   await using cluster = await startCluster({
     agents: defineAgents({ assistant: { model: "m" } }),
     limit: { requestsPerMinute: 300, burst: 20 },

@@ -35,7 +35,7 @@ async function ended(cluster: Cluster, runId: string): Promise<Run> {
   return run;
 }
 
-test("work is done by the other agent in a run and a thread of its own, and its reply goes back to the model", async () => {
+test("the other agent works in a run and a thread of its own, and its reply goes back to the model", async () => {
   await using cluster = await startCluster({ agents });
 
   const { body } = await cluster.client.chat(delegating(["helper", "/sim tokens=3"]), { agent_id: "lead" });

@@ -29,7 +29,7 @@ function openTab(hub: Hub, mark: string | null = null) {
   return { heard, post, seqs };
 }
 
-test("a subscription goes on after the last seq that was seen, on a new connection, and each seq comes once", async () => {
+test("on a new connection a subscription continues after the last seq, and each seq comes once", async () => {
   await using it = await start();
   const tab = openTab(it.hub);
   tab.post({ type: "subscribe", key: 1, request: { channel: "run", run_id: "run_1", after: 0 } });

@@ -29,7 +29,7 @@ test("the theme is the system's until one is chosen, and the choice outlives a r
   expect(visitor.problems).toEqual([]);
 });
 
-test("Tab reaches the navigation, the theme, the composer and its buttons, and each place is seen to have the focus", async () => {
+test("Tab reaches navigation, theme, composer and buttons, and each shows that it has the focus", async () => {
   await using visitor = await browser.visitor(server.client.url);
   const page = await visitor.open("#/chat");
   await page.getByRole("textbox", { name: "Your message" }).fill("Hello");

@@ -24,7 +24,7 @@ export function testEnqueue(open: OpenEngine): void {
   testBound(open);
   testStrategies(open);
 
-  test("a run that waits for longer than its client would fails with QUEUE_TIMEOUT; one that was begun does not", async () => {
+  test("a run that waits in the queue beyond its limit fails with QUEUE_TIMEOUT; a claimed run does not", async () => {
     await using data = await open();
     const begun = await start(data.engine, { queueTimeoutMs: 1 });
     const [impatient, patient] = [

@@ -257,7 +257,7 @@ function testPoison(open: OpenEngine): void {
     expect(await data.engine.run(run.run_id)).toMatchObject({ status: "queued" });
   });
 
-  test("beside another run's tool nobody is given up; alone, the run that kills is, and its neighbour goes on", async () => {
+  test("a run that kills its process is given up only when its tool ran alone; its neighbour continues", async () => {
     await using data = await open();
     const [killer, neighbour] = [await enqueue(data.engine), await enqueue(data.engine)];
     for (let crashes = 0; crashes < 5; crashes += 1) {

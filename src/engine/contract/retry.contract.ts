@@ -105,7 +105,7 @@ export function testRetry(open: OpenEngine): void {
     ]);
   });
 
-  test("a run is retried once: asked again, also elsewhere, it is the same retry; a retry that failed is retried itself", async () => {
+  test("a run has one retry, whichever process is asked; a failed retry can be retried itself", async () => {
     await using data = await open();
     const failed = await failedRun(data.engine);
     await data.engine.retry({ of: failed.run.run_id, runId: "again" });
@@ -132,7 +132,7 @@ export function testRetry(open: OpenEngine): void {
     expect(turns.at(-1)?.messages).toEqual([{ role: "user", content: "after all" }]);
   });
 
-  test("a run that is under way, is completed or was delegated is not retried, one that is not there is nothing", async () => {
+  test("a run that is under way, completed or delegated is not retried; an unknown run is undefined", async () => {
     await using data = await open();
     const claim = await start(data.engine);
     const child = await enqueue(data.engine, { parentRunId: claim.run.run_id });

@@ -73,7 +73,7 @@ test("data of the first layout is brought up to date, with titles and the order 
   expect(threads.items.map(({ title }) => title)).toEqual(["What is new?", "Hello"]);
 });
 
-test("data of before there were delegated runs is brought up to date: its runs have no parent, and may delegate", async () => {
+test("data from before delegated runs is migrated: its runs have no parent, and may delegate", async () => {
   await using folder = await makeFolder();
   await using written = await openAt(folder.path);
   const { run } = await start(written, { threadId: "a" });

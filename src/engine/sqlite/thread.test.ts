@@ -38,7 +38,7 @@ function rowsOf(path: string): Record<string, unknown> {
   return Object.fromEntries(counted) as Record<string, unknown>;
 }
 
-test("a thread of many runs and events is gone on return, and its rows go in batches that hold up no other write", async () => {
+test("a large thread is gone on return, and its rows go in batches that hold up no other write", async () => {
   await using data = await openTemporary();
   const other = await start(data.engine);
   const claim = await start(data.engine, { threadId: "thread" });

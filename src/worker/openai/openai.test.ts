@@ -181,7 +181,7 @@ test("a response in the background is streamed on from any sequence number", asy
   expect(await openai.responses.retrieve(id)).toMatchObject({ status: "completed", background: true });
 });
 
-test("a stream that is resumed after any number has each event or character once, also when deltas were joined", async () => {
+test("a stream resumed after any number has each event or character once, also after deltas were joined", async () => {
   await using cluster = await startCluster();
   const openai = clientOf(cluster);
   const { id } = await openai.responses.create({

@@ -144,7 +144,7 @@ test("what a call printed before it blocked its thread for ever is kept", async 
   expect(await naughty.call("print and spin", "here")).toMatchObject({ isError: true, output: "here\n" });
 });
 
-test("while a call blocks its thread, new calls are served by another, and those that shared it are repeated", async () => {
+test("while a call blocks its thread, another thread takes new calls and repeats those that shared it", async () => {
   await using naughty = open({ timeoutMs: 3_000 });
   await naughty.call("echo", "warm");
   const sharer = naughty.call("sleep", "1000");
@@ -172,7 +172,7 @@ test.each([
   expect(await sharer).toMatchObject(end);
 });
 
-test("a call whose run ends is answered at once, and its thread is kept if the call ends too and leaves nothing", async () => {
+test("a call whose run ends is answered at once; its thread is kept if the call then ends cleanly", async () => {
   await using naughty = open({ timeoutMs: 60_000 });
   await naughty.call("echo");
   const cancel = new AbortController();

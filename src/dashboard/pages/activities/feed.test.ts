@@ -222,7 +222,7 @@ test("a gap in the live feed makes it start from the server again", async () => 
   expect(seqs(feed)).toEqual([90]);
 });
 
-test("what happened before the subscription stood is loaded when it does, and the page under way is given up", async () => {
+test("a confirmed subscription loads the activities before it; the page request in flight is dropped", async () => {
   const gate = Promise.withResolvers<void>();
   server.delay = () => gate.promise;
   server.stored = [activity(1)];

@@ -97,7 +97,7 @@ test("an upload says how far it is, holds back Send, and can be canceled", async
   expect(await page.getByRole("button", { name: "Send" }).isDisabled()).toBe(false);
 });
 
-test("a file that is too large, of a wrong kind, or beyond the quota says so by its name, and the others stay", async () => {
+test("a file that is too large, of a wrong type or beyond the quota is named, and the others stay", async () => {
   await using visitor = await browser.visitor(client.url);
   const page = await signedIn(visitor);
   const detail = "Your files take 1 GiB; delete some.";
@@ -123,7 +123,7 @@ test("a file that is too large, of a wrong kind, or beyond the quota says so by 
   await page.getByRole("status").getByText("Remove the file that failed").waitFor();
 });
 
-test("what others sent is shown safely: an address elsewhere is a link, a drawing with a script is text to save", async () => {
+test("files of others are shown safely: foreign addresses as links, SVG with a script as text to save", async () => {
   await using visitor = await browser.visitor(client.url);
   const page = await signedIn(visitor);
   const url = "https://example.com/cat.png?<b>";

@@ -60,7 +60,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test("a page that comes in mid-answer shows what is stored and follows the running run from its first event", async () => {
+test("a page opened during an answer shows the stored messages and follows the run from its first event", async () => {
   stored("r1", "completed");
   stored("r2", "running");
   const thread = await opened("t");

@@ -10,7 +10,7 @@ const { client } = server;
 
 const ASK = delegating("assistant", "/sim tokens=80 rate=20");
 
-test("the chat shows the delegated run folded beneath its call, and opens it by the keyboard while it works", async () => {
+test("the chat shows a delegated run folded beneath its call; the keyboard opens it while it works", async () => {
   await using visitor = await browser.visitor(client.url);
   const page = await visitor.open("#/chat?agent=planner");
 
@@ -35,7 +35,7 @@ test("the chat shows the delegated run folded beneath its call, and opens it by 
   expect(visitor.problems).toEqual([]);
 });
 
-test("the page of a run shows the delegated run as it works, and the wait for it; each page leads to the other", async () => {
+test("a run's page shows the delegated run at work and the wait for it; each page links to the other", async () => {
   await using visitor = await browser.visitor(client.url);
   const runId = await client.begin(ASK, { agent_id: "planner" });
   const page = await visitor.open(`#/runs/${runId}`);

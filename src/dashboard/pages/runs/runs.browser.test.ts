@@ -9,7 +9,7 @@ const { client } = server;
 
 const SLOW = "/sim tokens=4000 rate=20";
 
-test("one run is canceled by its button, after a while in which that can be undone, several after a question", async () => {
+test("a cancel of one run can be undone for a while; a cancel of several asks first", async () => {
   await using visitor = await browser.visitor(client.url);
   const [first = "", ...others] = await Promise.all(
     ["1", "2", "3"].map((n) => client.begin(SLOW, { thread_id: `cancel-${n}` })),

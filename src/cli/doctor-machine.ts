@@ -46,7 +46,7 @@ async function roomFor({ dataDir }: Settings): Promise<string> {
   const { bavail, bsize } = await statfs(dataDir);
   const freeBytes = bavail * bsize;
   const found = `${dataDir}, ${(freeBytes / 1e9).toFixed(1)} GB free`;
-  if (freeBytes < MIN_FREE_BYTES) throw new Error(`${found}: less than 1 GB; free some.`);
+  if (freeBytes < MIN_FREE_BYTES) throw new Error(`${found}: less than 1 GB is free; free more.`);
   return found;
 }
 

@@ -49,7 +49,7 @@ async function spread(server: string, key: string | undefined): Promise<string> 
   for await (const _ of response.body ?? []) cameAt.push(performance.now());
   const spreadMs = (cameAt.at(-1) ?? 0) - (cameAt[0] ?? 0);
   if (spreadMs < SPREAD_MS)
-    throw new Error("The events of a stream came all at once: a proxy buffers. See docs/deployment.md.");
+    throw new Error("The events of a stream came all at once: a proxy buffers them. See docs/deployment.md.");
   return `events came over ${Math.round(spreadMs)} ms, as they were sent`;
 }
 

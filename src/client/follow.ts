@@ -52,10 +52,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<ClientEven
     signal?.throwIfAborted();
     failures += 1;
     if (performance.now() - heardAt > giveUpAfterMs)
-      throw new ConnectionError(
-        `The stream of run ${runId} breaks off again and again, after event ${after}.`,
-        undefined,
-      );
+      throw new ConnectionError(`The stream of run ${runId} breaks off repeatedly after event ${after}.`, undefined);
     await sleep(backoffMs(failures, BACKOFF), signal);
   }
 }

@@ -31,7 +31,7 @@ export class BodyMemory {
   #take(bytes: number, total: number): void {
     const limit = total > SMALL_BYTES ? this.#limit * LARGE_PART : this.#limit;
     if (bytes > 0 && this.#bytes + bytes > limit) {
-      const detail = "Too much is being sent to this process at once; send it again.";
+      const detail = "Too much is being sent to this process at once; send the request again.";
       throw new AppError("OVERLOADED", detail, { retryAfterS: RETRY_AFTER_S });
     }
     this.#bytes += bytes;

@@ -57,7 +57,7 @@ class GrowingBuffer {
     this.#chunks += 1;
     if (length > MAX_BODY_BYTES) throw tooLarge();
     if (this.#chunks > MAX_CHUNKS)
-      throw new AppError("BODY_TOO_LARGE", `Expected a body of at most ${MAX_CHUNKS} chunks; send larger ones.`);
+      throw new AppError("BODY_TOO_LARGE", `Expected a body of at most ${MAX_CHUNKS} chunks; send larger chunks.`);
     if (length > this.#buffer.length) this.#grow(length);
     chunk.copy(this.#buffer, this.#length);
     this.#length = length;

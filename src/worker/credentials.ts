@@ -62,7 +62,7 @@ export class Credentials {
     const named = this.#keys.filter(({ principal }) => principal.id === name);
     const key = named.find((candidate) => isSame(signatureOf(candidate, Number(expires)), signature));
     if (!key || Number(expires) <= Date.now() / 1000)
-      throw new AppError("UNAUTHORIZED", "The session is over; sign in again.");
+      throw new AppError("UNAUTHORIZED", "The session has ended; sign in again.");
     return byCookie(key.principal);
   }
 

@@ -81,7 +81,7 @@ export function serve<R extends Route>(router: AppRouter, route: R, handler: Han
 export function assertMay(principal: Principal, { access }: Pick<Route, "access">): void {
   if (may(principal, access)) return;
   if (principal.role === "none") throw new AppError("UNAUTHORIZED", HOW_TO_AUTHORIZE);
-  throw new AppError("FORBIDDEN", `This needs ${NEEDED[access]}; yours has the role ${principal.role}.`);
+  throw new AppError("FORBIDDEN", `This request needs ${NEEDED[access]}; you have the role ${principal.role}.`);
 }
 
 const NEEDED: Readonly<Record<Access, string>> = {

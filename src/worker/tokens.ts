@@ -50,7 +50,9 @@ export class Tokens {
     const known = this.#known.get(digest);
     if (known && known.expires > Date.now() / 1000) return known.principal;
     if (this.#checks >= MAX_CHECKS)
-      throw new AppError("OVERLOADED", "Too many tokens are being checked; send it again.", { retryAfterS: 1 });
+      throw new AppError("OVERLOADED", "Too many tokens are being checked; send the request again.", {
+        retryAfterS: 1,
+      });
     this.#checks += 1;
     try {
       const user = await this.#check(token);

@@ -20,7 +20,7 @@ export class Uploads {
   /** Counts the upload until its response closes. @throws AppError OVERLOADED, TOO_MANY_REQUESTS */
   enter(principal: Principal, response: ServerResponse): void {
     if (this.#underWay >= AT_ONCE) {
-      const detail = `${AT_ONCE} uploads are under way in this process; send it again.`;
+      const detail = `${AT_ONCE} uploads are under way in this process; send the request again.`;
       throw new AppError("OVERLOADED", detail, { retryAfterS: RETRY_AFTER_S });
     }
     this.#ofOne.enter(principal, response);

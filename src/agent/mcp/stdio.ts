@@ -65,7 +65,7 @@ export class StdioTransport implements Transport {
   async send(message: JSONRPCMessage): Promise<void> {
     const { stdin } = this.#group;
     if (!stdin.writable) throw new Error("it has ended");
-    if (stdin.writableLength > MAX_UNSENT_BYTES) throw new Error("it does not read what is sent to it");
+    if (stdin.writableLength > MAX_UNSENT_BYTES) throw new Error("it does not read its input");
     stdin.write(`${JSON.stringify(message)}\n`);
   }
 

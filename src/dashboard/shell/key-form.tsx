@@ -10,7 +10,7 @@ export function KeyForm() {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
   // Explain a session that is suddenly refused: it is over, or its key was removed.
-  const [problem, setProblem] = useState(isSignedIn.value ? "The session is over. Sign in again." : "");
+  const [problem, setProblem] = useState(isSignedIn.value ? "The session has ended. Sign in again." : "");
 
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);

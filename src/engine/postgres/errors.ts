@@ -13,7 +13,7 @@ const KNOWN: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [
     /^42501$/,
     "STORAGE_UNAVAILABLE",
-    "The user of DATABASE_URL may not write to evenkeel's tables; name their owner, or grant it that.",
+    "The user of DATABASE_URL may not write to evenkeel's tables; name the owner of the tables, or grant this user the right to write.",
   ],
   [
     /^(?:42P01|42P07)$/,

@@ -76,7 +76,9 @@ export class StepWriter {
   /** @throws AppError LEASE_LOST, OVERLOADED, STORAGE_UNAVAILABLE */
   append(step: Step): Promise<OwnedRun> {
     if (this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(new AppError("OVERLOADED", "Too many writes wait for the database.", { retryAfterS: 1 }));
+      return Promise.reject(
+        new AppError("OVERLOADED", "Too many writes wait for the database; try again in a second.", { retryAfterS: 1 }),
+      );
     }
     const { promise, resolve, reject } = Promise.withResolvers<OwnedRun>();
     this.#waiting.push({ step, resolve, reject });

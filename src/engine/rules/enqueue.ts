@@ -89,7 +89,10 @@ export function assertOwnShare({ queuedAtMost = Infinity }: NewRun, queued: () =
 export function assertOwnThread(request: NewRun, principal: string | undefined): void {
   if (!request.onlyOwnThread || principal === undefined || principal === request.principal) return;
   const shown = JSON.stringify(request.threadId);
-  throw new AppError("THREAD_NOT_FOUND", `There is no thread ${shown} of yours; leave it out to begin a new one.`);
+  throw new AppError(
+    "THREAD_NOT_FOUND",
+    `There is no thread ${shown} of yours; leave \`thread_id\` out to begin a new one.`,
+  );
 }
 
 /**
@@ -145,7 +148,7 @@ export function assertMayDelegate(
   place: () => Place,
 ): void {
   if (!parent) {
-    throw new AppError("RUN_NOT_FOUND", `There is no run ${parentId} that could delegate; its thread was deleted.`);
+    throw new AppError("RUN_NOT_FOUND", `There is no run ${parentId} that could delegate: its thread was deleted.`);
   }
   // No run would wait for the child, and the cancel that has walked this family already would miss it.
   if (isOver(parent.status) || parent.cancel_requested) {

@@ -181,7 +181,9 @@ export class Queue {
   /** The removal of a long thread takes a moment: a new thread of the same id must not find its runs. */
   #assertNotLeaving(threadId: string): void {
     if (!this.#sql.anyOf.get(threadId)) return;
-    throw new AppError("THREAD_BUSY", `Thread ${threadId} is being deleted; send it again.`, { retryAfterS: 1 });
+    throw new AppError("THREAD_BUSY", `Thread ${threadId} is being deleted; send the request again.`, {
+      retryAfterS: 1,
+    });
   }
 
   /** @returns how many runs wait before this one */

@@ -26,7 +26,7 @@ export function describeStuckLog({ walPath, bytes, shmPath }: StuckLog): string 
   const who = named.length > 0 ? `${named.join(", ")} reads` : "somebody reads";
   return (
     `${walPath} has grown to ${Math.round(bytes / 1_000_000)} MB: ${who} the database in a transaction that does not end. ` +
-    "End that process; then the file begins anew and grows no more."
+    "End that process; then the file starts again from its beginning and stops growing."
   );
 }
 

@@ -52,7 +52,9 @@ export class Writer {
   /** Resolves with what `job` returned once its transaction is committed. */
   run<T>(job: () => T): Promise<T> {
     if (this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(new AppError("OVERLOADED", "Too many writes wait for the disk.", { retryAfterS: 1 }));
+      return Promise.reject(
+        new AppError("OVERLOADED", "Too many writes wait for the disk; try again in a second.", { retryAfterS: 1 }),
+      );
     }
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#waiting.push({ job, resolve: resolve as (value: unknown) => void, reject });

@@ -45,7 +45,7 @@ export function createUpgrade(deps: WorkerDeps): OnUpgrade {
 
   const accept = ({ request, tcp, head }: Upgrade, principal: Principal) => {
     if (request.url?.split("?", 1)[0] !== OPEN_SOCKET.path)
-      throw new AppError("NOT_FOUND", `There is no WebSocket at ${request.url}; it is at /ws.`);
+      throw new AppError("NOT_FOUND", `There is no WebSocket at ${request.url}; the WebSocket is at /ws.`);
     assertMay(principal, OPEN_SOCKET);
     deps.guard.counts.add(principal);
     bounds.enter(principal, tcp);

@@ -26,6 +26,7 @@ import { reconnect } from "./reconnect.ts";
 import { recovery } from "./recovery.ts";
 import { describe, printTable, writeJson, type Answer, type Report } from "./report.ts";
 import { responsive } from "./responsive.ts";
+import { restarts } from "./restarts.ts";
 import { scale } from "./scale.ts";
 import { slow } from "./slow.ts";
 import { startup } from "./startup.ts";
@@ -53,6 +54,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   innocents,
   overload,
   kills,
+  restarts,
   startup,
   idle,
   postgres,
@@ -61,7 +63,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   tune,
 };
 /** A quick run asks these only by name: they judge nothing, or a test holds what they judge. */
-const NOT_IN_QUICK: readonly string[] = ["tune", "machines", "scale", "reads"];
+const NOT_IN_QUICK: readonly string[] = ["tune", "machines", "scale", "reads", "restarts"];
 const EXIT_INTERRUPTED = 130;
 const EXIT_USAGE = 64;
 

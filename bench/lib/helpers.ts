@@ -1,6 +1,7 @@
 /** The helper processes by name, each started niced as its part asks for. Used by the questions. */
 import type { BareAnswer } from "../baselines/bare-http.ts";
 import type { CannonJob, CannonResult } from "../clients/cannon.ts";
+import type { CyclesJob, CyclesResult, OpenCycles } from "../clients/cycles.ts";
 import type { FloodJob, FloodResult } from "../clients/flood.ts";
 import type { PaceJob, PaceResult } from "../clients/pace.ts";
 import type { PostsJob, PostsResult } from "../clients/posts.ts";
@@ -101,6 +102,25 @@ export class Streams extends Helper {
 
   close(): Promise<void> {
     return this.ask({ op: "close" } satisfies StreamsJob);
+  }
+}
+
+/** The helper makes load and does not measure, so it has a lower priority than the servers. */
+export class Cycles extends Helper {
+  constructor(processes: Processes) {
+    super(processes, client("cycles"), OTHERS_NICE);
+  }
+
+  open(cycles: OpenCycles): Promise<CyclesResult> {
+    return this.ask({ op: "open", ...cycles } satisfies CyclesJob);
+  }
+
+  count(): Promise<CyclesResult> {
+    return this.ask({ op: "count" } satisfies CyclesJob);
+  }
+
+  close(): Promise<CyclesResult> {
+    return this.ask({ op: "close" } satisfies CyclesJob);
   }
 }
 

@@ -2,7 +2,9 @@
  * How many workers and agents? Three loads (plain requests, streaming chats, both) on every pair of counts: what is
  * delivered, how late, in how much memory; and for each load the smallest pair that is as good as the best.
  */
+import { LEAST } from "../src/process/scale.ts";
 import { Cannon, startPace, Streams } from "./lib/helpers.ts";
+import { adviceUnder, type Counts } from "./lib/live-advice.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { seedActivities } from "./lib/seed.ts";
 import { Evenkeel } from "./lib/servers.ts";
@@ -20,11 +22,6 @@ type Load = (typeof LOADS)[number];
 const ENOUGH_THROUGHPUT = 0.95;
 const ENOUGH_LATENCY = { factor: 1.5, ms: 2 };
 
-interface Counts {
-  readonly workers: number;
-  readonly agents: number;
-}
-
 interface Trial extends Counts {
   readonly load: Load;
   /** Answers a second; NaN for a load without them. */
@@ -33,6 +30,8 @@ interface Trial extends Counts {
   readonly tokensPerSecond: number;
   readonly p99: number;
   readonly megabytes: number;
+  /** What the live advice says after five minutes of this load. */
+  readonly advised: Counts;
 }
 
 interface Plan {
@@ -79,13 +78,14 @@ async function trial(
   const target = { base: server.url, paths: PATHS };
   const before = { at: performance.now(), tokens: await tokensOf(streams) };
   await using cannon = new Cannon(processes);
-  let requestsPerSecond = Number.NaN;
-  if (load === "streams") await sleep(plan.windowMs);
-  else {
+  const shoot = async () => {
     const job = { ...target, connections: CONNECTIONS, durationMs: plan.windowMs };
     const { requests, seconds } = await cannon.throughput(job);
-    requestsPerSecond = requests / seconds;
-  }
+    return requests / seconds;
+  };
+  const answering = load === "streams" ? sleep(plan.windowMs).then(() => Number.NaN) : shoot();
+  const advised = await adviceUnder(server, counts, { load: answering, skipMs: Math.min(2_000, plan.windowMs / 2) });
+  const requestsPerSecond = await answering;
   const seconds = (performance.now() - before.at) / 1_000;
   const tokensPerSecond = ((await tokensOf(streams)) - before.tokens) / seconds;
   await using pace = startPace(processes);
@@ -98,6 +98,7 @@ async function trial(
     tokensPerSecond,
     p99: Math.max(...latencies.map(({ p99 }) => p99)),
     megabytes: pssBytes(server.tree()) / 2 ** 20,
+    advised,
   };
 }
 
@@ -120,22 +121,34 @@ function rowsOf({ load, workers, agents, requestsPerSecond, tokensPerSecond, p99
 
 function recommend(load: Load, all: readonly Trial[], note: (text: string) => void): Row[] {
   const trials = all.filter((trial) => trial.load === load);
-  const bestRequests = Math.max(...trials.map((trial) => trial.requestsPerSecond));
-  const bestTokens = Math.max(...trials.map((trial) => trial.tokensPerSecond));
-  const least = Math.min(...trials.map((trial) => trial.p99));
+  // The advice never asks for fewer either, so that one can be replaced while another serves.
+  const allowed = trials.filter(({ workers, agents }) => workers >= LEAST.worker && agents >= LEAST.agent);
+  const bestRequests = Math.max(...allowed.map((trial) => trial.requestsPerSecond));
+  const bestTokens = Math.max(...allowed.map((trial) => trial.tokensPerSecond));
+  const least = Math.min(...allowed.map((trial) => trial.p99));
   const p99 = Math.max(least * ENOUGH_LATENCY.factor, least + ENOUGH_LATENCY.ms);
   // A figure that the load does not have is NaN, and no comparison with NaN is true.
   const isEnough = (trial: Trial) =>
     !(trial.requestsPerSecond < bestRequests * ENOUGH_THROUGHPUT) &&
     !(trial.tokensPerSecond < bestTokens * ENOUGH_THROUGHPUT) &&
     trial.p99 <= p99;
-  const smallestFirst = trials.toSorted((a, b) => a.workers + a.agents - (b.workers + b.agents));
+  const smallestFirst = allowed.toSorted((a, b) => a.workers + a.agents - (b.workers + b.agents));
   const enough = smallestFirst.find(isEnough);
-  const best = enough ?? trials.toSorted((a, b) => a.p99 - b.p99)[0];
+  const best = enough ?? allowed.toSorted((a, b) => a.p99 - b.p99)[0];
   if (!best) throw new Error("Expected at least one trial.");
   note(
     `${load}: WORKERS=${best.workers} AGENTS=${best.agents}, ${enough ? `the fewest processes within ${Math.round((1 - ENOUGH_THROUGHPUT) * 100)} % of the best throughput and within ${ENOUGH_LATENCY.factor}x or ${ENOUGH_LATENCY.ms} ms of the best p99` : "the best p99, as no pair was near the best in everything"}.`,
   );
+  note(`${load}: the live advice leads from ${trials.map(stepOf).join(", ")} (workers+agents).`);
   const shown = { question: QUESTION, unit: "workers" } as const;
-  return [row({ ...shown, figure: `${load}: recommended WORKERS (AGENTS=${best.agents})`, measured: best.workers })];
+  const moved = Math.abs(best.advised.workers - best.workers) + Math.abs(best.advised.agents - best.agents);
+  return [
+    row({ ...shown, figure: `${load}: recommended WORKERS (AGENTS=${best.agents})`, measured: best.workers }),
+    row({ ...shown, figure: `${load}: by how many the live advice differs there`, measured: moved, max: 0 }),
+  ];
+}
+
+function stepOf({ workers, agents, advised }: Trial): string {
+  const isSame = advised.workers === workers && advised.agents === agents;
+  return `${workers}+${agents} ${isSame ? "nowhere" : `to ${advised.workers}+${advised.agents}`}`;
 }

@@ -57,6 +57,8 @@ test.each<[Load, string | undefined]>([
   [load(4, 82, fixed(4)), "workers 82 % busy for 5 min: 6 would be 55 %"],
   [load(8, 90), "workers 90 % busy for 5 min: 14 would be 51 %"],
   [load(16, 90, fixed(16)), "workers 90 % busy for 5 min: there are 16 cores, more processes would not help"],
+  [load(24, 90, fixed(24)), "workers 90 % busy for 5 min: there are 16 cores, 16 would do as much"],
+  [load(12, 100, fixed(12)), "workers 100 % busy for 5 min: 16 would be 75 %"],
   [load(2, 0.2, { kind: "agent", ...fixed(2) }), "agents idle: 1 is enough"],
   [load(4, 0.2, fixed(4)), "workers idle: 2 are enough"],
   [load(8, 10, fixed(8)), undefined],

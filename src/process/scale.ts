@@ -54,7 +54,7 @@ export interface Advice {
 }
 
 /** One worker can be replaced while another serves. */
-const LEAST: Readonly<Record<ChildKind, number>> = { worker: 2, agent: 1, simulator: 1 };
+export const LEAST: Readonly<Record<ChildKind, number>> = { worker: 2, agent: 1, simulator: 1 };
 
 /** What the settings should say, where they do not let `wantedChange` do it. @param minutes over which the load was measured */
 export function adviceFor(load: Load, { cores, minutes }: { cores: number; minutes: number }): Advice | undefined {
@@ -62,10 +62,13 @@ export function adviceFor(load: Load, { cores, minutes }: { cores: number; minut
   if (busyPercent === undefined) return undefined;
   const begin = `${kind}s ${shown(busyPercent)} busy for ${minutes} min`;
   if (busyPercent >= GROW_PERCENT && count >= bounds.max) {
-    const enough = Math.min(enoughFor(count, busyPercent), Math.max(cores, count));
-    if (enough === count) {
+    // Busy processes beyond the cores only wait for each other. [8 workers on 2 cores answered a quarter less than 2.]
+    const most = Math.max(LEAST[kind], cores);
+    if (count === most)
       return { kind, count, text: `${begin}: there are ${cores} cores, more processes would not help` };
-    }
+    if (count > most)
+      return { kind, count: most, text: `${begin}: there are ${cores} cores, ${most} would do as much` };
+    const enough = Math.min(enoughFor(count, busyPercent), most);
     const then = shown(busyOf(enough, count, busyPercent));
     return { kind, count: enough, text: `${begin}: ${enough} would be ${then}` };
   }

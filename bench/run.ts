@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { cannon } from "./cannon.ts";
+import { ceiling } from "./ceiling.ts";
 import { dashboards } from "./dashboards.ts";
 import { frontEnds } from "./front-ends.ts";
 import { hold } from "./hold.ts";
@@ -55,6 +56,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   overload,
   kills,
   restarts,
+  ceiling,
   startup,
   idle,
   postgres,
@@ -63,7 +65,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   tune,
 };
 /** A quick run asks these only by name: they judge nothing, or a test holds what they judge. */
-const NOT_IN_QUICK: readonly string[] = ["tune", "machines", "scale", "reads", "restarts"];
+const NOT_IN_QUICK: readonly string[] = ["tune", "machines", "scale", "reads", "restarts", "ceiling"];
 const EXIT_INTERRUPTED = 130;
 const EXIT_USAGE = 64;
 

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { delta, journalOf, start, stepOf } from "../contract/setup.ts";
 import type { Claim, Engine } from "../engine.ts";
 import { openTemporary } from "./test-data.ts";
@@ -38,6 +38,35 @@ test("the WAL is cut back once a reader that held it is gone", async () => {
 
   expect(walBytes()).toBeLessThan(17 * MIB);
 });
+
+test("maintain warns when a reader has kept a large WAL from beginning anew for ten seconds, until it is gone", async () => {
+  await using data = await openTemporary();
+  const claim = await start(data.engine);
+  const maintain = async () => void (await data.engine.maintain());
+  {
+    using reader = new DatabaseSync(data.folder.dbPath);
+    reader.exec("BEGIN; SELECT * FROM runs");
+    await write(data.engine, claim, { steps: 72, afterEach: maintain });
+    expect(await data.engine.maintain()).toEqual([]);
+
+    using _later = laterBy(10_000);
+    const [warning, ...others] = await data.engine.maintain();
+
+    expect(others).toEqual([]);
+    expect(warning).toMatch(
+      /evenkeel\.db-wal has grown to \d+ MB: .* reads the database in a transaction that does not end/,
+    );
+    expect(warning).toContain(process.platform === "linux" ? `process ${process.pid} (` : "somebody");
+  }
+  expect(await data.engine.maintain()).toEqual([]);
+});
+
+/** Moves the monotonic clock. */
+function laterBy(ms: number): Disposable {
+  const now = performance.now.bind(performance);
+  const spy = vi.spyOn(performance, "now").mockImplementation(() => now() + ms);
+  return { [Symbol.dispose]: () => spy.mockRestore() };
+}
 
 test("maintain while another process writes is no error, and loses nothing", async () => {
   await using data = await openTemporary();

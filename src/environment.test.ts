@@ -12,6 +12,7 @@ test.each([
   "API_KEYS",
   "ANTHROPIC_API_KEY",
   "DATABASE_URL",
+  "REDIS_URL",
   "NODE_AUTH_TOKEN",
   "NODE_CHANNEL_FD",
   "HTTPS_PROXY",

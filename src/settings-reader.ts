@@ -158,6 +158,24 @@ export class SettingsReader {
     return "";
   }
 
+  /** The URL of a Redis, "" when it is unset. May contain a password: a message never repeats it. */
+  redis(name: string, hasDatabase: boolean): string {
+    const value = this.#secretValue(name);
+    if (value === "") return "";
+    if (!isRedisUrl(value)) {
+      this.problems.push(
+        `Expected \`${name}\` to be a URL such as "redis://user:password@host:6379", or "rediss://…" for TLS, without ` +
+          `"?" or "#", got ${JSON.stringify(hideUserInfo(value))}.`,
+      );
+    } else if (!hasDatabase) {
+      this.problems.push(
+        `\`${name}\` is set without \`DATABASE_URL\`. Redis only carries the news of a Postgres: set \`DATABASE_URL\`, too, ` +
+          `or remove \`${name}\`.`,
+      );
+    } else return value;
+    return "";
+  }
+
   /**
    * HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as far as they are set. They are variables of every program, so a tool may
    * get them too.
@@ -242,6 +260,14 @@ function decode(part: string): string {
   } catch {
     return part;
   }
+}
+
+/** PUBLISH and SUBSCRIBE know no database number, but URLs of Redis often end in one. */
+function isRedisUrl(value: string): boolean {
+  const url = URL.parse(value);
+  if (!url || !/^rediss?:$/.test(url.protocol) || url.hostname === "") return false;
+  const isEncoded = [url.username, url.password].every((part) => /^(?:[^%]|%[\da-f]{2})*$/i.test(part));
+  return isEncoded && /^\/?\d*$/.test(url.pathname) && url.search === "" && url.hash === "";
 }
 
 function hideUserInfo(url: string): string {

@@ -242,3 +242,32 @@ test("how long things are kept is said in words, and only threads are kept for g
     'Expected `RETAIN_DELTAS` to be a time such as "90d", "12h" or "30m", or "forever", got "3 days".',
   ]);
 });
+
+const DATABASE_URL = "postgres://db/evenkeel";
+
+test.each(["redis://cache:6379", "rediss://ana:se%2Fcret@cache.internal/0", "redis://[::1]"])(
+  "%s is a Redis for the news of a database",
+  (REDIS_URL) =>
+    expect(parseSettings("production", { DATABASE_URL, REDIS_URL }).database).toMatchObject({ redisUrl: REDIS_URL }),
+);
+
+test.each([
+  "cache:6379",
+  "http://cache",
+  "redis://",
+  "redis://:se%cret@cache",
+  "redis://ana:secret@cache/evenkeel",
+  "redis://ana:secret@cache?family=6",
+])("%s is refused as a Redis, without its password", (REDIS_URL) => {
+  const [problem, ...more] = problemsOf({ DATABASE_URL, REDIS_URL });
+  expect(problem).toMatch(/^Expected `REDIS_URL` to be a URL such as "redis:/);
+  expect(problem).not.toContain("cret");
+  expect(more).toEqual([]);
+});
+
+test("a Redis without a database is refused, and an empty one is none", () => {
+  expect(problemsOf({ REDIS_URL: "redis://ana:secret@cache" })).toEqual([
+    "`REDIS_URL` is set without `DATABASE_URL`. Redis only carries the news of a Postgres: set `DATABASE_URL`, too, or remove `REDIS_URL`.",
+  ]);
+  expect(parseSettings("production", { DATABASE_URL, REDIS_URL: "" }).database).not.toHaveProperty("redisUrl");
+});

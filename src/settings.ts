@@ -163,7 +163,8 @@ function readDatabase(read: SettingsReader): DatabaseSettings | null {
   const url = read.database("DATABASE_URL");
   const listenUrl = read.database("DATABASE_LISTEN_URL");
   const pool = read.count("DATABASE_POOL", { fallback: 4, min: 2, max: 1_000 });
-  return url === "" ? null : { url, listenUrl: listenUrl || url, pool };
+  const redisUrl = read.redis("REDIS_URL", url !== "");
+  return url === "" ? null : { url, listenUrl: listenUrl || url, pool, ...(redisUrl !== "" && { redisUrl }) };
 }
 
 /**

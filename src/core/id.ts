@@ -2,7 +2,18 @@
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-export type IdPrefix = "machine" | "run" | "thread" | "msg" | "req" | "group" | "boot" | "toolu" | "file" | "upload";
+export type IdPrefix =
+  | "machine"
+  | "run"
+  | "thread"
+  | "msg"
+  | "req"
+  | "group"
+  | "boot"
+  | "toolu"
+  | "file"
+  | "upload"
+  | "check";
 
 export function newId(prefix: IdPrefix): string {
   const bytes = crypto.getRandomValues(new Uint8Array(20));

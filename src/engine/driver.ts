@@ -24,7 +24,9 @@ export interface DatabaseSettings {
   readonly url: string;
   /** The address to listen for news at. It is `url`, unless `url` leads to a pool whose connections cannot listen. */
   readonly listenUrl: string;
-  /** The most connections of each process, beside the one that listens and the one that notifies. */
+  /** The Redis that carries the news, in place of Postgres's NOTIFY. */
+  readonly redisUrl?: string;
+  /** The most connections of each process, beside the two of NOTIFY: one that listens and one that notifies. */
   readonly pool: number;
 }
 

@@ -1,4 +1,5 @@
 /** The first lines that a person sees: the address, the processes, the model, and the place of the data. */
+import type { DatabaseSettings } from "../engine/driver.ts";
 import { needsInit } from "../process/init.ts";
 import type { ProcessBounds } from "../settings-reader.ts";
 import type { Access } from "../core/access.ts";
@@ -37,7 +38,7 @@ export function banner({ settings, access, bootMs }: Facts): string {
     ],
     ["model", describeModel(model)],
     ["access", describeAccess(apiKeys.length + access.keys.length, access.identityProviders.length)],
-    ["data", database ? placeOf(database.url) : dataDir],
+    ["data", database ? placeOf(database) : dataDir],
     ["pid", `${process.pid}${needsInit() ? " (start the container with --init, see the log)" : ""}`],
   ];
   const lines = rows.map(([name = "", value = ""]) => `  ${name.padEnd(10)} ${value}`);
@@ -60,10 +61,11 @@ function describeModel({ simulated, baseUrl }: Settings["model"]): string {
   return `real, at ${baseUrl ?? "https://api.anthropic.com"}`;
 }
 
-/** The database's place, without user and password. */
-function placeOf(databaseUrl: string): string {
-  const { host, pathname } = new URL(databaseUrl);
-  return `Postgres at ${host}${pathname}`;
+/** The places of the database and of Redis, without users and passwords. */
+function placeOf({ url, redisUrl }: DatabaseSettings): string {
+  const { host, pathname } = new URL(url);
+  const news = redisUrl === undefined ? "" : `, news through Redis at ${new URL(redisUrl).host}`;
+  return `Postgres at ${host}${pathname}${news}`;
 }
 
 /** Empty when the number does not follow the load. */

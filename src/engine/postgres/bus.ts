@@ -1,21 +1,21 @@
 /**
- * How news travels from a commit to the readers in other processes. The bus may lose any message: readers look at the
- * tables when a number is missing, and once a second. `notify.ts` implements it.
- *
- * A payload is lines of text. The channel says what the lines are:
- * - events, a few dozen channels by the run's number: `n seq type data` for an event, `n seq` for an event that is too
- *   long for a payload, `n` for a run that was deleted.
- * - activities: says only that there are new ones.
- * - owners: `work` when there may be a run to claim, else the key of an owner that has a run to cancel.
+ * How news travels from a commit to the readers in other processes. The bus may lose any message, and a copy may come
+ * late: readers look at the tables when a number is missing, and twice a second. `notify.ts` and `redis.ts` implement
+ * it, `open.ts` chooses one of them, and `payload.ts` says what the messages mean.
  */
-import type { JournalEvent, RunEventType } from "../../core/event.ts";
-import type { News } from "./unit.ts";
 
 export interface Bus {
+  /** No message may have a longer payload. */
+  readonly maxPayloadBytes: number;
   /** Sends the messages soon, in the order of the calls. The caller does not wait for them. */
   publish(messages: readonly BusMessage[]): void;
-  /** Resolves once no message that is published later can be missed, unless the connection breaks. */
+  /**
+   * Resolves once no message that is published later can be missed, unless the connection breaks. While the bus is
+   * away, it may resolve earlier: `onLoss` is called when the channel is listened to.
+   */
   listen(channel: string): Promise<void>;
+  /** A sentence for the operator when the bus has gone away or come back since the last call. */
+  notice(): string | undefined;
   /** Idempotent. Resolves when everything published has been sent, or cannot be sent. */
   close(): Promise<void>;
 }
@@ -27,84 +27,7 @@ export interface BusListener {
 }
 
 export interface BusMessage {
+  /** A name of ours: letters, digits and underscores. */
   readonly channel: string;
   readonly payload: string;
-}
-
-const EVENT_CHANNELS = 32;
-export const ACTIVITIES_CHANNEL = "evenkeel_activities";
-export const OWNERS_CHANNEL = "evenkeel_owners";
-export const WORK = "work";
-/** Postgres takes 7,999 bytes. */
-const MAX_PAYLOAD_BYTES = 7_900;
-
-export function eventChannel(runNumber: number): string {
-  return `evenkeel_events_${runNumber % EVENT_CHANNELS}`;
-}
-
-/** The news as messages, each within the bound of a payload. */
-export function messagesOf({ events, deleted, hasActivities, hasWork, owners }: News): BusMessage[] {
-  const lines = Map.groupBy(
-    [
-      ...events.flatMap(({ n, events: rows }) => rows.map((row) => ({ n, line: lineOf(n, row) }))),
-      ...deleted.map((n) => ({ n, line: String(n) })),
-    ],
-    ({ n }) => eventChannel(n),
-  );
-  const messages: BusMessage[] = [];
-  for (const [channel, list] of lines) {
-    for (const payload of payloadsOf(list.map(({ line }) => line))) messages.push({ channel, payload });
-  }
-  if (hasActivities) messages.push({ channel: ACTIVITIES_CHANNEL, payload: "" });
-  const toOwners = [...(hasWork ? [WORK] : []), ...owners];
-  for (const payload of payloadsOf(toOwners)) messages.push({ channel: OWNERS_CHANNEL, payload });
-  return messages;
-}
-
-function lineOf(n: number, { seq, type, data }: JournalEvent): string {
-  const line = `${n} ${seq} ${type} ${data}`;
-  // A character has up to three bytes in UTF-8. Count exactly only the lines that may be too long.
-  const isShort = line.length * 3 <= MAX_PAYLOAD_BYTES || Buffer.byteLength(line) <= MAX_PAYLOAD_BYTES;
-  return isShort ? line : `${n} ${seq}`;
-}
-
-/** @param lines each within the bound of a payload */
-function payloadsOf(lines: readonly string[]): string[] {
-  const payloads: string[] = [];
-  let [payload, bytes] = ["", 0];
-  for (const line of lines) {
-    const more = Buffer.byteLength(line) + 1;
-    if (payload !== "" && bytes + more > MAX_PAYLOAD_BYTES) {
-      payloads.push(payload);
-      [payload, bytes] = ["", 0];
-    }
-    payload += payload === "" ? line : `\n${line}`;
-    bytes += more;
-  }
-  return payload === "" ? payloads : [...payloads, payload];
-}
-
-export interface EventLine {
-  readonly n: number;
-  /** Undefined for a run that was deleted. */
-  readonly seq: number | undefined;
-  /** Undefined for an event that has to be read from the table. */
-  readonly event: JournalEvent | undefined;
-}
-
-/** @param wants whether anybody follows the run; lines of other runs are not parsed */
-export function* linesOf(payload: string, wants: (n: number) => boolean): Generator<EventLine> {
-  for (const line of payload.split("\n")) {
-    const n = Number.parseInt(line, 10);
-    if (wants(n)) yield parse(n, line);
-  }
-}
-
-function parse(n: number, line: string): EventLine {
-  const [, first = "", type] = line.split(" ", 3);
-  if (first === "") return { n, seq: undefined, event: undefined };
-  const seq = Number(first);
-  if (type === undefined) return { n, seq, event: undefined };
-  const start = String(n).length + first.length + type.length + 3;
-  return { n, seq, event: { seq, type: type as RunEventType, data: line.slice(start) } };
 }

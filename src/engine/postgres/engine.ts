@@ -27,7 +27,7 @@ import { oncePerTick } from "../once-per-tick.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import type { DumpPosition, ThreadDump } from "../rules/dump.ts";
 import { ownerKey } from "../rules/rows.ts";
-import { messagesOf, type Bus } from "./bus.ts";
+import type { Bus, BusListener } from "./bus.ts";
 import { claim, extend, type ClaimRequest, type ExtendRequest } from "./claim.ts";
 import { tick, ticking, type Machine } from "./clock.ts";
 import type { Database } from "./database.ts";
@@ -35,6 +35,7 @@ import { nextDump, storeDump } from "./dump.ts";
 import { PostgresFiles } from "./files.ts";
 import { Followers } from "./followers.ts";
 import { billedStep, settle, type Tried } from "./owned.ts";
+import { messagesOf } from "./payload.ts";
 import { cancel, enqueue, retry } from "./queue.ts";
 import { Probe } from "./probe.ts";
 import { Reads } from "./reads.ts";
@@ -51,8 +52,7 @@ import { StepWriter } from "./writer.ts";
 
 export interface PostgresParts {
   readonly database: Database;
-  /** @param listener called by the bus, with what it receives and after it was away */
-  readonly bus: (listener: Pick<Followers, "hear" | "lookAtAll">) => Bus;
+  readonly bus: (listener: BusListener) => Bus;
   /** A folder of this machine, for uploads that are not complete. */
   readonly dataDir: string;
   readonly limits: EngineLimits;
@@ -87,7 +87,10 @@ export class PostgresEngine implements Engine {
     this.#work = database.forWork;
     this.#limits = limits;
     this.#machine = machine;
-    this.#bus = bus({ hear: (message) => this.#followers.hear(message), lookAtAll: () => this.#followers.lookAtAll() });
+    this.#bus = bus({
+      onMessage: (message) => this.#followers.hear(message),
+      onLoss: () => this.#followers.lookAtAll(),
+    });
     this.files = new PostgresFiles(database, dataDir);
     this.#reads = new Reads(database);
     this.lastActivity = oncePerTick(() => this.#reads.lastActivity());
@@ -249,7 +252,7 @@ export class PostgresEngine implements Engine {
   async maintain() {
     await tick(this.#work, this.#machine);
     await this.#ticking(() => tidy(this.#upkeep));
-    return [];
+    return [this.#bus.notice()].filter((notice) => notice !== undefined);
   }
 
   async check() {
@@ -304,7 +307,7 @@ export class PostgresEngine implements Engine {
   }
 
   #publish(news: News): void {
-    const messages = messagesOf(news);
+    const messages = messagesOf(news, this.#bus.maxPayloadBytes);
     if (messages.length > 0) this.#bus.publish(messages);
   }
 }

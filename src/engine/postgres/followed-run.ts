@@ -95,7 +95,7 @@ export class FollowedRun {
         this.#deliver(events);
         if (events.length > 0) this.#again = true;
       } catch {
-        // The database is away: the look of the next second reads the rest.
+        // The database is away: the next look reads the rest.
         this.#wasHeard = false;
         break;
       }

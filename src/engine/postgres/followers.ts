@@ -1,16 +1,21 @@
 /**
  * Tells readers at once about a run's events, about activities, and about runs to claim and to cancel. News comes over
- * the bus. A reader that misses a number, or has heard nothing for a second, looks at the table. Called by `engine.ts`.
+ * the bus. A reader that misses a number, or has heard nothing for a while, looks at the table. Called by `engine.ts`.
  */
 import type { JournalEvent } from "../../core/event.ts";
 import type { AttributedActivity, Follower, OwnerSignals, RunListener } from "../engine.ts";
 import { toAttributed, type ActivityRow } from "../rules/rows.ts";
-import { ACTIVITIES_CHANNEL, eventChannel, linesOf, OWNERS_CHANNEL, WORK, type Bus, type BusMessage } from "./bus.ts";
+import type { Bus, BusMessage } from "./bus.ts";
 import { LEASE_CLOCK } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { FollowedRun } from "./followed-run.ts";
+import { ACTIVITIES_CHANNEL, eventChannel, linesOf, OWNERS_CHANNEL, WORK } from "./payload.ts";
 
-const LOOK_MS = 1_000;
+/**
+ * A run is looked at when the bus was silent about it from one look to the next, so an event that the bus has lost is
+ * found after two looks at most. That has to be less than a second.
+ */
+const LOOK_MS = 400;
 /** Rows of one read; a full batch is followed by another read. */
 const BATCH_ROWS = 1_000;
 
@@ -105,9 +110,9 @@ export class Followers {
 
   /** Called by the bus when it is back after a break. */
   lookAtAll(): void {
-    for (const followed of this.#byRun.values()) followed.look();
     this.#activities.look();
     this.#signals.look();
+    this.#lookAtRuns([...this.#byRun]);
   }
 
   stop(): void {
@@ -166,16 +171,18 @@ export class Followers {
     }
     if (this.#onActivities.size > 0) this.#activities.look();
     if (this.#owners.size > 0) this.#signals.look();
-    // The database is away: the next look is in a second.
-    this.#lookAtQuietRuns().catch(() => {});
+    this.#lookAtRuns([...this.#byRun].filter(([, followed]) => followed.wasQuiet()));
   }
 
-  async #lookAtQuietRuns(): Promise<void> {
-    const quiet = [...this.#byRun].filter(([, followed]) => followed.wasQuiet());
-    if (quiet.length === 0) return;
-    const rows = await this.#database.query<{ n: number; last_seq: number }>(POSITIONS, [quiet.map(([n]) => n)]);
+  #lookAtRuns(runs: readonly (readonly [number, FollowedRun])[]): void {
+    // The database is away: the next look finds what is there.
+    if (runs.length > 0) this.#readPositions(runs).catch(() => {});
+  }
+
+  async #readPositions(runs: readonly (readonly [number, FollowedRun])[]): Promise<void> {
+    const rows = await this.#database.query<{ n: number; last_seq: number }>(POSITIONS, [runs.map(([n]) => n)]);
     const positions = new Map(rows.map(({ n, last_seq: last }) => [n, last]));
-    for (const [n, followed] of quiet) {
+    for (const [n, followed] of runs) {
       const last = positions.get(n);
       if (last === undefined) this.#deleted(n);
       else if (last > followed.position) followed.look();
@@ -232,7 +239,7 @@ class Looker {
       try {
         if (await this.#look()) this.#again = true;
       } catch {
-        // The database is away: the look of the next second finds what is there.
+        // The database is away: the next look finds what is there.
       }
     }
     this.#isLooking = false;

@@ -8,16 +8,11 @@ import type { Bus, BusListener, BusMessage } from "./bus.ts";
 import { connect } from "./database.ts";
 import { storageError } from "./errors.ts";
 import { Listener } from "./listener.ts";
+import { atMost, Outbox } from "./outbox.ts";
 
-/** Messages are gathered for this long; after a pause they are sent at once. */
 const SPACING_MS = 5;
-/**
- * Bound of the messages that wait while the database is away. Beyond it messages are dropped, and readers look at the
- * tables.
- */
-const MAX_WAITING = 20_000;
-/** Messages sent in one statement. */
-const MAX_GROUP = 500;
+/** Postgres takes 7,999. */
+const MAX_PAYLOAD_BYTES = 7_900;
 const RECONNECT_MS = { first: 100, most: 2_000 };
 /** A process that ends waits no longer than this until its last messages are sent. */
 const LAST_WORDS_MS = 1_000;
@@ -31,16 +26,15 @@ export interface NotifyOptions extends BusListener {
 }
 
 export class NotifyBus implements Bus {
+  readonly maxPayloadBytes = MAX_PAYLOAD_BYTES;
   readonly #options: NotifyOptions;
   /** Every new listening connection listens to all of these. */
   readonly #channels = new Set<string>();
-  #waiting: BusMessage[] = [];
+  readonly #outbox = new Outbox({ spacingMs: SPACING_MS, send: (group) => this.#send(group) });
   #sender: Promise<Client> | undefined;
-  #sending: Promise<void> | undefined;
   #listener: Promise<Listener> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = RECONNECT_MS.first;
-  #lastSentAt = 0;
   #closed = false;
 
   constructor(options: NotifyOptions) {
@@ -48,26 +42,18 @@ export class NotifyBus implements Bus {
   }
 
   publish(messages: readonly BusMessage[]): void {
-    if (this.#closed || this.#waiting.length + messages.length > MAX_WAITING) return;
-    this.#waiting.push(...messages);
-    this.#sending ??= this.#send();
+    if (!this.#closed) this.#outbox.add(messages);
   }
 
-  async #send(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      await pause(this.#lastSentAt + SPACING_MS - performance.now());
-      const group = this.#waiting.splice(0, MAX_GROUP);
-      this.#lastSentAt = performance.now();
-      try {
-        const sender = await (this.#sender ??= this.#connectSender());
-        const [channels, payloads] = [group.map(({ channel }) => channel), group.map(({ payload }) => payload)];
-        await sender.query({ name: "notify", text: NOTIFY, values: [channels, payloads] });
-      } catch {
-        // The group is lost, and readers look at the tables. The next group tries a new connection.
-        this.#dropSender();
-      }
+  async #send(group: readonly BusMessage[]): Promise<void> {
+    try {
+      const sender = await (this.#sender ??= this.#connectSender());
+      const [channels, payloads] = [group.map(({ channel }) => channel), group.map(({ payload }) => payload)];
+      await sender.query({ name: "notify", text: NOTIFY, values: [channels, payloads] });
+    } catch {
+      // The group is lost. The next group tries a new connection.
+      this.#dropSender();
     }
-    this.#sending = undefined;
   }
 
   async #connectSender(): Promise<Client> {
@@ -122,11 +108,13 @@ export class NotifyBus implements Bus {
     this.#retryMs = Math.min(RECONNECT_MS.most, this.#retryMs * 2);
   }
 
+  /** Always nothing: whoever cannot reach Postgres says so anyway. */
+  notice(): undefined {}
+
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    await atMost(LAST_WORDS_MS, this.#sending);
-    this.#waiting = [];
+    await this.#outbox.close(LAST_WORDS_MS);
     this.#dropSender();
     const listener = this.#listener;
     this.#listener = undefined;
@@ -139,18 +127,4 @@ export class NotifyBus implements Bus {
 
 function endQuietly(client: Promise<Client> | undefined): void {
   void client?.then((connected) => connected.end()).catch(() => {});
-}
-
-async function atMost(ms: number, work: Promise<void> | undefined): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([work?.catch(() => {}), promise]);
-  clearTimeout(timer);
-}
-
-async function pause(ms: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (ms > 0) setTimeout(resolve, ms);
-  else setImmediate(resolve);
-  await promise;
 }

@@ -38,8 +38,9 @@ const TABLES = [
 /**
  * The first test that opens a database starts the server; it is stopped after the last test of the file. Making a
  * database costs more than most tests do, so free databases are emptied and used again.
+ * @param redisUrl the Redis of the bus; without it NOTIFY is the bus
  */
-export function databases(): Databases {
+export function databases(redisUrl?: () => Promise<string>): Databases {
   let server: Promise<TestPostgres> | undefined;
   const free: string[] = [];
   const postgres = () => (server ??= TestPostgres.start());
@@ -51,17 +52,18 @@ export function databases(): Databases {
     postgres,
     open: async (limits = ROOMY) => {
       const running = await postgres();
+      const redis = await redisUrl?.();
       const name = free.pop() ?? (await running.createDatabase());
       await using opening = new AsyncDisposableStack();
       opening.defer(async () => {
         await empty(running, name);
         free.push(name);
       });
-      const engine = opening.use(await openAt(running.url(name), limits));
+      const engine = opening.use(await openAt(running.url(name), limits, redis));
       const owned = opening.move();
       return {
         engine,
-        another: async () => owned.use(await openAt(running.url(name), limits)),
+        another: async () => owned.use(await openAt(running.url(name), limits, redis)),
         [Symbol.asyncDispose]: () => owned.disposeAsync(),
       };
     },
@@ -77,8 +79,8 @@ async function empty(postgres: TestPostgres, database: string): Promise<void> {
 }
 
 /** Gives the engine a folder of its own, for uploads that are not complete. */
-export async function openAt(url: string, limits = ROOMY): Promise<Engine & AsyncDisposable> {
-  const database = { url, listenUrl: url, pool: POOL };
+export async function openAt(url: string, limits = ROOMY, redisUrl?: string): Promise<Engine & AsyncDisposable> {
+  const database = { url, listenUrl: url, pool: POOL, ...(redisUrl !== undefined && { redisUrl }) };
   const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-postgres-uploads-"));
   const removeFolder = () => rm(dataDir, { recursive: true, force: true });
   try {

@@ -30,7 +30,7 @@ describe("servers with Redis as their bus", needs("redis-server"), () => {
   beforeAll(async () => {
     redis = stack.use(await TestRedis.start({ isRunning: false }));
     const env = { ...(await environment("Postgres")), REDIS_URL: redis.url.replace("//", "//:its-password@") };
-    servers = await Promise.all([startServer(stack, env), startServer(stack, env)]);
+    servers = [await startServer(stack, env), await startServer(stack, env)];
   }, 60_000);
   afterAll(() => stack.disposeAsync());
 

@@ -89,7 +89,7 @@ function words(trace: string): string {
 /** Undefined while the run goes on, or while no server answers. */
 async function endOf(base: string, runId: string): Promise<string | undefined> {
   const run = (await getJson(`${base}/api/runs/${runId}`).catch(() => undefined)) as { status: string } | undefined;
-  return run && !["queued", "running", "waiting"].includes(run.status) ? run.status : undefined;
+  return run && !["queued", "running"].includes(run.status) ? run.status : undefined;
 }
 
 /** Asks again when the worker that was asked is killed. A repeated `run_id` is the same run. */

@@ -8,8 +8,8 @@ import type { Outcome } from "../core/run.ts";
 import type { Bill, Engine, Step } from "../engine/engine.ts";
 import { isStorageTrouble, outlastTrouble } from "./retry-storage.ts";
 
-/** A run appends at most 1000 / FRAME_MS rows of text a second, however fast its model is. */
-const FRAME_MS = 20;
+/** A run appends at most 1000 / FLUSH_MS rows of text a second, however fast its model is. */
+const FLUSH_MS = 20;
 
 type TextType = "TEXT_MESSAGE_CONTENT" | "REASONING_MESSAGE_CONTENT";
 type Checkpoint = Pick<Step, "messages" | "toolCalls" | "usage" | "steps">;
@@ -144,7 +144,7 @@ export class RunJournal {
         if (this.#urgent) this.#flush();
         return;
       case "idle": {
-        const waitMs = this.#urgent ? 0 : this.#flushedAt + FRAME_MS - performance.now();
+        const waitMs = this.#urgent ? 0 : this.#flushedAt + FLUSH_MS - performance.now();
         if (waitMs <= 0) this.#flush();
         else this.#state = { is: "scheduled", timer: setTimeout(() => this.#flush(), waitMs) };
       }

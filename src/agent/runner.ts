@@ -24,7 +24,8 @@ export interface RunnerOptions extends WorkDeps {
   readonly concurrency: number;
 }
 
-interface Job extends RunHandles {
+/** A run that this process works on. */
+interface HeldRun extends RunHandles {
   readonly done: Promise<void>;
 }
 
@@ -32,9 +33,9 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #engine: Engine;
   readonly #owner: Owner;
-  // `claim` is called only while fewer than `concurrency` jobs are unparked. A parked job that resumes may exceed that;
+  // `claim` is called only while fewer than `concurrency` runs are unparked. A parked run that resumes may exceed that;
   // the excess is bounded by the depth of delegation, because delegated runs are claimed first.
-  readonly #jobs = new Map<string, Job>();
+  readonly #held = new Map<string, HeldRun>();
   readonly #trials = new Trials();
   readonly #caching = new Caching();
   #follower: Follower | undefined;
@@ -53,12 +54,12 @@ export class Runner {
   }
 
   get inFlight(): number {
-    return this.#jobs.size;
+    return this.#held.size;
   }
 
   /** Jobs that only wait, for example for runs that they delegated. */
   get parked(): number {
-    return [...this.#jobs.values()].filter(({ parking }) => parking.isParked).length;
+    return [...this.#held.values()].filter(({ parking }) => parking.isParked).length;
   }
 
   /** @throws AppError STORAGE_UNAVAILABLE */
@@ -66,7 +67,7 @@ export class Runner {
     this.#follower = await this.#engine.watch(this.#owner, {
       onWork: () => this.#look(),
       onCancel: (runIds) => this.#interrupt(runIds, "canceled"),
-      isEager: () => this.#jobs.size === 0,
+      isEager: () => this.#held.size === 0,
     });
     this.#extendTimer = setInterval(() => {
       void this.#keepLeases();
@@ -81,14 +82,14 @@ export class Runner {
    */
   drain(ms: number): Promise<void> {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#interrupt(this.#jobs.keys(), "stopped"), ms);
+    this.#deadline = setTimeout(() => this.#interrupt(this.#held.keys(), "stopped"), ms);
     this.#drained ??= this.#finishRuns();
     return this.#drained;
   }
 
   async #finishRuns(): Promise<void> {
     this.#draining = true;
-    while (this.#jobs.size > 0) await Promise.all([...this.#jobs.values()].map(({ done }) => done));
+    while (this.#held.size > 0) await Promise.all([...this.#held.values()].map(({ done }) => done));
     clearTimeout(this.#deadline);
     clearInterval(this.#extendTimer);
     this.#follower?.stop();
@@ -118,7 +119,7 @@ export class Runner {
   }
 
   async #lookOnce(): Promise<void> {
-    const free = this.#options.concurrency - (this.#jobs.size - this.parked);
+    const free = this.#options.concurrency - (this.#held.size - this.parked);
     if (this.#draining || free <= 0) return;
     // Right after this process stood still, its own runs may look abandoned, even to itself.
     if (performance.now() - this.#extendedAt > OVERDUE_MS && !(await this.#keepLeases())) return;
@@ -151,22 +152,22 @@ export class Runner {
       trials: this.#trials,
       caching: this.#caching,
     };
-    // Our lease on this run ran out and we have just claimed it again. Abort the old job: its fence is stale.
+    // Our lease on this run ran out and we have just claimed it again. Abort the old work: its fence is stale.
     this.#interrupt([runId], "lost");
-    const job: Job = {
+    const held: HeldRun = {
       ...handles,
       done: work(claim, this.#options, handles).then(() => {
-        if (this.#jobs.get(runId) === job) this.#jobs.delete(runId);
+        if (this.#held.get(runId) === held) this.#held.delete(runId);
         this.#look();
       }),
     };
-    this.#jobs.set(runId, job);
+    this.#held.set(runId, held);
   }
 
   /** @returns false when the extension failed; it is tried again at the next interval */
   async #keepLeases(): Promise<boolean> {
     // Extend only runs that are really worked on: a run that nobody will settle must become free for another owner.
-    const asked = [...this.#jobs.keys()];
+    const asked = [...this.#held.keys()];
     try {
       const request = { owner: this.#owner, runIds: asked, leaseMs: LEASE_MS };
       const owned = asked.length > 0 ? await this.#engine.extend(request) : new Map<string, OwnedRun>();
@@ -187,6 +188,6 @@ export class Runner {
   }
 
   #interrupt(runIds: Iterable<string>, why: Interruption): void {
-    for (const runId of runIds) this.#jobs.get(runId)?.abort.abort(new Interrupted(why));
+    for (const runId of runIds) this.#held.get(runId)?.abort.abort(new Interrupted(why));
   }
 }

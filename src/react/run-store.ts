@@ -5,7 +5,7 @@
 import type { ClientEvent, Evenkeel } from "../client/client.ts";
 import { EMPTY_RUN, withEvent, type RunView } from "./run-view.ts";
 
-const FRAME_MS = 16;
+const PAINT_MS = 16;
 
 export interface WatchedRun extends RunView {
   /** The stream itself failed: the server cannot be reached, or refuses. */
@@ -57,7 +57,7 @@ export class RunStore {
         if (stop.signal.aborted) return;
         // Events of runs that this one delegated have a place of their own.
         if (!("subagentRunId" in event)) this.#view = withEvent(this.#view, event);
-        this.#frame ??= setTimeout(() => this.#show(), FRAME_MS);
+        this.#frame ??= setTimeout(() => this.#show(), PAINT_MS);
       }
     } catch (error) {
       if (stop.signal.aborted) return;

@@ -8,11 +8,11 @@ import { AppError } from "../../core/errors.ts";
 import { busyRetryMs, isBusy, isFull, storageError } from "./connection.ts";
 import type { Disk } from "./disk.ts";
 
-/** The work of one caller. A job checks first and writes last: an AppError must leave nothing written. */
-type Job = () => unknown;
+/** The statements of one caller. A write checks first and writes last: an AppError must leave nothing written. */
+type Write = () => unknown;
 
 interface Waiting {
-  readonly job: Job;
+  readonly write: Write;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -49,15 +49,15 @@ export class Writer {
     this.#commit = db.prepare("COMMIT");
   }
 
-  /** Resolves with what `job` returned once its transaction is committed. */
-  run<T>(job: () => T): Promise<T> {
+  /** Resolves with what `write` returned once its transaction is committed. */
+  run<T>(write: () => T): Promise<T> {
     if (this.#waiting.length >= MAX_WAITING) {
       return Promise.reject(
         new AppError("OVERLOADED", "Too many writes wait for the disk; try again in a second.", { retryAfterS: 1 }),
       );
     }
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    this.#waiting.push({ job, resolve: resolve as (value: unknown) => void, reject });
+    this.#waiting.push({ write, resolve: resolve as (value: unknown) => void, reject });
     this.#schedule();
     return promise;
   }
@@ -113,13 +113,13 @@ export class Writer {
   }
 
   /**
-   * Runs inside BEGIN. When a job breaks, the work of the others is rolled back with it: the job is refused, and the
+   * Runs inside BEGIN. When a write breaks, the others are rolled back with it: the write is refused, and the
    * others are tried again.
    */
   #commitBatch(batch: readonly Waiting[]): void {
     const done: (() => void)[] = [];
     try {
-      for (const { job, resolve, reject } of batch) done.push(outcomeOf(job, resolve, reject));
+      for (const { write, resolve, reject } of batch) done.push(outcomeOf(write, resolve, reject));
       this.#commit.run();
     } catch (error) {
       this.#rollback();
@@ -128,7 +128,7 @@ export class Writer {
         return this.#schedule(busyRetryMs());
       }
       const broken = batch[done.length];
-      // No job broke, but the COMMIT itself failed: every caller gets that error.
+      // No write broke, but the COMMIT itself failed: every caller gets that error.
       for (const { reject } of broken ? [broken] : batch) reject(storageError(error));
       if (broken) this.#waiting = [...batch.filter((waiting) => waiting !== broken), ...this.#waiting];
       return;
@@ -143,10 +143,10 @@ export class Writer {
   }
 }
 
-/** Runs the job, and returns how to answer its caller; no caller is answered before the commit. */
-function outcomeOf(job: Job, resolve: (value: unknown) => void, reject: (error: unknown) => void): () => void {
+/** Runs the write, and returns how to answer its caller; no caller is answered before the commit. */
+function outcomeOf(write: Write, resolve: (value: unknown) => void, reject: (error: unknown) => void): () => void {
   try {
-    const value = job();
+    const value = write();
     return () => resolve(value);
   } catch (error) {
     // A refusal (LEASE_LOST, THREAD_BUSY …) is an answer: it wrote nothing and breaks nobody else's work.

@@ -60,14 +60,15 @@ async function protocolRows({ quick, processes, modelUrl }: Bench): Promise<Row[
   );
 }
 
-async function chatRows({ quick, processes, modelUrl }: Bench): Promise<Row[]> {
+async function chatRows({ quick, processes, modelUrl, note }: Bench): Promise<Row[]> {
   const chats = quick ? 100 : 1_000;
   await using server = await Evenkeel.start(processes, { workers: 4, agents: 2, modelUrl });
   await using clients = startUseChats(processes);
   // The first chat is still going when the last one begins.
   const [tokens, rate] = quick ? [30, 10] : [60, 3];
   const words = `/sim ttft=0 tokens=${tokens} rate=${rate}`;
-  const { whole, atOnce } = await clients.run({ base: server.url, chats, words, tokens, perSecond: 60 });
+  const { whole, failures, atOnce } = await clients.run({ base: server.url, chats, words, tokens, perSecond: 60 });
+  for (const [reason, count] of Object.entries(failures)) note(`${count} useChat streams: ${reason}`);
   const shown = { question: QUESTION, unit: "streams" } as const;
   return [
     row({ ...shown, figure: `${chats} useChat streams: open at one time`, measured: atOnce }),

@@ -19,16 +19,25 @@ export interface UseChatJob {
 export interface UseChatResult {
   /** Chats whose stream ended with a finish, every token read once and in order. */
   readonly whole: number;
+  /** Why the others are not whole, with how many of each. */
+  readonly failures: Readonly<Record<string, number>>;
   /** The most that were open at one time. */
   readonly atOnce: number;
   readonly elapsedMs: number;
 }
+
+const MAX_REASON_CHARACTERS = 160;
 
 serveJobs(run);
 
 async function run(job: UseChatJob): Promise<UseChatResult> {
   const transport = new DefaultChatTransport({ api: `${job.base}/api/chat`, body: { agent_id: "bench" } });
   const expected = Array.from({ length: job.tokens }, (_, index) => `tok${index + 1}`).join(" ");
+  const failures: Record<string, number> = {};
+  const fail = (reason: string) => {
+    failures[reason] = (failures[reason] ?? 0) + 1;
+    return false;
+  };
   const startedAt = performance.now();
   let open = 0;
   let atOnce = 0;
@@ -37,23 +46,20 @@ async function run(job: UseChatJob): Promise<UseChatResult> {
     open += 1;
     atOnce = Math.max(atOnce, open);
     try {
-      return (await read(transport, `bench-${index}`, job.words)) === expected;
-    } catch {
-      return false;
+      const text = await read(transport, `bench-${index}`, job.words);
+      return text === expected || fail(`the text is another: ${text.slice(0, 40)}… (${text.length} characters)`);
+    } catch (error) {
+      return fail((error as Error).message.slice(0, MAX_REASON_CHARACTERS));
     } finally {
       open -= 1;
     }
   };
   const whole = await Promise.all(Array.from({ length: job.chats }, (_, index) => chat(index)));
-  return { whole: whole.filter(Boolean).length, atOnce, elapsedMs: performance.now() - startedAt };
+  return { whole: whole.filter(Boolean).length, failures, atOnce, elapsedMs: performance.now() - startedAt };
 }
 
-/** @returns the whole text; undefined when the stream did not come to its finish */
-async function read(
-  transport: DefaultChatTransport<never>,
-  chatId: string,
-  words: string,
-): Promise<string | undefined> {
+/** @returns the whole text. @throws Error when the stream did not come to its finish */
+async function read(transport: DefaultChatTransport<never>, chatId: string, words: string): Promise<string> {
   const message = { id: "m1", role: "user", parts: [{ type: "text", text: words }] };
   const stream = await transport.sendMessages({
     trigger: "submit-message",
@@ -67,6 +73,8 @@ async function read(
   for await (const chunk of stream) {
     if (chunk.type === "text-delta") text += chunk.delta;
     if (chunk.type === "finish") finished = true;
+    if (chunk.type === "error") throw new Error(`the run failed: ${chunk.errorText}`);
   }
-  return finished ? text.trim() : undefined;
+  if (!finished) throw new Error("the stream ended before its finish");
+  return text.trim();
 }

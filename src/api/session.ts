@@ -34,7 +34,9 @@ export const SIGN_IN = route({
   summary: "Sign in: exchange the key or token of `Authorization` for a cookie",
   description:
     "The cookie is HttpOnly and SameSite=Strict. A request that changes something with the cookie must come from the server's own page.",
-  query,
+  query: z.strictObject({
+    remember: z.boolean().default(true).describe("False: the cookie ends when the browser is closed."),
+  }),
   answers,
 });
 

@@ -131,6 +131,18 @@ test("signing in gives a cookie that no script reads, which lets an EventSource 
   expect(out.headers.get("set-cookie")).toContain("Max-Age=0");
 });
 
+test("a cookie that is not to be remembered ends with the browser", async () => {
+  await using cluster = await startWithAna();
+  const { headers } = await cluster.client.post(
+    "/api/session?remember=false",
+    {},
+    { Authorization: `Bearer ${ANA.secret}` },
+  );
+  expect(headers.get("set-cookie")).toMatch(
+    /^evenkeel_session=k\.ana\.\d+\.[\w-]+; Path=\/; HttpOnly; SameSite=Strict$/,
+  );
+});
+
 test("a session that is forged, over, of another key or of none is 401, and the page still opens", async () => {
   await using cluster = await startWithAna();
   const [session = ""] = (await signIn(cluster)).split(";");

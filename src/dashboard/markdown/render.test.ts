@@ -37,6 +37,21 @@ const PROPS = new Set(
   "children class dir href title target rel role scope start tabIndex aria-label data-done text lang".split(" "),
 );
 
+test.each(["\u202E", "\u2066", "\u200F", "\u2028", "\u0085"])(
+  "the hidden character %j shows as a mark in code and links, and stays as it is in prose",
+  (hidden) => {
+    const mark = `[U+${hidden.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}]`;
+    expect(textIn(`\`a${hidden}b\``)).toBe(`a${mark}b`);
+    // The button that copies a block has the same text.
+    expect(textIn(`\`\`\`\na${hidden}b\n\`\`\``)).toBe(`a${mark}b`);
+    expect(textIn(`[a${hidden}*b*](https://a.example)`)).toBe(`a${mark}b`);
+    expect(textIn(`[a&#x${hidden.charCodeAt(0).toString(16)};b](https://a.example)`)).toBe(`a${mark}b`);
+    expect(JSON.stringify(hrefsIn(`[a](https://a.example/${hidden})`))).not.toContain(hidden);
+    expect(textIn(`![a${hidden}b](https://a.example/x.png)`)).toContain(`a${mark}b`);
+    expect(textIn(`a${hidden}b`)).toBe(`a${hidden}b`);
+  },
+);
+
 describe("hostile Markdown", () => {
   test.each(HOSTILE)("%j makes no element, property or link but allowed ones", (markdown) => {
     for (const { type, props } of render(markdown)) {

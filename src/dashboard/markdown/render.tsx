@@ -4,8 +4,9 @@
  * Each block of text takes its direction from its first letter; code runs left to right. A container of such blocks has
  * no dir="auto": the browser would look through all blocks each time one is added. [12,000 items: 9 s]
  */
-import { h, type ComponentChildren } from "preact";
+import { cloneElement, h, isValidElement, type ComponentChildren } from "preact";
 import type { MarkedToken, Token, Tokens } from "marked";
+import { showHidden } from "../ui/show-hidden.ts";
 import { CodeBlock } from "./code-block.tsx";
 import { decodeEntities } from "./entities.ts";
 import { safeHref } from "./href.ts";
@@ -26,7 +27,7 @@ function render(token: MarkedToken): ComponentChildren {
     case "heading":
       return heading(token);
     case "code":
-      return <CodeBlock text={token.text} lang={languageOf(token.lang)} />;
+      return <CodeBlock text={showHidden(token.text)} lang={languageOf(token.lang)} />;
     case "list":
       return list(token);
     case "blockquote":
@@ -60,13 +61,13 @@ function renderInline(token: MarkedToken): ComponentChildren {
     case "del":
       return <del>{renderAll(token.tokens)}</del>;
     case "codespan":
-      return <code dir="ltr">{token.text}</code>;
+      return <code dir="ltr">{showHidden(token.text)}</code>;
     case "br":
       return <br />;
     case "link":
-      return link(token, renderAll(token.tokens));
+      return link(token, withoutHidden(renderAll(token.tokens)));
     case "image":
-      return link(token, `[image: ${decodeEntities(token.text) || "no description"}]`);
+      return link(token, `[image: ${showHidden(decodeEntities(token.text)) || "no description"}]`);
     case "checkbox":
       return (
         <span class="md-box" role="img" aria-label={token.checked ? "done" : "not done"} data-done={token.checked} />
@@ -90,6 +91,13 @@ function link(token: Tokens.Link | Tokens.Image, children: ComponentChildren): C
       {children}
     </a>
   );
+}
+
+/** A reader takes from the text of a link where it leads. */
+function withoutHidden(shown: ComponentChildren): ComponentChildren {
+  if (typeof shown === "string") return showHidden(shown);
+  if (Array.isArray(shown)) return shown.map(withoutHidden);
+  return isValidElement(shown) ? cloneElement(shown, {}, withoutHidden(shown.props.children)) : shown;
 }
 
 /** Two levels below the page's own headings. */

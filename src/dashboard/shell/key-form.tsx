@@ -8,6 +8,7 @@ import { Brand } from "./navigation.tsx";
 
 export function KeyForm() {
   const [text, setText] = useState("");
+  const [remember, setRemember] = useState(true);
   const [busy, setBusy] = useState(false);
   // Explain a session that is suddenly refused: it is over, or its key was removed.
   const [problem, setProblem] = useState(isSignedIn.value ? "The session has ended. Sign in again." : "");
@@ -16,7 +17,7 @@ export function KeyForm() {
   useEffect(() => field.current?.focus(), []);
   const submit = async () => {
     setBusy(true);
-    setProblem(await tryKey(text.trim()));
+    setProblem(await tryKey(text.trim(), remember));
     setBusy(false);
   };
   return (
@@ -46,6 +47,7 @@ export function KeyForm() {
             aria-describedby="key-problem"
           />
         </label>
+        <Remember value={remember} onChange={setRemember} />
         <p class="field-problem" id="key-problem" role="alert">
           {problem}
         </p>
@@ -57,8 +59,17 @@ export function KeyForm() {
   );
 }
 
+function Remember({ value, onChange }: { value: boolean; onChange: (value: boolean) => void }) {
+  return (
+    <label>
+      <input type="checkbox" checked={value} onChange={() => onChange(!value)} /> Stay signed in when this browser is
+      closed
+    </label>
+  );
+}
+
 /** @returns the problem, if there is one */
-async function tryKey(key: string): Promise<string> {
+async function tryKey(key: string, remember: boolean): Promise<string> {
   if (!isUsable(key)) return "A key has only letters, digits and signs of ASCII, and no spaces.";
-  return signIn(key);
+  return signIn(key, remember);
 }

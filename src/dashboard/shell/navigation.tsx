@@ -1,4 +1,4 @@
-/** Links to the pages that pages/addresses.ts names for the navigation. */
+/** Links to the pages that pages/addresses.ts names for the navigation, and to the API's reference. */
 import { NAVIGATION } from "../pages/addresses.ts";
 import { href, route } from "../router.ts";
 
@@ -11,6 +11,10 @@ export function Navigation() {
           {title}
         </a>
       ))}
+      {/* A page of the server's own, below the same path. */}
+      <a class="nav-link" href="docs" target="_blank" rel="noopener" title="Every route and field of this server">
+        API
+      </a>
     </nav>
   );
 }

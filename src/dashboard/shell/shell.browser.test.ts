@@ -45,6 +45,17 @@ test("Tab reaches navigation, theme, composer and buttons, and each shows that i
   expect(stops.filter(({ isMarked }) => !isMarked)).toEqual([]);
 });
 
+test("the navigation leads to the reference of the API, in a tab of its own", async () => {
+  await using visitor = await browser.visitor(server.client.url);
+  const page = await visitor.open("#/runs");
+  const opened = visitor.context.waitForEvent("page");
+  await page.getByRole("link", { name: "API" }).click();
+  const reference = await opened;
+  await reference.getByText("/api/chat/stream").first().waitFor();
+  expect(new URL(reference.url()).pathname).toBe("/docs");
+  expect(visitor.problems).toEqual([]);
+});
+
 test("a first Tab and Enter skip the navigation", async () => {
   await using visitor = await browser.visitor(server.client.url);
   const page = await visitor.open("#/runs");
@@ -107,12 +118,15 @@ test("a tab that shows the key form opens when another tab signs in, and locks w
   const [first, second] = [await visitor.open("#/processes"), await visitor.open("#/processes")];
   await second.getByLabel("API key").waitFor();
 
+  await first.getByLabel("Stay signed in").uncheck();
   await first.getByLabel("API key").fill("correct-horse-battery");
   await first.keyboard.press("Enter");
 
   // Rows arrive only over the WebSocket.
   for (const page of [first, second]) await page.getByRole("rowheader", { name: "worker 2" }).waitFor();
   await second.getByText("me · admin").waitFor();
+  // The browser keeps the cookie until it is closed.
+  expect(await visitor.context.cookies()).toMatchObject([{ name: "evenkeel_session", expires: -1 }]);
   await first.getByRole("button", { name: "Sign out" }).click();
   for (const page of [first, second]) await page.getByLabel("API key").waitFor();
 });

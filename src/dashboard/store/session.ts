@@ -16,10 +16,13 @@ export async function loadSession(): Promise<void> {
   session.value = await getJson<Session>("/api/session").catch(() => session.value);
 }
 
-/** Exchanges the key for a cookie. @returns the problem, if there is one */
-export async function signIn(key: string): Promise<string> {
+/**
+ * Exchanges the key for a cookie. @param remember false: until the browser is closed
+ * @returns the problem, if there is one
+ */
+export async function signIn(key: string, remember: boolean): Promise<string> {
   try {
-    await sendJson("POST", "/api/session", { key });
+    await sendJson("POST", `/api/session?remember=${remember}`, { key });
   } catch (error) {
     return wordsFor(problemOf(error));
   }

@@ -3,12 +3,14 @@ import "./folded.css";
 import { useState } from "preact/hooks";
 import { count } from "./format.ts";
 import { Button } from "./button.tsx";
+import { showHidden } from "./show-hidden.ts";
 import { CopyButton } from "./copy-button.tsx";
 
 const SHOWN_LINES = 16;
 const SHOWN_CHARACTERS = 2_000;
 
-export function Folded({ label, text }: { label: string; text: string }) {
+export function Folded({ label, text: given }: { label: string; text: string }) {
+  const text = showHidden(given);
   const [isOpen, setOpen] = useState(false);
   const beginning = beginningOf(text);
   const isLong = beginning.length < text.length;

@@ -9,12 +9,13 @@ export function sessionRoutes(router: AppRouter, { guard, settings }: RouteDeps)
   const path = settings.basePath || "/";
   serve(router, SHOW_SESSION, (_asked, ctx) => answer(200, show(ctx.state.principal)));
 
-  serve(router, SIGN_IN, (_asked, ctx) => {
+  serve(router, SIGN_IN, ({ query }, ctx) => {
     const secret = bearerOf(ctx.req);
     // Without API keys no session is needed, and a request that came with a session has one already.
     if (guard.credentials.needed && secret !== undefined) {
       const { value, maxAgeS } = guard.credentials.sessionFor(secret);
-      ctx.set("Set-Cookie", cookie({ value, maxAgeS, path, isSecure: guard.isSecure(ctx.req) }));
+      const lasting = query.remember ? { maxAgeS } : {};
+      ctx.set("Set-Cookie", cookie({ value, ...lasting, path, isSecure: guard.isSecure(ctx.req) }));
     }
     return answer(200, show(ctx.state.principal));
   });
@@ -33,7 +34,8 @@ function show({ id, role, via }: Principal) {
 
 interface Cookie {
   readonly value: string;
-  readonly maxAgeS: number;
+  /** Undefined: until the browser is closed. */
+  readonly maxAgeS?: number;
   readonly path: string;
   readonly isSecure: boolean;
 }
@@ -41,7 +43,7 @@ interface Cookie {
 function cookie({ value, maxAgeS, path, isSecure }: Cookie): string {
   const attributes = [
     `Path=${path}`,
-    `Max-Age=${maxAgeS}`,
+    ...(maxAgeS === undefined ? [] : [`Max-Age=${maxAgeS}`]),
     "HttpOnly",
     "SameSite=Strict",
     ...(isSecure ? ["Secure"] : []),

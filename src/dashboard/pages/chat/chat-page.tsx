@@ -23,6 +23,7 @@ import { ChatThread } from "./thread.ts";
 import { TurnView } from "./turn-view.tsx";
 import { answeringOf, growthOf, isBehind, type Turn } from "./turn.ts";
 import type { PageProps } from "../addresses.ts";
+import { showHidden } from "../../ui/show-hidden.ts";
 
 export function ChatPage({ id, query = new URLSearchParams() }: Partial<PageProps>) {
   const thread = useThread(id);
@@ -65,7 +66,7 @@ function Conversation({ thread, isNamed, wishedAgent }: ConversationProps) {
     key: thread.isMissing.value ? null : thread,
   });
   const [taken, setTaken] = useState<TakenBack | null>(null);
-  useTitle(thread.title.value || null);
+  useTitle(showHidden(thread.title.value ?? "") || null);
   const turns = thread.turns.value;
   const error = thread.watch.error.value ?? thread.error.value;
   const send = (agentId: string, asked: Question, strategy?: Strategy) => {
@@ -202,7 +203,7 @@ function TalkHead({ thread, isNamed }: { thread: ChatThread; isNamed: boolean })
   return (
     <header class="page-head talk-head">
       <h1 class="talk-title" dir="auto">
-        {isNamed ? thread.title.value || "Chat" : "New chat"}
+        {isNamed ? showHidden(thread.title.value ?? "") || "Chat" : "New chat"}
       </h1>
       {isNamed && <code class="talk-id mute">{thread.threadId}</code>}
       {isNamed && (

@@ -8,6 +8,7 @@ import { Ago } from "../../ui/ago.tsx";
 import { Button } from "../../ui/button.tsx";
 import { ErrorNote } from "../../ui/error-note.tsx";
 import { ThreadList, type ThreadRow } from "./thread-list.ts";
+import { showHidden } from "../../ui/show-hidden.ts";
 
 export function ThreadNav({ current }: { current: string | undefined }) {
   const list = useStarted(() => new ThreadList(services), []);
@@ -57,7 +58,7 @@ function Row({ thread, isCurrent }: { thread: ThreadRow; isCurrent: boolean }) {
         aria-current={isCurrent ? "page" : undefined}
       >
         <span class="threads-title" dir="auto">
-          {title || shortId(threadId)}
+          {showHidden(title) || shortId(threadId)}
         </span>
         <span class="threads-about">
           <span>{runs === 1 ? "1 turn" : `${runs} turns`}</span>

@@ -18,6 +18,7 @@ import { CopyButton } from "../../ui/copy-button.tsx";
 import { StatusBadge } from "../../ui/status-badge.tsx";
 import type { RunDetails } from "./run-details.ts";
 import { costOfAll, usageOfAll, type RunFamily } from "./run-family.ts";
+import { showHidden } from "../../ui/show-hidden.ts";
 
 interface Props {
   readonly run: Run;
@@ -34,7 +35,7 @@ export function RunHead({ run, view, details, family }: Props) {
   return (
     <header class="run-head">
       <div class="page-head">
-        <h1 dir="auto">{run.title || "Run"}</h1>
+        <h1 dir="auto">{showHidden(run.title) || "Run"}</h1>
         <div class="page-actions">
           {(status === "failed" || status === "canceled") && <GoOn details={details} />}
           {!isOver(status) && (

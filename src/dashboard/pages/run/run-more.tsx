@@ -12,6 +12,7 @@ import { ErrorNote } from "../../ui/error-note.tsx";
 import { Folded } from "../../ui/folded.tsx";
 import { clockTime, duration } from "../../ui/format.ts";
 import { RunEvents } from "./run-events.ts";
+import { showHidden } from "../../ui/show-hidden.ts";
 
 export function RunMore({ run }: { run: Run }) {
   const agent = agents.value?.find(({ agent_id: id }) => id === run.agent_id);
@@ -61,7 +62,7 @@ function Events({ runId }: { runId: string }) {
                   <time class="num">{clockTime(event.timestamp)}</time>
                   <span>{event.type === "CUSTOM" ? String(event["name"]) : event.type}</span>
                 </summary>
-                <pre dir="ltr">{JSON.stringify(event, null, 2)}</pre>
+                <pre dir="ltr">{showHidden(JSON.stringify(event, null, 2))}</pre>
               </details>
             </li>
           ))}

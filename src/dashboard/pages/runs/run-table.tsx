@@ -14,6 +14,7 @@ import { Duration } from "../../ui/duration.tsx";
 import { StatusBadge } from "../../ui/status-badge.tsx";
 import type { Cancels } from "./cancels.ts";
 import type { RunsModel } from "./runs-model.ts";
+import { showHidden } from "../../ui/show-hidden.ts";
 
 interface Props {
   readonly rows: readonly Run[];
@@ -149,7 +150,7 @@ function Title({ run }: { run: Run }) {
   return (
     <td class="runs-id">
       <a class="runs-title" dir="auto" href={href("runs", run.run_id)} title={run.run_id}>
-        {run.title || "Run"}
+        {showHidden(run.title) || "Run"}
       </a>
       <span class="runs-about">
         <span class="mono">{shortId(run.run_id)}</span>

@@ -14,13 +14,14 @@ export interface IdentityProviderStub extends AsyncDisposable {
 export const ISSUER = "https://login.example";
 export const AUDIENCE = "evenkeel";
 
-export async function startIdentityProvider(): Promise<IdentityProviderStub> {
+/** @param held the keys are answered only once this resolves */
+export async function startIdentityProvider(held: Promise<unknown> = Promise.resolve()): Promise<IdentityProviderStub> {
   const { publicKey, privateKey } = await generateKeyPair("ES256");
   const keys = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: "1", alg: "ES256" }] });
   let fetches = 0;
   const server = createServer((_request, response) => {
     fetches += 1;
-    response.setHeader("Content-Type", "application/json").end(keys);
+    void held.then(() => response.setHeader("Content-Type", "application/json").end(keys));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,4 +1,5 @@
 /** Users with tokens of an identity provider: tokens, sessions, other origins, and what one user may have at once. */
+import { connect } from "node:net";
 import { expect, test, vi } from "vitest";
 import { defineAccess, type AccessConfig } from "../core/access.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
@@ -288,6 +289,32 @@ test("one user has so many requests and sockets at once; others and admins are n
   expect(socket.ws.readyState).toBe(1);
   for (const stream of streams) await stream.body?.cancel();
   await vi.waitFor(async () => expect((await cluster.client.get("/api/runs")).status).toBe(200));
+});
+
+test("a client that goes while its token is checked leaves nothing behind that counts against its user", async () => {
+  const { promise: held, resolve: answerKeys } = Promise.withResolvers<void>();
+  await using provider = await startIdentityProvider(held);
+  const limits = { requests: 2, sockets: 1 };
+  await using cluster = await startWithAna({ identityProviders: [providerOf(provider)], limits });
+  const bearer = `Authorization: Bearer ${await provider.sign({ sub: "ada" })}\r\n`;
+  const upgrade =
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  const ask = (line: string, more = "") => {
+    const socket = connect(cluster.port, "127.0.0.1");
+    socket.write(`GET ${line} HTTP/1.1\r\nHost: localhost\r\n${bearer}${more}\r\n`);
+    return socket;
+  };
+  const asked = [ask("/ws", upgrade), ask("/ws", upgrade), ask("/api/runs"), ask("/api/runs")];
+  await vi.waitFor(() => expect(cluster.server.inFlight).toBe(2));
+  for (const socket of asked) socket.resetAndDestroy();
+  await vi.waitFor(() => expect(cluster.server.inFlight).toBe(0));
+
+  answerKeys();
+
+  const headers = { Authorization: `Bearer ${await provider.sign({ sub: "ada" })}` };
+  expect(await statusOf(get(cluster, "/api/runs", headers))).toBe(200);
+  await using socket = await SocketClient.connect(cluster.client.url, { headers });
+  expect(socket.ws.readyState).toBe(1);
 });
 
 test("one user has so many runs waiting, and others still get in", async () => {

@@ -26,6 +26,8 @@ export function createListener(deps: WorkerDeps): RequestListener {
   };
 
   const serve = (request: IncomingMessage, response: ServerResponse, principal: Principal) => {
+    // The client has gone while its token was checked: nothing would tell that the request has ended.
+    if (response.destroyed) return;
     try {
       guard.counts.add(principal);
       bounds.enter(principal, response);

@@ -44,6 +44,8 @@ export function createUpgrade(deps: WorkerDeps): OnUpgrade {
   const server = new WebSocketServer({ noServer: true, clientTracking: false, handleProtocols, ...LIMITS });
 
   const accept = ({ request, tcp, head }: Upgrade, principal: Principal) => {
+    // The client has gone while its token was checked: nothing would tell that the socket has closed.
+    if (tcp.destroyed) return;
     if (request.url?.split("?", 1)[0] !== OPEN_SOCKET.path)
       throw new AppError("NOT_FOUND", `There is no WebSocket at ${request.url}; the WebSocket is at /ws.`);
     assertMay(principal, OPEN_SOCKET);

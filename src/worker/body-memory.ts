@@ -4,6 +4,7 @@
  * slowly on each. Called by `body.ts` and `socket/incoming.ts`.
  */
 import { AppError } from "../core/errors.ts";
+import type { Principal } from "../core/principal.ts";
 
 /** Enough for a burst, far below what would endanger the process. */
 const LIMIT_BYTES = 64 * 1024 * 1024;
@@ -12,29 +13,41 @@ const LIMIT_BYTES = 64 * 1024 * 1024;
  * large bodies come slowly.
  */
 const LARGE_PART = 0.75;
+/** A principal with the role client gets no more than this part, so that none of them leaves others without room. */
+const PART_OF_ONE = 0.25;
 export const SMALL_BYTES = 16 * 1024;
 const RETRY_AFTER_S = 1;
 
 export class BodyMemory {
   readonly #limit: number;
   #bytes = 0;
+  /** Of principals with the role client; an entry is removed with its last byte. */
+  readonly #ofOne = new Map<string, number>();
 
   constructor(limitBytes = LIMIT_BYTES) {
     this.#limit = limitBytes;
   }
 
   /** The memory of one body, none at first. */
-  share(): BodyShare {
-    return new BodyShare((bytes, total) => this.#take(bytes, total));
+  share(principal: Principal): BodyShare {
+    return new BodyShare((bytes, total) => this.#take(bytes, total, principal));
   }
 
-  #take(bytes: number, total: number): void {
+  #take(bytes: number, total: number, { id, role }: Principal): void {
+    const ofOne = (this.#ofOne.get(id) ?? 0) + bytes;
+    if (bytes > 0 && role === "client" && ofOne > this.#limit * PART_OF_ONE) {
+      const detail = "You are sending too much to this process at once; end some requests, or wait for them.";
+      throw new AppError("TOO_MANY_REQUESTS", detail, { retryAfterS: RETRY_AFTER_S });
+    }
     const limit = total > SMALL_BYTES ? this.#limit * LARGE_PART : this.#limit;
     if (bytes > 0 && this.#bytes + bytes > limit) {
       const detail = "Too much is being sent to this process at once; send the request again.";
       throw new AppError("OVERLOADED", detail, { retryAfterS: RETRY_AFTER_S });
     }
     this.#bytes += bytes;
+    if (role !== "client") return;
+    if (ofOne > 0) this.#ofOne.set(id, ofOne);
+    else this.#ofOne.delete(id);
   }
 }
 
@@ -47,7 +60,7 @@ export class BodyShare {
     this.#take = take;
   }
 
-  /** @throws AppError OVERLOADED; then the size is as it was */
+  /** @throws AppError OVERLOADED, TOO_MANY_REQUESTS; then the size is as it was */
   resize(bytes: number): void {
     this.#take(bytes - this.#bytes, bytes);
     this.#bytes = bytes;

@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AppError } from "../core/errors.ts";
 import { MAX_BODY_BYTES } from "../core/limits.ts";
+import type { Principal } from "../core/principal.ts";
 import { SMALL_BYTES, type BodyMemory, type BodyShare } from "./body-memory.ts";
 
 /** Size of the first buffer. A declared length may be false, so memory is taken only as bytes come. */
@@ -16,17 +17,19 @@ const MAX_CHUNKS = 8_192;
 
 export class Bodies {
   readonly #memory: BodyMemory;
+  readonly #principal: Principal;
 
-  constructor(memory: BodyMemory) {
+  constructor(memory: BodyMemory, principal: Principal) {
     this.#memory = memory;
+    this.#principal = principal;
   }
 
-  /** @throws AppError BODY_TOO_LARGE, OVERLOADED, or INVALID_REQUEST when the client stops in the middle */
+  /** @throws AppError BODY_TOO_LARGE, OVERLOADED, TOO_MANY_REQUESTS, or INVALID_REQUEST when the client stops in the middle */
   async read(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
     if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
     // The client waits for `100 Continue` before it sends the body: by now we know that the request is welcome.
     if (request.headers.expect !== undefined && !response.headersSent) response.writeContinue();
-    const share = this.#memory.share();
+    const share = this.#memory.share(this.#principal);
     const body = new GrowingBuffer(share);
     try {
       await gather(request, body);

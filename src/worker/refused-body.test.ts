@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { LOCAL } from "../core/principal.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { BodyMemory } from "./body-memory.ts";
 import { Bodies } from "./body.ts";
@@ -122,7 +123,7 @@ test("a body in many small chunks is served", async () => {
 });
 
 test("the bodies of a worker have a bound together, and room comes back with each that ends", async () => {
-  const bodies = new Bodies(new BodyMemory(100_000));
+  const bodies = new Bodies(new BodyMemory(100_000), LOCAL);
   const half = Buffer.alloc(60_000);
   const waiting = streamOf(half);
   const first = bodies.read(waiting.request, waiting.response);
@@ -135,6 +136,23 @@ test("the bodies of a worker have a bound together, and room comes back with eac
   third.end();
 
   expect(await bodies.read(third.request, third.response)).toHaveLength(60_000);
+});
+
+test("a client gets a part of that bound, so that the body of another is served", async () => {
+  const memory = new BodyMemory(1_000_000);
+  const slow = Array.from({ length: 10 }, () => streamOf(Buffer.alloc(100_000)));
+  const [ana, bob] = ["ana", "bob"].map((id) => new Bodies(memory, { id, role: "client", via: "key" }));
+  const reading = slow.map(({ request, response }) => ana?.read(request, response));
+  const outcomes = Promise.allSettled(reading);
+
+  const other = streamOf(Buffer.alloc(100_000));
+  other.end();
+  expect(await bob?.read(other.request, other.response)).toHaveLength(100_000);
+  for (const { end } of slow) end();
+
+  const refused = (await outcomes).filter(({ status }) => status === "rejected");
+  expect(refused).toHaveLength(8);
+  expect(refused[0]).toMatchObject({ reason: { code: "TOO_MANY_REQUESTS" } });
 });
 
 /** A request of whose body these bytes have come. */

@@ -12,13 +12,12 @@ export function identify(
   deps: WorkerDeps,
   principalOf: (request: IncomingMessage) => Principal,
 ): Middleware<RequestState> {
-  const bodies = new Bodies(deps.bodyMemory);
   return (ctx, next) => {
     ctx.state.requestId = requestIdOf(ctx.req);
     const principal = principalOf(ctx.req);
     ctx.state.principal = principal;
     ctx.state.own = { ...deps, engine: ownEngine(deps.engine, principal, deps.access.limits) };
-    ctx.state.bodies = bodies;
+    ctx.state.bodies = new Bodies(deps.bodyMemory, principal);
     ctx.set("X-Request-Id", ctx.state.requestId);
     ctx.set(ANSWER_HEADERS);
     return next();

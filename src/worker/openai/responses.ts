@@ -14,7 +14,7 @@ import { assertResumable } from "../position.ts";
 import { replyWhenOver } from "../reply.ts";
 import { answer, serve, TAKEN, type Context } from "../serve.ts";
 import { conversationOf } from "./conversation.ts";
-import { agentOf, forEachEvent, newRunOf, readJournal } from "./run.ts";
+import { agentOf, journalPages, newRunOf, readJournal } from "./run.ts";
 
 /** Facts about the request that a response repeats, kept in the run's metadata beside the client's own. */
 const OURS = { previous: "evenkeel.previous_response_id", background: "evenkeel.background" } as const;
@@ -84,7 +84,10 @@ function stream(ctx: Context, deps: OwnDeps, { run, startingAfter }: { run: Run;
 async function assertSent(startingAfter: number, run: Run, { engine }: OwnDeps): Promise<void> {
   if (startingAfter < 0) return;
   const counting = new ResponseStream({ ...optionsOf(run), startingAfter: Infinity });
-  await forEachEvent(engine, run.run_id, (event, lengths) => counting.encode(event, lengths));
+  for await (const page of journalPages(engine, run.run_id)) {
+    for (const { event, lengths } of page) counting.encode(event, lengths);
+    if (counting.count > startingAfter) return;
+  }
   const newest = counting.count - 1;
   assertResumable({ name: "starting_after", after: startingAfter, newest, of: `response ${responseId(run.run_id)}` });
 }

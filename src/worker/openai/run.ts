@@ -1,5 +1,6 @@
 /** What OpenAI's routes share: the agent that `model` names, the run that a request makes, and the journal of a run. */
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import type { Agent } from "../../core/agent.ts";
 import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
@@ -72,21 +73,24 @@ async function storedMessages(before: Conversation["before"], sender: Sender): P
 /** All events of a run so far. */
 export async function readJournal(engine: OwnEngine, runId: string): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
-  await forEachEvent(engine, runId, (event) => events.push(event));
+  for await (const page of journalPages(engine, runId)) events.push(...page.map(({ event }) => event));
   return events;
 }
 
-/** Reads all events of a run so far, in order, with no more than a page of them in memory. */
-export async function forEachEvent(
-  engine: OwnEngine,
-  runId: string,
-  see: (event: StoredEvent, lengths?: readonly number[]) => void,
-): Promise<void> {
+export interface ReadEvent {
+  readonly event: StoredEvent;
+  /** The lengths of the deltas that it was joined from. */
+  readonly lengths: readonly number[] | undefined;
+}
+
+/** All events of a run so far, in order. One page a tick of the event loop: a journal may have 100,000 events. */
+export async function* journalPages(engine: OwnEngine, runId: string): AsyncGenerator<ReadEvent[]> {
   for (let after = 0; ;) {
+    await setImmediate();
     const rows = await engine.events(runId, after, PAGE);
     const last = rows.at(-1);
     if (!last) return;
-    for (const { data, lengths } of rows) see(JSON.parse(data) as StoredEvent, lengths);
+    yield rows.map(({ data, lengths }) => ({ event: JSON.parse(data) as StoredEvent, lengths }));
     after = last.seq;
   }
 }

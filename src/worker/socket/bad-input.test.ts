@@ -157,7 +157,7 @@ test("a WebSocket anywhere else is 404, and another upgrade at /ws is a plain re
   const elsewhere = await rawUpgrade(cluster, "/api/ws", "websocket");
   const h2c = await rawUpgrade(cluster, "/health", "h2c");
 
-  expect(elsewhere).toMatch(/^HTTP\/1.1 404 [\s\S]*it is at \/ws/);
+  expect(elsewhere).toMatch(/^HTTP\/1.1 404 [\s\S]*the WebSocket is at \/ws/);
   expect(h2c).toMatch(/^HTTP\/1.1 200 [\s\S]*"ok"/);
 });
 

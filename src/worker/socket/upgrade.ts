@@ -91,8 +91,8 @@ function serve(deps: WorkerDeps, { ws, tcp, principal }: { ws: WebSocket; tcp: S
     hold,
   });
   stream.onClose(() => session.close());
-  const onFull = () => stream.close(CLOSE.slow, "too much is being sent to this process; connect again");
-  boundIncoming({ ws, tcp, share: deps.bodyMemory.share(), onFull });
+  const onRefused = (why: string) => stream.close(CLOSE.slow, `${why}; connect again`);
+  boundIncoming({ ws, tcp, share: deps.bodyMemory.share(principal), onRefused });
   ws.on("message", (data, isBinary) => {
     if (isBinary) return stream.close(CLOSE.notText, "send JSON as text");
     // One Buffer, because `binaryType` has its default.

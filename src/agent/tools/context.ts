@@ -45,7 +45,7 @@ export function contextFor({ data, signal, report }: CallContextParts): OwnedCon
 /** Whatever a tool logs, its call goes on: a value that cannot be shown is a line too. */
 function lineOf(value: unknown): string {
   try {
-    return asText(value).slice(0, MAX_CHARACTERS);
+    return (value instanceof Error ? reasonOf(value, "all") : asText(value)).slice(0, MAX_CHARACTERS);
   } catch (error) {
     return reasonOf(error).slice(0, MAX_CHARACTERS);
   }

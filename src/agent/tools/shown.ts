@@ -23,12 +23,14 @@ export function isBytes(value: unknown): value is InstanceType<(typeof BYTES)[nu
  * @throws TypeError for an object that must be read or awaited before it is a result
  */
 export function shownAs(value: object, most: number): object {
+  // JSON shows its own fields. Those of a typed array are its items.
+  if (!ArrayBuffer.isView(value) && Object.keys(value).length > 0) return value;
   for (const { is, name, remedy } of UNREAD)
     if (is(value)) throw new TypeError(`The tool returned ${name}, which is no result yet: ${remedy}.`);
   if (value instanceof RegExp) return { regular_expression: String(value) };
   if (!isIterable(value)) return value;
   const items = Iterator.from(value).take(most).toArray();
-  return isNamed(items) ? Object.fromEntries(items) : items;
+  return isNamed(value, items) ? Object.fromEntries(items) : items;
 }
 
 /** What an author forgot to read or to await. */
@@ -47,9 +49,12 @@ function isIterable(value: object): value is Iterable<unknown> {
   return typeof (value as Partial<Iterable<unknown>>)[Symbol.iterator] === "function";
 }
 
-/** True for the entries of a Map or Headers with a name for each value. */
-function isNamed(items: readonly unknown[]): items is [string, unknown][] {
-  return items.length > 0 && items.every(isPair) && new Set(items.map(([name]) => name)).size === items.length;
+const WITH_ENTRIES = [Map, Headers, URLSearchParams, FormData] as const;
+
+/** True for the entries of such a value, when each has a name of its own. */
+function isNamed(value: object, items: readonly unknown[]): items is [string, unknown][] {
+  if (!WITH_ENTRIES.some((kind) => value instanceof kind) || !items.every(isPair)) return false;
+  return new Set(items.map(([name]) => name)).size === items.length;
 }
 
 function isPair(item: unknown): item is [string, unknown] {

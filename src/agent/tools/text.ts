@@ -3,7 +3,6 @@
  * no more than one of 256 KiB. Used where the tool runs, so that only the text leaves a thread or process.
  */
 import { isUtf8 } from "node:buffer";
-import { AppError } from "../../core/errors.ts";
 import { isBytes, isPlain, shownAs } from "./shown.ts";
 
 /** The part of a result that the model and the journal get; the rest is cut off, and marked. */
@@ -31,11 +30,11 @@ export function asText(value: unknown): string {
  * Why a tool failed, for the model to read. Never throws, whatever the tool threw: null, a Proxy, a `toString` that
  * throws.
  */
-export function reasonOf(thrown: unknown): string {
+export function reasonOf(thrown: unknown, causes: Causes = "where needed"): string {
   try {
     if (typeof thrown === "string") return thrown === "" ? "An empty string was thrown." : asText(thrown);
     if (typeof thrown !== "object" || thrown === null) return asText(`${String(thrown)} was thrown.`);
-    const messages = messagesOf(thrown);
+    const messages = messagesOf(thrown, causes);
     if (messages.length > 0) return asText(messages.join(": "));
     if (!(thrown instanceof Error)) return `${asText(thrown)} was thrown.`;
     return `${thrown.name} was thrown, without a message.`;
@@ -48,16 +47,21 @@ export function reasonOf(thrown: unknown): string {
 const MAX_MESSAGES = 5;
 
 /**
- * The messages of an error and of its causes. "fetch failed" alone tells nobody what to do; its cause names the address.
- * The first error in an AggregateError is its cause. Our own errors keep their causes for the log.
+ * Which causes of an error are told. Where needed: only those of a message that says nothing. Any other message may have been
+ * written to hide its cause, and what the model reads clients can read as well. A log gets all.
  */
-function messagesOf(thrown: object): string[] {
+export type Causes = "where needed" | "all";
+/** The cause names the address. */
+const SAYS_NOTHING = new Set(["", "fetch failed", "terminated"]);
+
+/** The message of an error, and those of its causes. The first error in an AggregateError is its cause. */
+function messagesOf(thrown: object, causes: Causes): string[] {
   const messages: string[] = [];
   let error: unknown = thrown;
   for (let depth = 0; depth < MAX_MESSAGES && typeof error === "object" && error !== null; depth += 1) {
-    const { name, message, cause, errors } = error as Partial<Record<string, unknown>>;
+    const { message, cause, errors } = error as Partial<Record<string, unknown>>;
     if (typeof message === "string" && message !== "" && message !== messages.at(-1)) messages.push(message);
-    if (name === AppError.name) break;
+    if (causes !== "all" && typeof message === "string" && !SAYS_NOTHING.has(message)) break;
     error = cause ?? (Array.isArray(errors) ? (errors[0] as unknown) : undefined);
   }
   return messages;

@@ -27,7 +27,7 @@ export class Delivery {
     this.#slowClientMs = slowClientMs;
   }
 
-  /** PageQueue the response into an event stream; headers go out with the first write, or with `open`. */
+  /** Turns the response into an event stream; headers go out with the first write, or with `open`. */
   openStream(response: ServerResponse): SseStream {
     const stream = new SseStream(response, { meter: this.meter, slowClientMs: this.#slowClientMs });
     this.streams.add(stream);

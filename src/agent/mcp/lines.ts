@@ -3,7 +3,7 @@
  * that floods is slowed down to what this process can handle. Used for the stdout of an MCP server.
  */
 import type { Readable } from "node:stream";
-import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTick, setTimeout as delay } from "node:timers/promises";
 
 export interface Line {
   /** The whole line, or the beginning of one that is too long. */
@@ -23,24 +23,24 @@ export interface LineLimits {
 /** How much is kept from the beginning and from the end of a line that is too long. */
 const KEPT_BYTES = 4_096;
 /** Lines that are handed on in one tick of the event loop. */
-const LINES_A_TURN = 100;
+const LINES_A_TICK = 100;
 
 /** Ends when the stream ends or is destroyed. Text after the last newline is not a line. */
 export async function* readLines(stream: Readable, limits: LineLimits): AsyncGenerator<Line> {
   const cutter = new LineCutter(limits.maxLineBytes);
   const budget = new Budget(limits);
-  let inTurn = 0;
+  let inTick = 0;
   for await (const chunk of stream) {
     for (const line of cutter.take(chunk as Buffer)) {
       yield line;
       await budget.spend({ bytes: 0, lines: 1 });
-      inTurn += 1;
-      if (inTurn % LINES_A_TURN === 0) await nextTurn();
+      inTick += 1;
+      if (inTick % LINES_A_TICK === 0) await nextTick();
     }
     await budget.spend({ bytes: (chunk as Buffer).length, lines: 0 });
     // Read one chunk per tick of the event loop: a stream that always has more must not keep this process from its
     // other work.
-    await nextTurn();
+    await nextTick();
   }
 }
 

@@ -83,6 +83,9 @@ export class HttpServer {
     NetServer.prototype.close.call(this.#server);
     const elapsed = () => performance.now() - startedAt;
     while (elapsed() < Math.min(ms, FAREWELL_MS)) await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
+    // A request may have come while this process had no time, and a timer runs before the loop reads it: so read it first.
+    // Otherwise its connection would count as idle.
+    await new Promise((resolve) => setImmediate(resolve));
     this.#server.closeIdleConnections();
     while (this.#inFlight > 0 && elapsed() < ms) await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
     this.#server.closeAllConnections();

@@ -88,12 +88,15 @@ function unavailable(reason: string): ModelFailure {
   return { code: "MODEL_UNAVAILABLE", reason, retryable: true };
 }
 
-/** Retry-After (RFC 9110 § 10.2.3): seconds, or a date. */
+/** Some servers send 0 with every refusal, and a date may have passed by our clock: our own backoff is kinder then. */
+const MIN_RETRY_AFTER_MS = 1_000;
+
+/** Retry-After (RFC 9110 § 10.2.3): seconds, or a date. Undefined when it is no time to wait for. */
 function retryAfterOf({ headers }: APIError): number | undefined {
   const value = headers?.get("retry-after");
   if (!value) return undefined;
   const ms = /^[\d.]+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+  return Number.isFinite(ms) && ms >= MIN_RETRY_AFTER_MS ? ms : undefined;
 }
 
 interface ErrorBody {

@@ -138,6 +138,18 @@ test("Retry-After is honoured in full", async () => {
   expect(ms).toBeGreaterThanOrEqual(240 * SECOND_MS);
 });
 
+test.each(["0", "-5", "0.2", "Thu, 01 Jan 1970 00:00:00 GMT", "soon"])(
+  "a Retry-After that says nothing (%s) does not make us ask more often than our own backoff does",
+  async (value) => {
+    const { attempts } = await call(() => Promise.reject(status(429, { "retry-after": value })), {
+      leftMs: 120 * SECOND_MS,
+    });
+
+    expect(attempts).toBeGreaterThan(5);
+    expect(attempts).toBeLessThan(20);
+  },
+);
+
 test("a wait that is longer than the run's time ends it at once, with the reason", async () => {
   const { result, attempts, ms } = await call(async () => {
     throw status(429, { "retry-after": "3600" });

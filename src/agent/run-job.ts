@@ -10,8 +10,8 @@ import { liveTools } from "./mcp/live-tools.ts";
 import { outlastTrouble } from "./retry-storage.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { RunTime } from "./run-time.ts";
-import { runTools } from "./tools/execute.ts";
-import type { Tool } from "./tools/invoke.ts";
+import { noSuchTool, runTools } from "./tools/execute.ts";
+import { failure, type Tool } from "./tools/invoke.ts";
 import type { RunHandles, WorkDeps } from "./work-deps.ts";
 
 type JobHandles = Pick<RunHandles, "abort" | "parking" | "trials"> & { readonly journal: RunJournal };
@@ -86,12 +86,21 @@ function contextOf(run: Run) {
   return { runId, threadId, agentId, principal, metadata };
 }
 
-/** The one tool of the job: from `config/tools/`, or from an MCP server, whose name stands before `__`. */
+/**
+ * The one tool of the job: from `config/tools/`, or from an MCP server, whose name stands before `__`. A tool that is
+ * not there is one that says why.
+ */
 async function toolsFor(name: string, { tools, mcp }: WorkDeps, signal: AbortSignal): Promise<Map<string, Tool>> {
   const own = tools.get(name);
   if (own) return new Map([[name, own]]);
   const found = new Map<string, Tool>();
   const [server = ""] = name.split("__");
-  await liveTools(found, [server], mcp)(signal);
-  return found;
+  const missing = await liveTools(found, [server], mcp)(signal);
+  const there = name.includes("__") ? found : tools;
+  return new Map([[name, found.get(name) ?? absent(missing[0] ?? noSuchTool(name, there))]]);
+}
+
+function absent(why: string): Tool {
+  const invoke = () => Promise.resolve(failure(why));
+  return { description: "", inputSchema: { type: "object" }, effects: "pure", contained: true, invoke };
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { defineTool } from "../agent/tools/tool.ts";
+import { defineMcpServers } from "../core/mcp-servers.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { inlineTools } from "../testing/inline-tools.ts";
 import { problemsOf } from "../testing/journal.ts";
@@ -54,10 +55,13 @@ test("a job runs its tool without a model, and stands among the runs with what t
 });
 
 test.each([
-  [{ tool: "nothing" }, "There is no tool nothing."],
+  [{ tool: "nothing" }, "There is no tool nothing. There are: add, wait"],
+  [{ tool: "away__do" }, "The tools of away are not available now: its command was not found"],
+  [{ tool: "nowhere__do" }, "There is no tool nowhere__do."],
   [{ tool: "add", input: { a: 1 } }, "The arguments do not fit"],
 ])("a job that cannot be done fails with what the tool would tell a model", async (body, detail) => {
-  await using cluster = await startCluster({ tools });
+  const mcpServers = defineMcpServers({ away: { command: "no-such-program" } });
+  await using cluster = await startCluster({ tools, mcpServers });
 
   const { run } = await job(cluster, body);
 

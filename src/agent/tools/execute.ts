@@ -57,7 +57,7 @@ async function runTool(use: ToolUseBlock, round: ToolRound): Promise<KeptResult>
   const carryOut = () =>
     inLedger(call, round, async (context) => {
       if (isUnknown) return unknownOutcome(`The server stopped while ${use.name} ran.`);
-      if (!tool) return failure(`There is no tool ${use.name}.`);
+      if (!tool) return failure(noSuchTool(use.name, tools));
       return round.parking.call(() => tool.invoke(use.input, context));
     });
   return contained ? carryOut() : round.tryAlone(carryOut);
@@ -97,6 +97,16 @@ async function inLedger(
   const result = { content, isError };
   await journal.checkpoint({ toolCalls: [{ ...call, result }] });
   return result;
+}
+
+const MAX_NAMES = 40;
+
+/** The tools of an MCP server may have gone since the model was told of them. */
+export function noSuchTool(name: string, tools: Tools): string {
+  const names = [...tools.keys()];
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : "";
+  const there = names.length === 0 ? "There are none now" : `There are: ${names.slice(0, MAX_NAMES).join(", ")}${more}`;
+  return `There is no tool ${name}. ${there}.`;
 }
 
 /** Passes on what a call reports while it runs: progress to the journal, lines to the log. */

@@ -39,16 +39,21 @@ export type DescribeNews =
   | { readonly type: "refused"; readonly file: ToolFile; readonly reason: string }
   | { readonly type: "done" };
 
-/** @throws ConfigError that lists every file that cannot be used, and why */
+/**
+ * @throws ConfigError that lists every file that cannot be used, and why. An Error that a later start may not meet, when
+ * a file only takes too long: the machine may be busy, or have slept
+ */
 export async function describeFiles(
   folder: string,
   env: Readonly<Record<string, string>>,
 ): Promise<readonly DescribedTool[]> {
   const files = await filesIn(folder);
   const problems = problemsOfNames(files);
-  const { described, refused } = files.length > 0 ? await inThread(files, env) : { described: [], refused: [] };
-  const all = [...problems, ...refused];
-  if (all.length > 0) throw new ConfigError(all.join("\n"));
+  const { described, refused, late } = files.length > 0 ? await inThread(files, env) : NO_FILES;
+  const mistakes = [...problems, ...refused];
+  const all = [...mistakes, ...late].join("\n");
+  if (mistakes.length > 0) throw new ConfigError(all);
+  if (late.length > 0) throw new Error(all);
   return described;
 }
 
@@ -80,13 +85,18 @@ function isTool(file: string): boolean {
 interface Described {
   readonly described: readonly DescribedTool[];
   readonly refused: readonly string[];
+  /** The file that took too long; those behind it were not loaded. */
+  readonly late: readonly string[];
 }
+
+const NO_FILES: Described = { described: [], refused: [], late: [] };
 
 function inThread(files: readonly ToolFile[], env: Readonly<Record<string, string>>): Promise<Described> {
   const { promise, resolve } = Promise.withResolvers<Described>();
   const marker = newMarker();
   const described: DescribedTool[] = [];
   const refused: string[] = [];
+  const late: string[] = [];
   let loading = files[0]?.path ?? "";
   const thread = new Worker(entryUrl("agent/tools/describe-thread"), {
     name: "describe tools",
@@ -100,9 +110,12 @@ function inThread(files: readonly ToolFile[], env: Readonly<Record<string, strin
     if (problem !== undefined) refused.push(`${loading}: ${problem}`);
     void thread.terminate();
     void killLeftovers(marker);
-    resolve({ described, refused });
+    resolve({ described, refused, late });
   };
-  const tooLong = () => end(`it did not load within ${LOAD_MS} ms.`);
+  const tooLong = () => {
+    late.push(`${loading}: it did not load within ${LOAD_MS} ms.`);
+    end();
+  };
   let timer = setTimeout(tooLong, LOAD_MS);
   thread.on("message", (news: DescribeNews) => {
     if (news.type === "described") described.push(news.tool);

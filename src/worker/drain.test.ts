@@ -19,11 +19,12 @@ test("a request that came while the process had no time is answered, although id
   await once(socket, "data");
 
   answer = "";
+  const closed = once(socket, "close");
   const drained = server.drain(5_000);
   socket.write(REQUEST);
   // Longer than the second after which idle connections are closed.
   spin(1_200);
-  await drained;
+  await Promise.all([drained, closed]);
 
   expect(answer).toContain("served");
 });

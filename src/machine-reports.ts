@@ -16,12 +16,16 @@ export interface MachineReportsOptions {
 export class MachineReports {
   readonly #options: MachineReportsOptions;
   readonly #stopped = new AbortController();
-  readonly #running: Promise<void>;
+  #running: Promise<void> = Promise.resolve();
   #others: readonly OtherMachine[] = [];
 
   constructor(options: MachineReportsOptions) {
     this.#options = options;
-    this.#running = this.#run();
+  }
+
+  /** Call once the processes serve: the first live machine by name tells `/metrics` of the storage, so it must answer. */
+  start(): void {
+    if (!this.#stopped.signal.aborted) this.#running = this.#run();
   }
 
   /** By name. While the database is away, these are their last reports. */

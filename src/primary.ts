@@ -114,10 +114,11 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
     drain: (signal) => {
       log.info(`${signal}: draining, ${settings.drainMs} ms at most`);
       for (const watcher of watchers) watcher.stop();
+      const unreported = reports?.stop();
       // Workers and agents drain together, because workers wait for what agents answer. Agents need the model until then.
       void supervisor.drain([["worker", "agent"], ["simulator"]]).then(async () => {
         await upkeep.stop();
-        await reports?.stop();
+        await unreported;
         await engine.close();
         lock.release();
         log.info("drained");
@@ -129,6 +130,7 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
   const serving = startAll(supervisor, { ...settings, identity });
   const port = await serving;
   upkeep.start();
+  reports?.start();
   const { access } = await loadConfig(settings);
   const bootMs = Date.now() - surroundings.startedAt;
   process.stdout.write(`${banner({ settings: { ...settings, port }, access, bootMs })}\n`);

@@ -100,6 +100,15 @@ test("marks of a server before the one of now leave with their time", () => {
   expect(history.marks).toEqual([]);
 });
 
+test("a count that another machine knows from earlier is no growth, and that of a new process is", () => {
+  const counted = (at: number, tokens: number, pid: number) =>
+    snapshot(at, [process({ kind: "agent", pid, gauges: { output_tokens: tokens } })]);
+  const history = historyOf(counted(1, 1_000, 7), counted(2, 900, 7), counted(3, 40, 8));
+
+  // The rate is taken over two seconds.
+  expect(history.rate("agent", "output_tokens")).toEqual([null, 0, 20]);
+});
+
 test("two snapshots in the same moment make no flood", () => {
   const history = historyOf(snapshot(1, [agent(1, 0)]), snapshot(2, [agent(1, 50)], { at: START + 1_050 }));
 

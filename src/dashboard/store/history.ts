@@ -192,9 +192,13 @@ function growth(before: Snapshot, snapshot: Snapshot, { kind, gauge }: Counter):
     .filter((process) => process.kind === kind)
     .map((process) => {
       const now = process.gauges[gauge] ?? 0;
-      const then = find(before, process)?.gauges[gauge] ?? now;
+      const earlier = find(before, process);
+      // The process of a machine that was not shown before, or one that has just begun.
+      if (!earlier) return 0;
       // A new process counts from 0, so its whole count is new.
-      return now >= then ? now - then : now;
+      if (earlier.pid !== process.pid) return now;
+      // It falls when another machine answers, to which the process was reported earlier.
+      return Math.max(0, now - (earlier.gauges[gauge] ?? now));
     });
   return grown.reduce((sum, value) => sum + value, 0);
 }

@@ -11,6 +11,10 @@ function answeredBy(name: string, machines: Snapshot["machines"]): Snapshot {
   return snapshot(1, [primary], { at: START + 52_000, machine: name, machines });
 }
 
+function counted(at: number, tokens: number, pid: number): Snapshot {
+  return snapshot(at, [process({ kind: "agent", pid, gauges: { output_tokens: tokens } })]);
+}
+
 test("five minutes are kept, and no more", () => {
   const history = new History();
   for (let n = 1; n <= 1_000; n += 1) history.add(snapshot(n));
@@ -101,8 +105,6 @@ test("marks of a server before the one of now leave with their time", () => {
 });
 
 test("a count that another machine knows from earlier is no growth, and that of a new process is", () => {
-  const counted = (at: number, tokens: number, pid: number) =>
-    snapshot(at, [process({ kind: "agent", pid, gauges: { output_tokens: tokens } })]);
   const history = historyOf(counted(1, 1_000, 7), counted(2, 900, 7), counted(3, 40, 8));
 
   // The rate is taken over two seconds.

@@ -1,7 +1,8 @@
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { WebSocket } from "ws";
+import { LOCAL } from "../../core/principal.ts";
 import { BodyMemory, SMALL_BYTES } from "../body-memory.ts";
 import { boundIncoming } from "./incoming.ts";
 
@@ -22,9 +23,10 @@ function open(memory: BodyMemory) {
   boundIncoming({
     ws: ws as unknown as WebSocket,
     tcp: tcp as unknown as Socket,
-    share: memory.share(),
-    onFull: () => (refusals += 1),
+    share: memory.share(LOCAL),
+    onRefused: () => (refusals += 1),
   });
+  onTestFinished(() => void ws.emit("close"));
   const send = (bytes: number) => tcp.emit("data", Buffer.alloc(bytes));
   return { ws, send, refusals: () => refusals };
 }

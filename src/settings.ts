@@ -56,6 +56,8 @@ export interface Settings {
   readonly keepAliveMs: number;
   /** The path of a proxy under which we are served, "/evenkeel"; empty for none. */
   readonly basePath: string;
+  /** How long `/ready` answers 503, when the server stops, before the port closes: a load balancer has to notice. */
+  readonly drainDelayMs: number;
   /** How long draining may take, when the server stops, before what is left is cut off or given back. */
   readonly drainMs: number;
   /** How long an agent that was replaced (SIGHUP, a saved file) may go on with its runs. */
@@ -150,6 +152,7 @@ function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Setting
     startWaitMs: read.count("START_WAIT_MS", { fallback: 10_000, min: 0, max: 600_000 }),
     keepAliveMs: read.count("KEEP_ALIVE_MS", { fallback: 75_000, min: 1_000, max: 3_600_000 }),
     basePath: read.path("BASE_PATH"),
+    drainDelayMs: read.count("DRAIN_DELAY_MS", { fallback: 0, min: 0, max: 600_000 }),
     drainMs: read.count("DRAIN_MS", { fallback: 20_000, min: 0, max: 600_000 }),
     agentDrainMs: read.count("AGENT_DRAIN_MS", { fallback: 600_000, min: 0, max: 86_400_000 }),
     slowClientMs: read.count("SLOW_CLIENT_MS", { fallback: 10_000, min: 100, max: 600_000 }),
@@ -163,8 +166,9 @@ function readDatabase(read: SettingsReader): DatabaseSettings | null {
   const url = read.database("DATABASE_URL");
   const listenUrl = read.database("DATABASE_LISTEN_URL");
   const pool = read.count("DATABASE_POOL", { fallback: 4, min: 2, max: 1_000 });
+  const prepare = read.flag("DATABASE_PREPARE", true);
   const redisUrl = read.redis("REDIS_URL", url !== "");
-  return url === "" ? null : { url, listenUrl: listenUrl || url, pool, ...(redisUrl !== "" && { redisUrl }) };
+  return url === "" ? null : { url, listenUrl: listenUrl || url, pool, prepare, ...(redisUrl !== "" && { redisUrl }) };
 }
 
 /**

@@ -22,12 +22,14 @@ export interface OpenOptions {
 
 export interface DatabaseSettings {
   readonly url: string;
-  /** The address to listen for news at. It is `url`, unless `url` leads to a pool whose connections cannot listen. */
+  /** The address to tell and hear news at. It is `url`, unless `url` leads to a pool whose connections cannot listen. */
   readonly listenUrl: string;
   /** The Redis that carries the news, in place of Postgres's NOTIFY. */
   readonly redisUrl?: string;
   /** The most connections of each process, beside the two of NOTIFY: one that listens and one that notifies. */
   readonly pool: number;
+  /** False: statements are not prepared, for a pool that cannot keep them. True by default. */
+  readonly prepare?: boolean;
 }
 
 /** Held by the primary while its processes run, for a storage that only one server may use at a time. */

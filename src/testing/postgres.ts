@@ -48,7 +48,7 @@ export class TestPostgres implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), "evenkeel-postgres-"));
     const server = new TestPostgres(folder, await freePort(), settings);
     try {
-      if (isRoot()) await chown(folder, NOBODY, NOBODY);
+      await giveToServer(folder);
       await server.#makeData();
       await server.run();
       return server;
@@ -155,7 +155,13 @@ function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-function identity(): { readonly uid?: number; readonly gid?: number } {
+/** Makes a file or folder that of the user that Postgres runs as. */
+export async function giveToServer(path: string): Promise<void> {
+  if (isRoot()) await chown(path, NOBODY, NOBODY);
+}
+
+/** The user that Postgres and PgBouncer run as: neither runs as root. */
+export function identity(): { readonly uid?: number; readonly gid?: number } {
   return isRoot() ? { uid: NOBODY, gid: NOBODY } : {};
 }
 

@@ -1,5 +1,5 @@
 /** Live readers get every row once and in order, from the moment they come until they go. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
 import type { Claim, Engine, Follower, AttributedActivity } from "../engine.ts";
@@ -356,7 +356,9 @@ function testDeleted(open: OpenEngine): void {
     const deleted = new Collector<string>();
     await data.engine.follow(claim.run.run_id, { onEvents: () => {}, onDeleted: () => deleted.push(["deleted"]) });
 
-    await Promise.all([complete(other, claim), other.deleteThread("thread")]);
+    // Refused until the run has ended, which may be a moment later.
+    const deleteSoon = vi.waitFor(() => other.deleteThread("thread"), { interval: 1 });
+    await Promise.all([complete(other, claim), deleteSoon]);
 
     await deleted.until((items) => items.length > 0);
     await append(data.engine, await start(data.engine), "later");

@@ -14,6 +14,8 @@ export interface DatabaseOptions {
   readonly url: string;
   /** The most connections of this process, beside the one that listens and the one that notifies. */
   readonly pool: number;
+  /** See `DatabaseSettings`. */
+  readonly prepare?: boolean;
   /** How long a statement may take, in milliseconds; 0 is for ever. */
   readonly answerMs?: number;
 }
@@ -45,24 +47,27 @@ const TEXT = 25;
 interface Connections {
   readonly pool: Pool;
   readonly turnstile: Turnstile;
+  readonly prepare: boolean;
 }
 
 export class Database implements Queryable {
   readonly #pool: Pool;
   readonly #turnstile: Turnstile;
   readonly #kind: Kind;
+  readonly #prepare: boolean;
   // One entry per statement of this driver, and per combination of filters of a list.
   readonly #names = new Map<string, string>();
 
   /** Use `open`. @param kind how long callers wait for a connection: see `turnstile.ts` */
-  private constructor({ pool, turnstile }: Connections, kind: Kind) {
+  private constructor({ pool, turnstile, prepare }: Connections, kind: Kind) {
     this.#pool = pool;
     this.#turnstile = turnstile;
+    this.#prepare = prepare;
     this.#kind = kind;
   }
 
   /** Connects when the first statement is sent. */
-  static open({ url, pool: max, answerMs = ANSWER_MS }: DatabaseOptions): Database {
+  static open({ url, pool: max, prepare = true, answerMs = ANSWER_MS }: DatabaseOptions): Database {
     const pool = new Pool({ ...clientOptions(url), query_timeout: answerMs, max, idleTimeoutMillis: IDLE_MS });
     // A connection that ends while nobody uses it is replaced when the next one is needed.
     pool.on("error", () => {});
@@ -72,12 +77,12 @@ export class Database implements Queryable {
       client.on("error", () => {});
       prepareSession(client);
     });
-    return new Database({ pool, turnstile: new Turnstile(max) }, "request");
+    return new Database({ pool, turnstile: new Turnstile(max), prepare }, "request");
   }
 
   /** The same connections, for the work of owners and of upkeep. */
   get forWork(): Database {
-    return new Database({ pool: this.#pool, turnstile: this.#turnstile }, "work");
+    return new Database({ pool: this.#pool, turnstile: this.#turnstile, prepare: this.#prepare }, "work");
   }
 
   async query<T extends object = Row>(text: string, values: readonly unknown[] = []): Promise<T[]> {
@@ -133,6 +138,7 @@ export class Database implements Queryable {
   }
 
   #statement(text: string, values: readonly unknown[]) {
+    if (!this.#prepare) return { text, values: values.map(encode) };
     let name = this.#names.get(text);
     if (!name) this.#names.set(text, (name = createHash("sha256").update(text).digest("base64url").slice(0, 20)));
     return { name, text, values: values.map(encode) };
@@ -166,7 +172,7 @@ export async function connect(url: string): Promise<Client> {
 
 function clientOptions(url: string): ClientConfig & { readonly pipeline: boolean } {
   return {
-    connectionString: url,
+    connectionString: checkingTls(url),
     application_name: "evenkeel",
     connectionTimeoutMillis: CONNECT_MS,
     query_timeout: ANSWER_MS,
@@ -174,6 +180,14 @@ function clientOptions(url: string): ClientConfig & { readonly pipeline: boolean
     pipeline: true,
     types: { getTypeParser },
   };
+}
+
+/**
+ * Certificate and name are checked wherever TLS is asked for, unless the URL says `no-verify`. `pg` does so, too, but
+ * warns of the weaker modes, because a later version will check less there.
+ */
+function checkingTls(url: string): string {
+  return url.replace(/([?&]sslmode=)(?:prefer|require|verify-ca)(?=&|$)/, "$1verify-full");
 }
 
 const PARSERS: Readonly<Record<number, (value: string) => unknown>> = { [INT8]: Number, [TEXT]: decodeText };

@@ -5,12 +5,15 @@ import { TestRedis } from "../../testing/redis.ts";
 import { testCancel } from "../contract/cancel.contract.ts";
 import { testClaim } from "../contract/claim.contract.ts";
 import { testFollow } from "../contract/follow.contract.ts";
-import { databases } from "./test-data.ts";
+import { databases, settingsAt } from "./test-data.ts";
 
 describe("Postgres engine with Redis", needs("redis-server"), () => {
   let redis: Promise<TestRedis> | undefined;
   afterAll(async () => (await redis)?.kill());
-  const { open } = databases(async () => (await (redis ??= TestRedis.start())).url);
+  const { open } = databases(async (server, name) => {
+    const { url: redisUrl } = await (redis ??= TestRedis.start());
+    return { ...settingsAt(server.url(name)), redisUrl };
+  });
 
   describe("claim", () => {
     testClaim(open);

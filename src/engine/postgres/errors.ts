@@ -25,6 +25,8 @@ const KNOWN: readonly (readonly [RegExp, ErrorCode, string])[] = [
 ];
 
 const NETWORK = /^(?:ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)/;
+/** Codes of node:tls: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const CERTIFICATE = /^(?:ERR_TLS_CERT_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(?:GET|VERIFY)_|HOSTNAME_MISMATCH)/;
 /** Errors of the client library that have no code. */
 const LIBRARY =
   /connection terminated|timeout|connection error|not queryable|was closed|pipeline|server does not support SSL/i;
@@ -32,6 +34,8 @@ const LIBRARY =
 const REFUSED = "The database refuses DATABASE_URL; check its user, password and database.";
 /** Clients read this text, so it must not say where the database is: the `cause` says that, for the log. */
 const NO_TLS = "The database offers no TLS, and DATABASE_URL asks for it by sslmode.";
+const UNTRUSTED =
+  "The database's certificate is not trusted; name its authority by sslrootcert in DATABASE_URL, and the host as the certificate does.";
 const UNREACHABLE = "The database cannot be reached; check DATABASE_URL and the network.";
 
 interface Failure {
@@ -48,6 +52,7 @@ export function storageError(error: unknown): unknown {
   const [, known, detail] = KNOWN.find(([pattern]) => pattern.test(code)) ?? [];
   if (known && detail) return new AppError(known, detail, { cause: error, retryAfterS: 5 });
   if (/does not support SSL/i.test(error.message)) return new AppError("STORAGE_UNAVAILABLE", NO_TLS, { cause: error });
+  if (CERTIFICATE.test(code)) return new AppError("STORAGE_UNAVAILABLE", UNTRUSTED, { cause: error });
   if (!isLost(error)) return error;
   return new AppError("STORAGE_UNAVAILABLE", UNREACHABLE, { cause: error, retryAfterS: 5 });
 }

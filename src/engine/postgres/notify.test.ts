@@ -67,6 +67,6 @@ function openBus({ port }: { readonly port: number }) {
   const url = `postgres://evenkeel@127.0.0.1:${port}/postgres`;
   const heard: string[] = [];
   const onMessage = ({ payload }: BusMessage) => void heard.push(payload);
-  const bus = new NotifyBus({ url, listenUrl: url, onMessage, onLoss: () => {} });
+  const bus = new NotifyBus({ url, onMessage, onLoss: () => {} });
   return Object.assign(bus, { heard, [Symbol.asyncDispose]: () => bus.close() });
 }

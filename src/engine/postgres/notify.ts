@@ -20,9 +20,8 @@ const LAST_WORDS_MS = 1_000;
 const NOTIFY = "SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS m (channel, payload)";
 
 export interface NotifyOptions extends BusListener {
+  /** Leads to connections of our own: both of them keep settings of their session. */
   readonly url: string;
-  /** The address to listen at, when `url` leads to a PgBouncer that pools by transaction. */
-  readonly listenUrl: string;
 }
 
 export class NotifyBus implements Bus {
@@ -83,7 +82,7 @@ export class NotifyBus implements Bus {
   }
 
   async #openListener(): Promise<Listener> {
-    const { listenUrl: url, onMessage } = this.#options;
+    const { url, onMessage } = this.#options;
     try {
       const listener = await Listener.open({ url, onMessage, onLost: () => this.#listenLater() }, this.#channels);
       this.#retryMs = RECONNECT_MS.first;

@@ -23,10 +23,10 @@ export async function openPostgresEngine({
   boot,
 }: OpenOptions): Promise<PostgresEngine> {
   if (!settings) throw new AppError("STORAGE_UNAVAILABLE", "DATABASE_URL names no database.");
-  const { url, pool } = settings;
-  const database = Database.open({ url, pool });
+  const { url, pool, prepare = true } = settings;
+  const database = Database.open({ url, pool, prepare });
   try {
-    await migrate(database, url);
+    await migrate(database, { url, prepare });
     return new PostgresEngine({
       database,
       dataDir,
@@ -42,21 +42,11 @@ export async function openPostgresEngine({
 
 /** The bus that the settings choose. Neither of them has to be reachable yet. */
 async function busOf(
-  { url, listenUrl, redisUrl }: DatabaseSettings,
+  { listenUrl, redisUrl }: DatabaseSettings,
   database: Database,
 ): Promise<(listener: BusListener) => Bus> {
-  if (redisUrl === undefined) return (listener) => new NotifyBus({ url, listenUrl, ...listener });
+  if (redisUrl === undefined) return (listener) => new NotifyBus({ url: listenUrl, ...listener });
   const { RedisBus } = await import("./redis.ts");
   const [row] = await database.query<{ space: string }>(SPACE);
   return (listener) => new RedisBus({ url: redisUrl, space: row?.space ?? "", ...listener });
-}
-
-/** @throws AppError STORAGE_UNAVAILABLE, with `retryAfterS` when the database may answer later */
-export async function assertAnswers({ url }: DatabaseSettings): Promise<void> {
-  const database = Database.open({ url, pool: 1 });
-  try {
-    await database.query("SELECT 1");
-  } finally {
-    await database.close();
-  }
 }

@@ -1,5 +1,6 @@
 /** Brings the database up to date, under an advisory lock: of several machines that start at once only one migrates. */
 import { AppError } from "../../core/errors.ts";
+import type { DatabaseSettings } from "../driver.ts";
 import { Database, type Queryable } from "./database.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
@@ -14,9 +15,9 @@ const WITHOUT_LIMITS = ["statement_timeout", "lock_timeout", "idle_in_transactio
  * requests.
  * @throws AppError STORAGE_UNAVAILABLE when a newer evenkeel wrote it and refuses this one
  */
-export async function migrate(database: Database, url: string): Promise<void> {
+export async function migrate(database: Database, address: Pick<DatabaseSettings, "url" | "prepare">): Promise<void> {
   if (await isCurrent(database)) return;
-  const patient = Database.open({ url, pool: 1, answerMs: 0 });
+  const patient = Database.open({ ...address, pool: 1, answerMs: 0 });
   try {
     await patient.transaction(async (db) => {
       // Set for this transaction only, because a pool may lend the connection to others afterwards.

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll } from "vitest";
 import { TestPostgres } from "../../testing/postgres.ts";
 import type { OpenedEngine } from "../contract/setup.ts";
+import type { DatabaseSettings } from "../driver.ts";
 import type { Engine, EngineLimits } from "../engine.ts";
 import { openEngine } from "../open.ts";
 
@@ -18,6 +19,9 @@ export interface Databases {
   /** The server, for databases that a test makes itself. */
   postgres(): Promise<TestPostgres>;
 }
+
+/** How a test reaches the database `name` of the server. */
+export type SettingsOf = (server: TestPostgres, name: string) => DatabaseSettings | Promise<DatabaseSettings>;
 
 const TABLES = [
   "threads",
@@ -38,9 +42,8 @@ const TABLES = [
 /**
  * The first test that opens a database starts the server; it is stopped after the last test of the file. Making a
  * database costs more than most tests do, so free databases are emptied and used again.
- * @param redisUrl the Redis of the bus; without it NOTIFY is the bus
  */
-export function databases(redisUrl?: () => Promise<string>): Databases {
+export function databases(settingsOf: SettingsOf = direct): Databases {
   let server: Promise<TestPostgres> | undefined;
   const free: string[] = [];
   const postgres = () => (server ??= TestPostgres.start());
@@ -52,18 +55,17 @@ export function databases(redisUrl?: () => Promise<string>): Databases {
     postgres,
     open: async (limits = ROOMY) => {
       const running = await postgres();
-      const redis = await redisUrl?.();
       const name = free.pop() ?? (await running.createDatabase());
       await using opening = new AsyncDisposableStack();
       opening.defer(async () => {
         await empty(running, name);
         free.push(name);
       });
-      const engine = opening.use(await openAt(running.url(name), limits, redis));
+      const engine = opening.use(await openAt(await settingsOf(running, name), limits));
       const owned = opening.move();
       return {
         engine,
-        another: async () => owned.use(await openAt(running.url(name), limits, redis)),
+        another: async () => owned.use(await openAt(await settingsOf(running, name), limits)),
         [Symbol.asyncDispose]: () => owned.disposeAsync(),
       };
     },
@@ -78,9 +80,17 @@ async function empty(postgres: TestPostgres, database: string): Promise<void> {
   );
 }
 
+function direct(server: TestPostgres, name: string): DatabaseSettings {
+  return settingsAt(server.url(name));
+}
+
+export function settingsAt(url: string): DatabaseSettings {
+  return { url, listenUrl: url, pool: POOL };
+}
+
 /** Gives the engine a folder of its own, for uploads that are not complete. */
-export async function openAt(url: string, limits = ROOMY, redisUrl?: string): Promise<Engine & AsyncDisposable> {
-  const database = { url, listenUrl: url, pool: POOL, ...(redisUrl !== undefined && { redisUrl }) };
+export async function openAt(at: string | DatabaseSettings, limits = ROOMY): Promise<Engine & AsyncDisposable> {
+  const database = typeof at === "string" ? settingsAt(at) : at;
   const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-postgres-uploads-"));
   const removeFolder = () => rm(dataDir, { recursive: true, force: true });
   try {

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { loadConfig } from "./config.ts";
 import { agentName, type Owner } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -112,11 +113,9 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
       process.exit(EXIT.interrupted);
     },
     drain: (signal) => {
-      log.info(`${signal}: draining, ${settings.drainMs} ms at most`);
       for (const watcher of watchers) watcher.stop();
       const unreported = reports?.stop();
-      // Workers and agents drain together, because workers wait for what agents answer. Agents need the model until then.
-      void supervisor.drain([["worker", "agent"], ["simulator"]]).then(async () => {
+      void drainTree({ signal, settings, log, supervisor }).then(async () => {
         await upkeep.stop();
         await unreported;
         await engine.close();
@@ -174,6 +173,24 @@ function supervise({ settings, log, engine, upkeep, others }: Tree): Supervisor 
     },
   });
   return supervisor;
+}
+
+interface Draining extends Pick<Tree, "settings" | "log"> {
+  readonly signal: string;
+  readonly supervisor: Supervisor;
+}
+
+/** Gives a load balancer time to see that `/ready` says 503, and then ends all processes in order. */
+async function drainTree({ signal, settings, log, supervisor }: Draining): Promise<void> {
+  const { drainDelayMs, drainMs } = settings;
+  if (drainDelayMs > 0) {
+    log.info(`${signal}: /ready answers 503 from now on; draining in ${drainDelayMs} ms`);
+    supervisor.announceDrain();
+    await delay(drainDelayMs);
+  }
+  log.info(`${signal}: draining, ${drainMs} ms at most`);
+  // Workers and agents drain together, because workers wait for what agents answer. Agents need the model until then.
+  await supervisor.drain([["worker", "agent"], ["simulator"]]);
 }
 
 /** Replaces workers and agents, and logs the outcome. */

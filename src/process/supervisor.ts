@@ -44,6 +44,7 @@ export class Supervisor {
   #self: Vitals & { readonly gauges: Gauges } = { ...NO_VITALS, gauges: {} };
   #replacing: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
+  #isLeaving = false;
   #isDraining = false;
 
   constructor(options: SupervisorOptions) {
@@ -102,8 +103,15 @@ export class Supervisor {
     if (role) this.#resize(role, { count, reason: "by hand" });
   }
 
+  /** Shows everybody who asks that this server is about to drain. All processes go on as before. */
+  announceDrain(): void {
+    this.#isLeaving = true;
+    this.#bulletin.share();
+  }
+
   /** Phase by phase: the kinds that serve users first, then those that they need. Ends the supervisor. */
   async drain(phases: readonly (readonly ChildKind[])[]): Promise<void> {
+    this.announceDrain();
     this.#isDraining = true;
     for (const slot of this.#slots) slot.retire();
     for (const kinds of phases) {
@@ -274,7 +282,7 @@ export class Supervisor {
       kind: "primary",
       id: 1,
       pid: process.pid,
-      state: "ready",
+      state: this.#isLeaving ? "draining" : "ready",
       uptime_s: Math.round((performance.now() - this.#startedAt) / 1000),
       ...this.#self,
       restarts: 0,

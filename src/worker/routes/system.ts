@@ -55,6 +55,7 @@ async function readiness({ engine, delivery, settings, closing }: OwnDeps): Prom
     storage,
     agents: serving("agent"),
     model: settings.model.simulated ? serving("simulator") : "ok",
-    worker: closing.aborted ? "draining" : "ok",
+    // The primary says so before the workers begin: requests that come all the same are served.
+    worker: closing.aborted || ownProcesses[0]?.state === "draining" ? "draining" : "ok",
   };
 }

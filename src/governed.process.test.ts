@@ -8,6 +8,7 @@ import { storages } from "./testing/storages.ts";
 import { startSimulator } from "./simulator/server.ts";
 
 const { environment } = storages();
+const CONFIG_DIR = `${import.meta.dirname}/fixtures/machines`;
 
 /** Three missed reports, the time between two reports, and a snapshot. */
 const SILENT = { timeout: 12_000, interval: 100 };
@@ -16,7 +17,7 @@ const PATIENCE = { timeout: 15_000, interval: 50 };
 const ENOUGH_RUNS = 60;
 
 test("each machine shows all; one that stops is gone at once, and one that dies is shown as silent", async () => {
-  const env = await environment("Postgres");
+  const env = { ...(await environment("Postgres")), CONFIG_DIR };
   await using servers = await startMachines([env, env, env]);
   const [first, second, third] = servers.all as [Server, Server, Server];
 
@@ -58,7 +59,7 @@ test("a cancel, a limit of the model and a budget hold on a machine that did not
   await using model = await startSimulator();
   tap.target = model.url;
   const storage = await environment("Postgres");
-  const env = { ...storage, ANTHROPIC_BASE_URL: tap.url, CONFIG_DIR: `${import.meta.dirname}/fixtures/thrifty` };
+  const env = { ...storage, ANTHROPIC_BASE_URL: tap.url, CONFIG_DIR };
   await using servers = await startMachines([env, env]);
   const [first, second] = servers.all as [Server, Server];
 

@@ -1,6 +1,7 @@
 /** Three servers on one Postgres, upgraded one after the other behind a load balancer, under load. */
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
+import { startSimulator } from "./simulator/server.ts";
 import { Balancer, CHECK_EACH_MS } from "./testing/balancer.ts";
 import { Client } from "./testing/client.ts";
 import { problemsOf, textIn } from "./testing/journal.ts";
@@ -11,14 +12,18 @@ import { storages } from "./testing/storages.ts";
 
 const { environment } = storages();
 
-const STREAMS = 6;
+const START_MS = 40_000;
+const STREAMS = 4;
 /** Between two requests of one client. */
-const PAUSE_MS = 20;
+const PAUSE_MS = 50;
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
 test("an upgrade of three machines in turn fails no plain request, and loses or doubles nothing of a stream", async () => {
+  await using model = await startSimulator();
   const env = {
     ...(await environment("Postgres")),
+    ANTHROPIC_BASE_URL: model.url,
+    CONFIG_DIR: `${import.meta.dirname}/fixtures/machines`,
     WORKERS: "1",
     AGENTS: "1",
     DRAIN_DELAY_MS: String(5 * CHECK_EACH_MS),
@@ -26,7 +31,7 @@ test("an upgrade of three machines in turn fails no plain request, and loses or 
   };
   await using places = new AsyncDisposableStack();
   const machines: { readonly place: Place; server: Server }[] = [];
-  const start = async (place: Place) => places.use(new Server(place, { env })).ready();
+  const start = async (place: Place) => places.use(new Server(place, { env })).ready(START_MS);
   for (let n = 0; n < 3; n += 1) {
     const place = places.use(await makePlace());
     machines.push({ place, server: await start(place) });
@@ -61,15 +66,16 @@ test("an upgrade of three machines in turn fails no plain request, and loses or 
       PATIENCE,
     );
   }
-}, 120_000);
+}, 180_000);
 
 /** Plain requests of each kind, one after the other, until `stop`. */
 function startLoad(client: Client) {
   const failed: string[] = [];
   const begun: string[] = [];
-  let [requests, isOver] = [0, false];
+  const over = new AbortController();
+  let requests = 0;
   const repeat = async (name: string, expected: number, ask: () => Promise<{ readonly status: number }>) => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const outcome = await ask().then(
         ({ status }) => status,
         (error: unknown) => String(error),
@@ -90,7 +96,7 @@ function startLoad(client: Client) {
     repeat("POST /api/chat/async", 202, begin),
   ]);
   const stop = async () => {
-    isOver = true;
+    over.abort();
     await asking;
   };
   return {

@@ -357,7 +357,7 @@ function testDeleted(open: OpenEngine): void {
     await data.engine.follow(claim.run.run_id, { onEvents: () => {}, onDeleted: () => deleted.push(["deleted"]) });
 
     // Refused until the run has ended, which may be a moment later.
-    const deleteSoon = vi.waitFor(() => other.deleteThread("thread"), { interval: 1 });
+    const deleteSoon = vi.waitFor(() => other.deleteThread("thread"), { interval: 5, timeout: 10_000 });
     await Promise.all([complete(other, claim), deleteSoon]);
 
     await deleted.until((items) => items.length > 0);

@@ -12,7 +12,8 @@ import { storages } from "./testing/storages.ts";
 
 const { environment } = storages();
 
-const START_MS = 40_000;
+/** The machines and their load share the cores. */
+const PATIENT_MS = 40_000;
 const STREAMS = 4;
 /** Between two requests of one client. */
 const PAUSE_MS = 50;
@@ -31,7 +32,7 @@ test("an upgrade of three machines in turn fails no plain request, and loses or 
   };
   await using places = new AsyncDisposableStack();
   const machines: { readonly place: Place; server: Server }[] = [];
-  const start = async (place: Place) => places.use(new Server(place, { env })).ready(START_MS);
+  const start = async (place: Place) => places.use(new Server(place, { env })).ready(PATIENT_MS);
   for (let n = 0; n < 3; n += 1) {
     const place = places.use(await makePlace());
     machines.push({ place, server: await start(place) });
@@ -45,7 +46,7 @@ test("an upgrade of three machines in turn fails no plain request, and loses or 
   for (const machine of machines) {
     const { port } = machine.place;
     machine.server.kill("SIGTERM");
-    expect(await machine.server.exitCode()).toBe(0);
+    expect(await machine.server.exitCode(PATIENT_MS)).toBe(0);
     machine.server = await start(machine.place);
     await vi.waitUntil(() => balancer.isUp(port), PATIENCE);
   }

@@ -74,12 +74,12 @@ export class Server implements AsyncDisposable {
     this.exited = once(this.#child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   }
 
-  /** Resolves with the exit code of a server that is expected to end by itself. */
-  async exitCode(): Promise<number | null> {
+  /** Resolves with the exit code of a server that is expected to end by itself. @param withinMs see `ready` */
+  async exitCode(withinMs = EXIT_MS): Promise<number | null> {
     const stop = new AbortController();
     // A server that does not end must fail the test before the test's own time limit; otherwise the server would be
     // left running.
-    const tooLate = delay(EXIT_MS, undefined, { signal: stop.signal }).then(() => {
+    const tooLate = delay(withinMs, undefined, { signal: stop.signal }).then(() => {
       throw new Error(`It did not exit: ${this.stdout}\n${this.stderr}`);
     });
     try {

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { init } from "./init.ts";
 
 /** @returns the package.json of the folder, and of its `config/`, after `init` */
@@ -32,3 +32,15 @@ test.each([{ name: "shop", main: "index.js" }, { type: "commonjs" }])(
     expect(config).toEqual({ type: "module" });
   },
 );
+
+test.each([
+  ["file:../evenkeel-0.1.0.tgz", true],
+  ["file:evenkeel-0.1.0.tgz", false],
+  ["^0.1.0", false],
+])("a package from %s is out of the Dockerfile's reach: %s", async (evenkeel, isSaid) => {
+  const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+  await initIn({ dependencies: { evenkeel } });
+  const said = write.mock.calls.join("");
+  write.mockRestore();
+  expect(said.includes("The Dockerfile cannot reach")).toBe(isSaid);
+});

@@ -32,6 +32,9 @@ export async function init(folder: string): Promise<void> {
   if (!isModule(given)) for (const name of ["config", "test"]) await markModules(join(project, name));
   say(`\nNext, in ${project}:\n  npm install\n  npx evenkeel dev        then open http://localhost:8000\n  npm test\n`);
   say("For types in your editor: npm install --save-dev typescript @types/node\n");
+  const { evenkeel: from = "" } = given.dependencies ?? {};
+  if (/^file:(\.\.|\/)/.test(from))
+    say(`The Dockerfile cannot reach ${from}: copy that file into this folder and npm install it from there.\n`);
 }
 
 async function filesOfTemplate(): Promise<string[]> {

@@ -42,8 +42,8 @@ describe("an activity of a run says of it", () => {
   const usage = { input_tokens: 10, output_tokens: 7, cache_read_input_tokens: 5, cache_creation_input_tokens: 0 };
   const run = { title: "Sum up", created_at: 1_000, usage };
 
-  test("its title when it is queued", () => {
-    expect(withRun({ type: "run.queued", detail: {} }, run, 1_000).detail).toEqual({ title: "Sum up" });
+  test.each(["run.queued", "run.started", "run.retried", "run.parked"] as const)("its title at %s", (type) => {
+    expect(withRun({ type, detail: { attempt: 1 } }, run, 1_000).detail).toEqual({ attempt: 1, title: "Sum up" });
   });
 
   test("how long it took and what it used when it ends", () => {
@@ -62,10 +62,6 @@ describe("an activity of a run says of it", () => {
     const { detail } = withRun({ type: "run.canceled", detail: {} }, { ...run, usage: NO_USAGE }, 900);
 
     expect(detail).toEqual({ title: "Sum up", duration_ms: 0 });
-  });
-
-  test("nothing when it is started", () => {
-    expect(withRun({ type: "run.started", detail: { attempt: 1 } }, run, 1_000).detail).toEqual({ attempt: 1 });
   });
 });
 

@@ -52,9 +52,8 @@ export function withRun(
   run: Pick<Run, "title" | "created_at" | "usage">,
   at: number,
 ): NewActivity {
-  if (type !== "run.queued" && !ENDS.has(type)) return { type, detail };
   const said = { ...detail, ...(run.title !== "" && { title: run.title }) };
-  if (type === "run.queued") return { type, detail: said };
+  if (!ENDS.has(type)) return { type, detail: said };
   const { input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens } = run.usage;
   const input = input_tokens + cache_read_input_tokens + cache_creation_input_tokens;
   // The clock may have been set back in the meantime.

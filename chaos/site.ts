@@ -64,6 +64,9 @@ export class Site implements AsyncDisposable {
       WORKERS: "3",
       AGENTS: "2",
       LOG_LEVEL: "warn",
+      // The clock is set by up to two days. The deltas of runs of a moment ago would be joined then, and a journal could
+      // not be compared with what its clients saw.
+      RETAIN_DELTAS: "30d",
       // Some of the faults of the model last longer than this.
       MODEL_IDLE_MS: "3000",
     };

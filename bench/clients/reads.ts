@@ -27,7 +27,11 @@ async function run({ base, threadId, readers }: ReadsJob): Promise<ReadsResult> 
 async function readThread(url: string): Promise<ReadsResult> {
   let [bytes, requests] = [0, 0];
   for (let before: number | null | undefined; before !== null;) {
-    const response = await fetch(`${url}?limit=500${before === undefined ? "" : `&before=${before}`}`);
+    const page = `${url}?limit=500${before === undefined ? "" : `&before=${before}`}`;
+    const response = await fetch(page).catch((error: TypeError) => {
+      // The reason is the cause's; the error itself says only that it failed.
+      throw new Error(`${page}: ${String(error.cause)}`, { cause: error });
+    });
     const text = await response.text();
     if (!response.ok) throw new Error(`Expected a page of the thread, got ${response.status}: ${text.slice(0, 300)}`);
     bytes += text.length;

@@ -1,32 +1,71 @@
 import { once } from "node:events";
+import type { RequestListener, ServerResponse } from "node:http";
 import { connect } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { HttpServer } from "./server.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const DRAIN_MS = 5_000;
+/** A drain closes idle connections after this time. */
+const FAREWELL_MS = 1_000;
 
-test("a request that came while the process had no time is answered, although idle connections are closed next", async () => {
-  const server = new HttpServer(
-    (_request, response) => response.end("served"),
-    () => {},
-  );
+/** A server, and a client with one connection. */
+async function open(listener: RequestListener) {
+  const server = new HttpServer(listener, () => {});
   const socket = connect(await server.listen("127.0.0.1", 0), "127.0.0.1");
   onTestFinished(() => void socket.destroy());
-  let answer = "";
-  socket.setEncoding("utf8").on("data", (text) => (answer += String(text)));
+  const received = { text: "" };
+  socket.setEncoding("utf8").on("data", (text) => (received.text += String(text)));
   socket.on("error", () => {});
+  return { server, socket, received, closed: once(socket, "close") };
+}
+
+test("a request that came while the process had no time is answered, although idle connections are closed next", async () => {
+  const { server, socket, received, closed } = await open((_request, response) => response.end("served"));
   socket.write(REQUEST);
   await once(socket, "data");
+  received.text = "";
 
-  answer = "";
-  const closed = once(socket, "close");
-  const drained = server.drain(5_000);
+  const drained = server.drain(DRAIN_MS);
   socket.write(REQUEST);
-  // Longer than the second after which idle connections are closed.
-  spin(1_200);
+  spin(FAREWELL_MS + 200);
   await Promise.all([drained, closed]);
 
-  expect(answer).toContain("served");
+  expect(received.text).toContain("served");
+});
+
+test("a request that is under way when the drain begins is told that its connection ends", async () => {
+  const { promise: come, resolve } = Promise.withResolvers<ServerResponse>();
+  const { server, socket, received, closed } = await open((_request, response) => resolve(response));
+  socket.write(REQUEST);
+  const response = await come;
+
+  const drained = server.drain(DRAIN_MS);
+  response.end("served");
+  await Promise.all([drained, closed]);
+
+  expect(received.text).toMatch(/^connection: close\r\n[^]*served/im);
+});
+
+test("a client that was told that its connection stays open, before the drain, may use it for a second more", async () => {
+  const responses: ServerResponse[] = [];
+  const { server, socket, received, closed } = await open((_request, response) => void responses.push(response));
+  socket.write(REQUEST);
+  await vi.waitFor(() => expect(responses).toHaveLength(1));
+  responses[0]?.write("begun");
+
+  const drained = server.drain(DRAIN_MS);
+  await delay(FAREWELL_MS + 200);
+  responses[0]?.end();
+  // The drain looks more often than this.
+  await delay(200);
+  socket.write(REQUEST);
+  await vi.waitFor(() => expect(responses).toHaveLength(2));
+  responses[1]?.end("served");
+  await Promise.all([drained, closed]);
+
+  expect(received.text).toMatch(/connection: close\r\n[^]*served/i);
 });
 
 /** Blocks the event loop. */

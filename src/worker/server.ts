@@ -6,6 +6,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { http } from "../core/node-http.ts";
 import { refuseBadHttp } from "./bad-http.ts";
 
@@ -34,8 +35,11 @@ const isWebSocket = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCa
 export class HttpServer {
   readonly #server: Server;
   readonly #adopted = new WeakSet<Socket>();
-  #inFlight = 0;
+  // Bounded by the open connections.
+  readonly #inFlight = new Set<ServerResponse>();
   #draining = false;
+  /** When a response ended last, while draining, that had told its client that the connection stays open. */
+  #keptOpenAt = Number.NEGATIVE_INFINITY;
 
   /** @param keepAliveTimeout how long a connection without a request stays open, in ms */
   constructor(listener: RequestListener, onUpgrade: OnUpgrade, { keepAliveTimeout = 75_000 } = {}) {
@@ -59,7 +63,7 @@ export class HttpServer {
   }
 
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#inFlight.size;
   }
 
   /** @returns the port. Rejects with a sentence when the address cannot be used. */
@@ -78,21 +82,37 @@ export class HttpServer {
   /** Resolves when no request is left, or after `ms`; then the remaining sockets are cut. */
   async drain(ms: number): Promise<void> {
     this.#draining = true;
+    for (const response of this.#inFlight) if (!response.headersSent) response.shouldKeepAlive = false;
     const startedAt = performance.now();
     // http.Server's own close() would close idle sockets at once; this only stops listening.
     NetServer.prototype.close.call(this.#server);
     const elapsed = () => performance.now() - startedAt;
-    while (elapsed() < Math.min(ms, FAREWELL_MS)) await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
-    // A request may have come while this process had no time, and a timer runs before the loop reads it: so read it first.
-    // Otherwise its connection would count as idle.
-    await new Promise((resolve) => setImmediate(resolve));
+    while (elapsed() < Math.min(ms, FAREWELL_MS)) await sleep(DRAIN_CHECK_MS);
+    await this.#readWhatCame();
     this.#server.closeIdleConnections();
-    while (this.#inFlight > 0 && elapsed() < ms) await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
+    while (this.#isNeeded() && elapsed() < ms) await sleep(DRAIN_CHECK_MS);
+    await this.#readWhatCame();
     this.#server.closeAllConnections();
   }
 
+  /** A client that was told that its connection stays open may be sending its next request. */
+  #isNeeded(): boolean {
+    return this.#inFlight.size > 0 || performance.now() - this.#keptOpenAt < FAREWELL_MS;
+  }
+
+  /**
+   * A request may have come while this process had no time, and a timer runs before the loop reads it: its connection would
+   * count as idle.
+   */
+  #readWhatCame(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
   #count(response: ServerResponse): void {
-    this.#inFlight += 1;
-    response.on("close", () => (this.#inFlight -= 1));
+    this.#inFlight.add(response);
+    response.on("close", () => {
+      this.#inFlight.delete(response);
+      if (this.#draining && response.shouldKeepAlive) this.#keptOpenAt = performance.now();
+    });
   }
 }

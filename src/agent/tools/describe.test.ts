@@ -102,3 +102,35 @@ test("a file that does not finish loading is named, and may load at a later star
     `${folder}/it.ts: it did not load within 10000 ms.`,
   ]);
 });
+
+const propertiesOf = (name: string) => ({
+  inputSchema: expect.objectContaining({ properties: { [name]: expect.anything() as unknown } }) as unknown,
+});
+
+test.each([
+  [
+    "speaks to the thread's parent",
+    `import { parentPort } from "node:worker_threads";
+    for (const message of [null, 1, "done", { type: "done" }, { type: "described" }]) parentPort?.postMessage(message);`,
+  ],
+  ["prints a lot", `for (let at = 0; at < 10_000; at += 1) console.log("x".repeat(1_000));`],
+])("a file that %s changes nothing of how the others are described", async (_, code) => {
+  const good = define("input: z.object({ a: z.string() })");
+  const bad = `${define("input: z.object({ b: z.int() })")} ${code}`;
+
+  const described = await describe({ "a.ts": good, "b.ts": bad, "c.ts": good });
+
+  expect(described).toHaveLength(3);
+  expect(described).toEqual(
+    expect.arrayContaining(["a", "b"].map((name) => expect.objectContaining(propertiesOf(name)) as unknown)),
+  );
+});
+
+test("a file that adds a field to every object is refused, and no other file", async () => {
+  const good = define("input: z.object({ a: z.string() })");
+  const bad = `${good} Object.prototype.surprise = true;`;
+
+  const refusal = await describe({ "a.ts": good, "b.ts": bad, "c.ts": good });
+
+  expect(refusal).toBe("b.ts: It adds `surprise` to every object; use Object.defineProperty, not enumerable.");
+});

@@ -2,6 +2,7 @@
  * Reads the description of the tool in each file of `config/tools/`. A thread does so and then ends, because a file may
  * do anything when it is loaded, and the agent's event loop must not wait for it. Called once at boot.
  */
+import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -38,6 +39,12 @@ export type DescribeNews =
   | { readonly type: "described"; readonly tool: DescribedTool }
   | { readonly type: "refused"; readonly file: ToolFile; readonly reason: string }
   | { readonly type: "done" };
+
+export interface DescribeTask {
+  readonly files: readonly ToolFile[];
+  /** Tells the thread's own messages from those that a tool's file sends, which has the same port. */
+  readonly token: string;
+}
 
 /**
  * @throws ConfigError that lists every file that cannot be used, and why. An Error that a later start may not meet, when
@@ -94,20 +101,21 @@ const NO_FILES: Described = { described: [], refused: [], late: [] };
 function inThread(files: readonly ToolFile[], env: Readonly<Record<string, string>>): Promise<Described> {
   const { promise, resolve } = Promise.withResolvers<Described>();
   const marker = newMarker();
+  const token = randomUUID();
   const described: DescribedTool[] = [];
   const refused: string[] = [];
   const late: string[] = [];
   let loading = files[0]?.path ?? "";
   const thread = new Worker(entryUrl("agent/tools/describe-thread"), {
     name: "describe tools",
-    workerData: files,
+    workerData: { files, token } satisfies DescribeTask,
     env: guestEnv(env, marker),
     stdout: true,
     stderr: true,
   });
-  const end = (problem?: string) => {
+  const end = (why?: string) => {
     clearTimeout(timer);
-    if (problem !== undefined) refused.push(`${loading}: ${problem}`);
+    if (why !== undefined) refused.push(`${loading}: ${why}`);
     void thread.terminate();
     void killLeftovers(marker);
     resolve({ described, refused, late });
@@ -117,7 +125,9 @@ function inThread(files: readonly ToolFile[], env: Readonly<Record<string, strin
     end();
   };
   let timer = setTimeout(tooLong, LOAD_MS);
-  thread.on("message", (news: DescribeNews) => {
+  thread.on("message", (message: { readonly token?: string; readonly news: DescribeNews } | null) => {
+    if (message?.token !== token) return;
+    const { news } = message;
     if (news.type === "described") described.push(news.tool);
     if (news.type === "refused") refused.push(`${news.file.path}: ${news.reason}`);
     if (news.type === "done") return end();
@@ -126,7 +136,9 @@ function inThread(files: readonly ToolFile[], env: Readonly<Record<string, strin
     clearTimeout(timer);
     timer = setTimeout(tooLong, LOAD_MS);
   });
-  thread.on("error", (error) => end(error instanceof Error ? error.message : String(error)));
-  thread.on("exit", () => end("it ended the thread that loaded it (process.exit?)."));
+  // An error may be seen before the message that says which file is loaded. The exit, which follows it, is seen last.
+  let problem = "it ended the thread that loaded it (process.exit?).";
+  thread.on("error", (error) => (problem = error instanceof Error ? error.message : String(error)));
+  thread.on("exit", () => end(problem));
   return promise;
 }

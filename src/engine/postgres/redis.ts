@@ -166,7 +166,7 @@ function connectionOf({ protocol, hostname, port, username, password }: URL) {
     connectTimeout: CONNECT_MS,
     commandTimeout: ANSWER_MS,
     retryStrategy: (failures: number) => backoffMs(failures, RECONNECT),
-    // What is not sent at once is too old, and readers find it in the tables.
+    // News that is not sent at once is too old. Readers find it in the tables.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

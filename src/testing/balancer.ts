@@ -1,14 +1,14 @@
 /**
  * A load balancer as real ones are: it asks each server for `/ready` over and over and sends requests in turn to those
- * that answered 200, over connections that it keeps open. It repeats no request: one that a server did not answer is
- * answered with 502, as nginx does with a POST that it has sent. Called by tests.
+ * that answered 200, over new connections and over those that it keeps. It repeats no request: one that a server did
+ * not answer is answered with 502, as nginx does with a POST that it has sent. Called by tests.
  */
 import { once } from "node:events";
 import { Agent, createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** Real ones ask every 5 to 10 s. */
-export const CHECK_EACH_MS = 200;
+export const CHECK_EACH_MS = 400;
 /** A server that does not answer for this long is out of the rotation. Real ones wait some seconds. */
 const CHECK_MS = 1_000;
 
@@ -25,6 +25,7 @@ export class Balancer implements AsyncDisposable {
   readonly #agent = new Agent({ keepAlive: true });
   readonly #timers: NodeJS.Timeout[];
   #next = 0;
+  #requests = 0;
 
   /** Use `open`. @param ports of servers on this machine */
   constructor(ports: readonly number[]) {
@@ -63,7 +64,10 @@ export class Balancer implements AsyncDisposable {
       return;
     }
     const { method = "GET", url = "/", headers } = asked;
-    const sent = request({ port: backend.port, host: "127.0.0.1", path: url, method, headers, agent: this.#agent });
+    // Every other request goes over a connection of its own: a server that has closed its port is noticed at once.
+    this.#requests += 1;
+    const agent = this.#requests % 2 === 0 && this.#agent;
+    const sent = request({ port: backend.port, host: "127.0.0.1", path: url, method, headers, agent });
     sent.on("response", (response) => {
       // A connection belongs to its two ends: what the server says of its own is not passed on.
       const { connection: _ours, "keep-alive": _too, ...passed } = response.headers;

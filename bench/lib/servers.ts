@@ -23,6 +23,8 @@ export interface EvenkeelOptions {
   readonly slowClientMs?: number;
   /** Postgres; without it the data is a file. */
   readonly databaseUrl?: string;
+  /** The bus of Postgres; without it NOTIFY is the bus. */
+  readonly redisUrl?: string;
   /** More settings; they come before those above. */
   readonly env?: Readonly<Record<string, string>>;
   /** The secret of a key, when `env` has API_KEYS. */
@@ -145,6 +147,7 @@ function environment(options: Environment): Record<string, string> {
     ANTHROPIC_BASE_URL: options.modelUrl,
     LOG_LEVEL: "error",
     ...(options.databaseUrl !== undefined && { DATABASE_URL: options.databaseUrl }),
+    ...(options.redisUrl !== undefined && { REDIS_URL: options.redisUrl }),
     ...options.env,
   };
 }

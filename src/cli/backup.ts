@@ -3,8 +3,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { CliError } from "./connection.ts";
+import { placeOf, type StorageOptions } from "./storage.ts";
 
-export async function backUp(file: string, { data }: { readonly data: string }): Promise<void> {
+export async function backUp(file: string, { data, database }: StorageOptions): Promise<void> {
+  if (database !== undefined)
+    throw new CliError(
+      `The data is in ${placeOf({ data, database })}: back it up with pg_dump, or as your provider does. For a file, name its folder with --data.`,
+    );
   const source = join(data, "evenkeel.db");
   if (!existsSync(source)) throw new CliError(`There is no ${source}; name the server's DATA_DIR with --data.`);
   if (existsSync(file)) throw new CliError(`${file} is there already; name another file.`);

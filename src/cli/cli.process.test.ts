@@ -7,11 +7,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { complete, start } from "../engine/contract/setup.ts";
 import { openAt, openTemporary } from "../engine/sqlite/test-data.ts";
 import { aliveOf, descendantsOf } from "../testing/processes.ts";
 import { startServer } from "../testing/server.ts";
+import { storages } from "../testing/storages.ts";
 
 const BIN = resolve(import.meta.dirname, "../../bin/evenkeel.js");
 
@@ -26,9 +27,16 @@ interface Ended {
 }
 
 function evenkeel(...args: string[]): Promise<Ended> {
+  return evenkeelIn({}, ...args);
+}
+
+function evenkeelIn(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Ended> {
   return new Promise((done) => {
-    execFile(process.execPath, [BIN, ...args], { encoding: "utf8" }, (error, stdout, stderr) =>
-      done({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    execFile(
+      process.execPath,
+      [BIN, ...args],
+      { encoding: "utf8", env: { ...process.env, ...env } },
+      (error, stdout, stderr) => done({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });
 }
@@ -273,4 +281,42 @@ test("of a thread that changed during the export, the import takes the newest st
 
   await using other = await openAt(target);
   expect(await other.run(second.run.run_id)).toEqual(await data.engine.run(second.run.run_id));
+});
+
+describe("a storage in Postgres", () => {
+  const { environment, postgres } = storages();
+
+  test("is looked at by the doctor, with its bus", async () => {
+    const { DATABASE_URL = "" } = await environment("Postgres");
+    const doctor = (env: Record<string, string>) => evenkeelIn({ PORT: "0", ...env }, "doctor");
+
+    const good = await doctor({ DATABASE_URL });
+    expect(good.stdout).toMatch(/^ok +postgres: 18\S*, without tables yet/m);
+    expect(good.stdout).toMatch(/^ok +notify: news comes back in \d+ ms/m);
+
+    const bad = await doctor({
+      DATABASE_URL: `postgres://ana:secret@127.0.0.1:${(await postgres()).port}/nowhere`,
+      REDIS_URL: "redis://:secret@127.0.0.1:9",
+    });
+    expect(bad).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^BAD +postgres: The database refuses/m) as string,
+    });
+    expect(bad.stdout).toMatch(/^BAD +redis: Redis at 127\.0\.0\.1:9 does not carry the news \(connect ECONNREFUSED/m);
+    expect(bad.stdout + bad.stderr).not.toContain("secret");
+  });
+
+  test("is named by the commands that work on it, and backed up by pg_dump only", async () => {
+    const { DATABASE_URL = "" } = await environment("Postgres");
+    const place = DATABASE_URL.replace(/^.*@/, "Postgres at ");
+
+    const pruned = await evenkeelIn({ DATABASE_URL }, "prune");
+    expect(pruned).toMatchObject({ code: 0, stderr: `storage: ${place}\n` });
+    expect(await evenkeelIn({ DATABASE_URL }, "backup", "copy.db")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^evenkeel: The data is in Postgres at .* pg_dump/) as string,
+    });
+    const named = await evenkeelIn({ DATABASE_URL }, "backup", "copy.db", "--data", "nowhere");
+    expect(named.stderr).toContain("There is no nowhere/evenkeel.db");
+  });
 });

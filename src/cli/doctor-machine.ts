@@ -1,4 +1,4 @@
-/** What a server would meet on this machine: Node, SQLite, the port, the disk, the config, the model. */
+/** What a server would meet on this machine: Node, the port, the disk, the storage, the config, the model. */
 import { constants } from "node:fs";
 import { access, mkdir, statfs } from "node:fs/promises";
 import { loadAgents } from "../config.ts";
@@ -6,6 +6,7 @@ import { assertSafeVersion } from "../engine/sqlite/connection.ts";
 import { variablesHere, withVariables } from "../environment.ts";
 import { assertPortFree } from "../process/port.ts";
 import { parseSettings, type Settings } from "../settings.ts";
+import { lookAtStorage } from "./doctor-storage.ts";
 import type { Look } from "./look.ts";
 
 const FIRST_NODE = 24;
@@ -19,6 +20,7 @@ export function lookAtMachine(): Readonly<Record<string, Look>> {
     sqlite: async () => sqliteVersion(),
     port: () => freePort(settings),
     data: () => roomFor(settings),
+    ...lookAtStorage(settings.database),
     config: () => agentsIn(settings),
     model: () => answerOf(settings),
   };

@@ -117,9 +117,12 @@ program
 program
   .command("backup")
   .argument("<file>", "where the copy goes; refused when it is there")
-  .description("copy the database while the server runs")
-  .option("--data <folder>", "DATA_DIR of the server", "./data")
-  .action(async (file, options) => (await import("./backup.ts")).backUp(file, options));
+  .description("copy the database file while the server runs; Postgres has pg_dump for that")
+  .addOption(DATA)
+  .addOption(DATABASE)
+  .action(async (file, options, command) =>
+    (await import("./backup.ts")).backUp(file, chosenStorage(options, command)),
+  );
 
 program
   .command("prune")

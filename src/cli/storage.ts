@@ -21,7 +21,15 @@ export async function openStorage({ data, database: url }: StorageOptions, mayBe
     throw new CliError(
       `There is no ${DATABASE_FILE} in ${data}; name the server's DATA_DIR with --data, or its DATABASE_URL with --database.`,
     );
+  process.stderr.write(`storage: ${placeOf({ data, ...(url !== undefined && { database: url }) })}\n`);
   const database = url === undefined ? null : { url, listenUrl: url, pool: POOL };
   const engine = await openEngine({ dataDir: data, durability: "normal", limits: { queued: 0 }, database });
   return Object.assign(engine, { [Symbol.asyncDispose]: () => engine.close() }) satisfies Engine & AsyncDisposable;
+}
+
+/** For people: where the data is, without user and password. */
+export function placeOf({ data, database }: StorageOptions): string {
+  if (database === undefined) return join(data, DATABASE_FILE);
+  const url = URL.parse(database);
+  return `Postgres at ${url?.host ?? ""}${url?.pathname ?? ""}`;
 }

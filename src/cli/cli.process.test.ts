@@ -288,16 +288,17 @@ describe("a storage in Postgres", () => {
 
   test("is looked at by the doctor, with its bus", async () => {
     const { DATABASE_URL = "" } = await environment("Postgres");
-    const doctor = (env: Record<string, string>) => evenkeelIn({ PORT: "0", ...env }, "doctor");
 
-    const good = await doctor({ DATABASE_URL });
+    const good = await evenkeelIn({ PORT: "0", DATABASE_URL }, "doctor");
     expect(good.stdout).toMatch(/^ok +postgres: 18\S*, without tables yet/m);
     expect(good.stdout).toMatch(/^ok +notify: news comes back in \d+ ms/m);
 
-    const bad = await doctor({
+    const wrong = {
+      PORT: "0",
       DATABASE_URL: `postgres://ana:secret@127.0.0.1:${(await postgres()).port}/nowhere`,
       REDIS_URL: "redis://:secret@127.0.0.1:9",
-    });
+    };
+    const bad = await evenkeelIn(wrong, "doctor");
     expect(bad).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(/^BAD +postgres: The database refuses/m) as string,

@@ -28,9 +28,9 @@ export function lookAtStorage(database: DatabaseSettings | null): Readonly<Recor
   };
 }
 
-async function postgresOf({ url }: DatabaseSettings): Promise<string> {
+async function postgresOf({ url, prepare = true }: DatabaseSettings): Promise<string> {
   const { Database } = await import("../engine/postgres/database.ts");
-  const database = Database.open({ url, pool: 1 });
+  const database = Database.open({ url, prepare, pool: 1 });
   try {
     const [facts] = await database.query<Facts>(FACTS).catch((error: unknown) => {
       throw withCause(error);
@@ -51,9 +51,9 @@ async function postgresOf({ url }: DatabaseSettings): Promise<string> {
   }
 }
 
-async function notifyOf({ url, listenUrl }: DatabaseSettings): Promise<string> {
+async function notifyOf({ listenUrl: url }: DatabaseSettings): Promise<string> {
   const { NotifyBus } = await import("../engine/postgres/notify.ts");
-  const ms = await roundTripMs((listener) => new NotifyBus({ url, listenUrl, ...listener }));
+  const ms = await roundTripMs((listener) => new NotifyBus({ url, ...listener }));
   if (ms === undefined)
     throw new Error("News does not come back: behind a PgBouncer that pools by transaction, set DATABASE_LISTEN_URL.");
   return `news comes back in ${ms} ms`;

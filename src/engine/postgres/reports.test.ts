@@ -9,7 +9,7 @@ import { openEngine } from "../open.ts";
 import { databases } from "./test-data.ts";
 
 const { postgres } = databases();
-/** larger than the report of a server of 4 workers and 2 agents, and harder to compress. */
+/** Larger than the report of a server of 4 workers and 2 agents, and harder to compress. */
 const REPORT = JSON.stringify(
   Array.from({ length: 7 }, (_, id) => ({
     id,

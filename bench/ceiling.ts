@@ -40,6 +40,9 @@ export async function ceiling({ processes, modelUrl, note }: Bench): Promise<Row
   const run = await until(() => endOf(server, runId), { what: "the end of the run", timeoutMs: PATIENCE_MS });
   const { requests, failed, reasons } = await cycles.close();
   for (const reason of [...reasons, ...broken]) note(`Failed: ${reason}.`);
+  // A process that was killed because it stood still, on a busy machine, breaks off requests too.
+  for (const { kind, id, last_exit: exit } of (await server.processes()).processes)
+    if (exit) note(`${kind} ${id}: ${exit.reason}.`);
   const isUndisturbed = run.status === "completed" && run.attempts === 1;
   return [
     row({ question: QUESTION, figure: "requests", unit: "requests", measured: requests }),

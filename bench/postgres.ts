@@ -53,6 +53,7 @@ export async function postgres(bench: Bench): Promise<Row[]> {
     ...(await frameRows(bench, { ours, theirs: await siteOf(onFile), database })),
   ];
   rows.push(...(await ageRows(bench, { server: onPostgres, perSecond, mostMs: 6 })));
+  if (quick) return rows;
   if (findProgram("redis-server")) rows.push(...(await redisRows(bench, { database, perSecond })));
   else note("Not measured: the Redis bus. redis-server is missing; .ci/programs brings it.");
   return rows;

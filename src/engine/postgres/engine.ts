@@ -23,6 +23,7 @@ import type {
   ThreadFilter,
 } from "../engine.ts";
 import type { Files } from "../files.ts";
+import { Admission } from "../admission.ts";
 import { oncePerTick } from "../once-per-tick.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import type { DumpPosition, ThreadDump } from "../rules/dump.ts";
@@ -80,6 +81,7 @@ export class PostgresEngine implements Engine {
   readonly #retainer: Retainer;
   readonly #upkeep: UpkeepParts;
   readonly #probe: Probe;
+  readonly #admission: Admission;
   #closing: Promise<void> | undefined;
 
   constructor({ database, bus, dataDir, limits, machine }: PostgresParts) {
@@ -95,6 +97,7 @@ export class PostgresEngine implements Engine {
     this.#reads = new Reads(database);
     this.lastActivity = oncePerTick(() => this.#reads.lastActivity());
     this.#ownerReads = new Reads(this.#work);
+    this.#admission = new Admission(this.#reads, limits.queued);
     this.#followers = new Followers(database, this.#bus);
     this.#steps = new StepWriter({
       database: this.#work,
@@ -106,7 +109,8 @@ export class PostgresEngine implements Engine {
     this.#retainer = new Retainer(this.#upkeep);
   }
 
-  enqueue(run: NewRun) {
+  async enqueue(run: NewRun) {
+    await this.#admission.assertRoom(run);
     return this.#inUnit((unit) => enqueue(unit, run, this.#limits));
   }
 

@@ -2,7 +2,7 @@
 import type { ThreadSummary } from "../../api/threads.ts";
 import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
-import type { Run } from "../../core/run.ts";
+import type { NewRun, Run } from "../../core/run.ts";
 import type {
   ActivityCounts,
   ActivityFilter,
@@ -200,6 +200,22 @@ export class Reads {
       [after],
     );
     return toCounts(after, rows);
+  }
+
+  async ownQueued(principal: string): Promise<number> {
+    const [row] = await this.#db.query<{ queued: number }>(
+      "SELECT count(*) AS queued FROM runs WHERE status = 'queued' AND principal = $1",
+      [principal],
+    );
+    return row?.queued ?? 0;
+  }
+
+  async isRepeat({ runId, principal, idempotencyKey }: NewRun): Promise<boolean> {
+    const rows = await this.#db.query(
+      "SELECT 1 FROM runs WHERE id = $1 OR (principal = $2 AND idempotency_key = $3) LIMIT 1",
+      [runId, principal, idempotencyKey],
+    );
+    return rows.length > 0;
   }
 
   async counts(): Promise<Record<"queued" | "running", number>> {

@@ -23,6 +23,7 @@ import type {
   ThreadFilter,
 } from "../engine.ts";
 import type { Files } from "../files.ts";
+import { Admission } from "../admission.ts";
 import { oncePerTick } from "../once-per-tick.ts";
 import type { Retention } from "../../core/retention.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
@@ -61,6 +62,7 @@ export class SqliteEngine implements Engine {
   readonly #journal: Journal;
   readonly #queue: Queue;
   readonly #reads: Reads;
+  readonly #admission: Admission;
   readonly #followers: Followers;
   readonly #removals: Removals;
   readonly #maintenance: Maintenance;
@@ -77,6 +79,7 @@ export class SqliteEngine implements Engine {
     this.#journal = new Journal(writing, this.#spending);
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);
+    this.#admission = new Admission(this.#reads, limits.queued);
     this.lastActivity = oncePerTick(() => this.#read(() => this.#reads.lastActivity()));
     this.#followers = new Followers(reading, `${path}-wal`);
     this.#removals = new Removals(writing, this.#journal);
@@ -96,7 +99,10 @@ export class SqliteEngine implements Engine {
     return this.#disk.identity;
   }
 
-  enqueue(run: NewRun) {
+  async enqueue(run: NewRun) {
+    await this.#admission.assertRoom(run).catch((error: unknown) => {
+      throw storageError(error);
+    });
     return this.#add(() => this.#queue.enqueue(run));
   }
 

@@ -3,7 +3,7 @@ import type { ThreadSummary } from "../../api/threads.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Activity } from "../../core/activity.ts";
 import type { JournalEvent } from "../../core/event.ts";
-import type { Run } from "../../core/run.ts";
+import type { NewRun, Run } from "../../core/run.ts";
 import type {
   ActivityCounts,
   ActivityFilter,
@@ -141,6 +141,14 @@ export class Reads {
     return toCounts(after, this.#sql.countActivities.all(after) as unknown as CountRow[]);
   }
 
+  ownQueued(principal: string): number {
+    return (this.#sql.ownQueued.get(principal) as { queued: number }).queued;
+  }
+
+  isRepeat({ runId, principal, idempotencyKey }: NewRun): boolean {
+    return this.#sql.repeat.get(runId, principal, idempotencyKey) !== undefined;
+  }
+
   counts(): Record<"queued" | "running", number> {
     const counts = { queued: 0, running: 0 };
     for (const row of this.#sql.counts.all() as { status: keyof typeof counts; runs: number }[])
@@ -178,6 +186,10 @@ function statements(db: DatabaseSync) {
     // The + keeps the planner on the range of new rows, instead of reading all activities by type.
     countActivities: db.prepare(
       "SELECT type, count(*) AS many, max(seq) AS last FROM activities WHERE seq > ? GROUP BY +type",
+    ),
+    ownQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE principal = ? AND status = 'queued'"),
+    repeat: db.prepare(
+      "SELECT 1 FROM runs WHERE id = ? UNION ALL SELECT 1 FROM runs WHERE principal = ? AND idempotency_key = ?",
     ),
     counts: db.prepare(
       "SELECT status, count(*) AS runs FROM runs WHERE status IN ('queued', 'running') GROUP BY status",

@@ -30,10 +30,16 @@ export async function impatientFetch(input: string | URL | Request, init?: Reque
   }
 }
 
+function withoutSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === "/") end -= 1;
+  return text.slice(0, end);
+}
+
 /** The address of a server, as an argument of the command line. */
 export function serverUrl(text: string): string {
   const url = URL.parse(text);
-  if (url && ["http:", "https:"].includes(url.protocol)) return text.replace(/\/+$/, "");
+  if (url && ["http:", "https:"].includes(url.protocol)) return withoutSlashes(text);
   throw new InvalidArgumentError("Expected an address such as http://localhost:8000.");
 }
 

@@ -8,7 +8,7 @@ test("tokens a second are the growth of all counters, also over a restart that b
   const history = historyOf(
     snapshot(1, [agent(1, 100), agent(2, 1_000)]),
     snapshot(2, [agent(1, 150), agent(2, 1_050)]),
-    snapshot(3, [agent(1, 30), agent(2, 1_050)]),
+    snapshot(3, [{ ...agent(1, 30), pid: 200 }, agent(2, 1_050)]),
   );
 
   expect(tokenLines(history)[0]?.values).toEqual([null, 100, 65]);

@@ -248,7 +248,7 @@ test("noise on stdout is kept for people and hurts no call", async () => {
   expect(it.report().stderr).toContain("[stdout] Debugger attached.");
 });
 
-test("an answer of 50 MB is an error of its call alone, and costs no 50 MB here", async () => {
+test("an answer of 200 MB is an error of its call alone, and costs no 100 MB here", async () => {
   await using it = start();
   await it.call("echo");
   const before = process.memoryUsage.rss();
@@ -259,7 +259,8 @@ test("an answer of 50 MB is an error of its call alone, and costs no 50 MB here"
 
   expect(result).toMatchObject({ isError: true, content: expect.stringContaining("longer than the 4194304") });
   expect(await other).toMatchObject({ content: "done" });
-  expect(grownBytes).toBeLessThan(50 * 1024 * 1024);
+  // What was read and is garbage by now counts as well: it was 53 to 63 MB for an answer of 50 MB.
+  expect(grownBytes).toBeLessThan(100 * 1024 * 1024);
   expect(it.report()).toMatchObject({ state: "ready", starts: 1 });
 });
 

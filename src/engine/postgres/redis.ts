@@ -85,7 +85,9 @@ export class RedisBus implements Bus {
   notice(): string | undefined {
     const isTold = this.#toldAt !== undefined;
     if (isTold === (this.#trouble !== undefined)) return undefined;
-    const seconds = Math.round((performance.now() - (this.#toldAt ?? 0)) / 1_000);
+    // Exact, so that no two lines are the same: the log leaves out a line that repeats another one within a minute, and
+    // the last word must be true.
+    const seconds = ((performance.now() - (this.#toldAt ?? 0)) / 1_000).toFixed(3);
     this.#toldAt = isTold ? undefined : performance.now();
     return isTold
       ? `Redis at ${this.#place} carries the news again, after ${seconds} s.`

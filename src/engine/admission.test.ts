@@ -1,22 +1,30 @@
 import { DatabaseSync } from "node:sqlite";
-import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
+import { AppError } from "../core/errors.ts";
 import { Admission } from "./admission.ts";
 import { enqueue, newRun } from "./contract/setup.ts";
 import { openTemporary } from "./sqlite/test-data.ts";
 
-function admissionOf({ queued = 0, own = 0, isRepeat = false, limit = 10 }) {
+const STORED = "stored";
+
+/** After a refusal: until then, requests are stored without a look. */
+async function watchful({ queued = 0, own = 0, isRepeat = false, limit = 10 }) {
   const counts = vi.fn<() => { queued: number }>(() => ({ queued }));
-  return { admission: new Admission({ counts, ownQueued: () => own, isRepeat: () => isRepeat }, limit), counts };
+  const admission = new Admission({ counts, ownQueued: () => own, isRepeat: () => isRepeat }, limit);
+  const refuse = () => Promise.reject(new AppError("OVERLOADED", "full"));
+  await expect(admission.admit(newRun(), refuse)).rejects.toMatchObject({ code: "OVERLOADED" });
+  const store = vi.fn<() => Promise<string>>(async () => STORED);
+  return { admission, counts, store };
 }
 
 test.each([
   ["the queue is full", { queued: 10 }, "OVERLOADED"],
   ["the principal's share is full", { queued: 9, own: 5 }, "TOO_MANY_REQUESTS"],
-])("when %s, the request is refused", async (_, state, code) => {
-  const { admission } = admissionOf(state);
+])("when %s, the request is refused and nothing is stored", async (_, state, code) => {
+  const { admission, store } = await watchful(state);
 
-  await expect(admission.assertRoom(newRun({ queuedAtMost: 5 }))).rejects.toMatchObject({ code });
+  await expect(admission.admit(newRun({ queuedAtMost: 5 }), store)).rejects.toMatchObject({ code });
+  expect(store).not.toHaveBeenCalled();
 });
 
 test.each([
@@ -24,16 +32,17 @@ test.each([
   ["the run is delegated", { queued: 10 }, { parentRunId: "parent" }],
   ["the request is a repeat by its key", { queued: 10, isRepeat: true }, { idempotencyKey: "key" }],
   ["the request is a repeat by its run id", { queued: 10, isRepeat: true }, { runIdChosen: true }],
-])("when %s, the request passes", async (_, state, fields) => {
-  const { admission } = admissionOf(state);
+])("when %s, the request is stored", async (_, state, fields) => {
+  const { admission, store } = await watchful(state);
 
-  await expect(admission.assertRoom(newRun(fields))).resolves.toBeUndefined();
+  await expect(admission.admit(newRun(fields), store)).resolves.toBe(STORED);
 });
 
-test("requests that come at once share one count", async () => {
-  const { admission, counts } = admissionOf({ queued: 10 });
+test("requests that come at once share one count, and without a refusal before nothing is counted", async () => {
+  const { admission, counts, store } = await watchful({ queued: 10 });
+  expect(counts).not.toHaveBeenCalled();
 
-  await Promise.allSettled(Array.from({ length: 100 }, () => admission.assertRoom(newRun())));
+  await Promise.allSettled(Array.from({ length: 100 }, () => admission.admit(newRun(), store)));
 
   expect(counts).toHaveBeenCalledOnce();
 });
@@ -41,10 +50,10 @@ test("requests that come at once share one count", async () => {
 test("a refusal does not wait for the write lock", async () => {
   await using data = await openTemporary({ queued: 1 });
   await enqueue(data.engine);
+  const refused = () => expect(data.engine.enqueue(newRun())).rejects.toMatchObject({ code: "OVERLOADED" });
+  await refused();
   using other = new DatabaseSync(data.folder.dbPath, { timeout: 0 });
   other.exec("BEGIN IMMEDIATE");
-  // Longer than a count is kept: the last one is from before the run.
-  await delay(100);
 
-  await expect(data.engine.enqueue(newRun())).rejects.toMatchObject({ code: "OVERLOADED" });
+  await refused();
 });

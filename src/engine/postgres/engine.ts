@@ -109,9 +109,8 @@ export class PostgresEngine implements Engine {
     this.#retainer = new Retainer(this.#upkeep);
   }
 
-  async enqueue(run: NewRun) {
-    await this.#admission.assertRoom(run);
-    return this.#inUnit((unit) => enqueue(unit, run, this.#limits));
+  enqueue(run: NewRun) {
+    return this.#admission.admit(run, () => this.#inUnit((unit) => enqueue(unit, run, this.#limits)));
   }
 
   cancel(runId: string) {

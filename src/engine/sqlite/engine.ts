@@ -23,7 +23,7 @@ import type {
   ThreadFilter,
 } from "../engine.ts";
 import type { Files } from "../files.ts";
-import { Admission } from "../admission.ts";
+import { Admission, type AdmissionReads } from "../admission.ts";
 import { oncePerTick } from "../once-per-tick.ts";
 import type { Retention } from "../../core/retention.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
@@ -79,7 +79,7 @@ export class SqliteEngine implements Engine {
     this.#journal = new Journal(writing, this.#spending);
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);
-    this.#admission = new Admission(this.#reads, limits.queued);
+    this.#admission = new Admission(this.#admissionReads(), limits.queued);
     this.lastActivity = oncePerTick(() => this.#read(() => this.#reads.lastActivity()));
     this.#followers = new Followers(reading, `${path}-wal`);
     this.#removals = new Removals(writing, this.#journal);
@@ -99,11 +99,8 @@ export class SqliteEngine implements Engine {
     return this.#disk.identity;
   }
 
-  async enqueue(run: NewRun) {
-    await this.#admission.assertRoom(run).catch((error: unknown) => {
-      throw storageError(error);
-    });
-    return this.#add(() => this.#queue.enqueue(run));
+  enqueue(run: NewRun) {
+    return this.#admission.admit(run, () => this.#add(() => this.#queue.enqueue(run)));
   }
 
   cancel(runId: string) {
@@ -286,6 +283,14 @@ export class SqliteEngine implements Engine {
   }
 
   /** Reads are synchronous and short; async keeps the interface the same for drivers that are not. */
+  #admissionReads(): AdmissionReads {
+    return {
+      counts: () => this.counts(),
+      ownQueued: (principal) => this.#read(() => this.#reads.ownQueued(principal)),
+      isRepeat: (request) => this.#read(() => this.#reads.isRepeat(request)),
+    };
+  }
+
   async #read<T>(read: () => T): Promise<T> {
     return inStorageTerms(read);
   }

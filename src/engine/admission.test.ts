@@ -7,11 +7,12 @@ import { openTemporary } from "./sqlite/test-data.ts";
 
 const STORED = "stored";
 
+const refuse = () => Promise.reject(new AppError("OVERLOADED", "full"));
+
 /** After a refusal: until then, requests are stored without a look. */
 async function watchful({ queued = 0, own = 0, isRepeat = false, limit = 10 }) {
   const counts = vi.fn<() => { queued: number }>(() => ({ queued }));
   const admission = new Admission({ counts, ownQueued: () => own, isRepeat: () => isRepeat }, limit);
-  const refuse = () => Promise.reject(new AppError("OVERLOADED", "full"));
   await expect(admission.admit(newRun(), refuse)).rejects.toMatchObject({ code: "OVERLOADED" });
   const store = vi.fn<() => Promise<string>>(async () => STORED);
   return { admission, counts, store };

@@ -259,7 +259,7 @@ test("an answer of 200 MB is an error of its call alone, and costs no 100 MB her
 
   expect(result).toMatchObject({ isError: true, content: expect.stringContaining("longer than the 4194304") });
   expect(await other).toMatchObject({ content: "done" });
-  // What was read and is garbage by now counts as well: it was 53 to 63 MB for an answer of 50 MB.
+  // Chunks that were read and are garbage by now count as well: 53 to 63 MB of an answer of 50 MB.
   expect(grownBytes).toBeLessThan(100 * 1024 * 1024);
   expect(it.report()).toMatchObject({ state: "ready", starts: 1 });
 });

@@ -1,6 +1,7 @@
 /**
  * The SQLite driver: one file, WAL mode, shared by every process of the machine. This class only says
- * which connection does what: writes go through the group commit, reads and followers use their own.
+ * which connection does what: writes go through the group commit, reads and followers use their own. It is long
+ * because the interface is: a method has one to five lines here.
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { NewActivity } from "../../core/activity.ts";

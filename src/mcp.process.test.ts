@@ -17,7 +17,7 @@ async function makeConfig(mcp: readonly string[] = ["it"], args: readonly string
   const path = await mkdtemp(join(tmpdir(), "evenkeel-config-"));
   const core = join(import.meta.dirname, "core");
   const agents = { assistant: { model: "m", mcp } };
-  const servers = { it: { command: process.execPath, args, env: { TOKEN: "swordfish-77" }, callTimeoutMs: 5_000 } };
+  const servers = { it: { command: process.execPath, args, env: { TOKEN: "swordfish-77" }, callTimeoutMs: 30_000 } };
   await mkdir(join(path, "tools"));
   await writeFile(
     join(path, "agents.ts"),

@@ -17,6 +17,14 @@ const NESTED = z.strictObject({
     .optional(),
 });
 
+function messageOf(check: () => unknown): string {
+  try {
+    return String(check());
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 test.each<[string, unknown, string]>([
   ["a bound", { size: 9 }, "Expected `size` to be a whole number from 1 to 5, got 9."],
   ["a type", { size: "1" }, 'Expected `size` to be a whole number from 1 to 5, got "1".'],
@@ -59,16 +67,43 @@ test("an unknown field is named before a missing one: it often is the missing on
   );
 });
 
-test("a long value is shown by its beginning only", () => {
-  const { message } = (() => {
-    try {
-      return check(NESTED, { kind: "x".repeat(1_000_000) }) as never;
-    } catch (error) {
-      return error as Error;
-    }
-  })();
+test("each mistake is named, unknown fields first, a value that breaks two rules once", () => {
+  const sent = { agent_id: 5, mesage: "Hello", timeout: 1, timeout_ms: 0, thread_id: "!".repeat(200) };
+  expect(() => check(CHAT, sent)).toThrow(
+    expect.objectContaining({
+      code: "INVALID_REQUEST",
+      message: expect.stringMatching(
+        new RegExp(
+          '^There are no fields "mesage", "timeout"; known are .*\\. ' +
+            "Expected `agent_id` to be .*, got 5\\. " +
+            "Expected `message` to be .*, got nothing\\. " +
+            'Expected `thread_id` to be [^.]*\\. _ : -[^.]*, got "!{99}\\. ' +
+            "Expected `timeout_ms` to be a whole number from 1 to \\d+, got 0\\.$",
+        ),
+      ),
+    }),
+  );
+});
 
-  expect(message.length).toBeLessThan(300);
+test("each mistake inside a list of parts is named", () => {
+  const message = [{ type: "audio" }, { type: "text" }, { type: "text", text: "a", bold: true }];
+  expect(() => check(CHAT, { agent_id: "assistant", message })).toThrow(
+    expect.objectContaining({
+      message: expect.stringMatching(/message\[0\]\.type.*message\[1\]\.text.*"message\[2\]\.bold"/),
+    }),
+  );
+});
+
+test("a body full of mistakes gets ten sentences and a word that there are more", () => {
+  const parts = Array.from({ length: 100_000 }, () => 5);
+  const message = messageOf(() => check(NESTED, { parts, ...Object.fromEntries(parts.map((_, n) => [`x${n}`, 1])) }));
+  expect(message).toMatch(/^There are no fields "x0", .* and 99990 more; .* There are more mistakes\.$/);
+  expect(message.match(/Expected `parts\[\d\]` to be a JSON object, got 5\./g)).toHaveLength(9);
+  expect(message.length).toBeLessThan(1_500);
+});
+
+test("a long value is shown by its beginning only", () => {
+  expect(messageOf(() => check(NESTED, { kind: "x".repeat(1_000_000) })).length).toBeLessThan(300);
 });
 
 test("defaults are filled in, and null stands for nothing where it may", () => {

@@ -1,6 +1,6 @@
 /**
- * Checks what a client sent against the contract. A refusal is one sentence: the field, what it has to be, and what
- * came. Called by the worker for bodies, queries, headers and the frames of `/ws`.
+ * Checks what a client sent against the contract. A refusal is a sentence for each mistake: the field, what it has to
+ * be, and what came. Called by the worker for bodies, queries, headers and the frames of `/ws`.
  */
 import { z } from "zod";
 import { AppError } from "../core/errors.ts";
@@ -10,8 +10,10 @@ import { EXPECTED } from "./fields.ts";
 export type Noun = "field" | "query parameter" | "header";
 
 const MAX_SHOWN_CHARACTERS = 100;
+/** A refusal names at most this many mistakes. */
+const MAX_SHOWN_MISTAKES = 10;
 
-/** @throws AppError INVALID_REQUEST */
+/** @throws AppError INVALID_REQUEST that names each mistake */
 export function check<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
@@ -20,37 +22,73 @@ export function check<Schema extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { issues } = result.error;
-  // An unknown field explains a missing one: often it is the missing field, misspelt.
-  const told = issues.map((issue) => ofOption(issue, value));
-  const issue = told.find(({ code }) => code === "unrecognized_keys") ?? told[0];
-  if (issue === undefined) throw new Error("A schema refused a value and did not say why.");
-  if (issue.code === "unrecognized_keys") throw unknownName(schema, value, { issue, noun });
-  throw invalid(nameOf(issue.path), expectedOf(schemaAt(schema, issue.path, value)), valueAt(value, issue.path));
+  // An unknown field explains a missing one: often it is the missing one, misspelt. So it is named first.
+  const ordered = [...issues.filter(isOfUnknown), ...issues.filter((issue) => !isOfUnknown(issue))];
+  throw new AppError("INVALID_REQUEST", sentencesOf(schema, value, { issues: ordered, noun }).join(" "));
 }
 
-/** For a union of text and list: when a list came, the problem inside the list. */
-function ofOption(issue: z.core.$ZodIssue, value: unknown): z.core.$ZodIssue {
-  if (issue.code !== "invalid_union" || !Array.isArray(valueAt(value, issue.path))) return issue;
-  const [inner] = issue.errors.find(([first]) => first && first.path.length > 0) ?? [];
-  return inner ? ofOption({ ...inner, path: [...issue.path, ...inner.path] }, value) : issue;
+function isOfUnknown({ code }: z.core.$ZodIssue): boolean {
+  return code === "unrecognized_keys";
+}
+
+/** A sentence for each mistake. Stops early, because a body of 1 MiB may have a mistake at every second byte. */
+function sentencesOf(
+  schema: z.ZodType,
+  value: unknown,
+  { issues, noun }: { readonly issues: readonly z.core.$ZodIssue[]; readonly noun: Noun },
+): string[] {
+  // A set, because one value may break two rules with the same words.
+  const sentences = new Set<string>();
+  for (const outer of issues) {
+    for (const issue of ofOption(outer, value)) {
+      if (sentences.size === MAX_SHOWN_MISTAKES) return [...sentences, "There are more mistakes."];
+      sentences.add(sentenceOf(schema, value, { issue, noun }));
+    }
+  }
+  return [...sentences];
+}
+
+function sentenceOf(
+  schema: z.ZodType,
+  value: unknown,
+  { issue, noun }: { readonly issue: z.core.$ZodIssue; readonly noun: Noun },
+): string {
+  const { path } = issue;
+  if (issue.code === "unrecognized_keys") return unknownNames(schema, value, { issue, noun });
+  return expectation(nameOf(path), expectedOf(schemaAt(schema, path, value)), valueAt(value, path));
+}
+
+/** For a union of text and list: when a list came, the problems inside the list. */
+function ofOption(issue: z.core.$ZodIssue, value: unknown): readonly z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union" || !Array.isArray(valueAt(value, issue.path))) return [issue];
+  const inner = issue.errors.find(([first]) => first && first.path.length > 0);
+  if (!inner) return [issue];
+  const shown = inner.slice(0, MAX_SHOWN_MISTAKES + 1);
+  return shown.flatMap((each) => ofOption({ ...each, path: [...issue.path, ...each.path] }, value));
 }
 
 /** The refusal of one value. */
 export function invalid(name: string, expected: string, got: unknown): AppError {
+  return new AppError("INVALID_REQUEST", expectation(name, expected, got));
+}
+
+function expectation(name: string, expected: string, got: unknown): string {
   const shown = got === undefined ? "nothing" : JSON.stringify(got).slice(0, MAX_SHOWN_CHARACTERS);
-  return new AppError("INVALID_REQUEST", `Expected \`${name}\` to be ${expected}, got ${shown}.`);
+  return `Expected \`${name}\` to be ${expected}, got ${shown}.`;
 }
 
 /** An unknown field is a typo, or a wish that would not be granted. */
-function unknownName(
+function unknownNames(
   schema: z.ZodType,
   value: unknown,
   { issue: { path, keys }, noun }: { issue: z.core.$ZodIssueUnrecognizedKeys; noun: Noun },
-): AppError {
+): string {
   const known = knownNames(schemaAt(schema, path, value), valueAt(value, path)).map((name) => `\`${name}\``);
-  const name = nameOf([...path, (keys[0] ?? "").slice(0, MAX_SHOWN_CHARACTERS)]);
+  const names = keys.map((key) => JSON.stringify(nameOf([...path, key.slice(0, MAX_SHOWN_CHARACTERS)])));
+  const shown = names.slice(0, MAX_SHOWN_MISTAKES).join(", ");
+  const more = names.length > MAX_SHOWN_MISTAKES ? ` and ${names.length - MAX_SHOWN_MISTAKES} more` : "";
   const choices = known.length > 0 ? `known are ${known.join(", ")}` : "none is known here";
-  return new AppError("INVALID_REQUEST", `There is no ${noun} ${JSON.stringify(name)}; ${choices}.`);
+  return `There ${names.length === 1 ? `is no ${noun}` : `are no ${noun}s`} ${shown}${more}; ${choices}.`;
 }
 
 /** `content[0].type` */

@@ -95,6 +95,32 @@ test("an unknown field is named with the known ones, and metadata may hold any",
   expect(status).toBe(200);
 });
 
+const [TWO, CHAT_FIELDS] = [{ mesage: "a", message: 5 }, ["mesage", "agent_id", "message"]];
+
+test.each<[string, unknown, readonly string[]]>([
+  ["/api/chat", TWO, CHAT_FIELDS],
+  ["/api/chat/stream", TWO, CHAT_FIELDS],
+  ["/api/chat/async", TWO, CHAT_FIELDS],
+  ["/api/chat", { id: "!", messages: "x" }, ["id", "messages"]],
+  ["/api/jobs", { tol: "x", input: [], timeout_ms: 0 }, ["tol", "tool", "input", "timeout_ms"]],
+  ["/api/files?nam=x&purpose=y", "text", ["nam", "purpose"]],
+  ["/api/runs?limit=0&before=x&sort=asc", undefined, ["limit", "before", "sort"]],
+  ["/api/agui/assistant", { threadId: "!", messages: [] }, ["threadId", "runId", "messages"]],
+  ["/v1/chat/completions", { n: 2, tools: [{}], messages: [] }, ["model", "n", "tools", "messages"]],
+  ["/v1/responses", { store: "no" }, ["model", "input", "store"]],
+])("%s names each mistake of a request by its field (%j)", async (path, body, fields) => {
+  await using cluster = await startCluster({ runner: false });
+  const isText = typeof body === "string";
+  const reply =
+    body === undefined
+      ? await cluster.client.get(path)
+      : await cluster.client.post(path, body, isText ? { "Content-Type": "text/plain" } : {});
+  expect(reply.status).toBe(400);
+  const { error } = reply.body as { error?: { message: string } };
+  const detail = error?.message ?? reply.body.detail;
+  for (const field of fields) expect(detail).toMatch(new RegExp(`[\`"]${field}[\`"]( to be|[,;])`));
+});
+
 test("bytes that are not UTF-8 are refused as JSON", async () => {
   await using cluster = await startCluster();
   const body = Buffer.from('{"agent_id":"assistant","message":"\xff"}', "latin1");

@@ -39,6 +39,16 @@ test.each([
   await expectAlive(cluster, socket, feed.id ?? "");
 });
 
+test("each mistake of a frame is named by its field", async () => {
+  await using cluster = await startCluster();
+  await using socket = await SocketClient.connect(cluster.client.url);
+
+  const { error } = await socket.ask({ op: "chat", mesage: "Hello", run_id: "!", timeout_ms: 0 });
+
+  for (const field of ['"mesage"', "`agent_id`", "`message`", "`run_id`", "`timeout_ms`"])
+    expect(error?.detail).toContain(field);
+});
+
 test("after beyond the run's last event is an error, as over HTTP", async () => {
   await using cluster = await startCluster();
   await cluster.client.chat("/sim tokens=1", { run_id: "mine" });

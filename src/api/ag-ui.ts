@@ -1,6 +1,6 @@
 /** `POST /api/agui/{agent_id}`: the request of AG-UI's clients (https://docs.ag-ui.com/concepts/agents, RunAgentInput). */
 import { z } from "zod";
-import { chosenId, position } from "./fields.ts";
+import { chosenId, position, SUBAGENTS } from "./fields.ts";
 import { events, route } from "./route.ts";
 
 const MESSAGE = z.looseObject({ id: z.string(), role: z.string(), content: z.unknown() }).meta({ id: "AgUiMessage" });
@@ -22,7 +22,7 @@ export const RUN_AGENT = route({
   summary: "Run an agent for a client of AG-UI",
   description:
     "The server keeps the thread under the client's `threadId`. It does not call tools that the client offers.",
-  query: z.strictObject({}),
+  query: z.strictObject({ subagents: SUBAGENTS.optional() }),
   headers: z.object({
     "last-event-id": position().optional().describe("With the `runId` of a run that exists: begin after this `seq`."),
   }),

@@ -16,6 +16,9 @@ import type {
   RunStartedEvent,
   StepFinishedEvent,
   StepStartedEvent,
+  SubagentErrorEvent,
+  SubagentFinishedEvent,
+  SubagentStartedEvent,
   TextMessageContentEvent,
   TextMessageEndEvent,
   TextMessageStartEvent,
@@ -53,6 +56,9 @@ export type RunEvent = Wire<
   | ToolResultEvent
   | CustomEvent
 >;
+
+/** The beginning and end of a delegated run in the stream of the run that delegated it; never in a journal. */
+export type SubagentEvent = Wire<SubagentStartedEvent | SubagentFinishedEvent | SubagentErrorEvent>;
 
 /** AG-UI has no field for a failed tool, but lets events have more fields than it names. */
 type ToolResultEvent = ToolCallResultEvent & { isError?: true };

@@ -46,7 +46,7 @@ test.each([...journals.keys()])("the verifier passes over the journal %s, withou
 
 test.each([...journals.keys()])("resumed after any position the client has the same messages (%s)", async (name) => {
   const whole = await read(journal(name));
-  for (let after = 1; after < journal(name).length; after += 7) {
+  for (let after = 1; after < journal(name).length; after += 1) {
     const resumed = await read(journal(name), { after });
     expect(resumed.messages.map(withoutPosition)).toEqual(whole.messages.map(withoutPosition));
     expect(resumed.warnings).toEqual([]);

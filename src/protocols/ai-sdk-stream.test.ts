@@ -87,6 +87,30 @@ test("a tool that failed with a picture is an output error that names it", async
   expect(part).toMatchObject({ errorText: expect.stringMatching(/\n\[image \/api\/files\/file_1\]$/) as string });
 });
 
+function answer(seq: number, a: number): StoredEvent[] {
+  return [
+    { seq, timestamp: 1, type: "STEP_STARTED", stepName: "model" },
+    { seq: seq + 1, timestamp: 1, type: "TOOL_CALL_START", toolCallId: "same", toolCallName: "add" },
+    { seq: seq + 2, timestamp: 1, type: "TOOL_CALL_ARGS", toolCallId: "same", delta: `{"a":${a}}` },
+    { seq: seq + 3, timestamp: 1, type: "TOOL_CALL_END", toolCallId: "same" },
+    { seq: seq + 4, timestamp: 1, type: "STEP_FINISHED", stepName: "model" },
+    { seq: seq + 5, timestamp: 1, type: "TOOL_CALL_RESULT", toolCallId: "same", messageId: `m${a}`, content: `${a}` },
+  ];
+}
+
+test("calls of two answers with one id are two parts, each with its own input and output", async () => {
+  const result = await read([
+    { seq: 1, timestamp: 1, type: "RUN_STARTED", threadId: "t", runId: "r" },
+    ...answer(2, 1),
+    ...answer(8, 2),
+    { seq: 14, timestamp: 1, type: "RUN_FINISHED", threadId: "t", runId: "r", outcome: { type: "success" } },
+  ]);
+  expect(partsOf(result)).toMatchObject([
+    { input: { a: 1 }, output: "1" },
+    { input: { a: 2 }, output: "2" },
+  ]);
+});
+
 test("a tool that failed is an output error", async () => {
   const [part] = partsOf(await read(journals.get("toolerr") ?? [])).filter(({ type }) => type === "dynamic-tool");
   expect(part).toMatchObject({ state: "output-error", errorText: expect.any(String) as string });

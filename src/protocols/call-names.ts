@@ -15,18 +15,24 @@ interface Counts {
 }
 
 export class CallNames {
+  readonly #prefix: string;
   // Bounded by the tool calls of one run, which its step limit bounds.
   readonly #counts = new Map<string, Counts>();
+
+  /** @param prefix tells the calls of a delegated run from those of other runs in the same stream */
+  constructor(prefix = "") {
+    this.#prefix = prefix;
+  }
 
   rename(event: StoredEvent): StoredEvent {
     switch (event.type) {
       case "TOOL_CALL_START":
-        return { ...event, toolCallId: nth(event.toolCallId, (this.#of(event.toolCallId).calls += 1)) };
+        return { ...event, toolCallId: this.#nth(event.toolCallId, (this.#of(event.toolCallId).calls += 1)) };
       case "TOOL_CALL_ARGS":
       case "TOOL_CALL_END":
-        return { ...event, toolCallId: nth(event.toolCallId, this.#of(event.toolCallId).calls) };
+        return { ...event, toolCallId: this.#nth(event.toolCallId, this.#of(event.toolCallId).calls) };
       case "TOOL_CALL_RESULT":
-        return { ...event, toolCallId: nth(event.toolCallId, (this.#of(event.toolCallId).results += 1)) };
+        return { ...event, toolCallId: this.#nth(event.toolCallId, (this.#of(event.toolCallId).results += 1)) };
       case "STEP_STARTED":
         return this.#step(event, "stepsStarted");
       case "STEP_FINISHED":
@@ -42,7 +48,7 @@ export class CallNames {
   #step<E extends StoredEvent & { stepName: string }>(event: E, count: "stepsStarted" | "stepsFinished"): E {
     const [, head, id] = /^(tool:[^:]*:)(.+)$/s.exec(event.stepName) ?? [];
     if (head === undefined || id === undefined) return event;
-    return { ...event, stepName: `${head}${nth(id, (this.#of(id)[count] += 1))}` };
+    return { ...event, stepName: `${head}${this.#nth(id, (this.#of(id)[count] += 1))}` };
   }
 
   /** A void call never gets a step or a result: the next ones belong to the next call. */
@@ -53,7 +59,7 @@ export class CallNames {
       if (!counts) return id;
       const { calls } = counts;
       this.#counts.set(id, { calls, results: calls, stepsStarted: calls, stepsFinished: calls });
-      return nth(id, calls);
+      return this.#nth(id, calls);
     });
     return { ...event, value: { ...value, void: voided } };
   }
@@ -63,8 +69,8 @@ export class CallNames {
     if (!counts) this.#counts.set(id, (counts = { calls: 0, results: 0, stepsStarted: 0, stepsFinished: 0 }));
     return counts;
   }
-}
 
-function nth(id: string, n: number): string {
-  return n <= 1 ? id : `${id}#${n}`;
+  #nth(id: string, n: number): string {
+    return `${this.#prefix}${id}${n <= 1 ? "" : `#${n}`}`;
+  }
 }

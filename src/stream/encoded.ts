@@ -5,9 +5,9 @@
 import type { StoredEvent, StreamEncoder } from "../protocols/encoder.ts";
 import type { Frame } from "./frame.ts";
 import type { SseStream } from "./sse.ts";
-import type { Sink } from "./viewer.ts";
+import type { OpenSink } from "./viewer.ts";
 
-export class EncodedStream implements Sink {
+export class EncodedStream implements OpenSink {
   readonly #stream: SseStream;
   readonly #encoder: StreamEncoder;
 
@@ -22,6 +22,12 @@ export class EncodedStream implements Sink {
 
   write(frames: readonly Frame[]): void {
     const text = frames.map((frame) => this.#encode(frame)).join("");
+    if (text !== "") this.#stream.send(text);
+  }
+
+  /** For an encoder that takes the events of delegated runs. */
+  tell(event: object): void {
+    const text = this.#encoder.encode(event as StoredEvent);
     if (text !== "") this.#stream.send(text);
   }
 

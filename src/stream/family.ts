@@ -8,7 +8,7 @@
  * from their SUBAGENT_STARTED on, with the same `seq`s: the pair of `subagentRunId` and `seq` identifies an
  * event.
  */
-import type { RunEvent } from "../core/event.ts";
+import type { CustomValues, RunEvent } from "../core/event.ts";
 import { isTerminal } from "../core/event.ts";
 import type { Run } from "../core/run.ts";
 import type { RunKey } from "./feeds.ts";
@@ -53,8 +53,13 @@ export class Family {
       out.tell({ type: "SUBAGENT_ERROR", subagentRunId: runId, message: "The run was deleted." });
       onOver();
     };
-    if (!run) return gone();
-    const sink = new Branch(this, out, { ...about, runId, agentId: run.agent_id });
+    if (!run) {
+      // AG-UI's verifier refuses the end of what did not begin.
+      const { agentId: name, ...parents } = about;
+      out.tell({ type: "SUBAGENT_STARTED", subagentRunId: runId, name, ...parents });
+      return gone();
+    }
+    const sink = new Branch(this, out, { ...about, runId });
     this.#watch(run, { after: 0, sink, onEnd: (error) => (error ? gone() : onOver()) });
   }
 
@@ -76,15 +81,15 @@ export class Family {
   }
 }
 
-/** The run and the call that delegated a subagent. */
+/** The run and the call that delegated a subagent, and to which agent. */
 interface Delegation {
+  readonly agentId: string;
   readonly parentToolCallId: string;
   readonly parentSubagentRunId?: string;
 }
 
 interface Subagent extends Delegation {
   readonly runId: string;
-  readonly agentId: string;
 }
 
 /**
@@ -154,12 +159,16 @@ class Branch implements Sink {
     else this.#out.onDrain(resume);
   }
 
-  #begin({ runId, toolCallId }: Delegated): void {
+  #begin({ runId, toolCallId, agentId }: Delegated): void {
     if (this.#told.has(runId)) return;
     this.#told.add(runId);
     const calls = this.#open.get(toolCallId) ?? new Set();
     this.#open.set(toolCallId, calls.add(runId));
-    const about = { parentToolCallId: toolCallId, ...(this.#self && { parentSubagentRunId: this.#self.runId }) };
+    const about = {
+      agentId,
+      parentToolCallId: toolCallId,
+      ...(this.#self && { parentSubagentRunId: this.#self.runId }),
+    };
     void this.#family.branch(runId, about, () => {
       calls.delete(runId);
       this.#release();
@@ -192,13 +201,16 @@ class Branch implements Sink {
 
 interface Delegated {
   readonly runId: string;
+  readonly agentId: string;
   readonly toolCallId: string;
 }
 
 function delegatedBy(event: StoredEvent): Delegated | undefined {
   if (event.type !== "CUSTOM" || event.name !== "evenkeel.waiting") return undefined;
-  const { run_id: runId, tool_call_id: toolCallId } = event.value as { run_id?: string; tool_call_id?: string };
-  return runId !== undefined && toolCallId !== undefined ? { runId, toolCallId } : undefined;
+  const value = event.value as CustomValues["evenkeel.waiting"];
+  return "run_id" in value
+    ? { runId: value.run_id, toolCallId: value.tool_call_id, agentId: value.agent_id }
+    : undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The published AG-UI client against a real server. */
 import { HttpAgent, type Message } from "@ag-ui/client";
 import { afterEach, expect, test, vi } from "vitest";
+import { defineAgents } from "../core/agent.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 
 afterEach(() => void vi.restoreAllMocks());
@@ -92,4 +93,106 @@ test("an agent that does not exist is refused", async () => {
   const agent = new HttpAgent({ url: `http://127.0.0.1:${cluster.port}/api/agui/nobody` });
   say(agent, "Hello");
   await expect(agent.runAgent()).rejects.toThrow(/nobody/);
+});
+
+const family = defineAgents({
+  lead: { model: "m", delegates: ["lead", "helper"] },
+  helper: { model: "m", tools: ["calculate"] },
+});
+
+const delegating = (...works: readonly [agentId: string, message: string][]) =>
+  `tokens=2 ${works.map(([agent_id, message]) => `tool=delegate input=${JSON.stringify({ agent_id, message })}`).join(" ")}`;
+
+const CALCULATE = `tool=calculate input={"expression":"1+1"}`;
+
+interface Seen {
+  readonly messages: readonly Message[];
+  /** The types of the events about delegated runs. */
+  readonly subagents: readonly string[];
+}
+
+/** A client that shows delegated runs begins the run, or resumes it after a position. */
+async function runFamily({ port }: Cluster, message: string, after?: number): Promise<Seen> {
+  const agent = new HttpAgent({
+    url: `http://127.0.0.1:${port}/api/agui/lead?subagents=inline`,
+    threadId: "t1",
+    headers: after === undefined ? {} : { "Last-Event-ID": String(after) },
+  });
+  say(agent, message);
+  const subagents: string[] = [];
+  const see = ({ event: { type } }: { event: { type: string } }) => void subagents.push(type);
+  const seeing = { onSubagentStartedEvent: see, onSubagentFinishedEvent: see, onSubagentErrorEvent: see };
+  await agent.runAgent({ runId: "mine" }, seeing);
+  return { messages: agent.messages, subagents };
+}
+
+/** Without the order, in which the messages of runs that work side by side arrive, and without the seq. */
+function sorted({ messages }: Seen): unknown {
+  const known = JSON.parse(
+    JSON.stringify(messages, (key, value: unknown) => (key === "metadata" ? undefined : value)),
+  ) as Message[];
+  return known.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+test.each<[string, string, readonly string[]]>([
+  ["one run", delegating(["helper", `/sim thinking=2 tokens=4 ${CALCULATE}`]), ["SUBAGENT_FINISHED"]],
+  [
+    "two runs side by side, of which one fails and one answers twice",
+    delegating(["helper", "/sim tokens=20 rate=400 cut times=1"], ["helper", "/sim status=400"]),
+    ["SUBAGENT_ERROR", "SUBAGENT_FINISHED"],
+  ],
+  [
+    "a run that delegates in turn",
+    delegating(["lead", `/sim ${delegating(["helper", "/sim tokens=3"], ["helper", "/sim tokens=2"])}`]),
+    ["SUBAGENT_FINISHED", "SUBAGENT_FINISHED", "SUBAGENT_FINISHED"],
+  ],
+  [
+    "a run whose calls have the ids of its parent's calls",
+    `ids=same ${delegating(["helper", `/sim ids=same tokens=2 ${CALCULATE}`])}`,
+    ["SUBAGENT_FINISHED"],
+  ],
+])("a client that shows delegated runs has their messages, from any position (%s)", async (_what, words, ends) => {
+  const warn = vi.spyOn(console, "warn");
+  await using cluster = await startCluster({ agents: family });
+  const whole = await runFamily(cluster, `/sim ${words}`);
+  expect(whole.subagents.filter((type) => type !== "SUBAGENT_STARTED").toSorted()).toEqual(ends);
+  expect(whole.messages.some((message) => "subagentRunId" in message)).toBe(true);
+  const last = (await cluster.client.events("mine")).at(-1)?.seq ?? 0;
+  for (let after = 1; after < last; after += 1) {
+    expect(sorted(await runFamily(cluster, `/sim ${words}`, after))).toEqual(sorted(whole));
+  }
+  expect(warn).not.toHaveBeenCalled();
+});
+
+test("a client that resumes while its run waits for a delegated run sees what that run says meanwhile", async () => {
+  await using cluster = await startCluster({ agents: family });
+  const message = `/sim ${delegating(["helper", "/sim tokens=100000 rate=50"])}`;
+  const whole = runFamily(cluster, message);
+  await vi.waitUntil(() => cluster.engine.run("mine"));
+  const waiting = await vi.waitUntil(async () =>
+    (await cluster.client.events("mine")).find(({ name }) => name === "evenkeel.waiting"),
+  );
+  const { promise: said, resolve } = Promise.withResolvers<string | undefined>();
+  const agent = new HttpAgent({
+    url: `http://127.0.0.1:${cluster.port}/api/agui/lead?subagents=inline`,
+    threadId: "t1",
+    headers: { "Last-Event-ID": String(waiting.seq) },
+  });
+  say(agent, message);
+  const ended = agent.runAgent(
+    { runId: "mine" },
+    { onTextMessageContentEvent: ({ event }) => resolve(event.subagentRunId) },
+  );
+  expect(await said).toBe(waiting.value?.["run_id"]);
+  await cluster.engine.cancel("mine");
+  await Promise.all([whole, ended]);
+});
+
+test("a delegated run that was deleted is shown as begun and failed, as the verifier wants it", async () => {
+  await using cluster = await startCluster({ agents: family });
+  await runFamily(cluster, `/sim ${delegating(["helper", "/sim tokens=2"])}`);
+  const [child] = (await cluster.engine.runs({ limit: 1, parentRunId: "mine" })).items;
+  await cluster.client.fetch(`/api/threads/${child?.thread_id ?? ""}`, { method: "DELETE" });
+  const { subagents } = await runFamily(cluster, `/sim ${delegating(["helper", "/sim tokens=2"])}`, 1);
+  expect(subagents).toEqual(["SUBAGENT_STARTED", "SUBAGENT_ERROR"]);
 });

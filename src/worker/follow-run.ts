@@ -15,7 +15,10 @@ export interface StreamOptions {
   readonly after: number;
   /** Called when the client disconnects before the run's end. */
   readonly onAbandon?: () => void;
-  /** For clients of another protocol. `after` must be 0 then, because an encoder reads a journal from its beginning. */
+  /**
+   * For clients of another protocol. `after` must be 0 then, because an encoder reads a journal from its beginning. With
+   * `before`, the encoder must take the events of delegated runs.
+   */
   readonly encoder?: StreamEncoder;
   /** Shows delegated runs inside the stream. Holds their events up to `after`. */
   readonly before?: readonly string[];
@@ -42,7 +45,7 @@ export function streamRun({ delivery, log, engine }: OwnDeps, options: StreamOpt
   };
   const sink = encoder ? new EncodedStream(stream, encoder) : stream;
   const viewer = before
-    ? watchWithSubagents({ delivery, engine }, run, { after, before, sink: stream, onEnd })
+    ? watchWithSubagents({ delivery, engine }, run, { after, before, sink, onEnd })
     : delivery.watch({ feed: delivery.feeds.run(run), after, sink, onEnd });
   stream.onClose(() => {
     viewer.stop();

@@ -14,7 +14,7 @@ import { resumeAt } from "../position.ts";
 import { serve, TAKEN } from "../serve.ts";
 
 export function agUiRoutes(router: AppRouter): void {
-  serve(router, RUN_AGENT, async ({ params, body, headers }, ctx, deps) => {
+  serve(router, RUN_AGENT, async ({ params, query, body, headers }, ctx, deps) => {
     const { engine, agents } = deps;
     const { threadId, runId, messages } = body;
     const message = newestOf(body);
@@ -26,7 +26,9 @@ export function agUiRoutes(router: AppRouter): void {
     const { run } = started;
     const encoder = new AgUiStream({ messages, after: await resumeAt(engine, started, headers["last-event-id"]) });
     ctx.respond = false;
-    streamRun(deps, { response: ctx.res, run, after: 0, encoder });
+    // Nothing is before: the encoder reads both the run and the runs that it delegated from their beginnings.
+    const before = query.subagents && { before: [] };
+    streamRun(deps, { response: ctx.res, run, after: 0, encoder, ...before });
     return TAKEN;
   });
 }

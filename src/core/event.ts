@@ -30,7 +30,7 @@ import type {
 } from "@ag-ui/core";
 import type { ToolResultContent, ToolResultPart } from "./message.ts";
 import { finishReasonOf, type FinishReason, type Outcome, type Run, type Usage } from "./run.ts";
-import { filePath } from "./file.ts";
+import { FILE_PATH, filePath } from "./file.ts";
 import { toJson } from "./json.ts";
 
 // AG-UI types `type` as a TypeScript enum; on the wire, and here, it is the plain string.
@@ -139,6 +139,14 @@ export function customEvent<N extends keyof CustomValues>(name: N, value: Custom
 /** A tool's result as AG-UI's clients read it: a stored file has a path on this server. */
 export function resultInJournal(content: ToolResultContent): string | ContentPart[] {
   return typeof content === "string" ? content : content.map(partInJournal);
+}
+
+/** The beginning of a stored file's path in an event's JSON. Text cannot contain it, because its quotes are escaped. */
+const OWN_FILE = `"value":"${FILE_PATH}`;
+
+/** An event's JSON for clients: paths of this server are under its BASE_PATH, which may have changed since the event. */
+export function underBasePath(data: string, basePath: string): string {
+  return basePath === "" ? data : data.replaceAll(OWN_FILE, `"value":"${basePath}${FILE_PATH}`);
 }
 
 /** The content for places where only text can stand. */

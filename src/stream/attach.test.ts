@@ -36,7 +36,7 @@ interface Trial {
 test(`${TRIALS} viewers that come while ${RUNS} runs are appended see every seq once`, async () => {
   await using data = await openTemporary();
   await using appender = await Appender.start(await data.another());
-  const delivery = new Delivery(data.engine, 10_000);
+  const delivery = new Delivery(data.engine, { slowClientMs: 10_000, basePath: "" });
   const random = seeded(5);
   const trials: Trial[] = [];
   const watchOne = async () => {

@@ -13,6 +13,13 @@ import { SseStream } from "./sse.ts";
 import { PageQueue } from "./page-queue.ts";
 import { Viewer, type Watch } from "./viewer.ts";
 
+export interface DeliveryOptions {
+  /** A client that takes no bytes for longer is closed. */
+  readonly slowClientMs: number;
+  /** Under which path of a proxy clients ask. */
+  readonly basePath: string;
+}
+
 export class Delivery {
   readonly feeds: Feeds;
   readonly meter = new DeliveryMeter();
@@ -21,9 +28,8 @@ export class Delivery {
   readonly #pageQueue = new PageQueue();
   readonly #slowClientMs: number;
 
-  /** @param slowClientMs a client that takes no bytes for longer is closed */
-  constructor(engine: Engine, slowClientMs: number) {
-    this.feeds = new Feeds(engine);
+  constructor(engine: Engine, { slowClientMs, basePath }: DeliveryOptions) {
+    this.feeds = new Feeds(engine, basePath);
     this.#slowClientMs = slowClientMs;
   }
 

@@ -1,6 +1,7 @@
 /** All feeds of one worker. A run's feed lives while it has viewers. Handed to routes and sockets. */
 import { AppError } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
+import type { JournalEvent } from "../core/event.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LiveFeed, type Feed, type Reading, type Source } from "./feed.ts";
 import { activityFrame, runFrame } from "./frame.ts";
@@ -24,12 +25,14 @@ export type RunKey = Pick<Run, "run_id" | "created_at">;
 export class Feeds {
   readonly processes = new SnapshotFeed();
   readonly #engine: Engine;
+  readonly #basePath: string;
   // Bounded by the worker's viewers.
   readonly #live = new Map<string | typeof ACTIVITIES, LiveFeed>();
   readonly #pages = new Pages();
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, basePath: string) {
     this.#engine = engine;
+    this.#basePath = basePath;
   }
 
   /**
@@ -37,7 +40,7 @@ export class Feeds {
    * is forgotten.
    */
   run(run: RunKey): LiveFeed {
-    return this.#get(nameOf(run), () => runSource(this.#engine, this.#pages, run));
+    return this.#get(nameOf(run), () => this.#runSource(run));
   }
 
   activities(): LiveFeed {
@@ -51,6 +54,29 @@ export class Feeds {
       return { frames: own.map(activityFrame), over: false };
     };
     return new OwnFeed(this.activities(), principal, read);
+  }
+
+  #runSource(run: RunKey): Source {
+    const engine = this.#engine;
+    const { run_id: runId } = run;
+    const frame = (event: JournalEvent) => runFrame(event, this.#basePath);
+    const page = async (after: number) => (await engine.events(runId, after, PAGE)).map(frame);
+    const read = async (after: number): Promise<Reading> => {
+      const frames = await page(after);
+      // Check after the page was read: the page may belong to another run that has the id by now.
+      const { status } = await runNow(engine, run);
+      if (frames.length > 0 || !isOver(status)) return { frames, over: false };
+      // The run may have ended between the two reads.
+      const rest = await page(after);
+      return { frames: rest, over: rest.length === 0 };
+    };
+    return {
+      dense: true,
+      keep: RUN_FRAMES,
+      follow: (onFrames, onGone) =>
+        engine.follow(runId, { onEvents: (events) => onFrames(events.map(frame)), onDeleted: onGone }),
+      read: (after) => this.#pages.get(nameOf(run), after, read),
+    };
   }
 
   #get(key: string | typeof ACTIVITIES, source: () => Source): LiveFeed {
@@ -77,27 +103,6 @@ export async function runNow(
 
 function nameOf({ run_id: runId, created_at: createdAt }: RunKey): string {
   return `run ${runId} ${createdAt}`;
-}
-
-function runSource(engine: Engine, pages: Pages, run: RunKey): Source {
-  const { run_id: runId } = run;
-  const page = async (after: number) => (await engine.events(runId, after, PAGE)).map(runFrame);
-  const read = async (after: number): Promise<Reading> => {
-    const frames = await page(after);
-    // Check after the page was read: the page may belong to another run that has the id by now.
-    const { status } = await runNow(engine, run);
-    if (frames.length > 0 || !isOver(status)) return { frames, over: false };
-    // The run may have ended between the two reads.
-    const rest = await page(after);
-    return { frames: rest, over: rest.length === 0 };
-  };
-  return {
-    dense: true,
-    keep: RUN_FRAMES,
-    follow: (onFrames, onGone) =>
-      engine.follow(runId, { onEvents: (events) => onFrames(events.map(runFrame)), onDeleted: onGone }),
-    read: (after) => pages.get(nameOf(run), after, read),
-  };
 }
 
 /** Not dense: a deleted thread takes its activities with it. */

@@ -2,7 +2,7 @@
  * One event on its way to its viewers: made once per worker, and serialised once for each transport, whatever
  * the number of viewers. The sockets of slow clients hold these same bytes. Made by feeds, read by the sinks.
  */
-import { isTerminal, timestampOf, type JournalEvent } from "../core/event.ts";
+import { isTerminal, timestampOf, underBasePath, type JournalEvent } from "../core/event.ts";
 import type { AttributedActivity } from "../engine/engine.ts";
 import type { Snapshot } from "../process/protocol.ts";
 import { toJson } from "../core/json.ts";
@@ -65,9 +65,10 @@ export class Frame implements Content {
   }
 }
 
-export function runFrame(event: JournalEvent): Frame {
+export function runFrame(event: JournalEvent, basePath: string): Frame {
   const { seq, first, lengths, type, data } = event;
-  return new Frame({ seq, first, lengths, at: timestampOf(event), last: isTerminal(type), json: data });
+  const json = underBasePath(data, basePath);
+  return new Frame({ seq, first, lengths, at: timestampOf(event), last: isTerminal(type), json });
 }
 
 export function activityFrame({ activity, principal }: AttributedActivity): Frame {

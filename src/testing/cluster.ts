@@ -132,7 +132,7 @@ interface WorkerParts extends Shared {
 
 async function startWorker({ wrapEngine, ...shared }: WorkerParts) {
   const engine = wrapEngine(await openOn(shared.settings));
-  const delivery = new Delivery(engine, shared.settings.slowClientMs);
+  const delivery = new Delivery(engine, shared.settings);
   const closing = new AbortController();
   // Without a primary no note comes, and no request arrives.
   const mcpBoard = new McpBoard(() => {});

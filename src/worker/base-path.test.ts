@@ -1,7 +1,12 @@
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
 import { expect, test } from "vitest";
+import { z } from "zod";
+import { defineTool, type ToolParts } from "../agent/tools/tool.ts";
+import { defineAgents } from "../core/agent.ts";
 import { startCluster } from "../testing/cluster.ts";
+import { inlineTools } from "../testing/inline-tools.ts";
+import { PIXEL } from "../testing/pictures.ts";
 import { SocketClient } from "../testing/socket.ts";
 import { HttpServer } from "./server.ts";
 
@@ -69,4 +74,83 @@ test("a server on :: is reached by both families, and says how long it keeps a c
   }
 
   await server.drain(0);
+});
+
+const look = defineTool({
+  description: "Looks.",
+  input: z.object({}),
+  effects: "pure",
+  run: (): ToolParts => ({ content: [{ type: "image", data: Buffer.from(PIXEL, "base64") }] }),
+});
+
+/** Paths of this server in a text: those under the base path, and those that are not. */
+function ownPaths(text: string): { readonly based: string[]; readonly bare: string[] } {
+  const paths = [...text.matchAll(/["'= (](\/(?:keel\/)?(?:api|v1|docs|openapi|ws|health|metrics|info)\b[^"' )]*)/g)];
+  const [based = [], bare = []] = [true, false].map((is) =>
+    paths.map(([, path = ""]) => path).filter((path) => path.startsWith("/keel/") === is),
+  );
+  return { based, bare };
+}
+
+test("each path of this server in events, messages and pages is under BASE_PATH", async () => {
+  const agents = defineAgents({ assistant: { model: "m", tools: ["look"] } });
+  const tools = inlineTools({ look });
+  await using cluster = await startCluster({ settings: BASED.settings, agents, tools });
+  const { client } = cluster;
+  const post = async (path: string, body: unknown) => (await client.post(path, body)).body["text"] as string;
+  const message = "/sim tool=look input={}";
+  await client.chat(message, { run_id: "mine", thread_id: "t" });
+  const events = { headers: { Accept: "text/event-stream" } };
+  const agUi = { threadId: "a", runId: "agui", messages: [{ id: "1", role: "user", content: message }] };
+  const ui = {
+    id: "u",
+    trigger: "submit-message",
+    messages: [{ id: "1", role: "user", parts: [{ type: "text", text: message }] }],
+  };
+  await using socket = await SocketClient.connect(client.url);
+
+  const withPicture = {
+    page: await (await client.fetch("/api/runs/mine/events")).text(),
+    stream: await (await client.fetch("/api/runs/mine/events", events)).text(),
+    socket: JSON.stringify(await socket.readRun("mine")),
+    agUi: await post("/api/agui/assistant", agUi),
+    aiSdk: await post("/api/chat", ui),
+  };
+  for (const [name, text] of Object.entries(withPicture)) {
+    const { based, bare } = ownPaths(text);
+    expect([name, new Set(based.map((path) => path.replace(/file_\w+/, "X"))), bare]).toEqual([
+      name,
+      new Set(["/keel/api/files/X"]),
+      [],
+    ]);
+    // A client reads the picture where the event says it is.
+    const picture = await client.fetch(based[0] ?? "");
+    expect(picture.headers.get("content-type")).toBe("image/png");
+  }
+  for (const path of [
+    "/api/threads/t",
+    "/api/runs/mine",
+    "/api/files",
+    "/api/chat/task/mine",
+    "/api/activities",
+    "/v1/models",
+  ])
+    expect([path, ownPaths(await (await client.fetch(path)).text()).bare]).toEqual([path, []]);
+});
+
+test("the index, the contract and its page lead to paths under BASE_PATH", async () => {
+  await using cluster = await startCluster(BASED);
+  const json = { headers: { Accept: "application/json" } };
+
+  const { body: index } = await cluster.client.ask("/keel/", json);
+  const { body: contract } = await cluster.client.get("/keel/openapi.json");
+  const docs = await (await cluster.client.fetch("/keel/docs")).text();
+
+  expect((index["see"] as string[]).filter((path) => !path.startsWith("/keel/"))).toEqual([]);
+  // OpenAPI 3.1 § Paths Object: a path is appended to the server's URL.
+  const [server] = contract["servers"] as { url: string }[];
+  for (const path of ["/health", "/api/runs"])
+    expect((await cluster.client.fetch(`${server?.url}${path}`)).status).toBe(200);
+  const links = [...docs.matchAll(/(?:href|src)="([^"]*)"/g)].map(([, link = ""]) => link);
+  expect(links.filter((link) => !link.startsWith("#"))).toEqual(["openapi.json"]);
 });

@@ -25,7 +25,7 @@ async function start(outside: Outside): Promise<Service> {
   const { agents, access, mcpServers } = await loadConfig(settings);
   const guard = new Guard(settings.apiKeys, access);
   const mcpBoard = new McpBoard(outside.request);
-  const delivery = new Delivery(engine, settings.slowClientMs);
+  const delivery = new Delivery(engine, settings);
   const closing = new AbortController();
   const deps = {
     settings,

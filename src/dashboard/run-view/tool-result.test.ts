@@ -6,6 +6,16 @@ test("a result of text is shown as it is", () => {
   expect(shownResult("42")).toEqual({ text: "42", files: [] });
 });
 
+test.each([
+  ["/api/files/file_1", { type: "file", file_id: "file_1" }],
+  ["/behind/a.proxy/api/files/file_1", { type: "file", file_id: "file_1" }],
+  ["//elsewhere/api/files/file_1", { type: "url", url: "//elsewhere/api/files/file_1" }],
+  ["https://elsewhere/api/files/file_1", { type: "url", url: "https://elsewhere/api/files/file_1" }],
+])("a picture at %s is a file of this server, or not", (value, source) => {
+  const { files } = shownResult([{ type: "image", source: { type: "url", value } }]);
+  expect(files).toEqual([{ type: "image", source }]);
+});
+
 test("pictures and documents of this server are files", () => {
   const content = resultInJournal([
     { type: "text", text: "a dot" },

@@ -37,7 +37,7 @@ export function dashboardRoutes(
 ): void {
   serve(router, OPEN_DASHBOARD, async (_asked, ctx) => {
     ctx.vary("Accept");
-    if (ctx.accepts("html", "json") === "json") return answerIndex(ctx);
+    if (ctx.accepts("html", "json") === "json") return answerIndex(ctx, settings.basePath);
     const page = await files.find("index.html").catch(() => undefined);
     return page ? send(ctx, page, ASK_FIRST) : sayNotBuilt(ctx);
   });
@@ -52,12 +52,12 @@ export function dashboardRoutes(
 }
 
 /** The answer for programs that ask for JSON at `/`. */
-function answerIndex(ctx: Context): typeof TAKEN {
+function answerIndex(ctx: Context, basePath: string): typeof TAKEN {
   assertMay(ctx.state.principal, { access: "viewer" });
   ctx.body = {
     name: "evenkeel",
     version: VERSION,
-    see: INDEX,
+    see: INDEX.map((path) => `${basePath}${path}`),
   };
   return TAKEN;
 }

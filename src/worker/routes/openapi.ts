@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { READ_DOCS, READ_OPENAPI } from "../../api/page.ts";
 import { ROOT } from "../../tree.ts";
-import type { AppRouter } from "../context.ts";
+import type { AppRouter, RouteDeps } from "../context.ts";
 import { DOCS_STYLE, docsPage, type OpenApiDocument } from "../docs-page.ts";
 import { pageHeaders } from "../page-headers.ts";
 import { serve, TAKEN } from "../serve.ts";
@@ -11,8 +11,12 @@ import { serve, TAKEN } from "../serve.ts";
 const FILE = join(ROOT, "docs/openapi.json");
 const HEADERS = pageHeaders([`style-src ${DOCS_STYLE}`]);
 
-export function openApiRoutes(router: AppRouter): void {
-  const document = once(() => readFile(FILE));
+export function openApiRoutes(router: AppRouter, { settings: { basePath } }: RouteDeps): void {
+  const document = once(async () => {
+    const file = await readFile(FILE);
+    if (basePath === "") return file;
+    return Buffer.from(JSON.stringify({ ...(JSON.parse(file.toString()) as object), servers: [{ url: basePath }] }));
+  });
   const page = once(async () => docsPage(JSON.parse((await document()).toString()) as OpenApiDocument));
 
   serve(router, READ_OPENAPI, async (_asked, ctx) => {

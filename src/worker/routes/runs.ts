@@ -4,6 +4,7 @@ import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
 import { safeJson } from "../../core/json.ts";
 import { PAGE_CHARACTERS } from "../../core/limits.ts";
+import { underBasePath } from "../../core/event.ts";
 import { isOver, type Run } from "../../core/run.ts";
 import type { RunFilter } from "../../engine/engine.ts";
 import { PageQueue } from "../../stream/page-queue.ts";
@@ -29,7 +30,7 @@ export function runRoutes(router: AppRouter): void {
   });
 
   serve(router, READ_EVENTS, async (asked, ctx, deps) => {
-    const { engine } = deps;
+    const { engine, settings } = deps;
     const run = await findRun(engine, asked.params.run_id);
     const { name, after } = startOf(asked);
     const newest = await engine.lastEvent(run.run_id);
@@ -48,7 +49,7 @@ export function runRoutes(router: AppRouter): void {
     const last = events.at(-1)?.seq ?? newest;
     ctx.type = "json";
     // Rows are JSON already, so they are joined without being parsed.
-    const joined = safeJson(events.map(({ data }) => data).join(","));
+    const joined = safeJson(events.map(({ data }) => underBasePath(data, settings.basePath)).join(","));
     ctx.body = `{"events":[${joined}],"next":${last < newest ? last : null}}`;
     return TAKEN;
   });

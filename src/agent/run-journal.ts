@@ -4,6 +4,7 @@
  * that are still pending. One append is under way at a time, so the order of calls is the order of the journal.
  */
 import { customEvent, OpenItems, type CustomValues, type RunEvent } from "../core/event.ts";
+import { RunWaits, type Wait } from "../core/run-waits.ts";
 import type { Outcome } from "../core/run.ts";
 import type { Bill, Engine, Step } from "../engine/engine.ts";
 import { isStorageTrouble, outlastTrouble } from "./retry-storage.ts";
@@ -12,6 +13,8 @@ import { isStorageTrouble, outlastTrouble } from "./retry-storage.ts";
 const FLUSH_MS = 20;
 
 type TextType = "TEXT_MESSAGE_CONTENT" | "REASONING_MESSAGE_CONTENT";
+/** What every write has: the pending events, and what the run waits for if that has changed. */
+type Part = Pick<Step, "events" | "waiting">;
 type Checkpoint = Pick<Step, "messages" | "toolCalls" | "usage" | "steps">;
 
 export interface RunJournalOptions {
@@ -41,6 +44,9 @@ const IDLE: State = { is: "idle" };
 export class RunJournal {
   readonly #options: RunJournalOptions;
   readonly #open = new OpenItems();
+  readonly #waits = new RunWaits();
+  /** As it is stored with the run: the claim stored null. */
+  #storedWait: Wait | null = null;
   // Bounded by what a model sends during one append; deltas are joined.
   #pending: RunEvent[] = [];
   #state: State = IDLE;
@@ -103,14 +109,14 @@ export class RunJournal {
   /** Commits a step together with its last events, all or nothing. */
   checkpoint(step: Checkpoint, events: readonly RunEvent[] = []): Promise<void> {
     for (const event of events) this.#add(event);
-    return this.#commit((events) => this.#append({ ...this.#ref, events, ...this.#billed(step) }));
+    return this.#commit((part) => this.#append({ ...this.#ref, ...part, ...this.#billed(step) }));
   }
 
   /** Closes what is open and ends the run. Nothing is written afterwards. */
   settle(step: Checkpoint, outcome: Outcome): Promise<void> {
     this.#pending.push(...this.#open.close().events);
-    return this.#commit((events) =>
-      this.#options.engine.settle({ ...this.#ref, events, ...this.#billed(step) }, outcome),
+    return this.#commit((part) =>
+      this.#options.engine.settle({ ...this.#ref, ...part, ...this.#billed(step) }, outcome),
     );
   }
 
@@ -128,6 +134,7 @@ export class RunJournal {
 
   #add(event: RunEvent): void {
     this.#open.see(event);
+    this.#waits.see(event);
     this.#pending.push(event);
   }
 
@@ -153,7 +160,7 @@ export class RunJournal {
 
   #flush(): void {
     // A failure reaches the loop through `onLost`, so nobody awaits a frame of text.
-    this.#commit((events) => this.#append({ ...this.#ref, events })).catch(() => {});
+    this.#commit((part) => this.#append({ ...this.#ref, ...part })).catch(() => {});
   }
 
   async #append(step: Step): Promise<void> {
@@ -162,7 +169,7 @@ export class RunJournal {
   }
 
   /** Appends the pending events after the earlier writes are done. */
-  #commit(write: (events: readonly RunEvent[]) => Promise<void>): Promise<void> {
+  #commit(write: (part: Part) => Promise<void>): Promise<void> {
     const before = this.#state;
     if (before.is === "scheduled") clearTimeout(before.timer);
     const written = (before.is === "writing" ? before.done : Promise.resolve()).then(() => this.#writePending(write));
@@ -180,13 +187,16 @@ export class RunJournal {
     return written;
   }
 
-  async #writePending(write: (events: readonly RunEvent[]) => Promise<void>): Promise<void> {
+  async #writePending(write: (part: Part) => Promise<void>): Promise<void> {
     const events = this.#pending;
     this.#pending = [];
     this.#urgent = false;
     this.#flushedAt = performance.now();
+    const { wait } = this.#waits;
+    const isNew = wait?.reason !== this.#storedWait?.reason || wait?.until !== this.#storedWait?.until;
     try {
-      await this.#persist(() => write(events));
+      await this.#persist(() => write({ events, ...(isNew && { waiting: wait }) }));
+      this.#storedWait = wait;
     } catch (error) {
       // Keep events whose write failed. A later `settle` appends their end events, and the journal must have the start
       // events first.

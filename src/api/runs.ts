@@ -24,6 +24,15 @@ const STORED_RUN = z.object({
   retry_of: z.string().nullable().describe("The run that this one retries. Null when it is not a retry."),
   title: z.string().describe("The beginning of its message."),
   status: z.enum(RUN_STATUSES),
+  waiting: z
+    .object({
+      reason: z.string(),
+      until: EPOCH_MS.nullable().describe("When the run will probably continue. Null when that is not known."),
+    })
+    .exactOptional()
+    .describe(
+      "Present while the run is parked: it is `running`, but only waits for its model's limits, for a budget, or for runs that it delegated.",
+    ),
   created_at: EPOCH_MS,
   started_at: EPOCH_MS.nullable(),
   finished_at: EPOCH_MS.nullable(),
@@ -51,15 +60,6 @@ const STORED_RUN = z.object({
 
 export const RUN = STORED_RUN.extend({
   duration_ms: z.int().nullable().describe("The time from its first claim to its end. Null until it is over."),
-  waiting: z
-    .object({
-      reason: z.string(),
-      until: EPOCH_MS.nullable().describe("When the run will probably continue. Null when that is not known."),
-    })
-    .exactOptional()
-    .describe(
-      "Present while the run is parked: it waits for its model's limits or for runs that it delegated. Only where a single run is shown.",
-    ),
 }).meta({ id: "Run" });
 
 const EVENT = z.looseObject({ seq: z.int(), type: z.string(), timestamp: EPOCH_MS });
@@ -75,7 +75,8 @@ export const LIST_RUNS = route({
   summary: "List runs, newest first",
   query: z.strictObject({
     ...PAGE,
-    status: z.enum(RUN_STATUSES).optional(),
+    status: z.enum(RUN_STATUSES).optional().describe("`running` includes the runs that are parked."),
+    parked: z.boolean().optional().describe("True: only runs that are parked (`waiting`). False: only the others."),
     agent_id: z.string().optional(),
     thread_id: z.string().optional(),
     parent_run_id: z.string().optional().describe("Only runs that this run delegated."),

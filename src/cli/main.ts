@@ -1,6 +1,7 @@
 /** `npx evenkeel …`: the command line. Each command is a file beside this one, loaded when it is chosen. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { variablesHere } from "../environment.ts";
+import { SHOWN_STATUSES } from "../core/run.ts";
 import { answerToOwnName } from "../own-name.ts";
 import { VERSION } from "../version.ts";
 import { report, serverUrl } from "./connection.ts";
@@ -70,7 +71,7 @@ program
   .description("the newest runs")
   .addOption(SERVER)
   .addOption(KEY)
-  .option("--status <status>", "only those with this status")
+  .addOption(new Option("--status <status>", "only those with this status").choices(SHOWN_STATUSES))
   .option("--agent <id>", "only those of this agent")
   .option("--limit <rows>", "how many", wholeNumber, 20)
   .action(async (options) => (await import("./runs.ts")).listRuns(options));

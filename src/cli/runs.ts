@@ -1,23 +1,23 @@
 /** `evenkeel runs`, `tail`, `cancel` and `retry`. */
-import type { Run } from "../client/client.ts";
+import { shownStatus, whichRuns, type ShownStatus } from "../core/run.ts";
 import { connect, type ServerOptions } from "./connection.ts";
 import { ago, table } from "./table.ts";
 
 export interface ListOptions extends ServerOptions {
-  readonly status?: Run["status"];
+  readonly status?: ShownStatus;
   readonly agent?: string;
   readonly limit: number;
 }
 
 export async function listRuns({ status, agent, limit, ...server }: ListOptions): Promise<void> {
-  const { runs } = await connect(server).runs({ limit, status, agent_id: agent });
-  const rows = runs.map(({ run_id, agent_id, status, steps, created_at, title }) => [
-    run_id,
-    agent_id,
-    status,
-    String(steps),
-    ago(created_at),
-    title,
+  const { runs } = await connect(server).runs({ limit, ...(status && whichRuns(status)), agent_id: agent });
+  const rows = runs.map((run) => [
+    run.run_id,
+    run.agent_id,
+    shownStatus(run),
+    String(run.steps),
+    ago(run.created_at),
+    run.title,
   ]);
   process.stdout.write(`${table([["RUN", "AGENT", "STATUS", "STEPS", "AGE", "MESSAGE"], ...rows])}\n`);
 }

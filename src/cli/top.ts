@@ -1,5 +1,6 @@
 /** `evenkeel top`: the processes of a server each second, with what the server advises. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { GAUGE } from "../core/gauges.ts";
 import { connect, type ServerOptions } from "./connection.ts";
 import { table } from "./table.ts";
 
@@ -12,7 +13,8 @@ export async function top({ once, ...server }: ServerOptions & { readonly once?:
   for (;;) {
     const { machines, processes, advice } = await evenkeel.processes();
     // The first one is the primary of the machine that answers. It counts the runs of all machines.
-    const [runs, waiting] = ["running", "queued"].map((name) => processes[0]?.gauges[`runs_${name}`] ?? 0);
+    const { [GAUGE.runsRunning]: runs = 0, [GAUGE.runsQueued]: waiting = 0 } = processes[0]?.gauges ?? {};
+    const parked = processes.reduce((sum, { gauges }) => sum + (gauges[GAUGE.runsParked] ?? 0), 0);
     const isOne = machines.length <= 1;
     const ofMachine = (machine: string) => (isOne ? [] : [machine]);
     const rows = processes.map((process) => [
@@ -38,7 +40,7 @@ export async function top({ once, ...server }: ServerOptions & { readonly once?:
       "RESTARTS",
     ];
     const lines = [
-      `${runs} runs under way, ${waiting} wait`,
+      `${runs} runs under way (${parked} parked), ${waiting} wait`,
       "",
       table([head, ...rows]),
       ...machines

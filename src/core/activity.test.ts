@@ -42,9 +42,12 @@ describe("an activity of a run says of it", () => {
   const usage = { input_tokens: 10, output_tokens: 7, cache_read_input_tokens: 5, cache_creation_input_tokens: 0 };
   const run = { title: "Sum up", created_at: 1_000, usage };
 
-  test.each(["run.queued", "run.started", "run.retried", "run.parked"] as const)("its title at %s", (type) => {
-    expect(withRun({ type, detail: { attempt: 1 } }, run, 1_000).detail).toEqual({ attempt: 1, title: "Sum up" });
-  });
+  test.each(["run.queued", "run.started", "run.retried", "run.parked", "run.resumed"] as const)(
+    "its title at %s",
+    (type) => {
+      expect(withRun({ type, detail: { attempt: 1 } }, run, 1_000).detail).toEqual({ attempt: 1, title: "Sum up" });
+    },
+  );
 
   test("how long it took and what it used when it ends", () => {
     const { detail } = withRun({ type: "run.failed", detail: { code: "INTERNAL" } }, run, 3_500);

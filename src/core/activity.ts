@@ -8,6 +8,7 @@ export const ACTIVITY_TYPES = [
   "run.started",
   "run.retried",
   "run.parked",
+  "run.resumed",
   "run.completed",
   "run.failed",
   "run.canceled",
@@ -22,7 +23,8 @@ export type { Activity };
 
 export type NewActivity = Pick<Activity, "type" | "detail">;
 
-/** The activity that an event makes, if any. Tool calls make theirs when they are written into the ledger. */
+/** The activity that an event makes, if any. Tool calls make theirs when they are written into the ledger, and
+ * a run that is parked makes its own when that is stored. */
 export function activityOf(event: RunEvent): NewActivity | undefined {
   switch (event.type) {
     case "CUSTOM":
@@ -41,8 +43,6 @@ function ofCustom(name: string, value: Record<string, unknown>): NewActivity | u
   if (name === "evenkeel.claimed") return { type: "run.started", detail: { attempt: value["attempt"] } };
   if (name === "evenkeel.attempt")
     return { type: "run.retried", detail: { attempt: value["attempt"], reason: value["reason"] } };
-  if (name === "evenkeel.waiting" && value["until"] !== undefined)
-    return { type: "run.parked", detail: { reason: value["reason"], until: value["until"] } };
   return undefined;
 }
 

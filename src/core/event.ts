@@ -242,6 +242,11 @@ export const MODEL_STEP = "model";
 /** The name of the step in which a conversation is made shorter. */
 export const COMPACT_STEP = "compact";
 
+/** The tool call that a step runs, by the name that the agent gives such steps. */
+export function toolCallOfStep(stepName: string): string | undefined {
+  return /^tool:[^:]*:(.+)$/s.exec(stepName)?.[1];
+}
+
 function closerOf(event: RunEvent): RunEvent | undefined {
   switch (event.type) {
     case "TEXT_MESSAGE_START":

@@ -8,8 +8,20 @@ import type { Message } from "./message.ts";
 export const RUN_STATUSES = ["queued", "running", "completed", "failed", "canceled"] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
-/** The status for people. A parked run is stored as running; only the journal says that it waits. */
-export type ShownStatus = RunStatus | "waiting";
+/** The status for people. A parked run is stored as running, with what it waits for. */
+export const SHOWN_STATUSES = ["queued", "running", "parked", "completed", "failed", "canceled"] as const;
+export type ShownStatus = (typeof SHOWN_STATUSES)[number];
+
+/** The word for people, on every page and in the command line. */
+export function shownStatus({ status, waiting }: Pick<Run, "status" | "waiting">): ShownStatus {
+  return status === "running" && waiting ? "parked" : status;
+}
+
+/** The query of `GET /api/runs` that finds the runs with this word: there, parked runs are some of the running ones. */
+export function whichRuns(shown: ShownStatus): { readonly status: RunStatus; readonly parked?: boolean } {
+  if (shown === "parked") return { status: "running", parked: true };
+  return shown === "running" ? { status: shown, parked: false } : { status: shown };
+}
 
 export function isOver(status: ShownStatus): boolean {
   return status === "completed" || status === "failed" || status === "canceled";

@@ -11,6 +11,7 @@ import { testDump } from "./contract/dump.contract.ts";
 import { testEnqueue } from "./contract/enqueue.contract.ts";
 import { testFiles } from "./contract/files.contract.ts";
 import { testFollow } from "./contract/follow.contract.ts";
+import { testParked } from "./contract/parked.contract.ts";
 import { testPrincipal } from "./contract/principal.contract.ts";
 import { testRead } from "./contract/read.contract.ts";
 import { testRelease } from "./contract/release.contract.ts";
@@ -33,6 +34,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("append and settle", () => {
       testStep(open);
+    });
+    describe("parked runs", () => {
+      testParked(open);
     });
     describe("release", () => {
       testRelease(open);

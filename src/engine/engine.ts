@@ -21,6 +21,7 @@ import type { Message, ToolResultContent } from "../core/message.ts";
 import type { FinishReason, NewRun, Outcome, Owner, Run, RunStatus, Usage } from "../core/run.ts";
 import type { Files } from "./files.ts";
 import type { Price } from "../core/agent.ts";
+import type { Wait } from "../core/run-waits.ts";
 import type { Budget, Spent, Verdict } from "../core/spending.ts";
 import type { Retention } from "../core/retention.ts";
 import type { OwnerEnd } from "./rules/blame.ts";
@@ -317,6 +318,8 @@ export interface Step {
   readonly toolCalls?: readonly ToolCall[];
   readonly usage?: Usage;
   readonly steps?: number;
+  /** What the run waits for from now on; null: it goes on. Left out where that stays as it is. */
+  readonly waiting?: Wait | null;
   /** Comes with `usage`: the model and price to which the growth of the usage is booked. */
   readonly bill?: Bill;
 }
@@ -422,6 +425,8 @@ export interface RunFilter {
   readonly before?: number;
   readonly principal?: string;
   readonly status?: RunStatus;
+  /** True: only runs that are parked; false: only the others. */
+  readonly parked?: boolean;
   readonly agentId?: string;
   readonly threadId?: string;
   readonly parentRunId?: string;

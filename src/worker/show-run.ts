@@ -2,7 +2,6 @@
 import type { Reply, Task } from "../api/chat.ts";
 import type { Run as ShownRun } from "../api/runs.ts";
 import { AppError } from "../core/errors.ts";
-import type { CustomValues, RunEvent } from "../core/event.ts";
 import type { OwnEngine } from "./own-engine.ts";
 import { isOver, type Run } from "../core/run.ts";
 
@@ -20,17 +19,6 @@ export async function findRun(engine: OwnEngine, runId: string): Promise<Run> {
 export function showRun(run: Run): ShownRun {
   const { started_at: started, finished_at: finished } = run;
   return { ...run, duration_ms: started !== null && finished !== null ? finished - started : null };
-}
-
-/** Why the run is parked, according to its newest event; undefined when it is not parked. */
-export async function waitingOf({ run_id: runId, status }: Run, engine: OwnEngine): Promise<ShownRun["waiting"]> {
-  if (status !== "running") return undefined;
-  const last = await engine.lastEvent(runId);
-  const [newest] = await engine.events(runId, Math.max(0, last - 1), { limit: 1 });
-  const event = newest && (JSON.parse(newest.data) as RunEvent);
-  if (event?.type !== "CUSTOM" || event.name !== "evenkeel.waiting") return undefined;
-  const value = event.value as CustomValues["evenkeel.waiting"];
-  return { reason: value.reason, until: "until" in value ? value.until : null };
 }
 
 /** The answer of `POST /api/chat` when the run is over and did not fail. */

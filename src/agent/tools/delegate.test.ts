@@ -56,6 +56,23 @@ test("the other agent works in a run and a thread of its own, and its reply goes
   });
 });
 
+test("while one of several delegated runs goes on, the list of runs finds the parent as parked", async () => {
+  await using cluster = await startCluster({ agents });
+  const runId = await cluster.client.begin(delegating(["helper", "/sim tokens=1"], ["helper", LONG]), {
+    agent_id: "lead",
+  });
+  const children = async () => (await childrenOf(cluster, runId)).map(({ status }) => status);
+  await expect.poll(children, { timeout: 5_000 }).toEqual(["running", "completed"]);
+
+  const parked = async () => (await cluster.client.get("/api/runs?parked=true")).body["runs"];
+  const waiting = { reason: "delegated to helper", until: null };
+  await expect.poll(parked).toMatchObject([{ run_id: runId, status: "running", waiting }]);
+
+  await cluster.client.post(`/api/runs/${runId}/cancel`);
+  await ended(cluster, runId);
+  expect(await parked()).toEqual([]);
+});
+
 test("several parts are worked on side by side, and one slot is enough for all of it", async () => {
   await using cluster = await startCluster({ agents, settings: { agentConcurrency: 1 } });
   const inner = delegating(["helper", "one"], ["helper", "two"]);

@@ -38,7 +38,7 @@ export interface ReasoningItem extends ItemBase, Voidable {
  * writing: the arguments still arrive · ready: not started · waiting: for the delegated run · interrupted: the run
  * ended, or was taken over, before the call ended
  */
-export type ToolState = "writing" | "ready" | "running" | "waiting" | "done" | "failed" | "interrupted";
+export type ToolState = "writing" | "ready" | "running" | "parked" | "done" | "failed" | "interrupted";
 
 /** A run that does the work of a tool call. */
 export interface Delegated {

@@ -196,7 +196,7 @@ describe("what seldom happens", () => {
 
   test("a parked run waits until its next step", () => {
     const view = viewOf([...started, { seq: 4, type: "CUSTOM", name: "evenkeel.waiting", value: { reason: "limit" } }]);
-    expect(view).toMatchObject({ status: "waiting", items: [{ kind: "parked", reason: "limit" }] });
+    expect(view).toMatchObject({ status: "parked", items: [{ kind: "parked", reason: "limit" }] });
     view.apply({ seq: 5, type: "STEP_STARTED", stepName: "model" });
     expect(view.status).toBe("running");
   });
@@ -211,13 +211,13 @@ describe("what seldom happens", () => {
       { seq: 8, timestamp: 1_040, ...delegated("c") },
     ]);
     expect(view).toMatchObject({ status: "running", delegatedRuns: 1 });
-    expect(toolOf(view)).toMatchObject({ state: "waiting", delegated: [{ runId: "run_c", agentId: "a" }] });
+    expect(toolOf(view)).toMatchObject({ state: "parked", delegated: [{ runId: "run_c", agentId: "a" }] });
     view.apply({ seq: 9, timestamp: 1_050, type: "TOOL_CALL_RESULT", messageId: "m", toolCallId: "t", content: "4" });
-    expect(view.status).toBe("waiting");
+    expect(view.status).toBe("parked");
     // Its step may be cut in two by the process that goes on with it.
     view.apply({ seq: 10, timestamp: 1_060, type: "STEP_FINISHED", stepName: "tool:delegate:c" });
     view.apply({ seq: 11, timestamp: 1_070, type: "STEP_STARTED", stepName: "tool:delegate:c" });
-    expect([view.status, toolOf(view)?.state]).toEqual(["waiting", "waiting"]);
+    expect([view.status, toolOf(view)?.state]).toEqual(["parked", "parked"]);
     view.apply({ seq: 12, timestamp: 2_000, type: "TOOL_CALL_RESULT", messageId: "m", toolCallId: "c", content: "ok" });
     expect(view).toMatchObject({ status: "running", delegatedRuns: 0 });
     expect(toolOf(view)).toMatchObject({ state: "done", result: "ok", startedAt: 1_030, endedAt: 2_000 });

@@ -3,8 +3,9 @@
  * Pure: no clock, no network. Each event costs the same, however long the run is. The view grows with the run, which
  * the server bounds (steps, tokens of an answer, characters of a tool's result).
  */
-import { MODEL_STEP } from "../../core/event.ts";
-import { NO_USAGE, type ShownStatus, type Usage } from "../../core/run.ts";
+import { MODEL_STEP, toolCallOfStep } from "../../core/event.ts";
+import { NO_USAGE, type RunStatus, type ShownStatus, type Usage } from "../../core/run.ts";
+import { RunWaits } from "../../core/run-waits.ts";
 import type {
   AttemptItem,
   CompactedItem,
@@ -19,7 +20,7 @@ import type {
 } from "./items.ts";
 import { endOf, usageOf, type RunEnd } from "./run-end.ts";
 import { shownResult } from "./tool-result.ts";
-import { CustomValue, toolCallOfStep, type EventOf, type WireEvent } from "./wire-event.ts";
+import { CustomValue, type EventOf, type WireEvent } from "./wire-event.ts";
 
 export interface Claimed {
   readonly attempt: number;
@@ -30,8 +31,6 @@ export class RunView {
   readonly items: Item[] = [];
   /** One for each process that owned the run. */
   readonly claims: Claimed[] = [];
-  /** Null before the first event, while the state is unknown. */
-  status: ShownStatus | null = null;
   agentId: string | null = null;
   /** How many runs waited in front of this one when it entered the queue. */
   ahead = 0;
@@ -43,13 +42,19 @@ export class RunView {
   // Calls by the id that later events name. An endpoint may give two calls the same id; later events then belong to the
   // newer call.
   readonly #byId = new Map<string, VoidableItem>();
-  /** Tool calls under way: as many as one answer of the model asked for. */
-  readonly #working = new Set<ToolItem>();
-  readonly #delegated = new Set<ToolItem>();
+  /** Tool calls that wait for delegated runs: at most as many as one answer of the model asked for. */
+  readonly #parked = new Set<ToolItem>();
+  readonly #waits = new RunWaits();
+  #status: RunStatus | null = null;
+
+  /** Null before the first event, while the state is unknown. */
+  get status(): ShownStatus | null {
+    return this.#status === "running" && this.#waits.wait ? "parked" : this.#status;
+  }
 
   /** How many delegated runs it waits for. */
   get delegatedRuns(): number {
-    return [...this.#delegated].reduce((runs, { delegated }) => runs + delegated.length, 0);
+    return [...this.#parked].reduce((runs, { delegated }) => runs + delegated.length, 0);
   }
 
   /** Applies the next event; an event that was applied before changes nothing. */
@@ -58,15 +63,16 @@ export class RunView {
     if (seq !== undefined && seq <= this.lastSeq) return;
     if (seq !== undefined) this.lastSeq = seq;
     this.lastAt = timestamp;
+    this.#waits.see(event);
     this.#see(event, timestamp);
     // After a gap the claim's event is gone, but any later event shows that the run was claimed.
-    if (seq !== undefined) this.status ??= "running";
+    if (seq !== undefined) this.#status ??= "running";
   }
 
   #see(event: WireEvent, at: number): void {
     switch (event.type) {
       case "RUN_STARTED":
-        this.status = "queued";
+        this.#status = "queued";
         break;
       case "CUSTOM":
         this.#custom(event.name, new CustomValue(event.value), at);
@@ -141,13 +147,10 @@ export class RunView {
     this.#touch(tool);
   }
 
-  /** The run is parked when all open calls are delegated. */
   #become(tool: ToolItem, state: ToolState): void {
     tool.state = state;
-    keep(this.#working, tool, state === "running");
-    keep(this.#delegated, tool, state === "waiting");
-    const isParked = this.#working.size === 0 && this.#delegated.size > 0;
-    if (!this.end) this.status = isParked ? "waiting" : "running";
+    if (state === "parked") this.#parked.add(tool);
+    else this.#parked.delete(tool);
     this.#touch(tool);
   }
 
@@ -156,9 +159,7 @@ export class RunView {
       if (type === "STEP_STARTED") this.modelCalls += 1;
       // The model's next answer means that all results exist: a call without a result was replaced by another call with
       // the same id.
-      this.#working.clear();
-      this.#delegated.clear();
-      if (this.status === "waiting") this.status = "running";
+      this.#parked.clear();
       return;
     }
     const tool = this.#byId.get(toolCallOfStep(stepName) ?? "");
@@ -166,7 +167,7 @@ export class RunView {
     if (type === "STEP_STARTED") {
       tool.startedAt ??= at;
       // Another process has started the call again; its delegated runs still belong to it.
-      this.#become(tool, tool.delegated.length > 0 ? "waiting" : "running");
+      this.#become(tool, tool.delegated.length > 0 ? "parked" : "running");
     } else if (tool.state === "running") {
       // The step ended without a result: its process died. The next process starts the call again, or reports that it
       // cannot.
@@ -190,7 +191,7 @@ export class RunView {
       this.agentId = value.text("agent_id") ?? null;
       this.ahead = value.number("ahead") ?? 0;
     } else if (name === "evenkeel.claimed") {
-      this.status = "running";
+      this.#status = "running";
       const attempt = value.number("attempt") ?? this.claims.length + 1;
       this.claims.push({ attempt, at });
     } else if (name === "evenkeel.attempt") {
@@ -226,16 +227,15 @@ export class RunView {
       const isKnown = tool.delegated.some((known) => known.runId === runId);
       if (!isKnown) tool.delegated.push({ runId, agentId: value.text("agent_id") ?? "another agent" });
       tool.startedAt ??= base.at;
-      return this.#become(tool, "waiting");
+      return this.#become(tool, "parked");
     }
-    this.status = "waiting";
     this.items.push({ ...base, kind: "parked", reason: value.text("reason") ?? "" } satisfies ParkedItem);
   }
 
   #attempt(value: CustomValue, base: { key: string; at: number; version: number }): AttemptItem {
     const of = value.text("of") === "run" ? "run" : "model_call";
     // The run is back in the queue until the next process claims it.
-    if (of === "run") this.status = "queued";
+    if (of === "run") this.#status = "queued";
     const voided = value.texts("void").flatMap((id) => this.#byId.get(id) ?? []);
     for (const item of voided) {
       item.isVoid = true;
@@ -248,7 +248,7 @@ export class RunView {
   #finish(event: EventOf<"RUN_FINISHED" | "RUN_ERROR">, at: number): void {
     this.usage = usageOf(event);
     this.end = endOf(event, at);
-    this.status = this.end.status;
+    this.#status = this.end.status;
     for (const item of this.items) if (isUnfinished(item)) this.#become(item, "interrupted");
   }
 
@@ -275,11 +275,6 @@ function compacted(value: CustomValue, base: { key: string; at: number; version:
     tokensBefore: value.number("tokens_before") ?? 0,
     tokensAfter: value.number("tokens_after") ?? 0,
   };
-}
-
-function keep<T>(set: Set<T>, entry: T, isIn: boolean): void {
-  if (isIn) set.add(entry);
-  else set.delete(entry);
 }
 
 function isUnfinished(item: Item): item is ToolItem {

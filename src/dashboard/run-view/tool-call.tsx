@@ -10,7 +10,7 @@ const STATES: Record<ToolState, { readonly word: string; readonly tone: string }
   writing: { word: "writing arguments", tone: "busy" },
   ready: { word: "ready", tone: "idle" },
   running: { word: "running", tone: "busy" },
-  waiting: { word: "parked", tone: "warn" },
+  parked: { word: "parked", tone: "warn" },
   done: { word: "done", tone: "ok" },
   failed: { word: "failed", tone: "bad" },
   interrupted: { word: "interrupted", tone: "warn" },

@@ -5,8 +5,8 @@
  * counts as parked and not as a tool: time counts for tools while any tool works, and as parked while all open calls
  * are delegated.
  */
-import { COMPACT_STEP, MODEL_STEP } from "../../core/event.ts";
-import { CustomValue, toolCallOfStep, type WireEvent } from "./wire-event.ts";
+import { COMPACT_STEP, MODEL_STEP, toolCallOfStep } from "../../core/event.ts";
+import { CustomValue, type WireEvent } from "./wire-event.ts";
 
 export const SEGMENT_KINDS = [
   "queued",

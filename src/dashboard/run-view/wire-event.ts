@@ -34,8 +34,3 @@ export class CustomValue {
     return Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];
   }
 }
-
-/** The tool call that a step runs, by the name that the agent gives such steps. */
-export function toolCallOfStep(stepName: string): string | undefined {
-  return /^tool:[^:]*:(.+)$/s.exec(stepName)?.[1];
-}

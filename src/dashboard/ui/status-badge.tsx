@@ -9,7 +9,7 @@ const TONES: Readonly<Record<string, string>> = {
   pending: "idle",
   starting: "busy",
   running: "busy",
-  waiting: "warn",
+  parked: "warn",
   draining: "warn",
   restarting: "warn",
   ready: "ok",
@@ -22,9 +22,6 @@ const TONES: Readonly<Record<string, string>> = {
   canceled: "mute",
 };
 
-/** The word of ARCHITECTURE.md for a run that waits and holds no slot. */
-const WORDS: Readonly<Record<string, string>> = { waiting: "parked" };
-
 export function StatusBadge({ status }: { status: string }) {
-  return <span class={`badge tone-${TONES[status] ?? "idle"}`}>{WORDS[status] ?? status}</span>;
+  return <span class={`badge tone-${TONES[status] ?? "idle"}`}>{status}</span>;
 }

@@ -18,7 +18,7 @@ const CLAIM =
   "ORDER BY round, n LIMIT $1::integer - (SELECT count(*) FROM delegated) FOR UPDATE SKIP LOCKED), " +
   "next AS (SELECT n FROM delegated UNION ALL SELECT n FROM own) " +
   "UPDATE runs SET status = 'running', owner = $2, fence = fence + 1, attempts = attempts + 1, lease_ms = $3::integer, " +
-  `lease_until = ${LEASE_CLOCK} + $3::integer, claimed_at = ${NOW}, started_at = coalesce(started_at, ${RUN_TIME}) ` +
+  `lease_until = ${LEASE_CLOCK} + $3::integer, claimed_at = ${NOW}, waiting = NULL, started_at = coalesce(started_at, ${RUN_TIME}) ` +
   `FROM next WHERE runs.n = next.n RETURNING ${RUN.replace(/^n,/, "runs.n,")}, round`;
 const CLAIMED_ROUND = "SELECT setval('claimed_round', GREATEST($1::bigint, (SELECT last_value FROM claimed_round)))";
 const EXTEND =

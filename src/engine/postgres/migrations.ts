@@ -235,4 +235,9 @@ export const MIGRATIONS: readonly Migration[] = [
   ALTER TABLE machine_reports ALTER COLUMN report SET STORAGE MAIN;
   `,
   },
+  {
+    // What a parked run waits for.
+    oldest: 1,
+    sql: "ALTER TABLE runs ADD COLUMN waiting text",
+  },
 ];

@@ -10,7 +10,7 @@
 /** The columns of a `HeldRow`. */
 export const RUN =
   "n, id, thread_id, agent_id, parent_id, retry_of, title, status, created_at, started_at, finished_at, owner, fence, " +
-  "attempts, crashes, losses, spent_ms, cancel_requested, steps, usage, dollars, delegated_tokens, delegated_dollars, " +
+  "attempts, crashes, losses, spent_ms, cancel_requested, steps, waiting, usage, dollars, delegated_tokens, delegated_dollars, " +
   "reply, finish_reason, error, timeout_ms, metadata, asked, output, principal, fingerprint, ephemeral, superseded, last_seq, writes";
 
 /** The columns of a `TurnRow`, of messages `m` joined with their runs `r`. */

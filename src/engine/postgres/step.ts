@@ -11,7 +11,7 @@ import { journalRow, type JournalEvent, type RunEvent } from "../../core/event.t
 import type { Step } from "../engine.ts";
 import { finishesStep } from "../rules/blame.ts";
 import { usageOf, type RunRow } from "../rules/rows.ts";
-import { ledgerActivity } from "../rules/told.ts";
+import { ledgerActivity, parkedActivity } from "../rules/told.ts";
 import { LEASE_CLOCK } from "./clock.ts";
 import { insertActivities, type ActivityInput } from "./activities.ts";
 import type { Statement } from "./database.ts";
@@ -35,12 +35,17 @@ export interface PreparedStep {
 export function afterStep({ run, step, events }: PreparedStep): HeldRow {
   const usage = step.usage ? JSON.stringify(step.usage) : run.usage;
   const last_seq = run.last_seq + events.length;
-  return { ...run, last_seq, writes: run.writes + 1, usage, steps: step.steps ?? run.steps };
+  const waiting = step.waiting === undefined ? run.waiting : waitingText(step);
+  return { ...run, last_seq, writes: run.writes + 1, usage, steps: step.steps ?? run.steps, waiting };
+}
+
+function waitingText({ waiting }: Step): string | null {
+  return waiting ? JSON.stringify(waiting) : null;
 }
 
 export function prepareStep(run: HeldRow, step: Step, at = Date.now()): PreparedStep {
   const usage = step.usage ?? usageOf(run);
-  const told = step.events.flatMap((event) => activityOf(event) ?? []);
+  const told = [...step.events.flatMap((event) => activityOf(event) ?? []), ...parkedActivity(run.waiting, step)];
   const activities = told.map((activity) => withRun(activity, { ...run, usage }, at));
   const all = [...activities, ...(step.toolCalls ?? []).map(ledgerActivity)];
   return {
@@ -61,29 +66,30 @@ export function about(run: RunRow, { type, detail }: NewActivity, at: number): A
 }
 
 const OWNED =
-  "WITH step AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::integer[], $7::boolean[], $8::integer[]) " +
-  "AS s (n, fence, last_seq, events, usage, steps, finishes, writes)), " +
+  "WITH step AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::integer[], $5::text[], $6::integer[], $7::boolean[], $8::integer[], $9::text[]) " +
+  "AS s (n, fence, last_seq, events, usage, steps, finishes, writes, waiting)), " +
   // Locks the runs in the order of their numbers: see sql.ts.
   "held AS MATERIALIZED (SELECT r.n FROM runs r JOIN step s ON r.n = s.n " +
   "WHERE r.status = 'running' AND r.fence = s.fence ORDER BY r.n FOR NO KEY UPDATE OF r), " +
   "owned AS (UPDATE runs r SET last_seq = r.last_seq + s.events, writes = r.writes + 1, " +
   `lease_until = ${LEASE_CLOCK} + r.lease_ms, usage = coalesce(s.usage, r.usage), steps = coalesce(s.steps, r.steps), ` +
+  "waiting = nullif(coalesce(s.waiting, r.waiting), ''), " +
   "crashes = CASE WHEN s.finishes THEN 0 ELSE r.crashes END, losses = CASE WHEN s.finishes THEN 0 ELSE r.losses END " +
   "FROM step s JOIN held USING (n) WHERE r.n = s.n AND r.status = 'running' AND r.fence = s.fence AND r.last_seq = s.last_seq AND r.writes = s.writes " +
   "RETURNING r.n, r.cancel_requested), " +
   "new_events AS (INSERT INTO events (run_n, seq, type, data) SELECT e.* FROM " +
-  "unnest($9::bigint[], $10::integer[], $11::text[], $12::text[]) AS e (n, seq, type, data) JOIN owned USING (n))";
+  "unnest($10::bigint[], $11::integer[], $12::text[], $13::text[]) AS e (n, seq, type, data) JOIN owned USING (n))";
 
 const MORE =
   ", new_messages AS (INSERT INTO messages (run_n, idx, thread_id, role, content, about, at) " +
   "SELECT m.n, (SELECT coalesce(max(idx), -1) FROM messages WHERE run_n = m.n) + m.behind, m.thread_id, m.role, m.content, m.about, m.at FROM " +
-  "unnest($13::bigint[], $14::integer[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bigint[]) " +
+  "unnest($14::bigint[], $15::integer[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[]) " +
   "AS m (n, behind, thread_id, role, content, about, at) JOIN owned USING (n)), " +
   "new_calls AS (INSERT INTO tool_calls (run_n, step, id, name, effects, fence, result) SELECT c.* FROM " +
-  "unnest($20::bigint[], $21::integer[], $22::text[], $23::text[], $24::text[], $25::integer[], $26::text[]) " +
+  "unnest($21::bigint[], $22::integer[], $23::text[], $24::text[], $25::text[], $26::integer[], $27::text[]) " +
   "AS c (n, step, id, name, effects, fence, result) JOIN owned USING (n) ON CONFLICT (run_n, step, id) DO UPDATE " +
   "SET name = excluded.name, effects = excluded.effects, fence = excluded.fence, result = excluded.result), " +
-  insertActivities(27, "JOIN owned ON owned.n = a.run_n");
+  insertActivities(28, "JOIN owned ON owned.n = a.run_n");
 
 const ANSWER = " SELECT n, cancel_requested FROM owned";
 
@@ -120,6 +126,8 @@ function ownedValues(steps: readonly PreparedStep[]): unknown[][] {
     ({ step }) => step.steps ?? null,
     ({ step }) => finishesStep(step),
     ({ run }) => run.writes,
+    // Empty: the run goes on. Null: it waits, or works, as before.
+    ({ step }) => (step.waiting === undefined ? null : (waitingText(step) ?? "")),
   ]);
 }
 

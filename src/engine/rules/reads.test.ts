@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { equalOfRuns, placeOf, positionOf, splitFilter, toCounts, toThreadPage } from "./reads.ts";
 
+const PARKED = "(status = 'running' AND waiting IS NOT NULL)";
+
 test.each([
   ["nothing", {}, { others: [] }],
   ["one column", { status: "queued" }, { driving: "status", others: [] }],
@@ -10,6 +12,8 @@ test.each([
     { driving: "thread_id", others: ["principal", "status"] },
   ],
   ["a condition alone: it has no index", { topLevel: true }, { others: ["(parent_id IS NULL)"] }],
+  ["parked runs, which are running", { parked: true }, { driving: "status", others: [PARKED] }],
+  ["runs that are not parked: nothing has an index for that", { parked: false }, { others: [PARKED] }],
   [
     "a condition beside a column",
     { topLevel: false, agentId: "a" },

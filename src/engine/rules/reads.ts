@@ -16,13 +16,15 @@ export const SCANNED_ROWS = 5_000;
 /** Column and value, the most selective column first; without a value, the column is not looked at. */
 export type Equal = Readonly<Record<string, string | boolean | undefined>>;
 
-export function equalOfRuns({ status, agentId, threadId, parentRunId, topLevel, principal }: RunFilter): Equal {
+export function equalOfRuns({ status, parked, agentId, threadId, parentRunId, topLevel, principal }: RunFilter): Equal {
   return {
     thread_id: threadId,
     parent_id: parentRunId,
     principal,
     agent_id: agentId,
-    status,
+    // Parked runs are running: so the index by status finds them.
+    status: parked === true ? (status ?? "running") : status,
+    "(status = 'running' AND waiting IS NOT NULL)": parked,
     "(parent_id IS NULL)": topLevel,
   };
 }

@@ -7,6 +7,7 @@ import type { Asked } from "../../core/asked.ts";
 import type { ErrorInfo } from "../../core/errors.ts";
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
 import type { AttributedActivity } from "../engine.ts";
+import type { Wait } from "../../core/run-waits.ts";
 import { tokensIn } from "../../core/spending.ts";
 import { NO_USAGE, type FinishReason, type Owner, type Run, type RunStatus, type Usage } from "../../core/run.ts";
 
@@ -30,6 +31,8 @@ export interface RunRow {
   readonly spent_ms: number;
   readonly cancel_requested: 0 | 1;
   readonly steps: number;
+  /** A `Wait` as JSON. It counts only while the run is running: an end, or a requeue, leaves it as it is. */
+  readonly waiting: string | null;
   readonly usage: string | null;
   readonly dollars: number;
   readonly delegated_tokens: number;
@@ -56,6 +59,7 @@ export function toRun(row: RunRow): Run {
     retry_of: row.retry_of,
     title: row.title,
     status: row.status,
+    ...(row.status === "running" && row.waiting !== null && { waiting: JSON.parse(row.waiting) as Wait }),
     created_at: row.created_at,
     started_at: row.started_at,
     finished_at: row.finished_at,

@@ -4,7 +4,7 @@
 import type { NewActivity } from "../../core/activity.ts";
 import { customEvent, type RunEvent } from "../../core/event.ts";
 import type { Owner, Run } from "../../core/run.ts";
-import type { ToolCall } from "../engine.ts";
+import type { Step, ToolCall } from "../engine.ts";
 import type { OwnerEnd } from "./blame.ts";
 
 /** Why a run has a new owner, for its readers. */
@@ -33,6 +33,12 @@ export function claimedEvent({ process, machine }: Owner, attempt: number): RunE
  */
 export function handedBackEvent(run: Pick<Run, "attempts">, reason: string, voided: string[]): RunEvent {
   return customEvent("evenkeel.attempt", { of: "run", attempt: run.attempts + 1, reason, void: voided });
+}
+
+/** The activity of a step with which a run is parked, or goes on. @param before a row's `waiting` before the step */
+export function parkedActivity(before: string | null, { waiting }: Pick<Step, "waiting">): NewActivity[] {
+  if (waiting === undefined || (waiting === null) === (before === null)) return [];
+  return [waiting === null ? { type: "run.resumed", detail: {} } : { type: "run.parked", detail: { ...waiting } }];
 }
 
 export function ledgerActivity({ name, toolCallId, result }: ToolCall): NewActivity {

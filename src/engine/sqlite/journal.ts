@@ -12,7 +12,7 @@ import type { Message } from "../../core/message.ts";
 import { finishReasonOf, type Outcome } from "../../core/run.ts";
 import type { Step, ToolCall } from "../engine.ts";
 import { leaseLost } from "../rules/lease-lost.ts";
-import { ledgerActivity } from "../rules/told.ts";
+import { ledgerActivity, parkedActivity } from "../rules/told.ts";
 import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
 import type { SpendingBook } from "./spending.ts";
 import { usageOf, type RunRow } from "../rules/rows.ts";
@@ -22,7 +22,7 @@ import { toMessage, type TurnRow } from "../rules/turns.ts";
 type RunRef = Pick<RunRow, "n" | "id" | "thread_id" | "agent_id" | "principal">;
 /** The few fields of its run that a write under a fence needs: every frame of text reads them. */
 type OwnedRun = RunRef &
-  Pick<RunRow, "status" | "fence" | "usage" | "cancel_requested"> & {
+  Pick<RunRow, "status" | "fence" | "usage" | "cancel_requested" | "waiting"> & {
     readonly last_seq: number | null;
   };
 export type EndingRun = RunRef & Pick<RunRow, "usage">;
@@ -54,6 +54,7 @@ export class Journal {
     if (step.messages || step.toolCalls || lastSeq % RENEWING_SEQ === 0) this.#sql.renew.run(run.n);
     if (step.messages) this.appendMessages(run, step.messages);
     if (step.toolCalls) this.#writeToolCalls(run, step.toolCalls);
+    if (step.waiting !== undefined) this.#park(run, step);
     if (finishesStep(step)) this.#sql.resetSuspicion.run(run.n);
     if (step.usage !== undefined || step.steps !== undefined) {
       if (step.usage && step.bill) this.#spending.book(run, step.usage, step.bill);
@@ -61,6 +62,13 @@ export class Journal {
       this.#sql.progress.run({ n: run.n, usage, steps: step.steps ?? null });
     }
     return step.usage ? { ...run, usage: JSON.stringify(step.usage) } : run;
+  }
+
+  #park(run: OwnedRun, step: Step): void {
+    this.#sql.park.run(step.waiting ? JSON.stringify(step.waiting) : null, run.n);
+    const at = Date.now();
+    for (const activity of parkedActivity(run.waiting, step))
+      this.insertActivity(this.#withRun(activity, run, at), run, at);
   }
 
   appendEvents(run: RunRef, events: readonly RunEvent[]): void {
@@ -173,7 +181,7 @@ export class Journal {
 function statements(db: DatabaseSync) {
   return {
     ownedRun: db.prepare(
-      "SELECT n, id, thread_id, agent_id, principal, status, fence, usage, cancel_requested, " +
+      "SELECT n, id, thread_id, agent_id, principal, status, fence, usage, cancel_requested, waiting, " +
         "(SELECT max(seq) FROM events WHERE run_n = runs.n) AS last_seq FROM runs WHERE id = ?",
     ),
     aboutRun: db.prepare("SELECT title, created_at, usage FROM runs WHERE n = ?"),
@@ -204,6 +212,7 @@ function statements(db: DatabaseSync) {
     progress: db.prepare(
       "UPDATE runs SET usage = coalesce(:usage, usage), steps = coalesce(:steps, steps) WHERE n = :n",
     ),
+    park: db.prepare("UPDATE runs SET waiting = ? WHERE n = ?"),
     resetSuspicion: db.prepare("UPDATE runs SET crashes = 0, losses = 0 WHERE n = ? AND crashes + losses > 0"),
     upsertToolCall: db.prepare(
       "INSERT INTO tool_calls (run_n, step, id, name, effects, fence, result) " +

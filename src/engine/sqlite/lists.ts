@@ -31,7 +31,7 @@ export interface ListFilter {
 
 export class Lists {
   readonly #db: DatabaseSync;
-  // One statement per combination of filters, so bounded: 2^6 for runs and 2^7 for activities.
+  // One statement per combination of filters, so bounded: 2^7 for runs and 2^7 for activities.
   readonly #prepared = new Map<string, StatementSync>();
   readonly #columnsOf = new Map<string, string>();
 

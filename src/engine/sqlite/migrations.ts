@@ -281,4 +281,6 @@ export const MIGRATIONS: readonly string[] = [
     WHERE ranked.id = files.id;
   CREATE INDEX files_in_order ON files (principal, n, bytes);
   `,
+  // 23: what a parked run waits for
+  "ALTER TABLE runs ADD COLUMN waiting TEXT",
 ];

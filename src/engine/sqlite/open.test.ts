@@ -285,6 +285,7 @@ const UNDO = [
    CREATE INDEX runs_queued_by_principal ON runs (principal) WHERE status = 'queued'`,
   "DROP INDEX runs_timed; ALTER TABLE runs DROP COLUMN queue_ms",
   "DROP INDEX files_in_order; ALTER TABLE files DROP COLUMN n",
+  "ALTER TABLE runs DROP COLUMN waiting",
 ];
 
 function goBackTo(path: string, schema: number): void {

@@ -46,7 +46,7 @@ function claimStatements(db: DatabaseSync) {
     expired: db.prepare(`${RUNNING} AND lease_until < ${LEASE_CLOCK} ORDER BY n`),
     claim: db.prepare(
       "UPDATE runs SET status = 'running', owner = :owner, fence = fence + 1, attempts = attempts + 1, " +
-        `lease_ms = :lease, lease_until = ${LEASE_CLOCK} + :lease, claimed_mono = :mono, ` +
+        `lease_ms = :lease, lease_until = ${LEASE_CLOCK} + :lease, claimed_mono = :mono, waiting = NULL, ` +
         `started_at = coalesce(started_at, ${RUN_TIME}) WHERE n = :n RETURNING *`,
     ),
     claimedRound: db.prepare("UPDATE claimed_round SET round = :round WHERE round < :round"),

@@ -12,7 +12,7 @@ import type { AppRouter, OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { assertResumable } from "../position.ts";
 import { answer, serve, TAKEN, type RouteInput, type Context } from "../serve.ts";
-import { findRun, showRun, waitingOf } from "../show-run.ts";
+import { findRun, showRun } from "../show-run.ts";
 import { delegatedUpTo } from "../with-subagents.ts";
 
 export function runRoutes(router: AppRouter): void {
@@ -24,9 +24,7 @@ export function runRoutes(router: AppRouter): void {
   });
 
   serve(router, SHOW_RUN, async ({ params }, _ctx, { engine }) => {
-    const run = await findRun(engine, params.run_id);
-    const waiting = await waitingOf(run, engine);
-    return answer(200, { ...showRun(run), ...(waiting && { waiting }) });
+    return answer(200, showRun(await findRun(engine, params.run_id)));
   });
 
   serve(router, READ_EVENTS, async (asked, ctx, deps) => {
@@ -96,11 +94,12 @@ function startOf({ query, headers }: RouteInput<typeof READ_EVENTS>): { name: st
 }
 
 function filterOf(query: RouteInput<typeof LIST_RUNS>["query"]): RunFilter {
-  const { limit, before, status, agent_id, thread_id, parent_run_id, top_level } = query;
+  const { limit, before, status, parked, agent_id, thread_id, parent_run_id, top_level } = query;
   return {
     limit,
     ...(before !== undefined && { before }),
     ...(status !== undefined && { status }),
+    ...(parked !== undefined && { parked }),
     ...(agent_id !== undefined && { agentId: agent_id }),
     ...(thread_id !== undefined && { threadId: thread_id }),
     ...(parent_run_id !== undefined && { parentRunId: parent_run_id }),

@@ -24,6 +24,8 @@ function wordsFor({ type, detail }: Activity, value: CustomValue): Omit<Descript
       return { tone: "busy", title: "Run started", detail: attempt(value) };
     case "run.retried":
       return { tone: "warn", title: "Retry", detail: joined(attempt(value), value.text("reason")) };
+    case "run.resumed":
+      return { tone: "busy", title: "Run goes on", detail: "" };
     case "run.parked":
       return { tone: "warn", title: "Run parked", detail: value.text("reason") ?? "" };
     case "run.completed":

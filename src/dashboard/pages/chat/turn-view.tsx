@@ -91,7 +91,7 @@ function Progress({ live, isBehind }: { live: LiveRun; isBehind: boolean }) {
 }
 
 function waitsFor({ status, delegatedRuns }: LiveRun["view"]): string {
-  if (status !== "waiting") return "Waiting for the model";
+  if (status !== "parked") return "Waiting for the model";
   if (delegatedRuns === 0) return "Parked";
   return `Parked for ${delegatedRuns === 1 ? "a delegated run" : `${delegatedRuns} delegated runs`}`;
 }

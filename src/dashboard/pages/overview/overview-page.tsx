@@ -10,6 +10,7 @@ import { bytes, count, duration } from "../../ui/format.ts";
 import { fullNameOf, maxOf, sumOf, type Mark } from "../../store/history.ts";
 import { info } from "../../store/info.ts";
 import { latest, processHistory } from "../../store/processes.ts";
+import { IN_FLIGHT } from "../runs/run-filter.ts";
 import { Machines } from "./machines.tsx";
 import { href } from "../../router.ts";
 import { Ago } from "../../ui/ago.tsx";
@@ -113,7 +114,7 @@ function Tiles() {
         label="Runs in flight"
         value={shown(gauge(GAUGE.runsRunning))}
         detail={parkedRuns(snapshot && sumOf(snapshot, "agent", GAUGE.runsParked))}
-        href={href("runs", undefined, { status: "running" })}
+        href={href("runs", undefined, { status: IN_FLIGHT })}
       />
       <Tile
         label="Queue"

@@ -85,6 +85,24 @@ test("a parent that is canceled takes the delegated run with it, and both say so
   expect(visitor.problems).toEqual([]);
 });
 
+test("the list of runs calls a run parked while its page does, and its filter finds it", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await visitor.open("#/runs");
+  const runId = await client.begin(delegating("assistant", "/sim tokens=4000 rate=20"), { agent_id: "planner" });
+  const status = rowOf(page, runId).locator(".badge");
+
+  await status.getByText("parked", { exact: true }).waitFor();
+  await page.getByLabel("Status").selectOption("running");
+  await page.getByText("No runs fit the filter").waitFor();
+  await page.getByLabel("Status").selectOption("parked");
+  await status.getByText("parked", { exact: true }).waitFor();
+  await page.getByLabel("Status").selectOption("");
+
+  await client.post(`/api/runs/${runId}/cancel`);
+  await status.getByText("canceled", { exact: true }).waitFor();
+  expect(visitor.problems).toEqual([]);
+});
+
 test("whoever leaves the page follows neither the run nor what it delegated any more", async () => {
   await using visitor = await browser.visitor(client.url);
   const page = await visitor.open("#/");

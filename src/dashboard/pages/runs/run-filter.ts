@@ -1,9 +1,13 @@
 /** The filter of the list of runs. It lives in the URL, so that a list can be linked, and the server applies it. */
 import type { Activity } from "../../../core/activity.ts";
-import type { Run } from "../../../core/run.ts";
+import { shownStatus, SHOWN_STATUSES, whichRuns, type Run, type ShownStatus } from "../../../core/run.ts";
+
+/** Running or parked: what the overview counts as runs in flight. */
+export const IN_FLIGHT = "in flight";
+export const STATUS_CHOICES: readonly string[] = [IN_FLIGHT, ...SHOWN_STATUSES];
 
 export interface RunFilter {
-  /** Empty: any. */
+  /** One of STATUS_CHOICES; empty: any. */
   readonly status: string;
   readonly agent: string;
   readonly thread: string;
@@ -42,12 +46,24 @@ export function toQuery(
 ): string {
   const query = new URLSearchParams({ limit: String(page.limit) });
   if (page.before !== undefined) query.set("before", String(page.before));
-  if (status !== "") query.set("status", status);
+  for (const [name, value] of Object.entries(statusQuery(status))) query.set(name, String(value));
   if (agent !== "") query.set("agent_id", agent);
   if (thread !== "") query.set("thread_id", thread);
   // A thread has few runs, and a link may ask for a delegated run, so show all of them.
   if (!delegated && thread === "") query.set("top_level", "true");
   return query.toString();
+}
+
+/** A status that the page does not know goes to the server, which says what is wrong with it. */
+function statusQuery(status: string): object {
+  if (status === "") return {};
+  return status === IN_FLIGHT ? { status: "running" } : whichRuns(status as ShownStatus);
+}
+
+/** Whether the run has the status that the filter asks for. */
+export function hasStatus({ status }: RunFilter, run: Run): boolean {
+  if (status === IN_FLIGHT) return run.status === "running";
+  return status === "" || status === shownStatus(run);
 }
 
 /** Whether an activity may be about a run that the filter lets through. */
@@ -57,8 +73,12 @@ export function mayConcern({ agent, thread }: RunFilter, activity: Activity): bo
 }
 
 /** Applies what an activity says about a run to its row, so that the row is right before the run is fetched. */
-export function withNews(run: Run, { type, at, detail }: Activity): Run {
+export function withNews({ waiting, ...run }: Run, { type, at, detail }: Activity): Run {
   switch (type) {
+    case "run.parked":
+      return { ...run, waiting: waitOf(detail) };
+    case "run.resumed":
+      return run;
     case "run.started":
       return { ...run, status: "running", started_at: run.started_at ?? at };
     case "run.completed":
@@ -68,8 +88,12 @@ export function withNews(run: Run, { type, at, detail }: Activity): Run {
     case "run.failed":
       return { ...run, status: "failed", finished_at: at, error: errorOf(detail) ?? run.error };
     default:
-      return run;
+      return { ...run, ...(waiting && { waiting }) };
   }
+}
+
+function waitOf({ reason, until }: Activity["detail"]): NonNullable<Run["waiting"]> {
+  return { reason: typeof reason === "string" ? reason : "", until: typeof until === "number" ? until : null };
 }
 
 function errorOf({ code, message }: Activity["detail"]): Run["error"] | undefined {

@@ -310,3 +310,21 @@ test("a row that would look the same stays the same object, so that it is not dr
   const after = list.rows.value ?? [];
   expect([after[0] === before[0], after[1] === before[1]]).toEqual([false, true]);
 });
+
+test("a run that is parked says so at once, and leaves a list of running ones", async () => {
+  const all = await shown();
+  const running = await shown({ ...ALL, status: "running" });
+  const waiting = { reason: "delegated to b", until: null };
+  server.runs[1] = { ...run(2), waiting };
+
+  tell("r2", { type: "run.parked", detail: waiting });
+  await vi.advanceTimersByTimeAsync(20);
+
+  expect(all.rows.value?.[1]?.waiting).toEqual(waiting);
+  expect(ids(running)).toEqual(["r3", "r1"]);
+  server.runs[1] = run(2);
+  tell("r2", { type: "run.resumed" });
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(all.rows.value?.[1]).not.toHaveProperty("waiting");
+  expect(ids(running)).toEqual(["r3", "r2", "r1"]);
+});

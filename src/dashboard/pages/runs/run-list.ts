@@ -13,7 +13,7 @@ import { OneAtATime } from "../../live/one-at-a-time.ts";
 import { RefreshSoon } from "../../live/refresh-soon.ts";
 import type { Services } from "../../live/services.ts";
 import { OncePerFrame } from "../../ui/next-frame.ts";
-import { mayConcern, toQuery, withNews, type RunFilter } from "./run-filter.ts";
+import { hasStatus, mayConcern, toQuery, withNews, type RunFilter } from "./run-filter.ts";
 
 /**
  * Maximum number of rows of one window. At the bound a link opens a new window that continues there, so that paging has
@@ -166,8 +166,8 @@ export class RunList {
   }
 
   /** Agent and thread never change. */
-  #fits({ status }: Run): boolean {
-    return this.filter.status === "" || status === this.filter.status;
+  #fits(run: Run): boolean {
+    return hasStatus(this.filter, run);
   }
 
   #clear(): void {
@@ -258,6 +258,7 @@ function merge(head: readonly Run[], rows: readonly Run[]): readonly Run[] | und
 /** A row that would look the same stays the same object, and is not drawn again. */
 function newer(row: Run, run: Run | undefined): Run {
   if (!run || run.status !== row.status || run.cancel_requested !== row.cancel_requested) return run ?? row;
+  if (run.waiting?.reason !== row.waiting?.reason) return run;
   const isSame = run.finished_at === row.finished_at && run.usage.output_tokens === row.usage.output_tokens;
   return isSame && run.started_at === row.started_at ? row : run;
 }

@@ -8,12 +8,12 @@ import type { Run } from "../../../core/run.ts";
 import { MAX_PAGE_ROWS } from "../../../core/limits.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import type { Services } from "../../live/services.ts";
-import { toQuery, type RunFilter } from "./run-filter.ts";
+import { IN_FLIGHT, toQuery, type RunFilter } from "./run-filter.ts";
 
 /** Maximum of selected runs. If more runs match, the page says so, and they are not selected. */
 export const MAX_CHOSEN = 5_000;
 const ENDS: ReadonlySet<ActivityType> = new Set(["run.completed", "run.failed", "run.canceled"]);
-const UNDER_WAY = ["running", "queued"] as const;
+const UNDER_WAY = [IN_FLIGHT, "queued"] as const;
 
 export class RunSelection {
   readonly chosen = signal<ReadonlySet<string>>(new Set());
@@ -85,6 +85,7 @@ export class RunSelection {
 
   async #findMatching(): Promise<readonly string[]> {
     const { status } = this.#filter;
+    if (status === "running" || status === "parked") return this.#idsWith(this.#filter, MAX_CHOSEN);
     const ids: string[] = [];
     for (const each of UNDER_WAY) {
       if (status !== "" && status !== each) continue;

@@ -1,7 +1,7 @@
 /** The table of runs: one row a run, with a box for those that can be canceled. */
 import { useMemo } from "preact/hooks";
 import { jobToolOf } from "../../../core/job-id.ts";
-import { isOver, type Run } from "../../../core/run.ts";
+import { isOver, shownStatus, type Run } from "../../../core/run.ts";
 import { serverNow } from "../../store/clock.ts";
 import { shortId } from "../../ui/format.ts";
 import { href } from "../../router.ts";
@@ -121,7 +121,9 @@ function Cells({ run, isSelected, isPending, model: { selection, cancels } }: Ro
         )}
       </td>
       <td class="runs-status">
-        <StatusBadge status={(run.cancel_requested || isPending) && !isOver(run.status) ? "canceling" : run.status} />
+        <StatusBadge
+          status={(run.cancel_requested || isPending) && !isOver(run.status) ? "canceling" : shownStatus(run)}
+        />
       </td>
       <Title run={run} />
       <td class="runs-agent">

@@ -1,6 +1,5 @@
 /** All runs, newest first, kept current; filters are in the URL, so that a list can be linked. */
 import "./runs.css";
-import { RUN_STATUSES } from "../../../core/run.ts";
 import { services } from "../../live/services.ts";
 import { useStarted } from "../../live/use-started.ts";
 import { href, navigate } from "../../router.ts";
@@ -19,7 +18,7 @@ import { useHold } from "../../ui/use-hold.ts";
 import { useVisible } from "../../ui/use-visible.ts";
 import type { PageProps } from "../addresses.ts";
 import { CancelBar } from "./cancel-bar.tsx";
-import { isFiltered, readFilter, writeFilter, type RunFilter } from "./run-filter.ts";
+import { isFiltered, readFilter, STATUS_CHOICES, writeFilter, type RunFilter } from "./run-filter.ts";
 import { MAX_ROWS, PAGE_ROWS } from "./run-list.ts";
 import { RunTable } from "./run-table.tsx";
 import { RunsModel } from "./runs-model.ts";
@@ -70,7 +69,7 @@ function Head({ filter, onChange }: HeadProps) {
         <Select
           label="Status"
           value={filter.status}
-          options={RUN_STATUSES}
+          options={STATUS_CHOICES}
           onChange={(status) => onChange({ status })}
         />
         <label class="filter">

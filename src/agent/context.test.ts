@@ -56,7 +56,7 @@ test("a message that can never fit is refused before there is a run", async () =
   expect((await client.get("/api/runs")).body["runs"]).toEqual([]);
 });
 
-test("results of one round that are too long for the model together are cut to fit", async () => {
+test("results of the calls of one answer that are too long for the model together are cut to fit", async () => {
   await using tapped = await startTapped({}, SMALL);
   const call = 'tool=read input={"characters":8000}';
 

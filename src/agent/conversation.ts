@@ -10,7 +10,7 @@ import type { Audience, ModelMessage } from "./history/model-message.ts";
 import { Transcript } from "./history/transcript.ts";
 
 /**
- * Share of the budget for all results of one round: a round that fills the budget would leave no room for an answer.
+ * Share of the budget for the results of all calls of one answer: results that fill the budget would leave no room for an answer.
  */
 const RESULTS_SHARE = 0.5;
 const MAX_RESULT_CHARACTERS = 512 * 1024;

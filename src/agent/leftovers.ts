@@ -9,8 +9,8 @@ import { readFile } from "node:fs/promises";
 
 export const MARKER_VARIABLE = "EVENKEEL_STARTED_BY";
 
-// A process may fork between our look and our kill. A process that needs more rounds than this does nothing but fork.
-const MAX_ROUNDS = 10;
+// A process may fork between our look and our kill. A process that needs more looks than this does nothing but fork.
+const MAX_LOOKS = 10;
 
 let lastNumber = 0;
 
@@ -39,7 +39,7 @@ export async function killLeftoversOfTheDead(): Promise<void> {
 }
 
 async function killWhere(matches: (marker: string) => boolean): Promise<void> {
-  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
     const found = await Promise.all(processIds().map(async (pid) => ((await isMarked(pid, matches)) ? pid : 0)));
     const pids = found.filter((pid) => pid > 0);
     if (pids.length === 0) return;

@@ -13,7 +13,7 @@ import { withoutResult } from "./history/tool-results.ts";
 import type { Parking } from "./parking.ts";
 import { outlastTrouble } from "./retry-storage.ts";
 import type { RunJournal } from "./run-journal.ts";
-import { resultBlock, runTools, type ToolRound } from "./tools/execute.ts";
+import { resultBlock, runTools, type AnswerCalls } from "./tools/execute.ts";
 import type { Tools } from "./tools/invoke.ts";
 
 export interface Calling {
@@ -22,14 +22,14 @@ export interface Calling {
   readonly engine: Engine;
   readonly tools: Tools;
   readonly parking: Parking;
-  readonly tryAlone: ToolRound["tryAlone"];
+  readonly tryAlone: AnswerCalls["tryAlone"];
   readonly journal: RunJournal;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly late: AbortSignal;
 }
 
-interface Round {
+interface AskedCalls {
   readonly uses: readonly ToolUseBlock[];
   /** How many steps the run had made before these calls. */
   readonly steps: number;
@@ -37,16 +37,16 @@ interface Round {
 }
 
 /** @returns one result per call, in order. @throws only what ends the run: an abort, a lost lease */
-export async function runCalls(calling: Calling, round: Round): Promise<ToolResultBlock[]> {
+export async function runCalls(calling: Calling, asked: AskedCalls): Promise<ToolResultBlock[]> {
   const { journal } = calling;
   const results = new Map<string, ToolResultBlock>();
-  for (const use of round.uses) {
+  for (const use of asked.uses) {
     const why = unfit(use);
     if (why !== undefined) results.set(use.id, told(use, why, journal));
   }
-  const whole = round.uses.filter((use) => unfit(use) === undefined);
-  for (const result of await runUntilLate(calling, { ...round, uses: whole })) results.set(result.tool_use_id, result);
-  return round.uses.flatMap(({ id }) => results.get(id) ?? []);
+  const whole = asked.uses.filter((use) => unfit(use) === undefined);
+  for (const result of await runUntilLate(calling, { ...asked, uses: whole })) results.set(result.tool_use_id, result);
+  return asked.uses.flatMap(({ id }) => results.get(id) ?? []);
 }
 
 /** Refuses all of the calls. */
@@ -54,7 +54,7 @@ export function refuseCalls(uses: readonly ToolUseBlock[], limit: Limit, journal
   return uses.map((use) => told(use, unfit(use) ?? notRun(limit), journal));
 }
 
-async function runUntilLate(calling: Calling, { uses, steps, isResumed }: Round): Promise<ToolResultBlock[]> {
+async function runUntilLate(calling: Calling, { uses, steps, isResumed }: AskedCalls): Promise<ToolResultBlock[]> {
   const { run, engine, agent, tools, journal, parking, tryAlone, log, signal, late } = calling;
   // Only the first step after a claim can find calls of a dead owner.
   const ledger = isResumed ? await outlastTrouble(() => engine.toolCalls(run.run_id), signal) : [];

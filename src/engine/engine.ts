@@ -150,7 +150,7 @@ export interface Engine {
    * page, null at the end. A page may be short or even empty and still have a next page, because one call looks at no
    * more than some thousand rows that the filter leaves out.
    */
-  runs(filter: RunFilter): Promise<Page<Run>>;
+  runs(filter: RunFilter): Promise<ListPage<Run>>;
 
   /** Journal rows with seq above `after`, in order: at least one, if there is one, and no more than `page` allows. */
   events(runId: string, after: number, page: EventPage): Promise<JournalEvent[]>;
@@ -166,7 +166,7 @@ export interface Engine {
   follow(runId: string, listener: RunListener): Promise<Follower>;
 
   /** Newest first. Pages like those of `runs`. */
-  activities(filter: ActivityFilter): Promise<Page<Activity>>;
+  activities(filter: ActivityFilter): Promise<ListPage<Activity>>;
   /** Up to `limit` activities with seq above `after`, oldest first: what a cursor reads. */
   activitiesAfter(after: number, limit: number, principal?: string): Promise<AttributedActivity[]>;
   /** Like `follow`, for the feed of all activities. */
@@ -177,13 +177,13 @@ export interface Engine {
   countActivities(after: number): Promise<ActivityCounts>;
 
   /** Threads with the newest runs come first. Threads of delegated runs are found through the parent run. */
-  threads(filter: ThreadFilter): Promise<Page<ThreadSummary>>;
+  threads(filter: ThreadFilter): Promise<ListPage<ThreadSummary>>;
   thread(threadId: string): Promise<ThreadSummary | undefined>;
   /**
    * The thread's newest messages, or those before a position, oldest first: at least one, if there is one, and no more
    * than `page` allows. Each is a `StoredMessage` as JSON. Empty when there is no such thread.
    */
-  messages(threadId: string, page: MessagePage): Promise<Page<string>>;
+  messages(threadId: string, page: MessagePage): Promise<ListPage<string>>;
 
   /** The principal that owns the run or thread; undefined when there is no such run or thread. */
   principalOf(of: RunOrThread): Promise<string | undefined>;
@@ -388,7 +388,7 @@ export interface Turn {
   readonly toolCalls: readonly ToolCall[];
 }
 
-export interface Page<T> {
+export interface ListPage<T> {
   readonly items: readonly T[];
   readonly next: number | null;
 }

@@ -3,7 +3,7 @@
  * machine has to find them. A driver decides where the bytes are stored. Bounded per principal (`rules/files.ts`).
  */
 import type { StoredFile } from "../core/file.ts";
-import type { Page } from "./engine.ts";
+import type { ListPage } from "./engine.ts";
 
 export interface NewFile extends StoredFile {
   /** A file with the bytes, below `incoming`. The driver takes the file away, whether or not it keeps the bytes. */
@@ -17,7 +17,7 @@ export interface FileFilter {
   readonly before?: number;
 }
 
-export interface FilePage extends Page<StoredFile> {
+export interface FilePage extends ListPage<StoredFile> {
   /** Bytes of all files of the principal, not only of those on the page. */
   readonly bytes: number;
 }

@@ -8,7 +8,7 @@ const TOLD_AT_ONCE = 16;
 // share of the process, and fast events reach the crowd several at a time. [500 dashboards: workers took 8 %
 // less CPU than with pauses of 1 ms, and processes waited 20 % less for a core.]
 const PAUSE_FACTOR = 20;
-// Upper bounds of one pause, and of all pauses of one round: a group that was slow for another reason
+// Upper bounds of one pause, and of all pauses of one telling: a group that was slow for another reason
 // (garbage collection, a busy core) must not cause a long pause, and the last viewer must not learn of an
 // event much later than the first.
 const MAX_PAUSE_MS = 10;
@@ -19,7 +19,7 @@ export class FanOut {
   readonly #listeners = new Set<() => void>();
   // Listeners that have not been called yet for the newest frames.
   #waiting: (() => void)[] = [];
-  // More frames came during this round: notify all listeners once more after it.
+  // More frames came during this telling: notify all listeners once more after it.
   #news = false;
   #telling = false;
   #pause: NodeJS.Timeout | undefined;

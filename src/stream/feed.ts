@@ -90,7 +90,7 @@ export class LiveFeed implements Feed {
    * Resolves once a listener misses nothing that is committed later. Rejects when the source cannot be followed; the
    * next call tries again.
    */
-  async joined(): Promise<void> {
+  async followed(): Promise<void> {
     if (this.#listeners.size === 0) return;
     this.#following ??= this.#follow();
     await this.#following;
@@ -104,7 +104,7 @@ export class LiveFeed implements Feed {
 
   async read(after: number): Promise<Reading> {
     // Follow first, then read: frames that are committed between the two are seen twice rather than never.
-    await this.joined();
+    await this.followed();
     return this.#source.read(after);
   }
 

@@ -18,7 +18,7 @@ lowerThreadPriority();
 const engine = await openEngine(storage);
 let position = lastActivity;
 while (!stopped.signal.aborted) {
-  // Each round begins a second after the last one has ended: on a slow disk rounds do not pile up.
+  // Each look begins a second after the last one has ended: on a slow disk they do not pile up.
   await setTimeout(UPKEEP_MS, undefined, { signal: stopped.signal }).catch(() => {});
   if (stopped.signal.aborted) break;
   // The empty list: see `Upkeep.stop`.

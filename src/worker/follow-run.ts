@@ -71,8 +71,8 @@ export async function waitForEnd(
   const onAbort = () => resolve();
   for (const source of [signal, closing]) source.addEventListener("abort", onAbort);
   try {
-    // Join the feed first and read the run afterwards: an end between the two is then seen by one of them.
-    await feed.joined();
+    // Follow the feed first and read the run afterwards: an end between the two is then seen by one of them.
+    await feed.followed();
     const before = await runNow(engine, run);
     if (!isOver(before.status) && !signal.aborted && !closing.aborted) await ended;
     const now = await runNow(engine, run);

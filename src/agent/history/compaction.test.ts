@@ -36,7 +36,7 @@ test.each([
     cut: { from: 12, clearedBefore: 11 },
   },
   {
-    name: "of one turn the oldest rounds go",
+    name: "of one turn the oldest calls go",
     turns: [[ASK, USE, RESULT, USE, RESULT, USE, RESULT]],
     characters: 1_160,
     cut: { from: 3, clearedBefore: 5 },

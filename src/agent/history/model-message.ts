@@ -18,7 +18,7 @@ export interface Audience {
   readonly model: string;
   /** False: the API would refuse tool blocks, so they become text. */
   readonly hasTools: boolean;
-  /** The limit for all results of one round of tool calls together. */
+  /** The limit for the results of all calls of one answer together. */
   readonly maxResultCharacters: number;
 }
 

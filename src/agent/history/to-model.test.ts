@@ -167,8 +167,8 @@ const userMessage = fc
     ...(note !== undefined && { note }),
   }));
 
-/** An answer with calls, and the results of some of them: the usual round of a run. */
-const round = fc
+/** An answer with calls, and the results of some of them: the usual steps of a run. */
+const exchange = fc
   .record({
     answer,
     kept: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
@@ -206,7 +206,9 @@ const ledger = fc.array(
   { maxLength: 3 },
 );
 const turn = fc.record({
-  rest: fc.array(fc.oneof({ weight: 3, arbitrary: round }, fc.tuple(answer), fc.tuple(userMessage)), { maxLength: 4 }),
+  rest: fc.array(fc.oneof({ weight: 3, arbitrary: exchange }, fc.tuple(answer), fc.tuple(userMessage)), {
+    maxLength: 4,
+  }),
   outcome,
   attempts: fc.nat(2),
   steps: fc.nat(3),

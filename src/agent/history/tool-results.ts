@@ -66,7 +66,7 @@ export function cleared({ content, isError }: Result): Result {
   return { content: `[Cleared to save space: ${lengthOf(content)} characters.]`, isError };
 }
 
-/** The results of one round, each cut to a fair share when all together exceed `characters`. */
+/** The results of one answer's calls, each cut to a fair share when all together exceed `characters`. */
 export function bounded(results: readonly Result[], characters: number): Result[] {
   const share = fairShare(
     results.map(({ content }) => lengthOf(content)),

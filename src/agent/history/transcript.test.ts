@@ -157,7 +157,7 @@ test("a tool of the API that never answered is said to be unavailable once the c
   ]);
 });
 
-test("results of one round are each cut to a fair share of their common limit, between characters", () => {
+test("results of the calls of one answer are each cut to a fair share of their common limit, between characters", () => {
   const results: Message = { role: "user", content: [result("a", "x".repeat(100)), result("b", "😀".repeat(2_000))] };
 
   const [, , message] = toModel([turn([user("hi"), answer(use("a"), use("b")), results])], AUDIENCE);

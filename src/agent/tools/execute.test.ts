@@ -11,7 +11,7 @@ import { defineTool, type DefinedTool } from "./tool.ts";
 import type { Engine, Step } from "../../engine/engine.ts";
 import type { Files } from "../../engine/files.ts";
 
-interface Round {
+interface Calls {
   readonly tool: DefinedTool;
   readonly ledger?: readonly ToolCall[];
   readonly signal?: AbortSignal;
@@ -19,7 +19,7 @@ interface Round {
 }
 
 /** One call of the tool "it", against a journal that accepts everything. */
-function runIt({ tool, ledger = [], signal = new AbortController().signal, onAppend }: Round) {
+function runIt({ tool, ledger = [], signal = new AbortController().signal, onAppend }: Calls) {
   const engine = {
     append: async (step: Step) => {
       onAppend?.(step);
@@ -108,12 +108,12 @@ test("a run that is canceled while the call is being written does not run the to
   const cancel = new AbortController();
   const run = vi.fn<() => string>(() => "too late");
 
-  const round = runIt({
+  const results = runIt({
     tool: defineTool({ description: "", input, run }),
     signal: cancel.signal,
     onAppend: () => cancel.abort(new Error("canceled")),
   });
 
-  await expect(round).rejects.toThrow("canceled");
+  await expect(results).rejects.toThrow("canceled");
   expect(run).not.toHaveBeenCalled();
 });

@@ -14,7 +14,7 @@ import { failure, type CallContext, type CallReport, type ToolResult, type Tools
 import { keepParts } from "./keep-parts.ts";
 import { unknownOutcome } from "./outcome.ts";
 
-export interface ToolRound {
+export interface AnswerCalls {
   readonly uses: readonly ToolUseBlock[];
   /** The ledger's entries of this run's calls. */
   readonly ledger: readonly ToolCall[];
@@ -32,9 +32,9 @@ export interface ToolRound {
 }
 
 /** @returns one result per call, in order. @throws only what ends the run: an abort, a lost lease */
-export async function runTools(round: ToolRound): Promise<ToolResultBlock[]> {
-  const results = await Promise.all(round.uses.map((use) => runTool(use, round)));
-  return results.map((result, index) => resultBlock(round.uses[index]?.id ?? "", result));
+export async function runTools(calls: AnswerCalls): Promise<ToolResultBlock[]> {
+  const results = await Promise.all(calls.uses.map((use) => runTool(use, calls)));
+  return results.map((result, index) => resultBlock(calls.uses[index]?.id ?? "", result));
 }
 
 /** The ledger's result of a call, as a block for the thread. */
@@ -44,8 +44,8 @@ export function resultBlock(id: string, { content, isError }: KeptResult): ToolR
 
 type KeptResult = NonNullable<ToolCall["result"]>;
 
-async function runTool(use: ToolUseBlock, round: ToolRound): Promise<KeptResult> {
-  const { ledger, tools, steps } = round;
+async function runTool(use: ToolUseBlock, calls: AnswerCalls): Promise<KeptResult> {
+  const { ledger, tools, steps } = calls;
   const known = ledger.find(({ stepsBefore, toolCallId }) => stepsBefore === steps && toolCallId === use.id);
   if (known?.result) return known.result;
   const tool = tools.get(use.name);
@@ -55,25 +55,25 @@ async function runTool(use: ToolUseBlock, round: ToolRound): Promise<KeptResult>
   const contained = isUnknown || !tool || tool.contained === true;
   const call = { stepsBefore: steps, toolCallId: use.id, name: use.name, effects, contained };
   const carryOut = () =>
-    inLedger(call, round, async (context) => {
+    inLedger(call, calls, async (context) => {
       if (isUnknown) return unknownOutcome(`The server stopped while ${use.name} ran.`);
       if (!tool) return failure(noSuchTool(use.name, tools));
-      return round.parking.call(() => tool.invoke(use.input, context));
+      return calls.parking.call(() => tool.invoke(use.input, context));
     });
-  return contained ? carryOut() : round.tryAlone(carryOut);
+  return contained ? carryOut() : calls.tryAlone(carryOut);
 }
 
 /** Writes into the ledger and the journal that the call begins, does the work, and writes how it ended. */
 async function inLedger(
   call: Omit<ToolCall, "result">,
-  round: ToolRound,
+  calls: AnswerCalls,
   work: (context: CallContext) => Promise<ToolResult>,
 ): Promise<KeptResult> {
-  const { journal, files } = round;
-  const reports = new Reports(call, round);
+  const { journal, files } = calls;
+  const reports = new Reports(call, calls);
   const { toolCallId, stepsBefore, name } = call;
-  const idempotencyKey = `${round.context.runId}:${stepsBefore}:${toolCallId}`;
-  const context: CallContext = { ...round.context, toolCallId, idempotencyKey, report: reports.take };
+  const idempotencyKey = `${calls.context.runId}:${stepsBefore}:${toolCallId}`;
+  const context: CallContext = { ...calls.context, toolCallId, idempotencyKey, report: reports.take };
   const stepName = `tool:${name}:${toolCallId}`;
   await journal.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);
   // The run was canceled during that write: nothing may start any more.
@@ -113,17 +113,17 @@ export function noSuchTool(name: string, tools: Tools): string {
 class Reports {
   readonly #toolCallId: string;
   readonly #tool: string;
-  readonly #round: ToolRound;
+  readonly #calls: AnswerCalls;
   #isOver = false;
 
-  constructor({ toolCallId, name }: Omit<ToolCall, "result">, round: ToolRound) {
+  constructor({ toolCallId, name }: Omit<ToolCall, "result">, calls: AnswerCalls) {
     this.#toolCallId = toolCallId;
     this.#tool = name;
-    this.#round = round;
+    this.#calls = calls;
   }
 
   readonly take = (report: CallReport): void => {
-    const { journal, log, context } = this.#round;
+    const { journal, log, context } = this.#calls;
     // A run that has ended has its last event: no event may follow.
     if (this.#isOver || context.signal.aborted) return;
     const tool_call_id = this.#toolCallId;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Activity } from "../../core/activity.ts";
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
 import type { Run } from "../../core/run.ts";
-import type { ActivityFilter, Engine, Page, RunFilter, ToolCall } from "../engine.ts";
+import type { ActivityFilter, Engine, ListPage, RunFilter, ToolCall } from "../engine.ts";
 import {
   claimNext,
   complete,
@@ -253,7 +253,7 @@ async function lifeOf(engine: Engine, runId: string, agentId = "assistant"): Pro
 }
 
 /** Follows `next` to the end. */
-async function walk<T>(read: (before: { before?: number }) => Promise<Page<T>>): Promise<T[]> {
+async function walk<T>(read: (before: { before?: number }) => Promise<ListPage<T>>): Promise<T[]> {
   const items: T[] = [];
   let before: number | undefined;
   for (let pages = 0; pages < MAX_PAGES; pages += 1) {

@@ -9,7 +9,7 @@ import type {
   AttributedActivity,
   EventPage,
   MessagePage,
-  Page,
+  ListPage,
   RunFilter,
   RunOrThread,
   ThreadFilter,
@@ -86,14 +86,14 @@ export class Reads {
     return row && toRun(row);
   }
 
-  async runs(filter: RunFilter): Promise<Page<Run>> {
+  async runs(filter: RunFilter): Promise<ListPage<Run>> {
     const { limit, before } = filter;
     const equal = equalOfRuns(filter);
     const { rows, next } = await readPage(this.#db, RUN_LIST, { limit, filter: { before, equal } });
     return { items: (rows as unknown as RunRow[]).map(toListed), next };
   }
 
-  async activities(filter: ActivityFilter): Promise<Page<Activity>> {
+  async activities(filter: ActivityFilter): Promise<ListPage<Activity>> {
     const { limit, before, after } = filter;
     const equal = equalOfActivities(filter);
     const { rows, next } = await readPage(this.#db, ACTIVITY_LIST, { limit, filter: { before, after, equal } });
@@ -109,7 +109,11 @@ export class Reads {
     return rows.map(toAttributed);
   }
 
-  async threads({ limit, before = Number.MAX_SAFE_INTEGER, principal }: ThreadFilter): Promise<Page<ThreadSummary>> {
+  async threads({
+    limit,
+    before = Number.MAX_SAFE_INTEGER,
+    principal,
+  }: ThreadFilter): Promise<ListPage<ThreadSummary>> {
     const rows = await (principal === undefined
       ? this.#db.query<ThreadRow>(THREADS, [before, limit])
       : this.#db.query<ThreadRow>(OWN_THREADS, [before, limit, principal]));
@@ -129,7 +133,7 @@ export class Reads {
     return row && toSummary(row);
   }
 
-  async messages(threadId: string, page: MessagePage): Promise<Page<string>> {
+  async messages(threadId: string, page: MessagePage): Promise<ListPage<string>> {
     const { before = Number.MAX_SAFE_INTEGER, limit, characters = ANY_BYTES } = page;
     const { run, index } = placeOf(before);
     const rows = await this.#db.query<TurnRow & { found: number }>(MESSAGES, [

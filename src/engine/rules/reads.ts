@@ -4,7 +4,7 @@
  */
 import type { ThreadSummary } from "../../api/threads.ts";
 import type { ActivityType } from "../../core/activity.ts";
-import type { ActivityCounts, ActivityFilter, Page, RunFilter } from "../engine.ts";
+import type { ActivityCounts, ActivityFilter, ListPage, RunFilter } from "../engine.ts";
 import { MESSAGES_A_RUN } from "./turns.ts";
 
 /**
@@ -63,7 +63,7 @@ export function toSummary({ thread_id, title, created_at, updated_at, runs }: Th
   return { thread_id, title, created_at, updated_at, runs };
 }
 
-export function toThreadPage(rows: readonly ThreadRow[], limit: number): Page<ThreadSummary> {
+export function toThreadPage(rows: readonly ThreadRow[], limit: number): ListPage<ThreadSummary> {
   const last = rows.at(-1)?.last_run;
   // A full page may have a next one; a short page is the last.
   return { items: rows.map(toSummary), next: rows.length === limit && last !== undefined ? last : null };

@@ -11,7 +11,7 @@ import type {
   MessagePage,
   AttributedActivity,
   RunOrThread,
-  Page,
+  ListPage,
   RunFilter,
   ThreadFilter,
   ToolCall,
@@ -50,13 +50,13 @@ export class Reads {
     return row && toRun(row);
   }
 
-  runs(filter: RunFilter): Page<Run> {
+  runs(filter: RunFilter): ListPage<Run> {
     const { limit, before } = filter;
     const { rows, next } = this.#lists.page(RUN_LIST, limit, { before, equal: equalOfRuns(filter) });
     return { items: (rows as unknown as RunRow[]).map(toListed), next };
   }
 
-  activities(filter: ActivityFilter): Page<Activity> {
+  activities(filter: ActivityFilter): ListPage<Activity> {
     const { limit, before, after } = filter;
     const { rows, next } = this.#lists.page(ACTIVITY_LIST, limit, { before, after, equal: equalOfActivities(filter) });
     return { items: (rows as unknown as ActivityRow[]).map(toActivity), next };
@@ -69,7 +69,7 @@ export class Reads {
     return (rows as unknown as ActivityRow[]).map(toAttributed);
   }
 
-  threads({ limit, before = Number.MAX_SAFE_INTEGER, principal }: ThreadFilter): Page<ThreadSummary> {
+  threads({ limit, before = Number.MAX_SAFE_INTEGER, principal }: ThreadFilter): ListPage<ThreadSummary> {
     const { threads, ownThreads } = this.#sql;
     const found = principal === undefined ? threads.all(before, limit) : ownThreads.all(principal, before, limit);
     return toThreadPage(found as unknown as ThreadRow[], limit);

@@ -6,6 +6,7 @@
 import { DEFAULT_PAGE_ROWS } from "../../../core/limits.ts";
 import { signal, type Signal } from "@preact/signals";
 import type { Activity } from "../../../core/activity.ts";
+import type { ListPage } from "../../live/list-page.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import { RefreshSoon } from "../../live/refresh-soon.ts";
@@ -22,11 +23,6 @@ export const MAX_ROWS = 1_000;
  * to them.
  */
 export const LIVE_ROWS = 100;
-
-interface Page {
-  readonly activities: readonly Activity[];
-  readonly next: number | null;
-}
 
 export class ActivityFeed {
   readonly filter: FeedFilter;
@@ -129,7 +125,7 @@ export class ActivityFeed {
     }).finally(() => (this.isLoadingOlder.value = false));
   }
 
-  #begin({ activities, next }: Page): void {
+  #begin({ activities, next }: ListPage<"activities", Activity>): void {
     this.rows.value = activities;
     this.hasOlder.value = next !== null;
     this.isFull.value = false;
@@ -188,10 +184,10 @@ export class ActivityFeed {
     this.isFull.value = false;
   }
 
-  async #get(before: number | null): Promise<Page> {
+  async #get(before: number | null): Promise<ListPage<"activities", Activity>> {
     const { signal } = this.#abort;
     const query = toQuery(this.filter, { limit: DEFAULT_PAGE_ROWS, before });
-    const page = await this.#api.get<Page>(`/api/activities?${query}`, { signal });
+    const page = await this.#api.get<ListPage<"activities", Activity>>(`/api/activities?${query}`, { signal });
     signal.throwIfAborted();
     return page;
   }
@@ -207,7 +203,7 @@ export class ActivityFeed {
   }
 }
 
-function isJoined({ activities, next }: Page, rows: readonly Activity[] | null): boolean {
+function isJoined({ activities, next }: ListPage<"activities", Activity>, rows: readonly Activity[] | null): boolean {
   const newest = rows?.[0]?.seq;
   return newest !== undefined && (next === null || (activities.at(-1)?.seq ?? 0) <= newest);
 }

@@ -5,6 +5,7 @@
 import { signal } from "@preact/signals";
 import { MAX_PAGE_ROWS } from "../../../core/limits.ts";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
+import type { ListPage } from "../../live/list-page.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
@@ -30,11 +31,6 @@ const TELLING: ReadonlySet<ActivityType> = new Set([
   "run.canceled",
   "thread.deleted",
 ]);
-
-interface Page {
-  readonly threads: readonly ThreadRow[];
-  readonly next: number | null;
-}
 
 export class ThreadList {
   readonly rows = signal<readonly ThreadRow[] | null>(null);
@@ -95,7 +91,9 @@ export class ThreadList {
   async #fetch(): Promise<void> {
     this.#soon.noteRequest();
     try {
-      const { threads, next } = await this.#api.get<Page>(`/api/threads?limit=${this.#limit}`);
+      const { threads, next } = await this.#api.get<ListPage<"threads", ThreadRow>>(
+        `/api/threads?limit=${this.#limit}`,
+      );
       if (!this.#isDeep) this.#next = next;
       this.#show(this.#isDeep ? [...threads, ...this.#olderThan(threads)] : threads);
     } catch (error) {
@@ -106,7 +104,9 @@ export class ThreadList {
   async #fetchOlder(): Promise<void> {
     if (this.#next === null) return;
     try {
-      const { threads, next } = await this.#api.get<Page>(`/api/threads?limit=${MAX_PAGE_ROWS}&before=${this.#next}`);
+      const { threads, next } = await this.#api.get<ListPage<"threads", ThreadRow>>(
+        `/api/threads?limit=${MAX_PAGE_ROWS}&before=${this.#next}`,
+      );
       this.#next = next;
       this.#isDeep = true;
       const rows = this.rows.value ?? [];

@@ -1,5 +1,6 @@
 /** The journal of a run as it is stored, page by page from its beginning, for people who look into it. */
 import { signal } from "@preact/signals";
+import type { ListPage } from "../../live/list-page.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import type { Services } from "../../live/services.ts";
 
@@ -10,11 +11,6 @@ export interface JournalRow {
   readonly type: string;
   readonly timestamp: number;
   readonly [field: string]: unknown;
-}
-
-interface Page {
-  readonly events: readonly JournalRow[];
-  readonly next: number | null;
 }
 
 export class RunEvents {
@@ -37,7 +33,9 @@ export class RunEvents {
     this.error.value = null;
     const after = this.rows.value.at(-1)?.seq ?? 0;
     this.#api
-      .get<Page>(`/api/runs/${encodeURIComponent(this.#runId)}/events?after=${after}&limit=${PAGE_EVENTS}`)
+      .get<ListPage<"events", JournalRow>>(
+        `/api/runs/${encodeURIComponent(this.#runId)}/events?after=${after}&limit=${PAGE_EVENTS}`,
+      )
       .then(
         ({ events, next }) => {
           this.rows.value = [...this.rows.value, ...events];

@@ -7,6 +7,7 @@ import { signal, type Signal } from "@preact/signals";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
 import { DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS } from "../../../core/limits.ts";
 import { isOver, type Run } from "../../../core/run.ts";
+import type { ListPage } from "../../live/list-page.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
@@ -26,11 +27,6 @@ const MAX_SINGLES = 8;
 /** Activities that change only the number of steps in a row. */
 const SILENT: ReadonlySet<ActivityType> = new Set(["notice", "tool.called", "tool.finished"]);
 
-interface Page {
-  readonly runs: readonly Run[];
-  readonly next: number | null;
-}
-
 export class RunList {
   readonly filter: RunFilter;
   readonly rows = signal<readonly Run[] | null>(null);
@@ -47,7 +43,7 @@ export class RunList {
   /** The rows to show at the next frame. */
   #shown: readonly Run[] = [];
   /** The newest page, while some of its rows are held back. */
-  #head: Page | null = null;
+  #head: ListPage<"runs", Run> | null = null;
   #isHolding = false;
   /** Ids of shown runs that have changed since they were fetched. */
   readonly #changed = new Set<string>();
@@ -228,9 +224,11 @@ export class RunList {
     }
   }
 
-  async #get(page: { readonly limit: number; readonly before?: number | undefined }): Promise<Page> {
+  async #get(page: { readonly limit: number; readonly before?: number | undefined }): Promise<ListPage<"runs", Run>> {
     const { signal: aborted } = this.#abort;
-    const answer = await this.#api.get<Page>(`/api/runs?${toQuery(this.filter, page)}`, { signal: aborted });
+    const answer = await this.#api.get<ListPage<"runs", Run>>(`/api/runs?${toQuery(this.filter, page)}`, {
+      signal: aborted,
+    });
     aborted.throwIfAborted();
     return answer;
   }

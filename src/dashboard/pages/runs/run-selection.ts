@@ -6,6 +6,7 @@ import { signal } from "@preact/signals";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
 import type { Run } from "../../../core/run.ts";
 import { MAX_PAGE_ROWS } from "../../../core/limits.ts";
+import type { ListPage } from "../../live/list-page.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import type { Services } from "../../live/services.ts";
 import { IN_FLIGHT, toQuery, type RunFilter } from "./run-filter.ts";
@@ -23,7 +24,7 @@ export class RunSelection {
   readonly #filter: RunFilter;
   readonly #watch: ActivityWatch;
   /** Counts selections, so that a late answer for an earlier selection is ignored. */
-  #round = 0;
+  #choices = 0;
 
   constructor(services: Services, filter: RunFilter) {
     this.#services = services;
@@ -51,10 +52,10 @@ export class RunSelection {
   /** Selects the shown rows; then all other matches are looked up, so that the page can offer them. */
   chooseShown(runIds: readonly string[]): void {
     this.#choose(new Set(runIds.slice(0, MAX_CHOSEN)));
-    const round = this.#round;
+    const choice = this.#choices;
     void this.#findMatching().then(
       (ids) => {
-        if (round === this.#round) this.matching.value = ids;
+        if (choice === this.#choices) this.matching.value = ids;
       },
       // Then nothing more is offered; the shown rows are still selected.
       () => {},
@@ -71,7 +72,7 @@ export class RunSelection {
   }
 
   #choose(chosen: ReadonlySet<string>): void {
-    this.#round += 1;
+    this.#choices += 1;
     this.matching.value = null;
     this.chosen.value = chosen;
   }
@@ -99,15 +100,10 @@ export class RunSelection {
     let before: number | null | undefined = filter.before ?? undefined;
     while (before !== null && ids.length < most) {
       const query = toQuery(filter, { limit: Math.min(MAX_PAGE_ROWS, most - ids.length), before });
-      const page: Page = await this.#services.api.get<Page>(`/api/runs?${query}`);
+      const page: ListPage<"runs", Run> = await this.#services.api.get<ListPage<"runs", Run>>(`/api/runs?${query}`);
       ids.push(...page.runs.filter((run) => !run.cancel_requested).map(({ run_id: id }) => id));
       before = page.next;
     }
     return ids;
   }
-}
-
-interface Page {
-  readonly runs: readonly Run[];
-  readonly next: number | null;
 }

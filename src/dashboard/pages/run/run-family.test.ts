@@ -19,13 +19,18 @@ test("all runs below a run are found, and those that have made no step are not a
 
 const priced = (id: string) => ({ agent_id: id, price: { input: 1, output: 2, cache_read: 0, cache_write: 0 } });
 
-test("a sum of costs is not known when one price is not", () => {
+test("a sum of costs has all that is known, and names the agents whose price is not", () => {
   const runs = [
     { agent_id: "a", usage: { ...NO_USAGE, output_tokens: 1_000_000 } },
     { agent_id: "b", usage: { ...NO_USAGE, output_tokens: 1_000_000 } },
   ];
 
   expect(usageOfAll(runs).output_tokens).toBe(2_000_000);
-  expect(costOfAll(runs, [priced("a"), priced("b")] as never)).toBe(4);
-  expect(costOfAll(runs, [priced("a")] as never)).toBeUndefined();
+  expect(costOfAll(runs, [priced("a"), priced("b")] as never)).toEqual({ known: 4, unpriced: [] });
+  expect(costOfAll(runs, [priced("a")] as never)).toEqual({ known: 2, unpriced: ["b"] });
+  expect(costOfAll(runs, [])).toEqual({ known: undefined, unpriced: ["a", "b"] });
+  expect(costOfAll([...runs.slice(0, 1), { agent_id: "job:index", usage: NO_USAGE }], [priced("a")] as never)).toEqual({
+    known: 2,
+    unpriced: [],
+  });
 });

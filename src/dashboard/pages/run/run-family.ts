@@ -4,14 +4,12 @@
  */
 import { signal } from "@preact/signals";
 import { addUsage, MAX_DELEGATED_RUNS, NO_USAGE, type Run } from "../../../core/run.ts";
+import type { ListPage } from "../../live/list-page.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
 import type { Services } from "../../live/services.ts";
+import { tokensIn } from "../../../core/spending.ts";
 import { costOf, priceOf } from "../../run-view/cost.ts";
 import type { AgentInfo } from "../../store/agents.ts";
-
-interface Page {
-  readonly runs: readonly Run[];
-}
 
 export class RunFamily {
   /** Empty until the runs have arrived; the run itself is not included. */
@@ -47,7 +45,7 @@ export class RunFamily {
 
   async #childrenOf(runId: string): Promise<readonly Run[]> {
     const query = new URLSearchParams({ parent_run_id: runId, limit: String(MAX_DELEGATED_RUNS) });
-    return (await this.#api.get<Page>(`/api/runs?${query}`)).runs;
+    return (await this.#api.get<ListPage<"runs", Run>>(`/api/runs?${query}`)).runs;
   }
 }
 
@@ -55,11 +53,22 @@ export function usageOfAll(runs: readonly Pick<Run, "usage">[]): Run["usage"] {
   return runs.reduce((sum, { usage }) => addUsage(sum, usage), NO_USAGE);
 }
 
-/** Undefined when the price of one of the runs is not known. */
+export interface CostOfAll {
+  /** Undefined when no run that used tokens has a price. */
+  readonly known: number | undefined;
+  /** The agents that used tokens and have no price: `known` leaves them out. */
+  readonly unpriced: readonly string[];
+}
+
+/** A run without tokens costs nothing, whatever its price. */
 export function costOfAll(
   runs: readonly Pick<Run, "usage" | "agent_id">[],
   agents: readonly AgentInfo[] | null,
-): number | undefined {
-  const costs = runs.map(({ usage, agent_id: agentId }) => costOf(usage, priceOf(agentId, agents)));
-  return costs.reduce((sum, cost) => (sum === undefined || cost === undefined ? undefined : sum + cost), 0);
+): CostOfAll {
+  const used = runs.filter(({ usage }) => tokensIn(usage) > 0);
+  const costs = used.map(({ usage, agent_id: agentId }) => costOf(usage, priceOf(agentId, agents)));
+  const priced = costs.filter((cost) => cost !== undefined);
+  const unpriced = new Set(used.filter((_, index) => costs[index] === undefined).map(({ agent_id: id }) => id));
+  const isUnknown = used.length > 0 && priced.length === 0;
+  return { known: isUnknown ? undefined : priced.reduce((sum, cost) => sum + cost, 0), unpriced: [...unpriced] };
 }

@@ -17,7 +17,7 @@ import { Button } from "../../ui/button.tsx";
 import { CopyButton } from "../../ui/copy-button.tsx";
 import { StatusBadge } from "../../ui/status-badge.tsx";
 import type { RunDetails } from "./run-details.ts";
-import { costOfAll, usageOfAll, type RunFamily } from "./run-family.ts";
+import { costOfAll, usageOfAll, type CostOfAll, type RunFamily } from "./run-family.ts";
 import { showHidden } from "../../ui/show-hidden.ts";
 
 interface Props {
@@ -157,8 +157,23 @@ function FamilySums({ run, usage, family }: Pick<Props, "run" | "family"> & { us
         <Tokens usage={usageOfAll(all)} />
       </Fact>
       <Fact name="Cost with them">
-        <Dollars cost={costOfAll(all, agents.value)} />
+        <FamilyCost cost={costOfAll(all, agents.value)} />
       </Fact>
+    </>
+  );
+}
+
+/** The part that is known, and whose part is not. */
+function FamilyCost({ cost: { known, unpriced } }: { cost: CostOfAll }) {
+  return (
+    <>
+      <Dollars cost={known} />
+      {known !== undefined && unpriced.length > 0 && (
+        <span class="mute" title="Give them a price in config/agents.ts, and the sum has their cost, too">
+          {" "}
+          without {unpriced.join(", ")}: no price
+        </span>
+      )}
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseSettings, settingsForAgent, settingsForWorker, SettingsError } from "./settings.ts";
+import { completeSettings, parseSettings, settingsForAgent, settingsForWorker, SettingsError } from "./settings.ts";
 
 type Env = Record<string, string>;
 
@@ -32,6 +32,16 @@ test("an empty environment is a working production server", () => {
     durability: "normal",
     model: { simulated: true },
   });
+});
+
+test("settings that an older primary does not know have their defaults, also within a group", () => {
+  const whole = parseSettings("production", { PORT: "9000", RETAIN_THREADS: "5d", MAX_QUEUED: "7" });
+  const { slowClientMs: _slow, retention, toolEnv: _env, ...rest } = whole;
+  const { keysMs: _keys, ...older } = retention;
+
+  const settings = completeSettings({ ...rest, retention: older });
+
+  expect(settings).toEqual({ ...whole, toolEnv: {} });
 });
 
 test("development means one watched worker, unless it is told to be like production", () => {

@@ -162,6 +162,21 @@ function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Setting
   };
 }
 
+/**
+ * The settings that the primary sent to this child. The primary's version may be older than ours, because SIGHUP starts
+ * children of the files that lie there now: a setting that it does not know has its default.
+ */
+export function completeSettings(sent: Partial<Settings>): Settings {
+  const defaults: Settings = { ...readAll(sent.mode ?? "production", new SettingsReader({})), toolEnv: {} };
+  const { retention, model } = defaults;
+  return {
+    ...defaults,
+    ...sent,
+    retention: { ...retention, ...sent.retention },
+    model: { ...model, ...sent.model },
+  };
+}
+
 function readDatabase(read: SettingsReader): DatabaseSettings | null {
   const url = read.database("DATABASE_URL");
   const listenUrl = read.database("DATABASE_LISTEN_URL");

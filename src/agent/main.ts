@@ -8,7 +8,7 @@ import { runService, type Service } from "../process/lifecycle.ts";
 import { connectParent } from "../process/parent.ts";
 import { lowerPriority } from "../process/priority.ts";
 import { programEnv } from "../environment.ts";
-import type { Settings } from "../settings.ts";
+import { completeSettings, type Settings } from "../settings.ts";
 import { openAgent } from "./agent.ts";
 import { killLeftoversOfTheDead } from "./leftovers.ts";
 import { Hosts } from "./tools/hosts/hosts.ts";
@@ -16,7 +16,8 @@ import type { Tools } from "./tools/invoke.ts";
 import { assertToolsExist, loadTools } from "./tools/registry.ts";
 
 answerToOwnName();
-const { parent, settings } = await connectParent<Settings>();
+const { parent, settings: sent } = await connectParent<Partial<Settings>>();
+const settings = completeSettings(sent);
 const id = Number(process.argv[2]);
 const name = `agent ${id}`;
 const log = await createLog(settings, name);

@@ -60,15 +60,19 @@ const MACHINE = z
 
 export const MARK_TYPES = ["death", "stall", "reload", "scale"] as const;
 
-const MARK = z
-  .object({
-    id: z.int().describe("Counts from 1 since the primary started."),
-    at: z.number().describe("Milliseconds since the epoch, by the primary's clock."),
-    type: z.enum(MARK_TYPES),
-    process: z.string().nullable().describe('For example "worker 2". Null when it concerns all processes.'),
-    detail: z.string().describe("What happened, as a sentence."),
-  })
-  .meta({ id: "Mark" });
+/** A mark as its own machine knows it. */
+const OWN_MARK = z.object({
+  id: z.int().describe("Counts from 1 since the primary of its machine started."),
+  at: z.number().describe("Milliseconds since the epoch, by the clock of the primary that answers."),
+  type: z.enum(MARK_TYPES),
+  process: z
+    .string()
+    .nullable()
+    .describe('For example "worker 2". Null when it concerns all processes of the machine.'),
+  detail: z.string().describe("What happened, as a sentence."),
+});
+
+const MARK = OWN_MARK.extend({ machine: MACHINE_NAME }).meta({ id: "Mark" });
 
 const OWN_ADVICE = z.object({
   kind: z.enum(CHILD_KINDS),
@@ -78,11 +82,15 @@ const OWN_ADVICE = z.object({
 
 const ADVICE = OWN_ADVICE.extend({ machine: MACHINE_NAME }).meta({ id: "Advice" });
 
-/** What a machine reports of itself to the others, as JSON in the storage. */
+/** By its age when it was reported: the clocks of two machines may differ. */
+const REPORTED_MARK = OWN_MARK.omit({ at: true }).extend({ age_ms: z.number() });
+
+/** What a machine reports of itself to the others, as JSON in the storage. `readReport` reads it. */
 export const MACHINE_REPORT = z.object({
   version: z.string(),
   processes: z.array(OWN_PROCESS).readonly(),
   advice: z.array(OWN_ADVICE).readonly(),
+  marks: z.array(REPORTED_MARK).readonly(),
 });
 
 /** All processes of all machines at one moment: as they are on the machine that answers, as reported on the others. */
@@ -96,7 +104,9 @@ export const SNAPSHOT = z
     marks: z
       .array(MARK)
       .readonly()
-      .describe("What happened to the processes in the last five minutes, oldest first, at most 64 marks."),
+      .describe(
+        "What happened to the processes of all machines in the last five minutes, oldest first: at most 64 marks of the machine that answers, and 64 of the others.",
+      ),
     advice: z.array(ADVICE).readonly().describe("Other values for WORKERS and AGENTS, where the load suggests them."),
   })
   .meta({ id: "Snapshot" });
@@ -108,6 +118,8 @@ export type ProcessInfo = Readonly<z.output<typeof PROCESS>>;
 export type OwnAdvice = Readonly<z.output<typeof OWN_ADVICE>>;
 export type Machine = Readonly<z.output<typeof MACHINE>>;
 export type MachineReport = Readonly<z.output<typeof MACHINE_REPORT>>;
+export type OwnMark = Readonly<z.output<typeof OWN_MARK>>;
+export type ReportedMark = Readonly<z.output<typeof REPORTED_MARK>>;
 export type Mark = Readonly<z.output<typeof MARK>>;
 export type Snapshot = Readonly<z.output<typeof SNAPSHOT>>;
 

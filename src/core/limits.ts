@@ -47,3 +47,16 @@ export const MAX_MESSAGE_PARTS = 100;
 /** Limit for each of `extra_context` and `instructions` of a chat, and for the schema of `response_format`. */
 export const MAX_ASKED_CHARACTERS = 256 * 1024;
 export const MAX_SCHEMA_CHARACTERS = 32 * 1024;
+
+/** How long the past of the processes is shown: snapshots and marks. */
+export const HISTORY_MS = 5 * 60_000;
+/**
+ * Bounds of the snapshots that the primary and each worker keep. With many processes a snapshot is large: then there are
+ * fewer, further apart, over the same time. In the memory of a worker they take up to twice the characters, because a
+ * snapshot also keeps its bytes once it was sent to a page.
+ */
+export const HISTORY_BOUNDS = { entries: 360, characters: 4 * 1024 * 1024 } as const;
+/** How many of its newest marks a machine shows, and how many of other machines' it shows beside them. */
+export const MAX_MARKS = 64;
+/** How many of its newest marks a machine reports to the others. */
+export const MAX_REPORTED_MARKS = 16;

@@ -5,8 +5,8 @@
  */
 import type { Child } from "./child.ts";
 import { History } from "./history.ts";
-import { reportOf, showMachines, type OtherMachine, type OwnMachine } from "./machines.ts";
-import type { Mark, OwnAdvice, OwnProcess, ProcessNotes, Snapshot } from "./protocol.ts";
+import { reportOf, showMachines, type OtherMachine, type Own, type OwnMachine } from "./machines.ts";
+import type { OwnAdvice, OwnMark, OwnProcess, ProcessNotes, Snapshot } from "./protocol.ts";
 
 // Changes within this time share one snapshot: many processes that boot at once must not make as many snapshots.
 const GATHER_MS = 50;
@@ -36,7 +36,7 @@ export class Bulletin {
   }
 
   /** Adds to the marks of every snapshot of the next five minutes, and shares one soon. */
-  mark(mark: Pick<Mark, "type" | "process" | "detail">): void {
+  mark(mark: Pick<OwnMark, "type" | "process" | "detail">): void {
     this.#history.mark(mark);
     this.shareSoon();
   }
@@ -62,8 +62,7 @@ export class Bulletin {
 
   /** What the other machines are told of this one. */
   report(): string {
-    const { machine, processes, advice } = this.#source;
-    return reportOf(machine, processes(), advice());
+    return reportOf(this.#own());
   }
 
   stop(): void {
@@ -72,9 +71,17 @@ export class Bulletin {
 
   #takeSnapshot(): Snapshot {
     this.#seq += 1;
-    const { machine: own, processes, advice, others } = this.#source;
-    const all = { own, processes: processes(), advice: advice(), others: others(), now: performance.now() };
-    return this.#history.add({ seq: this.#seq, at: Date.now(), ...showMachines(all) });
+    const own = this.#own();
+    const all = { ...own, others: this.#source.others(), now: performance.now() };
+    const snapshot = { seq: this.#seq, at: own.at, ...showMachines(all) };
+    this.#history.add(snapshot);
+    return snapshot;
+  }
+
+  #own(): Own {
+    const { machine: own, processes, advice } = this.#source;
+    const at = Date.now();
+    return { own, processes: processes(), advice: advice(), marks: this.#history.marks(at), at };
   }
 
   /** To each worker once after every change: notes are larger than a snapshot, and change less often. */

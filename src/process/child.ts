@@ -5,6 +5,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { Channel } from "./channel.ts";
 import { readFromChild } from "./from-child.ts";
+import { NO_VITALS } from "./no-vitals.ts";
 import type { ChildState, Gauges, Notes, ServiceRequest, ToChild, Vitals } from "./protocol.ts";
 
 /** Two missed heartbeats. The dashboard shows this long before the process is killed for it. */
@@ -23,14 +24,6 @@ export interface ChildExit {
   /** Whether it ever was ready. */
   readonly served: boolean;
 }
-
-export const NO_VITALS: Vitals = {
-  rss_bytes: 0,
-  cpu_percent: 0,
-  busy_percent: 0,
-  lag_ms: { p50: 0, p99: 0 },
-  in_flight: 0,
-};
 
 export class Child {
   readonly pid: number;

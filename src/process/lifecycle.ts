@@ -3,6 +3,7 @@
  * `runService` and does nothing else with signals, the channel or exit codes.
  */
 import type { Channel } from "./channel.ts";
+import { readSnapshot } from "./from-primary.ts";
 import {
   EXIT,
   HEARTBEAT_MS,
@@ -114,10 +115,10 @@ function attach(service: Service, parent: Channel): (withinMs: number) => void {
 function tell(service: Service, told: ToChild): void {
   switch (told.type) {
     case "history":
-      for (const snapshot of told.snapshots) service.onSnapshot?.(snapshot);
+      for (const snapshot of told.snapshots) service.onSnapshot?.(readSnapshot(snapshot));
       break;
     case "snapshot":
-      service.onSnapshot?.(told.snapshot);
+      service.onSnapshot?.(readSnapshot(told.snapshot));
       break;
     case "notes":
       service.onNotes?.(told.processes);

@@ -6,6 +6,7 @@ import type {
   Gauges,
   Mark,
   OwnAdvice,
+  OwnMark,
   OwnProcess,
   ProcessInfo,
   Snapshot,
@@ -13,7 +14,7 @@ import type {
 } from "../api/system.ts";
 
 /** As every client sees them: `GET /api/workers`, and the channel `processes`. */
-export type { Gauges, Mark, OwnAdvice, OwnProcess, ProcessInfo, Snapshot, Vitals };
+export type { Gauges, Mark, OwnAdvice, OwnMark, OwnProcess, ProcessInfo, Snapshot, Vitals };
 
 /** worker: serves HTTP · agent: runs LLM loops · simulator: takes the place of the model. */
 export type ChildKind = (typeof CHILD_KINDS)[number];

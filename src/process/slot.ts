@@ -20,7 +20,8 @@
  */
 import { backoffMs } from "../core/backoff.ts";
 import { BootTimers, type SlowBoot } from "./boot-timers.ts";
-import { NO_VITALS, reasonOf, shownState, type Child, type ChildExit } from "./child.ts";
+import { NO_VITALS } from "./no-vitals.ts";
+import { reasonOf, shownState, type Child, type ChildExit } from "./child.ts";
 import { EXIT, type ChildKind, type OwnProcess } from "./protocol.ts";
 
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };

@@ -4,7 +4,8 @@
  */
 import { MAX_PROCESSES } from "../core/limits.ts";
 import { Bulletin } from "./bulletin.ts";
-import { NO_VITALS, reasonOf, type Child } from "./child.ts";
+import { NO_VITALS } from "./no-vitals.ts";
+import { reasonOf, type Child } from "./child.ts";
 import { MemoryCeiling } from "./memory-ceiling.ts";
 import {
   HEARTBEAT_MS,

@@ -2,18 +2,12 @@
  * The primary's snapshots of all processes, one a second, as a feed. They are stored nowhere. The primary hands the last
  * five minutes to each new worker (`process/history.ts`), so all workers show the same past. Fed by `worker/main.ts`.
  */
+import { HISTORY_BOUNDS, HISTORY_MS } from "../core/limits.ts";
+import { thin } from "../core/thin.ts";
 import type { ProcessInfo, Snapshot } from "../process/protocol.ts";
 import { FanOut } from "./fan-out.ts";
 import { framesAbove, type Feed, type Reading } from "./feed.ts";
 import { snapshotFrame, type Frame } from "./frame.ts";
-
-/**
- * Bounds: five minutes at one snapshot a second, and fewer when very many processes make them too large. In
- * memory they take up to twice the characters, 8 MB, because each frame also keeps its bytes once it was sent
- * to a page.
- */
-const KEEP = 300;
-const KEEP_CHARACTERS = 4 * 1024 * 1024;
 
 const NOTHING = { machine: "", machines: [], processes: [], advice: [] };
 
@@ -21,6 +15,8 @@ export class SnapshotFeed implements Feed {
   /** Each snapshot is complete, so a viewer that missed some needs no notice of a gap. */
   readonly dense = false;
   readonly #listeners = new FanOut();
+  // Bounded by HISTORY_BOUNDS.
+  #entries: readonly { readonly at: number; readonly characters: number; readonly frame: Frame }[] = [];
   #frames: readonly Frame[] = [];
   #latest: Snapshot | undefined;
 
@@ -45,8 +41,10 @@ export class SnapshotFeed implements Feed {
     if (snapshot.seq <= this.newest) return;
     this.#latest = snapshot;
     const frame = snapshotFrame(snapshot);
-    const keep = Math.min(KEEP, Math.ceil(KEEP_CHARACTERS / frame.json.length));
-    this.#frames = [...this.#frames, frame].slice(-keep);
+    const recent = this.#entries.filter(({ at }) => at > snapshot.at - HISTORY_MS);
+    const entry = { at: snapshot.at, characters: frame.json.length, frame };
+    this.#entries = thin([...recent, entry], HISTORY_BOUNDS);
+    this.#frames = this.#entries.map((one) => one.frame);
     this.#listeners.tell();
   }
 

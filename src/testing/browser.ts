@@ -148,7 +148,7 @@ const WATCH = `
   });
 `;
 
-async function openBrowser(): Promise<SealedBrowser> {
+export async function openBrowser(): Promise<SealedBrowser> {
   await using starting = new AsyncDisposableStack();
   const seal = starting.use(await openSeal());
   const browser = await playwright.launch({

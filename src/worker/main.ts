@@ -5,7 +5,7 @@ import { createLog, logFatal } from "../observe/log.ts";
 import { answerToOwnName } from "../own-name.ts";
 import { runService, type Outside, type Service } from "../process/lifecycle.ts";
 import { connectParent } from "../process/parent.ts";
-import type { Settings } from "../settings.ts";
+import { completeSettings, type Settings } from "../settings.ts";
 import { Delivery } from "../stream/delivery.ts";
 import { BodyMemory } from "./body-memory.ts";
 import { Guard } from "./guard.ts";
@@ -16,7 +16,8 @@ import { HttpServer } from "./server.ts";
 import { createUpgrade } from "./socket/upgrade.ts";
 
 answerToOwnName();
-const { parent, settings } = await connectParent<Settings>();
+const { parent, settings: sent } = await connectParent<Partial<Settings>>();
+const settings = completeSettings(sent);
 const name = `worker ${process.argv[2] ?? ""}`;
 const log = await createLog(settings, name);
 

@@ -217,7 +217,8 @@ export class Governor {
       for (;;) {
         const { text, version } = await engine.shared(name);
         const now = Date.now();
-        const before = text === null ? NEW : (JSON.parse(text) as Allowance);
+        // A process of an older version may have written it, without the newest fields.
+        const before = text === null ? NEW : { ...NEW, ...(JSON.parse(text) as Partial<Allowance>) };
         const reported = reports.reduce((allowance, report) => report(allowance, now), before);
         const { next, result } = change(reported, now);
         if (next === before || (await engine.share(name, JSON.stringify(next), version))) {

@@ -53,12 +53,14 @@ export function Chart({ title, about, lines: linesOf, format, atLeast, nothing =
   });
 
   const at = pointer.value?.index ?? times.length - 1;
-  const mark = pointer.value && nearest(processHistory.marks, pointer.value.time);
+  const marks = pointer.value ? nearest(processHistory.marks, pointer.value.time) : [];
   return (
     <section class="card chart">
       <div class="card-head">
         <h2 title={about}>{title}</h2>
-        <p class="chart-moment">{mark ? <MarkWords mark={mark} /> : pointer.value && agoWords(times, at)}</p>
+        <p class="chart-moment">
+          {marks.length > 0 ? <MarkWords marks={marks} /> : pointer.value && agoWords(times, at)}
+        </p>
       </div>
       <Legend lines={lines} at={at} format={format} />
       <div class="chart-plot" ref={host} role="img" aria-label={`${title}, last five minutes: ${about}`} />
@@ -79,11 +81,16 @@ function Legend({ lines, at, format }: { lines: readonly Line[]; at: number; for
   );
 }
 
-function MarkWords({ mark }: { mark: Mark }) {
+/** The nearest mark, and how many others are as near: marks of many machines may stand at one moment. */
+function MarkWords({ marks }: { marks: readonly Mark[] }) {
+  const [mark] = marks;
+  const snapshot = latest.value;
+  if (!mark || !snapshot) return null;
   const { type, detail } = mark;
   return (
     <span class={`mark-${type}`}>
-      {subjectOf(mark)} {MARK_WORDS[type]}: {detail}
+      {marks.length > 1 && `(+${marks.length - 1}) `}
+      {subjectOf(mark, snapshot)} {MARK_WORDS[type]}: {detail}
     </span>
   );
 }
@@ -134,8 +141,9 @@ function isEmpty(lines: readonly Line[]): boolean {
   return lines.every(({ values }) => values.every((value) => value === null));
 }
 
-function nearest(marks: readonly Mark[], time: number): Mark | undefined {
+/** The nearest first. */
+function nearest(marks: readonly Mark[], time: number): readonly Mark[] {
   return marks
     .filter(({ at }) => Math.abs(at - time) < MARK_REACH_MS)
-    .toSorted((a, b) => Math.abs(a.at - time) - Math.abs(b.at - time))[0];
+    .toSorted((a, b) => Math.abs(a.at - time) - Math.abs(b.at - time));
 }

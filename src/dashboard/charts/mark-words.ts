@@ -1,5 +1,5 @@
 /** What a mark on the charts says in one word, and how bad it is. */
-import type { Mark } from "../store/history.ts";
+import type { Mark, Snapshot } from "../store/history.ts";
 
 export const MARK_WORDS: Readonly<Record<Mark["type"], string>> = {
   death: "died",
@@ -18,6 +18,8 @@ export const MARK_COLORS: Readonly<Record<Mark["type"], string>> = {
   start: "--bad",
 };
 
-export function subjectOf({ process }: Mark): string {
+/** For example "worker 2", and "web-1-k2f9 worker 2" where there are several machines. */
+export function subjectOf({ machine, process }: Mark, { machines }: Pick<Snapshot, "machines">): string {
+  if (machines.length > 1) return process === null ? machine : `${machine} ${process}`;
   return process ?? "the server";
 }

@@ -27,6 +27,8 @@ const SHORTEST_S = 60;
 const STEPS = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** (power - 1))).flat();
 /** All charts show the same moment under the pointer. */
 const SYNC = "overview";
+/** The width of a mark's flag: of marks that stand closer, one is drawn. */
+const MARK_SPACING = 8;
 const AXIS_FONT = "11px ui-sans-serif, system-ui, sans-serif";
 
 export function createPlot(options: PlotOptions): uPlot {
@@ -126,9 +128,13 @@ function drawMarks(plot: uPlot, marks: readonly Mark[], paint: (name: string) =>
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
   ctx.save();
+  // By color, where the last line stands: marks of many machines may stand so close that they would hide the lines.
+  const drawn = new Map<string, number>();
   for (const { at, type } of marks) {
     const x = Math.round(plot.valToPos(at / 1_000, "x", true)) + 0.5;
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    if (x - (drawn.get(MARK_COLORS[type]) ?? -Infinity) < MARK_SPACING * ratio) continue;
+    drawn.set(MARK_COLORS[type], x);
     const color = paint(MARK_COLORS[type]);
     ctx.strokeStyle = color;
     ctx.fillStyle = color;

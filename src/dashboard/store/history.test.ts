@@ -38,9 +38,9 @@ test("what is sent again after a reconnect counts once", () => {
 });
 
 test("a line breaks where nothing is known", () => {
-  const history = historyOf(snapshot(1), snapshot(2), snapshot(30));
+  const history = historyOf(snapshot(1), snapshot(2), snapshot(3, [process()], { at: START + 30_000 }));
 
-  expect(history.series(({ seq }) => seq)).toEqual([1, 2, null, 30]);
+  expect(history.series(({ seq }) => seq)).toEqual([1, 2, null, 3]);
   expect(history.times()).toEqual(history.times().toSorted((a, b) => a - b));
 });
 
@@ -52,7 +52,14 @@ test("a server that was started anew counts from 1, goes on in the same history,
   expect(history.times()).toHaveLength(2);
   expect(history.lastSeq).toBe(1);
   expect(history.marks).toEqual([
-    { at: START + 52_000, type: "start", process: "primary", detail: "the server was started anew" },
+    {
+      machine: "here",
+      id: -START - 52_000,
+      at: START + 52_000,
+      type: "start",
+      process: "primary",
+      detail: "the server was started anew",
+    },
   ]);
 });
 
@@ -84,7 +91,14 @@ test("a clock that was set back begins a new history instead of freezing the old
   expect(history.times()).toEqual([START / 1_000]);
 });
 
-const death = { id: 1, at: START + 4_200, type: "death", process: "agent 2", detail: "SIGKILL" } as const;
+const death = {
+  machine: "here",
+  id: 1,
+  at: START + 4_200,
+  type: "death",
+  process: "agent 2",
+  detail: "SIGKILL",
+} as const;
 
 test("marks are those of the newest snapshot, whether this page was there or not", () => {
   const late = historyOf(snapshot(5, [process()], { marks: [death] }));
@@ -102,6 +116,26 @@ test("marks of a server before the one of now leave with their time", () => {
   for (let n = 7; n <= 400; n += 1) history.add(snapshot(n, [second ?? process()]));
 
   expect(history.marks).toEqual([]);
+});
+
+test("marks of another machine are there once when this machine was started anew", () => {
+  const elsewhere = { ...death, machine: "there" };
+  const all = { marks: [death, elsewhere], machines: [machine("here"), machine("there")] };
+  const again = { machine: "again", marks: [elsewhere], machines: [machine("again"), machine("there")] };
+
+  const history = historyOf(snapshot(5, [process()], all), snapshot(6, [process({ machine: "again" })], again));
+
+  expect(history.marks.map(({ machine, type }) => `${machine} ${type}`)).toEqual([
+    "here death",
+    "again start",
+    "there death",
+  ]);
+});
+
+test("snapshots that the server kept further apart make no gap", () => {
+  const apart = historyOf(snapshot(1), snapshot(7), snapshot(13));
+
+  expect(apart.series(() => 1)).toEqual([1, 1, 1]);
 });
 
 test("a count that another machine knows from earlier is no growth, and that of a new process is", () => {

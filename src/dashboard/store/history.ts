@@ -2,14 +2,18 @@
  * The last five minutes of all processes: snapshots in, series and marks out. Pure, so that it can be tested
  * without a page. One instance lives while the page is open (store/processes.ts); the overview reads it.
  */
+import { HISTORY_MS } from "../../core/limits.ts";
 import type { Mark as ServerMark, ProcessInfo, Snapshot } from "../../process/protocol.ts";
 
 export type { ProcessInfo, Snapshot } from "../../process/protocol.ts";
 
-export const KEPT_MS = 5 * 60_000;
+export const KEPT_MS = HISTORY_MS;
 /** Bound of the snapshots, which come once a second and at every change of a process. */
 const MAX_SNAPSHOTS = 900;
-/** After this time without a snapshot a line breaks, because the values in between are unknown. */
+/**
+ * After this time without a snapshot a line breaks, because the values in between are unknown. Snapshots that the server
+ * took and no longer has make no gap: with many processes it keeps fewer, further apart.
+ */
 const GAP_MS = 3_500;
 /** Time over which a rate is measured: long enough not to flicker, and the same for tile and chart. */
 export const RATE_OVER_MS = 5_000;
@@ -18,6 +22,9 @@ const SHORTEST_MS = 500;
 
 /** An event at one moment. The server sends it; only the page itself can see that the server was started anew. */
 export interface Mark {
+  readonly machine: string;
+  /** Counts within its machine; below 0 for the marks that the page makes. */
+  readonly id: number;
   /** Epoch ms. */
   readonly at: number;
   readonly type: ServerMark["type"] | "start";
@@ -64,8 +71,8 @@ export class History {
       // A newer snapshot with an older time: the server's clock was set back, and one axis cannot show both.
       this.#clear();
     }
-    if (before && snapshot.at - before.at > GAP_MS) this.#moments.push({ at: before.at + 1, snapshot: null });
-    if (this.#latest && serverStarted(this.#latest, snapshot)) this.#noteStart(snapshot.at);
+    if (before && isGap(before, snapshot)) this.#moments.push({ at: before.at + 1, snapshot: null });
+    if (this.#latest && serverStarted(this.#latest, snapshot)) this.#noteStart(snapshot);
     this.#moments.push({ at: snapshot.at, snapshot });
     this.#latest = snapshot;
     this.#forget(snapshot.at - KEPT_MS);
@@ -113,10 +120,13 @@ export class History {
     return until - since < SHORTEST_MS ? null : (grown / (until - since)) * 1_000;
   }
 
-  #noteStart(at: number): void {
+  /** The marks of the other machines come again from the server that answers now. */
+  #noteStart({ at, machine, machines }: Snapshot): void {
+    const isOther = (name: string) => name !== machine && machines.some((known) => known.machine === name);
+    const detail = "the server was started anew";
     this.#earlierMarks = [
-      ...this.marks,
-      { at, type: "start", process: "primary", detail: "the server was started anew" },
+      ...this.marks.filter((mark) => !isOther(mark.machine)),
+      { machine, id: -at, at, type: "start", process: "primary", detail },
     ];
   }
 
@@ -131,6 +141,12 @@ export class History {
     this.#moments.splice(0, Math.max(first, this.#moments.length - MAX_SNAPSHOTS, 0));
     this.#earlierMarks = this.#earlierMarks.filter(({ at }) => at >= before).slice(-MAX_SNAPSHOTS);
   }
+}
+
+function isGap(before: Snapshot, { at, seq, machine }: Snapshot): boolean {
+  // Each machine counts its own snapshots.
+  const taken = machine === before.machine ? Math.max(1, seq - before.seq) : 1;
+  return (at - before.at) / taken > GAP_MS;
 }
 
 /**

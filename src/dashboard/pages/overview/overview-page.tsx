@@ -63,6 +63,9 @@ const CHARTS: readonly ChartProps[] = [
   },
 ];
 
+/** Older marks than so many are counted, not listed. */
+const MAX_INCIDENTS = 50;
+
 export function OverviewPage() {
   return (
     <>
@@ -182,8 +185,9 @@ function Advice() {
 
 /** The marks of the charts as text, for people who cannot hover, and for copying. */
 function Incidents() {
-  void latest.value;
-  const marks = processHistory.marks.toReversed();
+  const snapshot = latest.value;
+  const all = processHistory.marks.toReversed();
+  const marks = all.slice(0, MAX_INCIDENTS);
   return (
     <section class="card incidents">
       <div class="card-head">
@@ -195,20 +199,25 @@ function Incidents() {
       ) : (
         <ul>
           {marks.map((mark) => (
-            <Incident key={`${mark.at} ${mark.type} ${mark.process}`} mark={mark} />
+            <Incident
+              key={`${mark.machine} ${mark.id}`}
+              mark={mark}
+              subject={snapshot ? subjectOf(mark, snapshot) : ""}
+            />
           ))}
+          {all.length > marks.length && <li>{count(all.length - marks.length)} earlier ones are not shown.</li>}
         </ul>
       )}
     </section>
   );
 }
 
-function Incident({ mark }: { mark: Mark }) {
+function Incident({ mark, subject }: { mark: Mark; subject: string }) {
   return (
     <li>
       <Ago at={mark.at} />
       <span class={`mark-${mark.type}`}>{MARK_WORDS[mark.type]}</span>
-      <strong>{subjectOf(mark)}</strong>
+      <strong>{subject}</strong>
       <span>{mark.detail}</span>
     </li>
   );

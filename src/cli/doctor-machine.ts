@@ -2,16 +2,17 @@
 import { constants } from "node:fs";
 import { access, mkdir, statfs } from "node:fs/promises";
 import { loadAgents } from "../config.ts";
+import type { Agent } from "../core/agent.ts";
 import { assertSafeVersion } from "../engine/sqlite/connection.ts";
 import { variablesHere, withVariables } from "../environment.ts";
 import { assertPortFree } from "../process/port.ts";
 import { parseSettings, type Settings } from "../settings.ts";
+import { lookAtModel } from "./doctor-model.ts";
 import { lookAtStorage } from "./doctor-storage.ts";
 import type { Look } from "./look.ts";
 
 const FIRST_NODE = 24;
 const MIN_FREE_BYTES = 1_000_000_000;
-const MODEL_MS = 10_000;
 
 export function lookAtMachine(): Readonly<Record<string, Look>> {
   const settings = parseSettings("production", variablesHere(), process.cwd());
@@ -22,7 +23,7 @@ export function lookAtMachine(): Readonly<Record<string, Look>> {
     data: () => roomFor(settings),
     ...lookAtStorage(settings.database),
     config: () => agentsIn(settings),
-    model: () => answerOf(settings),
+    model: async () => lookAtModel(settings.model, await agentsOf(settings)),
   };
 }
 
@@ -52,18 +53,11 @@ async function roomFor({ dataDir }: Settings): Promise<string> {
   return found;
 }
 
-async function agentsIn({ configDir, toolEnv }: Settings): Promise<string> {
-  const agents = await withVariables(toolEnv, () => loadAgents(configDir));
-  return `${configDir} has ${[...agents.keys()].join(", ")}`;
+function agentsOf({ configDir, toolEnv }: Settings): Promise<ReadonlyMap<string, Agent>> {
+  return withVariables(toolEnv, () => loadAgents(configDir));
 }
 
-/** Asks for the list of models, which costs nothing: it shows whether the endpoint is there and takes the key. */
-async function answerOf({ model: { simulated, baseUrl, apiKey, authorization } }: Settings): Promise<string> {
-  if (simulated) return "simulated (set ANTHROPIC_API_KEY for the real one)";
-  const url = `${baseUrl ?? "https://api.anthropic.com"}/v1/models?limit=1`;
-  const headers = { "x-api-key": apiKey, "anthropic-version": "2023-06-01", ...(authorization && { authorization }) };
-  const { status } = await fetch(url, { headers, signal: AbortSignal.timeout(MODEL_MS), redirect: "manual" });
-  if (status === 401 || status === 403) throw new Error(`${url} refuses the key (${status}): check ANTHROPIC_API_KEY.`);
-  if (status >= 500) throw new Error(`${url} answers ${status}.`);
-  return `${url} answers ${status}`;
+async function agentsIn(settings: Settings): Promise<string> {
+  const agents = await agentsOf(settings);
+  return `${settings.configDir} has ${[...agents.keys()].join(", ")}`;
 }

@@ -46,11 +46,24 @@ async function spread(server: string, key: string | undefined): Promise<string> 
   const encoding = response.headers.get("content-encoding");
   if (encoding !== null) throw new Error(`Streams are compressed (${encoding}), which holds events back: turn it off.`);
   const cameAt: number[] = [];
-  for await (const _ of response.body ?? []) cameAt.push(performance.now());
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const bytes of response.body ?? []) {
+    cameAt.push(performance.now());
+    text += decoder.decode(bytes, { stream: true });
+  }
+  const failure = failureIn(text);
+  if (failure !== undefined) throw new Error(`A run failed: ${failure}`);
   const spreadMs = (cameAt.at(-1) ?? 0) - (cameAt[0] ?? 0);
   if (spreadMs < SPREAD_MS)
     throw new Error("The events of a stream came all at once: a proxy buffers them. See docs/deployment.md.");
   return `events came over ${Math.round(spreadMs)} ms, as they were sent`;
+}
+
+/** Why the run failed, which then says nothing about the way. */
+function failureIn(stream: string): string | undefined {
+  const line = /^data: (\{.*"type":"RUN_ERROR".*\})$/m.exec(stream)?.[1];
+  return line === undefined ? undefined : (JSON.parse(line) as { message: string }).message;
 }
 
 async function socket(server: string, headers: Record<string, string>): Promise<string> {

@@ -1,0 +1,43 @@
+/**
+ * Whether the model's endpoint is there, takes the key, and knows the models of the agents. Asks only what costs nothing,
+ * so it cannot see whether the account has credit. Called by `doctor-machine.ts`.
+ */
+import type { Agent } from "../core/agent.ts";
+import type { ModelSettings } from "../settings.ts";
+import { networkReason } from "./connection.ts";
+
+const MODEL_MS = 10_000;
+const VERSION = "2023-06-01";
+
+export async function lookAtModel(settings: ModelSettings, agents: ReadonlyMap<string, Agent>): Promise<string> {
+  if (settings.simulated) return "simulated (set ANTHROPIC_API_KEY for the real one)";
+  const list = await ask(settings, "?limit=1");
+  // Endpoints of others often have no list of models, and are fine without.
+  if (list.status !== 200) return `${list.url} answers ${list.status}`;
+  const names = [
+    ...new Set([...agents.values()].flatMap(({ model, fallbackModel = model }) => [model, fallbackModel])),
+  ];
+  for (const name of names) {
+    const { url, status } = await ask(settings, `/${encodeURIComponent(name)}`);
+    if (status === 404) throw new Error(`${url} answers 404: ${usersOf(name, agents)} in config/agents.ts.`);
+  }
+  return `${list.url} answers 200, and knows ${names.join(", ")}`;
+}
+
+function usersOf(name: string, agents: ReadonlyMap<string, Agent>): string {
+  const users = [...agents].filter(([, { model, fallbackModel }]) => model === name || fallbackModel === name);
+  return `there is no model "${name}"; correct it in ${users.map(([id]) => `\`${id}\``).join(", ")}`;
+}
+
+async function ask({ baseUrl, apiKey, authorization }: ModelSettings, path: string) {
+  const url = `${baseUrl ?? "https://api.anthropic.com"}/v1/models${path}`;
+  const headers = { "x-api-key": apiKey, "anthropic-version": VERSION, ...(authorization && { authorization }) };
+  const init = { headers, signal: AbortSignal.timeout(MODEL_MS), redirect: "manual" } as const;
+  const { status } = await fetch(url, init).catch((error: Error) => {
+    const reason = networkReason(error) ?? error.message;
+    throw new Error(`${url} cannot be reached (${reason}): check ANTHROPIC_BASE_URL and the network.`);
+  });
+  if (status === 401 || status === 403) throw new Error(`${url} refuses the key (${status}): check ANTHROPIC_API_KEY.`);
+  if (status >= 500) throw new Error(`${url} answers ${status}.`);
+  return { url, status };
+}

@@ -61,20 +61,39 @@ function ofStream(error: APIError): ModelFailure {
       ...unavailable(`the model answered ${type ?? error.message}`),
       rateLimited: type === "rate_limit_error",
     };
-  return { code: "MODEL_REJECTED", reason: `the model answered ${type}: ${messageOf(error)}`, retryable: false };
+  return refused(error, `the model answered ${type}: ${messageOf(error)}`);
 }
 
 function ofStatus(error: APIError, status: number): ModelFailure {
   const reason = `the model answered ${status}: ${messageOf(error)}`;
-  if (status === 401 || status === 403) {
-    return { code: "MODEL_UNAUTHORIZED", reason: `${reason}; check ANTHROPIC_API_KEY`, retryable: false };
-  }
   const transient = status >= 500 || status === 429 || status === 408 || status === 409;
-  if (!transient) return { code: "MODEL_REJECTED", reason, retryable: false };
+  if (!transient) return refused(error, reason);
   const retryAfterMs = retryAfterOf(error);
   const rateLimited = status === 429;
   return { ...unavailable(reason), rateLimited, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
+
+/**
+ * What is wrong with the key, its account or the configured model is no fault of the message, which therefore must not
+ * get the code of a message that the model rejected: that one is not sent again (`engine/rules/unsent.ts`).
+ */
+function refused(error: APIError, reason: string): ModelFailure {
+  const type = typeOf(error);
+  const { status } = error;
+  const because = (code: ErrorCode, advice: string) => ({ code, reason: `${reason}; ${advice}`, retryable: false });
+  if (status === 401 || type === "authentication_error")
+    return because("MODEL_UNAUTHORIZED", "check ANTHROPIC_API_KEY");
+  if (status === 402 || type === "billing_error" || NO_CREDIT.test(messageOf(error)))
+    return because("MODEL_UNAUTHORIZED", "add credit to the account of ANTHROPIC_API_KEY, then send the message again");
+  if (status === 403 || type === "permission_error")
+    return because("MODEL_UNAUTHORIZED", "check ANTHROPIC_API_KEY, and whether it may use the agent's `model`");
+  if (status === 404 || type === "not_found_error")
+    return because("MODEL_NOT_FOUND", "check the agent's `model` in config/agents.ts, and ANTHROPIC_BASE_URL");
+  return { code: "MODEL_REJECTED", reason, retryable: false };
+}
+
+/** The Messages API says so with status 400 and the type of a wrong request. */
+const NO_CREDIT = /credit balance is too low/i;
 
 function wrongEndpoint({ message }: WrongEndpoint): ModelFailure {
   return {

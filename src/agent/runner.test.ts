@@ -111,7 +111,9 @@ test.concurrent("a tool call whose arguments were cut off never runs", async () 
 test.each([
   ["status=400", "MODEL_REJECTED"],
   ["status=401", "MODEL_UNAUTHORIZED"],
-  ["status=404", "MODEL_REJECTED"],
+  ["status=402", "MODEL_UNAUTHORIZED"],
+  ["status=403", "MODEL_UNAUTHORIZED"],
+  ["status=404", "MODEL_NOT_FOUND"],
   ["error=invalid_request_error", "MODEL_REJECTED"],
 ])("a model that refuses (%s) is asked once", async (fault, code) => {
   await using cluster = await startCluster();

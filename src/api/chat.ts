@@ -148,6 +148,7 @@ export const POST_CHAT = route({
     "MODEL_REFUSED",
     "REPLY_MISFIT",
     "MODEL_UNAUTHORIZED",
+    "MODEL_NOT_FOUND",
     "CONTEXT_TOO_LARGE",
     "STEP_LIMIT",
     "QUEUE_TIMEOUT",

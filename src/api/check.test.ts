@@ -95,9 +95,9 @@ test("each mistake inside a list of parts is named", () => {
 });
 
 test("a body full of mistakes gets ten sentences and a word that there are more", () => {
-  const parts = Array.from({ length: 100_000 }, () => 5);
+  const parts = Array.from({ length: 10_000 }, () => 5);
   const message = messageOf(() => check(NESTED, { parts, ...Object.fromEntries(parts.map((_, n) => [`x${n}`, 1])) }));
-  expect(message).toMatch(/^There are no fields "x0", .* and 99990 more; .* There are more mistakes\.$/);
+  expect(message).toMatch(/^There are no fields "x0", .* and 9990 more; .* There are more mistakes\.$/);
   expect(message.match(/Expected `parts\[\d\]` to be a JSON object, got 5\./g)).toHaveLength(9);
   expect(message.length).toBeLessThan(1_500);
 });

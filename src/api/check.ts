@@ -84,11 +84,13 @@ function unknownNames(
   { issue: { path, keys }, noun }: { issue: z.core.$ZodIssueUnrecognizedKeys; noun: Noun },
 ): string {
   const known = knownNames(schemaAt(schema, path, value), valueAt(value, path)).map((name) => `\`${name}\``);
-  const names = keys.map((key) => JSON.stringify(nameOf([...path, key.slice(0, MAX_SHOWN_CHARACTERS)])));
-  const shown = names.slice(0, MAX_SHOWN_MISTAKES).join(", ");
-  const more = names.length > MAX_SHOWN_MISTAKES ? ` and ${names.length - MAX_SHOWN_MISTAKES} more` : "";
+  const shown = keys
+    .slice(0, MAX_SHOWN_MISTAKES)
+    .map((key) => JSON.stringify(nameOf([...path, key.slice(0, MAX_SHOWN_CHARACTERS)])))
+    .join(", ");
+  const more = keys.length > MAX_SHOWN_MISTAKES ? ` and ${keys.length - MAX_SHOWN_MISTAKES} more` : "";
   const choices = known.length > 0 ? `known are ${known.join(", ")}` : "none is known here";
-  return `There ${names.length === 1 ? `is no ${noun}` : `are no ${noun}s`} ${shown}${more}; ${choices}.`;
+  return `There ${keys.length === 1 ? `is no ${noun}` : `are no ${noun}s`} ${shown}${more}; ${choices}.`;
 }
 
 /** `content[0].type` */

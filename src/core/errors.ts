@@ -45,6 +45,7 @@ const ERROR_TABLE = {
   REPLY_MISFIT: { status: 502, title: "Reply does not fit response_format" },
   MODEL_REFUSED: { status: 422, title: "Model refused to answer" },
   MODEL_UNAUTHORIZED: { status: 502, title: "Model refused the API key" },
+  MODEL_NOT_FOUND: { status: 502, title: "No such model" },
   // Limits that the operator set and this request met: they must not look like a broken server.
   STEP_LIMIT: { status: 422, title: "Step limit reached" },
   BUDGET_EXCEEDED: { status: 429, title: "Budget used up" },

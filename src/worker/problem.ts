@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Problem } from "../api/problem.ts";
-import { titleOf, type AppError } from "../core/errors.ts";
+import { titleOf, type AppError, type ErrorCode } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
 import { openAiErrorOf } from "../protocols/openai-error.ts";
 import { ANSWER_HEADERS } from "./answer-headers.ts";
@@ -24,22 +24,33 @@ export function problemOf(error: AppError, requestId: string): Problem {
   };
 }
 
-/** The body of an error's answer, which depends on the path. */
+/** The body of an error's answer, and its own headers, which depend on the path. */
 export function errorBodyOf({ url = "" }: IncomingMessage, error: AppError, requestId: string): ErrorBody {
-  if (url.startsWith("/v1/")) return { contentType: "application/json", body: openAiErrorOf(error) };
-  return { contentType: "application/problem+json", body: problemOf(error, requestId) };
+  if (!url.startsWith("/v1/"))
+    return { contentType: "application/problem+json", headers: {}, body: problemOf(error, requestId) };
+  const isFinal = error.runId !== undefined && !WITHOUT_WORK.has(error.code);
+  const headers: Record<string, string> = isFinal ? { "x-should-retry": "false" } : {};
+  return { contentType: "application/json", headers, body: openAiErrorOf(error) };
 }
+
+/**
+ * The failures of a run after which it may be sent again. After all others OpenAI's clients are told not to: by
+ * themselves they repeat each request that failed with 409, 429 or 5xx, and would begin, and pay, the run twice more.
+ */
+const WITHOUT_WORK: ReadonlySet<ErrorCode> = new Set(["QUEUE_TIMEOUT", "SHUTTING_DOWN"]);
 
 interface ErrorBody {
   readonly contentType: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: object;
 }
 
 export function sendProblem(response: ServerResponse, error: AppError, requestId: string): void {
-  const { contentType, body: shown } = errorBodyOf(response.req, error, requestId);
+  const { contentType, headers: own, body: shown } = errorBodyOf(response.req, error, requestId);
   const body = Buffer.from(toJson(shown));
   const headers = {
     ...ANSWER_HEADERS,
+    ...own,
     "Content-Type": `${contentType}; charset=utf-8`,
     "Content-Length": body.length,
     "X-Request-Id": requestId,

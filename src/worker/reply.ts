@@ -48,8 +48,9 @@ export async function replyWhenOver(deps: OwnDeps, options: ReplyOptions): Promi
     patient.send(200, "application/json", await show(ended));
   } catch (error) {
     const known = reportFailure(deps.log, error, { request_id: requestId, run_id: run.run_id });
-    const { contentType, body } = errorBodyOf(response.req, known, requestId);
-    if (known.retryAfterS !== undefined && !response.headersSent) response.setHeader("Retry-After", known.retryAfterS);
+    const { contentType, headers, body } = errorBodyOf(response.req, known, requestId);
+    const retryAfter = known.retryAfterS !== undefined && { "Retry-After": String(known.retryAfterS) };
+    if (!response.headersSent) response.setHeaders(new Headers({ ...headers, ...retryAfter }));
     patient.send(known.status, contentType, body);
   }
 }

@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { startCluster, type Cluster } from "../../testing/cluster.ts";
 import { PIXEL } from "../../testing/pictures.ts";
 
-function clientOf({ port }: Cluster, apiKey = "none"): OpenAI {
-  return new OpenAI({ apiKey, baseURL: `http://127.0.0.1:${port}/v1`, maxRetries: 0 });
+function clientOf({ port }: Cluster, apiKey = "none", maxRetries = 0): OpenAI {
+  return new OpenAI({ apiKey, baseURL: `http://127.0.0.1:${port}/v1`, maxRetries });
 }
 
 /** Why the client's request failed. */
@@ -144,6 +144,18 @@ test("a wrong key is an authentication error, a run that fails a server error", 
   );
   expect(failed).toMatchObject({ status: 502, code: "MODEL_UNAUTHORIZED", type: "server_error" });
 });
+
+test.each(["status=400", "status=401"])(
+  "a client that retries by itself does not begin a failed run anew (%s)",
+  async (fault) => {
+    await using cluster = await startCluster();
+    const openai = clientOf(cluster, "none", 2);
+    const messages = [{ role: "user" as const, content: `/sim ${fault}` }];
+    const request = { model: "assistant", messages, thread_id: "kept" };
+    await refusalOf(openai.chat.completions.create(request));
+    expect((await cluster.engine.runs({ limit: 10 })).items).toHaveLength(1);
+  },
+);
 
 test("a stream whose answer broke off ends with an error, not with doubled text", async () => {
   await using cluster = await startCluster();

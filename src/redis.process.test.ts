@@ -38,10 +38,17 @@ describe("servers with Redis as their bus", needs("redis-server"), () => {
     const [reply] = await Promise.all(servers.map(({ client }) => client.chat("/sim tokens=3")));
     expect(reply).toMatchObject({ status: 200, body: { reply: "tok1 tok2 tok3" } });
     await vi.waitFor(() => expect(busLines(servers[0])).toEqual([expect.stringContaining("ECONNREFUSED")]), 5_000);
+    expect(await servers[0].client.get("/ready")).toMatchObject({
+      status: 200,
+      body: { status: "ready", bus: { name: "redis", connected: false } },
+    });
+    await untilBusIs(servers[0], 0);
     expect(servers[0].stdout).toContain(`, news through Redis at 127.0.0.1:${redis.port}`);
 
     await redis.run();
     await untilConnected(redis);
+    await untilBusIs(servers[0], 1);
+    expect((await servers[0].client.get("/ready")).body["bus"]).toEqual({ name: "redis", connected: true });
   });
 
   test("tell each other at once, and Postgres of nothing", async () => {
@@ -109,6 +116,18 @@ function busLines(server: Server): string[] {
     .logLines()
     .map(({ msg }) => String(msg))
     .filter((line) => line.includes("Redis"));
+}
+
+/** In the metrics of worker and agent. */
+async function untilBusIs({ client }: Server, value: 0 | 1): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const text = await (await client.fetch("/metrics")).text();
+      for (const kind of ["worker", "agent"])
+        expect(text).toContain(`evenkeel_bus_connected{kind="${kind}",id="1",bus="redis"} ${value}\n`);
+    },
+    { timeout: 5_000, interval: 50 },
+  );
 }
 
 /** Primary, its upkeep, worker and agent of both servers. */

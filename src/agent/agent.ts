@@ -6,6 +6,7 @@ import { agentName } from "../core/run.ts";
 import type { Access } from "../core/access.ts";
 import type { Agent as AgentConfig } from "../core/agent.ts";
 import type { McpServers } from "../core/mcp-servers.ts";
+import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { programEnv } from "../environment.ts";
 import type { Log } from "../observe/log.ts";
@@ -35,6 +36,7 @@ export interface OpenedAgent {
   readonly meter: ModelMeter;
   readonly governors: Governors;
   readonly mcp: ManagedServers;
+  readonly bus: Engine["bus"];
   /** Lets the runs end within that time or hands them back, and then closes everything that `openAgent` opened. */
   readonly drain: (withinMs: number) => Promise<void>;
 }
@@ -59,5 +61,5 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     await mcp.stop();
     await engine.close();
   };
-  return { runner, meter, governors, mcp, drain };
+  return { runner, meter, governors, mcp, bus: () => engine.bus(), drain };
 }

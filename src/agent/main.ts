@@ -1,6 +1,6 @@
 /** Entry of an agent process: claims runs and works on them. Never serves HTTP. */
 import { loadConfig, loadToolsConfig, type Config } from "../config.ts";
-import { GAUGE } from "../core/gauges.ts";
+import { busGauges, GAUGE } from "../core/gauges.ts";
 import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
 import { createLog, logFatal } from "../observe/log.ts";
 import { answerToOwnName } from "../own-name.ts";
@@ -28,7 +28,7 @@ async function start(): Promise<Service> {
   const { agents, access, mcpServers } = await loadConfig(settings);
   const tools = await loadToolsFor(agents, hosts);
   const { pid } = process;
-  const { runner, meter, governors, mcp, drain } = await openAgent({
+  const { runner, meter, governors, mcp, bus, drain } = await openAgent({
     settings,
     id,
     pid,
@@ -43,7 +43,13 @@ async function start(): Promise<Service> {
   void killLeftoversOfTheDead();
   return {
     inFlight: () => runner.inFlight,
-    gauges: () => ({ ...meter.read(), ...governors.read(), ...hosts.read(), [GAUGE.runsParked]: runner.parked }),
+    gauges: () => ({
+      ...meter.read(),
+      ...governors.read(),
+      ...hosts.read(),
+      ...busGauges(bus()),
+      [GAUGE.runsParked]: runner.parked,
+    }),
     notes: () => ({ [MCP_NOTE]: mcp.note() }),
     onRequest: ({ name, about }) => {
       if (name === MCP_RESTART) void mcp.restart(about);

@@ -1,5 +1,6 @@
 /** What operators and monitors ask for: health, readiness, version, processes, metrics. */
 import { z } from "zod";
+import { BUSES } from "../core/gauges.ts";
 import { MAX_PROCESSES } from "../core/limits.ts";
 import { orNull, wholeNumber } from "./fields.ts";
 import { json, media, route } from "./route.ts";
@@ -138,6 +139,13 @@ const READINESS = z
   .object({
     status: z.enum(["ready", "not_ready"]),
     checks: z.record(z.string(), z.string()).describe("For each dependency `ok`, or what is wrong."),
+    bus: z
+      .object({ name: z.enum(BUSES), connected: z.boolean() })
+      .nullable()
+      .describe(
+        "How the processes of a Postgres storage tell each other news. While it is not connected, events come up to a " +
+          "second late, and the server is ready all the same. Null for a file, which needs no bus.",
+      ),
   })
   .meta({ id: "Readiness" });
 

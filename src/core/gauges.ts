@@ -30,6 +30,25 @@ export const GAUGE = {
   toolProcesses: "tool_processes",
 } as const;
 
+/** The buses by which processes on Postgres tell each other news. */
+export const BUSES = ["notify", "redis"] as const;
+
+export interface BusState {
+  readonly name: (typeof BUSES)[number];
+  /** False while news does not come to this process, so that it has to look at the database. */
+  readonly isConnected: boolean;
+}
+
+/** @returns the gauge that is 1 while a process that uses this bus is connected to it, and else 0 */
+export function busGauge(name: BusState["name"]): string {
+  return `bus_${name}`;
+}
+
+/** @param bus null for a storage without a bus, which has no such gauge */
+export function busGauges(bus: BusState | null): Readonly<Record<string, number>> {
+  return bus ? { [busGauge(bus.name)]: Number(bus.isConnected) } : {};
+}
+
 /** Latencies that a worker measures; each has three gauges, made by the functions below. */
 export const LATENCY = { health: "health", appendToSocket: "append_to_socket" } as const;
 export type Latency = (typeof LATENCY)[keyof typeof LATENCY];

@@ -17,6 +17,7 @@ import type { Activity, ActivityType, NewActivity } from "../core/activity.ts";
 import type { Asked } from "../core/asked.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
+import type { BusState } from "../core/gauges.ts";
 import type { Message, ToolResultContent } from "../core/message.ts";
 import type { FinishReason, NewRun, Outcome, Owner, Run, RunStatus, Usage } from "../core/run.ts";
 import type { Files } from "./files.ts";
@@ -220,6 +221,9 @@ export interface Engine {
 
   /** Resolves when the storage can be read and written, and takes new runs. Rejects with what is wrong, in words for operators. */
   check(): Promise<void>;
+
+  /** How this process hears of the commits of others; null where the storage's own file tells it. Never rejects, asks nobody. */
+  bus(): BusState | null;
 
   /**
    * Upkeep of the storage: it removes ephemeral threads, and lets leases run out. Called every second by the upkeep

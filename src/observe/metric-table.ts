@@ -3,7 +3,7 @@
  * process's vitals and gauges. Read by `metrics.ts`.
  */
 import { ACTIVITY_TYPES } from "../core/activity.ts";
-import { GAUGE, keyOfGauge, LATENCY, quantileGauge, type Latency } from "../core/gauges.ts";
+import { busGauge, BUSES, GAUGE, keyOfGauge, LATENCY, quantileGauge, type Latency } from "../core/gauges.ts";
 import type { Gauges, OwnProcess } from "../process/protocol.ts";
 
 export interface Metric {
@@ -12,7 +12,7 @@ export interface Metric {
   /** Counters only grow while their process lives, and begin at 0 in the next one. */
   readonly type: "gauge" | "counter";
   /** The label that tells the samples apart, if `from` returns several: its values are the keys. */
-  readonly by?: "quantile" | "status" | "type" | "key";
+  readonly by?: "quantile" | "status" | "type" | "key" | "bus";
   /** This metric is also exported for a place in the tree that has no process at the moment. */
   readonly always?: true;
   /** Undefined: this process has no such figure, and gives no sample. */
@@ -91,6 +91,13 @@ export const METRICS: readonly Metric[] = [
     type: "counter",
     by: "type",
     from: ({ gauges }) => Object.fromEntries(ACTIVITY_TYPES.map((type) => [type, gauges[type]])),
+  },
+  {
+    name: "evenkeel_bus_connected",
+    help: "1 while news of commits reaches the process over its bus (notify or redis), 0 while it has to look at the database and events come up to a second late. Only with Postgres.",
+    type: "gauge",
+    by: "bus",
+    from: ({ gauges }) => Object.fromEntries(BUSES.map((name) => [name, gauges[busGauge(name)]])),
   },
   {
     name: "evenkeel_health_seconds",

@@ -69,6 +69,7 @@ test("gauges of the services are metrics of their own", async () => {
     append_to_socket_p50_ms: 8,
     append_to_socket_p99_ms: 9,
     closed_as_slow: 10,
+    bus_redis: 0,
   };
   const agent = {
     output_tokens: 11,
@@ -80,6 +81,7 @@ test("gauges of the services are metrics of their own", async () => {
     model_rate_limited: 15,
     model_failures: 16,
     model_breaker_open: 1,
+    bus_notify: 1,
   };
 
   const samples = await samplesOf(
@@ -93,6 +95,8 @@ test("gauges of the services are metrics of their own", async () => {
     'evenkeel_runs{kind="primary",id="1",status="running"} 2',
     'evenkeel_runs{kind="primary",id="1",status="parked"} 3',
     'evenkeel_activities_total{kind="primary",id="1",type="run.failed"} 4',
+    'evenkeel_bus_connected{kind="worker",id="1",bus="redis"} 0',
+    'evenkeel_bus_connected{kind="agent",id="1",bus="notify"} 1',
     'evenkeel_health_seconds{kind="worker",id="1",quantile="0.5"} 0.0005',
     'evenkeel_health_seconds{kind="worker",id="1",quantile="0.99"} 0.004',
     'evenkeel_stream_viewers{kind="worker",id="1"} 5',

@@ -1,5 +1,6 @@
 /** Entry of a worker process: serves HTTP from the shared port, and nothing else. */
 import { loadConfig } from "../config.ts";
+import { busGauges } from "../core/gauges.ts";
 import { openEngine } from "../engine/open.ts";
 import { createLog, logFatal } from "../observe/log.ts";
 import { answerToOwnName } from "../own-name.ts";
@@ -51,7 +52,7 @@ async function start(outside: Outside): Promise<Service> {
   return {
     port,
     inFlight: () => server.inFlight,
-    gauges: () => ({ ...probe.read(), ...delivery.meter.read(), ...guard.counts.read() }),
+    gauges: () => ({ ...probe.read(), ...delivery.meter.read(), ...guard.counts.read(), ...busGauges(engine.bus()) }),
     onNotes: (processes) => mcpBoard.take(processes),
     onSnapshot: (snapshot) => delivery.feeds.processes.take(snapshot),
     drain: async (withinMs) => {

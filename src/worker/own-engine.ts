@@ -29,6 +29,7 @@ export type OwnEngine = Pick<
   | "counts"
   | "driver"
   | "check"
+  | "bus"
   | "files"
 >;
 
@@ -60,6 +61,7 @@ function engineOf(engine: Engine, principal: string, { queuedRuns }: PrincipalLi
     counts: () => engine.counts(),
     driver: engine.driver,
     check: () => engine.check(),
+    bus: () => engine.bus(),
     files: filesOf(engine.files, principal),
   };
 }

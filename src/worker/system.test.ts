@@ -26,6 +26,7 @@ test("ready says what is missing, each by its name", async () => {
   expect(body).toEqual({
     status: "not_ready",
     checks: { storage: "ok", agents: "no agent is ready", model: "no simulator is ready", worker: "ok" },
+    bus: null,
   });
 });
 

@@ -3,8 +3,12 @@
  * late: readers look at the tables when a number is missing, and twice a second. `notify.ts` and `redis.ts` implement
  * it, `open.ts` chooses one of them, and `payload.ts` says what the messages mean.
  */
+import type { BusState } from "../../core/gauges.ts";
 
 export interface Bus {
+  readonly name: BusState["name"];
+  /** False while messages do not come, as far as is known. */
+  readonly isConnected: boolean;
   /** No message may have a longer payload. */
   readonly maxPayloadBytes: number;
   /** Sends the messages soon, in the order of the calls. The caller does not wait for them. */

@@ -264,6 +264,11 @@ export class PostgresEngine implements Engine {
     await this.#probe.run();
   }
 
+  bus() {
+    const { name, isConnected } = this.#bus;
+    return { name, isConnected };
+  }
+
   retain(retention: Retention) {
     return this.#ticking(() => this.#retainer.run(retention, Date.now()));
   }

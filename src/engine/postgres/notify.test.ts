@@ -18,6 +18,7 @@ test("the bus listens again when it was back too early, on a standby that could 
   await bus.listen(CHANNEL);
   const { rows } = await server.admin("SHOW data_directory");
   await server.stop();
+  await vi.waitFor(() => expect(bus.isConnected).toBe(false));
   await writeFile(join(String(rows[0]?.data_directory), "standby.signal"), "");
   await server.run();
   await delay(TRIED_AGAIN_MS);
@@ -33,6 +34,7 @@ test("the bus listens again when it was back too early, on a standby that could 
     { interval: 50, timeout: 8_000 },
   );
   await bus.listen("evenkeel_other");
+  expect(bus.isConnected).toBe(true);
 });
 
 test("everybody who listens to a channel waits until it is listened to", async () => {

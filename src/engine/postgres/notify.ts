@@ -25,6 +25,7 @@ export interface NotifyOptions extends BusListener {
 }
 
 export class NotifyBus implements Bus {
+  readonly name = "notify";
   readonly maxPayloadBytes = MAX_PAYLOAD_BYTES;
   readonly #options: NotifyOptions;
   /** Every new listening connection listens to all of these. */
@@ -34,10 +35,17 @@ export class NotifyBus implements Bus {
   #listener: Promise<Listener> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = RECONNECT_MS.first;
+  /** From the loss of the listening connection until there is a new one. */
+  #isLost = false;
   #closed = false;
 
   constructor(options: NotifyOptions) {
     this.#options = options;
+  }
+
+  /** True before anybody listens: there is no connection then, and none is needed. */
+  get isConnected(): boolean {
+    return !this.#isLost;
   }
 
   publish(messages: readonly BusMessage[]): void {
@@ -86,6 +94,7 @@ export class NotifyBus implements Bus {
     try {
       const listener = await Listener.open({ url, onMessage, onLost: () => this.#listenLater() }, this.#channels);
       this.#retryMs = RECONNECT_MS.first;
+      this.#isLost = false;
       return listener;
     } catch (error) {
       this.#listenLater();
@@ -95,6 +104,7 @@ export class NotifyBus implements Bus {
 
   #listenLater(): void {
     this.#listener = undefined;
+    this.#isLost = true;
     if (this.#closed || this.#retry) return;
     this.#retry = setTimeout(() => {
       this.#retry = undefined;

@@ -53,8 +53,10 @@ describe("the Redis bus", needs("redis-server"), () => {
     await using redis = await TestRedis.start();
     await using bus = await openBus(redis.url);
     await bus.listen(CHANNEL);
+    expect(bus.isConnected).toBe(true);
     await redis.kill();
     expect(await noticeOf(bus)).toContain("does not carry the news");
+    expect(bus.isConnected).toBe(false);
     await delay(1_500);
     expect(bus.notice()).toBeUndefined();
     await bus.listen("evenkeel_other");
@@ -64,6 +66,7 @@ describe("the Redis bus", needs("redis-server"), () => {
     await bus.untilHeard("hello");
     await bus.untilHeard("hello too", "evenkeel_other");
     expect(bus.looks).toHaveLength(2);
+    expect(bus.isConnected).toBe(true);
     expect([bus.notice(), bus.notice()]).toEqual([expect.stringContaining("carries the news again"), undefined]);
   });
 
@@ -78,6 +81,7 @@ describe("the Redis bus", needs("redis-server"), () => {
     expect(performance.now() - startedAt).toBeLessThan(AT_ONCE_MS);
     bus.publish(Array.from({ length: 10_000 }, () => ({ channel: CHANNEL, payload: "x".repeat(10_000) })));
     expect(await noticeOf(bus)).toContain("Command timed out");
+    expect(bus.isConnected).toBe(false);
     redis.goOn();
 
     await bus.untilHeard("hello", "evenkeel_other");

@@ -35,6 +35,7 @@ export interface RedisOptions extends BusListener {
 }
 
 export class RedisBus implements Bus {
+  readonly name = "redis";
   readonly maxPayloadBytes = MAX_PAYLOAD_BYTES;
   readonly #redis: Redis;
   readonly #options: RedisOptions;
@@ -66,14 +67,18 @@ export class RedisBus implements Bus {
     this.#checking = setInterval(() => void this.#check(), CHECK_MS);
   }
 
+  get isConnected(): boolean {
+    return this.#isReady && this.#trouble === undefined;
+  }
+
   publish(messages: readonly BusMessage[]): void {
-    if (this.#isConnected) this.#outbox.add(messages);
+    if (this.#isReady) this.#outbox.add(messages);
   }
 
   async listen(channel: string): Promise<void> {
     this.#channels.add(channel);
     // As soon as Redis is there, all channels are listened to, and then the tables are looked at.
-    if (!this.#isConnected) return;
+    if (!this.#isReady) return;
     const confirmed = this.#confirmed.get(channel) ?? this.#subscribe([channel]);
     if (await atMost(LISTEN_MS, confirmed)) return;
     confirmed.then(
@@ -101,7 +106,8 @@ export class RedisBus implements Bus {
     this.#redis.disconnect();
   }
 
-  get #isConnected(): boolean {
+  /** Whether commands can be sent. Redis may still refuse them, or hang. */
+  get #isReady(): boolean {
     return this.#redis.status === "ready";
   }
 
@@ -135,7 +141,7 @@ export class RedisBus implements Bus {
 
   /** Goes all the way of a message, except back: connection, the right to publish, and the subscription. */
   async #check(): Promise<void> {
-    if (!this.#isConnected) return;
+    if (!this.#isReady) return;
     try {
       const listeners = await this.#redis.publish(`${this.#prefix}${this.#ownChannel}`, "");
       if (listeners === 0) await this.#subscribeToAll();
@@ -148,7 +154,7 @@ export class RedisBus implements Bus {
   /** A refusal stays one on the next connection, too; after anything else the connection is of no use. */
   #fail(error: unknown): void {
     this.#trouble = error instanceof Error ? error.message : String(error);
-    if (!(error instanceof ReplyError) && this.#isConnected) this.#redis.disconnect(true);
+    if (!(error instanceof ReplyError) && this.#isReady) this.#redis.disconnect(true);
   }
 
   #onClose(): void {

@@ -265,6 +265,11 @@ export class SqliteEngine implements Engine {
     if (this.#writer.sinceCommitMs > CHECKED_MS) await this.#writer.run(() => this.#maintenance.probe());
   }
 
+  /** Always null: the WAL file tells. */
+  bus() {
+    return null;
+  }
+
   /**
    * Refuses writes that only add data while the disk is full: the rest is for cancels, deletions and runs under way.
    */

@@ -22,7 +22,9 @@ export function systemRoutes(router: AppRouter, deps: RouteDeps): void {
   serve(router, READ_READY, async (_asked, _ctx, own) => {
     const checks = await readiness(own);
     const isReady = Object.values(checks).every((check) => check === "ok");
-    return isReady ? answer(200, { status: "ready", checks }) : answer(503, { status: "not_ready", checks });
+    const state = own.engine.bus();
+    const bus = state && { name: state.name, connected: state.isConnected };
+    return isReady ? answer(200, { status: "ready", checks, bus }) : answer(503, { status: "not_ready", checks, bus });
   });
 
   serve(router, READ_INFO, async (_asked, _ctx, { engine }) => {

@@ -7,10 +7,14 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, describe, expect, test } from "vitest";
+import { Redis } from "ioredis";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { complete, start } from "../engine/contract/setup.ts";
+import { openAt as openPostgres } from "../engine/postgres/test-data.ts";
 import { openAt, openTemporary } from "../engine/sqlite/test-data.ts";
 import { aliveOf, descendantsOf } from "../testing/processes.ts";
+import { needs } from "../testing/program.ts";
+import { TestRedis } from "../testing/redis.ts";
 import { startServer } from "../testing/server.ts";
 import { storages } from "../testing/storages.ts";
 
@@ -319,5 +323,33 @@ describe("a storage in Postgres", () => {
     });
     const named = await evenkeelIn({ DATABASE_URL }, "backup", "copy.db", "--data", "nowhere");
     expect(named.stderr).toContain("There is no nowhere/evenkeel.db");
+  });
+
+  test("has its news told through Redis by prune, as its servers do", needs("redis-server"), async () => {
+    const { DATABASE_URL = "" } = await environment("Postgres");
+    await using redis = await TestRedis.start();
+    await using engine = await openPostgres(DATABASE_URL);
+    const claim = await start(engine, { threadId: "old" });
+    await complete(engine, claim);
+    const database = new URL(DATABASE_URL).pathname.slice(1);
+    await (await postgres()).admin("UPDATE threads SET updated_at = updated_at - 7200000", database);
+    const told = new Map<string, string>();
+    const listener = new Redis(redis.url);
+    listener.on("pmessage", (_pattern, channel: string, payload: string) => told.set(channel, payload));
+    try {
+      await listener.psubscribe("evenkeel:*:evenkeel_events_*");
+
+      const wrong = await evenkeelIn({ DATABASE_URL, REDIS_URL: "redis://:secret@?" }, "prune");
+      expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining("Expected `REDIS_URL` to be a URL") });
+      expect(wrong.stderr).not.toContain("secret");
+      const pruned = await evenkeelIn({ DATABASE_URL, REDIS_URL: redis.url }, "prune", "--threads", "1h");
+      expect(pruned).toMatchObject({ code: 0 });
+
+      // The number of the run that is gone: the database's first one.
+      await vi.waitFor(() => expect([...told.values()]).toEqual(["1"]));
+      expect(await engine.thread("old")).toBeUndefined();
+    } finally {
+      listener.disconnect();
+    }
   });
 });

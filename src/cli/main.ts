@@ -15,11 +15,15 @@ const SERVER = new Option("--server <url>", "a running evenkeel")
 const KEY = new Option("--key <secret>", "an API key of that server").env("EVENKEEL_KEY");
 
 /** As the server would read them, from `.env` too. */
-const { DATA_DIR = "./data", DATABASE_URL } = variablesHere();
+const { DATA_DIR = "./data", DATABASE_URL, REDIS_URL } = variablesHere();
 const DATA = new Option("--data <folder>", "DATA_DIR of the server").default(DATA_DIR);
 const DATABASE = new Option("--database <url>", "DATABASE_URL of the server, when it has one").default(
   DATABASE_URL,
   DATABASE_URL && "DATABASE_URL",
+);
+const REDIS = new Option("--redis <url>", "REDIS_URL of the server, when it has one").default(
+  REDIS_URL || undefined,
+  REDIS_URL && "REDIS_URL",
 );
 
 const program = new Command("evenkeel")
@@ -130,6 +134,7 @@ program
   .description("remove what is old at once, while the server runs or not: 90d, 12h, 30m or forever")
   .addOption(DATA)
   .addOption(DATABASE)
+  .addOption(REDIS)
   .option("--threads <age>", "threads that did not change for so long, with all that they delegated", "forever")
   .option("--deltas <age>", "join the pieces of text of runs that ended so long ago", "1h")
   .option("--activities <age>", "entries of the feed", "30d")

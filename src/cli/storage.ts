@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import { DATABASE_FILE } from "../engine/driver.ts";
 import { openEngine } from "../engine/open.ts";
+import { SettingsReader } from "../settings-reader.ts";
 import { CliError } from "./connection.ts";
 
 export interface StorageOptions {
@@ -11,20 +12,31 @@ export interface StorageOptions {
   readonly data: string;
   /** Its DATABASE_URL, when it has one. */
   readonly database?: string;
+  /** Its REDIS_URL, when it has one: servers hear there of what the command writes. */
+  readonly redis?: string;
 }
 
 const POOL = 2;
 
 /** The storage is closed when the command ends. @param mayBeNew whether a missing folder is created */
-export async function openStorage({ data, database: url }: StorageOptions, mayBeNew = false) {
+export async function openStorage({ data, database: url, redis }: StorageOptions, mayBeNew = false) {
   if (url === undefined && !mayBeNew && !existsSync(join(data, DATABASE_FILE)))
     throw new CliError(
       `There is no ${DATABASE_FILE} in ${data}; name the server's DATA_DIR with --data, or its DATABASE_URL with --database.`,
     );
   process.stderr.write(`storage: ${placeOf({ data, ...(url !== undefined && { database: url }) })}\n`);
-  const database = url === undefined ? null : { url, listenUrl: url, pool: POOL };
+  const database = url === undefined ? null : { url, listenUrl: url, pool: POOL, ...newsOf(redis) };
   const engine = await openEngine({ dataDir: data, durability: "normal", limits: { queued: 0 }, database });
   return Object.assign(engine, { [Symbol.asyncDispose]: () => engine.close() }) satisfies Engine & AsyncDisposable;
+}
+
+/** @throws CliError without the password */
+function newsOf(redis: string | undefined): { readonly redisUrl?: string } {
+  const read = new SettingsReader({ REDIS_URL: redis });
+  const redisUrl = read.redis("REDIS_URL", true);
+  const [problem] = read.problems;
+  if (problem !== undefined) throw new CliError(problem);
+  return redisUrl === "" ? {} : { redisUrl };
 }
 
 /** For people: where the data is, without user and password. */

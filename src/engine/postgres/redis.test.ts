@@ -30,6 +30,18 @@ describe("the Redis bus", needs("redis-server"), () => {
     expect(listener.notice()).toBeUndefined();
   });
 
+  test("sends what is published before its first connection stands", async () => {
+    await using redis = await TestRedis.start();
+    await using listener = await openBus(redis.url);
+    await listener.listen(CHANNEL);
+    const sender = await openBus(redis.url, { waits: false });
+
+    sender.publish([{ channel: CHANNEL, payload: "at once" }]);
+    await sender.close();
+
+    await vi.waitFor(() => expect(listener.heard).toEqual(["at once"]));
+  });
+
   test("does without a Redis that is not there yet, and takes it when it comes", async () => {
     await using redis = await TestRedis.start({ isRunning: false });
     await using bus = await openBus(redis.url, { waits: false });

@@ -50,6 +50,9 @@ export class RedisBus implements Bus {
   // Not spaced: messages are gathered while the group before them is under way.
   readonly #outbox = new Outbox({ spacingMs: 0, send: (group) => this.#send(group) });
   readonly #checking: NodeJS.Timeout;
+  /** Fulfilled once the first connection stands, or has failed. */
+  readonly #firstTry = Promise.withResolvers<void>();
+  #isTried = false;
   #trouble: string | undefined;
   /** When the operator was told of the trouble. */
   #toldAt: number | undefined;
@@ -60,7 +63,7 @@ export class RedisBus implements Bus {
     const url = new URL(options.url);
     this.#place = url.host;
     this.#redis = new Redis(connectionOf(url));
-    this.#redis.on("ready", () => void this.#subscribeToAll());
+    this.#redis.on("ready", () => this.#onReady());
     this.#redis.on("message", (channel: string, payload: string) => this.#hear(channel, payload));
     this.#redis.on("error", (error: Error) => (this.#trouble = error.message));
     this.#redis.on("close", () => this.#onClose());
@@ -72,7 +75,8 @@ export class RedisBus implements Bus {
   }
 
   publish(messages: readonly BusMessage[]): void {
-    if (this.#isReady) this.#outbox.add(messages);
+    // A command line may have news before its connection stands, and then ends.
+    if (this.#isReady || !this.#isTried) this.#outbox.add(messages);
   }
 
   async listen(channel: string): Promise<void> {
@@ -112,6 +116,8 @@ export class RedisBus implements Bus {
   }
 
   async #send(group: readonly BusMessage[]): Promise<void> {
+    await this.#firstTry.promise;
+    if (!this.#isReady) return;
     const commands = group.map(({ channel, payload }) => ["publish", `${this.#prefix}${channel}`, payload]);
     // When Redis refuses them or is gone, `#check` finds it out.
     await this.#redis.pipeline(commands).exec();
@@ -157,9 +163,20 @@ export class RedisBus implements Bus {
     if (!(error instanceof ReplyError) && this.#isReady) this.#redis.disconnect(true);
   }
 
+  #onReady(): void {
+    this.#endFirstTry();
+    void this.#subscribeToAll();
+  }
+
   #onClose(): void {
+    this.#endFirstTry();
     this.#confirmed.clear();
     this.#trouble ??= "the connection was closed";
+  }
+
+  #endFirstTry(): void {
+    this.#isTried = true;
+    this.#firstTry.resolve();
   }
 }
 

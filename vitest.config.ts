@@ -31,7 +31,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "code",
-          include: ["src/**/*.test.ts", "chaos/**/*.test.ts"],
+          include: ["src/**/*.test.ts", "chaos/**/*.test.ts", "bench/**/*.test.ts"],
           exclude: [PROCESS_TESTS],
           // These files share the processes of the test runner, because loading the server's code anew took a file
           // about a second. [30 files of src/worker: 40 s of a core in place of 68 s]

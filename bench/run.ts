@@ -14,6 +14,7 @@ import { idle } from "./idle.ts";
 import { innocents } from "./innocents.ts";
 import { kills } from "./kills.ts";
 import { live } from "./live.ts";
+import { bounded, reasonOf } from "./lib/bounded.ts";
 import { machine } from "./lib/machine.ts";
 import { Processes } from "./lib/processes.ts";
 import type { Question } from "./lib/row.ts";
@@ -64,6 +65,8 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   scale,
   tune,
 };
+/** Several times what the longest question takes on a quiet machine. */
+const LIMIT_MS = { quick: 5 * 60_000, full: 25 * 60_000 };
 /** A quick run asks these only by name: they judge nothing, or a test holds what they judge. */
 const NOT_IN_QUICK: readonly string[] = ["tune", "machines", "scale", "reads", "restarts", "ceiling"];
 const EXIT_INTERRUPTED = 130;
@@ -83,7 +86,7 @@ async function main(quick: boolean, names: readonly string[]): Promise<number> {
   await using processes = new Processes();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.once(signal, () => {
-      processes.killAll();
+      processes.endAll();
       process.exit(EXIT_INTERRUPTED);
     });
   }
@@ -104,21 +107,22 @@ async function main(quick: boolean, names: readonly string[]): Promise<number> {
   return answers.every(({ rows, error }) => error === null && rows.every(({ ok }) => ok)) ? 0 : 1;
 }
 
-/** A question that fails does not stop the others. */
+/** A question that fails, or does not end, does not stop the others. */
 async function ask(name: string, { quick, processes }: { quick: boolean; processes: Processes }): Promise<Answer> {
   const notes: string[] = [];
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1_000;
-  const model = await startModel(processes);
+  processes.takeWords();
   try {
-    const bench = { quick, processes, modelUrl: model.url, note: (text: string) => void notes.push(text) };
-    const rows = (await QUESTIONS[name]?.(bench)) ?? [];
+    const rows = await bounded({ processes, limitMs: quick ? LIMIT_MS.quick : LIMIT_MS.full }, async () => {
+      await using model = await startModel(processes);
+      const bench = { quick, processes, modelUrl: model.url, note: (text: string) => void notes.push(text) };
+      return (await QUESTIONS[name]?.(bench)) ?? [];
+    });
     return { question: name, rows, notes, seconds: seconds(), error: null };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { question: name, rows: [], notes, seconds: seconds(), error: reason };
-  } finally {
-    await model.stop();
+    notes.push(...processes.takeWords().map((line) => `A server said: ${line}`));
+    return { question: name, rows: [], notes, seconds: seconds(), error: reasonOf(error) };
   }
 }
 

@@ -42,7 +42,9 @@ export class Helper implements AsyncDisposable {
       JOB_TIMEOUT_MS,
     );
     child.on("message", onMessage).on("exit", onExit);
-    child.send({ id, job } satisfies Request);
+    child.send({ id, job } satisfies Request, (error) => {
+      if (error) reject(error);
+    });
     return promise.finally(() => {
       clearTimeout(timer);
       child.off("message", onMessage).off("exit", onExit);

@@ -4,10 +4,10 @@
  */
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
-import { isAlive, treeOf } from "./usage.ts";
+import { childrenOf, isAlive, treeOf } from "./usage.ts";
 import { until } from "./wait.ts";
 
 export interface Started {
@@ -30,14 +30,27 @@ export interface Command {
 const EXIT_TIMEOUT_MS = 10_000;
 /** Settings of the caller's environment are removed, so that the bench decides all settings of its servers. */
 const INHERITED = ["PATH", "HOME", "LANG", "TMPDIR"];
+/** Bound of what servers said; later words are left out. */
+const MAX_SAID = 20;
 
 export class Processes implements AsyncDisposable {
   readonly #running = new Set<ChildProcess>();
-  readonly #folders = new Set<string>();
+  readonly #home = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
+  /** What the processes of the bench get, as it was at its start. */
+  readonly #inherited = inherited();
+  // Bounded by MAX_SAID.
+  readonly #said: string[] = [];
+
+  constructor() {
+    // Postgres runs as another user when the bench runs as root.
+    chmodSync(this.#home, 0o711);
+    // For the folders of Postgres and whatever else the bench itself makes.
+    process.env["TMPDIR"] = this.#home;
+  }
 
   start({ args, env = {}, nice = 0, ipc = false, output }: Command): Started {
     const [file = "", ...rest] = args;
-    const options = { env: { ...inherited(), ...env } };
+    const options = { env: { ...this.#inherited, ...env } };
     const child = ipc
       ? fork(file, rest, { ...options, serialization: "advanced" })
       : spawn(process.execPath, args, { ...options, stdio: ["ignore", output ?? "ignore", "inherit"] });
@@ -51,25 +64,41 @@ export class Processes implements AsyncDisposable {
   }
 
   folder(): string {
-    const folder = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
-    this.#folders.add(folder);
-    return folder;
+    return mkdtempSync(join(this.#home, "data-"));
   }
 
   removeFolder(folder: string): void {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
-    this.#folders.delete(folder);
   }
 
-  /** Kills all processes without waiting for their ends, so that a signal handler can call it. Idempotent. */
+  /** Keeps the errors that a server logged, for the case that its question fails. */
+  keepWords(lines: readonly string[]): void {
+    this.#said.push(...lines.slice(0, MAX_SAID - this.#said.length));
+  }
+
+  /** @returns what was kept since the last call */
+  takeWords(): readonly string[] {
+    return this.#said.splice(0);
+  }
+
+  /**
+   * Kills all processes below this one, Postgres and Redis included, without waiting for their ends, so that a signal
+   * handler can call it. Idempotent.
+   */
   killAll(): void {
-    for (const child of this.#running) killTree(child);
-    for (const folder of this.#folders) this.removeFolder(folder);
+    for (const pid of childrenOf(process.pid)) killTree({ pid });
+  }
+
+  /** The same when this process is about to end: nothing of it is left. */
+  endAll(): void {
+    this.killAll();
+    this.removeFolder(this.#home);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#running].map((child) => this.#stop(child)));
-    for (const folder of this.#folders) this.removeFolder(folder);
+    // A question that failed in the middle of a start may have left a Postgres or Redis.
+    this.endAll();
   }
 
   async #stop(child: ChildProcess): Promise<void> {
@@ -84,7 +113,7 @@ export class Processes implements AsyncDisposable {
 }
 
 /** @returns the pids that it killed */
-function killTree({ pid }: ChildProcess): readonly number[] {
+function killTree({ pid }: Pick<ChildProcess, "pid">): readonly number[] {
   if (pid === undefined) return [];
   // Stop the process first (SIGSTOP), so that a supervisor cannot fork between the listing and its end.
   send(pid, "SIGSTOP");

@@ -2,6 +2,7 @@
  * The servers under measurement and their upstream: evenkeel as a real production process with a fresh data folder, and
  * the simulated model. Both are ready when the promise resolves and gone when they are disposed.
  */
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ProcessInfo } from "../../src/process/protocol.ts";
 import type { Processes, Started } from "./processes.ts";
@@ -12,6 +13,10 @@ import { freePort } from "../../src/testing/free-port.ts";
 const ROOT = join(import.meta.dirname, "../..");
 /** Only patience, for a machine that is busy otherwise: `startup.ts` judges how long a start takes. */
 const READY_TIMEOUT_MS = 90_000;
+/** Only patience, too: no request of the bench's own takes as long. */
+const ANSWER_MS = 60_000;
+/** In the data folder: what the server prints. */
+const LOG = "server.log";
 /** The model and the clients represent other machines, so they have a lower priority than the measured processes. */
 export const OTHERS_NICE = 15;
 
@@ -36,17 +41,15 @@ export interface EvenkeelOptions {
 export class Evenkeel implements AsyncDisposable {
   readonly url: string;
   readonly pid: number;
-  /** Time from the spawn to the first 200 of GET /ready. */
-  readonly readyMs: number;
   readonly #processes: Processes;
   readonly #started: Started;
   readonly #folder: string;
+  #readyMs = Number.NaN;
 
-  private constructor(processes: Processes, at: { url: string; readyMs: number; started: Started; folder: string }) {
+  private constructor(processes: Processes, at: { url: string; started: Started; folder: string }) {
     this.#processes = processes;
     this.url = at.url;
     this.pid = at.started.pid;
-    this.readyMs = at.readyMs;
     this.#started = at.started;
     this.#folder = at.folder;
   }
@@ -55,14 +58,28 @@ export class Evenkeel implements AsyncDisposable {
     const port = await freePort();
     const folder = processes.folder();
     const url = `http://127.0.0.1:${port}`;
+    const log = openSync(join(folder, LOG), "w");
     const startedAt = performance.now();
     const started = processes.start({
       args: [join(ROOT, "run-production.js")],
       env: environment({ ...options, port, folder }),
-      ...(options.output !== undefined && { output: options.output }),
+      output: options.output ?? log,
     });
-    await answers(`${url}/ready`, started, options.key);
-    return new Evenkeel(processes, { url, readyMs: performance.now() - startedAt, started, folder });
+    closeSync(log);
+    const server = new Evenkeel(processes, { url, started, folder });
+    try {
+      await answers(`${url}/ready`, started, options.key);
+      server.#readyMs = performance.now() - startedAt;
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Time from the spawn to the first 200 of GET /ready. */
+  get readyMs(): number {
+    return this.#readyMs;
   }
 
   get dataDir(): string {
@@ -101,31 +118,48 @@ export class Evenkeel implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#started.stop();
+    this.#processes.keepWords(errorsIn(join(this.#folder, LOG)));
     this.#processes.removeFolder(this.#folder);
   }
 }
 
 /** Each question gets a fresh server, so that open work of one question does not burden the next. */
-export async function startModel(processes: Processes): Promise<{ readonly url: string; stop(): Promise<void> }> {
+export async function startModel(processes: Processes): Promise<{ readonly url: string } & AsyncDisposable> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const args = [join(ROOT, "src/simulator/main.ts"), "--port", String(port), "--host", "127.0.0.1"];
   const started = processes.start({ args, nice: OTHERS_NICE });
   await answers(`${url}/sim/stats`, started);
-  return { url, stop: () => started.stop() };
+  return { url, [Symbol.asyncDispose]: () => started.stop() };
 }
 
 export async function getJson(url: string): Promise<unknown> {
-  const response = await fetch(url);
+  const response = await asked("GET", url);
   if (!response.ok) throw new Error(`Expected 200 from ${url}, got ${response.status}: ${await response.text()}`);
   return response.json();
 }
 
 export async function postJson(url: string, body: object): Promise<unknown> {
   const headers = { "content-type": "application/json" };
-  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+  const response = await asked("POST", url, { headers, body: JSON.stringify(body) });
   if (!response.ok) throw new Error(`Expected 2xx from ${url}, got ${response.status}: ${await response.text()}`);
   return response.json();
+}
+
+/** @throws Error that names the request, when no answer comes */
+async function asked(method: "GET" | "POST", url: string, more: RequestInit = {}): Promise<Response> {
+  try {
+    return await fetch(url, { ...more, method, signal: AbortSignal.timeout(ANSWER_MS) });
+  } catch (cause) {
+    throw new Error(`${method} ${url} was not answered`, { cause });
+  }
+}
+
+/** The lines of a server's log: LOG_LEVEL lets through errors only. */
+function errorsIn(file: string): string[] {
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("{"));
 }
 
 interface Environment extends EvenkeelOptions {

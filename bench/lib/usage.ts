@@ -21,14 +21,24 @@ export function pssBytes(pids: readonly number[]): number {
 
 /** The process and all that descend from it. */
 export function treeOf(root: number): number[] {
+  const children = allChildren();
+  const tree = [root];
+  for (const pid of tree) tree.push(...(children.get(pid) ?? []));
+  return tree;
+}
+
+export function childrenOf(pid: number): readonly number[] {
+  return allChildren().get(pid) ?? [];
+}
+
+/** By the pid of their parent. */
+function allChildren(): Map<number, number[]> {
   const children = new Map<number, number[]>();
   for (const name of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     const parent = statOf(Number(name))?.parent;
     if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
   }
-  const tree = [root];
-  for (const pid of tree) tree.push(...(children.get(pid) ?? []));
-  return tree;
+  return children;
 }
 
 /** Also false for a zombie: a dead process that its parent has not yet reaped. */

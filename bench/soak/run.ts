@@ -32,8 +32,8 @@ async function soak(minutes: number, isOnPostgres: boolean): Promise<number> {
   const postgres = isOnPostgres ? owned.use(await TestPostgres.start()) : undefined;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => {
-      processes.killAll();
-      void (postgres?.stop() ?? Promise.resolve()).finally(() => process.exit(EXIT_INTERRUPTED));
+      processes.endAll();
+      process.exit(EXIT_INTERRUPTED);
     });
   const report = join(RESULTS, `soak-${Date.now()}`);
   mkdirSync(RESULTS, { recursive: true });

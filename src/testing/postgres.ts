@@ -107,7 +107,7 @@ export class TestPostgres implements AsyncDisposable {
   async stop(signal: "SIGINT" | "SIGQUIT" = "SIGINT"): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    if (!server || server.exitCode !== null || server.pid === undefined) return;
+    if (!isRunning(server)) return;
     const exited = once(server, "exit");
     server.kill(signal);
     await exited;
@@ -141,7 +141,7 @@ export class TestPostgres implements AsyncDisposable {
         (reason: unknown) => reason,
       );
       if (error === undefined) return;
-      if (this.#server?.exitCode !== null || performance.now() - startedAt > START_MS) {
+      if (!isRunning(this.#server) || performance.now() - startedAt > START_MS) {
         throw new Error(`Postgres did not start: ${await readFile(join(this.#folder, "log"), "utf8")}`, {
           cause: error,
         });
@@ -149,6 +149,10 @@ export class TestPostgres implements AsyncDisposable {
       await delay(LOOK_MS);
     }
   }
+}
+
+function isRunning(server: ChildProcess | undefined): server is ChildProcess {
+  return server?.pid !== undefined && server.exitCode === null && server.signalCode === null;
 }
 
 function isRoot(): boolean {

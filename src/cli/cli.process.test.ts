@@ -13,6 +13,7 @@ import { complete, start } from "../engine/contract/setup.ts";
 import { openAt as openPostgres } from "../engine/postgres/test-data.ts";
 import { openAt, openTemporary } from "../engine/sqlite/test-data.ts";
 import { aliveOf, descendantsOf } from "../testing/processes.ts";
+import { makeCertificates } from "../testing/certificates.ts";
 import { needs } from "../testing/program.ts";
 import { TestRedis } from "../testing/redis.ts";
 import { startServer } from "../testing/server.ts";
@@ -309,6 +310,18 @@ describe("a storage in Postgres", () => {
     });
     expect(bad.stdout).toMatch(/^BAD +redis: Redis at 127\.0\.0\.1:9 does not carry the news \(connect ECONNREFUSED/m);
     expect(bad.stdout + bad.stderr).not.toContain("secret");
+  });
+
+  test("is looked at by the doctor with a Redis that speaks TLS", needs("redis-server", "openssl"), async () => {
+    const { DATABASE_URL = "" } = await environment("Postgres");
+    await using tls = await makeCertificates();
+    await using redis = await TestRedis.start({ tls });
+    const settings = { PORT: "0", DATABASE_URL, REDIS_URL: redis.url };
+
+    const trusting = await evenkeelIn({ ...settings, NODE_EXTRA_CA_CERTS: tls.authority }, "doctor");
+    expect(trusting.stdout).toMatch(/^ok +redis: localhost:\d+, news comes back in \d+ ms/m);
+    const wary = await evenkeelIn(settings, "doctor");
+    expect(wary.stdout).toMatch(/^BAD +redis: Redis at localhost:\d+ does not carry the news \(unable to verify/m);
   });
 
   test("is named by the commands that work on it, and backed up by pg_dump only", async () => {

@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Certificates } from "./certificates.ts";
 import { freePort } from "./free-port.ts";
 import { program } from "./program.ts";
 
@@ -15,6 +16,8 @@ const START_MS = 10_000;
 export interface RedisOptions {
   /** More settings of the server, `["--requirepass", "secret"]`. */
   readonly settings?: readonly string[];
+  /** It then speaks TLS only, as "localhost". */
+  readonly tls?: Certificates;
   /** False: only its port is chosen. */
   readonly isRunning?: boolean;
 }
@@ -22,27 +25,35 @@ export interface RedisOptions {
 export class TestRedis implements AsyncDisposable {
   readonly port: number;
   readonly #settings: readonly string[];
+  readonly #isTls: boolean;
   #server: ChildProcess | undefined;
 
-  private constructor(port: number, settings: readonly string[]) {
+  private constructor(port: number, { settings = [], tls }: RedisOptions) {
     this.port = port;
-    this.#settings = settings;
+    this.#settings = [...(tls ? tlsOf(port, tls) : ["--port", String(port)]), ...settings];
+    this.#isTls = tls !== undefined;
   }
 
-  static async start({ settings = [], isRunning = true }: RedisOptions = {}): Promise<TestRedis> {
-    const server = new TestRedis(await freePort(), settings);
-    if (isRunning) await server.run();
-    return server;
+  static async start(options: RedisOptions = {}): Promise<TestRedis> {
+    const { isRunning = true } = options;
+    const server = new TestRedis(await freePort(), options);
+    try {
+      if (isRunning) await server.run();
+      return server;
+    } catch (error) {
+      await server.kill();
+      throw error;
+    }
   }
 
   /** For REDIS_URL. */
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return this.#isTls ? `rediss://localhost:${this.port}` : `redis://127.0.0.1:${this.port}`;
   }
 
   /** Starts it, again after `kill`. */
   async run(): Promise<void> {
-    const args = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", ...this.#settings];
+    const args = ["--bind", "127.0.0.1", "--save", "", ...this.#settings];
     const server = spawn(program("redis-server"), args, { stdio: ["ignore", "pipe", "ignore"] });
     this.#server = server;
     let log = "";
@@ -77,6 +88,11 @@ export class TestRedis implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.kill();
   }
+}
+
+function tlsOf(port: number, { certificate, key }: Certificates): string[] {
+  const files = ["--tls-cert-file", certificate, "--tls-key-file", key];
+  return ["--port", "0", "--tls-port", String(port), ...files, "--tls-auth-clients", "no"];
 }
 
 async function isListening(port: number): Promise<boolean> {

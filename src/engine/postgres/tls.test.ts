@@ -1,9 +1,6 @@
 /** TLS to a real Postgres with a certificate of an authority of our own, for the host "localhost". */
-import { execFileSync } from "node:child_process";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeCertificates, type Certificates } from "../../testing/certificates.ts";
 import { giveToServer, TestPostgres } from "../../testing/postgres.ts";
 import { needs } from "../../testing/program.ts";
 import { enqueue, ownerOf } from "../contract/setup.ts";
@@ -12,20 +9,20 @@ import { connect } from "./database.ts";
 import { openAt, settingsAt } from "./test-data.ts";
 
 describe("with TLS", needs("openssl"), () => {
-  let folder = "";
+  let certificates: Certificates;
   let server: TestPostgres;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "evenkeel-tls-"));
-    await chmod(folder, 0o755);
-    await makeCertificates(folder);
-    const files = [`ssl_cert_file=${join(folder, "server.pem")}`, `ssl_key_file=${join(folder, "server.key")}`];
+    certificates = await makeCertificates();
+    const { certificate, key } = certificates;
+    for (const file of [certificate, key]) await giveToServer(file);
+    const files = [`ssl_cert_file=${certificate}`, `ssl_key_file=${key}`];
     server = await TestPostgres.start({ settings: ["ssl=on", ...files] });
   });
 
   afterAll(async () => {
     await server[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true });
+    await certificates[Symbol.asyncDispose]();
   });
 
   function urlOf(query: string, host = "localhost"): string {
@@ -33,7 +30,7 @@ describe("with TLS", needs("openssl"), () => {
   }
 
   function trusting(sslmode: string, host?: string): string {
-    return urlOf(`sslmode=${sslmode}&sslrootcert=${join(folder, "ca.pem")}`, host);
+    return urlOf(`sslmode=${sslmode}&sslrootcert=${certificates.authority}`, host);
   }
 
   test.each(["verify-full", "verify-ca", "require"])("sslmode=%s encrypts and checks the certificate", async (mode) => {
@@ -90,16 +87,4 @@ async function isEncrypted(url: string): Promise<boolean> {
   } finally {
     await client.end();
   }
-}
-
-/** An authority, and the server's certificate by it. */
-async function makeCertificates(folder: string): Promise<void> {
-  const openssl = (args: string) => execFileSync("openssl", args.split(" "), { cwd: folder, stdio: "pipe" });
-  const newKey = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc";
-  openssl(`req -x509 ${newKey} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority`);
-  openssl(
-    `req -x509 ${newKey} -keyout server.key -out server.pem -days 2 -subj /CN=localhost -CA ca.pem -CAkey ca.key -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE`,
-  );
-  for (const file of ["server.key", "server.pem"]) await giveToServer(join(folder, file));
-  await chmod(join(folder, "server.key"), 0o600);
 }

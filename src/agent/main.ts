@@ -2,7 +2,7 @@
 import { loadConfig, loadToolsConfig, type Config } from "../config.ts";
 import { busGauges, GAUGE } from "../core/gauges.ts";
 import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
-import { createLog, logFatal } from "../observe/log.ts";
+import { createLog, logFailedStart, logFatal } from "../observe/log.ts";
 import { answerToOwnName } from "../own-name.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
 import { connectParent } from "../process/parent.ts";
@@ -73,5 +73,6 @@ await runService({
   title: `evenkeel ${name}`,
   start,
   onFatal: (error) => logFatal(log, error),
+  onFailedStart: (error) => logFailedStart(log, error, settings),
   sigtermDrainMs: settings.drainMs,
 });

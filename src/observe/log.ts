@@ -2,6 +2,7 @@
 import { pino, type Logger, type LoggerOptions } from "pino";
 import { ConfigError } from "../config.ts";
 import type { Settings } from "../settings.ts";
+import { awaitedBy } from "./awaited.ts";
 import { OncePerMinute } from "./once-per-minute.ts";
 import { lossyStdout } from "./stdout.ts";
 
@@ -36,6 +37,13 @@ export async function createLog({ environment, logLevel }: Settings, process: st
 export function logFatal(log: Log, error: unknown): void {
   if (error instanceof ConfigError) log.error(error.message);
   else log.fatal({ err: error }, "this process ends");
+}
+
+/** Logs why a process did not start. */
+export function logFailedStart(log: Log, error: unknown, { database }: Pick<Settings, "database">): void {
+  const awaited = awaitedBy(error, database);
+  if (awaited === undefined) logFatal(log, error);
+  else log.error(awaited);
 }
 
 /** A name for the lines that each failing write would log: code and message. Undefined for all others. */

@@ -53,6 +53,8 @@ export interface ServiceOptions {
   readonly start: (outside: Outside) => Promise<Service>;
   /** Called with the error that ends the process, before it ends. */
   readonly onFatal: (error: unknown) => void;
+  /** Called in place of `onFatal` when `start` has failed. */
+  readonly onFailedStart?: (error: unknown) => void;
   /**
    * systemd and `timeout` send SIGTERM to every process at once. Workers and agents drain on it. The simulator
    * ignores it and waits for the primary's word, because agents need it while they drain: it gives no time here.
@@ -61,7 +63,7 @@ export interface ServiceOptions {
 }
 
 export async function runService(options: ServiceOptions): Promise<void> {
-  const { parent, title, start, onFatal, sigtermDrainMs } = options;
+  const { parent, title, start, onFatal, onFailedStart = onFatal, sigtermDrainMs } = options;
   process.title = title;
   // Ctrl-C and a closed terminal reach the whole process group; only the primary decides what they mean.
   for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
@@ -82,7 +84,7 @@ export async function runService(options: ServiceOptions): Promise<void> {
     // Send `ready` last: from then on the primary may send snapshots, or the order to drain.
     await parent.send({ type: "ready", ...(service.port !== undefined && { port: service.port }) } satisfies FromChild);
   } catch (error) {
-    onFatal(error);
+    onFailedStart(error);
     const detail = error instanceof Error ? error.message : String(error);
     await parent.send({ type: "failed", detail } satisfies FromChild);
     process.exit(isHopeless(error) ? EXIT.config : EXIT.crashed);

@@ -2,7 +2,7 @@
 import { loadConfig } from "../config.ts";
 import { busGauges } from "../core/gauges.ts";
 import { openEngine } from "../engine/open.ts";
-import { createLog, logFatal } from "../observe/log.ts";
+import { createLog, logFailedStart, logFatal } from "../observe/log.ts";
 import { answerToOwnName } from "../own-name.ts";
 import { runService, type Outside, type Service } from "../process/lifecycle.ts";
 import { connectParent } from "../process/parent.ts";
@@ -78,5 +78,6 @@ await runService({
   title: `evenkeel ${name}`,
   start,
   onFatal: (error) => logFatal(log, error),
+  onFailedStart: (error) => logFailedStart(log, error, settings),
   sigtermDrainMs: settings.drainMs,
 });

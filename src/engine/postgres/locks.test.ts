@@ -1,6 +1,6 @@
 /** Transactions that lock several runs at once, as hard as they can: none of them may end in a deadlock. */
 import { expect, test } from "vitest";
-import { delta, ownerOf, start, stepOf, LEASE_MS } from "../contract/setup.ts";
+import { delta, enqueue, ownerOf, start, stepOf, LEASE_MS } from "../contract/setup.ts";
 import type { Claim, Engine } from "../engine.ts";
 import { seeded } from "../../testing/random.ts";
 import { databases, openAt } from "./test-data.ts";
@@ -20,6 +20,37 @@ test("steps, extends, bills and cancels of the same families never end in a dead
   for (const count of counts) expect(count).toBeGreaterThan(PARENTS);
   expect(await deadlocksOf(name)).toBe(0);
 });
+
+test("messages that interrupt a run and its delegated run while the queue is nearly full never end in a deadlock", async () => {
+  const server = await postgres();
+  const name = await server.createDatabase();
+  const counts = await interruptNearLimit(server.url(name));
+
+  expect(await deadlocksOf(name)).toBe(0);
+  for (const count of counts) expect(count).toBeGreaterThan(PARENTS);
+});
+
+/** @returns how many messages came to the thread of the parent, and to that of its child */
+async function interruptNearLimit(url: string): Promise<readonly number[]> {
+  // So few that each message is counted under the lock of admission.
+  const limits = { queued: 100 };
+  await using first = await openAt(url, limits);
+  await using second = await openAt(url, limits);
+  const parent = await start(first);
+  const child = await start(first, { parentRunId: parent.run.run_id });
+  const counts = [0, 0];
+  await Promise.all(
+    [first, second].flatMap((engine) =>
+      [parent, child].map(({ run: { thread_id: threadId } }, index) =>
+        repeatedly(async () => {
+          await enqueue(engine, { threadId, strategy: "interrupt" });
+          counts[index] = (counts[index] ?? 0) + 1;
+        }),
+      ),
+    ),
+  );
+  return counts;
+}
 
 /** @returns how often each kind of work was done */
 async function stress(url: string): Promise<readonly number[]> {

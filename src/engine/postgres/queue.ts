@@ -84,12 +84,12 @@ export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): 
     unit.db.query<PlacedRun>(UNDER_WAY, [request.threadId]),
     one<QueueCounts>(unit.db, COUNT_QUEUED, [request.principal]),
   ]);
-  const counts = await exactNearLimit(unit.db, counted ?? NONE_QUEUED, { request, limits });
   assertOwnThread(request, thread?.principal);
-  assertOwnShare(request, () => counts.own);
-  if (request.parentRunId === null) assertAdmitted(counts.queued, limits.queued);
-  else await admitChild(unit.db, request.parentRunId, parent);
+  const counts = counted ?? NONE_QUEUED;
+  assertRoom(request, counts, limits);
+  if (request.parentRunId !== null) await admitChild(unit.db, request.parentRunId, parent);
   await takePlace(unit, request, underWay);
+  await assertRoomNearLimit(unit.db, counts, { request, limits });
   const content = request.content ?? request.message;
   const messages = [...(request.before ?? []), { role: "user" as const, content }];
   const row = await insert(unit, request);
@@ -99,6 +99,12 @@ export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): 
 }
 
 type PlacedRun = Pick<HeldRow, "id" | "n">;
+
+/** @throws AppError OVERLOADED, TOO_MANY_REQUESTS. What the transaction has written is rolled back then. */
+function assertRoom(request: NewRun, { own, queued }: QueueCounts, limits: EngineLimits): void {
+  assertOwnShare(request, () => own);
+  if (request.parentRunId === null) assertAdmitted(queued, limits.queued);
+}
 
 /** Cancels and supersedes the runs that the request replaces. @throws AppError before anything is written */
 async function takePlace(unit: Unit, request: NewRun, underWay: readonly PlacedRun[]): Promise<void> {
@@ -136,18 +142,20 @@ const NONE_QUEUED: QueueCounts = { queued: 0, own: 0, delegated: 0 };
 
 /**
  * Requests that are stored at the same moment do not see each other. Near a limit (as near as the number of runs that
- * all machines may store at once) they are therefore counted one after the other.
+ * all machines may store at once) they are therefore counted one after the other. Runs that the request has canceled
+ * do not count any more. Call it when the transaction has locked all threads and runs that it needs: see `sql.ts`.
+ * @throws AppError OVERLOADED, TOO_MANY_REQUESTS
  */
-async function exactNearLimit(
+async function assertRoomNearLimit(
   db: Queryable,
   counts: QueueCounts,
   { request, limits }: { readonly request: NewRun; readonly limits: EngineLimits },
-): Promise<QueueCounts> {
+): Promise<void> {
   const { queuedAtMost = Infinity, parentRunId, principal } = request;
   const isNear = counts.queued > limits.queued - AT_ONCE || counts.own > queuedAtMost - AT_ONCE;
-  if (parentRunId !== null || !isNear) return counts;
+  if (parentRunId !== null || !isNear) return;
   await db.query("SELECT pg_advisory_xact_lock($1)", [ADMISSION_LOCK]);
-  return (await one<QueueCounts>(db, COUNT_QUEUED, [principal])) ?? counts;
+  assertRoom(request, (await one<QueueCounts>(db, COUNT_QUEUED, [principal])) ?? counts, limits);
 }
 
 async function findRepeat(db: Queryable, request: NewRun): Promise<HeldRow | undefined> {
@@ -221,15 +229,15 @@ export async function retry(
   if (first) return { run: toRun(first), created: false };
   assertRetryable(old);
   const request = againOf(old, runId);
-  const counted = await one<QueueCounts>(unit.db, COUNT_QUEUED, [old.principal]);
-  const { queued } = await exactNearLimit(unit.db, counted ?? NONE_QUEUED, { request, limits });
-  assertAdmitted(queued, limits.queued);
+  const counts = (await one<QueueCounts>(unit.db, COUNT_QUEUED, [old.principal])) ?? NONE_QUEUED;
+  assertAdmitted(counts.queued, limits.queued);
+  await assertRoomNearLimit(unit.db, counts, { request, limits });
   const rows = await unit.db.query<Pick<TurnRow, "role" | "content" | "about">>(
     "SELECT role, content, about FROM messages WHERE run_n = $1 ORDER BY idx",
     [old.n],
   );
   const row = await insert(unit, request, of);
-  await begin(unit, row, { messages: retriedMessages(rows.map(toMessage)), ahead: queued });
+  await begin(unit, row, { messages: retriedMessages(rows.map(toMessage)), ahead: counts.queued });
   // A new run has made no steps, so its ledger begins at step 0.
   await unit.db.query(
     "INSERT INTO tool_calls (run_n, step, id, name, effects, result) SELECT $2::bigint, 0, id, name, effects, result " +

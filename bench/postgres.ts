@@ -68,7 +68,7 @@ async function redisRows(
   const databaseUrl = database.url(await database.createDatabase());
   const options = { workers: 1, agents: 1, modelUrl, databaseUrl, redisUrl: redis.url };
   await using server = await Evenkeel.start(processes, options);
-  return ageRows(bench, { server, perSecond, mostMs: 3, bus: "Redis bus, " });
+  return await ageRows(bench, { server, perSecond, mostMs: 3, bus: "Redis bus, " });
 }
 
 async function siteOf(server: Evenkeel): Promise<Site> {

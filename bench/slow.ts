@@ -205,7 +205,7 @@ async function durationOf(
     const run = (await getJson(`${base}/api/runs/${runId}`)) as { status: string; duration_ms: number };
     return run.status === "completed" ? run.duration_ms : undefined;
   };
-  return until(ended, { what: "the run's end", timeoutMs: slowClientMs + 20_000, everyMs: 50 });
+  return await until(ended, { what: "the run's end", timeoutMs: slowClientMs + 20_000, everyMs: 50 });
 }
 
 /** A chat whose tools give long results. */

@@ -12,8 +12,7 @@ const conditions = ["evenkeel-source", ...defaultClientConditions];
 export default defineConfig({
   resolve: { conditions },
   oxc: { jsx: { runtime: "automatic", importSource: "react" } },
-  server: {
-    // `Origin` has to fit `Host`: evenkeel refuses what a page of another origin sends.
-    proxy: { "/api": { target, changeOrigin: true, headers: { origin: target } } },
-  },
+  // An object, because for a string Vite changes `Host`, which has to fit `Origin`: evenkeel refuses what a page of
+  // another origin sends.
+  server: { proxy: { "/api": { target } } },
 });

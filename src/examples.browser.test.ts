@@ -1,9 +1,12 @@
 /** The examples that are pages, in a real Chromium, before a real server. */
-import { join, resolve } from "node:path";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import type { Page } from "playwright-core";
-import { createServer, type ViteDevServer } from "vite";
+import { createServer, type InlineConfig, type ViteDevServer } from "vite";
 import { afterAll, expect, test } from "vitest";
 import { eventually, openSite } from "./testing/browser.ts";
+import { blocksOf } from "./testing/doc-blocks.ts";
 
 const EXAMPLES = resolve(import.meta.dirname, "../examples");
 
@@ -12,17 +15,28 @@ afterAll(() => site[Symbol.asyncDispose]());
 const { server, browser } = site;
 
 /** The page as `npx vite` serves it with the examples' own configuration. */
-async function serve(example: string): Promise<ViteDevServer & AsyncDisposable> {
+function serve(example: string): Promise<ViteDevServer & AsyncDisposable> {
   process.env["EVENKEEL"] = `http://127.0.0.1:${server.port}`;
-  const vite = await createServer({
+  return listen({
     root: join(EXAMPLES, example),
     configFile: join(EXAMPLES, "vite.config.ts"),
-    logLevel: "silent",
     cacheDir: resolve(EXAMPLES, "../node_modules/.cache/examples", example),
+  });
+}
+
+async function listen(options: InlineConfig): Promise<ViteDevServer & AsyncDisposable> {
+  const vite = await createServer({
+    ...options,
+    logLevel: "silent",
     server: { host: "127.0.0.1", port: 0, hmr: false },
   });
   await vite.listen();
   return Object.assign(vite, { [Symbol.asyncDispose]: () => vite.close() });
+}
+
+async function makeTemporary() {
+  const path = await mkdtemp(join(tmpdir(), "evenkeel-page-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
 }
 
 function urlOf({ resolvedUrls }: ViteDevServer): string {
@@ -61,6 +75,31 @@ test("useChat shows the answer with its tool call, and a page that is opened aga
   const again = await visitor.context.newPage();
   await again.goto(page.url());
   await again.getByText("tok200").waitFor();
+});
+
+test("the page that docs/start.md shows talks to the server, as it is typed", async () => {
+  const page = await readFile(resolve(EXAMPLES, "../docs/start.md"), "utf8");
+  await using folder = await makeTemporary();
+  for (const { code } of blocksOf(page)) {
+    const [, name, content] = /^(?:\/\/|<!--) (web\/\S+)(?: -->)?\n([^]*)$/.exec(code) ?? [];
+    if (name === undefined || content === undefined) continue;
+    await mkdir(dirname(join(folder.path, name)), { recursive: true });
+    await writeFile(join(folder.path, name), content.replace("localhost:8000", `127.0.0.1:${server.port}`));
+  }
+  await symlink(resolve(EXAMPLES, "../node_modules"), join(folder.path, "node_modules"));
+  const root = join(folder.path, "web");
+  const options = { root, configFile: join(root, "vite.config.js"), cacheDir: join(folder.path, "cache") };
+  await using vite = await listen(options);
+  await using visitor = await browser.visitor(urlOf(vite));
+  const tab = await visitor.context.newPage();
+  await tab.goto(urlOf(vite));
+  await say(tab, "calculate 6 * 7");
+  await tab.getByText("The tool calculate answered: 42").waitFor();
+  await say(tab, "/sim status=401");
+  await tab.getByRole("alert").getByText("check ANTHROPIC_API_KEY").waitFor();
+  await say(tab, "/sim tokens=3");
+  await tab.getByText("tok1 tok2 tok3").waitFor();
+  expect(await tab.getByRole("alert").count()).toBe(0);
 });
 
 test("useChat has the whole answer, although the worker that streamed it was killed in the middle", async () => {

@@ -110,7 +110,7 @@ export class Guard {
     if (origin === undefined || this.origins.allows(origin) || this.#isOwn(request)) return;
     throw new AppError(
       "FOREIGN_ORIGIN",
-      `Requests from pages of ${origin} are not served; send them from ${host}, or name it in allowedOrigins of config/access.ts.`,
+      `Requests from pages of ${origin} are not served; send them from ${host}, or name it in allowedOrigins of config/access.ts. A proxy between them has to keep the page's Host.`,
     );
   }
 

@@ -108,7 +108,7 @@ export function expectedOf(schema: z.ZodType): string {
   if (schema instanceof z.ZodBoolean) return "true or false";
   if (schema instanceof z.ZodString) return "a string";
   if (schema instanceof z.ZodNumber) return "a number";
-  if (schema instanceof z.ZodArray) return "a list";
+  if (schema instanceof z.ZodArray) return schema.safeParse([]).success ? "a list" : "a list that is not empty";
   if (schema instanceof z.ZodObject || schema instanceof z.ZodRecord || schema instanceof z.ZodDiscriminatedUnion)
     return "a JSON object";
   const [first] = isPlainUnion(schema) ? schema.options : [innerOf(schema)];
@@ -121,7 +121,9 @@ function oneOf(values: readonly unknown[]): string {
 
 /** The schema that a path of a refused value leads to. */
 function schemaAt(schema: z.ZodType, path: readonly PropertyKey[], value?: unknown): z.ZodType {
-  if (EXPECTED.has(schema) && !(schema instanceof z.ZodObject)) return schema;
+  // Words for a union of text and list are not about what is inside the list.
+  const isAbout = !(schema instanceof z.ZodObject) && !(isPlainUnion(schema) && path.length > 0);
+  if (EXPECTED.has(schema) && isAbout) return schema;
   const inner = innerOf(schema);
   if (inner) return schemaAt(inner, path, value);
   const [step, ...rest] = path;

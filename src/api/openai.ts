@@ -13,6 +13,11 @@ const NO_TOOLS = expecting(
   "left out: the agent's tools run on the server, and a client has none",
 );
 
+/** What would change the answer and is not done here: to leave it out in silence would give the wrong answer. */
+function notHere(why: string) {
+  return orNull(expecting(z.never(), `left out: ${why}`));
+}
+
 const TEXT_PART = z.looseObject({ type: z.enum(["text", "input_text", "output_text"]), text: z.string() });
 /** Parts that chat completions and responses share. */
 const IMAGE_PART = z.looseObject({
@@ -20,7 +25,7 @@ const IMAGE_PART = z.looseObject({
   image_url: z.union([z.string(), z.looseObject({ url: z.string() })]),
 });
 const CONTENT = expecting(
-  z.union([z.string(), z.array(z.union([TEXT_PART, IMAGE_PART]))]),
+  z.union([z.string(), z.array(expecting(z.union([TEXT_PART, IMAGE_PART]), "a text or image part"))]),
   "text, or a list of text and image parts",
 );
 
@@ -39,13 +44,24 @@ const SHARED = {
   stream: orNull(z.boolean()),
   tools: orNull(NO_TOOLS),
   functions: orNull(NO_TOOLS),
+  tool_choice: orNull(expecting(z.enum(["auto", "none"]), '"auto", "none" or left out: a client has no tools here')),
 };
+
+const RESPONSE_FORMAT = z.looseObject({
+  type: z.enum(["text", "json_object", "json_schema"]),
+  json_schema: z.looseObject({ schema: z.record(z.string(), z.unknown()).optional() }).optional(),
+});
+
+export type OpenAiFormat = Readonly<z.output<typeof RESPONSE_FORMAT>>;
 
 const COMPLETION_REQUEST = z
   .looseObject({
     ...SHARED,
     messages: z.array(MESSAGE).min(1).describe("The whole conversation. The last message must be the user's."),
     n: orNull(expecting(z.literal(1), "1 or left out: an agent gives one answer")),
+    response_format: orNull(RESPONSE_FORMAT).describe(
+      "The format that the reply must have, where the agent's `accepts` allows it. A stream then sends the reply in one piece.",
+    ),
     stream_options: orNull(z.looseObject({ include_usage: orNull(z.boolean()) })),
     thread_id: orNull(chosenId()).describe(
       "An extension of evenkeel: the thread to continue. The thread stores the conversation.",
@@ -55,12 +71,29 @@ const COMPLETION_REQUEST = z
 
 export type CompletionRequest = Readonly<z.output<typeof COMPLETION_REQUEST>>;
 
+/** What a response put out may come in again; thinking of others means nothing to a model. */
+const INPUT_ITEM = expecting(
+  z.union([MESSAGE, z.looseObject({ type: z.literal("reasoning") })]),
+  "a message with `role` and `content`, or a reasoning item",
+);
+
 const RESPONSE_REQUEST = z
   .looseObject({
     ...SHARED,
-    input: expecting(z.union([z.string().regex(/\S/), z.array(MESSAGE).min(1)]), "text, or a list of messages"),
+    input: expecting(z.union([z.string().regex(/\S/), z.array(INPUT_ITEM).min(1)]), "text, or a list of messages"),
     instructions: orNull(z.string()).describe("Instructions, placed before the user's message."),
     previous_response_id: orNull(z.string()).describe("The response whose conversation continues."),
+    conversation: notHere("`previous_response_id` continues a conversation"),
+    prompt: notHere("the agent's prompt is in config/agents.ts"),
+    text: orNull(
+      z.looseObject({
+        format: orNull(
+          z.looseObject({
+            type: expecting(z.literal("text"), '"text": chat completions take a `response_format`'),
+          }),
+        ),
+      }),
+    ),
     background: orNull(z.boolean()).describe("True: answer at once. GET the response later."),
     store: orNull(z.boolean()).describe("False: the server stores nothing."),
     metadata: orNull(z.record(z.string().max(64), z.string().max(512))),

@@ -15,6 +15,11 @@ export interface ChatCompletionOptions {
   readonly model: string;
   /** `stream_options.include_usage`: one more chunk with the token counts. */
   readonly includeUsage: boolean;
+  /**
+   * The reply is JSON: it is sent whole at the end, without what the model said before its tool calls, and without a
+   * reply that did not fit.
+   */
+  readonly isJson?: boolean;
 }
 
 type FinishReason = "stop" | "length" | "content_filter";
@@ -59,6 +64,7 @@ export class ChatCompletionStream implements StreamEncoder {
   }
 
   #text(messageId: string, delta: string): string {
+    if (this.#options.isJson) return "";
     const isNext = this.#hasText && messageId !== this.#lastTextId;
     this.#lastTextId = messageId;
     this.#hasText = true;
@@ -75,9 +81,11 @@ export class ChatCompletionStream implements StreamEncoder {
     if (event.type === "RUN_ERROR") return this.#fail(event.message, event.code);
     if (event.outcome?.type === "cancelled") return this.#fail("The run was canceled.", "RUN_CANCELED");
     this.#isOver = true;
+    const { isJson = false, includeUsage } = this.#options;
+    const json = isJson ? this.#chunk({ content: jsonOf(event) ?? replyOf(event) }) : "";
     const finished = this.#line({ choices: [{ index: 0, delta: {}, finish_reason: finishReasonOf(event) }] });
-    const usage = this.#options.includeUsage ? this.#line({ choices: [], usage: usageOf(event.usage) }) : "";
-    return `${finished}${usage}${DONE}`;
+    const usage = includeUsage ? this.#line({ choices: [], usage: usageOf(event.usage) }) : "";
+    return `${json}${finished}${usage}${DONE}`;
   }
 
   #fail(message: string, code?: string): string {
@@ -100,16 +108,23 @@ export function chatCompletionOf(events: readonly StoredEvent[], model: string):
   const texts = { content: new Map<string, string>(), reasoning: new Map<string, string>() };
   let head = {};
   let end: object = {};
+  let json: string | undefined;
   for (const event of events) {
     if (event.type === "RUN_STARTED") head = headOf(event);
     if (event.type === "TEXT_MESSAGE_CONTENT") append(texts.content, event);
     if (event.type === "REASONING_MESSAGE_CONTENT") append(texts.reasoning, event);
     if (event.type === "CUSTOM" && event.name === "evenkeel.attempt") drop(Object.values(texts), event.value);
+    if (event.type === "RUN_FINISHED") json = jsonOf(event);
     if (event.type === "RUN_FINISHED") end = { finish_reason: finishReasonOf(event), usage: usageOf(event.usage) };
   }
   const { finish_reason, usage } = end as { finish_reason?: FinishReason; usage?: object };
   const [content, reasoning] = [texts.content, texts.reasoning].map((parts) => [...parts.values()].join(PARAGRAPH));
-  const message = { role: "assistant", content, refusal: null, ...(reasoning && { reasoning_content: reasoning }) };
+  const message = {
+    role: "assistant",
+    content: json ?? content,
+    refusal: null,
+    ...(reasoning && { reasoning_content: reasoning }),
+  };
   return {
     ...head,
     object: "chat.completion",
@@ -135,6 +150,16 @@ function append(texts: Map<string, string>, { messageId, delta }: { messageId: s
 function finishReasonOf(event: Extract<StoredEvent, { type: "RUN_FINISHED" }>): FinishReason {
   const { finish_reason: reason = "stop" } = (event.result ?? {}) as { finish_reason?: string };
   return FINISH_REASONS[reason] ?? "stop";
+}
+
+/** The reply of a run that was asked for JSON, and whose model may have put a fence around it. */
+function jsonOf({ result }: Extract<StoredEvent, { type: "RUN_FINISHED" }>): string | undefined {
+  const { output } = (result ?? {}) as { output?: unknown };
+  return output === undefined ? undefined : JSON.stringify(output);
+}
+
+function replyOf({ result }: Extract<StoredEvent, { type: "RUN_FINISHED" }>): string {
+  return ((result ?? {}) as { reply?: string | null }).reply ?? "";
 }
 
 function usageOf([tokens]: readonly TokenUsage[] = []): object {

@@ -49,7 +49,7 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
 }
 
 /** What the request asks beyond its message. Undefined when it asks nothing. @throws AppError INVALID_REQUEST */
-function askedBy(chat: Chat, { agentId, accepts }: Agent): Asked | undefined {
+export function askedBy(chat: Pick<Chat, (typeof ACCEPTABLE)[number]>, { agentId, accepts }: Agent): Asked | undefined {
   const names = ACCEPTABLE.filter((name) => chat[name] !== undefined && chat[name] !== null);
   const stranger = names.find((name) => !accepts.includes(name));
   if (stranger !== undefined) {

@@ -2,11 +2,13 @@
  * `POST /v1/chat/completions`: the whole conversation comes with each request, so the run is ephemeral. It is canceled
  * when the client disconnects, because nobody could ask for it again. With `thread_id` the conversation is kept here.
  */
-import { COMPLETE_CHAT, type CompletionRequest } from "../../api/openai.ts";
+import { COMPLETE_CHAT, type CompletionRequest, type OpenAiFormat } from "../../api/openai.ts";
+import type { ResponseFormat } from "../../core/asked.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
 import { chatCompletionOf, ChatCompletionStream } from "../../protocols/openai-chat-stream.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
+import { askedBy } from "../chat-request.ts";
 import { streamRun } from "../follow-run.ts";
 import { replyWhenOver } from "../reply.ts";
 import { serve, TAKEN } from "../serve.ts";
@@ -16,13 +18,14 @@ import { agentOf, newRunOf, readJournal } from "./run.ts";
 
 export function chatCompletionRoutes(router: AppRouter): void {
   serve(router, COMPLETE_CHAT, async ({ body }, ctx, deps) => {
-    const run = await enqueue(body, ctx.state.principal.id, deps);
+    const format = formatOf(body.response_format);
+    const run = await enqueue({ body, principal: ctx.state.principal.id, format }, deps);
     const onAbandon = body.thread_id ? () => {} : () => cancel(run, deps);
     const { res: response, state } = ctx;
     ctx.respond = false;
     if (body.stream) {
       const includeUsage = body.stream_options?.include_usage ?? false;
-      const encoder = new ChatCompletionStream({ model: run.agent_id, includeUsage });
+      const encoder = new ChatCompletionStream({ model: run.agent_id, includeUsage, isJson: format !== undefined });
       streamRun(deps, { response, run, after: 0, onAbandon, encoder });
     } else {
       const show = (ended: Run) => completionOf(ended, deps);
@@ -32,11 +35,33 @@ export function chatCompletionRoutes(router: AppRouter): void {
   });
 }
 
-async function enqueue(body: CompletionRequest, principal: string, { engine, agents }: OwnDeps): Promise<Run> {
-  const { agentId } = agentOf(body.model, agents);
+/** OpenAI's words for the format of a reply, in ours; undefined for text. */
+function formatOf(format: OpenAiFormat | null | undefined): ResponseFormat | undefined {
+  if (!format || format.type === "text") return undefined;
+  return { type: "json_schema", schema: format.json_schema?.schema ?? { type: "object" } };
+}
+
+interface AskedCompletion {
+  readonly body: CompletionRequest;
+  readonly principal: string;
+  readonly format: ResponseFormat | undefined;
+}
+
+async function enqueue({ body, principal, format }: AskedCompletion, { engine, agents }: OwnDeps): Promise<Run> {
+  const agent = agentOf(body.model, agents);
+  const { agentId } = agent;
+  const special = askedBy({ response_format: format }, agent);
   const threadId = body.thread_id ?? undefined;
   const conversation = conversationOf("messages", body.messages, null);
-  const asked = { ...conversation, agentId, principal, threadId, ephemeral: threadId === undefined, metadata: {} };
+  const asked = {
+    ...conversation,
+    agentId,
+    principal,
+    threadId,
+    ephemeral: threadId === undefined,
+    metadata: {},
+    special,
+  };
   const { run } = await engine.enqueue(await newRunOf(asked, engine.files));
   return run;
 }

@@ -22,18 +22,20 @@ export interface Conversation {
  */
 export function conversationOf(
   field: string,
-  messages: string | readonly OpenAiMessage[],
+  messages: string | readonly (OpenAiMessage | { readonly type: "reasoning" })[],
   instructions: string | null | undefined,
 ): Conversation {
   const given = typeof messages === "string" ? [{ role: "user" as const, content: messages }] : messages;
-  const told = given.map(({ role, content }, index) => ({
-    role,
-    parts: partsOf(`${field}[${index}].content`, content),
-  }));
+  const told = given.flatMap((message, index) => {
+    if (!isMessage(message)) return [];
+    const { role, content } = message;
+    return [{ role, parts: partsOf(`${field}[${index}].content`, content) }];
+  });
   const system = told.filter(({ role }) => role === "system" || role === "developer").map(({ parts }) => textOf(parts));
   const said = told.filter(({ role }) => role === "user" || role === "assistant");
-  if (said.at(-1)?.role !== "user")
-    throw invalid(field, "a list that ends with a message of the role `user`", said.at(-1)?.role);
+  const newest = said.at(-1);
+  if (newest?.role !== "user") throw invalid(field, "a list that ends with a message of the role `user`", newest?.role);
+  if (isBlank(newest.parts)) throw invalid(field, "a list whose last message says something", textOf(newest.parts));
   const first = said.findIndex(({ role }) => role === "user");
   const inFront = [instructions, ...system].filter((text) => typeof text === "string" && text !== "").join("\n\n");
   const before = said.map(({ role, parts }, index) => ({
@@ -41,6 +43,14 @@ export function conversationOf(
     said: asSaid(index === first && inFront !== "" ? withText(inFront, parts) : parts),
   }));
   return { before: before.slice(0, -1), message: before.at(-1)?.said ?? "" };
+}
+
+function isMessage(item: OpenAiMessage | { readonly type: "reasoning" }): item is OpenAiMessage {
+  return "role" in item;
+}
+
+function isBlank(parts: readonly Part[]): boolean {
+  return parts.every((part) => part.type === "text" && !/\S/.test(part.text));
 }
 
 function withText(text: string, parts: readonly Part[]): Part[] {

@@ -1,6 +1,9 @@
 /** The published `openai` client against a real server. */
 import OpenAI, { type APIError } from "openai";
+import { zodResponseFormat } from "openai/helpers/zod";
 import { expect, test } from "vitest";
+import { z } from "zod";
+import { defineAgents } from "../../core/agent.ts";
 import { startCluster, type Cluster } from "../../testing/cluster.ts";
 import { PIXEL } from "../../testing/pictures.ts";
 
@@ -131,6 +134,61 @@ test.each<[string, object, RegExp]>([
   const refusal = await refusalOf(clientOf(cluster).chat.completions.create(request));
   expect(refusal.type).toBe("invalid_request_error");
   expect(refusal.message).toMatch(sentence);
+});
+
+test.each<[string, object, RegExp]>([
+  ["a required tool", { messages: hello, tool_choice: "required" }, /`tool_choice` to be "auto", "none" or left out/],
+  ["a message that says nothing", { messages: [{ role: "user", content: " " }] }, /last message says something/],
+  [
+    "a JSON schema that the agent does not take",
+    { messages: hello, response_format: { type: "json_object" } },
+    /`accepts`/,
+  ],
+  [
+    "a file part",
+    { messages: [{ role: "user", content: [{ type: "file", file: {} }] }] },
+    /`messages\[0\]\.content\[0\]` to be a text or image part/,
+  ],
+  ["no message", { messages: [] }, /`messages` to be a list that is not empty/],
+])("%s is refused, as the answer would be another than the one that was asked for", async (_name, body, sentence) => {
+  await using cluster = await startCluster({ runner: false });
+  const request = { model: "assistant", ...body } as OpenAI.ChatCompletionCreateParamsNonStreaming;
+  expect((await refusalOf(clientOf(cluster).chat.completions.create(request))).message).toMatch(sentence);
+});
+
+test.each<[string, object, RegExp]>([
+  ["a conversation", { conversation: "conv_1" }, /`previous_response_id` continues/],
+  ["a stored prompt", { prompt: { id: "p" } }, /`prompt` to be left out/],
+  ["a JSON schema", { text: { format: { type: "json_schema", name: "x", schema: {} } } }, /`response_format`/],
+])("a response is refused %s, with what to send instead", async (_name, body, sentence) => {
+  await using cluster = await startCluster({ runner: false });
+  const request = { model: "assistant", input: "Hello", ...body } as OpenAI.Responses.ResponseCreateParamsNonStreaming;
+  expect((await refusalOf(clientOf(cluster).responses.create(request))).message).toMatch(sentence);
+});
+
+test("a completion that has to fit a schema is its JSON alone, parsed by the client, streamed and not", async () => {
+  const agents = defineAgents({ assistant: { model: "m", tools: ["current_time"], accepts: ["response_format"] } });
+  await using cluster = await startCluster({ agents });
+  const openai = clientOf(cluster);
+  const content = `/sim tokens=2 tool=current_time input={}\n/sim text=${JSON.stringify('```json\n{"sum":3}\n```')}`;
+  const messages = [{ role: "user" as const, content }];
+  const response_format = zodResponseFormat(z.object({ sum: z.number() }), "sum");
+  const request = { model: "assistant", messages, response_format };
+
+  const whole = await openai.chat.completions.parse(request);
+  const streamed = await openai.chat.completions.stream(request).finalChatCompletion();
+
+  expect(whole.choices[0]?.message.parsed).toEqual({ sum: 3 });
+  expect(streamed.choices[0]?.message.parsed).toEqual({ sum: 3 });
+});
+
+test("what a response put out, thinking too, may come in again", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const { output } = await openai.responses.create({ model: "assistant", input: "/sim thinking=3 tokens=2" });
+  const input = [{ role: "user", content: "a" }, ...output, { role: "user", content: "b" }];
+  const next = await openai.responses.create({ model: "assistant", input: input as OpenAI.Responses.ResponseInput });
+  expect(next.output_text).toContain("turn 2");
 });
 
 test("a wrong key is an authentication error, a run that fails a server error", async () => {

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { Agent } from "../../core/agent.ts";
+import type { Asked } from "../../core/asked.ts";
 import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
 import type { Message } from "../../core/message.ts";
@@ -34,13 +35,15 @@ export interface AskedRun extends Conversation {
   /** True when the client keeps the conversation, so that nothing stays here. */
   readonly ephemeral: boolean;
   readonly metadata: Record<string, unknown>;
+  /** What the request asks beyond its message. */
+  readonly special?: Asked | undefined;
   /** The client does not wait for the answer. */
   readonly isBackground?: boolean;
 }
 
 /** Pictures become files of the principal. @throws AppError INVALID_REQUEST, FILES_FULL */
 export async function newRunOf(
-  { threadId, before, message, isBackground, ...asked }: AskedRun,
+  { threadId, before, message, isBackground, special, ...asked }: AskedRun,
   files: Files,
 ): Promise<NewRun> {
   const sender = { files, principal: asked.principal };
@@ -53,7 +56,7 @@ export async function newRunOf(
     parentRunId: null,
     // A thread that is kept here has the earlier messages already.
     before: threadId === undefined ? await storedMessages(before, sender) : [],
-    ...(isBackground && { asked: { background: true } }),
+    ...((special || isBackground) && { asked: { ...special, ...(isBackground && { background: true }) } }),
     strategy: "enqueue",
     timeoutMs: null,
     idempotencyKey: null,

@@ -9,7 +9,14 @@ const RUN_AGENT_INPUT = z
   .looseObject({
     threadId: chosenId(),
     runId: chosenId().describe("A repeated id returns the run that exists and starts no other."),
-    messages: z.array(MESSAGE).min(1).describe("The last message is the user's new message."),
+    messages: z
+      .array(MESSAGE)
+      .min(1)
+      .describe("The last message is the user's new message. Earlier ones begin a thread that is new here."),
+    context: z
+      .array(z.looseObject({ description: z.string(), value: z.string() }))
+      .optional()
+      .describe("Goes to the agent as `extra_context`, if its `accepts` allows that."),
   })
   .meta({ id: "RunAgentInput" });
 
@@ -22,7 +29,15 @@ export const RUN_AGENT = route({
   summary: "Run an agent for a client of AG-UI",
   description:
     "The server keeps the thread under the client's `threadId`. It does not call tools that the client offers.",
-  query: z.strictObject({ subagents: SUBAGENTS.optional() }),
+  query: z.strictObject({
+    subagents: SUBAGENTS.optional(),
+    on_disconnect: z
+      .enum(["continue", "cancel"])
+      .optional()
+      .describe(
+        "What happens to the run when the client disconnects, which `abortRun()` does. The default is to continue.",
+      ),
+  }),
   headers: z.object({
     "last-event-id": position().optional().describe("With the `runId` of a run that exists: begin after this `seq`."),
   }),

@@ -3,6 +3,7 @@ import { HttpAgent, type Message } from "@ag-ui/client";
 import { afterEach, expect, test, vi } from "vitest";
 import { defineAgents } from "../core/agent.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { ModelTap } from "../testing/model-tap.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -86,6 +87,32 @@ test("a position that a run has not reached is refused, and says nothing about a
   const again = agentOn(cluster, "t1", ahead);
   say(again, "calculate 6 * 7");
   await expect(again.runAgent({ runId: "mine" })).rejects.toThrow(/`Last-Event-ID` to be at most \d+/);
+});
+
+test("system messages and earlier ones begin a new thread, and context goes to an agent that takes it", async () => {
+  await using tap = await ModelTap.open();
+  const agents = defineAgents({ assistant: { model: "m", accepts: ["extra_context"] } });
+  await using cluster = await startCluster({ agents, modelUrl: tap.url });
+  tap.target = cluster.simulator.url;
+  const agent = agentOn(cluster);
+  agent.setMessages([
+    { id: "0", role: "system", content: "Be kind." },
+    { id: "1", role: "user", content: "My name is Ana." },
+    { id: "2", role: "assistant", content: "Hello Ana." },
+  ]);
+  say(agent, "What is my name?");
+  await agent.runAgent({ context: [{ description: "The page", value: "Settings" }] });
+  const asked = JSON.stringify(tap.asked);
+  for (const text of ["Be kind.", "My name is Ana.", "Hello Ana.", "The page: Settings"]) expect(asked).toContain(text);
+});
+
+test("with `on_disconnect=cancel` a client that aborts its run cancels it", async () => {
+  await using cluster = await startCluster();
+  const agent = agentOn(cluster);
+  agent.url += "?on_disconnect=cancel";
+  say(agent, "/sim tokens=100000 rate=50");
+  await agent.runAgent({ runId: "mine" }, { onTextMessageContentEvent: () => agent.abortRun() }).catch(() => {});
+  await expect.poll(async () => (await cluster.engine.run("mine"))?.status, { timeout: 5_000 }).toBe("canceled");
 });
 
 test("an agent that does not exist is refused", async () => {

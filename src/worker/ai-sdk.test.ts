@@ -3,10 +3,15 @@ import { Chat } from "@ai-sdk/react";
 import { DefaultChatTransport, type UIMessage } from "ai";
 import { expect, test } from "vitest";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { ModelTap } from "../testing/model-tap.ts";
 import { PIXEL } from "../testing/pictures.ts";
 
-function chatOn({ port }: Cluster, { id = "chat-1", query = "" } = {}): Chat<UIMessage> {
-  return new Chat({ id, transport: new DefaultChatTransport({ api: `http://127.0.0.1:${port}/api/chat${query}` }) });
+function chatOn({ port }: Cluster, { id = "chat-1", query = "", messages = [] as UIMessage[] } = {}): Chat<UIMessage> {
+  return new Chat({
+    id,
+    messages,
+    transport: new DefaultChatTransport({ api: `http://127.0.0.1:${port}/api/chat${query}` }),
+  });
 }
 
 function textOf(message: UIMessage | undefined): string {
@@ -41,6 +46,51 @@ test("the chat's id is the thread: the next message goes on in it, and only the 
   const { body } = await cluster.client.get("/api/threads/my-thread");
   const said = (body["messages"] as { role: string; content: unknown }[]).filter(({ role }) => role === "user");
   expect(said.map(({ content }) => content)).toEqual(["Hello", "And again"]);
+});
+
+function part(text: string) {
+  return [{ type: "text" as const, text }];
+}
+
+test("a chat that the client kept elsewhere begins its thread with what was said there", async () => {
+  await using tap = await ModelTap.open();
+  await using cluster = await startCluster({ modelUrl: tap.url });
+  tap.target = cluster.simulator.url;
+  const messages: UIMessage[] = [
+    { id: "1", role: "system", parts: part("Be kind.") },
+    { id: "2", role: "user", parts: part("My name is Ana.") },
+    { id: "3", role: "assistant", parts: part("Hello Ana.") },
+  ];
+  const chat = chatOn(cluster, { messages });
+  await chat.sendMessage({ text: "What is my name?" });
+  await chat.sendMessage({ text: "Again?" });
+  expect(tap.asked).toHaveLength(2);
+  for (const { messages: asked } of tap.asked)
+    for (const text of ["Be kind.", "My name is Ana.", "Hello Ana."])
+      expect(JSON.stringify(asked).split(text)).toHaveLength(2);
+});
+
+test.each([
+  ["text/csv", "a,b"],
+  ["text/markdown", "# A"],
+  ["application/json", "{}"],
+])("a file of %s goes to the model as text", async (mediaType, text) => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster);
+  const url = `data:${mediaType};base64,${Buffer.from(text).toString("base64")}`;
+  await chat.sendMessage({ text: "See", files: [{ type: "file", mediaType, url }] });
+  expect(chat.error).toBeUndefined();
+  expect(textOf(chat.lastMessage)).toContain("1 document");
+});
+
+test("a chat goes on after a message that failed", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster);
+  await chat.sendMessage({ text: "/sim status=401" });
+  expect(chat.error?.message).toContain("check ANTHROPIC_API_KEY");
+  await chat.sendMessage({ text: "Hello" });
+  expect(chat.error).toBeUndefined();
+  expect(textOf(chat.lastMessage)).toContain("Hello");
 });
 
 test("`?agent=` chooses the agent", async () => {

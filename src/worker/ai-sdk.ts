@@ -7,6 +7,7 @@ import type { Agent } from "../core/agent.ts";
 import type { Superseded } from "../core/run.ts";
 import { LASTING_KEY } from "../engine/rules/enqueue.ts";
 import { partOfUrl } from "./foreign-parts.ts";
+import type { SaidElsewhere } from "./said-elsewhere.ts";
 
 /**
  * @param agent from `?agent=`, for a client that cannot add `agent_id` to the body. @throws AppError INVALID_REQUEST
@@ -47,6 +48,14 @@ function newestOf({ message, messages }: UiChat): UiMessage {
   const newest = message ?? messages?.at(-1);
   if (newest?.role === "user") return newest;
   throw invalid("messages", "a list whose last message has the role `user`", newest?.role);
+}
+
+/** The messages before the newest one, as far as they are text. */
+export function earlierIn({ messages = [] }: UiChat): SaidElsewhere[] {
+  return messages.slice(0, -1).map(({ role, parts }) => {
+    const texts = parts.flatMap(({ type, text }) => (type === "text" && typeof text === "string" ? [text] : []));
+    return { role, text: texts.join("\n") };
+  });
 }
 
 function messageOf({ parts }: UiMessage): Chat["message"] {

@@ -11,7 +11,7 @@ export function partOfUrl(at: string, url: unknown, mediaType = "image/*"): Part
   const [, ofData, data] = /^data:([^;,]+);base64,(.+)$/s.exec(String(url)) ?? [];
   const kind = ofData ?? mediaType;
   const type = kind.startsWith("image/") ? "image" : "document";
-  const source = data === undefined ? { type: "url", url } : { type: "base64", media_type: kind, data };
+  const source = data === undefined ? { type: "url", url } : { type: "base64", media_type: storedType(kind), data };
   const part = PART.safeParse({ type, source });
   if (part.success) return part.data;
   throw invalid(
@@ -19,4 +19,11 @@ export function partOfUrl(at: string, url: unknown, mediaType = "image/*"): Part
     "an http or https URL, or a data URL with a picture, PDF or text in base64",
     String(url).slice(0, 60),
   );
+}
+
+/** Whatever people call their text (CSV, Markdown, JSON …), the model reads it as text. Its bytes are looked at later. */
+const TEXT = /^(text\/.+|application\/(.+\+)?(json|xml|yaml|x-yaml|javascript|toml|sql))$/;
+
+function storedType(kind: string): string {
+  return TEXT.test(kind) ? "text/plain" : kind;
 }

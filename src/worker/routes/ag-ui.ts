@@ -3,34 +3,50 @@ import { RUN_AGENT, type RunAgentInput } from "../../api/ag-ui.ts";
 import type { Chat } from "../../api/chat.ts";
 import { invalid } from "../../api/check.ts";
 import type { Part } from "../../api/parts.ts";
-import type { Message } from "../../core/message.ts";
+import type { Agent } from "../../core/agent.ts";
+import { MAX_ASKED_CHARACTERS } from "../../core/limits.ts";
 import { AgUiStream } from "../../protocols/ag-ui-stream.ts";
 import type { AppRouter } from "../context.ts";
 import { newRunOf } from "../chat-request.ts";
 import { partOfUrl } from "../foreign-parts.ts";
-import type { OwnEngine } from "../own-engine.ts";
 import { streamRun } from "../follow-run.ts";
 import { resumeAt } from "../position.ts";
+import { saidBefore } from "../said-elsewhere.ts";
 import { serve, TAKEN } from "../serve.ts";
 
 export function agUiRoutes(router: AppRouter): void {
   serve(router, RUN_AGENT, async ({ params, query, body, headers }, ctx, deps) => {
-    const { engine, agents } = deps;
+    const { engine, agents, log } = deps;
     const { threadId, runId, messages } = body;
     const message = newestOf(body);
     const chat = { agent_id: params.agent_id, message, thread_id: threadId, run_id: runId };
     const principal = ctx.state.principal.id;
     const options = { agents, principal, idempotencyKey: null, given: chat, files: engine.files };
-    const asked = await newRunOf(chat, options);
-    const started = await engine.enqueue({ ...asked, before: await saidBefore(body, engine) });
+    const asked = await newRunOf({ ...chat, ...contextFor(agents.get(params.agent_id), body) }, options);
+    const earlier = messages.slice(0, -1).map(({ role, content }) => ({ role, text: textOf(content) }));
+    const started = await engine.enqueue({ ...asked, before: await saidBefore(threadId, earlier, engine) });
     const { run } = started;
     const encoder = new AgUiStream({ messages, after: await resumeAt(engine, started, headers["last-event-id"]) });
     ctx.respond = false;
     // Nothing is before: the encoder reads both the run and the runs that it delegated from their beginnings.
     const before = query.subagents && { before: [] };
-    streamRun(deps, { response: ctx.res, run, after: 0, encoder, ...before });
+    const cancel = () => {
+      engine
+        .cancel(run.run_id)
+        .catch((error: unknown) => log.error({ err: error, run_id: run.run_id }, "cancel failed"));
+    };
+    const onAbandon = query.on_disconnect === "cancel" ? cancel : () => {};
+    streamRun(deps, { response: ctx.res, run, after: 0, encoder, onAbandon, ...before });
     return TAKEN;
   });
+}
+
+/** What the client's page tells of itself goes to agents that take such facts. @throws AppError INVALID_REQUEST */
+function contextFor(agent: Agent | undefined, { context = [] }: RunAgentInput): Pick<Chat, "extra_context"> {
+  if (context.length === 0 || !agent?.accepts.includes("extra_context")) return {};
+  const facts = context.map(({ description, value }) => `${description}: ${value}`).join("\n");
+  if (facts.length <= MAX_ASKED_CHARACTERS) return { extra_context: facts };
+  throw invalid("context", `at most ${MAX_ASKED_CHARACTERS} characters long`, facts);
 }
 
 /** @throws AppError INVALID_REQUEST */
@@ -56,16 +72,6 @@ function partsOf(content: unknown): Part[] {
     const { type: kind, value, mimeType = "image/*" } = source ?? {};
     const url = kind === "data" ? `data:${mimeType};base64,${String(value)}` : value;
     return [partOfUrl(`messages.content[${index}]`, url, mimeType)];
-  });
-}
-
-/** A thread that is new here may be an old one of the client: then its earlier messages are taken over. */
-async function saidBefore({ threadId, messages }: RunAgentInput, engine: OwnEngine): Promise<Message[]> {
-  const known = await engine.runs({ threadId, limit: 1 });
-  if (known.items.length > 0) return [];
-  return messages.slice(0, -1).flatMap(({ role, content }): Message[] => {
-    const text = textOf(content);
-    return (role === "user" || role === "assistant") && text !== "" ? [{ role, content: text }] : [];
   });
 }
 

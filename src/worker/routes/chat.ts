@@ -4,19 +4,20 @@ import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts
 import { isOver, type NewRun, type Run } from "../../core/run.ts";
 import { AiSdkStream } from "../../protocols/ai-sdk-stream.ts";
 import type { StreamEncoder } from "../../protocols/encoder.ts";
-import { chatOf, idempotencyKeyOf, supersededBy } from "../ai-sdk.ts";
+import { chatOf, earlierIn, idempotencyKeyOf, supersededBy } from "../ai-sdk.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { newRunOf } from "../chat-request.ts";
 import { streamRun, type StreamOptions } from "../follow-run.ts";
 import { assertNamesRun, resumeAt } from "../position.ts";
 import { replyWhenOver } from "../reply.ts";
+import { saidBefore, type SaidElsewhere } from "../said-elsewhere.ts";
 import { answer, serve, TAKEN, type RouteInput, type Context } from "../serve.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
 import { delegatedUpTo } from "../with-subagents.ts";
 
 /** All three forms take the same request; `POST /api/chat` also takes a request of the AI SDK. */
 type ChatInput = Pick<RouteInput<typeof BEGIN_CHAT>, "body" | "given" | "headers"> &
-  Pick<NewRun, "supersedes"> & { readonly isBackground?: boolean };
+  Pick<NewRun, "supersedes"> & { readonly isBackground?: boolean; readonly earlier?: readonly SaidElsewhere[] };
 
 type StreamInput = Pick<RouteInput<typeof STREAM_CHAT>, "body" | "given" | "headers">;
 
@@ -85,12 +86,13 @@ function askedByUi(
     // The client sends the earlier messages again each time, so only the new message identifies a repeat.
     given: { ...given, messages: (ui.messages ?? []).slice(-1) },
     headers: key === null ? headers : { ...headers, "idempotency-key": key },
+    earlier: earlierIn(ui),
     ...(supersedes && { supersedes }),
   };
 }
 
 async function enqueue(
-  { body, given, headers, supersedes, isBackground = false }: ChatInput,
+  { body, given, headers, supersedes, isBackground = false, earlier = [] }: ChatInput,
   ctx: Context,
   deps: OwnDeps,
 ): Promise<Started> {
@@ -99,7 +101,8 @@ async function enqueue(
   const principal = ctx.state.principal.id;
   const { files } = engine;
   const asked = await newRunOf(body, { agents, principal, idempotencyKey, given, files, isBackground });
-  const { run, created } = await engine.enqueue(supersedes ? { ...asked, supersedes } : asked);
+  const before = await saidBefore(asked.threadId, earlier, engine);
+  const { run, created } = await engine.enqueue({ ...asked, before, ...(supersedes && { supersedes }) });
   if (!created) ctx.set("Idempotent-Replayed", "true");
   const cancel = () => {
     engine.cancel(run.run_id).catch((error: unknown) => log.error({ err: error, run_id: run.run_id }, "cancel failed"));

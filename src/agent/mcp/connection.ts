@@ -3,6 +3,7 @@
  * makes a new connection. Only this file uses the MCP client, which is loaded with the first connection. [The client
  * costs an agent process 130 ms and 35 MB.]
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { CallToolResult, Client, Progress, Tool as McpTool } from "@modelcontextprotocol/client";
 import type { McpServer } from "../../core/mcp-servers.ts";
 import { VERSION } from "../../version.ts";
@@ -14,6 +15,7 @@ export const MAX_TOOLS = 256;
 /** Some servers answer no question before their handshake; after this time the older handshake is made. */
 const PROBE_MS = 2_000;
 const PING_MS = 5_000;
+const LAST_CALLS_MS = 5_000;
 
 export interface ConnectionOptions {
   readonly server: McpServer;
@@ -44,6 +46,8 @@ export class Connection {
   readonly #transport: StdioTransport | undefined;
   #tools: readonly McpTool[] = [];
   #total = 0;
+  // Bounded by the tool calls of this process's runs.
+  readonly #calls = new Set<Promise<unknown>>();
 
   private constructor(server: McpServer, client: Client, transport: StdioTransport | undefined) {
     this.#server = server;
@@ -123,7 +127,7 @@ export class Connection {
     { signal, timeoutMs, onProgress }: CallOptions,
   ): Promise<CallToolResult> {
     const { callTimeoutMs, maxCallMs } = this.#server;
-    return this.#client.callTool(
+    const answer = this.#client.callTool(
       { name, arguments: input },
       {
         timeout: timeoutMs ?? callTimeoutMs,
@@ -133,6 +137,10 @@ export class Connection {
         onprogress: onProgress,
       },
     );
+    this.#calls.add(answer);
+    const forget = () => void this.#calls.delete(answer);
+    answer.then(forget, forget);
+    return answer;
   }
 
   /** Says for people how the program ended, or what else is known. */
@@ -149,6 +157,12 @@ export class Connection {
     } catch {
       return false;
     }
+  }
+
+  /** Leaves its calls a moment in which they may be answered, and closes. */
+  async closeAfterCalls(): Promise<void> {
+    await Promise.race([Promise.allSettled(this.#calls), delay(LAST_CALLS_MS, undefined, { ref: false })]);
+    await this.close();
   }
 
   /** Idempotent. Resolves when nothing of the server runs any more. */
@@ -192,6 +206,15 @@ export function isServersAnswer(error: unknown): boolean {
 /** True for an answer that does not fit the protocol's schema. The connection can still be used. */
 export function isMalformed(error: unknown): boolean {
   return codeOf(error) === "INVALID_RESULT";
+}
+
+/**
+ * True when the server does not know the session any more: it was restarted, or the session expired. The server has not
+ * taken the request. The protocol says 404 (Streamable HTTP, Session Management); the published servers answer 400.
+ */
+export function isSessionGone(error: unknown): boolean {
+  const status = statusIn(error);
+  return status === 404 || status === 400;
 }
 
 /** The status of an HTTP answer that is no message of the protocol. */

@@ -71,7 +71,7 @@ test("server-everything over stdio: arguments, progress, pictures, resources and
   expect((await all.call("get-resource-links", { count: 2 })).content).toContain("[resource demo://");
 });
 
-test("server-everything over streamable HTTP answers the same, and its end is noticed and outlived", async () => {
+test("server-everything over streamable HTTP answers the same, and its end and a lost session are outlived", async () => {
   const port = await freePort();
   const start = async () => {
     const child = spawn(process.execPath, [EVERYTHING, "streamableHttp"], {
@@ -97,6 +97,15 @@ test("server-everything over streamable HTTP answers the same, and its end is no
     await expect
       .poll(() => all.call("echo", { message: "again" }), { timeout: 10_000 })
       .toEqual({ content: "Echo: again", isError: false });
+
+    program.kill("SIGKILL");
+    await once(program, "exit");
+    program = await start();
+    // The program that answers has never heard of the session.
+    expect(await Promise.all(["one", "two"].map((message) => all.call("echo", { message })))).toEqual([
+      { content: "Echo: one", isError: false },
+      { content: "Echo: two", isError: false },
+    ]);
   } finally {
     program.kill("SIGKILL");
   }

@@ -4,7 +4,7 @@
  *
  * | state    | entered when                                    | a call then                         |
  * |----------|-------------------------------------------------|-------------------------------------|
- * | idle     | at first                                        | starts it                           |
+ * | idle     | at first, and when its session is gone          | starts it                           |
  * | starting | it is needed, or its backoff has passed         | waits for the start                 |
  * | ready    | it has told its tools                           | is sent                             |
  * | failed   | a start failed, or a connection ended           | fails at once, with the reason      |
@@ -16,7 +16,7 @@ import type { McpReport } from "../../api/mcp.ts";
 import type { McpServer } from "../../core/mcp-servers.ts";
 import type { Log } from "../../observe/log.ts";
 import { CallMeter } from "./call-meter.ts";
-import { Connection, isMalformed, isServersAnswer, isTimeout } from "./connection.ts";
+import { Connection, isMalformed, isServersAnswer, isSessionGone, isTimeout } from "./connection.ts";
 import { hiderOf } from "./tail.ts";
 import { whyLeftOut } from "./tools.ts";
 
@@ -82,7 +82,8 @@ export class ManagedServer {
   }
 
   /** @throws Error whose text the model reads; the signal's reason when it is aborted */
-  async call({ tool, input, signal, timeoutMs, onProgress }: ServerCall): Promise<CallToolResult> {
+  async call(call: ServerCall, isRepeat = false): Promise<CallToolResult> {
+    const { tool, input, signal, timeoutMs, onProgress } = call;
     if (this.#state.is === "idle") void this.#start();
     if (this.#state.is === "starting") await until(this.#state.done, signal);
     const connection = this.#ready()?.connection;
@@ -93,6 +94,10 @@ export class ManagedServer {
       return result;
     } catch (error) {
       signal.throwIfAborted();
+      if (!isRepeat && isSessionGone(error)) {
+        this.#leaveSession(connection);
+        return await this.call(call, true);
+      }
       throw await this.#failureOf(error, connection, timeoutMs);
     }
   }
@@ -189,6 +194,16 @@ export class ManagedServer {
     if (this.#ready()?.connection !== connection) return;
     this.#leave();
     this.#fail(reason);
+  }
+
+  /** The next call starts the server anew, which opens another session. */
+  #leaveSession(connection: Connection): void {
+    // Another call of the same session may have done this already.
+    if (this.#ready()?.connection !== connection) return;
+    // Its other calls are about to be told the same.
+    this.#track(connection.closeAfterCalls());
+    this.#state = { is: "idle" };
+    this.#options.log.info({ mcp: this.name }, "the MCP server has ended its session; a new one is opened");
   }
 
   #fail(reason: string): void {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Budget } from "../../core/spending.ts";
 import type { Claim, Engine } from "../engine.ts";
 import { start, stepOf, type OpenEngine } from "./setup.ts";
@@ -110,6 +110,29 @@ export function testSpending(open: OpenEngine): void {
     await reserve(engine, first, { ...budget, tokens: 1_000 });
     await engine.settle(stepOf(first), { status: "canceled" });
     expect(await reserve(engine, second, budget)).toEqual({ is: "within" });
+  });
+
+  test("a day's budget begins anew at midnight UTC, and a call over midnight counts for the day of its end", async () => {
+    await using data = await open();
+    const { engine } = data;
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2031-05-06T23:59:59.900Z") });
+    onTestFinished(() => void vi.useRealTimers());
+    const budget = { day: { tokens: 1_000 } };
+    const [first, second] = [await start(engine), await start(engine)];
+    await spend(engine, first, 900);
+    expect(await reserve(engine, first, budget)).toEqual({ is: "within" });
+    expect(await reserve(engine, second, budget)).toMatchObject({ is: "reserved" });
+
+    vi.setSystemTime(Date.parse("2031-05-07T00:00:00.100Z"));
+
+    expect(await reserve(engine, second, { ...budget, tokens: 900 })).toEqual({ is: "within" });
+    await spend(engine, first, 1_000);
+    await spend(engine, second, 900);
+    expect(await engine.spending({ by: "day", since: "2031-05-06" })).toMatchObject([
+      { key: "2031-05-07", usage: usage(1_000) },
+      { key: "2031-05-06", usage: usage(900) },
+    ]);
+    expect(await reserve(engine, first, budget)).toMatchObject({ is: "met", scope: "day" });
   });
 
   test("each principal has a budget of its own", async () => {

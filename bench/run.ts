@@ -121,7 +121,7 @@ async function ask(name: string, { quick, processes }: { quick: boolean; process
     });
     return { question: name, rows, notes, seconds: seconds(), error: null };
   } catch (error) {
-    notes.push(...processes.takeWords().map((line) => `A server said: ${line}`));
+    notes.push(...processes.takeWords().map((line) => `Before it failed: ${line}`));
     return { question: name, rows: [], notes, seconds: seconds(), error: reasonOf(error) };
   }
 }

@@ -12,7 +12,7 @@ const PROGRAM = `
   import { once } from "node:events";
   import { bounded, reasonOf } from ${JSON.stringify(join(import.meta.dirname, "bounded.ts"))};
   import { Processes } from ${JSON.stringify(join(import.meta.dirname, "processes.ts"))};
-  const said = { pids: [], folder: "", reason: "", endedMs: 0 };
+  const said = { pids: [], folder: "", reason: "", words: [], endedMs: 0 };
   {
     await using processes = new Processes();
     said.folder = processes.folder();
@@ -22,6 +22,7 @@ const PROGRAM = `
     const startedAt = performance.now();
     const work = async () => { QUESTION };
     await bounded({ processes, limitMs: ${LIMIT_MS} }, work).catch((error) => (said.reason = reasonOf(error)));
+    said.words = processes.takeWords();
     said.endedMs = performance.now() - startedAt;
   }
   console.log(JSON.stringify(said));
@@ -31,6 +32,7 @@ interface Said {
   readonly pids: readonly number[];
   readonly folder: string;
   readonly reason: string;
+  readonly words: readonly string[];
   readonly endedMs: number;
 }
 
@@ -43,6 +45,17 @@ test.each([
   ["throws where nobody awaits it", 'void Promise.reject(new Error("lost")); await once(stranger, "exit")', "lost"],
   ["throws", 'throw new Error("POST failed", { cause: new Error("refused") })', "POST failed (refused)"],
 ])("a question that %s is over soon, says why, and leaves no process and no folder", (_how, question, reason) => {
+  const said = ask(question);
+  expect(said.reason).toContain(reason);
+  expect(said.words).toEqual([]);
+});
+
+test("a process that ended by itself is named", () => {
+  const said = ask('process.kill(known.pid, "SIGKILL"); await once(known.child, "exit"); throw new Error("no answer")');
+  expect(said.words).toEqual([expect.stringContaining("ended by itself: SIGKILL")]);
+});
+
+function ask(question: string): Said {
   const { stdout, stderr } = spawnSync(
     process.execPath,
     ["--input-type=module", "-e", PROGRAM.replace("QUESTION", question)],
@@ -50,8 +63,8 @@ test.each([
   );
   expect(stderr).toBe("");
   const said = JSON.parse(stdout) as Said;
-  expect(said.reason).toContain(reason);
   expect(said.endedMs).toBeLessThan(LIMIT_MS + 3_000);
   expect(said.pids.filter(isAlive)).toEqual([]);
   expect(existsSync(said.folder)).toBe(false);
-});
+  return said;
+}

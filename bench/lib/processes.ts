@@ -6,7 +6,7 @@ import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { setPriority, tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { childrenOf, isAlive, treeOf } from "./usage.ts";
 import { until } from "./wait.ts";
 
@@ -34,6 +34,7 @@ const INHERITED = ["PATH", "HOME", "LANG", "TMPDIR"];
 const MAX_SAID = 20;
 
 export class Processes implements AsyncDisposable {
+  /** Those that nobody has begun to end. */
   readonly #running = new Set<ChildProcess>();
   readonly #home = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
   /** What the processes of the bench get, as it was at its start. */
@@ -57,7 +58,10 @@ export class Processes implements AsyncDisposable {
     const { pid } = child;
     if (pid === undefined) throw new Error(`Expected node ${args.join(" ")} to start.`);
     this.#running.add(child);
-    child.once("exit", () => this.#running.delete(child));
+    child.once("exit", (code, signal) => {
+      if (this.#running.delete(child))
+        this.keepWords([`${basename(file)} ended by itself: ${signal ?? `code ${code}`}`]);
+    });
     // Set the priority before the child starts threads, which inherit it.
     if (nice > 0) setPriority(pid, nice);
     return { child, pid, stop: () => this.#stop(child) };
@@ -71,7 +75,7 @@ export class Processes implements AsyncDisposable {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 
-  /** Keeps the errors that a server logged, for the case that its question fails. */
+  /** Keeps what a server logged, or how it ended, for the case that its question fails. */
   keepWords(lines: readonly string[]): void {
     this.#said.push(...lines.slice(0, MAX_SAID - this.#said.length));
   }
@@ -86,6 +90,7 @@ export class Processes implements AsyncDisposable {
    * handler can call it. Idempotent.
    */
   killAll(): void {
+    this.#running.clear();
     for (const pid of childrenOf(process.pid)) killTree({ pid });
   }
 
@@ -102,7 +107,7 @@ export class Processes implements AsyncDisposable {
   }
 
   async #stop(child: ChildProcess): Promise<void> {
-    if (!this.#running.has(child)) return;
+    if (!this.#running.delete(child)) return;
     const exited = once(child, "exit");
     const killed = killTree(child);
     await exited;

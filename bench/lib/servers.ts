@@ -155,11 +155,19 @@ async function asked(method: "GET" | "POST", url: string, more: RequestInit = {}
   }
 }
 
-/** The lines of a server's log: LOG_LEVEL lets through errors only. */
+/** The log of a server, without stacks: LOG_LEVEL lets through errors only. */
 function errorsIn(file: string): string[] {
-  return readFileSync(file, "utf8")
-    .split("\n")
-    .filter((line) => line.startsWith("{"));
+  const lines = readFileSync(file, "utf8").split("\n");
+  // A server that was killed may have left half a line.
+  const whole = lines.filter((line) => line.startsWith("{") && line.endsWith("}"));
+  const errors = whole.map((line) => JSON.parse(line) as LogLine);
+  return errors.map(({ process, msg, err }) => `${process}: ${msg}${err?.message ? ` (${err.message})` : ""}`);
+}
+
+interface LogLine {
+  readonly process: string;
+  readonly msg: string;
+  readonly err?: { readonly message?: string };
 }
 
 interface Environment extends EvenkeelOptions {

@@ -1,17 +1,12 @@
 /** What a run cost, by the price that `config/agents.ts` may give an agent. */
 import type { Price } from "../../core/agent.ts";
+import { dollarsOf } from "../../core/spending.ts";
 import { isOver, type ShownStatus, type Usage } from "../../core/run.ts";
 import type { AgentInfo } from "../store/agents.ts";
 
 /** In US dollars; undefined without a price. */
 export function costOf(usage: Usage, price: Price | undefined): number | undefined {
-  if (!price) return undefined;
-  const perMillion =
-    usage.input_tokens * price.input +
-    usage.output_tokens * price.output +
-    usage.cache_read_input_tokens * price.cache_read +
-    usage.cache_creation_input_tokens * price.cache_write;
-  return perMillion / 1_000_000;
+  return price && dollarsOf(usage, price);
 }
 
 export function priceOf(agentId: string, agents: readonly AgentInfo[] | null): Price | undefined {

@@ -4,12 +4,13 @@
  * back.
  */
 import { DEFAULT_PAGE_ROWS } from "../../../core/limits.ts";
-import { signal, type Signal } from "@preact/signals";
+import { signal } from "@preact/signals";
 import type { Activity } from "../../../core/activity.ts";
 import type { ListPage } from "../../live/list-page.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
-import { problemOf, type Problem } from "../../live/api-error.ts";
+import type { Problem } from "../../live/api-error.ts";
 import { RefreshSoon } from "../../live/refresh-soon.ts";
+import { reportTo } from "../../live/report-to.ts";
 import type { Services } from "../../live/services.ts";
 import { fits, toQuery, type FeedFilter } from "./filter.ts";
 
@@ -89,13 +90,17 @@ export class ActivityFeed {
     this.#abort.abort();
     this.#abort = new AbortController();
     this.olderError.value = null;
-    void this.#request(this.error, async () => {
-      const page = await this.#get(this.filter.before);
-      if (this.#isReturning && isJoined(page, this.rows.value)) this.#await(page.activities);
-      else this.#begin(page);
-      this.#isReturning = false;
-      this.#take();
-    });
+    void reportTo(
+      this.error,
+      async () => {
+        const page = await this.#get(this.filter.before);
+        if (this.#isReturning && isJoined(page, this.rows.value)) this.#await(page.activities);
+        else this.#begin(page);
+        this.#isReturning = false;
+        this.#take();
+      },
+      this.#abort.signal,
+    );
   }
 
   /** True while the reader has paused or reads further down, so that nothing may move. */
@@ -114,15 +119,19 @@ export class ActivityFeed {
     if (!last || !this.hasOlder.value || this.isLoadingOlder.value || this.isFull.value) return;
     this.isLoadingOlder.value = true;
     this.olderError.value = null;
-    void this.#request(this.olderError, async () => {
-      const { activities, next } = await this.#get(last.seq);
-      const rows = this.rows.value ?? [];
-      // Newer activities have pushed out the oldest rows meanwhile, so the page no longer joins them.
-      if (rows.at(-1)?.seq !== last.seq) return;
-      this.rows.value = [...rows, ...activities];
-      this.hasOlder.value = next !== null;
-      this.isFull.value = next !== null && this.rows.value.length >= MAX_ROWS;
-    }).finally(() => (this.isLoadingOlder.value = false));
+    void reportTo(
+      this.olderError,
+      async () => {
+        const { activities, next } = await this.#get(last.seq);
+        const rows = this.rows.value ?? [];
+        // Newer activities have pushed out the oldest rows meanwhile, so the page no longer joins them.
+        if (rows.at(-1)?.seq !== last.seq) return;
+        this.rows.value = [...rows, ...activities];
+        this.hasOlder.value = next !== null;
+        this.isFull.value = next !== null && this.rows.value.length >= MAX_ROWS;
+      },
+      this.#abort.signal,
+    ).finally(() => (this.isLoadingOlder.value = false));
   }
 
   #begin({ activities, next }: ListPage<"activities", Activity>): void {
@@ -190,16 +199,6 @@ export class ActivityFeed {
     const page = await this.#api.get<ListPage<"activities", Activity>>(`/api/activities?${query}`, { signal });
     signal.throwIfAborted();
     return page;
-  }
-
-  async #request(error: Signal<Problem | null>, work: () => Promise<void>): Promise<void> {
-    const { signal: aborted } = this.#abort;
-    try {
-      await work();
-      error.value = null;
-    } catch (failed) {
-      if (!aborted.aborted) error.value = problemOf(failed);
-    }
   }
 }
 

@@ -7,7 +7,8 @@ import { MAX_PAGE_ROWS } from "../../../core/limits.ts";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
 import type { ListPage } from "../../live/list-page.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
-import { problemOf, type Problem } from "../../live/api-error.ts";
+import type { Problem } from "../../live/api-error.ts";
+import { reportTo } from "../../live/report-to.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
 import { RefreshSoon } from "../../live/refresh-soon.ts";
 import type { Services } from "../../live/services.ts";
@@ -90,31 +91,28 @@ export class ThreadList {
 
   async #fetch(): Promise<void> {
     this.#soon.noteRequest();
-    try {
-      const { threads, next } = await this.#api.get<ListPage<"threads", ThreadRow>>(
-        `/api/threads?limit=${this.#limit}`,
-      );
+    await reportTo(this.error, async () => {
+      const { threads, next } = await this.#get(`limit=${this.#limit}`);
       if (!this.#isDeep) this.#next = next;
       this.#show(this.#isDeep ? [...threads, ...this.#olderThan(threads)] : threads);
-    } catch (error) {
-      this.error.value = problemOf(error);
-    }
+    });
   }
 
   async #fetchOlder(): Promise<void> {
     if (this.#next === null) return;
-    try {
-      const { threads, next } = await this.#api.get<ListPage<"threads", ThreadRow>>(
-        `/api/threads?limit=${MAX_PAGE_ROWS}&before=${this.#next}`,
-      );
+    const query = `limit=${MAX_PAGE_ROWS}&before=${this.#next}`;
+    await reportTo(this.error, async () => {
+      const { threads, next } = await this.#get(query);
       this.#next = next;
       this.#isDeep = true;
       const rows = this.rows.value ?? [];
       const known = idsOf(rows);
       this.#show([...rows, ...threads.filter(({ thread_id: id }) => !known.has(id))]);
-    } catch (error) {
-      this.error.value = problemOf(error);
-    }
+    });
+  }
+
+  #get(query: string): Promise<ListPage<"threads", ThreadRow>> {
+    return this.#api.get(`/api/threads?${query}`);
   }
 
   /**
@@ -134,7 +132,6 @@ export class ThreadList {
   #show(rows: readonly ThreadRow[]): void {
     this.rows.value = rows.slice(0, MAX_ROWS);
     this.hasMore.value = this.#next !== null && rows.length < MAX_ROWS;
-    this.error.value = null;
   }
 }
 

@@ -10,6 +10,7 @@ import { wordsOf, type StoredMessage } from "../../../core/message.ts";
 import { isOver, titleOf, type Run } from "../../../core/run.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
+import { reportTo } from "../../live/report-to.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
 import type { Strategy } from "../../live/messages.ts";
 import type { Services } from "../../live/services.ts";
@@ -179,14 +180,8 @@ export class ChatThread {
   }
 
   async #fetch(): Promise<void> {
-    try {
-      await this.#load();
-      this.error.value = null;
-    } catch (error) {
-      this.error.value = problemOf(error);
-    } finally {
-      this.isLoadingOlder.value = false;
-    }
+    await reportTo(this.error, () => this.#load());
+    this.isLoadingOlder.value = false;
   }
 
   async #load(): Promise<void> {

@@ -3,14 +3,15 @@
  * request a second fetches the changed rows. A held list keeps its rows: new runs wait, and a run that no longer fits
  * the filter keeps its place, until nobody works in the list.
  */
-import { signal, type Signal } from "@preact/signals";
+import { signal } from "@preact/signals";
 import type { Activity, ActivityType } from "../../../core/activity.ts";
 import { DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS } from "../../../core/limits.ts";
 import { isOver, type Run } from "../../../core/run.ts";
 import type { ListPage } from "../../live/list-page.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
-import { problemOf, type Problem } from "../../live/api-error.ts";
+import type { Problem } from "../../live/api-error.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
+import { reportTo } from "../../live/report-to.ts";
 import { RefreshSoon } from "../../live/refresh-soon.ts";
 import type { Services } from "../../live/services.ts";
 import { OncePerFrame } from "../../ui/next-frame.ts";
@@ -108,12 +109,16 @@ export class RunList {
     if (before === null || this.isLoadingOlder.value || this.isFull) return;
     this.isLoadingOlder.value = true;
     this.olderError.value = null;
-    void this.#request(this.olderError, async () => {
-      const { runs, next } = await this.#get({ limit: PAGE_ROWS, before });
-      const known = idsOf(this.#shown);
-      this.next.value = next;
-      this.#show([...this.#shown, ...runs.filter(({ run_id: id }) => !known.has(id))]);
-    }).finally(() => (this.isLoadingOlder.value = false));
+    void reportTo(
+      this.olderError,
+      async () => {
+        const { runs, next } = await this.#get({ limit: PAGE_ROWS, before });
+        const known = idsOf(this.#shown);
+        this.next.value = next;
+        this.#show([...this.#shown, ...runs.filter(({ run_id: id }) => !known.has(id))]);
+      },
+      this.#abort.signal,
+    ).finally(() => (this.isLoadingOlder.value = false));
   }
 
   get isFull(): boolean {
@@ -178,13 +183,17 @@ export class RunList {
 
   async #fetchNews(): Promise<void> {
     this.#soon.noteRequest();
-    await this.#request(this.error, async () => {
-      if (this.rows.value === null) await this.#fetchFirst();
-      else {
-        if (this.#isHeadStale || this.#changed.size > MAX_SINGLES) await this.#fetchHead();
-        await this.#fetchSingles();
-      }
-    });
+    await reportTo(
+      this.error,
+      async () => {
+        if (this.rows.value === null) await this.#fetchFirst();
+        else {
+          if (this.#isHeadStale || this.#changed.size > MAX_SINGLES) await this.#fetchHead();
+          await this.#fetchSingles();
+        }
+      },
+      this.#abort.signal,
+    );
     if (this.#changed.size > 0 && !this.error.value && !this.#abort.signal.aborted) this.#soon.request();
   }
 
@@ -231,16 +240,6 @@ export class RunList {
     });
     aborted.throwIfAborted();
     return answer;
-  }
-
-  async #request(error: Signal<Problem | null>, work: () => Promise<void>): Promise<void> {
-    const { signal: aborted } = this.#abort;
-    try {
-      await work();
-      error.value = null;
-    } catch (failed) {
-      if (!aborted.aborted) error.value = problemOf(failed);
-    }
   }
 }
 

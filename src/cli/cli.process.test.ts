@@ -189,6 +189,24 @@ test("runs, tail and cancel show and end what there is", async () => {
   expect(events.at(-1)?.type).toBe("RUN_FINISHED");
 });
 
+test("runs and top call a run that waits for another one parked", async () => {
+  const input = JSON.stringify({ agent_id: "assistant", message: "/sim tokens=4000 rate=20" });
+  const runId = await server.client.begin(`/sim tool=delegate input=${input}`, { agent_id: "planner" });
+  const parked = () => evenkeel("runs", "--status", "parked", ...at);
+
+  await expect.poll(async () => (await parked()).stdout, { timeout: 20_000 }).toContain(`${runId}  planner`);
+
+  expect((await parked()).stdout).toMatch(/planner +parked/);
+  expect((await evenkeel("runs", "--status", "running", ...at)).stdout).not.toContain(runId);
+  await expect
+    .poll(async () => (await evenkeel("top", "--once", ...at)).stdout, { timeout: 20_000 })
+    .toContain("2 runs under way (1 parked)");
+  await evenkeel("cancel", runId, ...at);
+  expect((await evenkeel("runs", "--status", "waiting", ...at)).stderr).toContain(
+    "Allowed choices are queued, running, parked",
+  );
+});
+
 test("top shows every process", async () => {
   const { stdout } = await evenkeel("top", "--once", ...at);
   expect(stdout).toMatch(/PROCESS +STATE[^]*primary 1 +ready[^]*worker 2 +ready[^]*agent 1 +ready/);

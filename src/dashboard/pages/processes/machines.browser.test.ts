@@ -42,7 +42,9 @@ test("a death on one machine is marked on the charts of both, with the machine's
   await using visitors = new AsyncDisposableStack();
   const open = async ({ client }: Server) => {
     const visitor = visitors.use(await browser.visitor(client.url));
-    return visitor.open("#/");
+    const page = await visitor.open("#/");
+    await page.locator(".machines li").nth(1).waitFor();
+    return page;
   };
   const pages = await Promise.all([open(here), open(there)]);
   const name = await nameOf(there);

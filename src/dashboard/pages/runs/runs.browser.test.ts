@@ -137,9 +137,9 @@ test("filters narrow the list, stand in the URL, and outlive a reload", async ()
   await page.getByLabel("Status").selectOption("failed");
   await page.getByLabel("Agent").selectOption("greeter");
 
-  // Every status except `waiting`, which no stored run ever has.
+  // In flight are runs that are running or parked.
   const statuses = await page.getByLabel("Status").locator("option").allInnerTexts();
-  expect(statuses.slice(1)).toEqual(["queued", "running", "completed", "failed", "canceled"]);
+  expect(statuses.slice(1)).toEqual(["in flight", "queued", "running", "parked", "completed", "failed", "canceled"]);
   const rows = page.locator("tbody").getByRole("row");
   const seen = async () => expect(await rows.allInnerTexts()).toEqual([expect.stringMatching(/failed[^]+greeter/)]);
   await eventually(seen);

@@ -71,7 +71,7 @@ export function OverviewPage() {
     <>
       <div class="page-head">
         <h1>Overview</h1>
-        <p>The last five minutes, each second</p>
+        <p>The last five minutes</p>
       </div>
       <Tiles />
       <div class="charts-head">

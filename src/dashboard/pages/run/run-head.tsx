@@ -171,7 +171,7 @@ function FamilyCost({ cost: { known, unpriced } }: { cost: CostOfAll }) {
       {known !== undefined && unpriced.length > 0 && (
         <span class="mute" title="Give them a price in config/agents.ts, and the sum has their cost, too">
           {" "}
-          without {unpriced.join(", ")}: no price
+          · {unpriced.join(", ")} {unpriced.length === 1 ? "has" : "have"} no price
         </span>
       )}
     </>

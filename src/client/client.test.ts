@@ -68,11 +68,13 @@ test("a stream that a proxy keeps open, though its server is gone, is opened aga
     const response = await fetch(input, init);
     streams += 1;
     if (streams > 1 || !response.body) return response;
-    let left = 3;
+    let isStuck = false;
     const stuck = new TransformStream<Uint8Array, Uint8Array>({
+      // Only the first event passes, however many come in one chunk: on a busy machine a whole run does.
       transform(chunk, controller) {
-        left -= 1;
-        if (left >= 0) controller.enqueue(chunk);
+        if (isStuck) return;
+        isStuck = true;
+        controller.enqueue(chunk.subarray(0, new TextDecoder().decode(chunk).indexOf("\n\n") + 2));
       },
       flush: () => new Promise(() => {}),
     });

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { blocksOf } from "./testing/doc-blocks.ts";
 import { build } from "./testing/dockerfile.ts";
 import { freePort } from "./testing/free-port.ts";
 import { aliveOf, descendantsOf } from "./testing/processes.ts";
@@ -126,6 +127,28 @@ test.each(["start", "dev"])(
     });
   },
 );
+
+test("the tool and the test that docs/start.md shows work as they are typed", { timeout: STEP_MS }, async () => {
+  const stub = join(project, "node_modules/date-fns");
+  await mkdir(stub, { recursive: true });
+  await writeFile(join(stub, "package.json"), `{ "type": "module", "exports": "./index.js" }`);
+  await writeFile(
+    join(stub, "index.js"),
+    `export const parseISO = (text) => new Date(text);
+     export const differenceInCalendarDays = (a, b) => (a - b) / 86_400_000;`,
+  );
+  const page = await readFile(join(ROOT, "docs/start.md"), "utf8");
+  for (const { code } of blocksOf(page)) {
+    const [, name, content] = /^\/\/ ((?:config|test)\/\S+\.ts)\n([^]*)$/.exec(code) ?? [];
+    if (name !== undefined && content !== undefined) await writeFile(join(project, name), content);
+  }
+  const agents = join(project, "config/agents.ts");
+  await writeFile(agents, (await readFile(agents, "utf8")).replace(`"count_words"]`, `"count_words", "days_between"]`));
+
+  const { stdout } = await here(process.execPath, ["--test", "test/days_between.test.ts"]);
+
+  expect(stdout).toMatch(/pass 1$/m);
+});
 
 /** Without the registry the dependencies are ours, linked; what was packed is still what runs. */
 async function install(tarball: string): Promise<string | undefined> {

@@ -61,7 +61,7 @@ async function killWorkers(): Promise<void> {
   }
 }
 
-test("useChat shows the answer with its tool call, and a page that is opened again shows the one under way", async () => {
+test("useChat shows the answer with its tool call, and a page that is opened again shows the chat", async () => {
   await using vite = await serve("react-use-chat");
   await using visitor = await browser.visitor(urlOf(vite));
   const page = await visitor.context.newPage();
@@ -75,6 +75,8 @@ test("useChat shows the answer with its tool call, and a page that is opened aga
   const again = await visitor.context.newPage();
   await again.goto(page.url());
   await again.getByText("tok200").waitFor();
+  await again.getByText("The tool calculate answered: 42").waitFor();
+  expect(await again.locator("article").allInnerTexts()).toEqual(await page.locator("article").allInnerTexts());
 });
 
 test("the page that docs/start.md shows talks to the server, as it is typed", async () => {
@@ -107,7 +109,7 @@ test("useChat has the whole answer, although the worker that streamed it was kil
   await using visitor = await browser.visitor(urlOf(vite));
   const page = await visitor.context.newPage();
   await page.goto(urlOf(vite));
-  // Longer than the start of the new workers, because a reopened page shows only the answer under way and no history.
+  // Longer than the start of the new workers, so that the reopened page resumes.
   await say(page, "/sim tokens=480 rate=40");
   await page.getByText("tok9").waitFor();
   await killWorkers();
@@ -115,7 +117,7 @@ test("useChat has the whole answer, although the worker that streamed it was kil
   await eventually(async () => {
     await page.reload();
     await page.getByText("tok480").waitFor();
-    expect(await page.locator("article p").innerText()).toBe(tokens(480));
+    expect(await page.locator("article p").last().innerText()).toBe(tokens(480));
   });
 });
 

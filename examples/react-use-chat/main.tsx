@@ -1,6 +1,6 @@
 /** A chat page with the AI SDK's `useChat` and its default transport. evenkeel answers `POST /api/chat` as it is. */
 import { useChat } from "@ai-sdk/react";
-import { DefaultChatTransport } from "ai";
+import { DefaultChatTransport, type UIMessage } from "ai";
 import { useState } from "react";
 import { createRoot } from "react-dom/client";
 
@@ -8,10 +8,14 @@ import { createRoot } from "react-dom/client";
 const id = new URLSearchParams(location.search).get("chat") ?? crypto.randomUUID();
 history.replaceState(null, "", `?chat=${id}`);
 
+// What the chat has so far; `resume` adds the answer under way.
+const { messages: initial } = (await (await fetch(`/api/chat/${id}/messages`)).json()) as { messages: UIMessage[] };
+
 function Chat() {
   const [text, setText] = useState("");
   const { messages, sendMessage, status, error } = useChat({
     id,
+    messages: initial,
     resume: true,
     transport: new DefaultChatTransport({ api: "/api/chat?agent=assistant" }),
   });

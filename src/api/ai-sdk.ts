@@ -3,10 +3,10 @@
  * routes that its transport calls besides `POST /api/chat`.
  */
 import { z } from "zod";
-import { MAX_TIMEOUT_MS } from "../core/limits.ts";
+import { MAX_PAGE_ROWS, MAX_TIMEOUT_MS } from "../core/limits.ts";
 import { MULTITASK_STRATEGIES } from "../core/run.ts";
-import { chosenId, metadata, orNull, wholeNumber } from "./fields.ts";
-import { empty, events, route } from "./route.ts";
+import { chosenId, metadata, NEXT, orNull, position, wholeNumber } from "./fields.ts";
+import { empty, events, json, route } from "./route.ts";
 
 const UI_MESSAGE = z
   .looseObject({
@@ -57,6 +57,36 @@ export const RESUME_UI_CHAT = route({
   answers: {
     200: events("A UI message stream that starts with the beginning of the reply."),
     204: empty("Nothing is under way."),
+  },
+});
+
+const UI_ANSWER = z
+  .object({
+    id: z.string(),
+    role: z.enum(["user", "assistant"]),
+    parts: z.array(z.looseObject({ type: z.string() })),
+  })
+  .meta({ id: "UiAnswer" });
+
+export type UiAnswer = z.output<typeof UI_ANSWER>;
+
+export const SHOW_UI_CHAT = route({
+  method: "GET",
+  path: "/api/chat/{thread_id}/messages",
+  access: "viewer",
+  summary: "Show the messages of a chat, for the AI SDK",
+  description:
+    "What `useChat` takes as `messages`, so that a page that is opened again shows the chat. A chat that does not exist has none. " +
+    "The reply that is under way is left out: `resume` asks for it.",
+  query: z.strictObject({
+    limit: wholeNumber(1, MAX_PAGE_ROWS).default(MAX_PAGE_ROWS).describe("The maximum number of stored messages."),
+    before: position().optional().describe("Only messages before this position. Send the `next` of the previous page."),
+  }),
+  answers: {
+    200: json(
+      z.object({ messages: z.array(UI_ANSWER), next: NEXT }).meta({ id: "UiChatMessages" }),
+      "A page of messages, oldest first: the newest ones, or those before `before`.",
+    ),
   },
 });
 

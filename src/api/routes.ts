@@ -2,7 +2,7 @@
 import { POST_NOTICE, READ_ACTIVITIES } from "./activities.ts";
 import { LIST_AGENTS } from "./agents.ts";
 import { RUN_AGENT } from "./ag-ui.ts";
-import { RESUME_UI_CHAT, STOP_UI_CHAT } from "./ai-sdk.ts";
+import { RESUME_UI_CHAT, SHOW_UI_CHAT, STOP_UI_CHAT } from "./ai-sdk.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "./chat.ts";
 import { DELETE_FILE, LIST_FILES, POST_FILE, READ_FILE } from "./files.ts";
 import { CANCEL_RESPONSE, COMPLETE_CHAT, CREATE_RESPONSE, LIST_MODELS, SHOW_MODEL, SHOW_RESPONSE } from "./openai.ts";
@@ -27,6 +27,7 @@ export const ROUTES: readonly Route[] = [
   BEGIN_CHAT,
   SHOW_TASK,
   RESUME_UI_CHAT,
+  SHOW_UI_CHAT,
   STOP_UI_CHAT,
   BEGIN_JOB,
   LIST_RUNS,

@@ -136,17 +136,21 @@ export function customEvent<N extends keyof CustomValues>(name: N, value: Custom
   return { type: "CUSTOM", name, value };
 }
 
-/** A tool's result as AG-UI's clients read it: a stored file has a path on this server. */
-export function resultInJournal(content: ToolResultContent): string | ContentPart[] {
-  return typeof content === "string" ? content : content.map(partInJournal);
+/**
+ * A tool's result as AG-UI's clients read it: a stored file has a path on this server. @param basePath never in a
+ * journal, see `dataUnder`
+ */
+export function resultInJournal(content: ToolResultContent, basePath = ""): string | ContentPart[] {
+  return typeof content === "string" ? content : content.map((part) => partInJournal(part, basePath));
 }
 
-/** The beginning of a stored file's path in an event's JSON. Text cannot contain it, because its quotes are escaped. */
+/** The beginning of a stored file's path in a result's JSON. Text cannot contain it, because its quotes are escaped. */
 const OWN_FILE = `"value":"${FILE_PATH}`;
 
-/** An event's JSON for clients: paths of this server are under its BASE_PATH, which may have changed since the event. */
-export function underBasePath(data: string, basePath: string): string {
-  return basePath === "" ? data : data.replaceAll(OWN_FILE, `"value":"${basePath}${FILE_PATH}`);
+/** A row's JSON for clients: paths of this server are under its BASE_PATH, which may have changed since the event. */
+export function dataUnder(basePath: string, { type, data }: Pick<JournalEvent, "type" | "data">): string {
+  if (basePath === "" || type !== "TOOL_CALL_RESULT") return data;
+  return data.replaceAll(OWN_FILE, `"value":"${basePath}${FILE_PATH}`);
 }
 
 /** The content for places where only text can stand. */
@@ -159,10 +163,13 @@ export function textInJournal(content: string | readonly ContentPart[]): string 
     .join("\n");
 }
 
-function partInJournal(part: ToolResultPart): ContentPart {
+function partInJournal(part: ToolResultPart, basePath: string): ContentPart {
   if (part.type === "text") return part;
   const { type, source } = part;
-  return { type, source: { type: "url", value: source.type === "url" ? source.url : filePath(source.file_id) } };
+  return {
+    type,
+    source: { type: "url", value: source.type === "url" ? source.url : `${basePath}${filePath(source.file_id)}` },
+  };
 }
 
 /** The one event that ends a journal. AG-UI spells its outcome "cancelled"; our status has one l. */

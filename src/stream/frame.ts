@@ -2,7 +2,7 @@
  * One event on its way to its viewers: made once per worker, and serialised once for each transport, whatever
  * the number of viewers. The sockets of slow clients hold these same bytes. Made by feeds, read by the sinks.
  */
-import { isTerminal, timestampOf, underBasePath, type JournalEvent } from "../core/event.ts";
+import { isTerminal, timestampOf, dataUnder, type JournalEvent } from "../core/event.ts";
 import type { AttributedActivity } from "../engine/engine.ts";
 import type { Snapshot } from "../process/protocol.ts";
 import { toJson } from "../core/json.ts";
@@ -66,8 +66,8 @@ export class Frame implements Content {
 }
 
 export function runFrame(event: JournalEvent, basePath: string): Frame {
-  const { seq, first, lengths, type, data } = event;
-  const json = underBasePath(data, basePath);
+  const { seq, first, lengths, type } = event;
+  const json = dataUnder(basePath, event);
   return new Frame({ seq, first, lengths, at: timestampOf(event), last: isTerminal(type), json });
 }
 

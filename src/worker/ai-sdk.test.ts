@@ -1,8 +1,12 @@
 /** The published AI SDK against a real server: `Chat` of @ai-sdk/react with its default transport, as `useChat` uses it. */
 import { Chat } from "@ai-sdk/react";
-import { DefaultChatTransport, type UIMessage } from "ai";
+import { DefaultChatTransport, validateUIMessages, type UIMessage } from "ai";
 import { expect, test } from "vitest";
+import { z } from "zod";
+import { defineTool, type ToolParts } from "../agent/tools/tool.ts";
+import { defineAgents } from "../core/agent.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { inlineTools } from "../testing/inline-tools.ts";
 import { ModelTap } from "../testing/model-tap.ts";
 import { PIXEL } from "../testing/pictures.ts";
 
@@ -17,6 +21,23 @@ function chatOn({ port }: Cluster, { id = "chat-1", query = "", messages = [] as
 function textOf(message: UIMessage | undefined): string {
   return (message?.parts ?? []).map((part) => (part.type === "text" ? part.text : "")).join("");
 }
+
+async function messagesOf({ client }: Cluster): Promise<UIMessage[]> {
+  return (await client.get("/api/chat/chat-1/messages")).body["messages"] as UIMessage[];
+}
+
+/** The client gives ids to the thoughts that it streams. */
+function answersIn(messages: readonly UIMessage[]): unknown {
+  const answers = messages.filter(({ role }) => role === "assistant");
+  return answers.map(({ id, parts }) => ({ id, parts: parts.map((one) => ({ ...one, id: undefined })) }));
+}
+
+const look = defineTool({
+  description: "Looks.",
+  input: z.object({}),
+  effects: "pure",
+  run: (): ToolParts => ({ content: [{ type: "image", data: Buffer.from(PIXEL, "base64") }] }),
+});
 
 /** Resolves when the chat's last message has some text. */
 async function begun(chat: Chat<UIMessage>): Promise<void> {
@@ -130,6 +151,63 @@ test("a page that is opened again gets the reply that is under way from its begi
   expect(textOf(second.lastMessage)).toContain("tok60");
   const { status } = await cluster.client.get("/api/chat/chat-1/stream");
   expect(status).toBe(204);
+});
+
+test("a page that is opened again has the chat, as the page before showed it", async () => {
+  const agents = defineAgents({ assistant: { model: "m", tools: ["look"] } });
+  await using cluster = await startCluster({ agents, tools: inlineTools({ look }), settings: { basePath: "/keel" } });
+  const first = chatOn(cluster);
+  const url = `data:image/png;base64,${PIXEL}`;
+  await first.sendMessage({ text: "Hello", files: [{ type: "file", mediaType: "image/png", url }] });
+  await first.sendMessage({ text: "/sim thinking=2 tokens=2 tool=look input={}" });
+  await first.sendMessage({ text: "/sim tool=nothing input={}" });
+
+  const messages = await messagesOf(cluster);
+
+  const [question] = messages;
+  const file = question?.parts.find(({ type }) => type === "file");
+  expect(file).toMatchObject({ mediaType: "image/png", url: expect.stringMatching(/^\/keel\/api\/files\/file_\w+$/) });
+  expect((await cluster.client.fetch((file as { url: string }).url)).headers.get("content-type")).toBe("image/png");
+  expect(answersIn(messages)).toEqual(answersIn(first.messages));
+  await expect(validateUIMessages({ messages })).resolves.toBeDefined();
+});
+
+test("a chat that was opened again goes on, resumes, asks anew and is edited like the one before", async () => {
+  await using cluster = await startCluster();
+  const first = chatOn(cluster);
+  await first.sendMessage({ text: '/sim text="one"' });
+  const url = `data:image/png;base64,${PIXEL}`;
+  await first.sendMessage({ text: '/sim text="two"', files: [{ type: "file", mediaType: "image/png", url }] });
+
+  const again = chatOn(cluster, { messages: await messagesOf(cluster) });
+  await again.regenerate();
+  expect(again.error).toBeUndefined();
+  await again.sendMessage({ text: '/sim text="three"', messageId: again.messages[0]?.id ?? "" });
+  expect(again.error).toBeUndefined();
+  expect(await currentTexts(cluster)).toEqual(['/sim text="three"', "three"]);
+  expect((await messagesOf(cluster)).map(textOf)).toEqual(['/sim text="three"', "three"]);
+
+  const sent = again.sendMessage({ text: "/sim tokens=60 rate=60" });
+  await begun(again);
+  const third = chatOn(cluster, { messages: await messagesOf(cluster) });
+  expect(third.messages.map(({ role }) => role)).toEqual(["user", "assistant", "user"]);
+  await third.resumeStream();
+  await sent;
+  expect(third.messages.map(textOf)).toEqual(again.messages.map(textOf));
+});
+
+test("a chat that does not exist, and one of somebody else, has no messages", async () => {
+  const apiKeys = [
+    { name: "ana", secret: "secret-of-ana", role: "client" },
+    { name: "ben", secret: "secret-of-ben", role: "client" },
+  ] as const;
+  await using cluster = await startCluster({ settings: { apiKeys } });
+  await cluster.client.chat("Hello", { thread_id: "mine" });
+  const ask = async (id: string, secret: string) =>
+    (await cluster.client.get(`/api/chat/${id}/messages`, { Authorization: `Bearer ${secret}` })).body;
+  expect(await ask("none", "secret-of-ana")).toEqual({ messages: [], next: null });
+  expect(await ask("mine", "secret-of-ben")).toEqual({ messages: [], next: null });
+  expect((await ask("mine", "secret-of-ana"))["messages"]).toHaveLength(2);
 });
 
 test("a POST that is repeated makes one run", async () => {

@@ -11,6 +11,8 @@ export function partOfUrl(at: string, url: unknown, mediaType = "image/*"): Part
   const [, ofData, data] = /^data:([^;,]+);base64,(.+)$/s.exec(String(url)) ?? [];
   const kind = ofData ?? mediaType;
   const type = kind.startsWith("image/") ? "image" : "document";
+  const [, ownFile] = OWN_FILE.exec(String(url)) ?? [];
+  if (ownFile !== undefined) return { type, source: { type: "file", file_id: decodeURIComponent(ownFile) } };
   const source = data === undefined ? { type: "url", url } : { type: "base64", media_type: storedType(kind), data };
   const part = PART.safeParse({ type, source });
   if (part.success) return part.data;
@@ -20,6 +22,9 @@ export function partOfUrl(at: string, url: unknown, mediaType = "image/*"): Part
     String(url).slice(0, 60),
   );
 }
+
+/** A file that is stored here, as `GET /api/chat/{id}/messages` names it; under a BASE_PATH, if there is one. */
+const OWN_FILE = /^(?:\/[\w.~-]+)*?\/api\/files\/([\w-]+)$/;
 
 /** Whatever people call their text (CSV, Markdown, JSON …), the model reads it as text. Its bytes are looked at later. */
 const TEXT = /^(text\/.+|application\/(.+\+)?(json|xml|yaml|x-yaml|javascript|toml|sql))$/;

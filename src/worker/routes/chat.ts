@@ -1,9 +1,14 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
-import { RESUME_UI_CHAT, STOP_UI_CHAT, type UiChat } from "../../api/ai-sdk.ts";
+import { RESUME_UI_CHAT, SHOW_UI_CHAT, STOP_UI_CHAT, type UiChat } from "../../api/ai-sdk.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts";
+import { PAGE_CHARACTERS } from "../../core/limits.ts";
+import type { StoredMessage } from "../../core/message.ts";
 import { isOver, type NewRun, type Run } from "../../core/run.ts";
+import type { Files } from "../../engine/files.ts";
+import { filesIn, uiMessagesOf } from "../../protocols/ai-sdk-messages.ts";
 import { AiSdkStream } from "../../protocols/ai-sdk-stream.ts";
 import type { StreamEncoder } from "../../protocols/encoder.ts";
+import { PageQueue } from "../../stream/page-queue.ts";
 import { chatOf, earlierIn, idempotencyKeyOf, supersededBy } from "../ai-sdk.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { newRunOf } from "../chat-request.ts";
@@ -62,6 +67,21 @@ export function chatRoutes(router: AppRouter): void {
     return stream(ctx, deps, { run, created: false, onAbandon: () => {}, encoder: new AiSdkStream() });
   });
 
+  const pages = new PageQueue(1);
+  serve(router, SHOW_UI_CHAT, async ({ params: { thread_id: threadId }, query }, _ctx, deps) => {
+    const { engine, settings } = deps;
+    const { limit, before } = query;
+    const underWay = await runUnderWay(deps, threadId);
+    // See routes/threads.ts.
+    await pages.next();
+    const page = { limit, characters: PAGE_CHARACTERS, ...(before !== undefined && { before }) };
+    const { items, next } = await engine.messages(threadId, page);
+    const stored = items.map((item) => JSON.parse(item) as StoredMessage);
+    const mediaTypes = await mediaTypesOf(filesIn(stored), engine.files);
+    const options = { underWay: underWay?.run_id, mediaTypes, basePath: settings.basePath };
+    return answer(200, { messages: uiMessagesOf(stored, options), next });
+  });
+
   serve(router, STOP_UI_CHAT, async ({ params }, _ctx, deps) => {
     const run = await runUnderWay(deps, params.thread_id);
     if (run) await deps.engine.cancel(run.run_id);
@@ -71,6 +91,15 @@ export function chatRoutes(router: AppRouter): void {
   serve(router, SHOW_TASK, async ({ params }, _ctx, deps) => {
     return answer(200, showTask(await findRun(deps.engine, params.task_id)));
   });
+}
+
+async function mediaTypesOf(fileIds: readonly string[], files: Files): Promise<Map<string, string>> {
+  const types = new Map<string, string>();
+  for (const id of new Set(fileIds)) {
+    const file = await files.find(id);
+    if (file) types.set(id, file.media_type);
+  }
+  return types;
 }
 
 /** Translates a request of the AI SDK. */

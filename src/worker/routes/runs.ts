@@ -4,7 +4,7 @@ import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
 import { safeJson } from "../../core/json.ts";
 import { PAGE_CHARACTERS } from "../../core/limits.ts";
-import { underBasePath } from "../../core/event.ts";
+import { dataUnder } from "../../core/event.ts";
 import { isOver, type Run } from "../../core/run.ts";
 import type { RunFilter } from "../../engine/engine.ts";
 import { PageQueue } from "../../stream/page-queue.ts";
@@ -47,7 +47,7 @@ export function runRoutes(router: AppRouter): void {
     const last = events.at(-1)?.seq ?? newest;
     ctx.type = "json";
     // Rows are JSON already, so they are joined without being parsed.
-    const joined = safeJson(events.map(({ data }) => underBasePath(data, settings.basePath)).join(","));
+    const joined = safeJson(events.map((event) => dataUnder(settings.basePath, event)).join(","));
     ctx.body = `{"events":[${joined}],"next":${last < newest ? last : null}}`;
     return TAKEN;
   });

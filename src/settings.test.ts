@@ -244,10 +244,17 @@ test("a worker gets no key of the model, and an agent none of our clients' keys"
   expect(JSON.stringify(settingsForAgent(settings))).not.toContain("client-key");
 });
 
-test("how long things are kept is said in words, and only threads are kept for good by default", () => {
-  const { retention } = parseSettings("production", { RETAIN_THREADS: "90d", RETAIN_KEYS: "forever" });
-  expect(retention).toEqual({ deltasMs: 3_600_000, threadsMs: 90 * 86_400_000, activitiesMs: 30 * 86_400_000 });
-  expect(parseSettings("production", {}).retention.threadsMs).toBeUndefined();
+test("how long things are kept is said in words, and only threads and files are kept for good by default", () => {
+  const words = { RETAIN_THREADS: "90d", RETAIN_FILES: "7d", RETAIN_KEYS: "forever" };
+  const { retention } = parseSettings("production", words);
+  expect(retention).toEqual({
+    deltasMs: 3_600_000,
+    threadsMs: 90 * 86_400_000,
+    filesMs: 7 * 86_400_000,
+    activitiesMs: 30 * 86_400_000,
+  });
+  const { threadsMs, filesMs } = parseSettings("production", {}).retention;
+  expect([threadsMs, filesMs]).toEqual([undefined, undefined]);
   expect(problemsOf({ RETAIN_DELTAS: "3 days" })).toEqual([
     'Expected `RETAIN_DELTAS` to be a time such as "90d", "12h" or "30m", or "forever", got "3 days".',
   ]);

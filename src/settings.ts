@@ -143,6 +143,7 @@ function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Setting
     retention: {
       deltasMs: read.age("RETAIN_DELTAS", "1h"),
       threadsMs: read.age("RETAIN_THREADS", "forever"),
+      filesMs: read.age("RETAIN_FILES", "forever"),
       activitiesMs: read.age("RETAIN_ACTIVITIES", "30d"),
       keysMs: read.age("RETAIN_KEYS", "24h"),
     },

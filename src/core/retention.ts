@@ -4,6 +4,8 @@ export interface Retention {
   readonly deltasMs?: number | undefined;
   /** Time from the last change of a thread until it is removed with all that it delegated. */
   readonly threadsMs?: number | undefined;
+  /** Time for which a file is kept that no stored run uses: from when it was saved, or from the end of its last use. */
+  readonly filesMs?: number | undefined;
   /** Age at which activities are removed, notices included. */
   readonly activitiesMs?: number | undefined;
   /** Time from the end of a run until another run may use its Idempotency-Key. */

@@ -9,6 +9,7 @@ import { testClaim } from "./contract/claim.contract.ts";
 import { testDelegate } from "./contract/delegate.contract.ts";
 import { testDump } from "./contract/dump.contract.ts";
 import { testEnqueue } from "./contract/enqueue.contract.ts";
+import { testFileRetention } from "./contract/file-retention.contract.ts";
 import { testFiles } from "./contract/files.contract.ts";
 import { testFollow } from "./contract/follow.contract.ts";
 import { testParked } from "./contract/parked.contract.ts";
@@ -61,6 +62,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("retention", () => {
       testRetain(open);
+    });
+    describe("retention of files", () => {
+      testFileRetention(open);
     });
     describe("reading", () => {
       testRead(open);

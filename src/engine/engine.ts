@@ -52,6 +52,7 @@ export interface Engine {
    * - INVALID_REQUEST when the parent is over or is to be canceled, when the delegated run would be too deep
    *   (MAX_DELEGATION_DEPTH), or one too many (MAX_DELEGATED_RUNS).
    * - THREAD_NOT_FOUND with `onlyOwnThread`, when the thread belongs to another principal.
+   * - FILE_NOT_FOUND when its messages name a file that is gone. From then on the file is in use, and `retain` keeps it.
    * - TOO_MANY_REQUESTS when `queuedAtMost` runs of the principal wait already.
    * A superseded run is canceled if it is under way. It can still be read, but its messages are not sent to the model
    * any more.
@@ -232,7 +233,8 @@ export interface Engine {
   maintain(): Promise<readonly string[]>;
 
   /**
-   * Does a second's worth of what `retention` asks for, in short transactions; a thread with a run under way stays.
+   * Does a second's worth of what `retention` asks for, in short transactions; a thread with a run under way stays, and so does a
+   * file that a stored run uses (`rules/file-uses.ts`).
    * Called by the upkeep thread, and over and over by `evenkeel prune`. Resolves with whether more work is left that
    * could be done at once.
    */

@@ -27,8 +27,8 @@ export interface Files {
   incoming(): Promise<string>;
 
   /**
-   * Durable on return. Saving the same bytes for the same principal again returns the file that exists. Rejects with
-   * FILES_FULL when the principal's files would take more than MAX_FILES_BYTES.
+   * Durable on return. Saving the same bytes for the same principal again returns the file that exists; `Engine.retain`
+   * then keeps it as long as a new one. Rejects with FILES_FULL when the principal's files would take more than MAX_FILES_BYTES.
    */
   save(file: NewFile): Promise<StoredFile>;
 
@@ -40,6 +40,9 @@ export interface Files {
   /** The file's bytes. Rejects with FILE_NOT_FOUND when there is no such file. */
   read(fileId: string): Promise<Buffer>;
 
-  /** Also deletes the bytes, when no other file has the same bytes. False when there is no such file. */
+  /**
+   * Also deletes the bytes, when no other file has the same bytes. Messages that name the file stay. False when there is
+   * no such file.
+   */
   remove(fileId: string): Promise<boolean>;
 }

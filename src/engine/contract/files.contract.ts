@@ -1,29 +1,8 @@
 /** Files of users: stored once by content, found by id, bounded per principal. */
-import { createHash } from "node:crypto";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { StoredFile } from "../../core/file.ts";
-import { newId } from "../../core/id.ts";
 import { MAX_FILES_BYTES } from "../../core/limits.ts";
-import type { Engine } from "../engine.ts";
-import type { OpenEngine } from "./setup.ts";
-
-async function save({ files }: Engine, text: string, overrides: Partial<StoredFile> = {}): Promise<StoredFile> {
-  const path = join(await files.incoming(), newId("upload"));
-  await writeFile(path, text);
-  return files.save({
-    path,
-    file_id: newId("file"),
-    principal: "ana",
-    name: "notes.txt",
-    media_type: "text/plain",
-    bytes: text.length,
-    sha256: createHash("sha256").update(text).digest("hex"),
-    created_at: 1,
-    ...overrides,
-  });
-}
+import { save, type OpenEngine } from "./setup.ts";
 
 export function testFiles(open: OpenEngine): void {
   test("a file that was saved is found and read under its id, by every process", async () => {

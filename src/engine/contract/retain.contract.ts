@@ -1,7 +1,6 @@
 /** Retention: what is removed by itself, and what has to stay. */
 import { LASTING_KEY } from "../rules/enqueue.ts";
-import { expect, onTestFinished, test, vi } from "vitest";
-import type { Retention } from "../../core/retention.ts";
+import { expect, test } from "vitest";
 import type { Engine } from "../engine.ts";
 import {
   claimNext,
@@ -15,8 +14,7 @@ import {
   threadOf,
   type OpenEngine,
 } from "./setup.ts";
-
-const DAY_MS = 86_400_000;
+import { DAY_MS, later, settled } from "./time.ts";
 
 export function testRetain(open: OpenEngine): void {
   testDeltas(open);
@@ -197,20 +195,6 @@ function testFeedAndKeys(open: OpenEngine): void {
     await later(data.engine, { keysMs: DAY_MS });
     expect(await data.engine.enqueue({ ...request, runId: "again" })).toMatchObject({ created: false });
   });
-}
-
-/** Moves the clock of this process on by two days, and then runs the upkeep. */
-async function later(engine: Engine, retention: Retention): Promise<void> {
-  if (!vi.isFakeTimers()) {
-    vi.useFakeTimers({ toFake: ["Date"] });
-    onTestFinished(() => void vi.useRealTimers());
-  }
-  vi.setSystemTime(Date.now() + 2 * DAY_MS);
-  await settled(engine, retention);
-}
-
-async function settled(engine: Engine, retention: Retention): Promise<void> {
-  for (let times = 0; await engine.retain(retention); times += 1) if (times > 100) throw new Error("It never ends.");
 }
 
 /** A run that is over. Its journal has these pieces of text from seq 4 on. */

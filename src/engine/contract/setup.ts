@@ -2,8 +2,12 @@
  * What the parts of the engine contract share: how an engine is opened, and the runs, claims and steps
  * that a test starts from. It knows the Engine interface and no driver.
  */
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { vi } from "vitest";
 import type { RunEvent } from "../../core/event.ts";
+import type { StoredFile } from "../../core/file.ts";
 import type { StoredMessage } from "../../core/message.ts";
 import { newId } from "../../core/id.ts";
 import type { NewRun, Owner, Run } from "../../core/run.ts";
@@ -88,6 +92,23 @@ export function stepOf({ run, fence }: Claim, content: Partial<Omit<Step, "runId
 
 export async function complete(engine: Engine, claim: Claim, reply = "done"): Promise<void> {
   await engine.settle(stepOf(claim), { status: "completed", reply });
+}
+
+/** A file of that text. */
+export async function save({ files }: Engine, text: string, overrides: Partial<StoredFile> = {}): Promise<StoredFile> {
+  const path = join(await files.incoming(), newId("upload"));
+  await writeFile(path, text);
+  return files.save({
+    path,
+    file_id: newId("file"),
+    principal: "ana",
+    name: "notes.txt",
+    media_type: "text/plain",
+    bytes: text.length,
+    sha256: createHash("sha256").update(text).digest("hex"),
+    created_at: 1,
+    ...overrides,
+  });
 }
 
 /** The thread with all its messages, read page by page. */

@@ -15,6 +15,12 @@ const FILE = `SELECT ${COLUMNS} FROM files`;
 const LOCK_CONTENT = "SELECT pg_advisory_xact_lock(731015521, hashtext($1))";
 /** Only one transaction at a time counts the bytes of a principal. */
 const LOCK_PRINCIPAL = "SELECT pg_advisory_xact_lock(731015522, hashtext($1))";
+const HOLD = "SELECT id FROM files WHERE id = ANY($1::text[]) ORDER BY id FOR KEY SHARE";
+const LOCK_IDLE = "SELECT id FROM files WHERE id = $1 AND idle_since < $2 FOR UPDATE";
+/** An older evenkeel leaves behind the uses of the runs that it removes: they do not count. */
+const MARK_USED =
+  "UPDATE files SET idle_since = NULL WHERE id = $1 AND EXISTS " +
+  "(SELECT 1 FROM file_uses u JOIN runs r ON r.n = u.run_n WHERE u.file_id = $1) RETURNING id";
 
 export class PostgresFiles implements Files {
   readonly #database: Database;
@@ -73,14 +79,43 @@ export class PostgresFiles implements Files {
   }
 }
 
+/** Removes the file if it has been idle since before that time, or marks that a run uses it. */
+export function removeIfIdle(database: Database, fileId: string, before: number): Promise<boolean> {
+  return database.transaction(async (db) => {
+    const isRemoved = await remove(db, fileId, () => isIdle(db, fileId, before));
+    return { statements: [], result: () => isRemoved };
+  });
+}
+
+/**
+ * Keeps the files from being removed before this transaction ends, which stores a run that uses them.
+ * @throws AppError FILE_NOT_FOUND
+ */
+export async function holdFiles(db: Queryable, fileIds: readonly string[]): Promise<void> {
+  if (fileIds.length === 0) return;
+  const held = await db.query<{ id: string }>(HOLD, [fileIds]);
+  const missing = fileIds.find((fileId) => !held.some(({ id }) => id === fileId));
+  if (missing !== undefined) throw fileNotFound(missing);
+}
+
+async function isIdle(db: Queryable, fileId: string, before: number): Promise<boolean> {
+  const locked = await db.query(LOCK_IDLE, [fileId, before]);
+  if (locked.length === 0) return false;
+  // A statement of its own: it sees the uses of every run that held the file before.
+  const used = await db.query(MARK_USED, [fileId]);
+  return used.length === 0;
+}
+
 /**
  * The locks come first: a caller that saves the same bytes meanwhile must not get an id that is about to be deleted.
+ * @param isWanted asked under the locks
  */
-async function remove(db: Queryable, fileId: string): Promise<boolean> {
+async function remove(db: Queryable, fileId: string, isWanted = async () => true): Promise<boolean> {
   const [file] = await db.query<StoredFile>(`${FILE} WHERE id = $1`, [fileId]);
   if (!file) return false;
   await db.query(LOCK_PRINCIPAL, [file.principal]);
   await db.query(LOCK_CONTENT, [file.sha256]);
+  if (!(await isWanted())) return false;
   const removed = await db.query("DELETE FROM files WHERE id = $1 RETURNING id", [fileId]);
   await db.query("DELETE FROM file_contents WHERE sha256 = $1 AND NOT EXISTS (SELECT 1 FROM files WHERE sha256 = $1)", [
     file.sha256,
@@ -95,12 +130,17 @@ async function insert(db: Queryable, file: StoredFile, content: Buffer): Promise
     file.principal,
     file.sha256,
   ]);
-  if (known) return known;
+  if (known) {
+    // The caller may name it at once: it must not be removed as a file that was saved long ago.
+    await db.query("UPDATE files SET idle_since = $2 WHERE id = $1", [known.file_id, Date.now()]);
+    return known;
+  }
   assertRoom(file, await bytesOf(db, file.principal));
   await db.query("INSERT INTO file_contents VALUES ($1, $2) ON CONFLICT DO NOTHING", [file.sha256, content]);
   await db.query(
-    "INSERT INTO files (id, principal, name, media_type, bytes, sha256, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    [file.file_id, file.principal, file.name, file.media_type, file.bytes, file.sha256, file.created_at],
+    "INSERT INTO files (id, principal, name, media_type, bytes, sha256, created_at, idle_since) " +
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    [file.file_id, file.principal, file.name, file.media_type, file.bytes, file.sha256, file.created_at, Date.now()],
   );
   return file;
 }

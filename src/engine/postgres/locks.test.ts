@@ -1,8 +1,11 @@
 /** Transactions that lock several runs at once, as hard as they can: none of them may end in a deadlock. */
 import { expect, test } from "vitest";
-import { delta, enqueue, ownerOf, start, stepOf, LEASE_MS } from "../contract/setup.ts";
+import { hasCode } from "../../core/errors.ts";
+import type { StoredFile } from "../../core/file.ts";
+import { delta, enqueue, newRun, ownerOf, save, start, stepOf, LEASE_MS } from "../contract/setup.ts";
 import type { Claim, Engine } from "../engine.ts";
 import { seeded } from "../../testing/random.ts";
+import { filesNamedIn } from "../rules/file-uses.ts";
 import { databases, openAt } from "./test-data.ts";
 
 const { postgres } = databases();
@@ -50,6 +53,73 @@ async function interruptNearLimit(url: string): Promise<readonly number[]> {
     ),
   );
   return counts;
+}
+
+test("runs, removals and retention of the same files never end in a deadlock, and no run lacks its files", async () => {
+  const server = await postgres();
+  const name = await server.createDatabase();
+  const { counts, lost } = await stressFiles(server.url(name));
+
+  for (const count of counts) expect(count).toBeGreaterThan(PARENTS);
+  expect(lost).toEqual([]);
+  expect(await deadlocksOf(name)).toBe(0);
+});
+
+const FILES = 6;
+const THREADS = 20;
+
+/** @returns how often each kind of work was done, and files of stored runs that are gone */
+async function stressFiles(url: string) {
+  await using owner = await openAt(url);
+  await using other = await openAt(url);
+  const random = seeded(2);
+  const files = new Map<string, StoredFile>();
+  let [asked, deleted, retained] = [0, 0, 0];
+
+  await Promise.all([
+    ...[owner, other].map((engine) =>
+      repeatedly(async () => {
+        const text = `notes ${random(FILES)}`;
+        files.set(text, await save(engine, text));
+        const named = shuffler(random)([...files.values()]).slice(0, 3);
+        const content = named.map(({ file_id }) => ({ type: "document", source: { type: "file", file_id } }) as const);
+        const run = newRun({ threadId: `thread ${random(THREADS)}`, strategy: "interrupt", content });
+        if (await unlessRefused(engine.enqueue(run))) asked += 1;
+      }),
+    ),
+    repeatedly(async () => {
+      const { items } = await other.runs({ limit: THREADS, status: "queued" });
+      for (const { run_id: runId, thread_id: thread } of items) {
+        await other.cancel(runId);
+        if (await unlessRefused(other.deleteThread(thread))) deleted += 1;
+      }
+    }),
+    ...[owner, other].map((engine) =>
+      repeatedly(async () => {
+        await engine.retain({ filesMs: 0 });
+        retained += 1;
+      }),
+    ),
+  ]);
+
+  return { counts: [asked, deleted, retained], lost: await lostFiles(owner) };
+}
+
+async function unlessRefused<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (hasCode(error, "FILE_NOT_FOUND") || hasCode(error, "THREAD_BUSY")) return undefined;
+    throw error;
+  }
+}
+
+async function lostFiles(engine: Engine): Promise<string[]> {
+  const { items: threads } = await engine.threads({ limit: 100 });
+  const pages = await Promise.all(threads.map((thread) => engine.messages(thread.thread_id, { limit: 500 })));
+  const named = pages.flatMap(({ items }) => items.flatMap((message) => filesNamedIn(message)));
+  const found = await Promise.all(named.map((fileId) => engine.files.find(fileId)));
+  return named.filter((_, index) => found[index] === undefined);
 }
 
 /** @returns how often each kind of work was done */

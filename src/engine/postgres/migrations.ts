@@ -240,4 +240,31 @@ export const MIGRATIONS: readonly Migration[] = [
     oldest: 1,
     sql: "ALTER TABLE runs ADD COLUMN waiting text",
   },
+  {
+    // Which runs use which files (rules/file-uses.ts). Triggers write it, so that programs of an older version write it,
+    // too; for a file that these save, idle_since has a default. A file that is there already counts as saved now.
+    // Retention reads what runs below from_run use before it removes a file, because here nobody could write meanwhile.
+    // The triggers come before from_run is read: making them waits for transactions that have written messages.
+    oldest: 1,
+    sql: `
+  ALTER TABLE files ADD COLUMN idle_since bigint DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
+  CREATE INDEX files_idle ON files (idle_since) WHERE idle_since IS NOT NULL;
+  CREATE TABLE file_uses (file_id text NOT NULL, run_n bigint NOT NULL, PRIMARY KEY (file_id, run_n));
+  CREATE INDEX file_uses_by_run ON file_uses (run_n);
+  -- The search path is fixed, because "pg_restore --data-only" fires triggers with an empty one.
+  CREATE FUNCTION insert_file_uses() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+    DECLARE stored text; BEGIN
+    IF TG_TABLE_NAME = 'messages' THEN stored := NEW.content; ELSE stored := NEW.result; END IF; INSERT
+    INTO file_uses SELECT DISTINCT named[1], NEW.run_n FROM regexp_matches(stored, '"file_id":"([^"]+)"', 'g') AS named
+    ON CONFLICT DO NOTHING; RETURN NULL; END $$;
+  -- A message of text alone is a JSON string and is not searched.
+  CREATE TRIGGER file_uses_of_message AFTER INSERT ON messages FOR EACH ROW
+    WHEN (left(NEW.content, 1) = '[' AND strpos(NEW.content, '"file_id":"') > 0) EXECUTE FUNCTION insert_file_uses();
+  CREATE TRIGGER file_uses_of_call AFTER INSERT OR UPDATE OF result ON tool_calls FOR EACH ROW
+    WHEN (strpos(NEW.result, '"file_id":"') > 0) EXECUTE FUNCTION insert_file_uses();
+  CREATE TABLE file_uses_known (from_run bigint NOT NULL);
+  INSERT INTO file_uses_known
+    SELECT CASE WHEN EXISTS (SELECT 1 FROM files) THEN (SELECT coalesce(max(n), 0) + 1 FROM runs) ELSE 0 END;
+  `,
+  },
 ];

@@ -20,6 +20,7 @@ import {
   repeatOf,
   type Place,
 } from "../rules/enqueue.ts";
+import { filesSentWith } from "../rules/file-uses.ts";
 import { againOf, assertRetryable, retriedMessages } from "../rules/retry.ts";
 import { toRun } from "../rules/rows.ts";
 import { queuedEvents } from "../rules/told.ts";
@@ -27,6 +28,7 @@ import { toMessage, type TurnRow } from "../rules/turns.ts";
 import { NOW } from "./clock.ts";
 import type { Queryable } from "./database.ts";
 import { cancelFamily } from "./ending.ts";
+import { holdFiles } from "./files.ts";
 import { RUN } from "./sql.ts";
 import { messagesStatement, type HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
@@ -89,6 +91,7 @@ export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): 
   assertRoom(request, counts, limits);
   if (request.parentRunId !== null) await admitChild(unit.db, request.parentRunId, parent);
   await takePlace(unit, request, underWay);
+  await holdFiles(unit.db, filesSentWith(request));
   await assertRoomNearLimit(unit.db, counts, { request, limits });
   const content = request.content ?? request.message;
   const messages = [...(request.before ?? []), { role: "user" as const, content }];

@@ -33,6 +33,11 @@ const NEWEST_ACTIVITY = "SELECT run_id FROM activities ORDER BY seq DESC LIMIT 1
 const LOCK_THREADS =
   "SELECT id FROM threads t WHERE id = ANY($1::text[]) " +
   "ORDER BY (SELECT min(n) FROM runs WHERE thread_id = t.id) FOR UPDATE";
+/** Rows of files are locked in the order of their ids: see sql.ts. */
+const END_USES =
+  "WITH ended AS (DELETE FROM file_uses WHERE run_n = ANY($1::bigint[]) RETURNING file_id), " +
+  "held AS (SELECT id FROM files WHERE id IN (SELECT file_id FROM ended) ORDER BY id FOR NO KEY UPDATE) " +
+  "UPDATE files f SET idle_since = $2 FROM held WHERE f.id = held.id";
 
 /**
  * Removes the thread, with its runs and all that these delegated.
@@ -79,6 +84,7 @@ async function removeRuns(unit: Unit, runs: readonly FamilyRow[]): Promise<void>
   const { db } = unit;
   const [numbers, ids] = [runs.map(({ n }) => n), runs.map(({ id }) => id)];
   await db.query("INSERT INTO removals SELECT unnest($1::bigint[])", [numbers]);
+  await db.query(END_USES, [numbers, Date.now()]);
   await db.query("DELETE FROM activities WHERE run_id = ANY($1::text[])", [ids]);
   await db.query("DELETE FROM runs WHERE n = ANY($1::bigint[])", [numbers]);
   await db.query(

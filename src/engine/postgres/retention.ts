@@ -1,12 +1,13 @@
 /**
- * Removes what is old enough: joins deltas, removes threads and activities, and forgets idempotency keys. Transactions
- * are short; the machines of one database take different rows. Called by `engine.ts`.
+ * Removes what is old enough: joins deltas, removes threads, files and activities, and forgets idempotency keys.
+ * Transactions are short; the machines of one database take different rows. Called by `engine.ts`.
  */
 import type { Retention } from "../../core/retention.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
 import { ACTIVITIES_A_STEP, isKept, retainAll, RUNS_A_STEP, THREADS_A_STEP } from "../rules/retention.ts";
 import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
 import type { Queryable } from "./database.ts";
+import { FileRetainer } from "./file-retention.ts";
 import { removeUnlessBusy, type RemovalParts } from "./removal.ts";
 import { columns } from "./step.ts";
 
@@ -43,6 +44,7 @@ type DeltaRow = StoredRow & { readonly run_n: number };
 
 export class Retainer {
   readonly #parts: RemovalParts;
+  readonly #files: FileRetainer;
   /**
    * The thread that was looked at last. The next step goes on behind it, so that threads that have to stay block no
    * others.
@@ -53,12 +55,14 @@ export class Retainer {
 
   constructor(parts: RemovalParts) {
     this.#parts = parts;
+    this.#files = new FileRetainer(parts.database);
   }
 
   /** @returns whether more work is left that could be done at once */
   run(retention: Retention, now: number): Promise<boolean> {
     return retainAll(retention, now, {
       removeThreads: (before, endsAt) => this.#removeThreads(before, endsAt),
+      removeFiles: (before, endsAt) => this.#files.step(before, endsAt),
       removeActivities: (before) => this.#some(REMOVE_ACTIVITIES, before, ACTIVITIES_A_STEP),
       forgetKeys: (before) => this.#some(FORGET_KEYS, before, KEYS_A_STEP),
       joinDeltas: (before) => this.#joinSome(before),

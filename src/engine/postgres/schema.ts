@@ -61,12 +61,15 @@ async function appliedBy(db: Queryable): Promise<{ readonly version: number }> {
   );
 }
 
-/** Splits the text, because a prepared statement holds only one statement. */
+/**
+ * Splits the text, because a prepared statement holds only one statement. Its end is a semicolon at the end of a line;
+ * semicolons within the body of a function stand elsewhere.
+ */
 function statementsOf(sql: string): string[] {
   const lines = sql.split("\n").filter((line) => !line.trim().startsWith("--"));
   return lines
     .join("\n")
-    .split(";")
+    .split(/;[ \t]*$/m)
     .map((statement) => statement.trim())
     .filter((statement) => statement !== "");
 }

@@ -3,9 +3,9 @@
  *
  * The order of locks, so that no two transactions wait for each other in a circle: runs are locked in the order of
  * their numbers, which is parents before the runs that they delegated. A run's thread is locked just before the run.
- * Then come the advisory lock of admission (`queue.ts`) or those of budgets, rows of `spending`, and the lock of the
- * feed (`activities.ts`). A statement that takes several rows of which others may hold some takes them with ORDER BY …
- * FOR UPDATE, or skips those.
+ * Then come rows of files, in the order of their ids; then the advisory lock of admission (`queue.ts`) or those of
+ * budgets, rows of `spending`, and the lock of the feed (`activities.ts`). A statement that takes several rows of which
+ * others may hold some takes them with ORDER BY … FOR UPDATE, or skips those.
  */
 
 /** The columns of a `HeldRow`. */

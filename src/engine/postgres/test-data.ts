@@ -34,6 +34,7 @@ const TABLES = [
   "shared",
   "files",
   "file_contents",
+  "file_uses",
   "spending",
   "machines",
   "machine_reports",

@@ -27,6 +27,8 @@ type Step = (endsAt: number) => Promise<boolean>;
 /** Each step gets the time before which things are old enough, in ms since the epoch. */
 export interface RetentionSteps {
   readonly removeThreads: (before: number, endsAt: number) => Promise<boolean>;
+  /** A file in use stays, however old it is. */
+  readonly removeFiles: (before: number, endsAt: number) => Promise<boolean>;
   readonly removeActivities: (before: number) => Promise<boolean>;
   readonly forgetKeys: (before: number) => Promise<boolean>;
   readonly joinDeltas: (before: number) => Promise<boolean>;
@@ -36,12 +38,13 @@ export interface RetentionSteps {
 
 /** @returns whether more work is left that could be done at once */
 export async function retainAll(
-  { threadsMs, activitiesMs, keysMs, deltasMs }: Retention,
+  { threadsMs, filesMs, activitiesMs, keysMs, deltasMs }: Retention,
   now: number,
   steps: RetentionSteps,
 ): Promise<boolean> {
   const older: readonly (readonly [number | undefined, RetentionSteps["removeThreads"]])[] = [
     [threadsMs, steps.removeThreads],
+    [filesMs, steps.removeFiles],
     [activitiesMs, steps.removeActivities],
     [keysMs, steps.forgetKeys],
     [deltasMs, steps.joinDeltas],

@@ -10,16 +10,19 @@ import {
 } from "../rules/dump.ts";
 import type { StoredRow } from "../rules/joined.ts";
 import type { SqliteConnections } from "./engine.ts";
+import { FileUses } from "./file-uses.ts";
 
 type RunRow = DumpedRow & { readonly n: number };
 
 export class Dumps {
   readonly #reading: ReturnType<typeof readStatements>;
   readonly #writing: ReturnType<typeof writeStatements>;
+  readonly #uses: FileUses;
 
   constructor({ reading, writing }: SqliteConnections) {
     this.#reading = readStatements(reading);
     this.#writing = writeStatements(writing);
+    this.#uses = new FileUses(writing);
   }
 
   next({ updated_at: updatedAt, id }: DumpPosition): ThreadDump | undefined {
@@ -57,6 +60,8 @@ export class Dumps {
     for (const { seq, type, data, joined } of events) sql.event.run(n, seq, type, data, joined);
     for (const { step, id, name, effects, result } of calls)
       sql.toolCall.run(n, step ?? 0, id ?? null, name ?? null, effects ?? null, result ?? null);
+    for (const stored of [...messages.map(({ content }) => content), ...calls.map(({ result }) => result)])
+      if (typeof stored === "string") this.#uses.record(n, stored);
     return n;
   }
 }

@@ -23,7 +23,6 @@ import type {
   Step,
   ThreadFilter,
 } from "../engine.ts";
-import type { Files } from "../files.ts";
 import { Admission, type AdmissionReads } from "../admission.ts";
 import { oncePerTick } from "../once-per-tick.ts";
 import type { Retention } from "../../core/retention.ts";
@@ -55,7 +54,7 @@ export interface SqliteConnections {
 
 export class SqliteEngine implements Engine {
   readonly driver = "sqlite";
-  readonly files: Files;
+  readonly files: SqliteFiles;
   readonly lastActivity: () => Promise<number>;
   readonly #connections: SqliteConnections;
   readonly #disk: Disk;
@@ -88,6 +87,7 @@ export class SqliteEngine implements Engine {
       connections,
       disk: this.#disk,
       writer: this.#writer,
+      files: this.files,
       reads: this.#reads,
       removals: this.#removals,
       queue: this.#queue,

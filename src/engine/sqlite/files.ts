@@ -67,15 +67,33 @@ export class SqliteFiles implements Files {
     return removed !== undefined;
   }
 
+  /** Removes those of the files that have been idle since before that time, and marks those that a run uses. */
+  async removeIdle(fileIds: readonly string[], before: number): Promise<void> {
+    const removed = await this.#writer.run(() => fileIds.flatMap((id) => this.#removeIfIdle(id, before) ?? []));
+    // One at a time: the disk may take milliseconds for a large file, and others wait for the write lock.
+    for (const sha256 of removed) await this.#removeUnused(sha256);
+  }
+
   /** The bytes move within the transaction: the write lock keeps `#removeUnused` of every process away meanwhile. */
   #insert(file: StoredFile, { path, place }: { readonly path: string; readonly place: string }): StoredFile {
     const known = this.#writing.byContent.get(file.principal, file.sha256) as StoredFile | undefined;
-    if (known) return known;
+    if (known) {
+      // The caller may name it at once: it must not be removed as a file that was saved long ago.
+      this.#writing.savedAgain.run(Date.now(), known.file_id);
+      return known;
+    }
     const { bytes } = this.#writing.bytesOf.get(file.principal) as { bytes: number };
     assertRoom(file, bytes);
-    this.#writing.insert.run({ ...file });
+    this.#writing.insert.run({ ...file, now: Date.now() });
     renameSync(path, place);
     return file;
+  }
+
+  /** @returns the digest of the file's bytes when it was removed */
+  #removeIfIdle(fileId: string, before: number): string | undefined {
+    if (this.#writing.markUsed.run(fileId).changes > 0) return undefined;
+    const removed = this.#writing.removeIdle.get(fileId, before) as { sha256: string } | undefined;
+    return removed?.sha256;
   }
 
   #removeUnused(sha256: string): Promise<void> {
@@ -115,11 +133,16 @@ function writeStatements(db: DatabaseSync) {
     byContent: db.prepare(`${FILE} WHERE principal = ? AND sha256 = ?`),
     bytesOf: db.prepare(BYTES),
     insert: db.prepare(
-      "INSERT INTO files (id, principal, name, media_type, bytes, sha256, created_at, n) " +
-        "VALUES (:file_id, :principal, :name, :media_type, :bytes, :sha256, :created_at, " +
+      "INSERT INTO files (id, principal, name, media_type, bytes, sha256, created_at, idle_since, n) " +
+        "VALUES (:file_id, :principal, :name, :media_type, :bytes, :sha256, :created_at, :now, " +
         "(SELECT coalesce(max(n), 0) + 1 FROM files WHERE principal = :principal))",
     ),
+    savedAgain: db.prepare("UPDATE files SET idle_since = ? WHERE id = ?"),
     remove: db.prepare("DELETE FROM files WHERE id = ? RETURNING sha256"),
+    markUsed: db.prepare(
+      "UPDATE files SET idle_since = NULL WHERE id = ? AND EXISTS (SELECT 1 FROM file_uses WHERE file_id = files.id)",
+    ),
+    removeIdle: db.prepare("DELETE FROM files WHERE id = ? AND idle_since < ? RETURNING sha256"),
     users: db.prepare("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1"),
   } satisfies Record<string, StatementSync>;
 }

@@ -14,6 +14,7 @@ import type { Step, ToolCall } from "../engine.ts";
 import { leaseLost } from "../rules/lease-lost.ts";
 import { ledgerActivity, parkedActivity } from "../rules/told.ts";
 import { LEASE_CLOCK, monotonicMs, RUN_TIME } from "./clock.ts";
+import { FileUses } from "./file-uses.ts";
 import type { SpendingBook } from "./spending.ts";
 import { usageOf, type RunRow } from "../rules/rows.ts";
 import { toMessage, type TurnRow } from "../rules/turns.ts";
@@ -35,11 +36,12 @@ const RENEWING_SEQ = 16;
 
 export class Journal {
   readonly #sql: ReturnType<typeof statements>;
-
+  readonly #uses: FileUses;
   readonly #spending: SpendingBook;
 
   constructor(db: DatabaseSync, spending: SpendingBook) {
     this.#sql = statements(db);
+    this.#uses = new FileUses(db);
     this.#spending = spending;
   }
 
@@ -100,7 +102,9 @@ export class Journal {
     for (const { role, content, ...about } of messages) {
       idx += 1;
       const more = Object.keys(about).length > 0 ? JSON.stringify(about) : null;
-      this.#sql.insertMessage.run(run.n, idx, run.thread_id, role, JSON.stringify(content), more, Date.now());
+      const stored = JSON.stringify(content);
+      this.#sql.insertMessage.run(run.n, idx, run.thread_id, role, stored, more, Date.now());
+      this.#uses.record(run.n, stored);
     }
   }
 
@@ -111,6 +115,7 @@ export class Journal {
     const rows = this.#sql.messages.all(from.n) as unknown as Pick<TurnRow, "role" | "content" | "about">[];
     this.appendMessages(to, retriedMessages(rows.map(toMessage)));
     this.#sql.copyToolCalls.run({ from: from.n, to: to.n });
+    this.#uses.copy(from.n, to.n);
   }
 
   /**
@@ -163,7 +168,8 @@ export class Journal {
 
   #writeToolCalls(run: OwnedRun, calls: readonly ToolCall[]): void {
     for (const call of calls) {
-      const { stepsBefore, toolCallId, name, effects, contained, result } = call;
+      const { stepsBefore, toolCallId, name, effects, contained } = call;
+      const result = call.result && JSON.stringify(call.result);
       this.#sql.upsertToolCall.run({
         run: run.n,
         step: stepsBefore,
@@ -171,8 +177,9 @@ export class Journal {
         name,
         effects,
         fence: contained ? null : run.fence,
-        result: result && JSON.stringify(result),
+        result,
       });
+      if (result !== null) this.#uses.record(run.n, result);
       this.insertActivity(ledgerActivity(call), run);
     }
   }

@@ -3,19 +3,17 @@ import { doAll } from "../do-all.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { LeaseClock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
-import type { SqliteConnections } from "./engine.ts";
 import type { Queue } from "./queue.ts";
 import type { Reads } from "./reads.ts";
-import { RemovalLooks, type RemovalParts } from "./removal.ts";
-import { Retainer } from "./retention.ts";
+import { RemovalLooks } from "./removal.ts";
+import { Retainer, type RetainerParts } from "./retention.ts";
 import type { Retention } from "../../core/retention.ts";
 import { withinShare } from "../rules/retention.ts";
 
 /** How many batches of rows of removed runs one call deletes. */
 const SWEEPS_A_SECOND = 100;
 
-export interface MaintenanceParts extends RemovalParts {
-  readonly connections: SqliteConnections;
+export interface MaintenanceParts extends RetainerParts {
   readonly disk: Disk;
   readonly reads: Reads;
   readonly queue: Pick<Queue, "isAnyOverdue" | "endOverdue">;
@@ -33,7 +31,7 @@ export class Maintenance {
     this.#parts = parts;
     this.#checkpointer = new Checkpointer(connections);
     this.#clock = new LeaseClock(connections.writing);
-    this.#retainer = new Retainer(connections, parts);
+    this.#retainer = new Retainer(parts);
     this.#looks = new RemovalLooks(connections.reading);
   }
 

@@ -283,4 +283,20 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // 23: what a parked run waits for
   "ALTER TABLE runs ADD COLUMN waiting TEXT",
+  // 24: which runs use which files (`rules/file-uses.ts`). A file that is there already counts as saved now. Retention
+  // reads what runs below `from_run` use before it removes a file: here that would take long.
+  `
+  ALTER TABLE files ADD COLUMN idle_since INTEGER;
+  UPDATE files SET idle_since = CAST(unixepoch('subsec') * 1000 AS INTEGER);
+  CREATE INDEX files_idle ON files (idle_since) WHERE idle_since IS NOT NULL;
+  CREATE TABLE file_uses (
+    file_id TEXT NOT NULL,
+    run_n INTEGER NOT NULL,
+    PRIMARY KEY (file_id, run_n)
+  ) WITHOUT ROWID;
+  CREATE INDEX file_uses_by_run ON file_uses (run_n);
+  CREATE TABLE file_uses_known (from_run INTEGER NOT NULL);
+  INSERT INTO file_uses_known
+    SELECT CASE WHEN EXISTS (SELECT 1 FROM files) THEN (SELECT coalesce(max(n), 0) + 1 FROM runs) ELSE 0 END;
+  `,
 ];

@@ -62,6 +62,7 @@ export function queueStatements(db: DatabaseSync) {
     ...repeatStatements(db),
     ...claimStatements(db),
     byId: db.prepare("SELECT * FROM runs WHERE id = ?"),
+    file: db.prepare("SELECT 1 FROM files WHERE id = ?"),
     countQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE status = 'queued'"),
     underWay: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND status IN ('queued', 'running') ORDER BY n"),
     countOwnQueued: db.prepare("SELECT count(*) AS queued FROM runs WHERE principal = ? AND status = 'queued'"),

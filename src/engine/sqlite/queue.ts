@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
+import { fileNotFound } from "../../core/file.ts";
 import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run, type Superseded } from "../../core/run.ts";
 import type { Claim, EngineLimits, Left } from "../engine.ts";
 import {
@@ -16,6 +17,7 @@ import {
   isListed,
   repeatOf,
 } from "../rules/enqueue.ts";
+import { filesSentWith } from "../rules/file-uses.ts";
 import { OVERDUE_AT_ONCE, overdueOutcome } from "../rules/overdue.ts";
 import { againOf, assertRetryable } from "../rules/retry.ts";
 import { claimedEvent, END_REASONS, handedBackEvent, LEASE_RAN_OUT, queuedEvents } from "../rules/told.ts";
@@ -56,6 +58,7 @@ export class Queue {
     assertOwnThread(request, thread?.principal);
     assertOwnShare(request, () => (this.#sql.countOwnQueued.get(request.principal) as { queued: number }).queued);
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
+    for (const fileId of filesSentWith(request)) if (!this.#sql.file.get(fileId)) throw fileNotFound(fileId);
     this.#takePlace(request);
     const row = this.#insert(request);
     const run = toRun(row);

@@ -85,13 +85,16 @@ export class Removals {
     return true;
   }
 
+  /** The time of the sweep is the end of the run's uses: until then its files count as used. */
   #sweepRun(run: number): number {
+    const uses = this.#sql.endUses.all({ run, limit: LARGE_ROWS_A_BATCH }) as { file_id: string }[];
+    for (const { file_id: fileId } of uses) this.#sql.useEnded.run(Date.now(), fileId);
     const { deleteEvents, deleteMessages, deleteToolCalls } = this.#sql;
     const events = deleteEvents.run({ run, limit: ROWS_A_BATCH }).changes;
     // Messages may be large, each in many pages.
     const messages = deleteMessages.run({ run, limit: LARGE_ROWS_A_BATCH }).changes;
     const calls = deleteToolCalls.run({ run, limit: LARGE_ROWS_A_BATCH }).changes;
-    return Number(events) + Number(messages) + Number(calls);
+    return uses.length + Number(events) + Number(messages) + Number(calls);
   }
 
   forget(now: number): void {
@@ -192,6 +195,11 @@ function statements(db: DatabaseSync) {
     deleteToolCalls: db.prepare(
       "DELETE FROM tool_calls WHERE (run_n, step, id) IN (SELECT run_n, step, id FROM tool_calls WHERE run_n = :run LIMIT (0 + :limit))",
     ),
+    endUses: db.prepare(
+      "DELETE FROM file_uses WHERE run_n = :run AND file_id IN " +
+        "(SELECT file_id FROM file_uses WHERE run_n = :run LIMIT (0 + :limit)) RETURNING file_id",
+    ),
+    useEnded: db.prepare("UPDATE files SET idle_since = ? WHERE id = ?"),
     done: db.prepare("UPDATE removals SET done = 1 WHERE n = ?"),
     forget: db.prepare("DELETE FROM removals WHERE done = 1 AND at < ?"),
   } satisfies Record<string, StatementSync>;

@@ -1,6 +1,6 @@
 /**
- * Removes what is old enough: joins deltas, removes threads and activities, forgets idempotency keys, and gives free
- * pages back. Each step looks first, on the reading connection, and then writes one short transaction, so that nobody
+ * Removes what is old enough: joins deltas, removes threads, files and activities, forgets idempotency keys, and gives
+ * free pages back. Each step looks first, on the reading connection, and then writes one short transaction, so that nobody
  * waits for it and an idle server writes nothing. Called by `maintenance.ts`.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
@@ -8,7 +8,7 @@ import type { Retention } from "../../core/retention.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
 import { ACTIVITIES_A_STEP, isKept, retainAll, RUNS_A_STEP, THREADS_A_STEP } from "../rules/retention.ts";
 import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
-import type { SqliteConnections } from "./engine.ts";
+import { FileRetainer, type FileRetentionParts } from "./file-retention.ts";
 import { removeUnlessBusy, type RemovalParts } from "./removal.ts";
 import { LIMIT } from "./sql.ts";
 
@@ -26,11 +26,14 @@ interface ThreadRow {
   readonly kept: 0 | 1;
 }
 
+export type RetainerParts = RemovalParts & FileRetentionParts;
+
 export class Retainer {
   readonly #looks: ReturnType<typeof looks>;
   readonly #sql: ReturnType<typeof writes>;
   readonly #db: DatabaseSync;
-  readonly #parts: RemovalParts;
+  readonly #parts: RetainerParts;
+  readonly #files: FileRetainer;
   /**
    * The thread that was looked at last. The next step goes on behind it, so that threads that have to stay block no
    * others.
@@ -39,17 +42,20 @@ export class Retainer {
   /** The delta that was looked at last: its run is joined up to this seq. */
   #lastDelta = { run: 0, seq: 0 };
 
-  constructor({ reading, writing }: SqliteConnections, parts: RemovalParts) {
+  constructor(parts: RetainerParts) {
+    const { reading, writing } = parts.connections;
     this.#looks = looks(reading);
     this.#sql = writes(writing);
     this.#db = writing;
     this.#parts = parts;
+    this.#files = new FileRetainer(parts);
   }
 
   /** @returns whether more work is left that could be done at once */
   run(retention: Retention, now: number): Promise<boolean> {
     return retainAll(retention, now, {
       removeThreads: (before, endsAt) => this.#removeThreads(before, endsAt),
+      removeFiles: (before) => this.#files.step(before),
       removeActivities: (before) => this.#removeActivities(before),
       forgetKeys: (before) => this.#forgetKeys(before),
       joinDeltas: (before) => this.#joinDeltas(before),

@@ -1,17 +1,19 @@
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { complete, delta, start, stepOf } from "../contract/setup.ts";
+import { complete, delta, save, start, stepOf } from "../contract/setup.ts";
 import { openTemporary } from "./test-data.ts";
 
 test("a deleted thread leaves no row behind, in any table", async () => {
   await using data = await openTemporary();
+  const { file_id } = await save(data.engine, "notes");
   const before = rowsOf(data.folder.dbPath);
-  const claim = await start(data.engine, { threadId: "thread" });
+  const content = [{ type: "document", source: { type: "file", file_id } }] as const;
+  const claim = await start(data.engine, { threadId: "thread", content });
   const call = { stepsBefore: 1, toolCallId: "call_1", name: "clock", effects: "pure", result: null } as const;
   await data.engine.append(stepOf(claim, { events: [delta("secret")], toolCalls: [call] }));
   await complete(data.engine, claim);
-  // Shared texts and files belong to no thread.
-  const { removals, shared: _shared, files: _files, spending: _spending, ...filled } = rowsOf(data.folder.dbPath);
+  // Shared texts belong to no thread.
+  const { removals, shared: _shared, spending: _spending, ...filled } = rowsOf(data.folder.dbPath);
   expect(Object.values(filled)).not.toContain(0);
   expect(removals).toBe(0);
 

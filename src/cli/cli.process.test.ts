@@ -9,7 +9,7 @@ import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Redis } from "ioredis";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { complete, start } from "../engine/contract/setup.ts";
+import { complete, enqueue, save, start } from "../engine/contract/setup.ts";
 import { openAt as openPostgres } from "../engine/postgres/test-data.ts";
 import { openAt, openTemporary } from "../engine/sqlite/test-data.ts";
 import { aliveOf, descendantsOf } from "../testing/processes.ts";
@@ -258,6 +258,24 @@ test("prune removes old threads and keeps newer ones, and says what is wrong wit
 
   expect(await data.engine.thread("old")).toBeUndefined();
   expect(await data.engine.thread("new")).toBeDefined();
+});
+
+test("prune removes old files that no thread names, and keeps the others", async () => {
+  await using data = await openTemporary();
+  const [used, unused] = [await save(data.engine, "used"), await save(data.engine, "unused")];
+  const content = [{ type: "document", source: { type: "file", file_id: used.file_id } }] as const;
+  await enqueue(data.engine, { content });
+  using db = new DatabaseSync(data.folder.dbPath, { timeout: 1_000 });
+  db.exec("UPDATE files SET idle_since = idle_since - 7200000");
+  const young = await save(data.engine, "young");
+  const at = ["--data", data.folder.path];
+
+  expect(await evenkeel("prune", ...at)).toMatchObject({ code: 0 });
+  expect(await data.engine.files.find(unused.file_id)).toBeDefined();
+  expect(await evenkeel("prune", ...at, "--files", "1h")).toMatchObject({ code: 0 });
+
+  expect(await data.engine.files.find(unused.file_id)).toBeUndefined();
+  for (const kept of [used, young]) expect(await data.engine.files.find(kept.file_id)).toBeDefined();
 });
 
 test("export and import take threads from one storage to another, and leave alone what is there", async () => {

@@ -33,6 +33,12 @@ test("a thread passes as it was written", () => {
   expect(readDumpLine(JSON.stringify(dump), "f:1")).toEqual(dump);
 });
 
+test("a message that a person wrote with white space is stored as the server writes it", () => {
+  const content = '[ { "type": "image", "source": { "type": "file", "file\\u005fid": "file_1" } } ]';
+  const { runs } = readDumpLine(lineWith({ messages: [{ ...dumped.messages[0], content }] }), "f:1");
+  expect(runs[0]?.messages[0]?.["content"]).toBe('[{"type":"image","source":{"type":"file","file_id":"file_1"}}]');
+});
+
 test.each([
   ["no JSON", "{", /f:1 is no JSON/],
   ["no thread", "{}", /at thread/],

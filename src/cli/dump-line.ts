@@ -14,6 +14,8 @@ const json = () =>
       return false;
     }
   }, "expected JSON");
+/** As the server writes JSON: it looks in stored content for the files that a message names (`rules/file-uses.ts`). */
+const compactJson = () => json().transform((text) => JSON.stringify(JSON.parse(text)));
 /** Columns that nothing depends on, also those of an evenkeel that is older. */
 const rest = z.union([z.string(), z.number(), z.null()]);
 
@@ -40,7 +42,9 @@ const RUN = z
 
 const DUMPED_RUN = z.object({
   run: RUN,
-  messages: z.array(z.object({ role: z.enum(["user", "assistant"]), content: json(), at: count() }).catchall(rest)),
+  messages: z.array(
+    z.object({ role: z.enum(["user", "assistant"]), content: compactJson(), at: count() }).catchall(rest),
+  ),
   events: z.array(
     z.object({ seq: z.int().min(1), type: z.string().min(1), data: json(), joined: json().nullable().default(null) }),
   ),

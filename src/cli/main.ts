@@ -136,6 +136,7 @@ program
   .addOption(DATABASE)
   .addOption(REDIS)
   .option("--threads <age>", "threads that did not change for so long, with all that they delegated", "forever")
+  .option("--files <age>", "files that no thread has named for so long", "forever")
   .option("--deltas <age>", "join the pieces of text of runs that ended so long ago", "1h")
   .option("--activities <age>", "entries of the feed", "30d")
   .action(async (options, command) => (await import("./prune.ts")).prune(chosenStorage(options, command)));

@@ -8,13 +8,15 @@ import { openStorage, type StorageOptions } from "./storage.ts";
 
 export interface PruneOptions extends StorageOptions {
   readonly threads: string;
+  readonly files: string;
   readonly deltas: string;
   readonly activities: string;
 }
 
-export async function prune({ threads, deltas, activities, ...storage }: PruneOptions): Promise<void> {
+export async function prune({ threads, files, deltas, activities, ...storage }: PruneOptions): Promise<void> {
   const retention = {
     threadsMs: age("--threads", threads),
+    filesMs: age("--files", files),
     deltasMs: age("--deltas", deltas),
     activitiesMs: age("--activities", activities),
   };

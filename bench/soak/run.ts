@@ -19,7 +19,13 @@ const RESULTS = join(import.meta.dirname, "../results");
 const EVERY_MS = 30_000;
 const EXIT_INTERRUPTED = 130;
 /** All of it passes several times within an hour, so that a bound shows. */
-const RETENTION = { RETAIN_DELTAS: "1m", RETAIN_THREADS: "5m", RETAIN_ACTIVITIES: "5m", RETAIN_KEYS: "5m" };
+const RETENTION = {
+  RETAIN_DELTAS: "1m",
+  RETAIN_THREADS: "5m",
+  RETAIN_FILES: "5m",
+  RETAIN_ACTIVITIES: "5m",
+  RETAIN_KEYS: "5m",
+};
 
 const { values } = parseArgs({
   options: { minutes: { type: "string", default: "60" }, engine: { type: "string", default: "sqlite" } },

@@ -52,7 +52,8 @@ export const LIST_FILES = route({
   summary: "Your files, newest first",
   description:
     "The files that you uploaded, that your messages carried as bytes, and that tools returned to your runs. " +
-    "Every role sees only its own files. They count towards `max_bytes`.",
+    "Every role sees only its own files. They count towards `max_bytes`. " +
+    "Where the operator has set RETAIN_FILES, a file that no thread names goes by itself after that time.",
   query: z.strictObject(PAGE),
   answers: { 200: json(FILE_LIST, "A page of files.") },
 });
@@ -72,7 +73,8 @@ export const DELETE_FILE = route({
   path: "/api/files/{file_id}",
   access: "client",
   summary: "Delete a file",
-  description: "Messages that name the file stay. The model is told that the file no longer exists.",
+  description:
+    "Messages that name the file stay: reading it there answers FILE_NOT_FOUND, and the model is told that it was deleted.",
   query: z.strictObject({}),
   answers: { 204: empty("The file is deleted.") },
   errors: ["FILE_NOT_FOUND"],

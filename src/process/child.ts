@@ -47,6 +47,7 @@ export class Child {
   #state: "starting" | "ready" | "draining" | "gone" = "starting";
   #killTimer: NodeJS.Timeout | undefined;
   #drainEndsAt = Infinity;
+  #mayLinger = true;
 
   constructor(process: ChildProcess, channel: Channel) {
     this.#process = process;
@@ -110,15 +111,19 @@ export class Child {
   /**
    * Asks it to finish within `withinMs` and exit; kills it when it does not. A child that is not ready has nothing to
    * finish and is killed at once. A later call can only shorten the time.
+   *
+   * @param othersServe another child serves in its place: it may wait for clients that are slow to leave
    */
-  drain(withinMs: number): Promise<ChildExit> {
+  drain(withinMs: number, { othersServe = false } = {}): Promise<ChildExit> {
     if (this.#state === "starting") this.kill();
-    const endsAt = performance.now() + withinMs;
-    if (this.#state === "ready" || (this.#state === "draining" && endsAt < this.#drainEndsAt)) {
+    const leftMs = Math.min(withinMs, Math.max(0, this.#drainEndsAt - performance.now()));
+    const isSooner = leftMs === withinMs || (this.#mayLinger && !othersServe);
+    if (this.#state === "ready" || (this.#state === "draining" && isSooner)) {
       this.#state = "draining";
-      this.#drainEndsAt = endsAt;
-      this.send({ type: "drain", within_ms: withinMs });
-      this.#killIn(withinMs + DRAIN_SLACK_MS, `did not drain within ${withinMs} ms, killed`);
+      this.#drainEndsAt = performance.now() + leftMs;
+      this.#mayLinger &&= othersServe;
+      this.send({ type: "drain", within_ms: leftMs, others_serve: this.#mayLinger });
+      this.#killIn(leftMs + DRAIN_SLACK_MS, `did not drain within ${leftMs} ms, killed`);
     }
     return this.exited;
   }

@@ -36,9 +36,11 @@ export interface Service {
   onSnapshot?(snapshot: Snapshot): void;
   /**
    * Take nothing new, finish what is under way within `withinMs`, give back or cut off the rest, free everything.
-   * Called again when less time is left than the previous call allowed.
+   * Called again when less time is left than the previous call allowed, or when others no longer serve.
+   *
+   * @param othersServe another process of this kind serves, so nobody waits for the end of this one
    */
-  drain(withinMs: number): Promise<void>;
+  drain(withinMs: number, othersServe: boolean): Promise<void>;
 }
 
 /** What a service may say to other processes, through the primary. */
@@ -79,7 +81,7 @@ export async function runService(options: ServiceOptions): Promise<void> {
     const service = await start({ request });
     const drain = attach(service, parent);
     process.on("SIGTERM", () => {
-      if (sigtermDrainMs !== undefined) drain(sigtermDrainMs);
+      if (sigtermDrainMs !== undefined) drain(sigtermDrainMs, false);
     });
     // Send `ready` last: from then on the primary may send snapshots, or the order to drain.
     await parent.send({ type: "ready", ...(service.port !== undefined && { port: service.port }) } satisfies FromChild);
@@ -92,21 +94,22 @@ export async function runService(options: ServiceOptions): Promise<void> {
 }
 
 /** @returns what drains the service and ends the process */
-function attach(service: Service, parent: Channel): (withinMs: number) => void {
+function attach(service: Service, parent: Channel): (withinMs: number, othersServe: boolean) => void {
   setInterval(heartbeatOf(service, parent), HEARTBEAT_MS);
-  let endsAt = Infinity;
-  const drain = (withinMs: number) => {
+  let [endsAt, mayLinger] = [Infinity, true];
+  const drain = (withinMs: number, othersServe: boolean) => {
     const isFirst = endsAt === Infinity;
-    if (performance.now() + withinMs >= endsAt) return;
-    endsAt = performance.now() + withinMs;
-    const drained = service.drain(withinMs);
+    const leftMs = Math.min(withinMs, endsAt - performance.now());
+    if (leftMs < withinMs && (othersServe || !mayLinger)) return;
+    [endsAt, mayLinger] = [performance.now() + leftMs, mayLinger && othersServe];
+    const drained = service.drain(Math.max(0, leftMs), mayLinger);
     // A rejection is a crash like any other: the handler of `unhandledRejection` logs it and exits.
     if (isFirst) void drained.then(() => process.exit(EXIT.drained));
   };
   parent.listen({
     onMessage: (message) => {
       const told = message as ToChild;
-      if (told.type === "drain") drain(told.within_ms);
+      if (told.type === "drain") drain(told.within_ms, told.others_serve);
       else tell(service, told);
     },
     onClose: () => process.exit(EXIT.crashed),

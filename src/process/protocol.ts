@@ -54,8 +54,8 @@ export type FromChild =
 export type ToChild =
   /** The first message. The settings are opaque here. */
   | { readonly type: "settings"; readonly settings: unknown }
-  /** May come again with less time. */
-  | { readonly type: "drain"; readonly within_ms: number }
+  /** May come again with less time, or when other processes no longer serve what this one does. */
+  | { readonly type: "drain"; readonly within_ms: number; readonly others_serve: boolean }
   /** The last five minutes, oldest first: to a worker that has just become ready. */
   | { readonly type: "history"; readonly snapshots: readonly Snapshot[] }
   | { readonly type: "snapshot"; readonly snapshot: Snapshot }

@@ -166,7 +166,7 @@ test("a replacement serves before the old child drains, whose end then restarts 
   const drained = commit(1_000);
 
   expect(slot.info().pid).toBe(2);
-  expect(forked[0]?.sent).toEqual([{ type: "drain", within_ms: 1_000 }]);
+  expect(forked[0]?.sent).toEqual([{ type: "drain", within_ms: 1_000, others_serve: true }]);
   forked[0]?.exit(0);
   await drained;
   await vi.advanceTimersByTimeAsync(60_000);
@@ -389,8 +389,25 @@ test("a slot that drains gives those on their way out no more time than its chil
 
   const drained = made.slot.drain(1_000);
   expect(made.forked.map(({ sent }) => sent.at(-1))).toEqual([
-    { type: "drain", within_ms: 1_000 },
-    { type: "drain", within_ms: 1_000 },
+    { type: "drain", within_ms: 1_000, others_serve: false },
+    { type: "drain", within_ms: 1_000, others_serve: false },
+  ]);
+  for (const process of made.forked) process.exit(0);
+  await drained;
+});
+
+test("a child on its way out no longer waits for slow clients once its slot drains, and gets no more time", async () => {
+  const made = makeSlot();
+  void made.slot.start();
+  made.newest().say({ type: "ready" });
+  await settle();
+  await replaced(made, 1_000);
+  await vi.advanceTimersByTimeAsync(400);
+
+  const drained = made.slot.drain(60_000);
+  expect(made.forked[0]?.sent).toEqual([
+    { type: "drain", within_ms: 1_000, others_serve: true },
+    { type: "drain", within_ms: 600, others_serve: false },
   ]);
   for (const process of made.forked) process.exit(0);
   await drained;
@@ -405,8 +422,8 @@ test("a fourth child on its way out has the oldest give back its work", async ()
   for (let reload = 1; reload <= 4; reload += 1) await replaced(made, 600_000);
 
   expect(made.forked.map(({ sent }) => sent.at(-1))).toEqual([
-    { type: "drain", within_ms: 0 },
-    ...Array.from({ length: 3 }, () => ({ type: "drain", within_ms: 600_000 })),
+    { type: "drain", within_ms: 0, others_serve: true },
+    ...Array.from({ length: 3 }, () => ({ type: "drain", within_ms: 600_000, others_serve: true })),
     undefined,
   ]);
 });

@@ -270,8 +270,8 @@ export class Slot {
     if (!old || old.state === "gone") return;
     this.#leaving.push(old);
     const tooMany = this.#leaving.length - MAX_LEAVING;
-    for (const oldest of this.#leaving.slice(0, Math.max(0, tooMany))) void oldest.drain(0);
-    const exit = await old.drain(withinMs);
+    for (const oldest of this.#leaving.slice(0, Math.max(0, tooMany))) void oldest.drain(0, { othersServe: true });
+    const exit = await old.drain(withinMs, { othersServe: true });
     this.#leaving.splice(this.#leaving.indexOf(old), 1);
     this.#options.onChange();
     if (exit.code === EXIT.drained || !exit.served) return;

@@ -46,7 +46,7 @@ test("signals to the process group do not end it, its parent's word does", async
   sim.child.kill("SIGINT");
   sim.child.kill("SIGTERM");
   expect(await answers()).toBe(200);
-  await sim.channel.send({ type: "drain", within_ms: 1_000 });
+  await sim.channel.send({ type: "drain", within_ms: 1_000, others_serve: false });
   expect(await sim.exit).toEqual([0, null]);
 });
 

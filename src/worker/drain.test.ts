@@ -7,6 +7,8 @@ import { HttpServer } from "./server.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const DRAIN_MS = 5_000;
+/** Longer than a test may take. */
+const ENDLESS_MS = 3_600_000;
 /** A drain closes idle connections after this time. */
 const FAREWELL_MS = 1_000;
 
@@ -66,6 +68,57 @@ test("a client that was told that its connection stays open, before the drain, m
   await Promise.all([drained, closed]);
 
   expect(received.text).toMatch(/connection: close\r\n[^]*served/i);
+});
+
+test("while other workers serve, a client that stood still for longer than a farewell is answered", async () => {
+  const { server, socket, received, closed } = await open((_request, response) => response.end("served"));
+  socket.write(REQUEST);
+  await once(socket, "data");
+  received.text = "";
+
+  const drained = server.drain(DRAIN_MS, { othersServe: true });
+  await delay(FAREWELL_MS + 200);
+  socket.write(REQUEST);
+  await Promise.all([drained, closed]);
+
+  expect(received.text).toMatch(/^connection: close\r\n[^]*served/im);
+});
+
+test("a request of which only the beginning came when idle connections are closed is answered", async () => {
+  const { server, socket, received, closed } = await open((_request, response) => response.end("served"));
+  socket.write(REQUEST);
+  await once(socket, "data");
+  received.text = "";
+  socket.write(REQUEST.slice(0, 10));
+
+  const drained = server.drain(DRAIN_MS);
+  await delay(FAREWELL_MS + 200);
+  socket.write(REQUEST.slice(10));
+  await Promise.all([drained, closed]);
+
+  expect(received.text).toMatch(/^connection: close\r\n[^]*served/im);
+});
+
+test("a drain that is called again without other workers waits no longer for silent clients", async () => {
+  const { server, socket, closed } = await open((_request, response) => response.end("served"));
+  socket.write(REQUEST);
+  await once(socket, "data");
+
+  const drained = server.drain(ENDLESS_MS, { othersServe: true });
+  void server.drain(ENDLESS_MS);
+  await closed;
+
+  await expect(drained).resolves.toBeUndefined();
+});
+
+test("a drain without clients ends at once", async () => {
+  const server = new HttpServer(
+    () => {},
+    () => {},
+  );
+  await server.listen("127.0.0.1", 0);
+
+  await expect(server.drain(ENDLESS_MS, { othersServe: true })).resolves.toBeUndefined();
 });
 
 /** Blocks the event loop. */

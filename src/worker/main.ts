@@ -55,7 +55,7 @@ async function start(outside: Outside): Promise<Service> {
     gauges: () => ({ ...probe.read(), ...delivery.meter.read(), ...guard.counts.read(), ...busGauges(engine.bus()) }),
     onNotes: (processes) => mcpBoard.take(processes),
     onSnapshot: (snapshot) => delivery.feeds.processes.take(snapshot),
-    drain: async (withinMs) => {
+    drain: async (withinMs, othersServe) => {
       probe.stop();
       // Requests and streams get time to end by themselves. Then waiting clients are told, and streams resume at other
       // workers.
@@ -65,7 +65,7 @@ async function start(outside: Outside): Promise<Service> {
       }, withinMs);
       // A socket has no end to wait for: its client reconnects to another process at once.
       delivery.sockets.stop();
-      await server.drain(withinMs + 1_000);
+      await server.drain(withinMs + 1_000, { othersServe });
       clearTimeout(letGo);
       delivery.stop();
       await engine.close();

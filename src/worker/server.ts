@@ -1,7 +1,7 @@
 /**
  * The HTTP server of one worker: limits, listening, and a drain in two phases. First it accepts no new sockets, and
  * answers requests on open ones with `Connection: close`. Only then does it close idle sockets: to close them at once
- * would break a request that a client is just sending.
+ * would break a request that a client is just sending (RFC 9112 § 9.6).
  */
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
@@ -23,8 +23,13 @@ const LIMITS = {
   requireHostHeader: false,
 };
 
-// How long clients have to notice `Connection: close` before their idle sockets are closed.
+/** How long clients have to notice `Connection: close` before their idle sockets are closed. */
 const FAREWELL_MS = 1_000;
+/**
+ * The same while other workers serve, so that nobody waits for the end of this one. [A machine with a load of 35 let clients
+ * stand still for more than a second: 14 requests met a closed socket.]
+ */
+const LONG_FAREWELL_MS = 5_000;
 const DRAIN_CHECK_MS = 50;
 
 export type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -32,28 +37,42 @@ export type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer)
 /** Other offers (curl --http2 sends `Upgrade: h2c`) are answered as plain requests, which RFC 9110 § 7.8 allows. */
 const isWebSocket = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket";
 
+export interface DrainOptions {
+  /** Other workers serve the port: clients that are slow to leave cost nobody anything. */
+  readonly othersServe?: boolean;
+}
+
 export class HttpServer {
   readonly #server: Server;
   readonly #adopted = new WeakSet<Socket>();
-  // Bounded by the open connections.
+  // All bounded by the open connections.
   readonly #inFlight = new Set<ServerResponse>();
-  #draining = false;
-  /** When a response ended last, while draining, that had told its client that the connection stays open. */
+  readonly #sockets = new Set<Socket>();
+  readonly #upgraded = new Set<Duplex>();
+  #drained: Promise<void> | undefined;
+  #drainEndsAt = Number.POSITIVE_INFINITY;
+  #farewellMs = LONG_FAREWELL_MS;
+  /** When the last client was told that its connection stays open, as far as a drain has to know. */
   #keptOpenAt = Number.NEGATIVE_INFINITY;
 
   /** @param keepAliveTimeout how long a connection without a request stays open, in ms */
   constructor(listener: RequestListener, onUpgrade: OnUpgrade, { keepAliveTimeout = 75_000 } = {}) {
     const serve: RequestListener = (request, response) => {
       if (!this.#adopted.has(request.socket)) this.#count(response);
-      if (this.#draining) response.shouldKeepAlive = false;
+      if (this.#drained) response.shouldKeepAlive = false;
       listener(request, response);
     };
     this.#server = http.createServer({ ...LIMITS, keepAliveTimeout, shouldUpgradeCallback: isWebSocket }, serve);
     // For `Expect: 100-continue`, node:http would ask for the body at once. Here, the code that reads the body asks for
     // it.
     this.#server.on("checkContinue", serve);
-    this.#server.on("upgrade", onUpgrade);
+    this.#server.on("upgrade", (request, socket, head) => {
+      this.#upgraded.add(socket);
+      socket.on("close", () => this.#upgraded.delete(socket));
+      onUpgrade(request, socket, head);
+    });
     this.#server.on("clientError", refuseBadHttp);
+    this.#server.on("connection", (socket) => this.#hold(socket));
   }
 
   /** Serves a connection that did not come over the port. It belongs to no client, so its requests do not count. */
@@ -79,25 +98,38 @@ export class HttpServer {
     return typeof address === "object" && address ? address.port : port;
   }
 
-  /** Resolves when no request is left, or after `ms`; then the remaining sockets are cut. */
-  async drain(ms: number): Promise<void> {
-    this.#draining = true;
+  /**
+   * Resolves when no client is left, or after `ms`; then the remaining sockets are cut. A later call can only shorten the time.
+   */
+  drain(ms: number, { othersServe = false }: DrainOptions = {}): Promise<void> {
+    const now = performance.now();
+    this.#drainEndsAt = Math.min(this.#drainEndsAt, now + ms);
+    if (!othersServe) this.#farewellMs = FAREWELL_MS;
+    this.#drained ??= this.#drain(now);
+    return this.#drained;
+  }
+
+  async #drain(now: number): Promise<void> {
+    this.#keptOpenAt = now;
     for (const response of this.#inFlight) if (!response.headersSent) response.shouldKeepAlive = false;
-    const startedAt = performance.now();
     // http.Server's own close() would close idle sockets at once; this only stops listening.
     NetServer.prototype.close.call(this.#server);
-    const elapsed = () => performance.now() - startedAt;
-    while (elapsed() < Math.min(ms, FAREWELL_MS)) await sleep(DRAIN_CHECK_MS);
-    await this.#readWhatCame();
-    this.#server.closeIdleConnections();
-    while (this.#isNeeded() && elapsed() < ms) await sleep(DRAIN_CHECK_MS);
+    while (performance.now() < this.#drainEndsAt) {
+      const isFarewell = performance.now() < this.#keptOpenAt + this.#farewellMs;
+      if (!isFarewell) await this.#closeIdle();
+      // An upgraded socket has no request to finish: its client was told to go, and has the farewell to do so.
+      if (this.#sockets.size === (isFarewell ? 0 : this.#upgraded.size)) break;
+      await sleep(DRAIN_CHECK_MS);
+    }
     await this.#readWhatCame();
     this.#server.closeAllConnections();
   }
 
-  /** A client that was told that its connection stays open may be sending its next request. */
-  #isNeeded(): boolean {
-    return this.#inFlight.size > 0 || performance.now() - this.#keptOpenAt < FAREWELL_MS;
+  async #closeIdle(): Promise<void> {
+    await this.#readWhatCame();
+    this.#server.closeIdleConnections();
+    // A socket on which nothing ever came does not count as idle.
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
   }
 
   /**
@@ -112,7 +144,13 @@ export class HttpServer {
     this.#inFlight.add(response);
     response.on("close", () => {
       this.#inFlight.delete(response);
-      if (this.#draining && response.shouldKeepAlive) this.#keptOpenAt = performance.now();
+      if (this.#drained && response.shouldKeepAlive) this.#keptOpenAt = performance.now();
     });
+  }
+
+  #hold(socket: Socket): void {
+    if (this.#adopted.has(socket)) return;
+    this.#sockets.add(socket);
+    socket.on("close", () => this.#sockets.delete(socket));
   }
 }

@@ -9,6 +9,7 @@ import { findPage, type FoundPage } from "./pages/registry.ts";
 import { route } from "./router.ts";
 import { useTab } from "./shell/disconnected.tsx";
 import { KeyForm } from "./shell/key-form.tsx";
+import { useReloadOnce } from "./shell/reload-once.ts";
 import { Shell } from "./shell/shell.tsx";
 import { leftAt } from "./store/places.ts";
 import { pageTitle } from "./store/title.ts";
@@ -46,12 +47,17 @@ function Page() {
   }
   const Component = loaded.value.get(found.address);
   if (Component === undefined) return <Loading />;
-  if (typeof Component !== "function") return <ErrorNote error={Component} onRetry={() => location.reload()} />;
+  if (typeof Component !== "function") return <NotLoaded problem={Component} />;
   return (
     <Boundary place={`${page}/${id}`}>
       <Component key={found.key} id={id} query={query} />
     </Boundary>
   );
+}
+
+function NotLoaded({ problem }: { problem: Problem }) {
+  useReloadOnce();
+  return <ErrorNote error={problem} onRetry={() => location.reload()} />;
 }
 
 /**

@@ -56,6 +56,35 @@ test("the navigation leads to the reference of the API, in a tab of its own", as
   expect(visitor.problems).toEqual([]);
 });
 
+test("a page whose code could not be fetched is there soon, by itself", async () => {
+  await using visitor = await browser.visitor(server.client.url);
+  const page = await visitor.open("#/runs");
+  await page.route("**/assets/processes-page-*.js", (request) => request.abort(), { times: 1 });
+
+  await page.getByRole("link", { name: "Processes" }).click();
+
+  await page.getByRole("rowheader", { name: "worker 1" }).waitFor();
+});
+
+test("a page whose code is missing for good says so, and reloads the tab once", async () => {
+  await using visitor = await browser.visitor(server.client.url);
+  const page = await visitor.open("#/runs");
+  let asked = 0;
+  await page.route("**/assets/processes-page-*.js", (request) => {
+    asked += 1;
+    return request.abort();
+  });
+
+  await page.getByRole("link", { name: "Processes" }).click();
+  await eventually(() => expect(asked).toBe(2));
+
+  // Longer than the pause before a reload.
+  await page.waitForTimeout(2_000);
+  expect(asked).toBe(2);
+  await page.getByText("This page could not be loaded").waitFor();
+  await page.getByRole("button", { name: "Try again" }).waitFor();
+});
+
 test("a first Tab and Enter skip the navigation", async () => {
   await using visitor = await browser.visitor(server.client.url);
   const page = await visitor.open("#/runs");

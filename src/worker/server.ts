@@ -52,7 +52,7 @@ export class HttpServer {
   #drained: Promise<void> | undefined;
   #drainEndsAt = Number.POSITIVE_INFINITY;
   #farewellMs = LONG_FAREWELL_MS;
-  /** When the last client was told that its connection stays open, as far as a drain has to know. */
+  /** When a response ended last, while draining, that had told its client that the connection stays open. */
   #keptOpenAt = Number.NEGATIVE_INFINITY;
 
   /** @param keepAliveTimeout how long a connection without a request stays open, in ms */
@@ -105,17 +105,18 @@ export class HttpServer {
     const now = performance.now();
     this.#drainEndsAt = Math.min(this.#drainEndsAt, now + ms);
     if (!othersServe) this.#farewellMs = FAREWELL_MS;
-    this.#drained ??= this.#drain(now);
+    this.#drained ??= this.#drain();
     return this.#drained;
   }
 
-  async #drain(now: number): Promise<void> {
-    this.#keptOpenAt = now;
+  async #drain(): Promise<void> {
+    const startedAt = performance.now();
     for (const response of this.#inFlight) if (!response.headersSent) response.shouldKeepAlive = false;
     // http.Server's own close() would close idle sockets at once; this only stops listening.
     NetServer.prototype.close.call(this.#server);
     while (performance.now() < this.#drainEndsAt) {
-      const isFarewell = performance.now() < this.#keptOpenAt + this.#farewellMs;
+      const idleUntil = Math.max(startedAt + this.#farewellMs, this.#keptOpenAt + FAREWELL_MS);
+      const isFarewell = performance.now() < idleUntil;
       if (!isFarewell) await this.#closeIdle();
       // An upgraded socket has no request to finish: its client was told to go, and has the farewell to do so.
       if (this.#sockets.size === (isFarewell ? 0 : this.#upgraded.size)) break;

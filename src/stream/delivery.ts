@@ -11,6 +11,7 @@ import { OpenStreams } from "./open-streams.ts";
 import { SocketStream } from "./socket.ts";
 import { SseStream } from "./sse.ts";
 import { PageQueue } from "./page-queue.ts";
+import { PiecewiseReply } from "./piecewise.ts";
 import { Viewer, type Watch } from "./viewer.ts";
 
 export interface DeliveryOptions {
@@ -25,6 +26,8 @@ export class Delivery {
   readonly meter = new DeliveryMeter();
   readonly streams = new OpenStreams<SseStream>();
   readonly sockets = new OpenStreams<SocketStream>();
+  /** Of all requests for pages of history in this worker: one piece per tick, so that nobody else waits for several. */
+  readonly pieceQueue = new PageQueue(1);
   readonly #pageQueue = new PageQueue();
   readonly #slowClientMs: number;
 
@@ -38,6 +41,11 @@ export class Delivery {
     const stream = new SseStream(response, { meter: this.meter, slowClientMs: this.#slowClientMs });
     this.streams.add(stream);
     return stream;
+  }
+
+  /** @param response not closed yet */
+  openReply(response: ServerResponse): PiecewiseReply {
+    return new PiecewiseReply(response, { meter: this.meter, slowClientMs: this.#slowClientMs });
   }
 
   /** @param tcp the socket that `ws` was made on */

@@ -2,22 +2,17 @@
 import { CANCEL_RUN, LIST_RUNS, READ_EVENTS, RETRY_RUN, SHOW_RUN } from "../../api/runs.ts";
 import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
-import { safeJson } from "../../core/json.ts";
-import { PAGE_CHARACTERS } from "../../core/limits.ts";
-import { dataUnder } from "../../core/event.ts";
 import { isOver, type Run } from "../../core/run.ts";
 import type { RunFilter } from "../../engine/engine.ts";
-import { PageQueue } from "../../stream/page-queue.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
+import { EventPieces, sendPieces } from "../history-pieces.ts";
 import { assertResumable } from "../position.ts";
 import { answer, serve, TAKEN, type RouteInput, type Context } from "../serve.ts";
 import { findRun, showRun } from "../show-run.ts";
 import { delegatedUpTo } from "../with-subagents.ts";
 
 export function runRoutes(router: AppRouter): void {
-  // See routes/threads.ts.
-  const pages = new PageQueue(1);
   serve(router, LIST_RUNS, async ({ query }, _ctx, { engine }) => {
     const { items, next } = await engine.runs(filterOf(query));
     return answer(200, { runs: items.map(showRun), next });
@@ -42,13 +37,10 @@ export function runRoutes(router: AppRouter): void {
       });
     }
     const { limit } = asked.query;
-    await pages.next();
-    const events = await engine.events(run.run_id, after, { limit, characters: PAGE_CHARACTERS });
-    const last = events.at(-1)?.seq ?? newest;
-    ctx.type = "json";
-    // Rows are JSON already, so they are joined without being parsed.
-    const joined = safeJson(events.map((event) => dataUnder(settings.basePath, event)).join(","));
-    ctx.body = `{"events":[${joined}],"next":${last < newest ? last : null}}`;
+    const { basePath } = settings;
+    const { pieceQueue } = deps.delivery;
+    const pieces = new EventPieces({ engine, pieceQueue }, { runId: run.run_id, after, limit, newest, basePath });
+    await sendPieces(ctx, deps.delivery, { head: '{"events":[', pieces, tail: () => `],"next":${pieces.next}}` });
     return TAKEN;
   });
 

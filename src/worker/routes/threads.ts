@@ -2,30 +2,23 @@
 import { DELETE_THREAD, LIST_THREADS, SHOW_THREAD } from "../../api/threads.ts";
 import { AppError } from "../../core/errors.ts";
 import type { AppRouter } from "../context.ts";
-import { safeJson, toJson } from "../../core/json.ts";
-import { PAGE_CHARACTERS } from "../../core/limits.ts";
-import { PageQueue } from "../../stream/page-queue.ts";
+import { toJson } from "../../core/json.ts";
+import { MessagePieces, sendPieces } from "../history-pieces.ts";
 import { answer, serve, TAKEN } from "../serve.ts";
 
 export function threadRoutes(router: AppRouter): void {
-  // A page may be a megabyte, which takes milliseconds: one per tick, so that nobody else waits for several.
-  const pages = new PageQueue(1);
   serve(router, LIST_THREADS, async ({ query: { limit, before } }, _ctx, { engine }) => {
     const { items, next } = await engine.threads({ limit, ...(before !== undefined && { before }) });
     return answer(200, { threads: [...items], next });
   });
 
-  serve(router, SHOW_THREAD, async ({ params: { thread_id: threadId }, query }, ctx, { engine }) => {
+  serve(router, SHOW_THREAD, async ({ params: { thread_id: threadId }, query }, ctx, { engine, delivery }) => {
     const thread = await engine.thread(threadId);
     if (!thread) throw notFound(threadId);
     const { limit, before } = query;
-    const page = { limit, characters: PAGE_CHARACTERS, ...(before !== undefined && { before }) };
-    await pages.next();
-    const { items, next } = await engine.messages(threadId, page);
-    ctx.type = "json";
-    // Messages are JSON already, so they are joined without being parsed.
-    const head = toJson(thread).slice(0, -1);
-    ctx.body = `${head},"messages":[${safeJson(items.join(","))}],"next":${next}}`;
+    const pieces = new MessagePieces({ engine, pieceQueue: delivery.pieceQueue }, { threadId, limit, before });
+    const head = `${toJson(thread).slice(0, -1)},"messages":[`;
+    await sendPieces(ctx, delivery, { head, pieces, tail: () => `],"next":${pieces.next}}` });
     return TAKEN;
   });
 

@@ -22,6 +22,11 @@ export interface FilePage extends ListPage<StoredFile> {
   readonly bytes: number;
 }
 
+export interface FilePart {
+  readonly from: number;
+  readonly bytes: number;
+}
+
 export interface Files {
   /** The folder for uploads that are not complete, on the same disk as the stored files. The first call makes it. */
   incoming(): Promise<string>;
@@ -39,6 +44,12 @@ export interface Files {
 
   /** The file's bytes. Rejects with FILE_NOT_FOUND when there is no such file. */
   read(fileId: string): Promise<Buffer>;
+
+  /**
+   * Up to `bytes` of the file's bytes from a position on; fewer at its end. Rejects with FILE_NOT_FOUND when there is no
+   * such file.
+   */
+  readPart(fileId: string, part: FilePart): Promise<Buffer>;
 
   /**
    * Also deletes the bytes, when no other file has the same bytes. Messages that name the file stay. False when there is

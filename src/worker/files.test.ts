@@ -2,11 +2,13 @@
 import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { connect } from "node:net";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { MAX_FILE_BYTES } from "../core/limits.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { PIXEL } from "../testing/pictures.ts";
 
+const MUTES = 8;
 const PNG = Buffer.from(PIXEL, "base64");
 
 type Sent = NonNullable<RequestInit["body"]>;
@@ -49,6 +51,36 @@ test("a raw body and a form are the same file, told by its first bytes, and read
   expect(response.headers.get("content-type")).toBe("image/png");
   expect(response.headers.get("content-security-policy")).toContain("sandbox");
   expect(Buffer.from(await response.arrayBuffer())).toEqual(PNG);
+});
+
+test("clients that take nothing of a large file cost the worker little, and are cut off", async () => {
+  await using cluster = await startCluster({ runner: false, settings: { slowClientMs: 2_000 } });
+  const large = Buffer.alloc(MAX_FILE_BYTES, "hello world\n");
+  const { file } = await upload(cluster, Uint8Array.from(large));
+  const mutes = Array.from({ length: MUTES }, () =>
+    connect(cluster.port, "127.0.0.1")
+      .on("error", () => {})
+      .pause(),
+  );
+  onTestFinished(() => mutes.forEach((mute) => mute.destroy()));
+  for (const mute of mutes) mute.write(`GET /api/files/${file.file_id} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+
+  const { outflows } = cluster.delivery.meter;
+  await vi.waitFor(() => expect([...outflows].filter(({ full }) => full)).toHaveLength(MUTES), { timeout: 10_000 });
+  for (const { queuedBytes } of outflows) expect(queuedBytes).toBeLessThan(1_000_000);
+  await vi.waitFor(() => expect(cluster.server.inFlight).toBe(0), { timeout: 10_000 });
+  expect(outflows.size).toBe(0);
+});
+
+test("a large file is read back byte for byte", async () => {
+  await using cluster = await startCluster({ runner: false });
+  const large = Buffer.alloc(1_000_003, "hello world\n");
+  const { file } = await upload(cluster, Uint8Array.from(large));
+
+  const response = await cluster.client.fetch(`/api/files/${file.file_id}`);
+
+  expect(response.headers.get("content-length")).toBe(String(large.length));
+  expect(large.equals(Buffer.from(await response.arrayBuffer()))).toBe(true);
 });
 
 test("a file is answered under its name, which does not decide its type", async () => {

@@ -80,6 +80,10 @@ function filesOf(files: Files, principal: string): Files {
       if (!(await find(fileId))) throw fileNotFound(fileId);
       return files.read(fileId);
     },
+    readPart: async (fileId, part) => {
+      if (!(await find(fileId))) throw fileNotFound(fileId);
+      return files.readPart(fileId, part);
+    },
     remove: async (fileId) => ((await find(fileId)) ? files.remove(fileId) : false),
   };
 }

@@ -3,11 +3,11 @@
  * row is written when the bytes are in place, and removed before they go: a row never lacks its bytes.
  */
 import { renameSync, rmSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
-import type { FileFilter, FilePage, Files, NewFile } from "../files.ts";
+import type { FileFilter, FilePage, FilePart, Files, NewFile } from "../files.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
 import { storageError } from "./connection.ts";
 import type { SqliteConnections } from "./engine.ts";
@@ -55,9 +55,17 @@ export class SqliteFiles implements Files {
   }
 
   async read(fileId: string): Promise<Buffer> {
+    return onDisk(readFile(await this.#placeOfFile(fileId)));
+  }
+
+  async readPart(fileId: string, part: FilePart): Promise<Buffer> {
+    return onDisk(readPart(await this.#placeOfFile(fileId), part));
+  }
+
+  async #placeOfFile(fileId: string): Promise<string> {
     const file = await this.find(fileId);
     if (!file) throw fileNotFound(fileId);
-    return onDisk(readFile(this.#placeOf(file.sha256)));
+    return this.#placeOf(file.sha256);
   }
 
   async remove(fileId: string): Promise<boolean> {
@@ -105,6 +113,12 @@ export class SqliteFiles implements Files {
   #placeOf(sha256: string): string {
     return join(this.#folder, sha256.slice(0, 2), sha256);
   }
+}
+
+async function readPart(path: string, { from, bytes }: FilePart): Promise<Buffer> {
+  await using file = await open(path);
+  const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(bytes), 0, bytes, from);
+  return buffer.subarray(0, bytesRead);
 }
 
 /** Turns failures of the disk into errors of the engine. */

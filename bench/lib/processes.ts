@@ -34,7 +34,7 @@ const INHERITED = ["PATH", "HOME", "LANG", "TMPDIR"];
 const MAX_SAID = 20;
 
 export class Processes implements AsyncDisposable {
-  /** Those that nobody has begun to end. */
+  /** The processes that nobody has begun to end. */
   readonly #running = new Set<ChildProcess>();
   readonly #home = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
   /** What the processes of the bench get, as it was at its start. */

@@ -74,8 +74,8 @@ function ofStatus(error: APIError, status: number): ModelFailure {
 }
 
 /**
- * What is wrong with the key, its account or the configured model is no fault of the message, which therefore must not
- * get the code of a message that the model rejected: that one is not sent again (`engine/rules/unsent.ts`).
+ * A wrong key, an account without credit or an unknown model is no fault of the message. Such a failure has a code of
+ * its own, because a message that the model rejected is never sent again (`engine/rules/unsent.ts`).
  */
 function refused(error: APIError, reason: string): ModelFailure {
   const type = typeOf(error);

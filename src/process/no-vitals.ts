@@ -1,4 +1,4 @@
-/** What is shown of a process as long as nothing is known of it. */
+/** The values that are shown of a process before it has told its own. */
 import type { OwnProcess, Vitals } from "./protocol.ts";
 
 /** The vitals of a process that has sent none, or is gone. */

@@ -7,7 +7,7 @@ export const IN_FLIGHT = "in flight";
 export const STATUS_CHOICES: readonly string[] = [IN_FLIGHT, ...SHOWN_STATUSES];
 
 export interface RunFilter {
-  /** One of STATUS_CHOICES; empty: any. */
+  /** A word of STATUS_CHOICES; empty: any status. */
   readonly status: string;
   readonly agent: string;
   readonly thread: string;

@@ -80,7 +80,8 @@ function ofStatus(error: APIError, status: number): ModelFailure {
 function refused(error: APIError, reason: string): ModelFailure {
   const type = typeOf(error);
   const { status } = error;
-  const because = (code: ErrorCode, advice: string) => ({ code, reason: `${reason}; ${advice}`, retryable: false });
+  const what = reason.replace(/\.$/, "");
+  const because = (code: ErrorCode, advice: string) => ({ code, reason: `${what}; ${advice}`, retryable: false });
   if (status === 401 || type === "authentication_error")
     return because("MODEL_UNAUTHORIZED", "check ANTHROPIC_API_KEY");
   if (status === 402 || type === "billing_error" || NO_CREDIT.test(messageOf(error)))

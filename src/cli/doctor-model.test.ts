@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { defineAgents } from "../core/agent.ts";
@@ -12,16 +12,18 @@ const agents = defineAgents({
 const KEY = "sk-ant-a-long-secret-key";
 
 /** An endpoint that answers each path with a status. */
-async function endpoint(statusOf: (path: string) => number) {
-  const server = createServer(({ url = "" }, response) => response.writeHead(statusOf(url)).end("{}"));
+async function endpoint(statusOf: (path: string, headers: IncomingHttpHeaders) => number) {
+  const server = createServer(({ url = "", headers }, response) =>
+    response.writeHead(statusOf(url, headers)).end("{}"),
+  );
   await once(server.listen(0, "127.0.0.1"), "listening");
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const settings = { simulated: false, apiKey: KEY, baseUrl, authorization: null, proxy: {} };
   return { settings, [Symbol.dispose]: () => server.close() };
 }
 
-test("an endpoint that knows all models is fine", async () => {
-  using model = await endpoint(() => 200);
+test("an endpoint that knows all models is fine, and is sent the key as the server sends it", async () => {
+  using model = await endpoint((_path, headers) => (headers.authorization === `Bearer ${KEY}` ? 200 : 401));
   expect(await lookAtModel(model.settings, agents)).toMatch(/answers 200, and knows claude-known, claude-knwon$/);
 });
 

@@ -31,7 +31,8 @@ function usersOf(name: string, agents: ReadonlyMap<string, Agent>): string {
 
 async function ask({ baseUrl, apiKey, authorization }: ModelSettings, path: string) {
   const url = `${baseUrl ?? "https://api.anthropic.com"}/v1/models${path}`;
-  const headers = { "x-api-key": apiKey, "anthropic-version": VERSION, ...(authorization && { authorization }) };
+  // As the SDK of the server sends it: an endpoint may take the key in one way only.
+  const headers = { authorization: authorization ?? `Bearer ${apiKey}`, "anthropic-version": VERSION };
   const init = { headers, signal: AbortSignal.timeout(MODEL_MS), redirect: "manual" } as const;
   const { status } = await fetch(url, init).catch((error: Error) => {
     const reason = networkReason(error) ?? error.message;

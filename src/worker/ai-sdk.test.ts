@@ -104,6 +104,18 @@ test.each([
   expect(textOf(chat.lastMessage)).toContain("1 document");
 });
 
+test("a picture without a word goes to the model, and parts for the page do not", async () => {
+  await using cluster = await startCluster();
+  const chat = chatOn(cluster);
+  const url = `data:image/png;base64,${PIXEL}`;
+  await chat.sendMessage({ text: "", files: [{ type: "file", mediaType: "image/png", url }] });
+  expect(textOf(chat.lastMessage)).toContain("1 picture");
+  await chat.sendMessage({ parts: [...part("Where?"), { type: "data-place", data: { latitude: 1 } }] });
+  expect(textOf(chat.lastMessage)).toContain("“Where?”");
+  await chat.sendMessage({ text: " " });
+  expect(chat.error?.message).toContain("a list with a text that is not empty, or a file");
+});
+
 test("a chat goes on after a message that failed", async () => {
   await using cluster = await startCluster();
   const chat = chatOn(cluster);

@@ -62,12 +62,18 @@ export function earlierIn({ messages = [] }: UiChat): SaidElsewhere[] {
   });
 }
 
+/**
+ * `useChat` adds an empty text to a message of files alone, and its own conversion leaves out `data-` parts, which are
+ * for the page.
+ */
 function messageOf({ parts }: UiMessage): Chat["message"] {
-  const given = parts.map(({ type, text, url, mediaType }, index): Part => {
-    if (type === "text" && typeof text === "string" && /\S/.test(text)) return { type: "text", text };
-    if (type === "file") return partOfUrl(`parts[${index}].url`, url, String(mediaType));
-    throw invalid(`parts[${index}]`, "a part of type `text` that is not empty, or of type `file`", { type, text });
+  const given = parts.flatMap(({ type, text, url, mediaType }, index): Part[] => {
+    if (type.startsWith("data-") || (type === "text" && typeof text === "string" && !/\S/.test(text))) return [];
+    if (type === "text" && typeof text === "string") return [{ type: "text", text }];
+    if (type === "file") return [partOfUrl(`parts[${index}].url`, url, String(mediaType))];
+    throw invalid(`parts[${index}]`, "a part of type `text` or `file`", { type, text });
   });
+  if (given.length === 0) throw invalid("parts", "a list with a text that is not empty, or a file", parts);
   // A message of text parts alone is stored as text, because threads show it as text.
   if (given.some(({ type }) => type !== "text")) return given;
   return given.map((part) => (part.type === "text" ? part.text : "")).join("\n");

@@ -26,7 +26,7 @@ const REFUSALS: readonly [status: number, type: string, message: string, code: s
     "invalid_request_error",
     "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing.",
     "MODEL_UNAUTHORIZED",
-    /add credit to the account/,
+    /Billing; add credit to the account/,
   ],
   [402, "billing_error", "Payment is due.", "MODEL_UNAUTHORIZED", /add credit to the account/],
 ];

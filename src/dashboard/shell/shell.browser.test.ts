@@ -64,6 +64,7 @@ test("a page whose code could not be fetched is there soon, by itself", async ()
   await page.getByRole("link", { name: "Processes" }).click();
 
   await page.getByRole("rowheader", { name: "worker 1" }).waitFor();
+  expect(new URL(page.url()).hash).toBe("#/processes");
 });
 
 test("a page whose code is missing for good says so, and reloads the tab once", async () => {

@@ -41,6 +41,13 @@ test("sockets that name a subscription otherwise get their own name", () => {
   expect(messages.map((message) => (JSON.parse(message) as { id: string }).id)).toEqual(["a", "b", "a"]);
 });
 
+test("a frame that is kept keeps no memory but its own", () => {
+  const one = frame('{"type":"RUN_STARTED"}');
+
+  for (const bytes of [one.serverSentEvent, one.textMessage('{"id":"a",')])
+    expect(bytes.buffer.byteLength).toBe(bytes.length);
+});
+
 /** What a `ws` client reads from these bytes when they stand between two messages that `ws` itself sends. */
 async function readByClient(bytes: Buffer): Promise<Buffer> {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });

@@ -6,6 +6,7 @@ import { isTerminal, timestampOf, dataUnder, type JournalEvent } from "../core/e
 import type { AttributedActivity } from "../engine/engine.ts";
 import type { Snapshot } from "../process/protocol.ts";
 import { toJson } from "../core/json.ts";
+import { keptBytes } from "../core/kept-bytes.ts";
 
 /** RFC 6455 § 5.2: a whole text message, from a server, so not masked. */
 const TEXT_MESSAGE = 0x81;
@@ -49,7 +50,7 @@ export class Frame implements Content {
 
   /** WHATWG HTML § 9.2.6, with the seq as its id. */
   get serverSentEvent(): Buffer {
-    this.#serverSentEvent ??= Buffer.from(`id: ${this.seq}\ndata: ${this.json}\n\n`);
+    this.#serverSentEvent ??= keptBytes(`id: ${this.seq}\ndata: ${this.json}\n\n`);
     return this.#serverSentEvent;
   }
 
@@ -83,7 +84,8 @@ export function snapshotFrame(snapshot: Snapshot): Frame {
 function textMessage(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const headBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const bytes = Buffer.allocUnsafe(headBytes + length);
+  // Not from the pool of small buffers: see `keptBytes`.
+  const bytes = Buffer.allocUnsafeSlow(headBytes + length);
   bytes[0] = TEXT_MESSAGE;
   bytes[1] = headBytes === 2 ? length : headBytes === 4 ? 126 : 127;
   if (headBytes === 4) bytes.writeUInt16BE(length, 2);

@@ -13,6 +13,7 @@ import { readQuery } from "./input.ts";
 import { assertMay } from "./serve.ts";
 import { assertResumable } from "./position.ts";
 import { toJson } from "../core/json.ts";
+import { keptBytes } from "../core/kept-bytes.ts";
 
 const HEALTH = Buffer.from('{"status":"ok"}');
 const HEALTH_HEADERS = [
@@ -91,7 +92,7 @@ export class FastLane {
       ...filter,
       ...(owner !== undefined && { principal: owner }),
     });
-    const rendered = render(Buffer.from(toJson({ activities: items, next })), position);
+    const rendered = render(keptBytes(toJson({ activities: items, next })), position);
     // Another process may have appended between the two reads. Then the body is newer than its ETag, so do not keep it.
     const current = (items[0]?.seq ?? 0) <= position && position === this.#position;
     if (current && rendered.body.length <= MAX_CACHED_BYTES) this.#activities.set(key, rendered);

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Evenkeel } from "./client/client.ts";
 import { eventually } from "./testing/browser.ts";
 import { freePort } from "./testing/free-port.ts";
+import { PIXEL } from "./testing/pictures.ts";
 import { needs, program } from "./testing/program.ts";
 import { startServer } from "./testing/server.ts";
 
@@ -44,6 +45,8 @@ describe("Next.js in front", needs("next"), () => {
     await chat.sendMessage({ text: "count words: one two three" });
     expect(chat.error).toBeUndefined();
     expect(JSON.stringify(chat.lastMessage)).toContain("3");
+    const { messages } = (await (await fetch(`${url}/api/chat/next-1/messages`)).json()) as { messages: UIMessage[] };
+    expect(messages.map(({ role }) => role)).toEqual(["user", "assistant"]);
 
     void chat.sendMessage({ text: "/sim tokens=2000 rate=50" });
     // 40 s of text: what shows by now was not held back.
@@ -54,6 +57,18 @@ describe("Next.js in front", needs("next"), () => {
     expect((await fetch(`${url}/api/chat/next-1/stream`, { method: "DELETE" })).status).toBe(204);
     await eventually(() => expect(again.status).toBe("ready"));
     expect((await fetch(`${url}/api/chat/next-1/stream`)).status).toBe(204);
+  });
+
+  test("a picture that was sent is read where its message says it is, and stays harmless", async () => {
+    const chat = new Chat<UIMessage>({ id: "next-2", transport: new DefaultChatTransport({ api: `${url}/api/chat` }) });
+    const data = `data:image/png;base64,${PIXEL}`;
+    await chat.sendMessage({ text: "See", files: [{ type: "file", mediaType: "image/png", url: data }] });
+    const { messages } = (await (await fetch(`${url}/api/chat/next-2/messages`)).json()) as { messages: UIMessage[] };
+    const file = messages[0]?.parts.find((part) => part.type === "file");
+    const { headers } = await fetch(`${url}${file?.url}`);
+    expect(headers.get("content-type")).toBe("image/png");
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    expect(headers.get("content-security-policy")).toContain("sandbox");
   });
 
   test("a page of Next's origin streams over the rewrites, with a key of its own", async () => {

@@ -14,7 +14,9 @@ export async function passOn(request: Request, path: string): Promise<Response> 
     // When the browser hangs up, this request ends too. The run goes on, and the page finds it again.
     signal: request.signal,
   });
-  const kept = ["content-type", "cache-control", "x-vercel-ai-ui-message-stream", "retry-after"];
-  const headers = [...answer.headers].filter(([name]) => kept.includes(name));
+  // The last three make files of users harmless.
+  const kept =
+    /^(content-type|cache-control|x-vercel-ai-ui-message-stream|retry-after|x-content-type-options|content-disposition|content-security-policy)$/;
+  const headers = [...answer.headers].filter(([name]) => kept.test(name));
   return new Response(answer.body, { status: answer.status, headers: [...headers, ["X-Accel-Buffering", "no"]] });
 }

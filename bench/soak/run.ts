@@ -1,7 +1,7 @@
 /**
  * `npm run soak -- --minutes 60 --engine sqlite|postgres`: a light load of every kind on a real server whose retention has to
- * work, and a sample of each process's memory and of the stored bytes every 30 seconds. At the end it says by how much each
- * process grew an hour after its warm-up, and whether the stored bytes stayed bounded. Exits 1 when a limit is missed. The
+ * work, and every 30 seconds a sample of the stored bytes and of what each process holds once its garbage is collected. At the
+ * end it says by how much each process grew an hour after its warm-up, and whether the stored bytes stayed bounded. Exits 1 when a limit is missed. The
  * samples and the server's log are written to bench/results/ as they come.
  */
 import { mkdirSync, openSync } from "node:fs";
@@ -17,6 +17,8 @@ import { verdicts } from "./verdict.ts";
 
 const RESULTS = join(import.meta.dirname, "../results");
 const EVERY_MS = 30_000;
+/** Lets the samples ask each process to collect its garbage. */
+const COLLECT = new URL("./collect.ts", import.meta.url).href;
 const EXIT_INTERRUPTED = 130;
 /** All of it passes several times within an hour, so that a bound shows. */
 const RETENTION = {
@@ -49,7 +51,12 @@ async function soak(minutes: number, isOnPostgres: boolean): Promise<number> {
       workers: 2,
       agents: 2,
       modelUrl: model.url,
-      env: { ...RETENTION, CONFIG_DIR: join(import.meta.dirname, "../../chaos/config"), LOG_LEVEL: "warn" },
+      env: {
+        ...RETENTION,
+        CONFIG_DIR: join(import.meta.dirname, "../../chaos/config"),
+        LOG_LEVEL: "warn",
+        NODE_OPTIONS: `--import ${COLLECT}`,
+      },
       output: openSync(`${report}.log`, "a"),
       ...(postgres && { databaseUrl: postgres.url() }),
     }),

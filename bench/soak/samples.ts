@@ -1,18 +1,20 @@
-/** Memory of each process and stored bytes at one moment, kept in memory and written to a file. Called by `run.ts`. */
-import { appendFileSync, readdirSync, statSync } from "node:fs";
+/** What each process holds and what is stored at one moment, kept in memory and written to a file. Called by `run.ts`. */
+import { appendFileSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { TestPostgres } from "../../src/testing/postgres.ts";
 import type { Evenkeel } from "../lib/servers.ts";
-import { cpuMs, rssBytes } from "../lib/usage.ts";
+import { cpuMs } from "../lib/usage.ts";
 import { until } from "../lib/wait.ts";
+import { heldFile, type Held } from "./held.ts";
 
 const PATIENCE_MS = 25_000;
+const ANSWER_MS = 5_000;
 
 export interface Sample {
   /** Since the start of the load. */
   readonly hours: number;
   /** By kind, place and pid: a replaced process is another one. */
-  readonly rssBytes: ReadonlyMap<string, number>;
+  readonly held: ReadonlyMap<string, Held>;
   readonly storedBytes: number;
   /** Of the whole tree so far. */
   readonly cpuMs: number;
@@ -41,19 +43,18 @@ export class Samples {
     const ask = () => this.#take(hours).catch(() => undefined);
     const sample = await until(ask, { what: "the processes of the server", timeoutMs: PATIENCE_MS });
     this.all.push(sample);
-    const line = { at: Date.now(), ...sample, rssBytes: Object.fromEntries(sample.rssBytes) };
+    const line = { at: Date.now(), ...sample, held: Object.fromEntries(sample.held) };
     appendFileSync(this.#options.file, `${JSON.stringify(line)}\n`);
   }
 
   async #take(hours: number): Promise<Sample> {
     const { server } = this.#options;
     const { processes } = await server.processes();
-    const memory = processes.flatMap(({ kind, id, pid }) =>
-      pid ? [[`${kind} ${id} (pid ${pid})`, rssBytes([pid])] as const] : [],
-    );
+    const living = processes.flatMap(({ kind, id, pid }) => (pid ? [{ name: `${kind} ${id} (pid ${pid})`, pid }] : []));
+    const held = await Promise.all(living.map(async ({ name, pid }) => [name, await heldBy(pid)] as const));
     return {
       hours,
-      rssBytes: new Map(memory),
+      held: new Map(held),
       storedBytes: folderBytes(server.dataDir) + (await this.#databaseBytes()),
       cpuMs: cpuMs(server.tree()),
       restarts: processes.reduce((sum, { restarts }) => sum + restarts, 0),
@@ -63,6 +64,26 @@ export class Samples {
   async #databaseBytes(): Promise<number> {
     const result = await this.#options.postgres?.admin("SELECT pg_database_size(current_database()) AS bytes");
     return Number(result?.rows[0]?.bytes ?? 0);
+  }
+}
+
+/** Has the process collect its garbage first. Without that, the garbage of hours would look like a leak. */
+async function heldBy(pid: number): Promise<Held> {
+  const askedAt = Date.now();
+  process.kill(pid, "SIGUSR2");
+  const look = async () => {
+    const held = readHeld(pid);
+    return held && held.at > askedAt ? held : undefined;
+  };
+  return until(look, { what: `what process ${pid} holds`, timeoutMs: ANSWER_MS });
+}
+
+function readHeld(pid: number): Held | undefined {
+  try {
+    return JSON.parse(readFileSync(heldFile(pid), "utf8")) as Held;
+  } catch {
+    // Its first answer has not come yet.
+    return undefined;
   }
 }
 

@@ -15,22 +15,25 @@ export interface Verdict {
 
 export function verdicts(samples: readonly Sample[]): Verdict[] {
   const half = samples.slice(Math.floor(samples.length / 2));
-  const names = [...new Set(half.flatMap(({ rssBytes }) => [...rssBytes.keys()]))];
+  const names = [...new Set(half.flatMap(({ held }) => [...held.keys()]))];
   return [...names.map((name) => growthOf(name, half)), storedOf(samples), effort(samples)];
 }
 
+/** Judges all memory of the process; the part of it that is JavaScript's says where to look. */
 function growthOf(name: string, samples: readonly Sample[]): Verdict {
-  const points = samples.flatMap(({ hours, rssBytes }) => {
-    const bytes = rssBytes.get(name);
-    return bytes === undefined ? [] : [{ x: hours, y: bytes / MB }];
+  const points = samples.flatMap(({ hours, held }) => {
+    const { rssBytes, jsBytes } = held.get(name) ?? {};
+    return rssBytes === undefined || jsBytes === undefined ? [] : [{ hours, rssBytes, jsBytes }];
   });
   if (points.length < samples.length / 2) return { is: "not judged", line: `${name}: ${points.length} samples` };
-  const { slope, error, mean } = leastSquares(points);
+  const { slope, error, mean } = leastSquares(points.map(({ hours, rssBytes }) => ({ x: hours, y: rssBytes / MB })));
+  const js = leastSquares(points.map(({ hours, jsBytes }) => ({ x: hours, y: jsBytes / MB })));
   // Two standard errors are an interval of 95 %. Neighbouring samples resemble each other, so the true one is wider.
   const uncertainty = 2 * error;
   const is = slope <= LIMIT_MB_AN_HOUR ? "ok" : slope - uncertainty <= LIMIT_MB_AN_HOUR ? "unclear" : "missed";
   const figures = `${slope.toFixed(2)} ± ${uncertainty.toFixed(2)} MB/h at ${mean.toFixed(0)} MB`;
-  return { is, line: `${name}: ${figures} (≤ ${LIMIT_MB_AN_HOUR} MB/h) ${is}` };
+  const part = `JavaScript ${js.slope.toFixed(2)} ± ${(2 * js.error).toFixed(2)} MB/h at ${js.mean.toFixed(0)} MB`;
+  return { is, line: `${name}: ${figures} (≤ ${LIMIT_MB_AN_HOUR} MB/h) ${is}; ${part}` };
 }
 
 function storedOf(samples: readonly Sample[]): Verdict {

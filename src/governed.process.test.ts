@@ -7,7 +7,7 @@ import type { Server } from "./testing/server.ts";
 import { storages } from "./testing/storages.ts";
 import { startSimulator } from "./simulator/server.ts";
 
-const { environment } = storages();
+const { environment, postgres } = storages();
 const CONFIG_DIR = `${import.meta.dirname}/fixtures/machines`;
 
 /** Three missed reports, the time between two reports, and a snapshot. */
@@ -84,7 +84,7 @@ test("a cancel, a limit of the model and a budget hold on a machine that did not
     );
   };
   const taught = await first.client.begin("hello");
-  await vi.waitUntil(() => askedAt.length === 1, PATIENCE);
+  await vi.waitUntil(() => isBlocked(storage), PATIENCE);
   const held = [taught, ...(await runsOnBoth(servers.all, () => first.client.begin("hello")))];
   for (const runId of held)
     await vi.waitFor(async () => expect(await statusOf(second, runId)).toBe("completed"), PATIENCE);
@@ -143,4 +143,14 @@ async function ownerIn(servers: readonly Server[], runId: string): Promise<Serve
     const owner = ownerOf(await (servers[0] as Server).client.events(runId));
     return servers.find((_server, index) => agents[index]?.includes(owner));
   }, PATIENCE);
+}
+
+/** Whether the storage has what a refusal of the model said. Until then, a machine may still ask the model. */
+async function isBlocked({ DATABASE_URL: url = "" }: Record<string, string>): Promise<boolean> {
+  const database = await postgres();
+  const { rows } = await database.admin("SELECT text FROM shared", new URL(url).pathname.slice(1));
+  return rows.some(({ text }) => {
+    const { blockedUntil = 0 } = JSON.parse(String(text)) as { blockedUntil?: number };
+    return blockedUntil > Date.now();
+  });
 }

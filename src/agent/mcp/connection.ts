@@ -159,6 +159,14 @@ export class Connection {
     }
   }
 
+  /**
+   * True when the server does not know our session any more: it was restarted, or the session has expired. It has not
+   * taken the call, so the call may be sent again. False without a session: the server may have done the call.
+   */
+  hasLostSession(error: unknown): boolean {
+    return this.#client.transport?.sessionId !== undefined && isAboutSession(error);
+  }
+
   /** Leaves its calls a moment in which they may be answered, and closes. */
   async closeAfterCalls(): Promise<void> {
     await Promise.race([Promise.allSettled(this.#calls), delay(LAST_CALLS_MS, undefined, { ref: false })]);
@@ -209,18 +217,29 @@ export function isMalformed(error: unknown): boolean {
 }
 
 /**
- * True when the server does not know the session any more: it was restarted, or the session expired. The server has not
- * taken the request. The protocol says 404 (Streamable HTTP, Session Management); the published servers answer 400.
+ * True when an HTTP answer is about the session and not about a request: then the server has not taken the request. The
+ * protocol says 404 (Streamable HTTP, Session Management); the published servers answer 400 and name the session. An
+ * answer with the number of our request tells how the request failed.
  */
-export function isSessionGone(error: unknown): boolean {
+function isAboutSession(error: unknown): boolean {
   const status = statusIn(error);
-  return status === 404 || status === 400;
+  const text = textIn(error);
+  if (status !== 404 && status !== 400) return false;
+  if (/"id"\s*:\s*\d/.test(text)) return false;
+  return status === 404 || /session|not initialized/i.test(text);
 }
 
 /** The status of an HTTP answer that is no message of the protocol. */
 function statusIn(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("status" in error)) return undefined;
   return typeof error.status === "number" ? error.status : undefined;
+}
+
+/** What such an answer says. */
+function textIn(error: unknown): string {
+  const data: unknown = error instanceof Error && "data" in error ? error.data : undefined;
+  const text: unknown = typeof data === "object" && data !== null && "text" in data ? data.text : undefined;
+  return typeof text === "string" ? text : "";
 }
 
 function codeOf(error: unknown): unknown {

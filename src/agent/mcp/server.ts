@@ -16,7 +16,7 @@ import type { McpReport } from "../../api/mcp.ts";
 import type { McpServer } from "../../core/mcp-servers.ts";
 import type { Log } from "../../observe/log.ts";
 import { CallMeter } from "./call-meter.ts";
-import { Connection, isMalformed, isServersAnswer, isSessionGone, isTimeout } from "./connection.ts";
+import { Connection, isMalformed, isServersAnswer, isTimeout } from "./connection.ts";
 import { hiderOf } from "./tail.ts";
 import { whyLeftOut } from "./tools.ts";
 
@@ -94,7 +94,7 @@ export class ManagedServer {
       return result;
     } catch (error) {
       signal.throwIfAborted();
-      if (!isRepeat && isSessionGone(error)) {
+      if (!isRepeat && connection.hasLostSession(error)) {
         this.#leaveSession(connection);
         return await this.call(call, true);
       }

@@ -98,7 +98,10 @@ export interface NewRun {
   readonly message: string;
   /** The message in parts, when it has pictures or documents. */
   readonly content?: Message["content"];
-  /** The conversation before `message`, for a client that keeps it itself. Default: nothing. */
+  /**
+   * The conversation before `message`, for a client that keeps it itself. Left out when the thread has a turn that is
+   * not superseded. Default: nothing.
+   */
   readonly before?: readonly Message[];
   /** No list shows the thread, and it is removed a minute after the run's end. Default: false. */
   readonly ephemeral?: boolean;

@@ -3,7 +3,6 @@
  * Called for clients that send the whole conversation each time.
  */
 import type { Message } from "../core/message.ts";
-import type { OwnEngine } from "./own-engine.ts";
 
 export interface SaidElsewhere {
   readonly role: string;
@@ -21,17 +20,10 @@ const ROLES: Readonly<Record<string, Message["role"]>> = {
   developer: "user",
 };
 
-/** @returns no messages for a thread that has runs here */
-export async function saidBefore(
-  threadId: string,
-  earlier: readonly SaidElsewhere[],
-  engine: OwnEngine,
-): Promise<Message[]> {
-  const messages = earlier.flatMap(({ role, text }): Message[] => {
+/** What the run of the newest message gets as `before`. The engine leaves it out where a thread has it already. */
+export function saidBefore(earlier: readonly SaidElsewhere[]): Message[] {
+  return earlier.flatMap(({ role, text }): Message[] => {
     const known = ROLES[role];
     return known && /\S/.test(text) ? [{ role: known, content: text }] : [];
   });
-  if (messages.length === 0) return [];
-  const known = await engine.runs({ threadId, limit: 1 });
-  return known.items.length > 0 ? [] : messages;
 }

@@ -28,6 +28,25 @@ export function testSupersede(open: OpenEngine): void {
     ]);
   });
 
+  test("the conversation before a thread stays when its first turn is replaced, and is stored once", async () => {
+    await using data = await open();
+    const before = [{ role: "user" as const, content: "earlier" }];
+    const saidTo = async (runId: string) => {
+      const turns = (await data.engine.history(runId)).filter(({ superseded }) => !superseded);
+      return turns.flatMap(({ messages }) => messages.map(({ content }) => content));
+    };
+
+    const ask = (runId: string, more: object = {}) =>
+      enqueue(data.engine, { runId, threadId, message: runId, before, ...more });
+    await Promise.all([ask("first"), ask("at once")]);
+    expect(await saidTo("at once")).toEqual(["earlier", "first", "at once"]);
+
+    await ask("edited", { supersedes: { runId: "first" } });
+    await ask("again", { supersedes: { runId: "edited" } });
+    await ask("next");
+    expect(await saidTo("next")).toEqual(["earlier", "again", "next"]);
+  });
+
   test("by the key of its run, or the newest turn where none has that key", async () => {
     await using data = await open();
     await threeTurns(data.engine);

@@ -25,6 +25,7 @@ import { againOf, assertRetryable, retriedMessages } from "../rules/retry.ts";
 import { toRun } from "../rules/rows.ts";
 import { queuedEvents } from "../rules/told.ts";
 import { toMessage, type TurnRow } from "../rules/turns.ts";
+import type { Message } from "../../core/message.ts";
 import { NOW } from "./clock.ts";
 import type { Queryable } from "./database.ts";
 import { cancelFamily } from "./ending.ts";
@@ -62,6 +63,7 @@ const INSERT =
   "idempotency_key, fingerprint, ephemeral, asked, retry_of, queue_ms, round) SELECT $1, $2, $3, $4, $5, 'queued', " +
   "(NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = $2 AND status IN ('queued', 'running')))::integer, " +
   `$14::bigint, ${NOW}, $6, $7, $8, $9, $10, $11, $12, $13, $15::bigint, ${NEXT_ROUND} RETURNING ${RUN}, head`;
+const NEWEST = `SELECT ${RUN} FROM runs WHERE thread_id = $1 AND superseded = 0 ORDER BY n DESC LIMIT 1`;
 const MOVE_UP = "UPDATE threads SET last_run = $1, updated_at = greatest(updated_at, $3::bigint) WHERE id = $2";
 /**
  * How deep a run below this one is, and how many there are below the topmost one, both counted a little beyond their
@@ -94,7 +96,7 @@ export async function enqueue(unit: Unit, asked: NewRun, limits: EngineLimits): 
   await holdFiles(unit.db, filesSentWith(request));
   await assertRoomNearLimit(unit.db, counts, { request, limits });
   const content = request.content ?? request.message;
-  const messages = [...(request.before ?? []), { role: "user" as const, content }];
+  const messages = [...(await messagesBefore(unit.db, request)), { role: "user" as const, content }];
   const row = await insert(unit, request);
   const ahead = request.parentRunId === null ? counts.queued : counts.delegated;
   await begin(unit, row, { messages, ahead });
@@ -118,6 +120,11 @@ async function takePlace(unit: Unit, request: NewRun, underWay: readonly PlacedR
     await unit.db.query("UPDATE runs SET superseded = 1 WHERE thread_id = $1 AND n >= $2", [threadId, first.n]);
 }
 
+/** Asked after `takePlace`, under the lock of the thread: of two first messages only one brings the conversation. */
+async function messagesBefore(db: Queryable, { before = [], threadId }: NewRun): Promise<readonly Message[]> {
+  return before.length > 0 && !(await one(db, NEWEST, [threadId])) ? before : [];
+}
+
 async function findSuperseded(
   db: Queryable,
   by: Superseded,
@@ -127,11 +134,7 @@ async function findSuperseded(
     "key" in by
       ? await one(db, `SELECT ${RUN} FROM runs WHERE principal = $1 AND idempotency_key = $2`, [principal, by.key])
       : await one(db, `SELECT ${RUN} FROM runs WHERE id = $1`, [by.runId]);
-  const newest = await one(
-    db,
-    `SELECT ${RUN} FROM runs WHERE thread_id = $1 AND superseded = 0 ORDER BY n DESC LIMIT 1`,
-    [threadId],
-  );
+  const newest = await one(db, NEWEST, [threadId]);
   return firstSuperseded(by, threadId, { named, newest: () => newest });
 }
 

@@ -60,12 +60,10 @@ export class Queue {
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
     for (const fileId of filesSentWith(request)) if (!this.#sql.file.get(fileId)) throw fileNotFound(fileId);
     this.#takePlace(request);
+    const before = this.#sql.newest.get(request.threadId) ? [] : (request.before ?? []);
     const row = this.#insert(request);
     const run = toRun(row);
-    this.#journal.appendMessages(row, [
-      ...(request.before ?? []),
-      { role: "user", content: request.content ?? request.message },
-    ]);
+    this.#journal.appendMessages(row, [...before, { role: "user", content: request.content ?? request.message }]);
     this.#journal.appendEvents(row, queuedEvents(run, ahead));
     return { run, created: true };
   }

@@ -24,7 +24,7 @@ export function agUiRoutes(router: AppRouter): void {
     const options = { agents, principal, idempotencyKey: null, given: chat, files: engine.files };
     const asked = await newRunOf({ ...chat, ...contextFor(agents.get(params.agent_id), body) }, options);
     const earlier = messages.slice(0, -1).map(({ role, content }) => ({ role, text: textOf(content) }));
-    const started = await engine.enqueue({ ...asked, before: await saidBefore(threadId, earlier, engine) });
+    const started = await engine.enqueue({ ...asked, before: saidBefore(earlier) });
     const { run } = started;
     const encoder = new AgUiStream({ messages, after: await resumeAt(engine, started, headers["last-event-id"]) });
     ctx.respond = false;

@@ -130,7 +130,7 @@ async function enqueue(
   const principal = ctx.state.principal.id;
   const { files } = engine;
   const asked = await newRunOf(body, { agents, principal, idempotencyKey, given, files, isBackground });
-  const before = await saidBefore(asked.threadId, earlier, engine);
+  const before = saidBefore(earlier);
   const { run, created } = await engine.enqueue({ ...asked, before, ...(supersedes && { supersedes }) });
   if (!created) ctx.set("Idempotent-Replayed", "true");
   const cancel = () => {

@@ -159,8 +159,10 @@ export function runIdOf(responseId: string): string | undefined {
 }
 
 export function showItem({ kind, id, text, state }: Item): object {
-  if (kind === "reasoning") return { id, type: "reasoning", summary: [{ type: "summary_text", text }] };
-  const content = state === "in_progress" && text === "" ? [] : [outputText(text)];
+  // An item begins without parts: the client adds each by the event that follows.
+  const isEmpty = state === "in_progress" && text === "";
+  if (kind === "reasoning") return { id, type: "reasoning", summary: isEmpty ? [] : [{ type: "summary_text", text }] };
+  const content = isEmpty ? [] : [outputText(text)];
   return { id, type: "message", role: "assistant", status: state, content };
 }
 

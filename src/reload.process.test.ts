@@ -1,7 +1,10 @@
 /** New code and configuration without a failed request. Real processes, a real copy of `config/`. */
+import { once } from "node:events";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join, resolve } from "node:path";
-import { expect, test, vi } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Client } from "./testing/client.ts";
 import { aliveOf } from "./testing/processes.ts";
 import { startServer } from "./testing/server.ts";
@@ -69,6 +72,24 @@ test.each(STORAGES)(
   },
   60_000,
 );
+
+test("a client that stands still while its worker is replaced is answered on the connection that it has", async () => {
+  await using server = await startServer();
+  const socket = connect(server.port, "127.0.0.1").setEncoding("utf8");
+  onTestFinished(() => void socket.destroy());
+  const ask = async () => {
+    socket.write("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    return String(await once(socket, "data"));
+  };
+  expect(await ask()).toMatch(/^HTTP\/1.1 200 [^]*connection: keep-alive/i);
+
+  server.kill("SIGHUP");
+  await vi.waitFor(() => expect(server.stdout).toContain("restarted: the new processes serve"), { timeout: 15_000 });
+  // A busy client machine lets a process stand still for this long.
+  await delay(2_000);
+
+  expect(await ask()).toMatch(/^HTTP\/1.1 200 [^]*connection: close/i);
+});
 
 test("SIGHUP lets an agent finish its run while a new one serves, and SIGTERM ends that wait", async () => {
   await using server = await startServer({ env: { DRAIN_MS: "1000" } });

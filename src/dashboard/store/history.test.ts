@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { agent, historyOf, process, snapshot, START } from "./history-fixture.ts";
-import { History, isMeasured, sumOf, type Snapshot } from "./history.ts";
+import { History, isMeasured, sumOf, type ProcessInfo, type Snapshot } from "./history.ts";
 
 function machine(name: string, state: "live" | "silent" = "live") {
   return { machine: name, version: "1.0.0", state, age_ms: 0 };
@@ -157,3 +157,17 @@ test("a fresh child is not measured yet, and one that is gone is not any more", 
 
   expect([process(), fresh, gone].map(isMeasured)).toEqual([true, false, false]);
 });
+
+test("a steady rate of a machine that reports every two seconds is shown as steady", () => {
+  const machines = [machine("here"), machine("there")];
+  const history = historyOf(...Array.from({ length: 60 }, (_, n) => snapshot(n, [reported(n)], { machines })));
+
+  const rates = history.rate("agent", "output_tokens").slice(20);
+
+  expect(rates).toEqual(rates.map(() => 20));
+});
+
+/** An agent of another machine in the n-th second: 20 tokens a second, told every other second. */
+function reported(n: number): ProcessInfo {
+  return { ...agent(1, 2 * 20 * Math.floor(n / 2)), machine: "there" };
+}

@@ -16,7 +16,9 @@ const MAX_SNAPSHOTS = 900;
  */
 const GAP_MS = 3_500;
 /** Time over which a rate is measured: long enough not to flicker, and the same for tile and chart. */
-export const RATE_OVER_MS = 5_000;
+const RATE_OVER_MS = 5_000;
+/** Other machines tell their counts only every two seconds or more: in a shorter time there is one report more or less. */
+const RATE_OF_MACHINES_OVER_MS = 10_000;
 /** Snapshots at a change come close together; over a shorter time one sentence would look like a flood of tokens. */
 const SHORTEST_MS = 500;
 
@@ -57,6 +59,10 @@ export class History {
     return this.#latest?.seq ?? 0;
   }
 
+  get rateOverMs(): number {
+    return (this.#latest?.machines.length ?? 1) > 1 ? RATE_OF_MACHINES_OVER_MS : RATE_OVER_MS;
+  }
+
   /** Oldest first. The newest snapshot has all marks of its server, whichever worker sent it. */
   get marks(): readonly Mark[] {
     return [...this.#earlierMarks, ...(this.#latest?.marks ?? [])];
@@ -94,7 +100,7 @@ export class History {
    */
   rate(kind: ProcessInfo["kind"], gauge: string): Series {
     const steps = this.#moments.map((_, index) => this.#step(index, { kind, gauge }));
-    return steps.map((_, end) => this.#rateAt(end, RATE_OVER_MS, (index) => steps[index] ?? null));
+    return steps.map((_, end) => this.#rateAt(end, this.rateOverMs, (index) => steps[index] ?? null));
   }
 
   /** The last value of `rate`, over a given time, without the other values; null before there are two snapshots. */

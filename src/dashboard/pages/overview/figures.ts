@@ -1,15 +1,7 @@
 /** The content of the overview's tiles, computed from the newest snapshots. Pure. */
 import { GAUGE, LATENCY, quantileGauge, samplesGauge } from "../../../core/gauges.ts";
 import { count, percent } from "../../ui/format.ts";
-import {
-  type History,
-  KEPT_MS,
-  maxOf,
-  type ProcessInfo,
-  type Snapshot,
-  sumOf,
-  RATE_OVER_MS,
-} from "../../store/history.ts";
+import { type History, KEPT_MS, maxOf, type ProcessInfo, type Snapshot, sumOf } from "../../store/history.ts";
 
 export type Tone = "ok" | "warn" | "bad" | "idle";
 
@@ -47,7 +39,7 @@ export function slowestWorker(snapshot: Snapshot): ProcessInfo | undefined {
 
 /** The newest value of the chart; null before there are two snapshots. */
 export function tokensPerSecond(history: History): number | null {
-  return history.rateNow("agent", GAUGE.outputTokens, RATE_OVER_MS);
+  return history.rateNow("agent", GAUGE.outputTokens, history.rateOverMs);
 }
 
 /** In words, for the tile of the tokens. Counts all kept snapshots, because a single answer says little. */

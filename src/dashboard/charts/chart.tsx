@@ -9,7 +9,7 @@ import { latest, processHistory } from "../store/processes.ts";
 import { repaint } from "../store/theme.ts";
 import { chosenProcess } from "./chosen.ts";
 import type { Line, Lines } from "./lines.ts";
-import { MARK_WORDS, subjectOf } from "./mark-words.ts";
+import { subjectOf, whatHappened } from "./mark-words.ts";
 import { createPlot, dataOf } from "./plot.ts";
 
 export interface ChartProps {
@@ -86,11 +86,10 @@ function MarkWords({ marks }: { marks: readonly Mark[] }) {
   const [mark] = marks;
   const snapshot = latest.value;
   if (!mark || !snapshot) return null;
-  const { type, detail } = mark;
   return (
-    <span class={`mark-${type}`}>
+    <span class={`mark-${mark.type}`}>
       {marks.length > 1 && `(+${marks.length - 1}) `}
-      {subjectOf(mark, snapshot)} {MARK_WORDS[type]}: {detail}
+      {subjectOf(mark, snapshot)} {whatHappened(mark)}
     </span>
   );
 }

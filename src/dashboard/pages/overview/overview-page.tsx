@@ -2,7 +2,7 @@
 import { GAUGE } from "../../../core/gauges.ts";
 import "./overview.css";
 import { Chart, type ChartProps } from "../../charts/chart.tsx";
-import { MARK_WORDS, subjectOf } from "../../charts/mark-words.ts";
+import { subjectOf, whatHappened } from "../../charts/mark-words.ts";
 import { ProcessChoice } from "../../charts/process-choice.tsx";
 import { deliveryLines, healthLines, lagLines, runLines, tokenLines, viewerLines } from "../../charts/lines.ts";
 import { HEALTH_P99, healthTone, modelState, slowestWorker, tokensDetail, tokensPerSecond } from "./figures.ts";
@@ -216,9 +216,8 @@ function Incident({ mark, subject }: { mark: Mark; subject: string }) {
   return (
     <li>
       <Ago at={mark.at} />
-      <span class={`mark-${mark.type}`}>{MARK_WORDS[mark.type]}</span>
       <strong>{subject}</strong>
-      <span>{mark.detail}</span>
+      <span class={`mark-${mark.type}`}>{whatHappened(mark)}</span>
     </li>
   );
 }

@@ -9,8 +9,10 @@ import { filePath } from "../core/file.ts";
 import type { ContentBlock, StoredMessage, ToolResultBlock } from "../core/message.ts";
 
 export interface UiMessagesOptions {
-  /** The run that is under way: its answer comes by `GET /api/chat/{id}/stream`. */
-  readonly underWay: string | undefined;
+  /** The runs that are not over. */
+  readonly underWay: ReadonlySet<string>;
+  /** The run whose answer comes by `GET /api/chat/{id}/stream`, so that it is left out here. */
+  readonly resumed: string | undefined;
   /** By id of the file. */
   readonly mediaTypes: ReadonlyMap<string, string>;
   /** The path of a proxy under which clients read files. */
@@ -28,15 +30,20 @@ export const QUESTION_ID = "question:";
 export function uiMessagesOf(stored: readonly StoredMessage[], options: UiMessagesOptions): UiAnswer[] {
   const shown = stored.filter(({ why }) => why === undefined || !DROPPED.has(why));
   const byRun = Map.groupBy(shown, ({ run_id: runId }) => runId);
-  return [...byRun].flatMap(([runId, messages]) => {
-    const [first] = messages;
-    const question = first && isQuestion(first) ? [questionOf(first, options)] : [];
-    const parts =
-      runId === options.underWay
-        ? []
-        : messages.flatMap((message, index) => stepOf(message, messages[index + 1], options));
-    const answer: UiAnswer[] = parts.length > 0 ? [{ id: runId, role: "assistant", parts }] : [];
-    return [...question, ...answer];
+  return [...byRun].flatMap(([runId, messages]) => messagesOfRun(runId, messages, options));
+}
+
+/** A question and its answer; before them, in the first run of a chat that began elsewhere, what was said there. */
+function messagesOfRun(runId: string, messages: readonly StoredMessage[], options: UiMessagesOptions): UiAnswer[] {
+  const starts = messages.flatMap((message, index) => (isQuestion(message) ? [index] : []));
+  const turns = (starts.length > 0 ? starts : [0]).map((start, index) => messages.slice(start, starts[index + 1]));
+  return turns.flatMap((turn, index) => {
+    const suffix = index < turns.length - 1 ? `:${index}` : "";
+    const [first] = turn;
+    const question = first && isQuestion(first) ? [questionOf(first, suffix, options)] : [];
+    const isResumed = runId === options.resumed && suffix === "";
+    const parts = isResumed ? [] : turn.flatMap((message, at) => stepOf(message, turn[at + 1], options));
+    return [...question, ...(parts.length > 0 ? [{ id: `${runId}${suffix}`, role: "assistant" as const, parts }] : [])];
   });
 }
 
@@ -54,7 +61,7 @@ function blocksOf({ content }: StoredMessage): readonly ContentBlock[] {
   return typeof content === "string" ? [{ type: "text", text: content }] : content;
 }
 
-function questionOf(message: StoredMessage, { mediaTypes, basePath }: UiMessagesOptions): UiAnswer {
+function questionOf(message: StoredMessage, suffix: string, { mediaTypes, basePath }: UiMessagesOptions): UiAnswer {
   const parts = blocksOf(message).flatMap((block): UiPart[] => {
     if (block.type === "text") return [{ type: "text", text: block.text }];
     if (block.type !== "image" && block.type !== "document") return [];
@@ -64,16 +71,23 @@ function questionOf(message: StoredMessage, { mediaTypes, basePath }: UiMessages
     const url = `${basePath}${filePath(source.file_id)}`;
     return [{ type: "file", mediaType: mediaTypes.get(source.file_id) ?? usual, url }];
   });
-  return { id: `${QUESTION_ID}${message.run_id}`, role: "user", parts };
+  return { id: `${QUESTION_ID}${message.run_id}${suffix}`, role: "user", parts };
 }
 
 /** One answer of the model. @param next has the results of its calls */
-function stepOf(message: StoredMessage, next: StoredMessage | undefined, { basePath }: UiMessagesOptions): UiPart[] {
+function stepOf(
+  message: StoredMessage,
+  next: StoredMessage | undefined,
+  { underWay, basePath }: UiMessagesOptions,
+): UiPart[] {
   if (message.role !== "assistant") return [];
+  const isOver = !underWay.has(message.run_id);
   const results = (next ? blocksOf(next) : []).filter((block) => block.type === "tool_result");
   const resultOf = (id: string) => results.find(({ tool_use_id: of }) => of === id);
   const parts = blocksOf(message).flatMap((block): UiPart[] =>
-    block.type === "tool_use" ? [{ ...callOf(block), ...outcomeOf(resultOf(block.id), basePath) }] : wordsOf(block),
+    block.type === "tool_use"
+      ? [{ ...callOf(block), ...outcomeOf(resultOf(block.id), { isOver, basePath }) }]
+      : wordsOf(block),
   );
   return [{ type: "step-start" }, ...parts];
 }
@@ -93,7 +107,11 @@ function callOf({ id, name, input }: Extract<ContentBlock, { type: "tool_use" }>
   return { type: "dynamic-tool", toolName: name, toolCallId: id, input, providerExecuted: true };
 }
 
-function outcomeOf(result: ToolResultBlock | undefined, basePath: string): object {
+function outcomeOf(
+  result: ToolResultBlock | undefined,
+  { isOver, basePath }: { readonly isOver: boolean; readonly basePath: string },
+): object {
+  if (!result && !isOver) return { state: "input-available" };
   if (!result) return { state: "output-error", errorText: "The run ended before the tool did." };
   const output = resultInJournal(result.content, basePath);
   if (result.is_error) return { state: "output-error", errorText: textInJournal(output) };

@@ -209,6 +209,43 @@ test("a chat that was opened again goes on, resumes, asks anew and is edited lik
   expect(third.messages.map(textOf)).toEqual(again.messages.map(textOf));
 });
 
+test("a chat that began elsewhere has what was said there, and a call that still runs is no failed one", async () => {
+  const { promise: done, resolve } = Promise.withResolvers<string>();
+  const wait = defineTool({ description: "Waits.", input: z.object({}), run: () => done });
+  const agents = defineAgents({ assistant: { model: "m", tools: ["wait"] } });
+  await using cluster = await startCluster({ agents, tools: inlineTools({ wait }) });
+  const messages: UIMessage[] = [
+    { id: "1", role: "user", parts: part("My name is Ana.") },
+    { id: "2", role: "assistant", parts: part("Hello Ana.") },
+  ];
+  const chat = chatOn(cluster, { messages });
+  const first = chat.sendMessage({ text: "/sim tool=wait input={}" });
+  const calls = async () =>
+    (await messagesOf(cluster)).flatMap(({ parts }) => parts.filter(({ type }) => type === "dynamic-tool"));
+  await expect.poll(async () => (await cluster.engine.runs({ limit: 1 })).items[0]?.steps).toBe(1);
+  const second = chatOn(cluster).sendMessage({ text: "/sim tokens=1" });
+  await expect.poll(calls).toMatchObject([{ state: "input-available" }]);
+
+  resolve("waited");
+  await Promise.all([first, second]);
+
+  expect((await messagesOf(cluster)).map(({ role }) => role)).toEqual([
+    "user",
+    "assistant",
+    "user",
+    "assistant",
+    "user",
+    "assistant",
+  ]);
+  expect((await messagesOf(cluster)).slice(0, 3).map(textOf)).toEqual([
+    "My name is Ana.",
+    "Hello Ana.",
+    "/sim tool=wait input={}",
+  ]);
+  expect(new Set((await messagesOf(cluster)).map(({ id }) => id)).size).toBe(6);
+  expect(await calls()).toMatchObject([{ state: "output-available", output: "waited" }]);
+});
+
 test("a chat that does not exist, and one of somebody else, has no messages", async () => {
   const apiKeys = [
     { name: "ana", secret: "secret-of-ana", role: "client" },

@@ -39,6 +39,9 @@ interface Started {
 /** Where a stream begins, when that is not at the run's first event. */
 type StreamFrom = Partial<Pick<StreamOptions, "after" | "before">>;
 
+/** More runs of one thread than ever wait behind each other. */
+const MAX_WAITING = 20;
+
 export function chatRoutes(router: AppRouter): void {
   serve(router, POST_CHAT, async (asked, ctx, deps) => {
     if (asked.foreign) {
@@ -71,14 +74,17 @@ export function chatRoutes(router: AppRouter): void {
   serve(router, SHOW_UI_CHAT, async ({ params: { thread_id: threadId }, query }, _ctx, deps) => {
     const { engine, settings } = deps;
     const { limit, before } = query;
-    const underWay = await runUnderWay(deps, threadId);
+    const newest = (await engine.runs({ threadId, limit: MAX_WAITING })).items;
+    const underWay = newest.filter(({ status }) => !isOver(status)).map(({ run_id: runId }) => runId);
+    // As `runUnderWay` chooses it.
+    const resumed = newest.slice(0, 1).find(({ status }) => !isOver(status))?.run_id;
     // See routes/threads.ts.
     await pages.next();
     const page = { limit, characters: PAGE_CHARACTERS, ...(before !== undefined && { before }) };
     const { items, next } = await engine.messages(threadId, page);
     const stored = items.map((item) => JSON.parse(item) as StoredMessage);
     const mediaTypes = await mediaTypesOf(filesIn(stored), engine.files);
-    const options = { underWay: underWay?.run_id, mediaTypes, basePath: settings.basePath };
+    const options = { underWay: new Set(underWay), resumed, mediaTypes, basePath: settings.basePath };
     return answer(200, { messages: uiMessagesOf(stored, options), next });
   });
 

@@ -103,13 +103,13 @@ export class ChatCompletionStream implements StreamEncoder {
 }
 
 /** The journal of a run that is completed, as the answer to a request without `stream`. Void text is left out. */
-export function chatCompletionOf(events: readonly StoredEvent[], model: string): object {
+export async function chatCompletionOf(events: AsyncIterable<StoredEvent>, model: string): Promise<object> {
   // Texts by message id, in the order in which the messages began.
   const texts = { content: new Map<string, string>(), reasoning: new Map<string, string>() };
   let head = {};
   let end: object = {};
   let json: string | undefined;
-  for (const event of events) {
+  for await (const event of events) {
     if (event.type === "RUN_STARTED") head = headOf(event);
     if (event.type === "TEXT_MESSAGE_CONTENT") append(texts.content, event);
     if (event.type === "REASONING_MESSAGE_CONTENT") append(texts.reasoning, event);

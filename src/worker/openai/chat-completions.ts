@@ -76,5 +76,5 @@ async function completionOf(run: Run, { engine }: OwnDeps): Promise<object> {
   const failure = failureOf(run);
   if (failure) throw failure;
   if (status === "canceled") throw new AppError("RUN_CANCELED", `Run ${runId} was canceled.`, { runId });
-  return chatCompletionOf(await readJournal(engine, runId), run.agent_id);
+  return chatCompletionOf(readJournal(engine, runId), run.agent_id);
 }

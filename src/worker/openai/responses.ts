@@ -95,7 +95,7 @@ async function assertSent(startingAfter: number, run: Run, { engine }: OwnDeps):
 /** The response as far as the journal goes. */
 async function show(run: Run, { engine }: OwnDeps) {
   const response = new OpenAiResponse(optionsOf(run));
-  for (const event of await readJournal(engine, run.run_id)) {
+  for await (const event of readJournal(engine, run.run_id)) {
     response.see(event);
     if (event.type === "CUSTOM" && event.name === "evenkeel.attempt")
       response.drop(event.value as CustomValues["evenkeel.attempt"]);

@@ -73,11 +73,9 @@ async function storedMessages(before: Conversation["before"], sender: Sender): P
   return messages;
 }
 
-/** All events of a run so far. */
-export async function readJournal(engine: OwnEngine, runId: string): Promise<StoredEvent[]> {
-  const events: StoredEvent[] = [];
-  for await (const page of journalPages(engine, runId)) events.push(...page.map(({ event }) => event));
-  return events;
+/** All events of a run so far, in order. Keeps one page of them: a journal may have 100,000 events. */
+export async function* readJournal(engine: OwnEngine, runId: string): AsyncGenerator<StoredEvent> {
+  for await (const page of journalPages(engine, runId)) for (const { event } of page) yield event;
 }
 
 export interface ReadEvent {

@@ -8,9 +8,9 @@
  * from their SUBAGENT_STARTED on, with the same `seq`s: the pair of `subagentRunId` and `seq` identifies an
  * event.
  */
-import type { CustomValues, RunEvent } from "../core/event.ts";
-import { isTerminal } from "../core/event.ts";
+import { isTerminal, type CustomValues } from "../core/event.ts";
 import type { Run } from "../core/run.ts";
+import type { StoredEvent } from "../protocols/encoder.ts";
 import type { RunKey } from "./feeds.ts";
 import type { Frame } from "./frame.ts";
 import type { OpenSink, Sink, Viewer, Watch } from "./viewer.ts";
@@ -21,8 +21,6 @@ export interface FamilyOptions {
   /** Begins to view a run's feed. */
   readonly watch: (run: RunKey, watch: Omit<Watch, "feed">) => Viewer;
 }
-
-type StoredEvent = RunEvent & { readonly seq: number; readonly timestamp: number };
 
 export class Family {
   readonly #options: FamilyOptions;
@@ -205,7 +203,8 @@ interface Delegated {
   readonly toolCallId: string;
 }
 
-function delegatedBy(event: StoredEvent): Delegated | undefined {
+/** The run that this event says was delegated. */
+export function delegatedBy(event: StoredEvent): Delegated | undefined {
   if (event.type !== "CUSTOM" || event.name !== "evenkeel.waiting") return undefined;
   const value = event.value as CustomValues["evenkeel.waiting"];
   return "run_id" in value

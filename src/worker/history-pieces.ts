@@ -14,7 +14,7 @@ import type { OwnEngine } from "./own-engine.ts";
 import type { Context } from "./serve.ts";
 
 /** A piece ends with the row that reaches this much. */
-const PIECE_CHARACTERS = 64 * 1024;
+export const PIECE_CHARACTERS = 64 * 1024;
 
 export interface PieceSource {
   readonly engine: Pick<OwnEngine, "messages" | "events">;

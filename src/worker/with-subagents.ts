@@ -1,9 +1,12 @@
 /** `subagents: "inline"`: a run's events, mixed with those of the runs that it delegates. For SSE and sockets. */
-import { MAX_PAGE_ROWS, PAGE_CHARACTERS } from "../core/limits.ts";
-import { Family } from "../stream/family.ts";
+import type { JournalEvent } from "../core/event.ts";
+import { MAX_PAGE_ROWS } from "../core/limits.ts";
+import type { StoredEvent } from "../protocols/encoder.ts";
+import { delegatedBy, Family } from "../stream/family.ts";
 import type { RunKey } from "../stream/feeds.ts";
 import type { OpenSink, Watch } from "../stream/viewer.ts";
 import type { OwnDeps } from "./context.ts";
+import { PIECE_CHARACTERS } from "./history-pieces.ts";
 
 export interface FamilyWatch extends Pick<Watch, "after" | "onEnd"> {
   readonly sink: OpenSink;
@@ -24,18 +27,37 @@ export function watchWithSubagents(
   return family;
 }
 
-/** The events that a client has already when it resumes after `after`: they say which delegated runs are under way. */
-export async function delegatedUpTo(engine: OwnDeps["engine"], runId: string, after: number): Promise<string[]> {
+/**
+ * Of the events that a client has already when it resumes after `after`, those that say which delegated runs are under way.
+ * Bounded by MAX_DELEGATED_RUNS: of results only the call is kept, as a result may have megabytes.
+ */
+export async function delegatedUpTo(
+  { engine, delivery }: Pick<OwnDeps, "engine" | "delivery">,
+  runId: string,
+  after: number,
+): Promise<string[]> {
   const known: string[] = [];
+  const calls = new Set<string>();
   for (let seq = 0; seq < after;) {
-    const page = await engine.events(runId, seq, { limit: MAX_PAGE_ROWS, characters: PAGE_CHARACTERS });
+    await delivery.pieceQueue.next();
+    const page = await engine.events(runId, seq, { limit: MAX_PAGE_ROWS, characters: PIECE_CHARACTERS });
     const last = page.at(-1);
     if (!last) break;
-    // Leave out text, which says nothing about delegated runs.
-    known.push(
-      ...page.filter((row) => row.seq <= after && /^(CUSTOM|TOOL_CALL_RESULT)$/.test(row.type)).map(({ data }) => data),
-    );
+    for (const row of page) if (row.seq <= after) known.push(...aboutDelegated(row, calls));
     seq = last.seq;
   }
   return known;
+}
+
+/** @param calls those that delegated, so far; more are added */
+function aboutDelegated({ type, data }: JournalEvent, calls: Set<string>): string[] {
+  if (type !== "CUSTOM" && type !== "TOOL_CALL_RESULT") return [];
+  const event = JSON.parse(data) as StoredEvent;
+  const delegated = delegatedBy(event);
+  if (delegated) {
+    calls.add(delegated.toolCallId);
+    return [data];
+  }
+  if (event.type !== "TOOL_CALL_RESULT" || !calls.has(event.toolCallId)) return [];
+  return [JSON.stringify({ ...event, content: "" })];
 }

@@ -8,7 +8,6 @@ import type { Files } from "../../engine/files.ts";
 import { filesIn, uiMessagesOf } from "../../protocols/ai-sdk-messages.ts";
 import { AiSdkStream } from "../../protocols/ai-sdk-stream.ts";
 import type { StreamEncoder } from "../../protocols/encoder.ts";
-import { PageQueue } from "../../stream/page-queue.ts";
 import { chatOf, earlierIn, idempotencyKeyOf, supersededBy } from "../ai-sdk.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { newRunOf } from "../chat-request.ts";
@@ -70,16 +69,14 @@ export function chatRoutes(router: AppRouter): void {
     return stream(ctx, deps, { run, created: false, onAbandon: () => {}, encoder: new AiSdkStream() });
   });
 
-  const pages = new PageQueue(1);
   serve(router, SHOW_UI_CHAT, async ({ params: { thread_id: threadId }, query }, _ctx, deps) => {
-    const { engine, settings } = deps;
+    const { engine, settings, delivery } = deps;
     const { limit, before } = query;
     const newest = (await engine.runs({ threadId, limit: MAX_WAITING })).items;
     const underWay = newest.filter(({ status }) => !isOver(status)).map(({ run_id: runId }) => runId);
     // As `runUnderWay` chooses it.
     const resumed = newest.slice(0, 1).find(({ status }) => !isOver(status))?.run_id;
-    // See routes/threads.ts.
-    await pages.next();
+    await delivery.pieceQueue.next();
     const page = { limit, characters: PAGE_CHARACTERS, ...(before !== undefined && { before }) };
     const { items, next } = await engine.messages(threadId, page);
     const stored = items.map((item) => JSON.parse(item) as StoredMessage);
@@ -170,7 +167,7 @@ async function enqueueAndStream(asked: StreamInput, ctx: Context, deps: OwnDeps)
   assertNamesRun(lastEventId, body.run_id !== undefined || headers["idempotency-key"] !== undefined);
   const started = await enqueue(asked, ctx, deps);
   const after = await resumeAt(deps.engine, started, lastEventId);
-  const before = body.subagents && (await delegatedUpTo(deps.engine, started.run.run_id, after));
+  const before = body.subagents && (await delegatedUpTo(deps, started.run.run_id, after));
   return stream(ctx, deps, { ...started, after, ...(before && { before }) });
 }
 

@@ -33,7 +33,7 @@ export function runRoutes(router: AppRouter): void {
       return stream(ctx, deps, {
         run,
         after,
-        ...(isInline && { before: await delegatedUpTo(engine, run.run_id, after) }),
+        ...(isInline && { before: await delegatedUpTo(deps, run.run_id, after) }),
       });
     }
     const { limit } = asked.query;

@@ -99,7 +99,7 @@ export class Subscriptions {
       assertResumable({ name: "after", after, newest, of: `run ${run.run_id}` });
       const start = { feed: () => feeds.run(run), after, newest };
       if (!channel.subagents) return start;
-      return { ...start, family: { run, before: await delegatedUpTo(engine, run.run_id, after) } };
+      return { ...start, family: { run, before: await delegatedUpTo(deps, run.run_id, after) } };
     }
     if (channel.channel === "activities") {
       const newest = await engine.lastActivity();

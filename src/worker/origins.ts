@@ -7,7 +7,8 @@ import { matcherOf } from "../api/match.ts";
 import { ROUTES } from "../api/routes.ts";
 import { AppError } from "../core/errors.ts";
 
-const EXPOSED = "Location, Content-Location, Retry-After, X-Request-Id, Idempotent-Replayed, Preference-Applied, ETag";
+const EXPOSED =
+  "Location, Content-Location, Retry-After, X-Request-Id, Idempotent-Replayed, Preference-Applied, ETag, X-Should-Retry";
 const PREFLIGHT_S = "600";
 const PATHS = Map.groupBy(ROUTES, ({ path }) => path)
   .entries()

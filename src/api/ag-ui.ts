@@ -3,7 +3,10 @@ import { z } from "zod";
 import { chosenId, position, SUBAGENTS } from "./fields.ts";
 import { events, route } from "./route.ts";
 
-const MESSAGE = z.looseObject({ id: z.string(), role: z.string(), content: z.unknown() }).meta({ id: "AgUiMessage" });
+/** A message that only calls tools has no content. */
+const MESSAGE = z
+  .looseObject({ id: z.string(), role: z.string(), content: z.unknown().optional() })
+  .meta({ id: "AgUiMessage" });
 
 const RUN_AGENT_INPUT = z
   .looseObject({

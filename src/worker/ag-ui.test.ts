@@ -54,6 +54,29 @@ test("the next message goes on in the client's thread", async () => {
   expect(said.map(({ content }) => content)).toEqual(["Hello", "Again"]);
 });
 
+test("a conversation with a tool call, which has no content, goes on", async () => {
+  await using cluster = await startCluster();
+  const agent = agentOn(cluster);
+  say(agent, "calculate 6 * 7");
+  await agent.runAgent();
+  expect(agent.messages.some((message) => message.role === "assistant" && message.content === undefined)).toBe(true);
+  say(agent, "Again");
+  await agent.runAgent();
+  expect(answerOf(agent.messages)).toContain("“Again”");
+});
+
+test.each([
+  ["null", null],
+  ["a type that is no text", { type: "image", source: { type: "data", value: "QUJD", mimeType: 5 } }],
+  ["an object as URL", { type: "image", source: { type: "url", value: { toString: 1 } } }],
+  ["an object as data", { type: "image", source: { type: "data", value: { toString: 1 }, mimeType: "image/png" } }],
+])("%s in a message is a mistake of the client", async (_, part) => {
+  await using cluster = await startCluster();
+  const messages = [{ id: "1", role: "user", content: [part] }];
+  const { status, body } = await cluster.client.post("/api/agui/greeter", { threadId: "t", runId: "r", messages });
+  expect([status, body["code"]]).toEqual([400, "INVALID_REQUEST"]);
+});
+
 test("what an answer that broke off showed is no message of the client's", async () => {
   await using cluster = await startCluster();
   const agent = agentOn(cluster);

@@ -117,6 +117,16 @@ test("a picture without a word goes to the model, and parts for the page do not"
   expect(chat.error?.message).toContain("a list with a text that is not empty, or a file");
 });
 
+test.each([
+  { mediaType: "image/png", url: { toString: 1 } },
+  { mediaType: { toString: 1 }, url: "ftp://a/b" },
+])("a file part of %j is a mistake of the client", async (part) => {
+  await using cluster = await startCluster();
+  const messages = [{ id: "1", role: "user", parts: [{ type: "file", ...part }] }];
+  const { status, body } = await cluster.client.post("/api/chat", { id: "t", messages });
+  expect([status, body["code"]]).toEqual([400, "INVALID_REQUEST"]);
+});
+
 test("a chat goes on after a message that failed", async () => {
   await using cluster = await startCluster();
   const chat = chatOn(cluster);

@@ -70,7 +70,7 @@ function messageOf({ parts }: UiMessage): Chat["message"] {
   const given = parts.flatMap(({ type, text, url, mediaType }, index): Part[] => {
     if (type.startsWith("data-") || (type === "text" && typeof text === "string" && !/\S/.test(text))) return [];
     if (type === "text" && typeof text === "string") return [{ type: "text", text }];
-    if (type === "file") return [partOfUrl(`parts[${index}].url`, url, String(mediaType))];
+    if (type === "file") return [partOfUrl(`parts[${index}].url`, url, mediaType ?? null)];
     throw invalid(`parts[${index}]`, "a part of type `text` or `file`", { type, text });
   });
   if (given.length === 0) throw invalid("parts", "a list with a text that is not empty, or a file", parts);

@@ -7,11 +7,12 @@ import { PART, type Part } from "../api/parts.ts";
  * @param mediaType the type that the client states; a data URL states it, too
  * @throws AppError INVALID_REQUEST
  */
-export function partOfUrl(at: string, url: unknown, mediaType = "image/*"): Part {
-  const [, ofData, data] = /^data:([^;,]+);base64,(.+)$/s.exec(String(url)) ?? [];
-  const kind = ofData ?? mediaType;
+export function partOfUrl(at: string, url: unknown, mediaType: unknown = "image/*"): Part {
+  const text = typeof url === "string" ? url : "";
+  const [, ofData, data] = /^data:([^;,]+);base64,(.+)$/s.exec(text) ?? [];
+  const kind = ofData ?? (typeof mediaType === "string" ? mediaType : "");
   const type = kind.startsWith("image/") ? "image" : "document";
-  const [, ownFile] = OWN_FILE.exec(String(url)) ?? [];
+  const [, ownFile] = OWN_FILE.exec(text) ?? [];
   if (ownFile !== undefined) return { type, source: { type: "file", file_id: decodeURIComponent(ownFile) } };
   const source = data === undefined ? { type: "url", url } : { type: "base64", media_type: storedType(kind), data };
   const part = PART.safeParse({ type, source });
@@ -19,7 +20,7 @@ export function partOfUrl(at: string, url: unknown, mediaType = "image/*"): Part
   throw invalid(
     at,
     "an http or https URL, or a data URL with a picture, PDF or text in base64",
-    String(url).slice(0, 60),
+    typeof url === "string" ? url.slice(0, 60) : url,
   );
 }
 

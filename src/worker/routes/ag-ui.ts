@@ -60,17 +60,19 @@ function newestOf({ messages }: RunAgentInput): Chat["message"] {
 interface Given {
   readonly type?: unknown;
   readonly text?: unknown;
-  readonly source?: { readonly type?: unknown; readonly value?: unknown; readonly mimeType?: string };
+  readonly source?: { readonly type?: unknown; readonly value?: unknown; readonly mimeType?: unknown };
 }
 
 /** https://docs.ag-ui.com/concepts/messages: text, or parts whose source is a URL or base64. */
 function partsOf(content: unknown): Part[] {
   const given = typeof content === "string" ? [{ type: "text", text: content }] : content;
   if (!Array.isArray(given)) return [];
-  return given.flatMap(({ type, text, source }: Given, index): Part[] => {
+  return given.flatMap((part: Given | null, index): Part[] => {
+    const { type, text, source } = part ?? {};
     if (type === "text") return typeof text === "string" && /\S/.test(text) ? [{ type, text }] : [];
     const { type: kind, value, mimeType = "image/*" } = source ?? {};
-    const url = kind === "data" ? `data:${mimeType};base64,${String(value)}` : value;
+    const isData = kind === "data" && typeof mimeType === "string" && typeof value === "string";
+    const url = isData ? `data:${mimeType};base64,${value}` : value;
     return [partOfUrl(`messages.content[${index}]`, url, mimeType)];
   });
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { UI_CHAT } from "./ai-sdk.ts";
 import { check } from "./check.ts";
 import { CHAT } from "./chat.ts";
 import { orNull, text, wholeNumber } from "./fields.ts";
@@ -133,4 +134,29 @@ test.each<[string, unknown, string]>([
   ],
 ])("a message that is %s is refused with what it has to be", (_name, message, sentence) => {
   expect(() => check(CHAT, { agent_id: "assistant", message })).toThrow(sentence);
+});
+
+test.each([
+  ["a message", { messages: [{ role: "user", parts: Array(500_000).fill(1) }] }, "messages[0].parts[0]"],
+  ["messages", { messages: Array(500_000).fill(1) }, "messages[0]"],
+  ["messages without roles", { messages: Array.from({ length: 300_000 }, () => ({})) }, "messages[0].role"],
+])("%s of many mistakes costs little, and the first one is named", (_, body, name) => {
+  // The first refusal makes zod compile what it needs.
+  messageOf(() => check(UI_CHAT, { id: "a" }));
+  const begin = performance.now();
+  const message = messageOf(() => check(UI_CHAT, { id: "a", ...body }));
+  // A bound far above what it takes (10 ms), and far below what all mistakes take (500 to 1,500 ms).
+  expect(performance.now() - begin).toBeLessThan(200);
+  expect(message).toContain(`\`${name}\``);
+  expect(message).toContain("There may be more mistakes.");
+});
+
+test("the only mistake of a large body is found", () => {
+  const messages = Array.from({ length: 10_000 }, (_, index) => ({
+    role: index === 9_321 ? "nobody" : "user",
+    parts: [{ type: "text", text: "a" }],
+  }));
+  expect(messageOf(() => check(UI_CHAT, { id: "a", messages }))).toBe(
+    'Expected `messages[9321].role` to be one of "system", "user", "assistant", got "nobody". There may be more mistakes.',
+  );
 });

@@ -90,7 +90,10 @@ export async function callModel(call: ModelCall): Promise<Answer> {
         { ms: waitMs, rateLimited: failure.rateLimited ?? false },
         sleep(waitMs, call.signal),
       );
-      await (waitMs > TELL_MS ? parkFor(call.parking, pause) : pause);
+      if (waitMs > TELL_MS) {
+        call.attempts.wait({ reason: failure.reason, until: Date.now() + waitMs });
+        await parkFor(call.parking, pause);
+      } else await pause;
     }
   }
 }

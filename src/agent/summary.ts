@@ -57,11 +57,12 @@ export function leftOut(conversation: Conversation, cut: Cut): string {
   return inPlace("(The beginning of this conversation was left out, as it is too long.)", conversation, cut);
 }
 
-/** A journal that shows the attempts of a step to readers, but not its text. */
+/** A journal that shows the attempts of a step to readers, and that the run is parked before one, but not its text. */
 export function quiet(journal: AttemptJournal): AttemptJournal {
   return {
     emit: (event) => {
-      if (event.type === "STEP_STARTED" || event.type === "STEP_FINISHED") journal.emit(event);
+      const isStep = event.type === "STEP_STARTED" || event.type === "STEP_FINISHED";
+      if (isStep || (event.type === "CUSTOM" && event.name === "evenkeel.waiting")) journal.emit(event);
     },
     text: () => {},
     args: () => {},

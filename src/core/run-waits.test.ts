@@ -7,6 +7,7 @@ const model: RunEvent[] = [
   { type: "STEP_STARTED", stepName: "model" },
   { type: "STEP_FINISHED", stepName: "model" },
 ];
+const shortens: RunEvent = { type: "STEP_STARTED", stepName: "compact" };
 const starts = (id: string, tool = "delegate"): RunEvent => ({ type: "STEP_STARTED", stepName: `tool:${tool}:${id}` });
 const stops = (id: string, tool = "delegate"): RunEvent => ({ type: "STEP_FINISHED", stepName: `tool:${tool}:${id}` });
 const result = (id: string): RunEvent => ({
@@ -55,6 +56,7 @@ describe("a run is not parked", () => {
     ["while another of its tools works", [starts("t", "add"), starts("c"), delegates("c")]],
     ["when the delegated run has ended", [starts("c"), delegates("c"), result("c"), stops("c")]],
     ["when its next model call begins", [limited, ...model]],
+    ["when the call that shortens its conversation begins", [limited, shortens]],
     ["while it is back in the queue", [starts("c"), delegates("c"), stops("c"), handedBack]],
     ["when another process has claimed it", [limited, claimed]],
     ["when it is over", [limited, ended]],

@@ -3,7 +3,7 @@
  * the run's journal. The owner's `RunJournal` stores the answer with the run, where lists, filters and `GET
  * /api/runs/{id}` read it; the dashboard follows the same events. Pure.
  */
-import { MODEL_STEP, toolCallOfStep, type RunEvent } from "./event.ts";
+import { COMPACT_STEP, MODEL_STEP, toolCallOfStep, type RunEvent } from "./event.ts";
 
 export interface Wait {
   readonly reason: string;
@@ -76,6 +76,7 @@ export class RunWaits {
       this.#clear();
       return;
     }
+    if (stepName === COMPACT_STEP) this.#modelWait = null;
     const callId = toolCallOfStep(stepName);
     if (callId === undefined) return;
     if (type === "STEP_FINISHED") this.#end(callId);

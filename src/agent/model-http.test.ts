@@ -138,7 +138,7 @@ test("an error that is a web page is told in its words, with the address that wa
   const { reason } = (await failureOf(model.client)) ?? {};
 
   expect(reason).toMatch(
-    /^the model answered 404: a web page \(“Not found Nothing here”\) from http:\/\/127\.0\.0\.1:\d+\/v1\/messages$/,
+    /^the model answered 404: a web page \(“Not found Nothing here”\) from http:\/\/127\.0\.0\.1:\d+\/v1\/messages; check .+ ANTHROPIC_BASE_URL$/,
   );
 });
 

@@ -51,3 +51,9 @@ export function setSchema(path: string, version: number): void {
   using db = new DatabaseSync(path);
   db.exec(`PRAGMA user_version = ${version}`);
 }
+
+/** Leaves what is stored as programs of an earlier version store it beside this one: they record no uses of files. */
+export function forgetFileUses(path: string): void {
+  using db = new DatabaseSync(path);
+  db.exec("DELETE FROM file_uses; UPDATE files SET idle_since = NULL");
+}

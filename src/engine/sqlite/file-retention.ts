@@ -1,6 +1,7 @@
 /**
  * Removes files that no run has used for a while. Before it removes the first one, it learns which files the runs use
- * that were stored before the table of uses was there. Called by `retention.ts`.
+ * that were stored before the table of uses was there, or by a program of an older version that went on beside this one:
+ * when an upkeep of this version runs, that program's server was stopped. Called by `retention.ts`.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { FILES_A_STEP, filesNamedIn, LEARNED_A_STEP, NAMES_FILE } from "../rules/file-uses.ts";
@@ -40,7 +41,11 @@ export class FileRetainer {
   /** Reads without the write lock: what runs store meanwhile is recorded. @returns false when all uses are known */
   async #learnSome(): Promise<boolean> {
     if (this.#isAllKnown) return false;
-    const { from_run: end } = this.#looks.known.get() as { from_run: number };
+    const { from_run: end } = this.#looks.known.get() as { from_run: number | null };
+    if (end === null) {
+      await this.#parts.writer.run(() => this.#begin());
+      return true;
+    }
     this.#isAllKnown = end === 0;
     if (this.#isAllKnown) return false;
     const runs = this.#looks.runs.all(end, LEARNED_A_STEP) as { n: number }[];
@@ -52,6 +57,11 @@ export class FileRetainer {
       this.#sql.setKnown.run(start);
     });
     return true;
+  }
+
+  /** From here on all uses are recorded. What is stored already is searched next, and its files count as saved now. */
+  #begin(): void {
+    if (this.#sql.beginKnown.run().changes > 0) this.#sql.beginIdle.run(Date.now());
   }
 }
 
@@ -74,6 +84,11 @@ function looks(db: DatabaseSync) {
 
 function writes(db: DatabaseSync) {
   return {
+    // Another process may have begun.
+    beginKnown: db.prepare(
+      "UPDATE file_uses_known SET from_run = (SELECT coalesce(max(n), 0) + 1 FROM runs) WHERE from_run IS NULL",
+    ),
+    beginIdle: db.prepare("UPDATE files SET idle_since = ? WHERE idle_since IS NULL"),
     // A run that was removed since it was read would never end its use.
     insertUse: db.prepare("INSERT INTO file_uses SELECT :file, n FROM runs WHERE n = :run ON CONFLICT DO NOTHING"),
     // Two processes may learn at the same time.

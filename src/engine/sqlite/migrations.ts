@@ -1,6 +1,6 @@
 /**
  * The numbered migrations of the database file: what `schema.ts` applies. Never change one once it is released: add the
- * next number instead.
+ * next number instead. The list grows with each change of the layout, and stays in one file to be read in order.
  */
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
 
@@ -283,11 +283,11 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // 23: what a parked run waits for
   "ALTER TABLE runs ADD COLUMN waiting TEXT",
-  // 24: which runs use which files (`rules/file-uses.ts`). A file that is there already counts as saved now. Retention
-  // reads what runs below `from_run` use before it removes a file: here that would take long.
+  // 24: which runs use which files (`rules/file-uses.ts`). Programs of an older version may go on beside this one, and
+  // record no uses: `from_run` and `idle_since` stay null until retention begins (`file-retention.ts`). They cannot have a
+  // file that is new.
   `
   ALTER TABLE files ADD COLUMN idle_since INTEGER;
-  UPDATE files SET idle_since = CAST(unixepoch('subsec') * 1000 AS INTEGER);
   CREATE INDEX files_idle ON files (idle_since) WHERE idle_since IS NOT NULL;
   CREATE TABLE file_uses (
     file_id TEXT NOT NULL,
@@ -295,8 +295,7 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (file_id, run_n)
   ) WITHOUT ROWID;
   CREATE INDEX file_uses_by_run ON file_uses (run_n);
-  CREATE TABLE file_uses_known (from_run INTEGER NOT NULL);
-  INSERT INTO file_uses_known
-    SELECT CASE WHEN EXISTS (SELECT 1 FROM files) THEN (SELECT coalesce(max(n), 0) + 1 FROM runs) ELSE 0 END;
+  CREATE TABLE file_uses_known (from_run INTEGER);
+  INSERT INTO file_uses_known SELECT CASE WHEN user_version = 0 THEN 0 END FROM pragma_user_version;
   `,
 ];

@@ -1,6 +1,7 @@
 /** `evenkeel runs`, `tail`, `cancel` and `retry`. */
 import { shownStatus, whichRuns, type ShownStatus } from "../core/run.ts";
-import { connect, type ServerOptions } from "./connection.ts";
+import { EvenkeelError, type Evenkeel } from "../client/client.ts";
+import { CliError, connect, type ServerOptions } from "./connection.ts";
 import { ago, table } from "./table.ts";
 
 export interface ListOptions extends ServerOptions {
@@ -10,7 +11,7 @@ export interface ListOptions extends ServerOptions {
 }
 
 export async function listRuns({ status, agent, limit, ...server }: ListOptions): Promise<void> {
-  const { runs } = await connect(server).runs({ limit, ...(status && whichRuns(status)), agent_id: agent });
+  const { runs } = await runsWith(status, connect(server), { limit, agent_id: agent });
   const rows = runs.map((run) => [
     run.run_id,
     run.agent_id,
@@ -20,6 +21,18 @@ export async function listRuns({ status, agent, limit, ...server }: ListOptions)
     run.title,
   ]);
   process.stdout.write(`${table([["RUN", "AGENT", "STATUS", "STEPS", "AGE", "MESSAGE"], ...rows])}\n`);
+}
+
+/** A server of an older version refuses `parked`, and to it each parked run is a running one. */
+async function runsWith(status: ShownStatus | undefined, server: Evenkeel, query: Parameters<Evenkeel["runs"]>[0]) {
+  try {
+    return await server.runs({ ...query, ...(status && whichRuns(status)) });
+  } catch (error) {
+    if (!(error instanceof EvenkeelError && error.code === "INVALID_REQUEST" && /\bparked\b/.test(error.message)))
+      throw error;
+    if (status === "running") return server.runs({ ...query, status });
+    throw new CliError("This server's version does not know parked runs; it lists them with --status running.");
+  }
 }
 
 export async function tail(runId: string, server: ServerOptions): Promise<void> {

@@ -3,7 +3,7 @@
  * worker holds only one chunk at a time. Called by `routes/files.ts`.
  */
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createWriteStream } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
@@ -107,16 +107,24 @@ function ofForm(error: Error & { readonly httpCode?: number; readonly code?: unk
   return new AppError("INVALID_REQUEST", `Expected a form with one file (${error.message}).`, { cause: error });
 }
 
-/** Type, size and digest of the bytes on the disk. */
+const READ_BYTES = 64 * 1024;
+
+/** Type, size and digest of the bytes on the disk, read into one buffer: a stream would leave the whole file as garbage. */
 async function describe(path: string) {
-  const digest = createHash("sha256");
-  for await (const chunk of createReadStream(path)) digest.update(chunk as Buffer);
   await using file = await open(path);
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-  const mediaType = mediaTypeOf(buffer.subarray(0, bytesRead));
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  const read = async (from: number) => (await file.read(buffer, 0, READ_BYTES, from)).bytesRead;
+  const head = await read(0);
+  const mediaType = mediaTypeOf(buffer.subarray(0, Math.min(head, HEAD_BYTES)));
   if (!mediaType)
     throw new AppError("UNSUPPORTED_MEDIA_TYPE", "Expected a PNG, JPEG, GIF or WebP picture, a PDF, or text in UTF-8.");
-  return { media_type: mediaType, bytes: (await file.stat()).size, sha256: digest.digest("hex") };
+  const digest = createHash("sha256");
+  let bytes = 0;
+  for (let part = head; part > 0; part = await read(bytes)) {
+    digest.update(buffer.subarray(0, part));
+    bytes += part;
+  }
+  return { media_type: mediaType, bytes, sha256: digest.digest("hex") };
 }
 
 function tooLarge(): AppError {

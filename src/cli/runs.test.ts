@@ -6,7 +6,7 @@ import { listRuns } from "./runs.ts";
 async function listedBefore({ client }: Cluster, status: "running" | "parked" | "completed"): Promise<string> {
   const { fetch } = globalThis;
   vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
-    const response = await fetch(String(input).replace("parked=", "unknown="), init);
+    const response = await fetch(new Request(input).url.replace("parked=", "unknown="), init);
     return new Response((await response.text()).replaceAll("unknown", "parked"), response);
   });
   const printed = vi.spyOn(process.stdout, "write").mockReturnValue(true);

@@ -6,7 +6,7 @@ import type { Processes } from "./processes.ts";
 import { sleep } from "./wait.ts";
 
 /** For the question to free what it holds, once its processes are dead. */
-const FREE_MS = 15_000;
+export const FREE_MS = 15_000;
 
 export interface Bound {
   readonly processes: Processes;

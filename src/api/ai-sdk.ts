@@ -77,7 +77,8 @@ export const SHOW_UI_CHAT = route({
   summary: "Show the messages of a chat, for the AI SDK",
   description:
     "What `useChat` takes as `messages`, so that a page that is opened again shows the chat. A chat that does not exist has none. " +
-    "The reply that is under way is left out: `resume` asks for it.",
+    "The reply that is under way is left out: `resume` asks for it. The run that a page would cut is left for the next page, and a tool " +
+    "call stays with its result.",
   query: z.strictObject({
     limit: wholeNumber(1, MAX_PAGE_ROWS).default(MAX_PAGE_ROWS).describe("The maximum number of stored messages."),
     before: position().optional().describe("Only messages before this position. Send the `next` of the previous page."),

@@ -131,8 +131,10 @@ export interface NewRun {
 
 /** A turn, named by its run, or by the Idempotency-Key of its run, for clients that know only their own ids. */
 export type Superseded =
-  | { readonly runId: string }
-  /** If no run has that key: the thread's newest turn with `orNewest`, otherwise none. */
+  /** If the thread has no such run, the request is refused. */
+  | { readonly runId: string; readonly orNewest?: never }
+  /** If the thread has no such run: its newest turn with `orNewest`, otherwise none. */
+  | { readonly runId: string; readonly orNewest: boolean }
   | { readonly key: string; readonly orNewest: boolean };
 
 /** The process that holds the lease of a run. */

@@ -17,6 +17,10 @@ export interface UiMessagesOptions {
   readonly mediaTypes: ReadonlyMap<string, string>;
   /** The path of a proxy under which clients read files. */
   readonly basePath: string;
+  /** The index, in its run, of the first message. Default: 0. */
+  readonly firstIndex?: number;
+  /** Whether more messages of the newest run are in the page before. Default: false. */
+  readonly isCutBehind?: boolean;
 }
 
 type UiPart = UiAnswer["parts"][number];
@@ -25,23 +29,46 @@ type UiPart = UiAnswer["parts"][number];
 const DROPPED = new Set(["superseded", "retried"]);
 
 /** The id of the question of a run. A client that edits it names the run by that. */
-export const QUESTION_ID = "question:";
+const QUESTION_ID = "question:";
+/** Begins what tells the turns of one run apart in their ids. No id of a run has this character. */
+const TURN_MARK = "#";
 
-export function uiMessagesOf(stored: readonly StoredMessage[], options: UiMessagesOptions): UiAnswer[] {
-  const shown = stored.filter(({ why }) => why === undefined || !DROPPED.has(why));
-  const byRun = Map.groupBy(shown, ({ run_id: runId }) => runId);
-  return [...byRun].flatMap(([runId, messages]) => messagesOfRun(runId, messages, options));
+/** @returns the run of a message that came from here; undefined for a message that the client made */
+export function runOfQuestion(id: string): string | undefined {
+  return id.startsWith(QUESTION_ID) ? id.slice(QUESTION_ID.length).split(TURN_MARK, 1)[0] : undefined;
 }
 
-/** A question and its answer; before them, in the first run of a chat that began elsewhere, what was said there. */
-function messagesOfRun(runId: string, messages: readonly StoredMessage[], options: UiMessagesOptions): UiAnswer[] {
-  const starts = messages.flatMap((message, index) => (isQuestion(message) ? [index] : []));
-  const turns = (starts.length > 0 ? starts : [0]).map((start, index) => messages.slice(start, starts[index + 1]));
-  return turns.flatMap((turn, index) => {
-    const suffix = index < turns.length - 1 ? `:${index}` : "";
+/** @param stored a page of a thread, the oldest first */
+export function uiMessagesOf(stored: readonly StoredMessage[], options: UiMessagesOptions): UiAnswer[] {
+  const { firstIndex = 0, isCutBehind = false } = options;
+  const byRun = [...Map.groupBy(stored, ({ run_id: runId }) => runId)];
+  return byRun.flatMap(([runId, messages], at) => {
+    const [{ why } = {}] = messages;
+    if (why !== undefined && DROPPED.has(why)) return [];
+    const cut = { firstIndex: at === 0 ? firstIndex : 0, isCutBehind: isCutBehind && at === byRun.length - 1 };
+    return messagesOfRun(runId, messages, { ...options, ...cut });
+  });
+}
+
+/**
+ * A question and its answer; before them, in the first run of a chat that began elsewhere, what was said there. The last
+ * turn has the id of the run, and the turns before it have ids of their own.
+ */
+function messagesOfRun(
+  runId: string,
+  messages: readonly StoredMessage[],
+  options: UiMessagesOptions & { readonly firstIndex: number; readonly isCutBehind: boolean },
+): UiAnswer[] {
+  const questions = messages.flatMap((message, index) => (isQuestion(message) ? [index] : []));
+  // What stands before the first question is a greeting, or the rest of a turn that the page cuts.
+  const starts = questions[0] === 0 ? questions : [0, ...questions];
+  return starts.flatMap((start, index) => {
+    const turn = messages.slice(start, starts[index + 1]);
+    const isLast = index === starts.length - 1;
+    const suffix = isLast && !options.isCutBehind ? "" : `${TURN_MARK}${options.firstIndex + start}`;
     const [first] = turn;
     const question = first && isQuestion(first) ? [questionOf(first, suffix, options)] : [];
-    const isResumed = runId === options.resumed && suffix === "";
+    const isResumed = isLast && runId === options.resumed;
     const parts = isResumed ? [] : turn.flatMap((message, at) => stepOf(message, turn[at + 1], options));
     return [...question, ...(parts.length > 0 ? [{ id: `${runId}${suffix}`, role: "assistant" as const, parts }] : [])];
   });
@@ -53,8 +80,10 @@ export function filesIn(stored: readonly StoredMessage[]): string[] {
   return blocks.flatMap((block) => ("source" in block && block.source.type === "file" ? [block.source.file_id] : []));
 }
 
+/** Notes and compactions are messages of the user without content: no person wrote them. */
 function isQuestion(message: StoredMessage): boolean {
-  return message.role === "user" && !blocksOf(message).some(({ type }) => type === "tool_result");
+  const blocks = blocksOf(message);
+  return message.role === "user" && blocks.length > 0 && !blocks.some(({ type }) => type === "tool_result");
 }
 
 function blocksOf({ content }: StoredMessage): readonly ContentBlock[] {

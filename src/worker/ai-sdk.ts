@@ -6,7 +6,7 @@ import type { Part } from "../api/parts.ts";
 import type { Agent } from "../core/agent.ts";
 import type { Superseded } from "../core/run.ts";
 import { LASTING_KEY } from "../engine/rules/enqueue.ts";
-import { QUESTION_ID } from "../protocols/ai-sdk-messages.ts";
+import { runOfQuestion } from "../protocols/ai-sdk-messages.ts";
 import { partOfUrl } from "./foreign-parts.ts";
 import type { SaidElsewhere } from "./said-elsewhere.ts";
 
@@ -34,9 +34,10 @@ export function idempotencyKeyOf(ui: UiChat): string | null {
 export function supersededBy(ui: UiChat): Superseded | undefined {
   if (isNewTurn(ui)) return undefined;
   const { id = "" } = newestOf(ui);
-  // A message that came from here, by `GET /api/chat/{id}/messages`.
-  if (id.startsWith(QUESTION_ID)) return { runId: id.slice(QUESTION_ID.length) };
-  return { key: keyOf(ui) ?? "", orNewest: ui.trigger === "regenerate-message" };
+  const orNewest = ui.trigger === "regenerate-message";
+  // A message that came from here, by `GET /api/chat/{id}/messages`. Its thread may have been removed since.
+  const runId = runOfQuestion(id);
+  return runId === undefined ? { key: keyOf(ui) ?? "", orNewest } : { runId, orNewest };
 }
 
 function isNewTurn({ trigger, messageId }: UiChat): boolean {

@@ -120,7 +120,7 @@ export function firstSuperseded<T extends Placed>(
 ): T | undefined {
   const named = found.named?.thread_id === threadId ? found.named : undefined;
   if (named) return named;
-  if ("key" in supersedes) return supersedes.orNewest ? found.newest() : undefined;
+  if (supersedes.orNewest !== undefined) return supersedes.orNewest ? found.newest() : undefined;
   const shown = JSON.stringify(supersedes.runId);
   throw new AppError("RUN_NOT_FOUND", `There is no run ${shown} in thread ${threadId} that could be superseded.`);
 }

@@ -91,3 +91,8 @@ export function positionOf({ run_n: run, idx }: { readonly run_n: number; readon
 export function placeOf(position: number): { readonly run: number; readonly index: number } {
   return { run: Math.floor(position / MESSAGES_A_RUN), index: position % MESSAGES_A_RUN };
 }
+
+/** The position behind all messages of the run that has this position. */
+export function positionBehind(position: number): number {
+  return (placeOf(position).run + 1) * MESSAGES_A_RUN;
+}

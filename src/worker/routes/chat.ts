@@ -1,8 +1,7 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
 import { RESUME_UI_CHAT, SHOW_UI_CHAT, STOP_UI_CHAT, type UiChat } from "../../api/ai-sdk.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts";
-import { PAGE_CHARACTERS } from "../../core/limits.ts";
-import type { StoredMessage } from "../../core/message.ts";
+import { MAX_PAGE_ROWS } from "../../core/limits.ts";
 import { isOver, type NewRun, type Run } from "../../core/run.ts";
 import type { Files } from "../../engine/files.ts";
 import { filesIn, uiMessagesOf } from "../../protocols/ai-sdk-messages.ts";
@@ -12,11 +11,13 @@ import { chatOf, earlierIn, idempotencyKeyOf, supersededBy } from "../ai-sdk.ts"
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { newRunOf } from "../chat-request.ts";
 import { streamRun, type StreamOptions } from "../follow-run.ts";
+import type { OwnEngine } from "../own-engine.ts";
 import { assertNamesRun, resumeAt } from "../position.ts";
 import { replyWhenOver } from "../reply.ts";
 import { saidBefore, type SaidElsewhere } from "../said-elsewhere.ts";
 import { answer, serve, TAKEN, type RouteInput, type Context } from "../serve.ts";
 import { failureOf, findRun, showReply, showTask } from "../show-run.ts";
+import { uiPageOf } from "../ui-page.ts";
 import { delegatedUpTo } from "../with-subagents.ts";
 
 /** All three forms take the same request; `POST /api/chat` also takes a request of the AI SDK. */
@@ -37,9 +38,6 @@ interface Started {
 
 /** Where a stream begins, when that is not at the run's first event. */
 type StreamFrom = Partial<Pick<StreamOptions, "after" | "before">>;
-
-/** More runs of one thread than ever wait behind each other. */
-const MAX_WAITING = 20;
 
 export function chatRoutes(router: AppRouter): void {
   serve(router, POST_CHAT, async (asked, ctx, deps) => {
@@ -71,17 +69,13 @@ export function chatRoutes(router: AppRouter): void {
 
   serve(router, SHOW_UI_CHAT, async ({ params: { thread_id: threadId }, query }, _ctx, deps) => {
     const { engine, settings, delivery } = deps;
-    const { limit, before } = query;
-    const newest = (await engine.runs({ threadId, limit: MAX_WAITING })).items;
-    const underWay = newest.filter(({ status }) => !isOver(status)).map(({ run_id: runId }) => runId);
-    // As `runUnderWay` chooses it.
-    const resumed = newest.slice(0, 1).find(({ status }) => !isOver(status))?.run_id;
+    // Read before the messages: of a run that ends in between, the results are in the page.
+    const underWay = await underWayIn(engine, threadId);
+    const resumed = (await runUnderWay(deps, threadId))?.run_id;
     await delivery.pieceQueue.next();
-    const page = { limit, characters: PAGE_CHARACTERS, ...(before !== undefined && { before }) };
-    const { items, next } = await engine.messages(threadId, page);
-    const stored = items.map((item) => JSON.parse(item) as StoredMessage);
+    const { next, stored, ...cut } = await uiPageOf(engine, threadId, query);
     const mediaTypes = await mediaTypesOf(filesIn(stored), engine.files);
-    const options = { underWay: new Set(underWay), resumed, mediaTypes, basePath: settings.basePath };
+    const options = { underWay, resumed, mediaTypes, basePath: settings.basePath, ...cut };
     return answer(200, { messages: uiMessagesOf(stored, options), next });
   });
 
@@ -141,6 +135,14 @@ async function enqueue(
   };
   // A disconnect is no cancel, unless the client said so: clients may leave a run and come back to it.
   return { run, created, onAbandon: body.on_disconnect === "cancel" ? cancel : () => {} };
+}
+
+/** The newest runs of the thread that are not over. Those behind the oldest one have made no calls yet. */
+async function underWayIn(engine: OwnEngine, threadId: string): Promise<Set<string>> {
+  const inStatus = async (status: "queued" | "running") =>
+    (await engine.runs({ threadId, status, limit: MAX_PAGE_ROWS })).items.map(({ run_id: runId }) => runId);
+  const queued = await inStatus("queued");
+  return new Set([...queued, ...(await inStatus("running"))]);
 }
 
 /** The newest run of the thread, unless it is over. */

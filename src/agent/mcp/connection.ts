@@ -3,8 +3,8 @@
  * makes a new connection. Only this file uses the MCP client, which is loaded with the first connection. [The client
  * costs an agent process 130 ms and 35 MB.]
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { CallToolResult, Client, Progress, Tool as McpTool } from "@modelcontextprotocol/client";
+import { atMost } from "../../core/at-most.ts";
 import type { McpServer } from "../../core/mcp-servers.ts";
 import { VERSION } from "../../version.ts";
 import { reasonOf } from "../tools/text.ts";
@@ -15,7 +15,7 @@ export const MAX_TOOLS = 256;
 /** Some servers answer no question before their handshake; after this time the older handshake is made. */
 const PROBE_MS = 2_000;
 const PING_MS = 5_000;
-const LAST_CALLS_MS = 5_000;
+export const LAST_CALLS_MS = 5_000;
 
 export interface ConnectionOptions {
   readonly server: McpServer;
@@ -167,9 +167,9 @@ export class Connection {
     return this.#client.transport?.sessionId !== undefined && isAboutSession(error);
   }
 
-  /** Leaves its calls a moment in which they may be answered, and closes. */
+  /** Leaves its calls a moment in which they may be answered, and closes. `close` ends that moment. */
   async closeAfterCalls(): Promise<void> {
-    await Promise.race([Promise.allSettled(this.#calls), delay(LAST_CALLS_MS, undefined, { ref: false })]);
+    await atMost(LAST_CALLS_MS, Promise.allSettled(this.#calls));
     await this.close();
   }
 

@@ -63,8 +63,9 @@ export class ManagedServer {
   #starts = 0;
   #reason: string | null = null;
   #lastStderr = "";
-  // Connections that are being closed. Bounded by the restarts within one stop.
+  // Connections that are being closed; some leave their calls a moment. Bounded by the restarts within one stop.
   readonly #closing = new Set<Promise<void>>();
+  readonly #leaving = new Set<Connection>();
 
   constructor(options: ManagedServerOptions) {
     const { server } = options;
@@ -200,8 +201,9 @@ export class ManagedServer {
   #leaveSession(connection: Connection): void {
     // Another call of the same session may have done this already.
     if (this.#ready()?.connection !== connection) return;
+    this.#leaving.add(connection);
     // Its other calls are about to be told the same.
-    this.#track(connection.closeAfterCalls());
+    this.#track(connection.closeAfterCalls().finally(() => this.#leaving.delete(connection)));
     this.#state = { is: "idle" };
     this.#options.log.info({ mcp: this.name }, "the MCP server has ended its session; a new one is opened");
   }
@@ -215,7 +217,7 @@ export class ManagedServer {
     this.#options.log.warn({ mcp: this.name, retry_ms: ms }, `MCP server does not run: ${this.#reason}`);
   }
 
-  /** Frees what the present state owns. The caller then sets the next state. */
+  /** Frees what the present state owns, and connections that were left. The caller then sets the next state. */
   #leave(): void {
     const state = this.#state;
     if (state.is === "failed") clearTimeout(state.timer);
@@ -227,6 +229,7 @@ export class ManagedServer {
       this.#lastStderr = state.connection.stderr;
       this.#track(state.connection.close());
     }
+    for (const connection of this.#leaving) this.#track(connection.close());
   }
 
   #track(closing: Promise<void>): void {

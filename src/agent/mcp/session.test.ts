@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { defineMcpServers } from "../../core/mcp-servers.ts";
 import { failure, type CallContext } from "../tools/invoke.ts";
+import { LAST_CALLS_MS } from "./connection.ts";
 import { ManagedServers } from "./servers.ts";
 
 interface Answer {
@@ -29,9 +30,16 @@ function answerOf(method: string): object {
   return { error: { code: -32601, message: "no such method" } };
 }
 
-/** A server whose one tool is unsafe. It gives its first call this answer, and "paid" to each later one. */
-async function start({ session, first }: { readonly session: string | undefined; readonly first: Answer }) {
+interface StartOptions {
+  readonly session: string | undefined;
+  /** To the first calls, in order; undefined is none at all. */
+  readonly first: readonly (Answer | undefined)[];
+}
+
+/** A server whose one tool is unsafe. It gives its first calls these answers, and "paid" to each later one. */
+async function start({ session, first }: StartOptions) {
   let calls = 0;
+  const called = first.map(() => Promise.withResolvers<void>());
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     if (request.method !== "POST") {
       response.writeHead(405).end();
@@ -42,14 +50,16 @@ async function start({ session, first }: { readonly session: string | undefined;
       response.writeHead(202).end();
       return;
     }
-    if (method === "tools/call") calls += 1;
-    const isRefused = method === "tools/call" && calls === 1;
-    response.writeHead(isRefused ? first.status : 200, {
+    const isEarly = method === "tools/call" && calls < first.length;
+    const refusal = isEarly ? first[calls] : undefined;
+    if (method === "tools/call") called[calls++]?.resolve();
+    if (isEarly && !refusal) return;
+    response.writeHead(refusal?.status ?? 200, {
       "content-type": "application/json",
       ...(session !== undefined && method === "initialize" && { "mcp-session-id": session }),
     });
     response.end(
-      isRefused ? first.body.replace("{id}", String(id)) : JSON.stringify({ jsonrpc: "2.0", id, ...answerOf(method) }),
+      refusal?.body.replace("{id}", String(id)) ?? JSON.stringify({ jsonrpc: "2.0", id, ...answerOf(method) }),
     );
   };
   const server = createServer((request, response) => void serve(request, response)).listen(0, "127.0.0.1");
@@ -67,14 +77,14 @@ async function start({ session, first }: { readonly session: string | undefined;
     const context = { signal, report: () => {} } as unknown as CallContext;
     return (await tools.get("it__pay")?.invoke({}, context)) ?? failure("there is no it__pay");
   };
-  return { pay, calls: () => calls };
+  return { pay, calls: () => calls, firstCall: called[0]?.promise, stop: () => servers.stop() };
 }
 
 test.each([
   ["404", { status: 404, body: "no" }],
   ["400 about the session", { status: 400, body: NO_SESSION }],
 ])("a call that is answered %s in a session is sent again in a new session", async (_, first) => {
-  const { pay, calls } = await start({ session: "one", first });
+  const { pay, calls } = await start({ session: "one", first: [first] });
 
   expect(await pay()).toEqual({ content: "paid", isError: false });
   expect(calls()).toBe(2);
@@ -88,8 +98,21 @@ test.each([
   ["404 with the id of the call", "one", { status: 404, body: FAILED }],
   ["500", "one", { status: 500, body: "no" }],
 ])("a call that is answered %s is not sent again, because the server may have done it", async (_, session, first) => {
-  const { pay, calls } = await start({ session, first });
+  const { pay, calls } = await start({ session, first: [first] });
 
   expect(await pay()).toMatchObject({ isError: true, content: expect.stringContaining("outcome is unknown") });
   expect(calls()).toBe(1);
+});
+
+test("a stop does not wait for calls of a session that is gone", async () => {
+  const { pay, firstCall, stop } = await start({ session: "one", first: [undefined, { status: 404, body: "no" }] });
+  const unanswered = pay();
+  await firstCall;
+  const startedAt = performance.now();
+  expect(await pay()).toEqual({ content: "paid", isError: false });
+
+  await stop();
+
+  expect(performance.now() - startedAt).toBeLessThan(LAST_CALLS_MS);
+  expect(await unanswered).toMatchObject({ isError: true, content: expect.stringContaining("outcome is unknown") });
 });

@@ -4,11 +4,12 @@
  * few milliseconds. The listening connection is never in a transaction. When it breaks, a new one listens by itself.
  */
 import type { Client } from "pg";
+import { atMost } from "../../core/at-most.ts";
 import type { Bus, BusListener, BusMessage } from "./bus.ts";
 import { connect } from "./database.ts";
 import { storageError } from "./errors.ts";
 import { Listener } from "./listener.ts";
-import { atMost, Outbox } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
 
 const SPACING_MS = 5;
 /** Postgres takes 7,999. */

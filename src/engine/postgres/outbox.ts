@@ -2,6 +2,7 @@
  * Messages on their way to a bus: they are gathered, and one group at a time is under way. What cannot be sent is
  * dropped, because readers look at the tables. Used by `notify.ts` and `redis.ts`.
  */
+import { atMost } from "../../core/at-most.ts";
 import type { BusMessage } from "./bus.ts";
 
 /** Messages sent at once. */
@@ -56,17 +57,6 @@ export class Outbox {
 
 function charactersOf(messages: readonly BusMessage[]): number {
   return messages.reduce((sum, { payload }) => sum + payload.length, 0);
-}
-
-/** Resolves when the work has ended, in whatever way, or when the time is over. @returns whether it succeeded in time */
-export async function atMost(ms: number, work: Promise<unknown> | undefined): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(resolve, ms, false);
-  Promise.resolve(work).then(
-    () => resolve(true),
-    () => resolve(false),
-  );
-  return promise.finally(() => clearTimeout(timer));
 }
 
 async function pause(ms: number): Promise<void> {

@@ -4,10 +4,11 @@
  * the tables, and this class connects again by itself.
  */
 import { Redis, ReplyError } from "ioredis";
+import { atMost } from "../../core/at-most.ts";
 import { backoffMs } from "../../core/backoff.ts";
 import { newId } from "../../core/id.ts";
 import type { Bus, BusListener, BusMessage } from "./bus.ts";
-import { atMost, Outbox } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
 
 /** Larger than Postgres takes, so that more events come without a look at the table. */
 const MAX_PAYLOAD_BYTES = 16_000;

@@ -33,10 +33,14 @@ test("a thread passes as it was written", () => {
   expect(readDumpLine(JSON.stringify(dump), "f:1")).toEqual(dump);
 });
 
-test("a message that a person wrote with white space is stored as the server writes it", () => {
+test("a message and a result that a person wrote with white space are stored as the server writes them", () => {
   const content = '[ { "type": "image", "source": { "type": "file", "file\\u005fid": "file_1" } } ]';
-  const { runs } = readDumpLine(lineWith({ messages: [{ ...dumped.messages[0], content }] }), "f:1");
-  expect(runs[0]?.messages[0]?.["content"]).toBe('[{"type":"image","source":{"type":"file","file_id":"file_1"}}]');
+  const compact = '[{"type":"image","source":{"type":"file","file_id":"file_1"}}]';
+  const messages = [{ ...dumped.messages[0], content }];
+  const calls = [{ ...dumped.tool_calls[0], result: `{ "content": ${content}, "isError": false }` }];
+  const [read] = readDumpLine(lineWith({ messages, tool_calls: calls }), "f:1").runs;
+  expect(read?.messages[0]?.["content"]).toBe(compact);
+  expect(read?.tool_calls[0]?.["result"]).toBe(`{"content":${compact},"isError":false}`);
 });
 
 test.each([
@@ -49,6 +53,7 @@ test.each([
   ["an id that no client could name", lineWith({ run: { ...run, id: "a/\u0000" } }), /runs\[0\].run.id/],
   ["usage that is no JSON", lineWith({ run: { ...run, usage: "{{{" } }), /usage/],
   ["an event without a position", lineWith({ events: [{ ...dumped.events[0], seq: 0 }] }), /seq/],
+  ["a result that is no JSON", lineWith({ tool_calls: [{ ...dumped.tool_calls[0], result: "{{{" }] }), /result/],
   ["a message of nobody", lineWith({ messages: [{ ...dumped.messages[0], role: "elephant" }] }), /role/],
 ])("%s is refused by its field", (_name, line, reason) => {
   expect(() => readDumpLine(line, "f:1")).toThrow(reason);

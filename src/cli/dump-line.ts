@@ -14,7 +14,7 @@ const json = () =>
       return false;
     }
   }, "expected JSON");
-/** As the server writes JSON: it looks in stored content for the files that a message names (`rules/file-uses.ts`). */
+/** As the server writes JSON: it looks there for the files that a message or a result names (`rules/file-uses.ts`). */
 const compactJson = () => json().transform((text) => JSON.stringify(JSON.parse(text)));
 /** Columns that nothing depends on, also those of an evenkeel that is older. */
 const rest = z.union([z.string(), z.number(), z.null()]);
@@ -49,7 +49,15 @@ const DUMPED_RUN = z.object({
     z.object({ seq: z.int().min(1), type: z.string().min(1), data: json(), joined: json().nullable().default(null) }),
   ),
   tool_calls: z.array(
-    z.object({ step: count(), id: z.string(), name: z.string(), effects: z.string() }).catchall(rest),
+    z
+      .object({
+        step: count(),
+        id: z.string(),
+        name: z.string(),
+        effects: z.string(),
+        result: compactJson().nullable().default(null),
+      })
+      .catchall(rest),
   ),
 });
 

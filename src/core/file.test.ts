@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mediaTypeOf } from "./file.ts";
+import { fileIdIn, filePath, mediaTypeOf } from "./file.ts";
 
 const bytes = (text: string) => Uint8Array.from(text, (character) => character.codePointAt(0) ?? 0);
 
@@ -24,3 +24,18 @@ test.each([["\0\x01\x02"], ["MZ\x90\0"], [""], ["\xff\xfe"], ["a\x1bb"]])(
     expect(mediaTypeOf(bytes(head))).toBeUndefined();
   },
 );
+
+test.each(["", "/keel", "/a/b-c.d"])("a path of a file has its id, under the BASE_PATH %j", (basePath) => {
+  expect(fileIdIn(`${basePath}${filePath("file_1a")}`)).toBe("file_1a");
+});
+
+test.each([
+  "https://a.example/api/files/file_1",
+  "/api/files/",
+  "/api/files/a/b",
+  "/api/files/%zz",
+  "//a/api/files/x?y",
+  "file_1",
+])("%j is no path of a file", (path) => {
+  expect(fileIdIn(path)).toBeUndefined();
+});

@@ -64,6 +64,14 @@ export function filePath(fileId: string): string {
   return `${FILE_PATH}${encodeURIComponent(fileId)}`;
 }
 
+/** A path of this server, which may be served under a BASE_PATH. */
+const OWN_FILE = new RegExp(`^(?:/[\\w.~-]+)*?${FILE_PATH}([\\w-]+)$`);
+
+/** @returns the id of the file whose path this is; undefined for everything else, such as a URL of another server */
+export function fileIdIn(path: string): string | undefined {
+  return OWN_FILE.exec(path)?.[1];
+}
+
 export function fileNotFound(fileId: string): AppError {
   return new AppError("FILE_NOT_FOUND", `There is no file ${JSON.stringify(fileId.slice(0, 140))}; upload it anew.`);
 }

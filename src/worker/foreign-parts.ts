@@ -1,6 +1,7 @@
 /** Pictures and documents of other protocols, which name them by URL: a web address, or a data URL with the bytes. */
 import { invalid } from "../api/check.ts";
 import { PART, type Part } from "../api/parts.ts";
+import { fileIdIn } from "../core/file.ts";
 
 /**
  * @param at the name of the field, for refusals
@@ -12,8 +13,9 @@ export function partOfUrl(at: string, url: unknown, mediaType: unknown = "image/
   const [, ofData, data] = /^data:([^;,]+);base64,(.+)$/s.exec(text) ?? [];
   const kind = ofData ?? (typeof mediaType === "string" ? mediaType : "");
   const type = kind.startsWith("image/") ? "image" : "document";
-  const [, ownFile] = OWN_FILE.exec(text) ?? [];
-  if (ownFile !== undefined) return { type, source: { type: "file", file_id: decodeURIComponent(ownFile) } };
+  // A file that is stored here, as `GET /api/chat/{id}/messages` names it.
+  const ownFile = fileIdIn(text);
+  if (ownFile !== undefined) return { type, source: { type: "file", file_id: ownFile } };
   const source = data === undefined ? { type: "url", url } : { type: "base64", media_type: storedType(kind), data };
   const part = PART.safeParse({ type, source });
   if (part.success) return part.data;
@@ -23,9 +25,6 @@ export function partOfUrl(at: string, url: unknown, mediaType: unknown = "image/
     typeof url === "string" ? url.slice(0, 60) : url,
   );
 }
-
-/** A file that is stored here, as `GET /api/chat/{id}/messages` names it; under a BASE_PATH, if there is one. */
-const OWN_FILE = /^(?:\/[\w.~-]+)*?\/api\/files\/([\w-]+)$/;
 
 /** Whatever people call their text (CSV, Markdown, JSON …), the model reads it as text. Its bytes are looked at later. */
 const TEXT = /^(text\/.+|application\/(.+\+)?(json|xml|yaml|x-yaml|javascript|toml|sql))$/;

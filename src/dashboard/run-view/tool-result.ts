@@ -1,10 +1,7 @@
 /** The result of a tool, as a card shows it: text, pictures and documents. Pure. */
 import type { ContentPart } from "@ag-ui/core";
-import { FILE_PATH } from "../../core/file.ts";
+import { fileIdIn } from "../../core/file.ts";
 import type { FilePart } from "./question.ts";
-
-/** A file of this server, which may be served under a BASE_PATH. */
-const OWN_FILE = new RegExp(`^(?:/[\\w.~-]+)*?${FILE_PATH}([^/]+)$`);
 
 export interface ShownResult {
   readonly text: string;
@@ -23,9 +20,6 @@ export function shownResult(content: string | readonly ContentPart[]): ShownResu
 function fileOf({ type, source }: Exclude<ContentPart, { type: "text" }>): FilePart | undefined {
   if ((type !== "image" && type !== "document") || source.type !== "url") return undefined;
   const { value: url } = source;
-  const fileId = OWN_FILE.exec(url)?.[1];
-  return {
-    type,
-    source: fileId === undefined ? { type: "url", url } : { type: "file", file_id: decodeURIComponent(fileId) },
-  };
+  const fileId = fileIdIn(url);
+  return { type, source: fileId === undefined ? { type: "url", url } : { type: "file", file_id: fileId } };
 }

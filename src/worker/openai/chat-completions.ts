@@ -7,6 +7,7 @@ import type { ResponseFormat } from "../../core/asked.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
 import { chatCompletionOf, ChatCompletionStream } from "../../protocols/openai-chat-stream.ts";
+import { cancelLater } from "../cancel-later.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { askedBy } from "../chat-request.ts";
 import { streamRun } from "../follow-run.ts";
@@ -20,7 +21,7 @@ export function chatCompletionRoutes(router: AppRouter): void {
   serve(router, COMPLETE_CHAT, async ({ body }, ctx, deps) => {
     const format = formatOf(body.response_format);
     const run = await enqueue({ body, principal: ctx.state.principal.id, format }, deps);
-    const onAbandon = body.thread_id ? () => {} : () => cancel(run, deps);
+    const onAbandon = body.thread_id ? () => {} : () => cancelLater(run, deps);
     const { res: response, state } = ctx;
     ctx.respond = false;
     if (body.stream) {
@@ -64,10 +65,6 @@ async function enqueue({ body, principal, format }: AskedCompletion, { engine, a
   };
   const { run } = await engine.enqueue(await newRunOf(asked, engine.files));
   return run;
-}
-
-function cancel({ run_id: runId }: Run, { engine, log }: OwnDeps): void {
-  engine.cancel(runId).catch((error: unknown) => log.error({ err: error, run_id: runId }, "cancel failed"));
 }
 
 /** @throws AppError why the run failed */

@@ -6,6 +6,7 @@ import type { Part } from "../../api/parts.ts";
 import type { Agent } from "../../core/agent.ts";
 import { MAX_ASKED_CHARACTERS } from "../../core/limits.ts";
 import { AgUiStream } from "../../protocols/ag-ui-stream.ts";
+import { cancelLater } from "../cancel-later.ts";
 import type { AppRouter } from "../context.ts";
 import { newRunOf } from "../chat-request.ts";
 import { partOfUrl } from "../foreign-parts.ts";
@@ -16,7 +17,7 @@ import { serve, TAKEN } from "../serve.ts";
 
 export function agUiRoutes(router: AppRouter): void {
   serve(router, RUN_AGENT, async ({ params, query, body, headers }, ctx, deps) => {
-    const { engine, agents, log } = deps;
+    const { engine, agents } = deps;
     const { threadId, runId, messages } = body;
     const message = newestOf(body);
     const chat = { agent_id: params.agent_id, message, thread_id: threadId, run_id: runId };
@@ -30,12 +31,7 @@ export function agUiRoutes(router: AppRouter): void {
     ctx.respond = false;
     // Nothing is before: the encoder reads both the run and the runs that it delegated from their beginnings.
     const before = query.subagents && { before: [] };
-    const cancel = () => {
-      engine
-        .cancel(run.run_id)
-        .catch((error: unknown) => log.error({ err: error, run_id: run.run_id }, "cancel failed"));
-    };
-    const onAbandon = query.on_disconnect === "cancel" ? cancel : () => {};
+    const onAbandon = query.on_disconnect === "cancel" ? () => cancelLater(run, deps) : () => {};
     streamRun(deps, { response: ctx.res, run, after: 0, encoder, onAbandon, ...before });
     return TAKEN;
   });

@@ -8,6 +8,7 @@ import { filesIn, uiMessagesOf } from "../../protocols/ai-sdk-messages.ts";
 import { AiSdkStream } from "../../protocols/ai-sdk-stream.ts";
 import type { StreamEncoder } from "../../protocols/encoder.ts";
 import { chatOf, earlierIn, idempotencyKeyOf, supersededBy } from "../ai-sdk.ts";
+import { cancelLater } from "../cancel-later.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { newRunOf } from "../chat-request.ts";
 import { streamRun, type StreamOptions } from "../follow-run.ts";
@@ -122,7 +123,7 @@ async function enqueue(
   ctx: Context,
   deps: OwnDeps,
 ): Promise<Started> {
-  const { engine, agents, log } = deps;
+  const { engine, agents } = deps;
   const idempotencyKey = headers["idempotency-key"] ?? null;
   const principal = ctx.state.principal.id;
   const { files } = engine;
@@ -130,9 +131,7 @@ async function enqueue(
   const before = saidBefore(earlier);
   const { run, created } = await engine.enqueue({ ...asked, before, ...(supersedes && { supersedes }) });
   if (!created) ctx.set("Idempotent-Replayed", "true");
-  const cancel = () => {
-    engine.cancel(run.run_id).catch((error: unknown) => log.error({ err: error, run_id: run.run_id }, "cancel failed"));
-  };
+  const cancel = () => cancelLater(run, deps);
   // A disconnect is no cancel, unless the client said so: clients may leave a run and come back to it.
   return { run, created, onAbandon: body.on_disconnect === "cancel" ? cancel : () => {} };
 }

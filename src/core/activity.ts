@@ -23,8 +23,10 @@ export type { Activity };
 
 export type NewActivity = Pick<Activity, "type" | "detail">;
 
-/** The activity that an event makes, if any. Tool calls make theirs when they are written into the ledger, and
- * a run that is parked makes its own when that is stored. */
+/**
+ * The activity that an event makes, if any. Tool calls make theirs when they are written into the ledger, and a run that
+ * is parked makes its own when that is stored.
+ */
 export function activityOf(event: RunEvent): NewActivity | undefined {
   switch (event.type) {
     case "CUSTOM":

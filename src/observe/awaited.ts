@@ -1,4 +1,4 @@
-/** What a process that does not start waits for, in one plain line. Called by the entries of worker and agent. */
+/** Names the database that a process waits for at its start, in one plain line. Called by the entries of worker and agent. */
 import { hasCode } from "../core/errors.ts";
 import type { DatabaseSettings } from "../engine/driver.ts";
 

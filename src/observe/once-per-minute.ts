@@ -8,7 +8,7 @@ export class OncePerMinute {
   // Bounded by MAX_NAMES.
   readonly #saidAt = new Map<string, number>();
 
-  /** Whether a line may be written now. A line without a name always may. */
+  /** True when a line may be written now. A line without a name always may. */
   lets(name: string | undefined): boolean {
     if (name === undefined) return true;
     const now = performance.now();

@@ -17,7 +17,7 @@ import { Viewer, type Watch } from "./viewer.ts";
 export interface DeliveryOptions {
   /** A client that takes no bytes for longer is closed. */
   readonly slowClientMs: number;
-  /** Under which path of a proxy clients ask. */
+  /** The path of a proxy under which clients ask. */
   readonly basePath: string;
 }
 
@@ -26,7 +26,7 @@ export class Delivery {
   readonly meter = new DeliveryMeter();
   readonly streams = new OpenStreams<SseStream>();
   readonly sockets = new OpenStreams<SocketStream>();
-  /** Of all requests for pages of history in this worker: one piece per tick, so that nobody else waits for several. */
+  /** Paces the pages of history that requests read: this worker writes one piece a tick, so that nobody waits for more. */
   readonly pieceQueue = new PageQueue(1);
   readonly #pageQueue = new PageQueue();
   readonly #slowClientMs: number;

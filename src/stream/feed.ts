@@ -7,7 +7,7 @@ import type { Follower } from "../engine/engine.ts";
 import { FanOut } from "./fan-out.ts";
 import type { Frame } from "./frame.ts";
 
-/** What a viewer needs to know of a feed. */
+/** A feed as its viewers see it. */
 export interface Feed {
   /** Position of the newest frame that the feed has received; 0 before the first. */
   readonly newest: number;

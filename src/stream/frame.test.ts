@@ -48,7 +48,7 @@ test("a frame that is kept keeps no memory but its own", () => {
     expect(bytes.buffer.byteLength).toBe(bytes.length);
 });
 
-/** What a `ws` client reads from these bytes when they stand between two messages that `ws` itself sends. */
+/** The text that a `ws` client reads from these bytes when they stand between two messages that `ws` itself sends. */
 async function readByClient(bytes: Buffer): Promise<Buffer> {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");

@@ -28,7 +28,7 @@ export class Frame implements Content {
   readonly first: number;
   /** The lengths of the joined deltas; undefined for every other frame. */
   readonly lengths: readonly number[] | undefined;
-  /** When it was appended, in milliseconds since the epoch. */
+  /** The time at which it was appended, in milliseconds since the epoch. */
   readonly at: number;
   /** True for the last frame of the feed. */
   readonly last: boolean;

@@ -67,7 +67,7 @@ export class Viewer {
     this.#read();
   }
 
-  /** How many positions this viewer is behind the newest that this worker has seen. */
+  /** The number of positions by which this viewer is behind the newest that this worker has seen. */
   get behind(): number {
     return Math.max(0, this.#feed.newest - this.#cursor);
   }

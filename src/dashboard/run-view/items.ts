@@ -35,8 +35,8 @@ export interface ReasoningItem extends ItemBase, Voidable {
 }
 
 /**
- * writing: the arguments still arrive · ready: not started · waiting: for the delegated run · interrupted: the run
- * ended, or was taken over, before the call ended
+ * writing: the arguments still arrive · ready: not started · parked: it waits for the runs that it delegated ·
+ * interrupted: the run ended, or was taken over, before the call ended
  */
 export type ToolState = "writing" | "ready" | "running" | "parked" | "done" | "failed" | "interrupted";
 

@@ -21,7 +21,7 @@ function filesOf(contents: Readonly<Record<string, string>>, claims?: number): F
     save: refuse,
     list: refuse,
     remove: refuse,
-    readPart: refuse,
+    readRange: refuse,
     find: (id) => Promise.resolve(find(id)),
     read: (id) => Promise.resolve(Buffer.from(contents[id] ?? "", "latin1")),
   };

@@ -22,7 +22,7 @@ export interface FilePage extends ListPage<StoredFile> {
   readonly bytes: number;
 }
 
-export interface FilePart {
+export interface FileRange {
   readonly from: number;
   readonly bytes: number;
 }
@@ -49,7 +49,7 @@ export interface Files {
    * Up to `bytes` of the file's bytes from a position on; fewer at its end. Rejects with FILE_NOT_FOUND when there is no
    * such file.
    */
-  readPart(fileId: string, part: FilePart): Promise<Buffer>;
+  readRange(fileId: string, range: FileRange): Promise<Buffer>;
 
   /**
    * Also deletes the bytes, when no other file has the same bytes. Messages that name the file stay. False when there is

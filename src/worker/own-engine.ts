@@ -80,9 +80,9 @@ function filesOf(files: Files, principal: string): Files {
       if (!(await find(fileId))) throw fileNotFound(fileId);
       return files.read(fileId);
     },
-    readPart: async (fileId, part) => {
+    readRange: async (fileId, range) => {
       if (!(await find(fileId))) throw fileNotFound(fileId);
-      return files.readPart(fileId, part);
+      return files.readRange(fileId, range);
     },
     remove: async (fileId) => ((await find(fileId)) ? files.remove(fileId) : false),
   };

@@ -13,15 +13,15 @@ export function testFiles(open: OpenEngine): void {
     expect((await other.files.read(file.file_id)).toString()).toBe("hello");
   });
 
-  test("the parts of a file are its bytes, and there are none behind its end", async () => {
+  test("the ranges of a file are its bytes, and there are none behind its end", async () => {
     await using data = await open();
     const { file_id: fileId } = await save(data.engine, "hello world");
-    const part = async (from: number, bytes: number) =>
-      (await data.engine.files.readPart(fileId, { from, bytes })).toString();
-    expect([await part(0, 5), await part(5, 3), await part(8, 100)]).toEqual(["hello", " wo", "rld"]);
-    expect(await part(11, 5)).toBe("");
+    const read = async (from: number, bytes: number) =>
+      (await data.engine.files.readRange(fileId, { from, bytes })).toString();
+    expect([await read(0, 5), await read(5, 3), await read(8, 100)]).toEqual(["hello", " wo", "rld"]);
+    expect(await read(11, 5)).toBe("");
     await data.engine.files.remove(fileId);
-    await expect(part(0, 5)).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
+    await expect(read(0, 5)).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
   });
 
   test("the same bytes of one principal are one file, of another principal another", async () => {

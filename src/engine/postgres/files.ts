@@ -5,7 +5,7 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
-import type { FileFilter, FilePage, FilePart, Files, NewFile } from "../files.ts";
+import type { FileFilter, FilePage, FileRange, Files, NewFile } from "../files.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
 import type { Database, Queryable } from "./database.ts";
 
@@ -66,12 +66,12 @@ export class PostgresFiles implements Files {
     return this.#content("content", [fileId]);
   }
 
-  /** The column is not compressed, so only the pages of the part are read. */
-  readPart(fileId: string, { from, bytes }: FilePart): Promise<Buffer> {
+  /** The column is not compressed, so only the pages of the range are read. */
+  readRange(fileId: string, { from, bytes }: FileRange): Promise<Buffer> {
     return this.#content("substring(content FROM $2::integer FOR $3::integer) AS content", [fileId, from + 1, bytes]);
   }
 
-  async #content(column: string, parameters: readonly [fileId: string, ...part: number[]]): Promise<Buffer> {
+  async #content(column: string, parameters: readonly [fileId: string, ...range: number[]]): Promise<Buffer> {
     const [row] = await this.#database.query<{ content: Buffer }>(
       `SELECT ${column} FROM file_contents WHERE sha256 = (SELECT sha256 FROM files WHERE id = $1)`,
       [...parameters],

@@ -7,7 +7,7 @@ import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
-import type { FileFilter, FilePage, FilePart, Files, NewFile } from "../files.ts";
+import type { FileFilter, FilePage, FileRange, Files, NewFile } from "../files.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
 import { storageError } from "./connection.ts";
 import type { SqliteConnections } from "./engine.ts";
@@ -58,8 +58,8 @@ export class SqliteFiles implements Files {
     return onDisk(readFile(await this.#placeOfFile(fileId)));
   }
 
-  async readPart(fileId: string, part: FilePart): Promise<Buffer> {
-    return onDisk(readPart(await this.#placeOfFile(fileId), part));
+  async readRange(fileId: string, range: FileRange): Promise<Buffer> {
+    return onDisk(readRange(await this.#placeOfFile(fileId), range));
   }
 
   async #placeOfFile(fileId: string): Promise<string> {
@@ -115,7 +115,7 @@ export class SqliteFiles implements Files {
   }
 }
 
-async function readPart(path: string, { from, bytes }: FilePart): Promise<Buffer> {
+async function readRange(path: string, { from, bytes }: FileRange): Promise<Buffer> {
   await using file = await open(path);
   const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(bytes), 0, bytes, from);
   return buffer.subarray(0, bytesRead);

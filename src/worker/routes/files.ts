@@ -11,7 +11,7 @@ import { takeUpload } from "../upload.ts";
 import { Uploads } from "../uploads.ts";
 
 /** About what a socket takes before it is full. */
-const PART_BYTES = 256 * 1024;
+const RANGE_BYTES = 256 * 1024;
 
 export function fileRoutes(router: AppRouter): void {
   serve(router, LIST_FILES, async ({ query: { limit, before } }, ctx, { engine }) => {
@@ -55,22 +55,22 @@ export function fileRoutes(router: AppRouter): void {
 
 interface SentFile {
   readonly file: StoredFile;
-  readonly files: Pick<Files, "readPart">;
+  readonly files: Pick<Files, "readRange">;
 }
 
-/** The next part is read when the client has taken the one before: many clients that read slowly must not cost 32 MiB each. */
+/** The next range is read when the client has taken the one before: many clients that read slowly must not cost 32 MiB each. */
 async function sendFile(ctx: Context, delivery: Delivery, { file, files }: SentFile): Promise<void> {
   ctx.respond = false;
   // No `close` would come to free what is made below.
   if (ctx.res.destroyed) return;
   const reply = delivery.openReply(ctx.res);
   const send = async (from: number) => {
-    const bytes = Math.min(PART_BYTES, file.bytes - from);
-    const part = await files.readPart(file.file_id, { from, bytes });
-    if (part.length < bytes) throw new AppError("INTERNAL", `File ${file.file_id} lacks bytes from ${from} on.`);
-    return reply.write(part);
+    const bytes = Math.min(RANGE_BYTES, file.bytes - from);
+    const range = await files.readRange(file.file_id, { from, bytes });
+    if (range.length < bytes) throw new AppError("INTERNAL", `File ${file.file_id} lacks bytes from ${from} on.`);
+    return reply.write(range);
   };
-  for (let from = 0; from < file.bytes; from += PART_BYTES) if (!(await send(from))) return;
+  for (let from = 0; from < file.bytes; from += RANGE_BYTES) if (!(await send(from))) return;
   reply.end();
 }
 

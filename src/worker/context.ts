@@ -35,7 +35,7 @@ export interface WorkerDeps {
 /** What a route may use before a request comes: everything except the engine, which depends on the principal. */
 export type RouteDeps = Omit<WorkerDeps, "engine">;
 
-/** The same for one request: its engine hides everything that belongs to others. */
+/** The dependencies of one request: its engine hides everything that belongs to others. */
 export interface OwnDeps extends RouteDeps {
   readonly engine: OwnEngine;
 }

@@ -26,7 +26,7 @@ const LIMITS = {
 /** How long clients have to notice `Connection: close` before their idle sockets are closed. */
 const FAREWELL_MS = 1_000;
 /**
- * The same while other workers serve, so that nobody waits for the end of this one. [A machine with a load of 35 let clients
+ * The farewell while other workers serve, so that nobody waits for the end of this one. [A machine with a load of 35 let clients
  * stand still for more than a second: 14 requests met a closed socket.]
  */
 const LONG_FAREWELL_MS = 5_000;

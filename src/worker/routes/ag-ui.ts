@@ -37,7 +37,7 @@ export function agUiRoutes(router: AppRouter): void {
   });
 }
 
-/** What the client's page tells of itself goes to agents that take such facts. @throws AppError INVALID_REQUEST */
+/** The facts that the client's page tells of itself, for agents that take such facts. @throws AppError INVALID_REQUEST */
 function contextFor(agent: Agent | undefined, { context = [] }: RunAgentInput): Pick<Chat, "extra_context"> {
   if (context.length === 0 || !agent?.accepts.includes("extra_context")) return {};
   const facts = context.map(({ description, value }) => `${description}: ${value}`).join("\n");

@@ -1,9 +1,9 @@
 /** Chat in its three forms: wait for the reply, stream the events, or take a task and poll. */
 import { z } from "zod";
-import { MAX_ASKED_CHARACTERS, MAX_SCHEMA_CHARACTERS, MAX_TIMEOUT_MS } from "../core/limits.ts";
+import { MAX_ASKED_CHARACTERS, MAX_TIMEOUT_MS } from "../core/limits.ts";
 import { FINISH_REASONS, MULTITASK_STRATEGIES, RUN_STATUSES } from "../core/run.ts";
 import { isUiChat, UI_CHAT } from "./ai-sdk.ts";
-import { chosenId, expecting, metadata, orNull, position, SUBAGENTS, text, wholeNumber } from "./fields.ts";
+import { chosenId, expecting, jsonSchema, metadata, orNull, position, SUBAGENTS, text, wholeNumber } from "./fields.ts";
 import { PARTS } from "./parts.ts";
 import { ERROR_INFO } from "./problem.ts";
 import { events, json, jsonOrEvents, route } from "./route.ts";
@@ -13,10 +13,7 @@ const TEXT = expecting(z.string().regex(/\S/), "a string that is not empty, or a
 
 const RESPONSE_FORMAT = z.strictObject({
   type: z.literal("json_schema"),
-  schema: expecting(
-    z.record(z.string(), z.unknown()).refine((value) => JSON.stringify(value).length <= MAX_SCHEMA_CHARACTERS),
-    `a JSON schema of at most ${MAX_SCHEMA_CHARACTERS} characters`,
-  ),
+  schema: jsonSchema(),
 });
 
 export const CHAT = z

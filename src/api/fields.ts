@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { CLIENT_ID } from "../core/id.ts";
-import { DEFAULT_PAGE_ROWS, MAX_METADATA_CHARACTERS, MAX_PAGE_ROWS } from "../core/limits.ts";
+import { DEFAULT_PAGE_ROWS, MAX_METADATA_CHARACTERS, MAX_PAGE_ROWS, MAX_SCHEMA_CHARACTERS } from "../core/limits.ts";
 
 /**
  * What a schema expects, in words that follow "to be". Not part of zod's own metadata, because that goes into OpenAPI.
@@ -45,6 +45,14 @@ export function metadata() {
   return expecting(
     z.record(z.string(), z.unknown()).refine((value) => JSON.stringify(value).length <= MAX_METADATA_CHARACTERS),
     `a JSON object of at most ${MAX_METADATA_CHARACTERS} characters`,
+  );
+}
+
+/** The JSON schema of a reply. It goes to the model with each call, so it is short. */
+export function jsonSchema() {
+  return expecting(
+    z.record(z.string(), z.unknown()).refine((value) => JSON.stringify(value).length <= MAX_SCHEMA_CHARACTERS),
+    `a JSON schema of at most ${MAX_SCHEMA_CHARACTERS} characters`,
   );
 }
 

@@ -5,7 +5,7 @@
  * client would wait for calls that never come.
  */
 import { z } from "zod";
-import { chosenId, expecting, orNull } from "./fields.ts";
+import { chosenId, expecting, jsonSchema, orNull } from "./fields.ts";
 import { json, route } from "./route.ts";
 
 const NO_TOOLS = expecting(
@@ -13,7 +13,7 @@ const NO_TOOLS = expecting(
   "left out: the agent's tools run on the server, and a client has none",
 );
 
-/** What would change the answer and is not done here: to leave it out in silence would give the wrong answer. */
+/** A field that would change the answer and is not supported: to ignore it in silence would give the wrong answer. */
 function notHere(why: string) {
   return orNull(expecting(z.never(), `left out: ${why}`));
 }
@@ -49,7 +49,7 @@ const SHARED = {
 
 const RESPONSE_FORMAT = z.looseObject({
   type: z.enum(["text", "json_object", "json_schema"]),
-  json_schema: z.looseObject({ schema: z.record(z.string(), z.unknown()).optional() }).optional(),
+  json_schema: orNull(z.looseObject({ schema: orNull(jsonSchema()) })),
 });
 
 export type OpenAiFormat = Readonly<z.output<typeof RESPONSE_FORMAT>>;
@@ -71,7 +71,7 @@ const COMPLETION_REQUEST = z
 
 export type CompletionRequest = Readonly<z.output<typeof COMPLETION_REQUEST>>;
 
-/** What a response put out may come in again; thinking of others means nothing to a model. */
+/** Items of an earlier response may come in again. Reasoning is dropped: thoughts of others mean nothing to a model. */
 const INPUT_ITEM = expecting(
   z.union([MESSAGE, z.looseObject({ type: z.literal("reasoning") })]),
   "a message with `role` and `content`, or a reasoning item",

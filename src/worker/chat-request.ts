@@ -48,8 +48,16 @@ export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun
   };
 }
 
-/** What the request asks beyond its message. Undefined when it asks nothing. @throws AppError INVALID_REQUEST */
-export function askedBy(chat: Pick<Chat, (typeof ACCEPTABLE)[number]>, { agentId, accepts }: Agent): Asked | undefined {
+/**
+ * The wishes of a request beyond its message. Undefined when it has none.
+ * @param schemaField the client's name of the schema, for refusals
+ * @throws AppError INVALID_REQUEST
+ */
+export function askedBy(
+  chat: Pick<Chat, (typeof ACCEPTABLE)[number]>,
+  { agentId, accepts }: Agent,
+  schemaField = "response_format.schema",
+): Asked | undefined {
   const names = ACCEPTABLE.filter((name) => chat[name] !== undefined && chat[name] !== null);
   const stranger = names.find((name) => !accepts.includes(name));
   if (stranger !== undefined) {
@@ -57,7 +65,7 @@ export function askedBy(chat: Pick<Chat, (typeof ACCEPTABLE)[number]>, { agentId
     throw new AppError("INVALID_REQUEST", detail);
   }
   const problem = chat.response_format && problemOfSchema(chat.response_format.schema);
-  if (problem) throw new AppError("INVALID_REQUEST", `Expected \`response_format.schema\` to be ${problem}.`);
+  if (problem) throw new AppError("INVALID_REQUEST", `Expected \`${schemaField}\` to be ${problem}.`);
   return names.length > 0 ? Object.fromEntries(names.map((name) => [name, chat[name]])) : undefined;
 }
 

@@ -51,7 +51,7 @@ interface AskedCompletion {
 async function enqueue({ body, principal, format }: AskedCompletion, { engine, agents }: OwnDeps): Promise<Run> {
   const agent = agentOf(body.model, agents);
   const { agentId } = agent;
-  const special = askedBy({ response_format: format }, agent);
+  const special = askedBy({ response_format: format }, agent, "response_format.json_schema.schema");
   const threadId = body.thread_id ?? undefined;
   const conversation = conversationOf("messages", body.messages, null);
   const asked = {

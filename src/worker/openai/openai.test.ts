@@ -182,6 +182,23 @@ test("a completion that has to fit a schema is its JSON alone, parsed by the cli
   expect(streamed.choices[0]?.message.parsed).toEqual({ sum: 3 });
 });
 
+test.each([
+  ["is too long", { description: "x".repeat(33_000) }, `a JSON schema of at most ${32 * 1024} characters`],
+  ["has a pattern", { type: "string", pattern: "(a+)+$" }, "a JSON schema without `pattern`"],
+  ["cannot be read", { type: "nonsense" }, "a JSON schema (Unsupported type: nonsense)"],
+  ["is no object", "string", "a JSON schema of at most"],
+])("a schema that %s is refused by the client's name of it", async (_name, schema, expected) => {
+  const agents = defineAgents({ assistant: { model: "m", accepts: ["response_format"] } });
+  await using cluster = await startCluster({ agents, runner: false });
+  const response_format = { type: "json_schema", json_schema: { name: "x", schema } };
+  const request = { model: "assistant", messages: hello, response_format };
+  const refusal = await refusalOf(
+    clientOf(cluster).chat.completions.create(request as OpenAI.ChatCompletionCreateParams),
+  );
+  expect(refusal.status).toBe(400);
+  expect(refusal.message).toContain(`Expected \`response_format.json_schema.schema\` to be ${expected}`);
+});
+
 test("what a response put out, thinking too, may come in again", async () => {
   await using cluster = await startCluster();
   const openai = clientOf(cluster);

@@ -42,6 +42,43 @@ test("without Host too who asks by HTTP/1.0 is served under an API key", async (
   expect(await askRaw(cluster, "GET /health HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /);
 });
 
+test.each([
+  "/%",
+  "/api/runs/%ff",
+  "/api/runs/%00",
+  "//",
+  "/api/activities?%",
+  "/api/../../x",
+  "*",
+  "http://[/",
+  "/api/runs?a=%zz",
+])("a malformed target (%s) is no 500", async (target) => {
+  await using cluster = await startCluster();
+
+  expect(await askRaw(cluster, `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)).toMatch(
+    /^HTTP\/1\.1 (200|4\d\d) /,
+  );
+});
+
+test.each(["[", "a b", "%", "evil.example:99999999", ""])(
+  "a malformed Host (%j) is no 500 even with API keys",
+  async (host) => {
+    await using cluster = await startCluster({ settings: { apiKeys: [{ name: "ana", secret: "12345678" }] } });
+
+    const head = `GET /api/runs HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer 12345678\r\nConnection: close\r\n\r\n`;
+    expect(await askRaw(cluster, head)).toMatch(/^HTTP\/1\.1 (200|4\d\d) /);
+  },
+);
+
+test("a request that says both Content-Length and chunked is refused", async () => {
+  await using cluster = await startCluster();
+  const head = "POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+
+  const answer = await askRaw(cluster, `${head}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`);
+
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+});
+
 test("what cannot be read behind a response under way cuts it, and puts nothing into its midst", async () => {
   await using cluster = await startCluster();
   const body = JSON.stringify({ agent_id: "assistant", message: "/sim tokens=100000 rate=20" });

@@ -105,6 +105,35 @@ test.each([
   expect(textOf(chat.lastMessage)).toContain("1 document");
 });
 
+test("a large picture is uploaded first, and a transport may send the newest message only", async () => {
+  await using cluster = await startCluster();
+  const api = `${cluster.client.url}/api/chat`;
+  const transport = new DefaultChatTransport<UIMessage>({
+    api,
+    prepareSendMessagesRequest: ({ id, messages, trigger, messageId }) => ({
+      body: { id, message: messages.at(-1), trigger, messageId },
+    }),
+  });
+  const chat = new Chat<UIMessage>({ id: "chat-1", transport });
+  const upload = { method: "POST", body: Buffer.from(PIXEL, "base64"), headers: { "Content-Type": "image/png" } };
+  const { body: file } = await cluster.client.ask("/api/files", upload);
+  const url = `/api/files/${String(file["file_id"])}`;
+
+  await chat.sendMessage({ text: "See", files: [{ type: "file", mediaType: "image/png", url }] });
+  expect(textOf(chat.lastMessage)).toContain("1 picture");
+  await chat.regenerate();
+  expect(textOf(chat.lastMessage)).toContain("1 picture");
+  await chat.sendMessage({ text: "And now?" });
+  expect(textOf(chat.lastMessage)).toContain("turn 2");
+
+  const stranger = new Chat<UIMessage>({ id: "chat-2", transport });
+  await stranger.sendMessage({
+    text: "See",
+    files: [{ type: "file", mediaType: "image/png", url: "/api/files/none" }],
+  });
+  expect(stranger.error?.message).toContain("FILE_NOT_FOUND");
+});
+
 test("a picture without a word goes to the model, and parts for the page do not", async () => {
   await using cluster = await startCluster();
   const chat = chatOn(cluster);

@@ -1,26 +1,14 @@
 /** The published AI SDK against a real server: `Chat` of @ai-sdk/react with its default transport, as `useChat` uses it. */
-import { Chat } from "@ai-sdk/react";
-import { DefaultChatTransport, validateUIMessages, type UIMessage } from "ai";
+import { validateUIMessages, type UIMessage } from "ai";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { defineTool, type ToolParts } from "../agent/tools/tool.ts";
 import { defineAgents } from "../core/agent.ts";
+import { begun, chatOn, part, textOf } from "../testing/ai-sdk.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { inlineTools } from "../testing/inline-tools.ts";
 import { ModelTap } from "../testing/model-tap.ts";
 import { PIXEL } from "../testing/pictures.ts";
-
-function chatOn({ port }: Cluster, { id = "chat-1", query = "", messages = [] as UIMessage[] } = {}): Chat<UIMessage> {
-  return new Chat({
-    id,
-    messages,
-    transport: new DefaultChatTransport({ api: `http://127.0.0.1:${port}/api/chat${query}` }),
-  });
-}
-
-function textOf(message: UIMessage | undefined): string {
-  return (message?.parts ?? []).map((part) => (part.type === "text" ? part.text : "")).join("");
-}
 
 async function messagesOf({ client }: Cluster): Promise<UIMessage[]> {
   return (await client.get("/api/chat/chat-1/messages")).body["messages"] as UIMessage[];
@@ -38,16 +26,6 @@ const look = defineTool({
   effects: "pure",
   run: (): ToolParts => ({ content: [{ type: "image", data: Buffer.from(PIXEL, "base64") }] }),
 });
-
-/** Resolves when the chat's last message has some text. */
-async function begun(chat: Chat<UIMessage>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const stop = chat["~registerMessagesCallback"](() => {
-    if (chat.lastMessage?.role === "assistant" && textOf(chat.lastMessage).length > 0) resolve();
-  });
-  await promise;
-  stop();
-}
 
 test("a message is answered, with the tool call as a part that the server ran", async () => {
   await using cluster = await startCluster();
@@ -69,10 +47,6 @@ test("the chat's id is the thread: the next message goes on in it, and only the 
   expect(said.map(({ content }) => content)).toEqual(["Hello", "And again"]);
 });
 
-function part(text: string) {
-  return [{ type: "text" as const, text }];
-}
-
 test("a chat that the client kept elsewhere begins its thread with what was said there", async () => {
   await using tap = await ModelTap.open();
   await using cluster = await startCluster({ modelUrl: tap.url });
@@ -92,70 +66,6 @@ test("a chat that the client kept elsewhere begins its thread with what was said
       expect(JSON.stringify(asked).split(text)).toHaveLength(2);
 });
 
-test.each([
-  ["text/csv", "a,b"],
-  ["text/markdown", "# A"],
-  ["application/json", "{}"],
-])("a file of %s goes to the model as text", async (mediaType, text) => {
-  await using cluster = await startCluster();
-  const chat = chatOn(cluster);
-  const url = `data:${mediaType};base64,${Buffer.from(text).toString("base64")}`;
-  await chat.sendMessage({ text: "See", files: [{ type: "file", mediaType, url }] });
-  expect(chat.error).toBeUndefined();
-  expect(textOf(chat.lastMessage)).toContain("1 document");
-});
-
-test("a large picture is uploaded first, and a transport may send the newest message only", async () => {
-  await using cluster = await startCluster();
-  const api = `${cluster.client.url}/api/chat`;
-  const transport = new DefaultChatTransport<UIMessage>({
-    api,
-    prepareSendMessagesRequest: ({ id, messages, trigger, messageId }) => ({
-      body: { id, message: messages.at(-1), trigger, messageId },
-    }),
-  });
-  const chat = new Chat<UIMessage>({ id: "chat-1", transport });
-  const upload = { method: "POST", body: Buffer.from(PIXEL, "base64"), headers: { "Content-Type": "image/png" } };
-  const { body: file } = await cluster.client.ask("/api/files", upload);
-  const url = `/api/files/${String(file["file_id"])}`;
-
-  await chat.sendMessage({ text: "See", files: [{ type: "file", mediaType: "image/png", url }] });
-  expect(textOf(chat.lastMessage)).toContain("1 picture");
-  await chat.regenerate();
-  expect(textOf(chat.lastMessage)).toContain("1 picture");
-  await chat.sendMessage({ text: "And now?" });
-  expect(textOf(chat.lastMessage)).toContain("turn 2");
-
-  const stranger = new Chat<UIMessage>({ id: "chat-2", transport });
-  await stranger.sendMessage({
-    text: "See",
-    files: [{ type: "file", mediaType: "image/png", url: "/api/files/none" }],
-  });
-  expect(stranger.error?.message).toContain("FILE_NOT_FOUND");
-});
-
-test("a picture without a word goes to the model, and parts for the page do not", async () => {
-  await using cluster = await startCluster();
-  const chat = chatOn(cluster);
-  const url = `data:image/png;base64,${PIXEL}`;
-  await chat.sendMessage({ text: "", files: [{ type: "file", mediaType: "image/png", url }] });
-  expect(textOf(chat.lastMessage)).toContain("1 picture");
-  await chat.sendMessage({ parts: [...part("Where?"), { type: "data-place", data: { latitude: 1 } }] });
-  expect(textOf(chat.lastMessage)).toContain("“Where?”");
-  await chat.sendMessage({ text: " " });
-  expect(chat.error?.message).toContain("a list with a text that is not empty, or a file");
-});
-
-test.each([
-  { mediaType: "image/png", url: { toString: 1 } },
-  { mediaType: { toString: 1 }, url: "ftp://a/b" },
-])("a file part of %j is a mistake of the client", async (part) => {
-  await using cluster = await startCluster();
-  const messages = [{ id: "1", role: "user", parts: [{ type: "file", ...part }] }];
-  const { status, body } = await cluster.client.post("/api/chat", { id: "t", messages });
-  expect([status, body["code"]]).toEqual([400, "INVALID_REQUEST"]);
-});
-
 test("a chat goes on after a message that failed", async () => {
   await using cluster = await startCluster();
   const chat = chatOn(cluster);
@@ -171,17 +81,6 @@ test("`?agent=` chooses the agent", async () => {
   await chatOn(cluster, { id: "t", query: "?agent=greeter" }).sendMessage({ text: "Hello" });
   const { body } = await cluster.client.get("/api/runs?thread_id=t");
   expect(body["runs"]).toMatchObject([{ agent_id: "greeter" }]);
-});
-
-test("a picture is stored and goes to the model", async () => {
-  await using cluster = await startCluster();
-  const chat = chatOn(cluster);
-  const url = `data:image/png;base64,${PIXEL}`;
-  await chat.sendMessage({ text: "What is this?", files: [{ type: "file", mediaType: "image/png", url }] });
-  expect(chat.error).toBeUndefined();
-  const { body } = await cluster.client.get("/api/threads/chat-1");
-  const [message] = body["messages"] as { content: { type: string }[] }[];
-  expect(message?.content.map(({ type }) => type).toSorted()).toEqual(["image", "text"]);
 });
 
 test("the query that the transport adds to every request is no reason to refuse one", async () => {
@@ -389,12 +288,4 @@ test("a run that fails is the chat's error", async () => {
   await chat.sendMessage({ text: "/sim status=401" });
   expect(chat.status).toBe("error");
   expect(chat.error?.message).toContain("401");
-});
-
-test("a message that cannot be read is refused with what to send", async () => {
-  await using cluster = await startCluster();
-  const message = { id: "m", role: "user", parts: [{ type: "audio" }] };
-  const { status, body } = await cluster.client.post("/api/chat", { id: "t", messages: [message] });
-  expect(status).toBe(400);
-  expect(body.detail).toContain("Expected `parts[0]` to be a part of type `text`");
 });

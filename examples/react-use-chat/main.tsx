@@ -11,13 +11,21 @@ history.replaceState(null, "", `?chat=${id}`);
 // What the chat has so far; `resume` adds the answer under way.
 const { messages: initial } = (await (await fetch(`/api/chat/${id}/messages`)).json()) as { messages: UIMessage[] };
 
+const transport = new DefaultChatTransport<UIMessage>({
+  api: "/api/chat?agent=assistant",
+  // The server has the others already. A request with the whole chat may become larger than a body may be.
+  prepareSendMessagesRequest: ({ id, messages, trigger, messageId }) => ({
+    body: { id, message: messages.at(-1), trigger, messageId },
+  }),
+});
+
 function Chat() {
   const [text, setText] = useState("");
   const { messages, sendMessage, status, error } = useChat({
     id,
     messages: initial,
     resume: true,
-    transport: new DefaultChatTransport({ api: "/api/chat?agent=assistant" }),
+    transport,
   });
   const send = (event: React.FormEvent) => {
     event.preventDefault();

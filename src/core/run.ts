@@ -100,7 +100,8 @@ export interface NewRun {
   readonly content?: Message["content"];
   /**
    * The conversation before `message`, for a client that keeps it itself. Left out when the thread has a turn that is
-   * not superseded. Default: nothing.
+   * sent to the model. When the thread has only turns that are not sent, and not superseded, what the first of them
+   * brought counts in place of this. Default: nothing.
    */
   readonly before?: readonly Message[];
   /** No list shows the thread, and it is removed a minute after the run's end. Default: false. */

@@ -1,7 +1,9 @@
 /** A turn of a thread that a new run replaces: its answer is asked for again, or its message is edited. */
 import { expect, test } from "vitest";
+import type { Outcome } from "../../core/run.ts";
 import type { Engine } from "../engine.ts";
-import { claimNext, complete, enqueue, start, type OpenEngine, threadOf } from "./setup.ts";
+import { unsentTurn } from "../rules/unsent.ts";
+import { claimNext, complete, enqueue, start, stepOf, type OpenEngine, threadOf } from "./setup.ts";
 
 const threadId = "thread";
 
@@ -38,13 +40,41 @@ export function testSupersede(open: OpenEngine): void {
 
     const ask = (runId: string, more: object = {}) =>
       enqueue(data.engine, { runId, threadId, message: runId, before, ...more });
-    await Promise.all([ask("first"), ask("at once")]);
-    expect(await saidTo("at once")).toEqual(["earlier", "first", "at once"]);
+    await Promise.all([ask("one"), ask("at once")]);
+    const messages = (await threadOf(data.engine, threadId))?.messages ?? [];
+    // Either may be stored first.
+    const [first = "", , last = ""] = messages.map(({ run_id: runId }) => runId);
+    expect([first, last].toSorted()).toEqual(["at once", "one"]);
+    expect(messages.map(({ content }) => content)).toEqual(["earlier", first, last]);
 
-    await ask("edited", { supersedes: { runId: "first" } });
+    await ask("edited", { supersedes: { runId: first } });
     await ask("again", { supersedes: { runId: "edited" } });
     await ask("next");
     expect(await saidTo("next")).toEqual(["earlier", "again", "next"]);
+  });
+
+  test.each<[string, (engine: Engine) => Promise<unknown>]>([
+    ["refused", endsWith({ status: "completed", reply: "", finishReason: "refusal" })],
+    ["rejected", endsWith({ status: "failed", error: { code: "MODEL_REJECTED", detail: "no" } })],
+    ["too large", endsWith({ status: "failed", error: { code: "CONTEXT_TOO_LARGE", detail: "no" } })],
+    ["withdrawn", (engine) => engine.cancel("first")],
+  ])("a first turn that is %s takes nothing with it of what was said elsewhere", async (_how, end) => {
+    await using data = await open();
+    const elsewhere = [
+      { role: "user" as const, content: "earlier" },
+      { role: "assistant" as const, content: "answer" },
+    ];
+    await enqueue(data.engine, { runId: "first", threadId, message: "bad", before: elsewhere });
+    await end(data.engine);
+
+    // The client sends again what it shows, also the message that is not sent to the model.
+    const before = [...elsewhere, { role: "user" as const, content: "bad" }];
+    await enqueue(data.engine, { runId: "second", threadId, message: "good", before });
+    await enqueue(data.engine, { runId: "third", threadId, message: "better", before });
+
+    const turns = (await data.engine.history("third")).filter((turn) => unsentTurn(turn) === undefined);
+    const said = turns.flatMap(({ messages }) => messages.map(({ content }) => content));
+    expect(said).toEqual(["earlier", "answer", "good", "better"]);
   });
 
   test("by the key of its run, or the newest turn where none has that key", async () => {
@@ -112,4 +142,12 @@ async function threeTurns(engine: Engine): Promise<void> {
     const asked = { runId, threadId, message: runId, idempotencyKey: `key of ${runId}` };
     await complete(engine, await start(engine, asked));
   }
+}
+
+/** Takes the next run, which answers something and ends so. */
+function endsWith(outcome: Outcome): (engine: Engine) => Promise<unknown> {
+  return async (engine) => {
+    const messages = [{ role: "assistant" as const, content: "cut off", model: "m" }];
+    return engine.settle(stepOf(await claimNext(engine), { messages }), outcome);
+  };
 }

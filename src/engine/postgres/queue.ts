@@ -23,6 +23,7 @@ import {
 import { filesSentWith } from "../rules/file-uses.ts";
 import { againOf, assertRetryable, retriedMessages } from "../rules/retry.ts";
 import { toRun } from "../rules/rows.ts";
+import { beforeQuestion, EARLY_TURNS, sourceOfBefore, type EarlyRow } from "../rules/said-before.ts";
 import { queuedEvents } from "../rules/told.ts";
 import { toMessage, type TurnRow } from "../rules/turns.ts";
 import type { Message } from "../../core/message.ts";
@@ -30,7 +31,7 @@ import { NOW } from "./clock.ts";
 import type { Queryable } from "./database.ts";
 import { cancelFamily } from "./ending.ts";
 import { holdFiles } from "./files.ts";
-import { RUN } from "./sql.ts";
+import { JUDGED, RUN } from "./sql.ts";
 import { messagesStatement, type HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
 
@@ -64,6 +65,8 @@ const INSERT =
   "(NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = $2 AND status IN ('queued', 'running')))::integer, " +
   `$14::bigint, ${NOW}, $6, $7, $8, $9, $10, $11, $12, $13, $15::bigint, ${NEXT_ROUND} RETURNING ${RUN}, head`;
 const NEWEST = `SELECT ${RUN} FROM runs WHERE thread_id = $1 AND superseded = 0 ORDER BY n DESC LIMIT 1`;
+const EARLY = `SELECT r.n, ${JUDGED} FROM runs r WHERE r.thread_id = $1 AND r.superseded = 0 ORDER BY r.n LIMIT ${EARLY_TURNS}`;
+const MESSAGES_OF = "SELECT role, content, about FROM messages WHERE run_n = $1 ORDER BY idx";
 const MOVE_UP = "UPDATE threads SET last_run = $1, updated_at = greatest(updated_at, $3::bigint) WHERE id = $2";
 /**
  * How deep a run below this one is, and how many there are below the topmost one, both counted a little beyond their
@@ -122,7 +125,10 @@ async function takePlace(unit: Unit, request: NewRun, underWay: readonly PlacedR
 
 /** Asked after `takePlace`, under the lock of the thread: of two first messages only one brings the conversation. */
 async function messagesBefore(db: Queryable, { before = [], threadId }: NewRun): Promise<readonly Message[]> {
-  return before.length > 0 && !(await one(db, NEWEST, [threadId])) ? before : [];
+  if (before.length === 0) return [];
+  const source = sourceOfBefore(await db.query<EarlyRow>(EARLY, [threadId]));
+  if (source === undefined) return [];
+  return source === "client" ? before : beforeQuestion(await db.query<TurnRow>(MESSAGES_OF, [source]));
 }
 
 async function findSuperseded(
@@ -238,10 +244,7 @@ export async function retry(
   const counts = (await one<QueueCounts>(unit.db, COUNT_QUEUED, [old.principal])) ?? NONE_QUEUED;
   assertAdmitted(counts.queued, limits.queued);
   await assertRoomNearLimit(unit.db, counts, { request, limits });
-  const rows = await unit.db.query<Pick<TurnRow, "role" | "content" | "about">>(
-    "SELECT role, content, about FROM messages WHERE run_n = $1 ORDER BY idx",
-    [old.n],
-  );
+  const rows = await unit.db.query<Pick<TurnRow, "role" | "content" | "about">>(MESSAGES_OF, [old.n]);
   const row = await insert(unit, request, of);
   await begin(unit, row, { messages: retriedMessages(rows.map(toMessage)), ahead: counts.queued });
   // A new run has made no steps, so its ledger begins at step 0.

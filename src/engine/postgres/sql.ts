@@ -14,11 +14,13 @@ export const RUN =
   "attempts, crashes, losses, spent_ms, cancel_requested, steps, waiting, usage, dollars, delegated_tokens, delegated_dollars, " +
   "reply, finish_reason, error, timeout_ms, metadata, asked, output, principal, fingerprint, ephemeral, superseded, last_seq, writes";
 
-/** The columns of a `TurnRow`, of messages `m` joined with their runs `r`. */
-export const TURN =
-  "m.run_n, m.idx, m.role, m.content, m.about, m.at, r.id, r.agent_id, r.status, r.finish_reason, " +
-  "r.error::json ->> 'code' AS error_code, r.fence, r.steps, " +
+/** The columns of a `JudgedRow`, of runs `r`. */
+export const JUDGED =
+  "r.status, r.finish_reason, r.error::json ->> 'code' AS error_code, r.fence, " +
   "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id))::integer AS retried, r.superseded";
+
+/** The columns of a `TurnRow`, of messages `m` joined with their runs `r`. */
+export const TURN = `m.run_n, m.idx, m.role, m.content, m.about, m.at, r.id, r.agent_id, r.steps, ${JUDGED}`;
 
 /** Whether the run has a tool call under way that could end its process: see ToolCall.contained. */
 export const TOOL_UNDER_WAY =

@@ -40,11 +40,15 @@ export function toTurns(rows: readonly TurnRow[], ledger: readonly ToolCallRow[]
   return [...Map.groupBy(rows, (row) => row.run_n)].map(([n, messages]) => toTurn(messages, calls.get(n) ?? []));
 }
 
-/** The fields by which the turn before is judged, when a person may have sent its message again. */
-export interface FirstRow extends Pick<RunRow, "status" | "finish_reason" | "fence"> {
+/** The columns of a run that decide whether its turn goes to the model. */
+export interface JudgedRow extends Pick<RunRow, "status" | "finish_reason" | "fence"> {
   readonly error_code: ErrorCode | null;
   readonly retried: 0 | 1;
   readonly superseded: 0 | 1;
+}
+
+/** The fields by which the turn before is judged, when a person may have sent its message again. */
+export interface FirstRow extends JudgedRow {
   readonly role: Message["role"];
   readonly content: string;
 }
@@ -68,8 +72,11 @@ function judgedOf(first: FirstRow | undefined): Judged | undefined {
 }
 
 /** Contents may stay JSON: the rule only compares them with each other. */
-function judged(row: FirstRow): Judged {
-  const { status, finish_reason, error_code, fence, retried, superseded, role, content } = row;
+function judged({ role, content, ...row }: FirstRow): Judged {
+  return { ...turnOf(row), messages: [{ role, content }] };
+}
+
+export function turnOf({ status, finish_reason, error_code, fence, retried, superseded }: JudgedRow) {
   return {
     status,
     finishReason: finish_reason,
@@ -77,7 +84,6 @@ function judged(row: FirstRow): Judged {
     attempts: fence,
     ...(retried === 1 && { retried: true }),
     ...(superseded === 1 && { superseded: true }),
-    messages: [{ role, content }],
   };
 }
 

@@ -14,7 +14,7 @@ export type Judged = Pick<
 /**
  * Why a whole turn is not sent: the model would refuse the thread for ever, or act on a message that was taken back.
  */
-export function unsentTurn(turn: Judged): UnsentReason | undefined {
+export function unsentTurn(turn: Omit<Judged, "messages">): UnsentReason | undefined {
   const { status, finishReason, errorCode, attempts, retried, superseded } = turn;
   if (superseded) return "superseded";
   if (retried) return "retried";

@@ -1,7 +1,8 @@
 /** The SQL of the run queue. Called by `queue.ts`. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { LEASE_CLOCK, RUN_TIME } from "./clock.ts";
-import { LIMIT } from "./sql.ts";
+import { EARLY_TURNS } from "../rules/said-before.ts";
+import { JUDGED, LIMIT } from "./sql.ts";
 
 /** Whether the run has a tool call under way that could end its process: see ToolCall.contained. */
 const TOOL_UNDER_WAY =
@@ -17,6 +18,10 @@ function repeatStatements(db: DatabaseSync) {
     retryOf: db.prepare("SELECT * FROM runs WHERE retry_of = ?"),
     markRetry: db.prepare("UPDATE runs SET retry_of = ? WHERE n = ? RETURNING *"),
     newest: db.prepare("SELECT * FROM runs WHERE thread_id = ? AND superseded = 0 ORDER BY n DESC LIMIT 1"),
+    early: db.prepare(
+      `SELECT r.n, ${JUDGED} FROM runs r WHERE r.thread_id = ? AND r.superseded = 0 ORDER BY r.n LIMIT ${EARLY_TURNS}`,
+    ),
+    messagesOf: db.prepare("SELECT role, content, about FROM messages WHERE run_n = ? ORDER BY idx"),
     supersede: db.prepare("UPDATE runs SET superseded = 1 WHERE thread_id = ? AND n >= ?"),
   };
 }

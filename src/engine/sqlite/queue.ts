@@ -5,6 +5,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 import { fileNotFound } from "../../core/file.ts";
+import type { Message } from "../../core/message.ts";
 import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run, type Superseded } from "../../core/run.ts";
 import type { Claim, EngineLimits, Left } from "../engine.ts";
 import {
@@ -20,7 +21,9 @@ import {
 import { filesSentWith } from "../rules/file-uses.ts";
 import { OVERDUE_AT_ONCE, overdueOutcome } from "../rules/overdue.ts";
 import { againOf, assertRetryable } from "../rules/retry.ts";
+import { beforeQuestion, sourceOfBefore, type EarlyRow } from "../rules/said-before.ts";
 import { claimedEvent, END_REASONS, handedBackEvent, LEASE_RAN_OUT, queuedEvents } from "../rules/told.ts";
+import type { TurnRow } from "../rules/turns.ts";
 import { judge, trialMs, type OwnerEnd, type Suspicion } from "../rules/blame.ts";
 import { monotonicMs } from "./clock.ts";
 import { Family } from "./family.ts";
@@ -60,12 +63,20 @@ export class Queue {
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
     for (const fileId of filesSentWith(request)) if (!this.#sql.file.get(fileId)) throw fileNotFound(fileId);
     this.#takePlace(request);
-    const before = this.#sql.newest.get(request.threadId) ? [] : (request.before ?? []);
+    const before = this.#before(request);
     const row = this.#insert(request);
     const run = toRun(row);
     this.#journal.appendMessages(row, [...before, { role: "user", content: request.content ?? request.message }]);
     this.#journal.appendEvents(row, queuedEvents(run, ahead));
     return { run, created: true };
+  }
+
+  /** Asked after `#takePlace`, which may have superseded what the thread has. */
+  #before({ before = [], threadId }: NewRun): readonly Message[] {
+    if (before.length === 0) return [];
+    const source = sourceOfBefore(this.#sql.early.all(threadId) as unknown as EarlyRow[]);
+    if (source === undefined) return [];
+    return source === "client" ? before : beforeQuestion(this.#sql.messagesOf.all(source) as unknown as TurnRow[]);
   }
 
   /** Cancels and supersedes the runs that the request replaces. @throws AppError before anything is written */

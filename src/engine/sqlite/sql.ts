@@ -6,7 +6,10 @@
  */
 export const LIMIT = "LIMIT (0 + ?)";
 
+/** The columns of a `JudgedRow`, of runs `r`. */
+export const JUDGED =
+  "r.status, r.finish_reason, r.error ->> 'code' AS error_code, r.fence, " +
+  "EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried, r.superseded";
+
 /** The columns of a `TurnRow`, of messages `m` joined with their runs `r`. */
-export const TURN =
-  "m.run_n, m.idx, m.role, m.content, m.about, m.at, r.id, r.agent_id, r.status, r.finish_reason, " +
-  "r.error ->> 'code' AS error_code, r.fence, r.steps, EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried, r.superseded";
+export const TURN = `m.run_n, m.idx, m.role, m.content, m.about, m.at, r.id, r.agent_id, r.steps, ${JUDGED}`;

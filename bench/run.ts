@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { cannon } from "./cannon.ts";
 import { ceiling } from "./ceiling.ts";
+import { claims } from "./claims.ts";
 import { dashboards } from "./dashboards.ts";
 import { frontEnds } from "./front-ends.ts";
 import { hold } from "./hold.ts";
@@ -61,6 +62,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   startup,
   idle,
   postgres,
+  claims,
   machines,
   scale,
   tune,
@@ -68,7 +70,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
 /** Several times what the longest question takes on a quiet machine. */
 const LIMIT_MS = { quick: 5 * 60_000, full: 25 * 60_000 };
 /** A quick run asks these only by name: they judge nothing, or a test holds what they judge. */
-const NOT_IN_QUICK: readonly string[] = ["tune", "machines", "scale", "reads", "restarts", "ceiling"];
+const NOT_IN_QUICK: readonly string[] = ["tune", "claims", "machines", "scale", "reads", "restarts", "ceiling"];
 const EXIT_INTERRUPTED = 130;
 const EXIT_USAGE = 64;
 

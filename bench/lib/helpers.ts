@@ -1,6 +1,7 @@
 /** The helper processes by name, each started niced as its part asks for. Used by the questions. */
 import type { BareAnswer } from "../baselines/bare-http.ts";
 import type { CannonJob, CannonResult } from "../clients/cannon.ts";
+import type { ClaimsJob, ClaimsResult, OpenClaims } from "../clients/claims.ts";
 import type { CyclesJob, CyclesResult, OpenCycles } from "../clients/cycles.ts";
 import type { FloodJob, FloodResult } from "../clients/flood.ts";
 import type { PaceJob, PaceResult } from "../clients/pace.ts";
@@ -121,6 +122,25 @@ export class Cycles extends Helper {
 
   close(): Promise<CyclesResult> {
     return this.ask({ op: "close" } satisfies CyclesJob);
+  }
+}
+
+/** An agent process as far as claims go, so with the priority of a server. */
+export class Claimer extends Helper {
+  constructor(processes: Processes) {
+    super(processes, client("claims"));
+  }
+
+  open(claims: OpenClaims): Promise<ClaimsResult> {
+    return this.ask({ op: "open", ...claims } satisfies ClaimsJob);
+  }
+
+  claim(limit: number): Promise<ClaimsResult> {
+    return this.ask({ op: "claim", limit } satisfies ClaimsJob);
+  }
+
+  close(): Promise<ClaimsResult> {
+    return this.ask({ op: "close" } satisfies ClaimsJob);
   }
 }
 

@@ -129,6 +129,20 @@ test("system messages and earlier ones begin a new thread, and context goes to a
   for (const text of ["Be kind.", "My name is Ana.", "Hello Ana.", "The page: Settings"]) expect(asked).toContain(text);
 });
 
+test("what delegated runs said elsewhere does not begin a thread as words of the agent", async () => {
+  await using cluster = await startCluster();
+  const messages = [
+    { id: "1", role: "user", content: "Ask them" },
+    { id: "2", role: "assistant", content: "A delegated word", subagentRunId: "run_2" },
+    { id: "3", role: "assistant", content: "They agree" },
+    { id: "4", role: "user", content: "Thanks" },
+  ];
+  await cluster.client.post("/api/agui/greeter", { threadId: "t", runId: "r", messages });
+  const { body } = await cluster.client.get("/api/threads/t");
+  const said = (body["messages"] as { content: unknown }[]).slice(0, 3);
+  expect(said.map(({ content }) => content)).toEqual(["Ask them", "They agree", "Thanks"]);
+});
+
 test("with `on_disconnect=cancel` a client that aborts its run cancels it", async () => {
   await using cluster = await startCluster();
   const agent = agentOn(cluster);

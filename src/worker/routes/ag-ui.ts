@@ -24,7 +24,9 @@ export function agUiRoutes(router: AppRouter): void {
     const principal = ctx.state.principal.id;
     const options = { agents, principal, idempotencyKey: null, given: chat, files: engine.files };
     const asked = await newRunOf({ ...chat, ...contextFor(agents.get(params.agent_id), body) }, options);
-    const earlier = messages.slice(0, -1).map(({ role, content }) => ({ role, text: textOf(content) }));
+    // The agent itself gets only the results of what it delegated, not the words of the delegated runs.
+    const own = messages.slice(0, -1).filter(({ subagentRunId }) => subagentRunId === undefined);
+    const earlier = own.map(({ role, content }) => ({ role, text: textOf(content) }));
     const started = await engine.enqueue({ ...asked, before: saidBefore(earlier) });
     const { run } = started;
     const encoder = new AgUiStream({ messages, after: await resumeAt(engine, started, headers["last-event-id"]) });

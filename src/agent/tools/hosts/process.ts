@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import { CHANNEL_FD, SocketChannel, type ChannelLimits } from "../../../process/channel.ts";
+import { atMost } from "../../../core/at-most.ts";
 import { entryPath } from "../../../tree.ts";
 import { killLeftovers, newMarker } from "../../leftovers.ts";
 import { guestEnv } from "./guest-env.ts";
@@ -22,7 +23,7 @@ const LIMITS: ChannelLimits = {
   bytesASecond: 64 * 1024 * 1024,
   messagesASecond: 10_000,
 };
-/** The end of the channel may be seen a moment before the end of the process. */
+/** The end of the channel and the end of the process may be seen in either order, a moment after each other. */
 const EXIT_NOTICE_MS = 200;
 
 /** Memory that Node and zod need, beside the tool's own. */
@@ -34,11 +35,7 @@ export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
   const { pid } = child;
   let reason: string | undefined;
   let tail = new OutputTail();
-  for (const stream of [child.stdout, child.stderr])
-    stream?.on("data", (chunk: Buffer) => {
-      // Pause, because reading a flood at full speed would take all of this process's time.
-      if (tail.take(chunk)) pauseBriefly(stream);
-    });
+  readOutput(child, (chunk) => tail.take(chunk));
   const kill = () => {
     if (pid === undefined) return;
     killGroup(pid);
@@ -52,8 +49,10 @@ export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
       kill();
     },
   );
+  const said = Promise.withResolvers<void>();
   const channel = channelOf(child, {
     onMessage,
+    onEnd: said.resolve,
     onLost: (why) => {
       reason ??= why;
       kill();
@@ -65,7 +64,11 @@ export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
     kill();
     onExit(reason ?? why);
   };
-  child.once("exit", (code, signal) => gone(`The tool's process ended (${signal ?? `exit code ${code}`}).`));
+  child.once("exit", (code, signal) => {
+    const why = `The tool's process ended (${signal ?? `exit code ${code}`}).`;
+    // What it said last may still be in the channel: a result, or why its file could not be loaded.
+    void atMost(EXIT_NOTICE_MS, said.promise).then(() => gone(why));
+  });
   // A child without a pid has no exit event.
   child.on("error", (error) => pid === undefined && gone(`The tool's process did not start: ${error.message}`));
   if (pid !== undefined) void preferForOutOfMemory(pid);
@@ -93,7 +96,7 @@ function start({ source, memoryMb, env }: HostedTool, marker: string): ChildProc
  */
 function channelOf(
   child: ChildProcess,
-  { onMessage, onLost }: { onMessage: VesselEvents["onMessage"]; onLost: (why: string) => void },
+  { onMessage, onEnd, onLost }: Pick<VesselEvents, "onMessage"> & { onEnd: () => void; onLost: (why: string) => void },
 ): SocketChannel {
   // A process that did not start has no streams.
   const end = (child.stdio?.[CHANNEL_FD] as Socket | null | undefined) ?? new Socket().destroy();
@@ -106,6 +109,8 @@ function channelOf(
       if (message) setImmediate(() => onMessage(message));
     },
     onClose: (flood) => {
+      // Behind the last message.
+      setImmediate(onEnd);
       if (flood !== undefined) return onLost(`The tool's process was ended: ${flood}.`);
       // A process that has ended closes the channel too, and its exit says more about the reason.
       if (child.exitCode !== null || child.signalCode !== null) return;
@@ -128,6 +133,15 @@ function killGroup(leader: number): void {
 }
 
 const PAUSE_MS = 50;
+
+/** @param take returns true when it has got too much at once */
+function readOutput({ stdout, stderr }: ChildProcess, take: (chunk: Buffer) => boolean): void {
+  for (const stream of [stdout, stderr])
+    stream?.on("data", (chunk: Buffer) => {
+      // Pause, because reading a flood at full speed would take all of this process's time.
+      if (take(chunk)) pauseBriefly(stream);
+    });
+}
 
 /** The stream ends with its process, and the timer with the pause, so neither outlives the child for long. */
 function pauseBriefly(stream: NodeJS.ReadableStream): void {

@@ -1,14 +1,14 @@
 /**
  * A thread for the calls of one tool. `process.exit`, a full heap and `terminate()` end this thread, and nothing else.
  */
-import { MessageChannel, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { entryUrl } from "../../../tree.ts";
 import { killLeftovers, newMarker } from "../../leftovers.ts";
 import { CallMemory } from "./call-memory.ts";
 import { guestEnv } from "./guest-env.ts";
 import { readFromGuest, type GuestTask } from "./protocol.ts";
 import { usedTooMuch, watchMemory } from "./memory-watch.ts";
-import type { OpenVessel } from "./vessel.ts";
+import type { HostedTool, OpenVessel } from "./vessel.ts";
 
 /**
  * V8's own limit comes second: when a single allocation exceeds it by more than 16 MB, V8 ends the whole process. [An
@@ -20,18 +20,9 @@ const ROOM_MB = 1024;
 export const openThread: OpenVessel = (tool, { onMessage, onExit }) => {
   const { port1: port, port2 } = new MessageChannel();
   const marker = newMarker();
-  const task: GuestTask = { source: tool.source, marker };
   let reason: string | undefined;
   let threadId: number | null = null;
-  const thread = new Worker(entryUrl("agent/tools/hosts/guest-thread"), {
-    name: `tool ${tool.name}`,
-    workerData: { ...task, port: port2 },
-    transferList: [port2],
-    env: guestEnv(tool.env, marker),
-    stdout: true,
-    stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: tool.memoryMb + ROOM_MB, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 },
-  });
+  const thread = start(tool, marker, port2);
   const kill = () => {
     // First while the thread lives, because the list of its children ends with it.
     void killLeftovers(marker, threadId).then(() => killLeftovers(marker));
@@ -45,14 +36,17 @@ export const openThread: OpenVessel = (tool, { onMessage, onExit }) => {
       kill();
     },
   );
-  port.on("message", (data: unknown) => {
+  const hear = (data: unknown) => {
     const message = readFromGuest(data);
     if (message?.type === "ready") ({ threadId } = message);
     if (message) onMessage(message);
-  });
+  };
+  port.on("message", hear);
   thread.on("error", (error) => (reason ??= whyEnded(error)));
   thread.on("exit", (code) => {
     watch.stop();
+    // What the thread said last may still be in the port: a result, or why its file could not be loaded.
+    for (let last = receiveMessageOnPort(port); last; last = receiveMessageOnPort(port)) hear(last.message);
     port.close();
     void killLeftovers(marker);
     onExit(reason ?? `The tool ended its thread (exit code ${code}).`);
@@ -68,6 +62,19 @@ export const openThread: OpenVessel = (tool, { onMessage, onExit }) => {
     kill,
   };
 };
+
+function start({ name, source, env, memoryMb }: HostedTool, marker: string, port: MessagePort): Worker {
+  const task: GuestTask = { source, marker };
+  return new Worker(entryUrl("agent/tools/hosts/guest-thread"), {
+    name: `tool ${name}`,
+    workerData: { ...task, port },
+    transferList: [port],
+    env: guestEnv(env, marker),
+    stdout: true,
+    stderr: true,
+    resourceLimits: { maxOldGenerationSizeMb: memoryMb + ROOM_MB, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 },
+  });
+}
 
 function whyEnded(error: unknown): string {
   const { code, message } = error as Partial<NodeJS.ErrnoException>;

@@ -13,7 +13,8 @@ export async function evenly({ perSecond, durationMs }: Evenly, call: (index: nu
   const gapMs = 1_000 / perSecond;
   for (let index = 0; index * gapMs < durationMs; index += 1) {
     const dueAt = startedAt + index * gapMs;
-    if (dueAt > performance.now()) await sleep(dueAt - performance.now());
+    const leftMs = dueAt - performance.now();
+    if (leftMs > 0) await sleep(leftMs);
     latenessMs.push(Math.max(0, performance.now() - dueAt));
     call(index);
   }

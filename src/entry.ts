@@ -51,7 +51,7 @@ function isHarmless(name: string): boolean {
 function refuse(argument: string, mode: Mode): never {
   process.stderr.write(
     `evenkeel takes no arguments, got "${argument}". Settings are environment variables, e.g.\n` +
-      `  PORT=9000 node run-${mode}\nThe README lists them all.\n`,
+      `  PORT=9000 node run-${mode}\ndocs/settings.md lists them all.\n`,
   );
   process.exit(EX_USAGE);
 }

@@ -2,7 +2,7 @@
 import { newRun } from "../src/engine/contract/setup.ts";
 import type { DatabaseSettings } from "../src/engine/driver.ts";
 import { openEngine } from "../src/engine/open.ts";
-import { TestPostgres } from "../src/testing/postgres.ts";
+import { DURABLE, TestPostgres } from "../src/testing/postgres.ts";
 import { Claimer } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 
@@ -12,8 +12,6 @@ const PROCESSES = 8;
 const LIMIT = 8;
 const ENQUEUED_AT_ONCE = 100;
 const LEAST_PER_SECOND = 1_000;
-/** Settings of an installed Postgres; the tests' own Postgres has them off. */
-const DURABLE = ["fsync=on", "full_page_writes=on"];
 
 export async function claims({ quick, processes, note }: Bench): Promise<Row[]> {
   const runs = quick ? 1_000 : 5_000;

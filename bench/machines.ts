@@ -2,7 +2,7 @@
  * What do a run, an event and a viewer cost when the data is in Postgres: CPU in evenkeel and in Postgres, bytes of
  * write-ahead log, transactions? docs/scale.md derives from these what one database carries.
  */
-import { TestPostgres } from "../src/testing/postgres.ts";
+import { DURABLE, TestPostgres } from "../src/testing/postgres.ts";
 import { startPosts, Viewers } from "./lib/helpers.ts";
 import { row, type Bench, type Row } from "./lib/row.ts";
 import { beginRuns, cancelRuns } from "./lib/runs.ts";
@@ -14,9 +14,6 @@ const QUESTION = "machines";
 const RUNS = 100;
 const EVENTS_PER_RUN = 20;
 const VIEWERS_A_RUN = 10;
-
-/** Settings of an installed Postgres; the tests' own Postgres has them off. */
-const DURABLE = ["fsync=on", "full_page_writes=on"];
 
 /** Values of growing counters at one moment. */
 interface Reading {

@@ -3,7 +3,7 @@
  * event reaches a viewer, how long a run without an answer takes, and the CPU of a frame, with Postgres's own CPU shown
  * separately. How soon an event reaches a viewer is asked of both buses, NOTIFY and Redis.
  */
-import { TestPostgres } from "../src/testing/postgres.ts";
+import { DURABLE, TestPostgres } from "../src/testing/postgres.ts";
 import { findProgram } from "../src/testing/program.ts";
 import { TestRedis } from "../src/testing/redis.ts";
 import { frameCost } from "./lib/frame-cost.ts";
@@ -19,8 +19,6 @@ import { sleep } from "./lib/wait.ts";
 const QUESTION = "postgres";
 const EVENTS_PER_RUN = 20;
 const STREAMS = 100;
-/** Settings of an installed Postgres; the tests' own Postgres has them off. */
-const DURABLE = ["fsync=on", "full_page_writes=on"];
 
 const RUN = { words: "tokens=1 rate=0", path: "/api/chat" } as const;
 const FIRST_TOKEN = { words: "tokens=3 rate=50", path: "/api/chat/stream", until: "tok1" } as const;

@@ -1,8 +1,9 @@
 /**
- * `npm run soak -- --minutes 60 --engine sqlite|postgres`: a light load of every kind on a real server whose retention has to
- * work, and every 30 seconds a sample of the stored bytes and of what each process holds once its garbage is collected. At the
- * end it says by how much each process grew an hour after its warm-up, and whether the stored bytes stayed bounded. Exits 1 when a limit is missed. The
- * samples and the server's log are written to bench/results/ as they come.
+ * `npm run soak -- --minutes 60 --engine sqlite|postgres`: a light load of every kind on a real server whose retention
+ * has to work, and every 30 seconds a sample of the stored bytes and of what each process holds once its garbage is
+ * collected. At the end it says by how much each process grew an hour after its warm-up, and whether the stored bytes
+ * stayed bounded. Exits 1 when a limit is missed. The samples and the server's log are written to bench/results/ as they
+ * come.
  */
 import { mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";

@@ -26,6 +26,9 @@ const OPTIONS = [
   "unix_socket_directories=",
 ];
 
+/** Settings of an installed Postgres, for what measures it. */
+export const DURABLE = ["fsync=on", "full_page_writes=on"];
+
 export interface PostgresOptions {
   /** More settings of the server, `name=value`. */
   readonly settings?: readonly string[];

@@ -1,7 +1,7 @@
 /**
  * The Postgres driver: one database, shared by every process of every machine. This class only says which part does
- * what: steps go through the group commit, changes of the queue through units, and news of both over the bus. It is long because the interface is: a method has
- * one to five lines here.
+ * what: steps go through the group commit, changes of the queue through units, and news of both over the bus. It is long
+ * because the interface is: a method has one to five lines here.
  */
 import type { NewActivity } from "../../core/activity.ts";
 import type { Retention } from "../../core/retention.ts";

@@ -5,6 +5,7 @@
 import { availableCores } from "../../src/process/cores.ts";
 import { adviceFor } from "../../src/process/scale.ts";
 import type { Evenkeel } from "./servers.ts";
+import { sum } from "./stats.ts";
 import { sleep } from "./wait.ts";
 
 /** As often as processes tell how busy they are. */
@@ -16,16 +17,20 @@ export interface Counts {
   readonly agents: number;
 }
 
+/** Percent of the time in which the event loop worked, mean of all processes of a kind. */
+export interface Busy {
+  readonly workers: number;
+  readonly agents: number;
+}
+
 /**
  * Watches for as long as the load lasts.
  * @param skipMs the first figures are of the time before the load
- * @returns the counts that are advised: those that are there where nothing is advised
  */
-export async function adviceUnder(
+export async function busyUnder(
   server: Evenkeel,
-  counts: Counts,
   { load, skipMs }: { readonly load: Promise<unknown>; readonly skipMs: number },
-): Promise<Counts> {
+): Promise<Busy> {
   const busy = { worker: [] as number[], agent: [] as number[] };
   const over = new AbortController();
   void load.then(
@@ -39,14 +44,14 @@ export async function adviceUnder(
       busy[kind].push(...processes.filter((process) => process.kind === kind).map((process) => process.busy_percent));
     await sleep(EACH_MS);
   } while (!over.signal.aborted);
-  return {
-    workers: advised("worker", counts.workers, busy.worker),
-    agents: advised("agent", counts.agents, busy.agent),
-  };
+  return { workers: sum(busy.worker) / busy.worker.length, agents: sum(busy.agent) / busy.agent.length };
 }
 
-function advised(kind: "worker" | "agent", count: number, busy: readonly number[]): number {
-  const busyPercent = busy.reduce((sum, percent) => sum + percent, 0) / busy.length;
-  const load = { kind, count, busyPercent, bounds: { min: count, max: count } };
-  return adviceFor(load, { cores: availableCores(), minutes: MINUTES })?.count ?? count;
+/** @returns the counts that are advised: those that are there where nothing is advised */
+export function advised(counts: Counts, busy: Busy): Counts {
+  const cores = availableCores();
+  const of = (kind: "worker" | "agent", count: number, busyPercent: number) =>
+    adviceFor({ kind, count, busyPercent, bounds: { min: count, max: count } }, { cores, minutes: MINUTES })?.count ??
+    count;
+  return { workers: of("worker", counts.workers, busy.workers), agents: of("agent", counts.agents, busy.agents) };
 }

@@ -95,7 +95,11 @@ export async function complete(engine: Engine, claim: Claim, reply = "done"): Pr
 }
 
 /** A file of that text. */
-export async function save({ files }: Engine, text: string, overrides: Partial<StoredFile> = {}): Promise<StoredFile> {
+export async function save(
+  { files }: Pick<Engine, "files">,
+  text: string,
+  overrides: Partial<StoredFile> = {},
+): Promise<StoredFile> {
   const path = join(await files.incoming(), newId("upload"));
   await writeFile(path, text);
   return files.save({

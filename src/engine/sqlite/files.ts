@@ -2,10 +2,11 @@
  * Files of users: a row each in the database, and the bytes beside it in `DATA_DIR/files/`, named by their content. A
  * row is written when the bytes are in place, and removed before they go: a row never lacks its bytes.
  */
-import { renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { AppError } from "../../core/errors.ts";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
 import type { FileFilter, FilePage, FileRange, Files, NewFile } from "../files.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
@@ -38,6 +39,10 @@ export class SqliteFiles implements Files {
     try {
       await onDisk(mkdir(dirname(place), { recursive: true, mode: 0o700 }));
       return await this.#writer.run(() => this.#insert(file, { path, place }));
+    } catch (error) {
+      // A commit that failed leaves the bytes in their place. While the storage fails, nothing can be removed.
+      await this.#removeUnused(file.sha256).catch(() => {});
+      throw error;
     } finally {
       // The file is gone already when the bytes were taken.
       await rm(path, { force: true });
@@ -82,7 +87,10 @@ export class SqliteFiles implements Files {
     for (const sha256 of removed) await this.#removeUnused(sha256);
   }
 
-  /** The bytes move within the transaction: the write lock keeps `#removeUnused` of every process away meanwhile. */
+  /**
+   * The bytes move within the transaction: the write lock keeps `#removeUnused` of every process away meanwhile. A
+   * rollback does not move them back, so a second run finds them in their place.
+   */
   #insert(file: StoredFile, { path, place }: { readonly path: string; readonly place: string }): StoredFile {
     const known = this.#writing.byContent.get(file.principal, file.sha256) as StoredFile | undefined;
     if (known) {
@@ -92,8 +100,11 @@ export class SqliteFiles implements Files {
     }
     const { bytes } = this.#writing.bytesOf.get(file.principal) as { bytes: number };
     assertRoom(file, bytes);
+    const isMoved = !existsSync(path);
+    // Between two runs another process may have removed its file of the same bytes.
+    if (isMoved && !existsSync(place)) throw bytesLost();
     this.#writing.insert.run({ ...file, now: Date.now() });
-    renameSync(path, place);
+    if (!isMoved) renameSync(path, place);
     return file;
   }
 
@@ -119,6 +130,12 @@ async function readRange(path: string, { from, bytes }: FileRange): Promise<Buff
   await using file = await open(path);
   const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(bytes), 0, bytes, from);
   return buffer.subarray(0, bytesRead);
+}
+
+function bytesLost(): AppError {
+  return new AppError("STORAGE_UNAVAILABLE", "The file's bytes were lost while it was stored; send it again.", {
+    retryAfterS: 1,
+  });
 }
 
 /** Turns failures of the disk into errors of the engine. */

@@ -8,7 +8,10 @@ import { AppError } from "../../core/errors.ts";
 import { busyRetryMs, isBusy, isFull, storageError } from "./connection.ts";
 import type { Disk } from "./disk.ts";
 
-/** The statements of one caller. A write checks first and writes last: an AppError must leave nothing written. */
+/**
+ * The statements of one caller. A write checks first and writes last: an AppError must leave nothing written. It runs again
+ * when its transaction is rolled back, so an effect outside of the database has to bear a repetition.
+ */
 type Write = () => unknown;
 
 interface Waiting {

@@ -176,13 +176,18 @@ async function endOf(engine: Engine, runId: string, signal: AbortSignal): Promis
     },
     onDeleted: look,
   };
+  const following = outlastTrouble(() => engine.follow(runId, listener), signal);
+  // The run may have ended before it was followed.
+  following.then(look, reject);
   try {
-    const follower = await outlastTrouble(() => engine.follow(runId, listener), signal);
-    // The run may have ended before it was followed.
-    look();
-    return await ended.finally(() => follower.stop());
+    // Await `ended` in the tick that made it: a rejection that nobody awaits ends the process, and it may come first.
+    return await ended;
   } finally {
     signal.removeEventListener("abort", onAbort);
+    following.then(
+      (follower) => follower.stop(),
+      () => {},
+    );
   }
 }
 

@@ -1,24 +1,58 @@
 /**
- * Reads one page of a thread or of a journal in pieces, each in its turn (`page-queue.ts`): neither a page nor many at once
- * hold up the event loop, and a piece is read only when the client has taken the one before. No piece is referred to once it
- * is written: what lives through some collections of V8 stays in memory until the next large one. Used by the routes.
+ * Reads a thread or a journal in pieces, each in its turn (`page-queue.ts`): neither a page nor many at once hold up the event
+ * loop. Of a page that is sent, a piece is read only when the client has taken the one before, and no piece is referred to once
+ * it is written: what lives through some collections of V8 stays in memory until the next large one. Used by the routes, and by
+ * all in the worker that reads a whole journal.
  */
 import { AppError } from "../core/errors.ts";
-import { dataUnder } from "../core/event.ts";
+import { dataUnder, type JournalEvent } from "../core/event.ts";
 import { safeJson } from "../core/json.ts";
-import { PAGE_CHARACTERS } from "../core/limits.ts";
-import type { EventPage } from "../engine/engine.ts";
+import { MAX_PAGE_ROWS, PAGE_CHARACTERS } from "../core/limits.ts";
+import type { EventPage, ListPage } from "../engine/engine.ts";
 import type { Delivery } from "../stream/delivery.ts";
 import type { PageQueue } from "../stream/page-queue.ts";
 import type { OwnEngine } from "./own-engine.ts";
 import type { Context } from "./serve.ts";
 
 /** A piece ends with the row that reaches this much. */
-export const PIECE_CHARACTERS = 64 * 1024;
+const PIECE_CHARACTERS = 64 * 1024;
 
 export interface PieceSource {
   readonly engine: Pick<OwnEngine, "messages" | "events">;
   readonly pieceQueue: PageQueue;
+}
+
+/** All events of a run so far, in order, some at a time: a journal may have 100,000. */
+export async function* journalPieces(
+  { engine, pieceQueue }: PieceSource,
+  runId: string,
+): AsyncGenerator<readonly JournalEvent[], void, undefined> {
+  for (let after = 0; ;) {
+    await pieceQueue.next();
+    const piece = await engine.events(runId, after, { limit: MAX_PAGE_ROWS, characters: PIECE_CHARACTERS });
+    const last = piece.at(-1);
+    if (!last) return;
+    yield piece;
+    after = last.seq;
+  }
+}
+
+/** The newest messages before a position, at least one if there is one: from the newest piece back. */
+export async function* messagePieces(
+  { engine, pieceQueue }: PieceSource,
+  { threadId, limit, before }: AskedMessages,
+): AsyncGenerator<ListPage<string>, void, undefined> {
+  let [rows, characters] = [0, 0];
+  let end: number | null | undefined = before;
+  do {
+    const page = { limit: limit - rows, characters: Math.min(PIECE_CHARACTERS, PAGE_CHARACTERS - characters) };
+    await pieceQueue.next();
+    const piece = await engine.messages(threadId, { ...page, ...(end !== undefined && { before: end }) });
+    yield piece;
+    rows += piece.items.length;
+    characters += charactersOf(piece.items);
+    end = piece.next;
+  } while (end !== null && rows < limit && characters < PAGE_CHARACTERS);
 }
 
 /** The rows of a page, in order, some at a time. */
@@ -89,18 +123,12 @@ export class MessagePieces implements Pieces {
   }
 
   async #measure(): Promise<void> {
-    const { limit, before } = this.#asked;
-    let from = await this.#end(before);
-    let [rows, characters] = [0, 0];
-    do {
-      const left = { limit: limit - rows, characters: Math.min(PIECE_CHARACTERS, PAGE_CHARACTERS - characters) };
-      const { items, next } = await this.#page(left, from);
-      this.#measured.push({ before: from, rows: items.length });
-      rows += items.length;
-      characters += charactersOf(items);
+    let before = await this.#end(this.#asked.before);
+    for await (const { items, next } of messagePieces(this.#source, { ...this.#asked, before })) {
+      this.#measured.push({ before, rows: items.length });
       this.#next = next;
-      from = next ?? 0;
-    } while (this.#next !== null && rows < limit && characters < PAGE_CHARACTERS);
+      before = next ?? 0;
+    }
   }
 
   /** Behind the newest message of the page, so that messages that are appended meanwhile are no part of it. */

@@ -3,10 +3,9 @@
  * answer, with its calls and their results. So this page leaves out the run that its oldest end cuts, and the next page
  * has that run whole. Called by `routes/chat.ts`.
  */
-import { PAGE_CHARACTERS } from "../core/limits.ts";
 import type { StoredMessage } from "../core/message.ts";
 import { placeOf, positionBehind } from "../engine/rules/reads.ts";
-import type { OwnEngine } from "./own-engine.ts";
+import { messagePieces, type AskedMessages, type PieceSource } from "./history-pieces.ts";
 
 export interface UiPage {
   /** The oldest first. */
@@ -23,11 +22,8 @@ interface AskedPage {
   readonly before?: number | undefined;
 }
 
-export async function uiPageOf(engine: OwnEngine, threadId: string, { limit, before }: AskedPage): Promise<UiPage> {
-  const read = (rows: number, end: number | undefined) =>
-    engine.messages(threadId, { limit: rows, characters: PAGE_CHARACTERS, ...(end !== undefined && { before: end }) });
-  const { items, next } = await read(limit, before);
-  const stored = items.map(parsed);
+export async function uiPageOf(source: PieceSource, threadId: string, { limit, before }: AskedPage): Promise<UiPage> {
+  const { stored, next } = await readPage(source, { threadId, limit, before });
   const isCutBehind = before !== undefined && placeOf(before).index > 0;
   const firstIndex = next === null ? 0 : placeOf(next).index;
   const [first] = stored;
@@ -36,8 +32,20 @@ export async function uiPageOf(engine: OwnEngine, threadId: string, { limit, bef
   if (whole.length > 0) return { stored: whole, firstIndex: 0, isCutBehind, next: positionBehind(next) };
   if (!hasResults(first)) return { stored, firstIndex, isCutBehind, next };
   // Results are shown in their calls.
-  const calls = await read(1, next);
-  return { stored: [...calls.items.map(parsed), ...stored], firstIndex: firstIndex - 1, isCutBehind, next: calls.next };
+  const calls = await readPage(source, { threadId, limit: 1, before: next });
+  return { stored: [...calls.stored, ...stored], firstIndex: firstIndex - 1, isCutBehind, next: calls.next };
+}
+
+async function readPage(source: PieceSource, asked: AskedMessages): Promise<Pick<UiPage, "stored" | "next">> {
+  const pieces: StoredMessage[][] = [];
+  let next: number | null = null;
+  for await (const piece of messagePieces(source, asked)) {
+    // The thread was deleted meanwhile, or never was.
+    if (piece.items.length === 0) return { stored: [], next: null };
+    pieces.push(piece.items.map(parsed));
+    next = piece.next;
+  }
+  return { stored: pieces.toReversed().flat(), next };
 }
 
 function parsed(json: string): StoredMessage {

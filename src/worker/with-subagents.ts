@@ -1,12 +1,11 @@
 /** `subagents: "inline"`: a run's events, mixed with those of the runs that it delegates. For SSE and sockets. */
 import type { JournalEvent } from "../core/event.ts";
-import { MAX_PAGE_ROWS } from "../core/limits.ts";
 import type { StoredEvent } from "../protocols/encoder.ts";
 import { delegatedBy, Family } from "../stream/family.ts";
 import type { RunKey } from "../stream/feeds.ts";
 import type { OpenSink, Watch } from "../stream/viewer.ts";
 import type { OwnDeps } from "./context.ts";
-import { PIECE_CHARACTERS } from "./history-pieces.ts";
+import { journalPieces } from "./history-pieces.ts";
 
 export interface FamilyWatch extends Pick<Watch, "after" | "onEnd"> {
   readonly sink: OpenSink;
@@ -38,13 +37,10 @@ export async function delegatedUpTo(
 ): Promise<string[]> {
   const known: string[] = [];
   const calls = new Set<string>();
-  for (let seq = 0; seq < after;) {
-    await delivery.pieceQueue.next();
-    const page = await engine.events(runId, seq, { limit: MAX_PAGE_ROWS, characters: PIECE_CHARACTERS });
-    const last = page.at(-1);
-    if (!last) break;
-    for (const row of page) if (row.seq <= after) known.push(...aboutDelegated(row, calls));
-    seq = last.seq;
+  if (after === 0) return known;
+  for await (const piece of journalPieces({ engine, pieceQueue: delivery.pieceQueue }, runId)) {
+    for (const row of piece) if (row.seq <= after) known.push(...aboutDelegated(row, calls));
+    if (piece.some(({ seq }) => seq >= after)) break;
   }
   return known;
 }

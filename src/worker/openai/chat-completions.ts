@@ -68,10 +68,10 @@ async function enqueue({ body, principal, format }: AskedCompletion, { engine, a
 }
 
 /** @throws AppError why the run failed */
-async function completionOf(run: Run, { engine }: OwnDeps): Promise<object> {
+async function completionOf(run: Run, deps: OwnDeps): Promise<object> {
   const { run_id: runId, status } = run;
   const failure = failureOf(run);
   if (failure) throw failure;
   if (status === "canceled") throw new AppError("RUN_CANCELED", `Run ${runId} was canceled.`, { runId });
-  return chatCompletionOf(readJournal(engine, runId), run.agent_id);
+  return chatCompletionOf(readJournal(deps, runId), run.agent_id);
 }

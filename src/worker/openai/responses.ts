@@ -14,7 +14,7 @@ import { assertResumable } from "../position.ts";
 import { replyWhenOver } from "../reply.ts";
 import { answer, serve, TAKEN, type Context } from "../serve.ts";
 import { conversationOf } from "./conversation.ts";
-import { agentOf, journalPages, newRunOf, readJournal } from "./run.ts";
+import { agentOf, newRunOf, readJournal, readPieces } from "./run.ts";
 
 /** Facts about the request that a response repeats, kept in the run's metadata beside the client's own. */
 const OURS = { previous: "evenkeel.previous_response_id", background: "evenkeel.background" } as const;
@@ -81,11 +81,11 @@ function stream(ctx: Context, deps: OwnDeps, { run, startingAfter }: { run: Run;
  * A stream after a number that no event has would be silent, and might end without a word.
  * @throws AppError INVALID_REQUEST
  */
-async function assertSent(startingAfter: number, run: Run, { engine }: OwnDeps): Promise<void> {
+async function assertSent(startingAfter: number, run: Run, deps: OwnDeps): Promise<void> {
   if (startingAfter < 0) return;
   const counting = new ResponseStream({ ...optionsOf(run), startingAfter: Infinity });
-  for await (const page of journalPages(engine, run.run_id)) {
-    for (const { event, lengths } of page) counting.encode(event, lengths);
+  for await (const piece of readPieces(deps, run.run_id)) {
+    for (const { event, lengths } of piece) counting.encode(event, lengths);
     if (counting.count > startingAfter) return;
   }
   const newest = counting.count - 1;
@@ -93,9 +93,9 @@ async function assertSent(startingAfter: number, run: Run, { engine }: OwnDeps):
 }
 
 /** The response as far as the journal goes. */
-async function show(run: Run, { engine }: OwnDeps) {
+async function show(run: Run, deps: OwnDeps) {
   const response = new OpenAiResponse(optionsOf(run));
-  for await (const event of readJournal(engine, run.run_id)) {
+  for await (const event of readJournal(deps, run.run_id)) {
     response.see(event);
     if (event.type === "CUSTOM" && event.name === "evenkeel.attempt")
       response.drop(event.value as CustomValues["evenkeel.attempt"]);

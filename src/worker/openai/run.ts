@@ -1,6 +1,5 @@
 /** What OpenAI's routes share: the agent that `model` names, the run that a request makes, and the journal of a run. */
 import { createHash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import type { Agent } from "../../core/agent.ts";
 import type { Asked } from "../../core/asked.ts";
 import { AppError } from "../../core/errors.ts";
@@ -8,13 +7,11 @@ import { newId } from "../../core/id.ts";
 import type { Message } from "../../core/message.ts";
 import type { NewRun } from "../../core/run.ts";
 import type { Files } from "../../engine/files.ts";
+import type { OwnDeps } from "../context.ts";
+import { journalPieces } from "../history-pieces.ts";
 import { saidBy, type Sender } from "../message-parts.ts";
-import type { OwnEngine } from "../own-engine.ts";
 import type { StoredEvent } from "../../protocols/encoder.ts";
 import type { Conversation } from "./conversation.ts";
-
-/** Rows of one read: the journal of a run of minutes has some thousands. */
-const PAGE = { limit: 1_000, characters: 1024 * 1024 };
 
 /** @throws AppError AGENT_NOT_FOUND */
 export function agentOf(model: string, agents: ReadonlyMap<string, Agent>): Agent {
@@ -73,9 +70,9 @@ async function storedMessages(before: Conversation["before"], sender: Sender): P
   return messages;
 }
 
-/** All events of a run so far, in order. Keeps one page of them: a journal may have 100,000 events. */
-export async function* readJournal(engine: OwnEngine, runId: string): AsyncGenerator<StoredEvent> {
-  for await (const page of journalPages(engine, runId)) for (const { event } of page) yield event;
+/** All events of a run so far, in order. Keeps one piece of them. */
+export async function* readJournal(deps: OwnDeps, runId: string): AsyncGenerator<StoredEvent> {
+  for await (const piece of readPieces(deps, runId)) for (const { event } of piece) yield event;
 }
 
 export interface ReadEvent {
@@ -84,14 +81,8 @@ export interface ReadEvent {
   readonly lengths: readonly number[] | undefined;
 }
 
-/** All events of a run so far, in order. One page a tick of the event loop: a journal may have 100,000 events. */
-export async function* journalPages(engine: OwnEngine, runId: string): AsyncGenerator<ReadEvent[]> {
-  for (let after = 0; ;) {
-    await setImmediate();
-    const rows = await engine.events(runId, after, PAGE);
-    const last = rows.at(-1);
-    if (!last) return;
-    yield rows.map(({ data, lengths }) => ({ event: JSON.parse(data) as StoredEvent, lengths }));
-    after = last.seq;
-  }
+/** All events of a run so far, in order. */
+export async function* readPieces({ engine, delivery }: OwnDeps, runId: string): AsyncGenerator<ReadEvent[]> {
+  for await (const piece of journalPieces({ engine, pieceQueue: delivery.pieceQueue }, runId))
+    yield piece.map(({ data, lengths }) => ({ event: JSON.parse(data) as StoredEvent, lengths }));
 }

@@ -69,13 +69,15 @@ export function chatRoutes(router: AppRouter): void {
   });
 
   serve(router, SHOW_UI_CHAT, async ({ params: { thread_id: threadId }, query }, _ctx, deps) => {
-    const { engine, settings, delivery } = deps;
+    const { engine, settings } = deps;
+    const { pieceQueue } = deps.delivery;
     // Read before the messages: of a run that ends in between, the results are in the page.
     const underWay = await underWayIn(engine, threadId);
     const resumed = (await runUnderWay(deps, threadId))?.run_id;
-    await delivery.pieceQueue.next();
-    const { next, stored, ...cut } = await uiPageOf(engine, threadId, query);
+    const { next, stored, ...cut } = await uiPageOf({ engine, pieceQueue }, threadId, query);
     const mediaTypes = await mediaTypesOf(filesIn(stored), engine.files);
+    // A whole page is put into bytes in one go.
+    await pieceQueue.next();
     const options = { underWay, resumed, mediaTypes, basePath: settings.basePath, ...cut };
     return answer(200, { messages: uiMessagesOf(stored, options), next });
   });

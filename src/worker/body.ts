@@ -92,9 +92,12 @@ function gather(request: IncomingMessage, body: GrowingBuffer): Promise<void> {
   return promise.finally(() => {
     request.off("data", onData).off("end", resolve).off("error", onBroken).off("close", onBroken);
     // An error after the end has no other listener, and would end the process.
-    request.on("error", () => {});
+    request.on("error", ignore);
   });
 }
+
+/** Outside of `gather`, because a function made there would hold the buffer for as long as the request is open. */
+function ignore(): void {}
 
 function tooLarge(): AppError {
   return new AppError("BODY_TOO_LARGE", `Expected a body of at most ${MAX_BODY_BYTES} bytes.`);

@@ -6,6 +6,7 @@ import { waitForEnd } from "./follow-run.ts";
 import { PatientReply } from "./keep-alive-reply.ts";
 import { errorBodyOf } from "./problem.ts";
 import { reportFailure } from "./report-failure.ts";
+import { TAKEN } from "./serve.ts";
 
 export interface ReplyOptions {
   readonly response: ServerResponse;
@@ -28,8 +29,16 @@ export interface Later {
   };
 }
 
-/** Never rejects: every failure becomes an answer. */
-export async function replyWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void> {
+/**
+ * Never rejects: every failure becomes an answer. Handlers return the promise and do not await it, because a handler that
+ * waits holds the body of its request.
+ */
+export async function replyWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<typeof TAKEN> {
+  await sendWhenOver(deps, options);
+  return TAKEN;
+}
+
+async function sendWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void> {
   const { response, requestId, run, onAbandon, show, later } = options;
   // The client has disconnected while its run was being stored: no close event will come to free what is made below.
   if (response.destroyed) return onAbandon?.();

@@ -28,11 +28,10 @@ export function chatCompletionRoutes(router: AppRouter): void {
       const includeUsage = body.stream_options?.include_usage ?? false;
       const encoder = new ChatCompletionStream({ model: run.agent_id, includeUsage, isJson: format !== undefined });
       streamRun(deps, { response, run, after: 0, onAbandon, encoder });
-    } else {
-      const show = (ended: Run) => completionOf(ended, deps);
-      await replyWhenOver(deps, { response, requestId: state.requestId, run, onAbandon, show });
+      return TAKEN;
     }
-    return TAKEN;
+    const show = (ended: Run) => completionOf(ended, deps);
+    return replyWhenOver(deps, { response, requestId: state.requestId, run, onAbandon, show });
   });
 }
 

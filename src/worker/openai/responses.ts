@@ -27,8 +27,7 @@ export function responseRoutes(router: AppRouter): void {
     ctx.respond = false;
     const { res: response, state } = ctx;
     const showEnd = (ended: Run) => show(ended, deps);
-    await replyWhenOver(deps, { response, requestId: state.requestId, run, show: showEnd });
-    return TAKEN;
+    return replyWhenOver(deps, { response, requestId: state.requestId, run, show: showEnd });
   });
 
   serve(router, SHOW_RESPONSE, async ({ params, query }, ctx, deps) => {

@@ -189,7 +189,7 @@ export function accepted({ settings }: OwnDeps, { run_id, thread_id }: Run, pref
 }
 
 /** @param waitS after this many seconds the client prefers to poll */
-async function reply(
+function reply(
   ctx: Context,
   deps: OwnDeps,
   { run, onAbandon, waitS }: Started & { readonly waitS?: number },
@@ -200,8 +200,7 @@ async function reply(
     afterMs: 1_000 * waitS,
     answer: accepted(deps, run, `wait=${waitS}`),
   };
-  await replyWhenOver(deps, { ...options, ...(later && { later }) });
-  return TAKEN;
+  return replyWhenOver(deps, { ...options, ...(later && { later }) });
 }
 
 /** @throws AppError why the run failed */

@@ -1,0 +1,75 @@
+/** A worker may have thousands of open requests. None may hold the body that it came with. */
+import { connect, type Socket } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { newId } from "../core/id.ts";
+import { startCluster, type Cluster } from "../testing/cluster.ts";
+
+const REQUESTS = 8;
+/** Fits into the window of the agent's model. */
+const TEXT_CHARACTERS = 600_000;
+/** The text is one byte a character, as bytes and as a string of V8. What else is held: requests, code that was compiled. */
+const MOST_HELD_BYTES = TEXT_CHARACTERS / 2;
+/** Only patience. */
+const STORED_WITHIN = { timeout: 20_000 };
+
+const openAi = (text: string) => ({ model: "assistant", messages: [{ role: "user", content: text }] });
+const aiSdk = (text: string) => ({
+  id: newId("thread"),
+  messages: [{ id: "message", role: "user", parts: [{ type: "text", text }] }],
+});
+
+test.each<[string, string, (text: string) => object]>([
+  ["stream", "/api/chat/stream", (message) => ({ agent_id: "assistant", message })],
+  ["chat that waits for its reply", "/api/chat", (message) => ({ agent_id: "assistant", message })],
+  ["stream of the AI SDK", "/api/chat?agent=assistant", aiSdk],
+  ["stream of OpenAI's completions", "/v1/chat/completions", (text) => ({ ...openAi(text), stream: true })],
+  ["completion of OpenAI", "/v1/chat/completions", openAi],
+  ["stream of OpenAI's responses", "/v1/responses", (input) => ({ model: "assistant", input, stream: true })],
+  ["response of OpenAI", "/v1/responses", (input) => ({ model: "assistant", input })],
+])("an open %s does not hold its body", async (_name, path, bodyOf) => {
+  await using cluster = await startCluster({ runner: false });
+  const ask = (requests: number) => askMany(cluster, { path, bodyOf, requests });
+  // The first requests load code.
+  await ask(2);
+  const before = heldBytes();
+
+  await ask(REQUESTS);
+
+  expect((heldBytes() - before) / REQUESTS).toBeLessThan(MOST_HELD_BYTES);
+});
+
+interface Asked {
+  readonly path: string;
+  readonly bodyOf: (text: string) => object;
+  readonly requests: number;
+}
+
+/** Resolves when the runs of all are stored. They are not over before the test, because nothing claims them. */
+async function askMany({ engine, port }: Cluster, { path, bodyOf, requests }: Asked): Promise<void> {
+  const { queued } = await engine.counts();
+  for (let asked = 0; asked < requests; asked += 1) {
+    const json = JSON.stringify(bodyOf("x".repeat(TEXT_CHARACTERS)));
+    const head = `Host: localhost\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\n`;
+    open(port).write(`POST ${path} HTTP/1.1\r\n${head}\r\n${json}`);
+  }
+  await vi.waitFor(async () => expect((await engine.counts()).queued).toBe(queued + requests), STORED_WITHIN);
+}
+
+function open(port: number): Socket {
+  const socket = connect(port, "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  return socket.on("error", () => {}).resume();
+}
+
+/** Once all garbage is collected. */
+function heldBytes(): number {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
+  // The second collection finds what only dead objects owned.
+  collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}

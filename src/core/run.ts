@@ -130,6 +130,11 @@ export interface NewRun {
   readonly fingerprint: string;
 }
 
+/** A new run `runId` that goes on from where run `of` ended. */
+export interface RetryRequest extends Pick<NewRun, "runId" | "queuedAtMost"> {
+  readonly of: string;
+}
+
 /** A turn, named by its run, or by the Idempotency-Key of its run, for clients that know only their own ids. */
 export type Superseded =
   /** If the thread has no such run, the request is refused. */

@@ -19,7 +19,7 @@ import type { ErrorCode } from "../core/errors.ts";
 import type { JournalEvent, RunEvent } from "../core/event.ts";
 import type { BusState } from "../core/gauges.ts";
 import type { Message, ToolResultContent } from "../core/message.ts";
-import type { FinishReason, NewRun, Outcome, Owner, Run, RunStatus, Usage } from "../core/run.ts";
+import type { FinishReason, NewRun, Outcome, Owner, RetryRequest, Run, RunStatus, Usage } from "../core/run.ts";
 import type { Files } from "./files.ts";
 import type { Price } from "../core/agent.ts";
 import type { Wait } from "../core/run-waits.ts";
@@ -71,12 +71,9 @@ export interface Engine {
    * new message: same thread, agent, time limit and principal, with the messages and the tool ledger that it left. From
    * then on the model sees these messages only as part of the retry. Idempotent: a run is retried once, and a repeat
    * returns that retry. Undefined when there is no such run. Rejects with NOT_RETRYABLE (`rules/retry.ts`), and with
-   * OVERLOADED.
+   * OVERLOADED and TOO_MANY_REQUESTS as `enqueue` does.
    */
-  retry(request: {
-    readonly of: string;
-    readonly runId: string;
-  }): Promise<{ readonly run: Run; readonly created: boolean } | undefined>;
+  retry(request: RetryRequest): Promise<{ readonly run: Run; readonly created: boolean } | undefined>;
 
   /** Appends a notice to the activity feed. */
   post(activity: NewActivity): Promise<Activity>;

@@ -339,6 +339,11 @@ test("one user has so many runs waiting, and others still get in", async () => {
   expect([third.status, third.body.code, third.headers.get("retry-after")]).toEqual([429, "TOO_MANY_REQUESTS", "5"]);
   expect(repeat.status).toBe(202);
   expect((await begin(bob.secret)).status).toBe(202);
+  const auth = { Authorization: `Bearer ${ANA.secret}` };
+  await cluster.client.post("/api/runs/first/cancel", {}, auth);
+  expect((await begin(ANA.secret)).status).toBe(202);
+  const retry = await cluster.client.post("/api/runs/first/retry", {}, auth);
+  expect([retry.status, retry.body.code]).toEqual([429, "TOO_MANY_REQUESTS"]);
 });
 
 test("mistakes in config/access.ts are all named", () => {

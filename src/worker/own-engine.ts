@@ -44,7 +44,8 @@ function engineOf(engine: Engine, principal: string, { queuedRuns }: PrincipalLi
   return {
     enqueue: (run) => engine.enqueue({ ...run, onlyOwnThread: true, queuedAtMost: queuedRuns }),
     cancel: async (runId) => ((await ownsRun(runId)) ? engine.cancel(runId) : undefined),
-    retry: async (request) => ((await ownsRun(request.of)) ? engine.retry(request) : undefined),
+    retry: async (request) =>
+      (await ownsRun(request.of)) ? engine.retry({ ...request, queuedAtMost: queuedRuns }) : undefined,
     post: (activity) => engine.post(activity),
     deleteThread: async (threadId) => (await ownsThread(threadId)) && engine.deleteThread(threadId),
     run: async (runId) => ((await ownsRun(runId)) ? engine.run(runId) : undefined),

@@ -53,6 +53,31 @@ export function testPrincipal(open: OpenEngine): void {
     expect((await data.engine.enqueue({ ...asked, runId: "own", threadId: "new" })).created).toBe(true);
   });
 
+  test("a principal has no more waiting runs than it may, whether it asks anew or retries", async () => {
+    await using data = await open();
+    const { engine } = data;
+    const canceled: string[] = [];
+    for (let n = 0; n < 20; n += 1) {
+      const { run_id: runId } = await enqueue(engine);
+      canceled.push(runId);
+      await engine.cancel(runId);
+    }
+    const again = (of: string) => engine.retry({ of, runId: `again ${of}`, queuedAtMost: 5 });
+    await enqueue(engine);
+
+    const retries = await Promise.allSettled(canceled.map(again));
+
+    const refusals = retries.flatMap((retry) => (retry.status === "rejected" ? [retry.reason as unknown] : []));
+    expect(refusals).toHaveLength(16);
+    for (const refusal of refusals) expect(refusal).toMatchObject({ code: "TOO_MANY_REQUESTS" });
+    expect(await engine.counts()).toMatchObject({ queued: 5 });
+    const anew = newRun({ queuedAtMost: 5 });
+    await expect(engine.enqueue(anew)).rejects.toMatchObject({ code: "TOO_MANY_REQUESTS" });
+    expect((await engine.enqueue({ ...anew, principal: "bob" })).created).toBe(true);
+    const stored = canceled.filter((_, index) => retries[index]?.status === "fulfilled");
+    expect(await Promise.all(stored.map(again))).toMatchObject(stored.map(() => ({ created: false })));
+  });
+
   test("that a thread was deleted is an activity of its owner", async () => {
     await using data = await open();
     await complete(data.engine, await start(data.engine, { threadId: "t", principal: "ana" }));

@@ -5,7 +5,7 @@
  */
 import type { NewActivity } from "../../core/activity.ts";
 import type { Retention } from "../../core/retention.ts";
-import type { NewRun, Outcome, Owner } from "../../core/run.ts";
+import type { NewRun, Outcome, Owner, RetryRequest } from "../../core/run.ts";
 import type {
   ActivityFilter,
   AttributedActivity,
@@ -118,7 +118,7 @@ export class PostgresEngine implements Engine {
     return this.#inUnit((unit) => cancel(unit, runId));
   }
 
-  retry(request: { of: string; runId: string }) {
+  retry(request: RetryRequest) {
     return this.#inUnit((unit) => retry(unit, { ...request, limits: this.#limits }));
   }
 

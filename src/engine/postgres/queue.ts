@@ -5,6 +5,7 @@ import {
   MAX_DELEGATION_DEPTH,
   titleOf,
   type NewRun,
+  type RetryRequest,
   type Run,
   type Superseded,
 } from "../../core/run.ts";
@@ -233,16 +234,16 @@ export async function cancel(unit: Unit, runId: string): Promise<Run | undefined
 
 export async function retry(
   unit: Unit,
-  { of, runId, limits }: { readonly of: string; readonly runId: string; readonly limits: EngineLimits },
+  { of, limits, ...asked }: RetryRequest & { readonly limits: EngineLimits },
 ): Promise<Created | undefined> {
   const old = await unit.lock(of);
   if (!old) return undefined;
   const first = await one(unit.db, `SELECT ${RUN} FROM runs WHERE retry_of = $1`, [of]);
   if (first) return { run: toRun(first), created: false };
   assertRetryable(old);
-  const request = againOf(old, runId);
+  const request = againOf(old, asked);
   const counts = (await one<QueueCounts>(unit.db, COUNT_QUEUED, [old.principal])) ?? NONE_QUEUED;
-  assertAdmitted(counts.queued, limits.queued);
+  assertRoom(request, counts, limits);
   await assertRoomNearLimit(unit.db, counts, { request, limits });
   const rows = await unit.db.query<Pick<TurnRow, "role" | "content" | "about">>(MESSAGES_OF, [old.n]);
   const row = await insert(unit, request, of);

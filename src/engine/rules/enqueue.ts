@@ -73,7 +73,7 @@ export function canceledBy(
 }
 
 /** @param queued how many runs of the principal wait already. @throws AppError TOO_MANY_REQUESTS */
-export function assertOwnShare({ queuedAtMost = Infinity }: NewRun, queued: () => number): void {
+export function assertOwnShare({ queuedAtMost = Infinity }: Pick<NewRun, "queuedAtMost">, queued: () => number): void {
   if (queuedAtMost === Infinity) return;
   const count = queued();
   if (count < queuedAtMost) return;

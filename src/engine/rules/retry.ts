@@ -4,7 +4,7 @@
  */
 import { AppError } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
-import type { NewRun } from "../../core/run.ts";
+import type { NewRun, RetryRequest } from "../../core/run.ts";
 import { askedOf, type RunRow } from "./rows.ts";
 
 type Retried = Pick<RunRow, "id" | "status" | "parent_id" | "superseded">;
@@ -30,9 +30,10 @@ export function retriedMessages(messages: readonly Message[]): readonly Message[
 }
 
 /** The request that would make a run like `old`. */
-export function againOf(old: RunRow, runId: string): NewRun {
+export function againOf(old: RunRow, { runId, queuedAtMost }: Omit<RetryRequest, "of">): NewRun {
   return {
     runId,
+    ...(queuedAtMost !== undefined && { queuedAtMost }),
     runIdChosen: false,
     threadId: old.thread_id,
     agentId: old.agent_id,

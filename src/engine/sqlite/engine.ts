@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { NewActivity } from "../../core/activity.ts";
-import type { NewRun, Outcome, Owner } from "../../core/run.ts";
+import type { NewRun, Outcome, Owner, RetryRequest } from "../../core/run.ts";
 import type {
   ActivityFilter,
   Engine,
@@ -108,7 +108,7 @@ export class SqliteEngine implements Engine {
     return this.#writer.run(() => this.#queue.cancel(runId));
   }
 
-  retry(request: { of: string; runId: string }) {
+  retry(request: RetryRequest) {
     return this.#add(() => this.#queue.retry(request));
   }
 

@@ -6,7 +6,16 @@ import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 import { fileNotFound } from "../../core/file.ts";
 import type { Message } from "../../core/message.ts";
-import { isOver, titleOf, type NewRun, type Outcome, type Owner, type Run, type Superseded } from "../../core/run.ts";
+import {
+  isOver,
+  titleOf,
+  type NewRun,
+  type Outcome,
+  type Owner,
+  type RetryRequest,
+  type Run,
+  type Superseded,
+} from "../../core/run.ts";
 import type { Claim, EngineLimits, Left } from "../engine.ts";
 import {
   assertAdmitted,
@@ -59,7 +68,7 @@ export class Queue {
     const thread = this.#sql.threadPrincipal.get(request.threadId) as { principal: string } | undefined;
     if (!thread) this.#assertNotLeaving(request.threadId);
     assertOwnThread(request, thread?.principal);
-    assertOwnShare(request, () => (this.#sql.countOwnQueued.get(request.principal) as { queued: number }).queued);
+    this.#assertOwnShare(request);
     const ahead = asked.parentRunId === null ? this.#admit() : this.#admitChild(asked.parentRunId, parent);
     for (const fileId of filesSentWith(request)) if (!this.#sql.file.get(fileId)) throw fileNotFound(fileId);
     this.#takePlace(request);
@@ -102,15 +111,17 @@ export class Queue {
     return after && toRun(after);
   }
 
-  retry({ of, runId }: { of: string; runId: string }): { run: Run; created: boolean } | undefined {
+  retry({ of, ...asked }: RetryRequest): { run: Run; created: boolean } | undefined {
     const old = this.#get(of);
     // A run whose thread was deleted a moment ago counts as gone.
     if (!old || !this.#sql.threadPrincipal.get(old.thread_id)) return undefined;
     const first = this.#sql.retryOf.get(of) as RunRow | undefined;
     if (first) return { run: toRun(first), created: false };
     assertRetryable(old);
+    const request = againOf(old, asked);
+    this.#assertOwnShare(request);
     const ahead = this.#admit();
-    const { n } = this.#insert(againOf(old, runId));
+    const { n } = this.#insert(request);
     const row = this.#sql.markRetry.get(of, n) as unknown as RunRow;
     const run = toRun(row);
     this.#journal.copyCheckpoint(old, row);
@@ -199,6 +210,10 @@ export class Queue {
   }
 
   /** @returns how many runs wait before this one */
+  #assertOwnShare(request: NewRun): void {
+    assertOwnShare(request, () => (this.#sql.countOwnQueued.get(request.principal) as { queued: number }).queued);
+  }
+
   #admit(): number {
     const { queued } = this.#sql.countQueued.get() as { queued: number };
     assertAdmitted(queued, this.#limits.queued);

@@ -45,8 +45,8 @@ export interface ChannelEvents {
 export interface Channel {
   /** Nothing is read before the first call; a later one replaces the listener. */
   listen(events: ChannelEvents): void;
-  /** Resolves when the message is written, or can no longer be written. */
-  send(message: unknown): Promise<void>;
+  /** Resolves when the message is written (true), or can no longer be written. */
+  send(message: unknown): Promise<boolean>;
   /** Idempotent. */
   close(): void;
 }
@@ -84,9 +84,9 @@ export class SocketChannel implements Channel {
     this.#socket.on("close", () => this.#finish(undefined));
   }
 
-  send(message: unknown): Promise<void> {
-    if (!this.#socket.writable || this.#socket.writableLength > MAX_UNSENT_BYTES) return Promise.resolve();
-    return new Promise((resolve) => this.#socket.write(`${stringify(message)}\n`, () => resolve()));
+  send(message: unknown): Promise<boolean> {
+    if (!this.#socket.writable || this.#socket.writableLength > MAX_UNSENT_BYTES) return Promise.resolve(false);
+    return new Promise((resolve) => this.#socket.write(`${stringify(message)}\n`, (error) => resolve(!error)));
   }
 
   close(): void {

@@ -24,8 +24,9 @@ export class FakeProcess extends EventEmitter implements Channel {
     this.#events = events;
   }
 
-  async send(message: ToChild): Promise<void> {
+  async send(message: ToChild): Promise<boolean> {
     this.sent.push(message);
+    return true;
   }
 
   close(): void {}

@@ -20,7 +20,7 @@ agent.listen({
 });
 const guest = new Guest(
   {
-    send: (message) => void agent.send(message),
+    send: (message) => agent.send(message),
     listen: (onMessage) => (hear = onMessage),
   },
   task,

@@ -9,8 +9,11 @@ const { port, ...task } = workerData as GuestTask & { readonly port: MessagePort
 
 const guest = new Guest(
   {
-    // The empty list tells unicorn's rule that this is no window, whose postMessage must name an origin.
-    send: (message) => port.postMessage(message, []),
+    send: (message) => {
+      // The empty list tells unicorn's rule that this is no window, whose postMessage must name an origin.
+      port.postMessage(message, []);
+      return Promise.resolve(true);
+    },
     listen: (onMessage) => port.on("message", (message: ToGuest) => onMessage(message)),
   },
   task,

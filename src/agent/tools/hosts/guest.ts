@@ -16,7 +16,8 @@ import { prepareRealm } from "./guest-realm.ts";
 import { GUEST_NICE, type FromGuest, type GuestTask, type ToGuest } from "./protocol.ts";
 
 export interface GuestPort {
-  send(message: FromGuest): void;
+  /** Resolves to whether the host can read the message, even if this guest ends now. */
+  send(message: FromGuest): Promise<boolean>;
   listen(onMessage: (message: ToGuest) => void): void;
 }
 
@@ -49,47 +50,50 @@ export class Guest {
       if (!module.tool) throw new Error("The file does not export `tool` any more.");
       this.#tool = module.tool;
     } catch (error) {
-      this.#port.send({ type: "failed", reason: reasonOf(error) });
+      void this.#port.send({ type: "failed", reason: reasonOf(error) });
       return;
     }
     // Lower the priority only after loading, because a caller waits for the loading.
     lowerToolPriority();
     this.#port.listen((message) => this.#hear(message));
     this.#atRest = process.getActiveResourcesInfo();
-    this.#port.send({ type: "ready", threadId: kernelThreadId() });
+    void this.#port.send({ type: "ready", threadId: kernelThreadId() });
   }
 
   /** Takes output for the call that runs now. */
   readonly print = (bytes: Uint8Array): void => this.#current.getStore()?.memory?.print(bytes);
 
   #hear(message: ToGuest): void {
-    if (message.type === "ping") this.#port.send({ type: "pong" });
+    if (message.type === "ping") void this.#port.send({ type: "pong" });
     else if (message.type === "abort") this.#calls.get(message.id)?.abort.abort(new Error(message.reason));
-    else this.#begin(message);
+    else void this.#begin(message);
   }
 
-  #begin({ id, input, context, memory: shared }: ToGuest & { type: "call" }): void {
+  async #begin({ id, input, context, memory: shared }: ToGuest & { type: "call" }): Promise<void> {
     const tool = this.#tool;
     const memory = shared && new CallMemory(shared);
     // The host withdrew the call while this event loop was blocked: the call runs elsewhere.
     if (!tool || (memory && !memory.take())) return;
     const call: Call = { id, abort: new AbortController(), memory };
     this.#calls.set(id, call);
+    // The host must know of the beginning before the tool's code can end this process: it begins a call again elsewhere
+    // if it did not hear that.
+    if (!memory && !(await this.#port.send({ type: "begun", id }))) return;
     const { signal } = call.abort;
-    const report = (report: CallReport) => this.#calls.has(id) && this.#port.send({ type: "report", id, report });
-    const ended = this.#current.run(call, () => runDefined(tool, input, { data: context, signal, report }));
+    const report = (report: CallReport) => this.#calls.has(id) && void this.#port.send({ type: "report", id, report });
     // `runDefined` never rejects.
-    void ended.then(({ content, isError }) => {
-      if (!this.#calls.delete(id)) return;
-      this.#port.send({ type: "settled", id, content, isError, isClean: this.#isClean() });
-    });
+    const { content, isError } = await this.#current.run(call, () =>
+      runDefined(tool, input, { data: context, signal, report }),
+    );
+    if (!this.#calls.delete(id)) return;
+    void this.#port.send({ type: "settled", id, content, isError, isClean: this.#isClean() });
   }
 
   /** An error that no call caught: its async context tells which call it came from. */
   #blame(thrown: unknown): void {
     const call = this.#current.getStore();
     const isUnderWay = call !== undefined && this.#calls.delete(call.id);
-    this.#port.send({ type: "fault", id: isUnderWay ? call.id : null, reason: reasonOf(thrown) });
+    void this.#port.send({ type: "fault", id: isUnderWay ? call.id : null, reason: reasonOf(thrown) });
   }
 
   #isClean(): boolean {

@@ -4,7 +4,7 @@
  *   starting   calls wait until the tool's file is loaded            → serving, gone
  *   serving    takes calls; ends after IDLE_MS without any           → retired, gone
  *   retired    takes no more; ends with its last call                → gone
- *   gone       killed, or ended by itself; calls left are orphans
+ *   gone       killed, or ended by itself; calls left are orphans, or missed
  *
  * A call that is given up (its time is up, or its run has ended) is answered at once. Its guest has GIVE_UP_MS to show
  * that the call has ended and left nothing behind. Otherwise the guest is retired; if its loop does not even answer, it
@@ -32,10 +32,12 @@ export interface HostEvents {
   /** This host may have room again. */
   readonly onRoom: () => void;
   /**
-   * @param orphans calls that are not settled. `isBlamed`: the guest ended by itself, so one of these calls caused it
+   * @param orphans calls that the guest may have begun, and that are not settled. `missed`: calls that it surely never
+   *   began. `isBlamed`: the guest ended by itself, so one of the orphans caused it
    */
   readonly onGone: (end: {
     readonly orphans: readonly HostedCall[];
+    readonly missed: readonly HostedCall[];
     readonly reason: string;
     readonly isBlamed: boolean;
   }) => void;
@@ -72,7 +74,7 @@ export class Host {
     this.#timer = setTimeout(() => this.#fail(`Its file did not load within ${START_MS} ms.`), START_MS);
     this.#vessel = open(tool, {
       onMessage: (message) => this.#hear(message),
-      onExit: (reason) => this.#exited(reason),
+      onExit: (reason, saidAll) => this.#exited(reason, saidAll),
     });
   }
 
@@ -87,6 +89,7 @@ export class Host {
 
   canTake(call: HostedCall): boolean {
     if (this.#state === "gone" || this.#state === "retired" || this.#isBlocked) return false;
+    if (this.#vessel.hasEnded()) return false;
     // Until the given-up calls have ended, nobody knows what they would do to the next calls.
     if (this.#givenUp.size > 0) return false;
     if (call.isAlone || !this.#vessel.isShared) return this.#calls.size === 0;
@@ -125,6 +128,7 @@ export class Host {
     const { id, input, context } = call;
     const output = this.#vessel.openOutput();
     call.output = output;
+    call.hasBegun = false;
     const timeoutMs = call.timeoutMs ?? this.#tool.timeoutMs;
     call.startClock(timeoutMs, () => this.giveUp(call, `The tool took longer than ${timeoutMs} ms.`));
     this.#vessel.send({ type: "call", id, input, context, ...(output.shared && { memory: output.shared }) });
@@ -171,6 +175,8 @@ export class Host {
         return this.#fail(`The tool's file could not be loaded: ${message.reason}`);
       case "pong":
         return this.#events.onRoom();
+      case "begun":
+        return this.#began(message.id);
       case "settled":
         return this.#settled(message);
       case "report":
@@ -178,6 +184,11 @@ export class Host {
       case "fault":
         return this.#faulted(message.id, message.reason);
     }
+  }
+
+  #began(id: number): void {
+    const call = this.#calls.get(id);
+    if (call) call.hasBegun = true;
   }
 
   #serve(): void {
@@ -238,8 +249,12 @@ export class Host {
     this.#end(reason, false);
   }
 
-  #end(reason: string, isBlamed: boolean): void {
+  /** @param saidAll true when nothing that the guest said is unread */
+  #end(reason: string, isBlamed: boolean, saidAll = false): void {
     if (this.#state === "gone") return;
+    const orphans: HostedCall[] = [];
+    const missed: HostedCall[] = [];
+    for (const call of this.#calls.values()) (this.#mayHaveBegun(call, saidAll) ? orphans : missed).push(call);
     this.#state = "gone";
     this.#givenUp.clear();
     clearTimeout(this.#judging);
@@ -250,14 +265,20 @@ export class Host {
       this.#events.onStuck();
     }, END_MS);
     this.#vessel.kill();
-    const orphans = [...this.#calls.values()];
+    for (const call of this.#calls.values()) call.stopClock();
     this.#calls.clear();
-    for (const call of orphans) call.stopClock();
-    this.#events.onGone({ orphans, reason, isBlamed });
+    this.#events.onGone({ orphans, missed, reason, isBlamed });
   }
 
-  #exited(reason: string): void {
-    this.#end(reason, true);
+  #mayHaveBegun(call: HostedCall, saidAll: boolean): boolean {
+    // Nothing is sent to a guest that starts.
+    if (this.#state === "starting") return false;
+    if (call.output?.withdraw) return !call.output.withdraw();
+    return !saidAll || call.hasBegun;
+  }
+
+  #exited(reason: string, saidAll: boolean): void {
+    this.#end(reason, true, saidAll);
     clearTimeout(this.#timer);
     this.#ended.resolve();
     this.#events.onEnded();

@@ -7,6 +7,8 @@ import { failure, type CallContext, type CallData, type ToolResult } from "../in
 /** Where a call's printed output is kept. */
 export interface CallOutput {
   text(): string;
+  /** Takes the call back from a thread. False: the thread has begun it. */
+  withdraw?(): boolean;
 }
 
 export class HostedCall {
@@ -23,6 +25,10 @@ export class HostedCall {
    * alone.
    */
   isAlone = false;
+  /** True when a host ended before it began the call. */
+  wasMissed = false;
+  /** True when the process that has it said so. */
+  hasBegun = false;
   output: CallOutput | undefined;
   readonly #resolve: (result: ToolResult) => void;
   readonly #onAbort: () => void;

@@ -3,11 +3,15 @@
  * get.
  */
 import { execFileSync } from "node:child_process";
+import { mkdtempDisposable, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
 import { programEnv } from "../../../environment.ts";
 import { callContext } from "../../../testing/call-context.ts";
 import { PIXEL } from "../../../testing/pictures.ts";
+import { aliveOf } from "../../../testing/processes.ts";
 import type { CallContext, CallReport, ToolResult } from "../invoke.ts";
 import { Hosts } from "./hosts.ts";
 import type { HostedTool } from "./vessel.ts";
@@ -234,6 +238,49 @@ test.each([
 
   expect(await naughty.call("echo", "next")).toEqual({ content: "next", isError: false });
 });
+
+test("an unsafe call that a dead process never read is begun in another", async () => {
+  await using naughty = open({ isolation: "process", effects: "unsafe" });
+  const results = await Promise.all(Array.from({ length: 4 }, () => naughty.call("pid")));
+  const pids = results.map(({ content }) => Number(content));
+  for (const pid of pids) process.kill(pid, "SIGKILL");
+  // This blocks the event loop, so the call is sent before the end of any process is seen.
+  while (aliveOf(pids).length > 0);
+
+  expect(await naughty.call("echo", "x")).toEqual({ content: "x", isError: false });
+});
+
+test("an unsafe call that its process began is never begun again, and neither is one of a spoilt channel", async () => {
+  await using naughty = open({ isolation: "process", effects: "unsafe" });
+  await using folder = await mkdtempDisposable(join(tmpdir(), "evenkeel-hosts-"));
+  const notes = join(folder.path, "notes");
+
+  expect(await naughty.call("note and abort", notes)).toMatchObject(failed("process ended .SIGABRT."));
+  expect(await naughty.call("write into its channel after its end", "half a line")).toMatchObject({ content: "done" });
+  expect(await naughty.call("note and abort", notes)).toMatchObject(failed("process ended .SIGABRT."));
+
+  expect(await readFile(notes, "utf8")).toBe("begun\nbegun\n");
+});
+
+test("an unsafe call that was sent to a thread, and not begun before another call ended it, is begun in another", async () => {
+  await using naughty = open({ effects: "unsafe" });
+  await naughty.call("echo");
+
+  const [ender, other] = await Promise.all([naughty.call("end its thread"), naughty.call("echo", "x")]);
+
+  expect(ender).toEqual(failed("ended its thread"));
+  expect(other).toEqual({ content: "x", isError: false });
+});
+
+test.each(["thread", "process"] as const)(
+  "a call is told the end of a %s that ends at its start each time",
+  async (isolation) => {
+    const source = "data:text/javascript,process.reallyExit(3)";
+    await using naughty = open({ source, isolation, effects: "unsafe" });
+
+    expect(await naughty.call("echo")).toEqual(failed("exit code 3.*had not begun"));
+  },
+);
 
 test("a tool whose thread cannot be ended runs in processes from then on", async () => {
   await using naughty = open({ timeoutMs: 500 });

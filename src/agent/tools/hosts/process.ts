@@ -41,39 +41,38 @@ export const openProcess: OpenVessel = (tool, { onMessage, onExit }) => {
     killGroup(pid);
     void killLeftovers(marker);
   };
+  const end = (why: string) => {
+    reason ??= why;
+    kill();
+  };
   const watch = watchMemory(
     tool.memoryMb + BASE_MB,
     () => residentMb(pid),
-    () => {
-      reason ??= usedTooMuch(tool.memoryMb);
-      kill();
-    },
+    () => end(usedTooMuch(tool.memoryMb)),
   );
   const said = Promise.withResolvers<void>();
   const channel = channelOf(child, {
     onMessage,
-    onEnd: said.resolve,
-    onLost: (why) => {
-      reason ??= why;
-      kill();
-    },
+    onAllSaid: said.resolve,
+    onLost: end,
   });
-  const gone = (why: string) => {
+  const gone = (why: string, saidAll = false) => {
     watch.stop();
     // Also ends the processes that it left behind, inside and outside of its group.
     kill();
-    onExit(reason ?? why);
+    onExit(reason ?? why, saidAll);
   };
   child.once("exit", (code, signal) => {
     const why = `The tool's process ended (${signal ?? `exit code ${code}`}).`;
     // What it said last may still be in the channel: a result, or why its file could not be loaded.
-    void atMost(EXIT_NOTICE_MS, said.promise).then(() => gone(why));
+    void atMost(EXIT_NOTICE_MS, said.promise).then((saidAll) => gone(why, saidAll));
   });
   // A child without a pid has no exit event.
   child.on("error", (error) => pid === undefined && gone(`The tool's process did not start: ${error.message}`));
   if (pid !== undefined) void preferForOutOfMemory(pid);
   return {
     isShared: false,
+    hasEnded: () => hasEnded(child),
     send: (message) => void channel.send(message),
     openOutput: () => (tail = new OutputTail()),
     killChildrenOf: (callId) => void killLeftovers(`${marker}:${callId}`),
@@ -90,30 +89,39 @@ function start({ source, memoryMb, env }: HostedTool, marker: string): ChildProc
   });
 }
 
+interface ChannelEnds {
+  /** The channel has ended, and everything that the process wrote was read and understood. */
+  readonly onAllSaid: () => void;
+  readonly onLost: (why: string) => void;
+}
+
 /**
  * Not Node's IPC: whatever runs in the process can write into the file descriptor, and a line that is no JSON would then
  * end the agent process.
  */
 function channelOf(
   child: ChildProcess,
-  { onMessage, onEnd, onLost }: Pick<VesselEvents, "onMessage"> & { onEnd: () => void; onLost: (why: string) => void },
+  { onMessage, onAllSaid, onLost }: Pick<VesselEvents, "onMessage"> & ChannelEnds,
 ): SocketChannel {
   // A process that did not start has no streams.
   const end = (child.stdio?.[CHANNEL_FD] as Socket | null | undefined) ?? new Socket().destroy();
   const channel = new SocketChannel(end, { limits: LIMITS });
+  let isWhole = true;
   channel.listen({
     onMessage: (data) => {
       const message = readFromGuest(data);
+      // A tool that wrote half a line into the channel has spoilt the guest's next message.
+      isWhole &&= message !== undefined;
       // The call's earlier output is in the pipe by now, and is read in this tick of the event loop: handle the message
       // after it.
       if (message) setImmediate(() => onMessage(message));
     },
     onClose: (flood) => {
       // Behind the last message.
-      setImmediate(onEnd);
+      if (isWhole && flood === undefined) setImmediate(onAllSaid);
       if (flood !== undefined) return onLost(`The tool's process was ended: ${flood}.`);
       // A process that has ended closes the channel too, and its exit says more about the reason.
-      if (child.exitCode !== null || child.signalCode !== null) return;
+      if (hasEnded(child)) return;
       const timer = setTimeout(
         () => onLost("The tool closed the channel between its process and the server."),
         EXIT_NOTICE_MS,
@@ -122,6 +130,10 @@ function channelOf(
     },
   });
   return channel;
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 function killGroup(leader: number): void {

@@ -36,6 +36,8 @@ const fromGuest = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready"), threadId: id.nullable() }),
   z.object({ type: z.literal("failed"), reason: z.string() }),
   z.object({ type: z.literal("pong") }),
+  /** Only from processes, before the tool's code runs. A thread says the same in `call-memory.ts`. */
+  z.object({ type: z.literal("begun"), id }),
   /** `isClean`: no other call is under way, and no timer, socket or child process is left. */
   z.object({ type: z.literal("settled"), id, content, isError: z.boolean(), isClean: z.boolean() }),
   z.object({ type: z.literal("report"), id, report }),

@@ -49,10 +49,12 @@ export const openThread: OpenVessel = (tool, { onMessage, onExit }) => {
     for (let last = receiveMessageOnPort(port); last; last = receiveMessageOnPort(port)) hear(last.message);
     port.close();
     void killLeftovers(marker);
-    onExit(reason ?? `The tool ended its thread (exit code ${code}).`);
+    onExit(reason ?? `The tool ended its thread (exit code ${code}).`, true);
   });
   return {
     isShared: true,
+    // `onExit` is called when the end is seen.
+    hasEnded: () => false,
     send: (message) => port.postMessage(message, []),
     openOutput: () => {
       const memory = new CallMemory();

@@ -91,8 +91,9 @@ export class ToolHosts {
     const host: Host = new Host(this.#tool, open, {
       onRefused: (call) => this.#place(call),
       onRoom: () => this.#placeWaiting(),
-      onGone: ({ orphans, reason, isBlamed }) => {
+      onGone: ({ orphans, missed, reason, isBlamed }) => {
         for (const call of orphans) this.#decide(call, { reason, isBlamed: isBlamed && orphans.length === 1 });
+        for (const call of missed) this.#beginElsewhere(call, reason);
       },
       onEnded: () => {
         this.#hosts.delete(host);
@@ -113,6 +114,14 @@ export class ToolHosts {
     if (this.#isStopped || this.#tool.effects === "unsafe" || call.isAlone)
       return call.settle(unknownOutcome(`${this.#tool.name} was interrupted. ${reason}`));
     call.isAlone = true;
+    this.#place(call);
+  }
+
+  /** Safe for an unsafe tool too, as its code has not seen the call. Once, because its file may end each host at its start. */
+  #beginElsewhere(call: HostedCall, reason: string): void {
+    this.#placed.delete(call);
+    if (this.#isStopped || call.wasMissed) return call.fail(`${reason} The call had not begun.`);
+    call.wasMissed = true;
     this.#place(call);
   }
 

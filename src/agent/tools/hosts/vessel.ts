@@ -19,9 +19,11 @@ export interface HostedTool {
 export interface Vessel {
   /** Whether several calls run in it at once. */
   readonly isShared: boolean;
+  /** True once the end of the guest was seen, also before `onExit`. */
+  hasEnded(): boolean;
   send(message: ToGuest): void;
   /** @returns where the output of the next call will be kept, and what to send with the call's message */
-  openOutput(): CallOutput & { readonly withdraw?: () => boolean; readonly shared?: SharedArrayBuffer };
+  openOutput(): CallOutput & { readonly shared?: SharedArrayBuffer };
   /** Kills the child processes of one call. */
   killChildrenOf(callId: number): void;
   /** Ends the process or thread with everything that it started. Idempotent; `onExit` is called when it is gone. */
@@ -30,8 +32,11 @@ export interface Vessel {
 
 export interface VesselEvents {
   readonly onMessage: (message: FromGuest) => void;
-  /** The guest is gone, or could not be started. Called once. @param reason a text for the model */
-  readonly onExit: (reason: string) => void;
+  /**
+   * The guest is gone, or could not be started. Called once. @param reason a text for the model
+   * @param saidAll true when every message of the guest was handed to `onMessage`
+   */
+  readonly onExit: (reason: string, saidAll: boolean) => void;
 }
 
 export type OpenVessel = (tool: HostedTool, events: VesselEvents) => Vessel;

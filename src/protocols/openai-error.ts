@@ -1,5 +1,5 @@
 /** Errors in OpenAI's shape (https://platform.openai.com/docs/guides/error-codes): its clients read `error.message` and `error.code`. */
-import type { AppError } from "../core/errors.ts";
+import type { Problem } from "../api/problem.ts";
 
 export interface OpenAiErrorFields {
   readonly message: string;
@@ -14,8 +14,8 @@ export function openAiError({ message, type, code, param = null }: OpenAiErrorFi
 }
 
 /** Status and body of what a request to `/v1/` failed with. */
-export function openAiErrorOf({ status, code, message }: AppError): object {
-  return openAiError({ message, type: typeOf(status), code });
+export function openAiErrorOf({ status, code, detail }: Problem): object {
+  return openAiError({ message: detail, type: typeOf(status), code });
 }
 
 function typeOf(status: number): string {

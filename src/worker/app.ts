@@ -57,7 +57,7 @@ export function createApp(deps: WorkerDeps, principalOf: (request: IncomingMessa
   const app = new Koa<RequestState>();
   const router = createRouter(deps);
   app.use(identify(deps, principalOf));
-  app.use(answerErrors(deps.log));
+  app.use(answerErrors(deps));
   app.use(refuseUnserved);
   app.use(router.routes());
   // `allowedMethods()` sets `Allow` and the status only after later middleware has run, so `refuseUnserved` is mounted

@@ -41,7 +41,7 @@ function toProblem(error: Error & { code?: string }): AppError {
 
 function render(error: AppError): string {
   const requestId = newId("req");
-  const body = toJson(problemOf(error, requestId));
+  const body = toJson(problemOf(error, { requestId, basePath: "" }));
   return [
     `HTTP/1.1 ${error.status} ${http.STATUS_CODES[error.status]}`,
     "Content-Type: application/problem+json; charset=utf-8",

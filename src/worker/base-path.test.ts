@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
+import { text as textOf } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { defineTool, type ToolParts } from "../agent/tools/tool.ts";
@@ -136,6 +137,34 @@ test("each path of this server in events, messages and pages is under BASE_PATH"
     "/v1/models",
   ])
     expect([path, ownPaths(await (await client.fetch(path)).text()).bare]).toEqual([path, []]);
+});
+
+test("each path of this server in an error is under BASE_PATH", async () => {
+  await using cluster = await startCluster(BASED);
+  const { client } = cluster;
+  await using socket = await SocketClient.connect(client.url);
+  const answers = await Promise.all([
+    client.get("/api/runs/nobody"),
+    client.get("/api/threads/nobody"),
+    client.get("/api/nothing"),
+    client.ask("/api/runs", { method: "PUT" }),
+    client.ask("/ws", { method: "GET" }),
+    client.post("/api/chat", { agent_id: 1, message: "hi" }),
+    client.post("/v1/chat/completions", { model: 1, messages: [{ role: "user", content: "hi" }] }),
+  ]);
+  const upgrade = { headers: { Connection: "Upgrade", Upgrade: "websocket" } };
+  const [refused] = (await once(request(`${client.url}/elsewhere`, upgrade).end(), "response")) as [IncomingMessage];
+  const texts = [
+    ...answers.map(({ body }) => JSON.stringify(body)),
+    await textOf(refused),
+    JSON.stringify(await socket.ask({ op: "subscribe", channel: "run", run_id: "no id!" })),
+    JSON.stringify(await socket.ask({ op: "cancel", run_id: "nobody" })),
+  ];
+
+  for (const text of texts) {
+    const { based, bare } = ownPaths(text);
+    expect([text, bare, based.length > 0]).toEqual([text, [], true]);
+  }
 });
 
 test("the index, the contract and its page lead to paths under BASE_PATH", async () => {

@@ -36,11 +36,11 @@ async function serve({ live = false } = {}) {
   starting.defer(() => rm(folder, { recursive: true }));
   const router: AppRouter = new Router<RequestState>();
   const settings = { ...parseSettings("production", { LOG_LEVEL: "silent" }), reload: live };
-  const deps = { settings, access: DEFAULT_ACCESS } as WorkerDeps;
+  const deps = { settings, access: DEFAULT_ACCESS, log: await createLog(settings, "test") } as WorkerDeps;
   dashboardRoutes(router, deps, new PageFiles(folder, { live }));
   const app = new Koa<RequestState>();
   app.use(identify(deps, () => LOCAL));
-  app.use(answerErrors(await createLog(settings, "test")));
+  app.use(answerErrors(deps));
   app.use(router.routes());
   const answer = app.callback();
   const server = createServer((request, response) => void answer(request, response)).listen(0, "127.0.0.1");

@@ -12,7 +12,8 @@ import { assertShortBody } from "./refused-body.ts";
 import { reportFailure } from "./report-failure.ts";
 
 export function createListener(deps: WorkerDeps): RequestListener {
-  const { guard, access, log, settings } = deps;
+  const { guard, access, log } = deps;
+  const { basePath } = deps.settings;
   const fastLane = new FastLane(deps.engine);
   const bounds = new Bounds(access.limits.requests, "requests");
   const principals = new WeakMap<IncomingMessage, Principal>();
@@ -20,9 +21,9 @@ export function createListener(deps: WorkerDeps): RequestListener {
 
   const fail = (request: IncomingMessage, response: ServerResponse, error: unknown) => {
     const requestId = requestIdOf(request);
-    const { method, url } = request;
-    const known = reportFailure(log, error, { request_id: requestId, method, url });
-    guard.refuse(request, known, { connection: response, send: () => sendProblem(response, known, requestId) });
+    const known = reportFailure(log, error, { request_id: requestId, method: request.method, url: request.url });
+    const send = () => sendProblem(response, known, { requestId, basePath });
+    guard.refuse(request, known, { connection: response, send });
   };
 
   const serve = (request: IncomingMessage, response: ServerResponse, principal: Principal) => {
@@ -47,8 +48,8 @@ export function createListener(deps: WorkerDeps): RequestListener {
   return (request, response) => {
     try {
       assertHost(request);
-      if (addSlash(request, response, settings.basePath)) return;
-      stripBasePath(request, settings.basePath);
+      if (addSlash(request, response, basePath)) return;
+      stripBasePath(request, basePath);
       guard.origins.expose(request, response);
       if (request.method !== "POST") assertShortBody(request);
       if (request.method === "OPTIONS") return guard.origins.answerOptions(request, response);

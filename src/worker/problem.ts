@@ -8,29 +8,37 @@ import { titleOf, type AppError, type ErrorCode } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
 import { openAiErrorOf } from "../protocols/openai-error.ts";
 import { ANSWER_HEADERS } from "./answer-headers.ts";
+import { pathsUnder } from "./base-path.ts";
 import { answerAndHangUp, hasMoreToSend } from "./refused-body.ts";
 import { toJson } from "../core/json.ts";
 
-export function problemOf(error: AppError, requestId: string): Problem {
+/** What an answer says beside its error. */
+export interface Asked {
+  readonly requestId: string;
+  /** Stands before each path that the error's text names. */
+  readonly basePath: string;
+}
+
+export function problemOf(error: AppError, { requestId, basePath }: Asked): Problem {
   const { code, status, message, runId } = error;
   return {
     type: `urn:evenkeel:error:${code.toLowerCase().replaceAll("_", "-")}`,
     title: titleOf(code),
     status,
     code,
-    detail: message,
+    detail: pathsUnder(basePath, message),
     request_id: requestId,
     ...(runId !== undefined && { run_id: runId }),
   };
 }
 
 /** The body of an error's answer, and its own headers, which depend on the path. */
-export function errorBodyOf({ url = "" }: IncomingMessage, error: AppError, requestId: string): ErrorBody {
+export function errorBodyOf({ url = "" }: IncomingMessage, error: AppError, asked: Asked): ErrorBody {
   if (!url.startsWith("/v1/"))
-    return { contentType: "application/problem+json", headers: {}, body: problemOf(error, requestId) };
+    return { contentType: "application/problem+json", headers: {}, body: problemOf(error, asked) };
   const isFinal = error.runId !== undefined && !WITHOUT_WORK.has(error.code);
   const headers: Record<string, string> = isFinal ? { "x-should-retry": "false" } : {};
-  return { contentType: "application/json", headers, body: openAiErrorOf(error) };
+  return { contentType: "application/json", headers, body: openAiErrorOf(problemOf(error, asked)) };
 }
 
 /**
@@ -45,15 +53,15 @@ interface ErrorBody {
   readonly body: object;
 }
 
-export function sendProblem(response: ServerResponse, error: AppError, requestId: string): void {
-  const { contentType, headers: own, body: shown } = errorBodyOf(response.req, error, requestId);
+export function sendProblem(response: ServerResponse, error: AppError, asked: Asked): void {
+  const { contentType, headers: own, body: shown } = errorBodyOf(response.req, error, asked);
   const body = Buffer.from(toJson(shown));
   const headers = {
     ...ANSWER_HEADERS,
     ...own,
     "Content-Type": `${contentType}; charset=utf-8`,
     "Content-Length": body.length,
-    "X-Request-Id": requestId,
+    "X-Request-Id": asked.requestId,
     ...(error.retryAfterS !== undefined && { "Retry-After": error.retryAfterS }),
     ...(error.code === "UNAUTHORIZED" && { "WWW-Authenticate": "Bearer" }),
     // `Connection` says both: the upgrade is required, and the connection closes, so that a server that drains need not

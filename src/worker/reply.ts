@@ -57,7 +57,10 @@ async function sendWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void>
     patient.send(200, "application/json", await show(ended));
   } catch (error) {
     const known = reportFailure(deps.log, error, { request_id: requestId, run_id: run.run_id });
-    const { contentType, headers, body } = errorBodyOf(response.req, known, requestId);
+    const { contentType, headers, body } = errorBodyOf(response.req, known, {
+      requestId,
+      basePath: deps.settings.basePath,
+    });
     const retryAfter = known.retryAfterS !== undefined && { "Retry-After": String(known.retryAfterS) };
     if (!response.headersSent) response.setHeaders(new Headers({ ...headers, ...retryAfter }));
     patient.send(known.status, contentType, body);

@@ -16,3 +16,11 @@ test.each(["a SharedWorker", "none"])("under /keel/ the page is live, with %s", 
   await eventually(async () => expect(await page.locator("#main").textContent()).toContain(`News for ${worker}`));
   expect(visitor.problems).toEqual([]);
 });
+
+test("under /keel/ the page names the path of the API as the proxy has it", async () => {
+  await using visitor = await browser.visitor(`${server.client.url}/keel`);
+
+  const page = await visitor.open("#/runs");
+
+  await eventually(async () => expect(await page.locator("#main").textContent()).toContain("POST to /keel/api/chat"));
+});

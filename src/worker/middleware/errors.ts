@@ -1,11 +1,14 @@
 /** Turns every error of a route into a problem, and logs unexpected errors, also those after a response has begun. */
 import type { Middleware } from "koa";
 import type { Log } from "../../observe/log.ts";
-import type { RequestState } from "../context.ts";
+import type { RequestState, WorkerDeps } from "../context.ts";
 import { sendProblem } from "../problem.ts";
 import { reportFailure } from "../report-failure.ts";
 
-export function answerErrors(log: Log): Middleware<RequestState> {
+export function answerErrors({
+  log,
+  settings: { basePath },
+}: Pick<WorkerDeps, "log" | "settings">): Middleware<RequestState> {
   return async (ctx, next) => {
     try {
       await next();
@@ -16,7 +19,7 @@ export function answerErrors(log: Log): Middleware<RequestState> {
       // In the middle of a response no error can be sent any more: cut the response, so that no client takes it for
       // whole.
       if (ctx.res.headersSent) ctx.res.destroy();
-      else sendProblem(ctx.res, known, requestId);
+      else sendProblem(ctx.res, known, { requestId, basePath });
     }
   };
 }

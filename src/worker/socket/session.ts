@@ -8,6 +8,7 @@ import type { ClientFrame, ServerFrame } from "../../api/socket.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { SocketStream } from "../../stream/socket.ts";
+import { pathsUnder } from "../base-path.ts";
 import { newRunOf } from "../chat-request.ts";
 import type { OwnDeps } from "../context.ts";
 import { reportFailure } from "../report-failure.ts";
@@ -132,7 +133,9 @@ export class SocketSession {
   }
 
   #fail(id: string | null, error: unknown): void {
-    const { code, message, runId } = reportFailure(this.#options.deps.log, error, { url: "/ws", id });
-    this.#send({ id, error: { code, detail: message, ...(runId !== undefined && { run_id: runId }) } });
+    const { log, settings } = this.#options.deps;
+    const { code, message, runId } = reportFailure(log, error, { url: "/ws", id });
+    const detail = pathsUnder(settings.basePath, message);
+    this.#send({ id, error: { code, detail, ...(runId !== undefined && { run_id: runId }) } });
   }
 }

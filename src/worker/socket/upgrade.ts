@@ -65,7 +65,7 @@ export function createUpgrade(deps: WorkerDeps): OnUpgrade {
       .then((principal) => accept(upgrade, principal))
       .catch((error: unknown) => {
         const known = toAppError(error);
-        guard.refuse(request, known, { connection: tcp, send: () => refuse(request, tcp, known) });
+        guard.refuse(request, known, { connection: tcp, send: () => refuse(upgrade, known, settings) });
       });
   };
 }
@@ -102,7 +102,7 @@ function serve(deps: WorkerDeps, { ws, tcp, principal }: { ws: WebSocket; tcp: S
   ws.on("error", (error) => deps.log.debug({ err: error }, "socket broke"));
 }
 
-function refuse(request: IncomingMessage, socket: Socket, error: AppError): void {
+function refuse({ request, tcp: socket }: Upgrade, error: AppError, { basePath }: { readonly basePath: string }): void {
   const response = new http.ServerResponse(request);
   response.shouldKeepAlive = false;
   try {
@@ -114,5 +114,5 @@ function refuse(request: IncomingMessage, socket: Socket, error: AppError): void
   }
   // Not end(): an upgraded socket has no timeouts any more, and would stay open as long as its client likes.
   response.on("finish", () => socket.destroySoon());
-  sendProblem(response, error, requestIdOf(request));
+  sendProblem(response, error, { requestId: requestIdOf(request), basePath });
 }

@@ -102,7 +102,7 @@ function NoRuns({ filter }: { filter: RunFilter }) {
   return (
     <Empty title="No runs yet">
       <p>
-        <a href={href("chat")}>Start a chat</a>, or POST to <code>/api/chat</code>.
+        <a href={href("chat")}>Start a chat</a>, or POST to <code>{new URL("api/chat", location.href).pathname}</code>.
       </p>
     </Empty>
   );

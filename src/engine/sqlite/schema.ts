@@ -6,25 +6,35 @@ import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
-/** Brings the file up to date. The primary does so first; its children find nothing left to do. */
+/**
+ * How long a process that migrates waits for the writers of an older version: after an upgrade of the files in place,
+ * they serve on beside it. SQLite's own wait blocks the event loop, but this process does not serve yet. Shorter than
+ * the silence after which a process is killed.
+ */
+const LOCK_WAIT_MS = 3_000;
+
+/** Brings the file up to date. The primary does so first; mostly its children find nothing left to do. */
 export function migrate(db: DatabaseSync): void {
-  const applied = versionOf(db);
-  if (applied > MIGRATIONS.length) throw newerFile(applied);
-  if (applied === MIGRATIONS.length) return;
+  if (missingIn(db).length === 0) return;
+  db.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
   db.exec("BEGIN IMMEDIATE");
   try {
-    for (const sql of MIGRATIONS.slice(applied)) db.exec(sql);
+    // Look again: another process may have migrated while this one waited.
+    for (const sql of missingIn(db)) db.exec(sql);
     db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
     db.exec("COMMIT");
   } catch (error) {
     db.exec("ROLLBACK");
     throw error;
   }
+  db.exec("PRAGMA busy_timeout = 0");
 }
 
-function versionOf(db: DatabaseSync): number {
-  const row = db.prepare("PRAGMA user_version").get() as { user_version: number };
-  return row.user_version;
+/** The migrations that were not applied. @throws AppError STORAGE_UNAVAILABLE when a newer evenkeel wrote the file */
+function missingIn(db: DatabaseSync): readonly string[] {
+  const { user_version: applied } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (applied > MIGRATIONS.length) throw newerFile(applied);
+  return MIGRATIONS.slice(applied);
 }
 
 function newerFile(version: number): AppError {

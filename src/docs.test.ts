@@ -18,10 +18,26 @@ test("the glossary and the tables of the architecture name files that exist", ()
   expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 });
 
+const GRAFANA = metricsIn("docs/grafana.json");
+
 test("the dashboard for Grafana asks for metrics that exist", () => {
-  const dashboard = readFileSync(join(ROOT, "docs/grafana.json"), "utf8");
-  const told = readFileSync(join(ROOT, "src/observe/metric-table.ts"), "utf8");
-  const asked = new Set(dashboard.match(/evenkeel_\w+/g));
-  expect(asked.size).toBeGreaterThan(10);
-  expect([...asked].filter((name) => !told.includes(`"${name}"`))).toEqual([]);
+  const told = ["src/observe/metric-table.ts", "src/observe/metrics.ts"].map(read).join("");
+  expect(GRAFANA.length).toBeGreaterThan(10);
+  expect(GRAFANA.filter((name) => !told.includes(`"${name}"`))).toEqual([]);
 });
+
+test("the dashboard for Grafana shows each metric that an alert is about", () => {
+  const alerts = metricsIn("docs/operations.md", /^\|.*$/gm);
+  expect(alerts.length).toBeGreaterThan(5);
+  expect(alerts.filter((name) => !GRAFANA.includes(name))).toEqual([]);
+});
+
+/** @param lines the parts of the file that count; all of it by default */
+function metricsIn(path: string, lines = /^.*$/gm): string[] {
+  const text = (read(path).match(lines) ?? []).join("\n");
+  return [...new Set(text.match(/evenkeel_\w+/g))];
+}
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}

@@ -121,6 +121,17 @@ test("a message sent again after its run failed is sent once", () => {
   ).toEqual([said("user", "hello")]);
 });
 
+test("a message that was said elsewhere before a run that failed may be said again", () => {
+  const elsewhere: Message[] = [user("hello"), { role: "assistant", content: "Hello." }];
+  const failed = turn([...elsewhere, user("bye")], { status: "failed", errorCode: "MODEL_UNAVAILABLE" });
+  const known = [said("user", "hello"), said("assistant", "Hello."), said("user", "bye")];
+
+  expect(toModel([failed, turn([user("bye")])], AUDIENCE)).toEqual(known);
+  const again = toModel([failed, turn([user("hello")])], AUDIENCE);
+  expect([again.slice(0, 3), again.at(-1)]).toEqual([known, said("user", "hello")]);
+  expect(again).toHaveLength(5);
+});
+
 test("a message that follows one without an answer is not taken for a part of it", () => {
   const canceled = turn([user("sing")], { status: "canceled" });
 

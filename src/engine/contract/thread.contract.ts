@@ -140,6 +140,28 @@ function testReading(open: OpenEngine): void {
     ]);
   });
 
+  test("a failed question is repeated by itself, and not by what was said elsewhere before it", async () => {
+    await using data = await open();
+    const before = [user("hello"), { role: "assistant" as const, content: "Hello." }];
+    for (const [threadId, message] of [
+      ["a", "hello"],
+      ["b", "And now?"],
+    ] as const) {
+      const failed = await start(data.engine, { threadId, before, message: "And now?" });
+      await data.engine.append(stepOf(failed, { messages: [{ ...USE, model: "m" }, RESULT] }));
+      await fail(data.engine, failed, "MODEL_UNAVAILABLE");
+      await enqueue(data.engine, { threadId, message });
+      await data.engine.cancel((await claimNext(data.engine)).run.run_id);
+    }
+
+    const [a, b] = await Promise.all(["a", "b"].map((threadId) => threadOf(data.engine, threadId)));
+
+    expect([a, b].map((thread) => thread?.messages.map(({ why }) => why))).toEqual([
+      [undefined, undefined, undefined, undefined, undefined, undefined],
+      [undefined, undefined, undefined, undefined, undefined, "repeated"],
+    ]);
+  });
+
   test("a thread shows its messages, each with its run and time", async () => {
     await using data = await open();
     const claim = await start(data.engine, { threadId: "thread", message: "one" });

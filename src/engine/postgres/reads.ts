@@ -30,7 +30,8 @@ import {
   type ThreadRow,
 } from "../rules/reads.ts";
 import { toActivity, toAttributed, toListed, toRun, type ActivityRow, type RunRow } from "../rules/rows.ts";
-import { toStoredJson, toToolCall, toTurns, type FirstRow, type ToolCallRow, type TurnRow } from "../rules/turns.ts";
+import { toStoredJson, toToolCall, toTurns, type QuestionRow, type ToolCallRow, type TurnRow } from "../rules/turns.ts";
+import { questionIdx } from "../rules/unsent.ts";
 import { LEASE_CLOCK } from "./clock.ts";
 import type { Queryable } from "./database.ts";
 import { ACTIVITY_LIST, readPage, RUN_LIST } from "./lists.ts";
@@ -56,7 +57,7 @@ const FAILED_BEFORE =
   "SELECT behind.n AS behind, b.status, b.finish_reason, b.error::json ->> 'code' AS error_code, b.fence, m.role, m.content, " +
   "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = b.id))::integer AS retried, b.superseded FROM unnest($2::bigint[]) AS behind (n) " +
   "CROSS JOIN LATERAL (SELECT * FROM runs WHERE thread_id = $1 AND n < behind.n ORDER BY n DESC LIMIT 1) b " +
-  "JOIN messages m ON m.run_n = b.n AND m.idx = 0 WHERE b.status = 'failed'";
+  `JOIN messages m ON m.run_n = b.n AND m.idx = ${questionIdx("b.n")} WHERE b.status = 'failed'`;
 const HISTORY =
   `SELECT ${TURN} FROM runs last JOIN messages m ON m.thread_id = last.thread_id AND m.run_n <= last.n ` +
   "JOIN runs r ON r.n = m.run_n WHERE last.id = $1 ORDER BY m.run_n, m.idx";
@@ -143,12 +144,12 @@ export class Reads {
       limit + 1,
       characters,
     ]);
-    const firsts = await this.#failedBefore(threadId, rows);
+    const questions = await this.#failedBefore(threadId, rows);
     const newestFirst: string[] = [];
     let read = 0;
     for (const row of rows.slice(0, limit)) {
       if (read >= characters) break;
-      const json = toStoredJson(row, () => firsts.get(row.run_n));
+      const json = toStoredJson(row, () => questions.get(row.run_n));
       newestFirst.push(json);
       read += json.length;
     }
@@ -157,10 +158,10 @@ export class Reads {
     return { items: newestFirst.toReversed(), next: hasMore ? positionOf(last) : null };
   }
 
-  async #failedBefore(threadId: string, rows: readonly TurnRow[]): Promise<ReadonlyMap<number, FirstRow>> {
+  async #failedBefore(threadId: string, rows: readonly TurnRow[]): Promise<ReadonlyMap<number, QuestionRow>> {
     const asked = rows.filter(({ idx }) => idx === 0).map(({ run_n: n }) => n);
     if (asked.length === 0) return new Map();
-    const found = await this.#db.query<FirstRow & { behind: number }>(FAILED_BEFORE, [threadId, asked]);
+    const found = await this.#db.query<QuestionRow & { behind: number }>(FAILED_BEFORE, [threadId, asked]);
     return new Map(found.map((row) => [row.behind, row]));
   }
 

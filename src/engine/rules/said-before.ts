@@ -5,7 +5,7 @@
  */
 import type { Message } from "../../core/message.ts";
 import { toMessage, turnOf, type JudgedRow, type TurnRow } from "./turns.ts";
-import { unsentTurn } from "./unsent.ts";
+import { questionAt, unsentTurn } from "./unsent.ts";
 
 /** A turn of the thread that is not superseded. */
 export interface EarlyRow extends JudgedRow {
@@ -28,7 +28,6 @@ export function sourceOfBefore(turns: readonly EarlyRow[]): "client" | number | 
 
 /** @param rows the messages of a run. @returns those before its own question; they are stored without any mark */
 export function beforeQuestion(rows: readonly Pick<TurnRow, "role" | "content" | "about">[]): Message[] {
-  const marked = rows.findIndex(({ about }) => about !== null && about !== "{}");
-  const behindQuestion = marked === -1 ? rows.length : marked;
-  return rows.slice(0, Math.max(0, behindQuestion - 1)).map(toMessage);
+  const messages = rows.map(toMessage);
+  return messages.slice(0, Math.max(0, questionAt(messages)));
 }

@@ -48,17 +48,16 @@ export interface JudgedRow extends Pick<RunRow, "status" | "finish_reason" | "fe
 }
 
 /** The fields by which the turn before is judged, when a person may have sent its message again. */
-export interface FirstRow extends JudgedRow {
+export interface QuestionRow extends JudgedRow {
   readonly role: Message["role"];
   readonly content: string;
 }
 
 /**
  * A message as readers see it, as JSON. Its parts are stored as JSON, so they are joined without being parsed.
- * @param before returns the first message of the run before, if that run failed; called only for the first message of a
- * run
+ * @param before returns the question of the run before, if that run failed; called only for the first message of a run
  */
-export function toStoredJson(row: TurnRow, before: () => FirstRow | undefined): string {
+export function toStoredJson(row: TurnRow, before: () => QuestionRow | undefined): string {
   const turn = judged(row);
   const isRepeated = () => row.idx === 0 && repeats(turn, judgedOf(before()));
   const why: UnsentReason | undefined = unsentTurn(turn) ?? (isRepeated() ? "repeated" : undefined);
@@ -67,12 +66,12 @@ export function toStoredJson(row: TurnRow, before: () => FirstRow | undefined): 
   return `{"role":"${row.role}","content":${row.content},${about}"run_id":${JSON.stringify(row.id)},"at":${row.at}${mark}}`;
 }
 
-function judgedOf(first: FirstRow | undefined): Judged | undefined {
-  return first && judged(first);
+function judgedOf(question: QuestionRow | undefined): Judged | undefined {
+  return question && judged(question);
 }
 
 /** Contents may stay JSON: the rule only compares them with each other. */
-function judged({ role, content, ...row }: FirstRow): Judged {
+function judged({ role, content, ...row }: QuestionRow): Judged {
   return { ...turnOf(row), messages: [{ role, content }] };
 }
 

@@ -24,11 +24,29 @@ export function unsentTurn(turn: Omit<Judged, "messages">): UnsentReason | undef
   return errorCode === "CONTEXT_TOO_LARGE" ? "too_large" : undefined;
 }
 
-/** Whether the turn begins with the message of the turn before, which failed: a person sent the message again. */
+/**
+ * Whether the turn begins with the question of the turn before, which failed: a person sent the message again. A
+ * conversation that was kept elsewhere may stand before that question, and its messages may be said again.
+ */
 export function repeats(turn: Judged, before: Judged | undefined): boolean {
   if (before?.status !== "failed" || unsentTurn(before)) return false;
-  const [again, first] = [turn.messages[0], before.messages[0]];
-  return again !== undefined && first !== undefined && isSame(again, first);
+  const [again, question] = [turn.messages[0], before.messages[questionAt(before.messages)]];
+  return again !== undefined && question !== undefined && isSame(again, question);
+}
+
+/**
+ * The index of a run's own question among its messages: the last one without a mark, before the first one with a mark.
+ * What stands before it was said elsewhere. Each answer of a model has a mark. -1: there is no question.
+ */
+export function questionAt(messages: readonly Message[]): number {
+  const marked = messages.findIndex(({ role: _role, content: _content, ...marks }) => Object.keys(marks).length > 0);
+  return (marked === -1 ? messages.length : marked) - 1;
+}
+
+/** The same as SQL. @param n the number of the run */
+export function questionIdx(n: string): string {
+  const firstMarked = `SELECT min(idx) FROM messages WHERE run_n = ${n} AND about <> '{}'`;
+  return `(coalesce((${firstMarked}), (SELECT count(*) FROM messages WHERE run_n = ${n})) - 1)`;
 }
 
 function isSame(a: Message, b: Message): boolean {

@@ -34,7 +34,8 @@ import {
   type ThreadRow,
 } from "../rules/reads.ts";
 import { LIMIT, TURN } from "./sql.ts";
-import { toStoredJson, toToolCall, toTurns, type FirstRow, type ToolCallRow, type TurnRow } from "../rules/turns.ts";
+import { toStoredJson, toToolCall, toTurns, type QuestionRow, type ToolCallRow, type TurnRow } from "../rules/turns.ts";
+import { questionIdx } from "../rules/unsent.ts";
 
 export class Reads {
   readonly #sql: ReturnType<typeof statements>;
@@ -94,7 +95,7 @@ export class Reads {
       // More rows exist than the page takes, so the page has a next one.
       if (newestFirst.length === limit || read >= characters) return { items: newestFirst.toReversed(), next };
       const row = found as unknown as TurnRow;
-      const json = toStoredJson(row, () => this.#sql.failedBefore.get(threadId, row.run_n) as FirstRow | undefined);
+      const json = toStoredJson(row, () => this.#sql.failedBefore.get(threadId, row.run_n) as QuestionRow | undefined);
       newestFirst.push(json);
       read += json.length;
       next = positionOf(row);
@@ -213,7 +214,8 @@ function threadStatements(db: DatabaseSync) {
     failedBefore: db.prepare(
       "SELECT r.status, r.finish_reason, r.error ->> 'code' AS error_code, r.fence, m.role, m.content, " +
         "EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id) AS retried, r.superseded FROM runs r " +
-        "JOIN messages m ON m.run_n = r.n AND m.idx = 0 WHERE r.status = 'failed' AND r.n = " +
+        `JOIN messages m ON m.run_n = r.n AND m.idx = ${questionIdx("r.n")} ` +
+        "WHERE r.status = 'failed' AND r.n = " +
         "(SELECT n FROM runs WHERE thread_id = ? AND n < ? ORDER BY n DESC LIMIT 1)",
     ),
     history: db.prepare(

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { defineAgents } from "../core/agent.ts";
 import { customEvent, type RunEvent } from "../core/event.ts";
 import { startCluster } from "../testing/cluster.ts";
 import { Attempts } from "./attempts.ts";
@@ -18,6 +19,29 @@ test("a run that waits out a long refusal of its model is listed as parked, unti
 
   await vi.waitFor(async () => expect(await parked()).toEqual([]));
 });
+
+test("as many runs count as parked as are listed as parked, also while a wait is too short to be told", async () => {
+  const agents = defineAgents({ assistant: { model: "m", maxTokens: 50, budget: { day: { tokens: 50 } } } });
+  await using cluster = await startCluster({ agents, runner: false });
+  const runner = await cluster.startRunner();
+  const listed = async () => (await cluster.client.get("/api/runs?parked=true")).body["runs"] as object[];
+  // The first call reserves all of the day's budget, so the second one waits.
+  await cluster.client.begin("/sim tokens=1 ttft=60000");
+  await vi.waitFor(() => expect(cluster.simulator.stats().requests).toBe(1), WITHIN);
+  await cluster.client.begin("/sim tokens=1");
+
+  const counted = async () => {
+    const count = runner.parked;
+    const { length } = await listed();
+    expect(count).toBeLessThanOrEqual(length);
+    return length;
+  };
+  while ((await counted()) === 0);
+
+  await vi.waitFor(() => expect(runner.parked).toBe(1), WITHIN);
+});
+
+const WITHIN = { timeout: 5_000, interval: 20 };
 
 test("a wait before the call that shortens a conversation is told, though the text of the call is not", () => {
   const told: RunEvent[] = [];

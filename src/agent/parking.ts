@@ -3,6 +3,11 @@
  * agent process; otherwise parents could take all slots and wait for children that never get one. One per run.
  */
 export class Parking {
+  /**
+   * Whether the run is stored as parked, as lists and `GET /api/runs/{id}` show it. The run's journal says so. A wait may
+   * give its slot back before it is long enough to be told.
+   */
+  isShown = false;
   readonly #onParked: () => void;
   // Both counts are bounded by the tool calls of one answer.
   #calls = 0;

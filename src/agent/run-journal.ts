@@ -27,6 +27,8 @@ export interface RunJournalOptions {
   readonly signal: AbortSignal;
   /** The answer to a write said that the run is to be canceled. */
   readonly onCanceled: () => void;
+  /** The run is stored as parked (true), or as not parked any more. */
+  readonly onParked?: (isParked: boolean) => void;
   /** The run has another owner, or cannot be written: stop working on it. */
   readonly onLost: (error: unknown) => void;
 }
@@ -197,6 +199,7 @@ export class RunJournal {
     try {
       await this.#persist(() => write({ events, ...(isNew && { waiting: wait }) }));
       this.#storedWait = wait;
+      if (isNew) this.#options.onParked?.(wait !== null);
     } catch (error) {
       // Keep events whose write failed. A later `settle` appends their end events, and the journal must have the start
       // events first.

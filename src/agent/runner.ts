@@ -57,9 +57,9 @@ export class Runner {
     return this.#held.size;
   }
 
-  /** Jobs that only wait, for example for runs that they delegated. */
+  /** How many of the runs in flight lists show as parked. */
   get parked(): number {
-    return [...this.#held.values()].filter(({ parking }) => parking.isParked).length;
+    return [...this.#held.values()].filter(({ parking }) => parking.isShown).length;
   }
 
   /** @throws AppError STORAGE_UNAVAILABLE */
@@ -119,7 +119,8 @@ export class Runner {
   }
 
   async #lookOnce(): Promise<void> {
-    const free = this.#options.concurrency - (this.#held.size - this.parked);
+    const busy = [...this.#held.values()].filter(({ parking }) => !parking.isParked).length;
+    const free = this.#options.concurrency - busy;
     if (this.#draining || free <= 0) return;
     // Right after this process stood still, its own runs may look abandoned, even to itself.
     if (performance.now() - this.#extendedAt > OVERDUE_MS && !(await this.#keepLeases())) return;

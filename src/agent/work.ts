@@ -26,7 +26,7 @@ import type { RunHandles, WorkDeps } from "./work-deps.ts";
 /** Never rejects: every failure ends in the run's own outcome, or in the log. */
 export async function work(claim: Claim, deps: WorkDeps, handles: RunHandles): Promise<void> {
   const { engine, log } = deps;
-  const { abort } = handles;
+  const { abort, parking } = handles;
   const { run, fence } = claim;
   const journal = new RunJournal({
     engine,
@@ -35,6 +35,7 @@ export async function work(claim: Claim, deps: WorkDeps, handles: RunHandles): P
     bill: billFor(deps.agents.get(run.agent_id)),
     signal: abort.signal,
     onCanceled: () => abort.abort(new Interrupted("canceled")),
+    onParked: (isParked) => (parking.isShown = isParked),
     onLost: (error) => {
       if (!hasCode(error, "LEASE_LOST")) log.error({ err: error, run_id: run.run_id }, "journal cannot be written");
       abort.abort(new Interrupted("lost"));

@@ -196,8 +196,7 @@ async function drainTree({ signal, settings, log, supervisor }: Draining): Promi
 /** Replaces workers and agents, and logs the outcome. */
 async function rollOut(supervisor: Supervisor, log: Log): Promise<void> {
   try {
-    await supervisor.replace(ROLLING);
-    log.info("restarted: the new processes serve");
+    if (await supervisor.replace(ROLLING)) log.info("restarted: the new processes serve");
   } catch (error) {
     log.error(`the old processes go on: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeProcess } from "../testing/fake-child.ts";
 import { EXIT } from "./protocol.ts";
-import { Slot, type Death, type SlotEvents } from "./slot.ts";
+import type { Death, SlotEvents } from "./slot-options.ts";
+import { Slot } from "./slot.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

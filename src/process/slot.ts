@@ -19,10 +19,11 @@
  * failed `maxBootFailures` times in a row. A place that once served is never given up, nor is one that was added later.
  */
 import { backoffMs } from "../core/backoff.ts";
-import { BootTimers, type SlowBoot } from "./boot-timers.ts";
+import { BootTimers } from "./boot-timers.ts";
 import { NO_VITALS } from "./no-vitals.ts";
 import { reasonOf, shownState, type Child, type ChildExit } from "./child.ts";
 import { EXIT, type ChildKind, type OwnProcess } from "./protocol.ts";
+import type { Death, Prepared, SlotOptions } from "./slot-options.ts";
 
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };
 /** The bound for a place that once had a ready child: it can boot, so its children were most likely killed. */
@@ -32,47 +33,6 @@ const PROVEN_BACKOFF = { firstMs: 100, maxMs: 2_000 };
  * oldest child gives its work back.
  */
 const MAX_LEAVING = 3;
-
-export interface Death {
-  readonly pid: number;
-  readonly exit: ChildExit;
-  /** The end of a sentence that begins with the process's name: what happened, and what follows from it. */
-  readonly verdict:
-    | "died; it is replaced"
-    | "died on its way out"
-    | "died on its way out; its successor serves"
-    | "did not start; it is tried again"
-    | "did not start; it is given up";
-}
-
-export interface SlotEvents {
-  /** A child is gone without having been asked to, or before it had drained. */
-  onDeath(slot: Slot, death: Death): void;
-  /** After a death, or a start that failed: the next child is ready. */
-  onReturn(slot: Slot, pid: number): void;
-  /** A child has booted for `waitedMs` and is not ready. */
-  onSlow(slot: Slot, slow: SlowBoot): void;
-  /** A child was forked, became ready or is gone: `info()` has changed. */
-  onChange(): void;
-  /** No child of this place became ready, and no restart will help. */
-  onHopeless(slot: Slot, reason: string): void;
-}
-
-/** A child that is ready and waits to take its slot. */
-export interface Prepared {
-  /** The new child serves from now on. Resolves when the old one is gone, `withinMs` from now at most. */
-  readonly commit: (withinMs: number) => Promise<void>;
-  readonly kill: () => void;
-}
-
-export interface SlotOptions extends SlotEvents {
-  readonly kind: ChildKind;
-  readonly id: number;
-  readonly stallMs: number;
-  /** Failures in a row after which a place that never had a ready child is given up. Undefined: never. */
-  readonly maxBootFailures: number | undefined;
-  fork(): Child;
-}
 
 interface Leaving {
   readonly old: Child | undefined;
@@ -103,6 +63,8 @@ export class Slot {
   #state: State = { is: "new" };
   // Children that were replaced and still finish their work, oldest first. At most MAX_LEAVING.
   readonly #leaving: Child[] = [];
+  // Children that boot to take the place of the serving one.
+  readonly #preparing = new Set<Child>();
   #restarts = 0;
   #lastExit: OwnProcess["last_exit"] = null;
 
@@ -122,7 +84,11 @@ export class Slot {
   async prepare(): Promise<Prepared> {
     const next = this.#options.fork();
     const boot = new BootTimers(next, (slow) => this.#options.onSlow(this, slow));
-    await next.ready.finally(() => boot.stop());
+    this.#preparing.add(next);
+    await next.ready.finally(() => {
+      boot.stop();
+      this.#preparing.delete(next);
+    });
     return {
       commit: async (withinMs) => {
         if (this.isRetired) {
@@ -151,8 +117,9 @@ export class Slot {
     for (const child of this.#children()) child.forgiveSilence();
   }
 
-  /** From here on nothing is restarted. Idempotent. */
+  /** From here on nothing is restarted, and nobody waits for a child that still boots to replace another. Idempotent. */
   retire(): void {
+    for (const next of this.#preparing) next.kill();
     if (this.#state.is !== "retired") this.#become({ is: "retired", child: this.child });
   }
 

@@ -4,7 +4,7 @@ import type { OtherMachine, OwnMachine } from "./machines.ts";
 import type { ChildKind, Gauges } from "./protocol.ts";
 import type { Change } from "./scale.ts";
 import type { SizeOptions } from "./size.ts";
-import type { Death } from "./slot.ts";
+import type { Death } from "./slot-options.ts";
 
 export interface RoleOptions {
   readonly kind: ChildKind;

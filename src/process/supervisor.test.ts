@@ -245,6 +245,47 @@ test("a reload is a mark", async () => {
   ]);
 });
 
+test("a drain does not wait for the boot of children that were to replace others", async () => {
+  await using tree = await startTwo();
+  const replaced = tree.supervisor.replace(["worker"]);
+  await vi.advanceTimersByTimeAsync(0);
+  const [first, second, next] = tree.forked;
+  next?.say({ type: "ready" });
+
+  const drained = tree.supervisor.drain([["worker"]]);
+  for (const old of [first, second]) old?.exit(0);
+
+  await drained;
+  expect(await replaced).toBe(false);
+});
+
+test("a place that is one too many during a reload does not spoil it for the others", async () => {
+  await using tree = await startTwo();
+  const replaced = tree.supervisor.replace(["worker"]);
+  await vi.advanceTimersByTimeAsync(0);
+
+  tree.supervisor.adjust("worker", -1);
+  for (const process of tree.forked.slice(2)) process.say({ type: "ready" });
+
+  expect(await replaced).toBe(true);
+  expect(tree.forked[0]?.sent).toContainEqual(expect.objectContaining({ type: "drain" }));
+});
+
+test("of too many workers, one that does not start leaves before one that serves", async () => {
+  await using tree = await startTwo();
+  tree.forked[0]?.exit(null, "SIGKILL");
+  await vi.advanceTimersByTimeAsync(0);
+  tree.forked[2]?.exit(EXIT.crashed);
+  await vi.advanceTimersByTimeAsync(0);
+
+  tree.supervisor.adjust("worker", -1);
+
+  // Time for the next try of the one that does not start.
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(tree.forked).toHaveLength(3);
+  expect(tree.forked[1]?.sent).not.toContainEqual(expect.objectContaining({ type: "drain" }));
+});
+
 /** All processes send heartbeats for some seconds; each worker is `busy_percent` busy. */
 async function beatFor(seconds: number, forked: readonly FakeProcess[], busy_percent: number): Promise<void> {
   for (let second = 0; second < seconds; second += 1) {

@@ -16,9 +16,11 @@ import {
   type ServiceRequest,
   type Vitals,
 } from "./protocol.ts";
+import { Rollout } from "./rollout.ts";
 import type { Change } from "./scale.ts";
 import { Size } from "./size.ts";
-import { Slot, type Death } from "./slot.ts";
+import { Slot } from "./slot.ts";
+import type { Death } from "./slot-options.ts";
 import type { Place, RoleOptions, SupervisorOptions } from "./supervisor-options.ts";
 import { VitalsMeter } from "./vitals.ts";
 
@@ -38,13 +40,12 @@ export class Supervisor {
   readonly #roles = new Map<ChildKind, Role>();
   readonly #slots: Slot[] = [];
   readonly #bulletin: Bulletin;
+  readonly #rollout: Rollout;
   /** Slots that the last tick found stalled. */
   readonly #stalled = new Set<Slot>();
   readonly #ticker: NodeJS.Timeout;
   #tickedAt = performance.now();
   #self: Vitals & { readonly gauges: Gauges } = { ...NO_VITALS, gauges: {} };
-  #replacing: Promise<void> = Promise.resolve();
-  #queued: Promise<void> | undefined;
   #isLeaving = false;
   #isDraining = false;
 
@@ -58,6 +59,12 @@ export class Supervisor {
         this.#slots.flatMap(({ kind, id, child }) => (child?.notes ? [{ kind, id, notes: child.notes }] : [])),
       advice: () => [...this.#roles.values()].flatMap(({ size }) => size?.advice ?? []),
       workers: () => this.#of("worker").flatMap(({ child }) => (child?.state === "ready" ? [child] : [])),
+    });
+    this.#rollout = new Rollout({
+      slotsOf: (kind) => this.#of(kind),
+      leaveMs: options.leaveMs,
+      isOver: () => this.#isDraining,
+      onReplaced: (detail) => this.#bulletin.mark({ type: "reload", process: null, detail }),
     });
     this.#ticker = setInterval(() => this.#tick(), HEARTBEAT_MS);
   }
@@ -73,18 +80,9 @@ export class Supervisor {
     return ports;
   }
 
-  /**
-   * New children for all of `kinds`, in this order; the old ones of a kind drain once its new ones are ready.
-   * Resolves when the new ones serve. Rejects, with the old ones still serving, when a new one does not come up.
-   * One replacement at a time; a call that comes while one waits for its turn is part of that one.
-   */
-  replace(kinds: readonly ChildKind[]): Promise<void> {
-    this.#queued ??= this.#replacing.then(() => {
-      this.#queued = undefined;
-      return this.#replaceNow(kinds);
-    });
-    this.#replacing = this.#queued.catch(() => {});
-    return this.#queued;
+  /** See `Rollout`. */
+  replace(kinds: readonly ChildKind[]): Promise<boolean> {
+    return this.#rollout.replace(kinds);
   }
 
   /** What the other machines are told of this one. */
@@ -118,8 +116,8 @@ export class Supervisor {
     for (const kinds of phases) {
       const slots = this.#slots.filter(({ kind }) => kinds.includes(kind));
       await Promise.all(slots.map((slot) => slot.drain(this.#options.drainMs)));
-      // A child that a replacement has just prepared is killed. It must be gone before the next phase.
-      await this.#replacing;
+      // A child that was to replace another was killed. It must be gone before the next phase.
+      await this.#rollout.ended;
     }
     this.stop();
   }
@@ -158,26 +156,6 @@ export class Supervisor {
     });
   }
 
-  /**
-   * One kind after the other: the old processes of the first kind take no new work before processes of the
-   * next kind can hand them any.
-   */
-  async #replaceNow(kinds: readonly ChildKind[]): Promise<void> {
-    for (const kind of kinds) await this.#replaceKind(kind);
-    this.#bulletin.mark({ type: "reload", process: null, detail: `new ${kinds.join("s and ")}s serve` });
-  }
-
-  async #replaceKind(kind: ChildKind): Promise<void> {
-    const results = await Promise.allSettled(this.#of(kind).map((slot) => slot.prepare()));
-    const ready = results.filter((result) => result.status === "fulfilled").map((result) => result.value);
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed || this.#isDraining) {
-      for (const next of ready) next.kill();
-      throw failed ? failed.reason : new Error("the server is draining");
-    }
-    for (const next of ready) void next.commit(this.#options.leaveMs(kind));
-  }
-
   #resize({ options, size }: Role, { count, reason }: Change): void {
     const { kind } = options;
     const slots = this.#of(kind);
@@ -189,7 +167,7 @@ export class Supervisor {
       this.#slots.push(slot);
       void slot.start();
     }
-    for (const slot of slots.slice(count)) void this.#leave(slot);
+    for (const slot of servingFirst(slots).slice(count)) void this.#leave(slot);
     size?.changed();
     const detail = `${slots.length} → ${count} ${kind}s: ${reason}`;
     this.#bulletin.mark({ type: "scale", process: null, detail });
@@ -296,4 +274,13 @@ export class Supervisor {
   #of(kind: ChildKind): Slot[] {
     return this.#slots.filter((slot) => slot.kind === kind && !slot.isRetired).toSorted((a, b) => a.id - b.id);
   }
+}
+
+/** Of too many processes, those that do not serve leave first: one that boots again and again must not stay in their stead. */
+function servingFirst(slots: readonly Slot[]): Slot[] {
+  return [...slots.filter(serves), ...slots.filter((slot) => !serves(slot))];
+}
+
+function serves(slot: Slot): boolean {
+  return slot.info().state === "ready";
 }

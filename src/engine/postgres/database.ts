@@ -112,15 +112,19 @@ export class Database implements Queryable {
   async #try<T>(work: (db: Queryable) => Promise<Finish<T>>): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
+    const failures: unknown[] = [];
     try {
       const begun = client.query("BEGIN");
-      const db = this.#queryableOf(client);
+      const db = this.#queryableOf(client, failures);
       const [, finish] = await Promise.all([begun, work(db)]);
       const last = finish.statements.map(({ text, values }) => db.query(text, values));
       const [committed, ...answers] = await Promise.all([client.query("COMMIT"), ...last]);
       if (committed.command !== "COMMIT") throw new Error("The transaction was rolled back.");
       return finish.result(answers);
-    } catch (error) {
+    } catch (caught) {
+      // Statements that were sent behind the one that failed fail, too, and say only that the transaction is over. `work`
+      // may hear of one of those first.
+      const [error = caught] = failures;
       broken = await rollBack(client, error);
       throw error;
     } finally {
@@ -128,11 +132,17 @@ export class Database implements Queryable {
     }
   }
 
-  #queryableOf(client: PoolClient): Queryable {
+  /** @param failures takes the errors of its statements, in the order in which the database raised them */
+  #queryableOf(client: PoolClient, failures: unknown[]): Queryable {
     return {
       query: async <T extends object>(text: string, values: readonly unknown[] = []) => {
-        const { rows } = await client.query<T>(this.#statement(text, values));
-        return rows;
+        try {
+          const { rows } = await client.query<T>(this.#statement(text, values));
+          return rows;
+        } catch (error) {
+          failures.push(error);
+          throw error;
+        }
       },
     };
   }

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { loadConfig } from "./config.ts";
+import { withCause } from "./core/errors.ts";
 import { agentName, type Owner } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
 import { DATABASE_FILE, type Lock } from "./engine/driver.ts";
@@ -276,7 +277,7 @@ function handBack(engine: Engine, log: Log, owner: Owner): void {
 
 /** Nothing was started: say why in plain words, without a stack. */
 function refuse(error: unknown): never {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = error instanceof Error ? withCause(error) : String(error);
   process.stderr.write(`evenkeel cannot start:\n${reason.replaceAll(/^/gm, "  ")}\n`);
   process.exit(error instanceof TakenError ? EXIT.retry : EXIT.config);
 }

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { loadConfig } from "./config.ts";
 import type { Lock } from "./engine/driver.ts";
-import { hasCode, type AppError } from "./core/errors.ts";
+import { hasCode, withCause, type AppError } from "./core/errors.ts";
 import { lockStorage } from "./engine/open.ts";
 import { assertPortFree } from "./process/port.ts";
 import type { Settings } from "./settings.ts";
@@ -41,10 +41,6 @@ export async function checkStart(settings: Settings): Promise<Lock> {
 /** A database that is not up yet, or not reachable yet. */
 function isPassing(error: unknown): error is AppError {
   return hasCode(error, "STORAGE_UNAVAILABLE") && (error as AppError).retryAfterS !== undefined;
-}
-
-function withCause({ message, cause }: AppError): string {
-  return cause instanceof Error ? `${message} (${cause.message})` : message;
 }
 
 /** Right after a crash the last processes of the tree may still hold port and folder. */

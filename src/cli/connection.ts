@@ -1,6 +1,6 @@
 /** The way to a server, and how failures are told in a terminal. Called by the commands. */
 import { InvalidArgumentError } from "commander";
-import { AppError } from "../core/errors.ts";
+import { AppError, withCause } from "../core/errors.ts";
 import { ConnectionError, Evenkeel, EvenkeelError } from "../client/client.ts";
 
 export interface ServerOptions {
@@ -50,8 +50,9 @@ export function report(error: unknown): void {
   process.exitCode = 1;
 }
 
-/** A server that cannot be reached is told with the reason of the network. */
+/** A server or a storage that cannot be used is told with the reason of the system. */
 function whole(error: Error): string {
+  if (error instanceof AppError) return withCause(error);
   const reason = error instanceof ConnectionError ? networkReason(error) : undefined;
   return reason === undefined ? error.message : `${error.message.replace(/\.$/, "")}: ${reason}.`;
 }

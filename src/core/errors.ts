@@ -110,3 +110,8 @@ export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   return new AppError("INTERNAL", "Something failed inside evenkeel; the log has the reason.", { cause: error });
 }
+
+/** For operators: clients must not read what a database or a file system says about itself. */
+export function withCause({ message, cause }: Error): string {
+  return cause instanceof Error && !message.includes(cause.message) ? `${message} (${cause.message})` : message;
+}

@@ -7,6 +7,7 @@ test.each([
   ["42501", /may not write/],
   ["42P01", /tables of another program/],
   ["42P07", /tables of another program/],
+  ["42703", /tables of another program/],
   ["28P01", /refuses DATABASE_URL/],
   ["3D000", /refuses DATABASE_URL/],
   ["25006", /read-only/],
@@ -17,6 +18,11 @@ test.each([
     code: "STORAGE_UNAVAILABLE",
     message: expect.stringMatching(detail),
   });
+});
+
+test("a socket that is not there yet may be there soon", () => {
+  const error = Object.assign(failure("ENOENT", "connect ENOENT /tmp/.s.PGSQL.5432"), { syscall: "connect" });
+  expect(storageError(error)).toMatchObject({ code: "STORAGE_UNAVAILABLE", retryAfterS: 5 });
 });
 
 test("a database without TLS is named as such", () => {

@@ -16,7 +16,7 @@ const KNOWN: readonly (readonly [RegExp, ErrorCode, string])[] = [
     "The user of DATABASE_URL may not write to evenkeel's tables; name the owner of the tables, or grant this user the right to write.",
   ],
   [
-    /^(?:42P01|42P07)$/,
+    /^(?:42P01|42P07|42703|42809)$/,
     "STORAGE_UNAVAILABLE",
     "The database has tables of another program, or lacks some of evenkeel's; name an empty database, or restore a backup.",
   ],
@@ -40,6 +40,8 @@ const UNREACHABLE = "The database cannot be reached; check DATABASE_URL and the 
 
 interface Failure {
   readonly code?: unknown;
+  /** Of a system error, `connect` for one. */
+  readonly syscall?: unknown;
   readonly message: string;
 }
 
@@ -61,6 +63,8 @@ export function storageError(error: unknown): unknown {
 export function isLost(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = codeOf(error);
+  // A Unix socket that is not there is ENOENT, and a firewall may answer EACCES.
+  if ((error as Failure).syscall === "connect") return true;
   if (/^(?:08|57P)/.test(code) || NETWORK.test(code)) return true;
   return code === "" && LIBRARY.test(error.message);
 }

@@ -48,6 +48,17 @@ test("a database of a newer version is used as long as that version allows it, a
   });
 });
 
+test("a database whose encoding cannot hold every text is refused before it has tables", async () => {
+  const server = await postgres();
+  await server.admin("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0");
+
+  await expect(openAt(server.url("latin"))).rejects.toMatchObject({
+    code: "STORAGE_UNAVAILABLE",
+    message: expect.stringMatching(/encoding LATIN1.*ENCODING 'UTF8'/),
+    retryAfterS: undefined,
+  });
+});
+
 test("a database that is not there is a mistake, and one that does not answer may be there later", async () => {
   const server = await postgres();
   const [missing, away] = [server.url("nowhere"), "postgres://nobody@127.0.0.1:1/nothing"];

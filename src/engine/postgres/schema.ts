@@ -17,6 +17,7 @@ const WITHOUT_LIMITS = ["statement_timeout", "lock_timeout", "idle_in_transactio
  */
 export async function migrate(database: Database, address: Pick<DatabaseSettings, "url" | "prepare">): Promise<void> {
   if (await isCurrent(database)) return;
+  await assertUnicode(database);
   const patient = Database.open({ ...address, pool: 1, answerMs: 0 });
   try {
     await patient.transaction(async (db) => {
@@ -40,6 +41,17 @@ async function applyMissing(db: Queryable): Promise<void> {
   if (!newest) return;
   await db.query("DELETE FROM evenkeel_schema");
   await db.query("INSERT INTO evenkeel_schema VALUES ($1, $2)", [MIGRATIONS.length, newest.oldest]);
+}
+
+/** In another encoding, most texts could not be stored, or would be cut within a character. */
+async function assertUnicode(database: Database): Promise<void> {
+  const [row] = await database.query<{ server_encoding: string }>("SHOW server_encoding");
+  const { server_encoding: encoding = "UTF8" } = row ?? {};
+  if (encoding === "UTF8") return;
+  throw new AppError(
+    "STORAGE_UNAVAILABLE",
+    `The database has the encoding ${encoding}, which cannot hold every text; make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.`,
+  );
 }
 
 /** Looks without a lock: only the first process of a new version has something to migrate. */

@@ -2,7 +2,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
+import { isFull, storageError } from "../engine/sqlite/connection.ts";
 import { CliError } from "./connection.ts";
+import { writeNewFile } from "./new-file.ts";
 import { placeOf, type StorageOptions } from "./storage.ts";
 
 export async function backUp(file: string, { data, database }: StorageOptions): Promise<void> {
@@ -12,10 +14,19 @@ export async function backUp(file: string, { data, database }: StorageOptions): 
     );
   const source = join(data, "evenkeel.db");
   if (!existsSync(source)) throw new CliError(`There is no ${source}; name the server's DATA_DIR with --data.`);
-  if (existsSync(file)) throw new CliError(`${file} is there already; name another file.`);
-  using db = new DatabaseSync(source, { readOnly: true });
-  const pages = await backup(db, file);
+  const pages = await writeNewFile(file, (path) => copy(source, path));
   process.stdout.write(
     `${file}: ${pages} pages. Files of users are in ${join(data, "files")}; copy that folder too.\n`,
   );
+}
+
+/** @returns the number of pages */
+async function copy(source: string, path: string): Promise<number> {
+  try {
+    using db = new DatabaseSync(source, { readOnly: true });
+    return await backup(db, path);
+  } catch (error) {
+    // The copy does not fit: the source is only read.
+    throw isFull(error) ? error : storageError(error);
+  }
 }

@@ -1,31 +1,36 @@
 /** `evenkeel export FILE` and `evenkeel import FILE`: threads as lines of JSON, from one storage into another of either kind. */
 import { createReadStream, existsSync } from "node:fs";
 import { open } from "node:fs/promises";
+import type { Engine } from "../engine/engine.ts";
 import { CliError } from "./connection.ts";
 import { readDumpLine } from "./dump-line.ts";
+import { writeNewFile } from "./new-file.ts";
 import { openStorage, type StorageOptions } from "./storage.ts";
 
 export async function exportThreads(file: string, options: StorageOptions): Promise<void> {
-  if (existsSync(file)) throw new CliError(`${file} is there already; name another file.`);
   await using engine = await openStorage(options);
-  // Only this user may read what people said.
-  await using target = await open(file, "wx", 0o600);
-  let position = { updated_at: -1, id: "" };
-  let threads = 0;
-  for (;;) {
-    const dump = await engine.exportThread(position);
-    if (!dump) break;
-    await target.write(`${JSON.stringify(dump)}\n`);
-    position = dump.thread;
-    threads += 1;
-  }
+  const threads = await writeNewFile(file, (path) => writeThreads(engine, path));
   process.stdout.write(`${file}: ${threads} threads, without files of users and without runs under way.\n`);
+}
+
+/** @returns their number */
+async function writeThreads(engine: Engine, path: string): Promise<number> {
+  await using target = await open(path, "a");
+  let position = { updated_at: -1, id: "" };
+  for (let threads = 0; ; threads += 1) {
+    const dump = await engine.exportThread(position);
+    if (!dump) return threads;
+    // `write` may write a part only, as on a disk that is almost full.
+    await target.appendFile(`${JSON.stringify(dump)}\n`);
+    position = dump.thread;
+  }
 }
 
 export async function importThreads(file: string, options: StorageOptions): Promise<void> {
   if (!existsSync(file)) throw new CliError(`There is no ${file}.`);
-  await using engine = await openStorage(options, true);
+  // Read all of it first: a file that cannot be imported must not make a new storage.
   const newest = await lastLines(file);
+  await using engine = await openStorage(options, true);
   const counts = { stored: 0, known: 0 };
   for await (const { dump, number } of dumpsIn(file)) {
     if (newest.get(dump.thread.id) !== number) continue;

@@ -18,7 +18,7 @@ const KEY = new Option("--key <secret>", "an API key of that server").env("EVENK
 const { DATA_DIR = "./data", DATABASE_URL, REDIS_URL } = variablesHere();
 const DATA = new Option("--data <folder>", "DATA_DIR of the server").default(DATA_DIR);
 const DATABASE = new Option("--database <url>", "DATABASE_URL of the server, when it has one").default(
-  DATABASE_URL,
+  DATABASE_URL?.trim() || undefined,
   DATABASE_URL && "DATABASE_URL",
 );
 const REDIS = new Option("--redis <url>", "REDIS_URL of the server, when it has one").default(

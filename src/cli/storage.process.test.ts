@@ -1,5 +1,6 @@
 /** The commands that work on a storage by themselves: on a file, and on Postgres. */
-import { readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Redis } from "ioredis";
@@ -11,6 +12,7 @@ import { makeCertificates } from "../testing/certificates.ts";
 import { evenkeel, evenkeelIn } from "../testing/command.ts";
 import { needs } from "../testing/program.ts";
 import { TestRedis } from "../testing/redis.ts";
+import { makePlace, Server } from "../testing/server.ts";
 import { storages } from "../testing/storages.ts";
 
 test("prune removes old threads and keeps newer ones, and says what is wrong with an age", async () => {
@@ -46,6 +48,47 @@ test("prune removes old files that no thread names, and keeps the others", async
 
   expect(await data.engine.files.find(unused.file_id)).toBeUndefined();
   for (const kept of [used, young]) expect(await data.engine.files.find(kept.file_id)).toBeDefined();
+});
+
+test("backup copies the database for this user only, and names a source that is no database", async () => {
+  await using data = await openTemporary();
+  await complete(data.engine, await start(data.engine, { threadId: "thread" }));
+  const at = ["--data", data.folder.path];
+  const file = join(data.folder.path, "copy.db");
+
+  // An empty DATABASE_URL is none, as it is for the server.
+  expect(await evenkeelIn({ DATABASE_URL: "" }, "backup", file, ...at)).toMatchObject({ code: 0 });
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  using copy = new DatabaseSync(file, { readOnly: true });
+  expect(copy.prepare("SELECT id FROM threads").all()).toMatchObject([{ id: "thread" }]);
+
+  for (const name of ["", join(data.folder.path, "nowhere", "copy.db")]) {
+    const { code, stderr } = await evenkeel("backup", name, ...at);
+    expect({ code, lines: stderr.trim().split("\n").length }).toEqual({ code: 1, lines: 1 });
+  }
+  const other = join(data.folder.path, "other");
+  await mkdir(other);
+  await writeFile(join(other, "evenkeel.db"), "no database at all");
+  const broken = await evenkeel("backup", join(other, "copy.db"), "--data", other);
+  expect(broken.stderr).toMatch(
+    /^evenkeel: evenkeel\.db is not a SQLite database; [^\n]* \(file is not a database\)\n$/,
+  );
+  expect(await readdir(other)).toEqual(["evenkeel.db"]);
+});
+
+test("commands check the URL of a database, and an import its file, before they open a storage", async () => {
+  await using data = await openTemporary();
+  for (const url of ["", "mysql://ana:secret@here/x", "postgres://[::1/x"]) {
+    const { code, stderr } = await evenkeel("prune", "--database", url);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^evenkeel: Expected .* to be a URL such as "postgres:[^\n]*\n$/);
+    expect(stderr).not.toContain("secret");
+  }
+  const file = join(data.folder.path, "no-export");
+  await writeFile(file, "foreign");
+  const target = join(data.folder.path, "other");
+  expect(await evenkeel("import", file, "--data", target)).toMatchObject({ code: 1 });
+  expect(existsSync(target)).toBe(false);
 });
 
 test("export and import take threads from one storage to another, and leave alone what is there", async () => {
@@ -128,6 +171,17 @@ describe("a storage in Postgres", () => {
     expect(trusting.stdout).toMatch(/^ok +redis: localhost:\d+, news comes back in \d+ ms/m);
     const wary = await evenkeelIn(settings, "doctor");
     expect(wary.stdout).toMatch(/^BAD +redis: Redis at localhost:\d+ does not carry the news \(unable to verify/m);
+  });
+
+  test("that refuses is quoted to who starts a command or a server", async () => {
+    const url = `postgres://evenkeel@127.0.0.1:${(await postgres()).port}/nowhere`;
+
+    const { stderr } = await evenkeel("prune", "--database", url);
+    expect(stderr).toContain('check its user, password and database. (database "nowhere" does not exist)');
+    await using place = await makePlace();
+    await using server = new Server(place, { env: { DATABASE_URL: url } });
+    expect(await server.exitCode()).toBe(78);
+    expect(server.stderr).toContain('(database "nowhere" does not exist)');
   });
 
   test("is named by the commands that work on it, and backed up by pg_dump only", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import { DATABASE_FILE } from "../engine/driver.ts";
 import { openEngine } from "../engine/open.ts";
+import type { Env } from "../environment.ts";
 import { SettingsReader } from "../settings-reader.ts";
 import { CliError } from "./connection.ts";
 
@@ -19,7 +20,10 @@ export interface StorageOptions {
 const POOL = 2;
 
 /** The storage is closed when the command ends. @param mayBeNew whether a missing folder is created */
-export async function openStorage({ data, database: url, redis }: StorageOptions, mayBeNew = false) {
+export async function openStorage({ data, database: given, redis }: StorageOptions, mayBeNew = false) {
+  const url =
+    given === undefined ? undefined : checked((read) => read.database("DATABASE_URL"), { DATABASE_URL: given });
+  if (url === "") throw new CliError('Expected --database to be a URL such as "postgres://host/database", got "".');
   if (url === undefined && !mayBeNew && !existsSync(join(data, DATABASE_FILE)))
     throw new CliError(
       `There is no ${DATABASE_FILE} in ${data}; name the server's DATA_DIR with --data, or its DATABASE_URL with --database.`,
@@ -30,13 +34,18 @@ export async function openStorage({ data, database: url, redis }: StorageOptions
   return Object.assign(engine, { [Symbol.asyncDispose]: () => engine.close() }) satisfies Engine & AsyncDisposable;
 }
 
-/** @throws CliError without the password */
 function newsOf(redis: string | undefined): { readonly redisUrl?: string } {
-  const read = new SettingsReader({ REDIS_URL: redis });
-  const redisUrl = read.redis("REDIS_URL", true);
+  const redisUrl = checked((read) => read.redis("REDIS_URL", true), { REDIS_URL: redis });
+  return redisUrl === "" ? {} : { redisUrl };
+}
+
+/** The value that the server would read. @throws CliError without the password */
+function checked(look: (read: SettingsReader) => string, given: Env): string {
+  const read = new SettingsReader(given);
+  const value = look(read);
   const [problem] = read.problems;
   if (problem !== undefined) throw new CliError(problem);
-  return redisUrl === "" ? {} : { redisUrl };
+  return value;
 }
 
 /** For people: where the data is, without user and password. */

@@ -105,14 +105,18 @@ function unknownNames(
   value: unknown,
   { issue: { path, keys }, noun }: { issue: z.core.$ZodIssueUnrecognizedKeys; noun: Noun },
 ): string {
-  const known = knownNames(schemaAt(schema, path, value), valueAt(value, path)).map((name) => `\`${name}\``);
+  const known = knownNames(schemaAt(schema, path, value), valueAt(value, path));
   const shown = keys
     .slice(0, MAX_SHOWN_MISTAKES)
     .map((key) => JSON.stringify(nameOf([...path, key.slice(0, MAX_SHOWN_CHARACTERS)])))
     .join(", ");
   const more = keys.length > MAX_SHOWN_MISTAKES ? ` and ${keys.length - MAX_SHOWN_MISTAKES} more` : "";
-  const choices = known.length > 0 ? `known are ${known.join(", ")}` : "none is known here";
+  const choices = known.length > 0 ? `known are ${quoted(known)}` : "none is known here";
   return `There ${keys.length === 1 ? `is no ${noun}` : `are no ${noun}s`} ${shown}${more}; ${choices}.`;
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => `\`${name}\``).join(", ");
 }
 
 /** `content[0].type` */
@@ -202,6 +206,16 @@ export function innerOf(schema: z.ZodType): z.ZodType | undefined {
     schema instanceof z.ZodPrefault ||
     schema instanceof z.ZodReadonly;
   return isWrapper ? (schema.unwrap() as z.ZodType) : undefined;
+}
+
+/** For a body that is no object: the fields that it has to have, or else those that it may have. */
+export function fieldsOf(schema: z.ZodType): string {
+  const inner = innerOf(schema);
+  if (inner) return fieldsOf(inner);
+  if (!(schema instanceof z.ZodObject)) return "";
+  const names = Object.keys(schema.shape);
+  const needed = names.filter((name) => !(schema.shape[name] as z.ZodType).safeParse(undefined).success);
+  return needed.length > 0 ? ` with ${quoted(needed)}` : ` with any of ${quoted(names)}`;
 }
 
 function knownNames(schema: z.ZodType, value: unknown): string[] {

@@ -56,7 +56,13 @@ test("scale starts and ends processes of a running server", async () => {
     code: 1,
     stderr: expect.stringContaining("agents=N"),
   });
-  expect((await evenkeel("scale", "agents=0", ...at)).stderr).toContain("agents");
+  for (const wrong of ["agents=0", "workers=1000", "agents=2..4"]) {
+    expect((await evenkeel("scale", wrong, ...at)).stderr).toContain(`a whole number from 1 to 256; got "${wrong}"`);
+  }
+  expect(await evenkeel("scale", "agents=1", "agents=2", ...at)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("each kind of process once"),
+  });
 });
 
 /** Starts a chat whose answer takes long. Resolves once the answer has begun. */

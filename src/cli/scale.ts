@@ -1,18 +1,25 @@
 /** `evenkeel scale workers=4 agents=2`: more or fewer processes of a running server. */
+import { MAX_PROCESSES } from "../core/limits.ts";
 import { CliError, connect, type ServerOptions } from "./connection.ts";
 
 type Counts = Partial<Record<"workers" | "agents", number>>;
 
 export async function scale(wanted: readonly string[], server: ServerOptions): Promise<void> {
-  const counts: Counts = Object.assign({}, ...wanted.map(countOf));
+  const given = wanted.map(countOf);
+  const counts = Object.fromEntries(given) as Counts;
+  if (Object.keys(counts).length < given.length)
+    throw new CliError(`Expected each kind of process once, got ${wanted.join(" ")}.`);
   await connect(server).scale(counts);
   const said = Object.entries(counts).map(([kind, count]) => `${count} ${kind}`);
   process.stdout.write(`there will be ${said.join(" and ")}\n`);
 }
 
 /** @throws CliError */
-function countOf(text: string): Counts {
-  const [, kind, count] = /^(workers|agents)=(\d{1,3})$/.exec(text) ?? [];
-  if (kind === undefined) throw new CliError(`expected workers=N or agents=N, got ${JSON.stringify(text)}`);
-  return { [kind]: Number(count) };
+function countOf(text: string): readonly [kind: string, count: number] {
+  const [, kind, digits] = /^(workers|agents)=(\d+)$/.exec(text) ?? [];
+  const count = Number(digits);
+  if (kind !== undefined && count >= 1 && count <= MAX_PROCESSES) return [kind, count];
+  throw new CliError(
+    `Expected workers=N or agents=N, where N is a whole number from 1 to ${MAX_PROCESSES}; got ${JSON.stringify(text)}.`,
+  );
 }

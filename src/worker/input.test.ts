@@ -28,6 +28,18 @@ test("an agent that does not exist is refused with the ones that do", async () =
   expect(reply.body.detail).toContain('"assistant"');
 });
 
+test.each([
+  ["/api/chat", "with `agent_id`, `message`."],
+  ["/api/scale", "with any of `workers`, `agents`."],
+  ["/api/jobs", "with `tool`."],
+])("a body for %s that is no object is answered with the fields of that route", async (path, said) => {
+  await using cluster = await startCluster();
+  const { status, body } = await cluster.client.post(path, []);
+
+  expect(status).toBe(400);
+  expect(body.detail).toBe(`Expected the body to be a JSON object ${said}`);
+});
+
 const NESTED = "[".repeat(100_000);
 const BAD_BODIES: [string, unknown, number, string][] = [
   ["no message", { agent_id: "assistant" }, 400, "INVALID_REQUEST"],

@@ -5,19 +5,18 @@
 import { parse as parseContentType } from "content-type";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { z } from "zod";
-import { check, innerOf, invalid } from "../api/check.ts";
+import { check, fieldsOf, innerOf, invalid } from "../api/check.ts";
 import { assertPlain } from "../api/plain-json.ts";
 import { AppError } from "../core/errors.ts";
 
-const EXAMPLE = 'for example {"agent_id":"assistant","message":"Hello"}';
-
 /**
- * The body, not yet checked. @throws AppError UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or INVALID_REQUEST, and what
+ * The body, not yet checked. @param schema names the fields in a refusal
+ * @throws AppError UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or INVALID_REQUEST, and what
  * `readBytes` throws
  */
 export async function readJson(
-  request: IncomingMessage,
-  readBytes: () => Promise<Buffer>,
+  schema: z.ZodType,
+  { request, readBytes }: { readonly request: IncomingMessage; readonly readBytes: () => Promise<Buffer> },
 ): Promise<Readonly<Record<string, unknown>>> {
   assertJsonType(request);
   const { given, json } = parseJson(await readBytes());
@@ -25,7 +24,7 @@ export async function readJson(
     assertPlain(given, json);
     return given;
   }
-  throw new AppError("INVALID_REQUEST", `Expected the body to be a JSON object, ${EXAMPLE}.`);
+  throw new AppError("INVALID_REQUEST", `Expected the body to be a JSON object${fieldsOf(schema)}.`);
 }
 
 /** @throws AppError INVALID_REQUEST */
@@ -95,6 +94,6 @@ function parseJson(body: Buffer): { given: unknown; json: string } {
     return { given: JSON.parse(json), json };
   } catch (error) {
     const reason = error instanceof Error ? ` (${error.message})` : "";
-    throw new AppError("INVALID_JSON", `Expected the body to be JSON in UTF-8, ${EXAMPLE}${reason}.`, { cause: error });
+    throw new AppError("INVALID_JSON", `Expected the body to be JSON in UTF-8${reason}.`, { cause: error });
   }
 }

@@ -118,7 +118,7 @@ async function readAny(route: Route, { req, res, state }: Context): Promise<AnyB
     assertShortBody(req);
     return {};
   }
-  const given = await readJson(req, () => state.bodies.read(req, res));
+  const given = await readJson(schema, { request: req, readBytes: () => state.bodies.read(req, res) });
   if (foreign?.is(given)) return { given, foreign: check(foreign.body, given) };
   return { given, body: check(schema, given) };
 }

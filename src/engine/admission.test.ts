@@ -1,13 +1,16 @@
 import { DatabaseSync } from "node:sqlite";
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { AppError } from "../core/errors.ts";
 import { Admission } from "./admission.ts";
 import { enqueue, newRun } from "./contract/setup.ts";
 import { openTemporary } from "./sqlite/test-data.ts";
 
+afterEach(() => vi.restoreAllMocks());
+
 const STORED = "stored";
 
 const refuse = () => Promise.reject(new AppError("OVERLOADED", "full"));
+const refuseOne = () => Promise.reject(new AppError("TOO_MANY_REQUESTS", "your share is full"));
 
 /** After a refusal: until then, requests are stored without a look. */
 async function watchful({ queued = 0, own = 0, isRepeat = false, limit = 10 }) {
@@ -21,6 +24,7 @@ async function watchful({ queued = 0, own = 0, isRepeat = false, limit = 10 }) {
 test.each([
   ["the queue is full", { queued: 10 }, "OVERLOADED"],
   ["the principal's share is full", { queued: 9, own: 5 }, "TOO_MANY_REQUESTS"],
+  ["all that waits is the principal's share", { queued: 5, own: 5 }, "TOO_MANY_REQUESTS"],
 ])("when %s, the request is refused and nothing is stored", async (_, state, code) => {
   const { admission, store } = await watchful(state);
 
@@ -44,6 +48,35 @@ test("requests that come at once share one count, and without a refusal before n
   expect(counts).not.toHaveBeenCalled();
 
   await Promise.allSettled(Array.from({ length: 100 }, () => admission.admit(newRun(), store)));
+
+  expect(counts).toHaveBeenCalledOnce();
+});
+
+test("a second after the last refusal nothing is counted any more", async () => {
+  const { admission, counts, store } = await watchful({ queued: 10 });
+  vi.spyOn(performance, "now").mockReturnValue(performance.now() + 1_000);
+
+  await expect(admission.admit(newRun(), store)).resolves.toBe(STORED);
+
+  expect(counts).not.toHaveBeenCalled();
+});
+
+test("a count serves for 50 ms", async () => {
+  const { admission, counts, store } = await watchful({ queued: 10 });
+  const now = performance.now();
+  for (const ms of [0, 50, 51]) {
+    vi.spyOn(performance, "now").mockReturnValue(now + ms);
+    await expect(admission.admit(newRun(), store)).rejects.toMatchObject({ code: "OVERLOADED" });
+    expect(counts).toHaveBeenCalledTimes(ms > 50 ? 2 : 1);
+  }
+});
+
+test("a refusal of one principal makes the next requests be looked at, too", async () => {
+  const counts = vi.fn<() => { queued: number }>(() => ({ queued: 0 }));
+  const admission = new Admission({ counts, ownQueued: () => 0, isRepeat: () => false }, 10);
+  await expect(admission.admit(newRun(), refuseOne)).rejects.toMatchObject({ code: "TOO_MANY_REQUESTS" });
+
+  await admission.admit(newRun(), async () => STORED);
 
   expect(counts).toHaveBeenCalledOnce();
 });

@@ -63,6 +63,19 @@ export function testClaim(open: OpenEngine): void {
     expect(idsOf(claims).slice(3)).toEqual(["ana 0", "bob 0", "bob 1"]);
   });
 
+  test("who comes after the claim of a delegated run does not overtake those who wait", async () => {
+    await using data = await open();
+    for (const runId of ["ana 0", "ana 1", "ana 2"]) await enqueue(data.engine, { runId, principal: "ana" });
+    await data.engine.claim({ owner: ownerOf("owner 1"), limit: 2, leaseMs: LEASE_MS });
+    await enqueue(data.engine, { runId: "child", parentRunId: "ana 0" });
+    expect((await claimNext(data.engine)).run.run_id).toBe("child");
+    await enqueue(data.engine, { runId: "bob 0", principal: "bob" });
+
+    const claims = await data.engine.claim({ owner: ownerOf("owner 1"), limit: 2, leaseMs: LEASE_MS });
+
+    expect(idsOf(claims)).toEqual(["ana 2", "bob 0"]);
+  });
+
   test("a run that is handed back is the next of its round, before runs that came later", async () => {
     await using data = await open();
     const first = await start(data.engine, { principal: "ana" });

@@ -185,6 +185,36 @@ function testBound(open: OpenEngine): void {
     expect(await data.engine.counts()).toMatchObject({ queued: 5 });
   });
 
+  test("a principal's run beyond its own bound is refused until another of its runs was claimed", async () => {
+    await using data = await open();
+    const own = { principal: "ana", queuedAtMost: 2 };
+    const first = newRun({ ...own, idempotencyKey: "key" });
+    await data.engine.enqueue(first);
+    await data.engine.enqueue(newRun(own));
+    const third = newRun(own);
+
+    await expect(data.engine.enqueue(third)).rejects.toMatchObject({ code: "TOO_MANY_REQUESTS" });
+    expect(await data.engine.run(third.runId)).toBeUndefined();
+    await expect(data.engine.enqueue(first)).resolves.toMatchObject({ created: false });
+    await expect(data.engine.enqueue(newRun({ ...own, principal: "bob" }))).resolves.toMatchObject({ created: true });
+
+    await claimNext(data.engine);
+    await expect(data.engine.enqueue(third)).resolves.toMatchObject({ created: true });
+  });
+
+  test("a principal's bound holds for many requests at once over two handles", async () => {
+    await using data = await open();
+    const other = await data.another();
+
+    const answers = await Promise.allSettled(
+      Array.from({ length: 40 }, (_, index) =>
+        (index % 2 === 0 ? data.engine : other).enqueue(newRun({ queuedAtMost: 5 })),
+      ),
+    );
+
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(5);
+  });
+
   test("a repeat is answered although the queue is full", async () => {
     await using data = await open({ queued: 1 });
     const run = await enqueue(data.engine, { idempotencyKey: "key" });

@@ -310,13 +310,15 @@ function testBoundedLists(open: OpenEngine): void {
   test("a list shows the beginning of a long reply, the run itself all of it", async () => {
     await using data = await open();
     const claim = await start(data.engine);
-    await complete(data.engine, claim, "long ".repeat(10_000));
+    // The cut falls into the middle of a character of two units.
+    const reply = `${"long ".repeat(99)}abc${"😀".repeat(20_000)}`;
+    await complete(data.engine, claim, reply);
 
     const [listed] = (await data.engine.runs({ limit: 1 })).items;
 
     expect(listed?.reply).toHaveLength(LISTED_REPLY_CHARACTERS);
-    expect(listed?.reply).toMatch(/^long long .*…$/);
-    expect((await data.engine.run(claim.run.run_id))?.reply).toHaveLength(50_000);
+    expect(listed?.reply).toMatch(/^long long .*abc\uFFFD…$/u);
+    expect((await data.engine.run(claim.run.run_id))?.reply).toBe(reply);
   });
 
   test("pages by several filters, short ones too, together hold every run that fits, once", async () => {

@@ -25,7 +25,8 @@ const call = (id: string, fields: Partial<ToolCall> = {}): ToolCall => ({
 export function testRetry(open: OpenEngine): void {
   test("a retry is a new run of the same thread that goes on with what the failed one left", async () => {
     await using data = await open();
-    const failed = await failedRun(data.engine, { metadata: { a: 1 }, timeoutMs: 5_000, message: "go" });
+    const asked = { instructions: "be brief", background: true } as const;
+    const failed = await failedRun(data.engine, { metadata: { a: 1 }, timeoutMs: 5_000, message: "go", asked });
 
     const retry = await data.engine.retry({ of: failed.run.run_id, runId: "again" });
 
@@ -48,6 +49,7 @@ export function testRetry(open: OpenEngine): void {
     });
     const claim = await claimNext(data.engine);
     expect(claim.run.run_id).toBe("again");
+    expect(claim.asked).toEqual(asked);
     const turns = await data.engine.history("again");
     expect(turns.map(({ runId, retried, messages }) => [runId, retried, messages])).toEqual([
       [failed.run.run_id, true, [{ role: "user", content: "go" }, USE, CUT]],
@@ -65,6 +67,15 @@ export function testRetry(open: OpenEngine): void {
       call("done", { stepsBefore: 0, result: { content: "noon", isError: false } }),
       call("under way", { stepsBefore: 0 }),
     ]);
+  });
+
+  test("the retry of an ephemeral run is ephemeral: no list shows its thread", async () => {
+    await using data = await open();
+    const failed = await failedRun(data.engine, { ephemeral: true });
+
+    await data.engine.retry({ of: failed.run.run_id, runId: "again" });
+
+    expect((await data.engine.threads({ limit: 10 })).items).toEqual([]);
   });
 
   test("a retry is news of its thread", async () => {

@@ -238,6 +238,17 @@ function testDelete(open: OpenEngine): void {
     expect(await other.activities({ limit: 10, threadId: "thread" })).toEqual({ items: [], next: null });
   });
 
+  test("who deletes a thread that no list shows is told of it, as of any other", async () => {
+    await using data = await open();
+    await complete(data.engine, await start(data.engine, { threadId: "hidden", ephemeral: true }));
+    await enqueue(data.engine, { threadId: "kept" });
+
+    await data.engine.deleteThread("hidden");
+
+    const { items } = await data.engine.activities({ limit: 1 });
+    expect(items).toMatchObject([{ type: "thread.deleted", detail: { thread_id: "hidden" } }]);
+  });
+
   test("deleting a thread leaves every other thread as it was", async () => {
     await using data = await open();
     await complete(data.engine, await start(data.engine, { threadId: "thread" }));
@@ -379,19 +390,21 @@ function testEphemeral(open: OpenEngine): void {
     await using data = await open();
     vi.useFakeTimers({ toFake: ["Date"] });
     onTestFinished(() => void vi.useRealTimers());
+    const later = await start(data.engine, { threadId: "later", ephemeral: true });
     for (let index = 0; index < 25; index += 1) {
-      const parent = await start(data.engine, { ephemeral: true });
-      await start(data.engine, { parentRunId: parent.run.run_id });
+      const parent = await start(data.engine, { threadId: `waits ${index}`, ephemeral: true });
+      if (index % 2 === 0) await start(data.engine, { parentRunId: parent.run.run_id });
       await complete(data.engine, parent);
     }
+    for (let index = 1; index < 25; index += 2) await enqueue(data.engine, { threadId: `waits ${index}` });
     vi.setSystemTime(Date.now() + 1_000);
-    await complete(data.engine, await start(data.engine, { threadId: "later", ephemeral: true }));
+    await complete(data.engine, later);
 
     vi.setSystemTime(Date.now() + 61_000);
     await data.engine.maintain();
 
     expect(await data.engine.thread("later")).toBeUndefined();
-    expect(await data.engine.counts()).toMatchObject({ running: 25 });
+    expect(await data.engine.counts()).toMatchObject({ running: 13, queued: 12 });
   });
 
   test("an ephemeral thread with a run under way stays", async () => {

@@ -10,10 +10,10 @@ const CASES: readonly Case[] = [
   ["a run that only streams", { hasToolUnderWay: false }, "crashed", 0, "requeue 0 0"],
   [
     "a run that streams, however often its tools were hit",
-    { hasToolUnderWay: false, crashes: 2 },
+    { hasToolUnderWay: false, crashes: 3 },
     "crashed",
     1,
-    "requeue 2 0",
+    "requeue 3 0",
   ],
   ["the first crash in a tool", {}, "crashed", 1, "requeue 1 0"],
   ["the second", { crashes: 1 }, "crashed", 1, "requeue 2 0"],

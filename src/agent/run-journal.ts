@@ -1,7 +1,8 @@
 /**
  * One run's journal, as its owner writes it. All events of the loop go through here. Text deltas are joined into frames
  * (the first delta goes at once, then a frame every 20 ms); a checkpoint commits a whole step together with the events
- * that are still pending. One append is under way at a time, so the order of calls is the order of the journal.
+ * that are still pending, all or nothing. One append is under way at a time, so the order of calls is the order of the
+ * journal.
  */
 import { customEvent, OpenItems, type CustomValues, type RunEvent } from "../core/event.ts";
 import { RunWaits, type Wait } from "../core/run-waits.ts";
@@ -51,6 +52,8 @@ export class RunJournal {
   #storedWait: Wait | null = null;
   // Bounded by what a model sends during one append; deltas are joined.
   #pending: RunEvent[] = [];
+  /** Events whose write failed. The next write has them first: an end must not come before its start. */
+  #unwritten: readonly RunEvent[] = [];
   #state: State = IDLE;
   // The first words of a message are pending: they are written without waiting for a frame.
   #urgent = false;
@@ -111,13 +114,13 @@ export class RunJournal {
   /** Commits a step together with its last events, all or nothing. */
   checkpoint(step: Checkpoint, events: readonly RunEvent[] = []): Promise<void> {
     for (const event of events) this.#add(event);
-    return this.#commit((part) => this.#append({ ...this.#ref, ...part, ...this.#billed(step) }));
+    return this.#commitStep((part) => this.#append({ ...this.#ref, ...part, ...this.#billed(step) }));
   }
 
   /** Closes what is open and ends the run. Nothing is written afterwards. */
   settle(step: Checkpoint, outcome: Outcome): Promise<void> {
     this.#pending.push(...this.#open.close().events);
-    return this.#commit((part) =>
+    return this.#commitStep((part) =>
       this.#options.engine.settle({ ...this.#ref, ...part, ...this.#billed(step) }, outcome),
     );
   }
@@ -125,6 +128,7 @@ export class RunJournal {
   /** Writes nothing from now on. Events that are not committed are dropped, as if the process had died. */
   stop(): void {
     this.#pending = [];
+    this.#unwritten = [];
     if (this.#state.is !== "scheduled") return;
     clearTimeout(this.#state.timer);
     this.#state = IDLE;
@@ -162,7 +166,28 @@ export class RunJournal {
 
   #flush(): void {
     // A failure reaches the loop through `onLost`, so nobody awaits a frame of text.
-    this.#commit((part) => this.#append({ ...this.#ref, ...part })).catch(() => {});
+    const write = (part: Part) => this.#append({ ...this.#ref, ...part });
+    this.#commit(async () => {
+      const events = this.#take();
+      // A checkpoint may have taken them.
+      if (events.length > 0) await this.#write(events, write);
+    }).catch(() => {});
+  }
+
+  /**
+   * Takes the events of the step now: a write that is queued before must not carry them without the step. A process that
+   * died between the two writes would leave a result in the journal that the ledger does not know.
+   */
+  #commitStep(write: (part: Part) => Promise<void>): Promise<void> {
+    const events = this.#take();
+    return this.#commit(() => this.#write(events, write));
+  }
+
+  #take(): readonly RunEvent[] {
+    const events = this.#pending;
+    this.#pending = [];
+    this.#urgent = false;
+    return events;
   }
 
   async #append(step: Step): Promise<void> {
@@ -170,11 +195,11 @@ export class RunJournal {
     if (cancelRequested) this.#options.onCanceled();
   }
 
-  /** Appends the pending events after the earlier writes are done. */
-  #commit(write: (part: Part) => Promise<void>): Promise<void> {
+  /** Writes after the earlier writes are done. */
+  #commit(write: () => Promise<void>): Promise<void> {
     const before = this.#state;
     if (before.is === "scheduled") clearTimeout(before.timer);
-    const written = (before.is === "writing" ? before.done : Promise.resolve()).then(() => this.#writePending(write));
+    const written = (before.is === "writing" ? before.done : Promise.resolve()).then(write);
     const done = written.then(
       () => {},
       () => {},
@@ -189,10 +214,9 @@ export class RunJournal {
     return written;
   }
 
-  async #writePending(write: (part: Part) => Promise<void>): Promise<void> {
-    const events = this.#pending;
-    this.#pending = [];
-    this.#urgent = false;
+  async #write(more: readonly RunEvent[], write: (part: Part) => Promise<void>): Promise<void> {
+    const events = [...this.#unwritten, ...more];
+    this.#unwritten = [];
     this.#flushedAt = performance.now();
     const { wait } = this.#waits;
     const isNew = wait?.reason !== this.#storedWait?.reason || wait?.until !== this.#storedWait?.until;
@@ -201,9 +225,7 @@ export class RunJournal {
       this.#storedWait = wait;
       if (isNew) this.#options.onParked?.(wait !== null);
     } catch (error) {
-      // Keep events whose write failed. A later `settle` appends their end events, and the journal must have the start
-      // events first.
-      if (isStorageTrouble(error)) this.#pending = [...events, ...this.#pending];
+      if (isStorageTrouble(error)) this.#unwritten = events;
       throw error;
     }
   }

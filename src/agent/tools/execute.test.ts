@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import type { ToolCall } from "../../engine/engine.ts";
 import { callContext } from "../../testing/call-context.ts";
@@ -53,6 +53,27 @@ test("a call is in the ledger before its tool runs, and its result after", async
   });
 
   expect(order).toEqual(["started", "run", "finished"]);
+});
+
+test("readers and the ledger learn of a call's start, and of its result, with one write each", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const writes: (readonly string[])[] = [];
+
+  await runIt({
+    // A frame of text is due by the end of the call, so events would go out at once.
+    tool: defineTool({ description: "", input, run: () => void vi.advanceTimersByTime(1_000) }),
+    onAppend: ({ events, toolCalls = [] }) =>
+      writes.push([
+        ...events.map(({ type }) => type),
+        ...toolCalls.map((call) => (call.result ? "finished" : "started")),
+      ]),
+  });
+
+  expect(writes).toEqual([
+    ["STEP_STARTED", "started"],
+    ["TOOL_CALL_RESULT", "STEP_FINISHED", "finished"],
+  ]);
 });
 
 test("a finished call is never repeated: its result comes from the ledger", async () => {

@@ -84,18 +84,19 @@ async function inLedger(
   const { principal, signal } = context;
   const content = await keepParts(given, { files, principal, name, signal });
   signal.throwIfAborted();
-  journal.emit({
-    type: "TOOL_CALL_RESULT",
-    messageId: newId("msg"),
-    toolCallId,
-    content: resultInJournal(content),
-    role: "tool",
-    ...(isError && { isError: true }),
-  });
-  if (output) journal.emit(customEvent("evenkeel.tool_output", { tool_call_id: toolCallId, text: output }));
-  journal.emit({ type: "STEP_FINISHED", stepName });
   const result = { content, isError };
-  await journal.checkpoint({ toolCalls: [{ ...call, result }] });
+  await journal.checkpoint({ toolCalls: [{ ...call, result }] }, [
+    {
+      type: "TOOL_CALL_RESULT",
+      messageId: newId("msg"),
+      toolCallId,
+      content: resultInJournal(content),
+      role: "tool",
+      ...(isError && { isError: true }),
+    },
+    ...(output ? [customEvent("evenkeel.tool_output", { tool_call_id: toolCallId, text: output })] : []),
+    { type: "STEP_FINISHED", stepName },
+  ]);
   return result;
 }
 

@@ -32,6 +32,23 @@ interface Case {
   readonly trace?: readonly string[];
 }
 
+const seqs = (events: readonly object[]) =>
+  [EVENTS[0] as object, ...events, EVENTS.at(-1) as object].map((event, index) => ({ ...event, seq: index + 1 }));
+const call = [
+  { timestamp: 1, type: "TOOL_CALL_START", toolCallId: "c", toolCallName: "pay" },
+  { timestamp: 1, type: "TOOL_CALL_END", toolCallId: "c" },
+];
+const result = { timestamp: 1, type: "TOOL_CALL_RESULT", messageId: "n", toolCallId: "c", content: "paid" };
+const attempt = (voided: string[]) => {
+  const value = { of: "model_call", attempt: 2, reason: "it broke off", void: voided };
+  return { timestamp: 1, type: "CUSTOM", name: "evenkeel.attempt", value };
+};
+/** A run whose reply is not looked at, with these events between its first and its last. */
+const withEvents = (...events: readonly object[]): Case => ({
+  story: { isPlain: false, viewings: [] },
+  truth: { events: seqs(events) as unknown as readonly ReadEvent[] },
+});
+
 const SOUND: [string, Case][] = [
   ["a run that was seen as it is", {}],
   ["a culprit that failed", { story: { isCulprit: true }, truth: { status: "failed", errorCode: "POISONED" } }],
@@ -40,6 +57,9 @@ const SOUND: [string, Case][] = [
     "a pure tool that ran twice, and unsafe ones that ran once",
     { trace: ["pure a", "pure a", "unsafe b", "unsafe c"] },
   ],
+  ["two calls of one id, with a result each", withEvents(...call, result, ...call, result)],
+  ["a call that came anew in a new attempt", withEvents(...call, result, attempt(["c"]), ...call, result)],
+  ["a call without a result", withEvents(...call)],
 ];
 test.each(SOUND)("%s breaks no rule", (_what, story) => {
   expect(broken(story)).toEqual([]);
@@ -52,6 +72,10 @@ const BROKEN: [string, Case, RegExp][] = [
   ["one that nobody canceled", { truth: { status: "canceled" } }, /canceled by nobody/],
   ["a hole in the journal", { truth: { events: EVENTS.toSpliced(2, 1) } }, /seq 4 follows 2/],
   ["a second end", { truth: { events: [...EVENTS, { ...EVENTS[4], seq: 6 } as ReadEvent] } }, /2 terminal events/],
+  ["a second result", withEvents(...call, result, result), /answers c, which .* has its result already/],
+  ["one after another attempt", withEvents(...call, result, attempt([]), result), /answers c/],
+  ["one of a void call", withEvents(...call, attempt(["c"]), result), /answers c/],
+  ["a result of no call", withEvents(result), /answers c, which never began/],
   ["a reply that nobody streamed", { truth: { reply: "good bye" } }, /not what was streamed/],
   ["a viewer that missed one", { story: { viewings: [{ viewer: "a", seen: SEEN.toSpliced(2, 1) }] } }, /seen by a/],
   ["a viewer that missed the end", { story: { viewings: [{ viewer: "a", seen: SEEN.slice(0, 4) }] } }, /event 5/],

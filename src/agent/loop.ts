@@ -121,18 +121,18 @@ class Loop {
   }
 
   async #toolStep(uses: readonly ToolUseBlock[]): Promise<undefined> {
-    const { agent, journal } = this.#options;
-    const { maxSteps } = agent.limits;
+    const { maxSteps } = this.#options.agent.limits;
+    const asked = { uses, steps: this.#steps, isResumed: this.#isResumed };
     if (this.#limit) {
-      const content = refuseCalls(uses, this.#limit, journal);
-      await this.#keep({ role: "user", content, note: lastWord(this.#limit, maxSteps) });
+      const { content, events } = await refuseCalls(this.#options, asked, this.#limit);
+      await this.#keep({ role: "user", content, note: lastWord(this.#limit, maxSteps) }, events);
       return;
     }
-    const content = await runCalls(this.#options, { uses, steps: this.#steps, isResumed: this.#isResumed });
+    const { content, events } = await runCalls(this.#options, asked);
     this.#steps += uses.filter((use) => unfit(use) === undefined).length;
     this.#limit ??= this.#limitMet(1);
     const note = this.#limit ? lastWord(this.#limit, maxSteps) : stepsLeft(maxSteps - this.#steps);
-    await this.#keep({ role: "user", content, ...(note && { note }) });
+    await this.#keep({ role: "user", content, ...(note && { note }) }, events);
   }
 
   /** The limit is met: one more call without tools, so that the work so far leads to an answer. */

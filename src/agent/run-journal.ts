@@ -71,6 +71,11 @@ export class RunJournal {
     this.#flushSoon();
   }
 
+  /** Whether something is open that this event would close. */
+  isOpen(closer: RunEvent): boolean {
+    return this.#open.has(closer);
+  }
+
   /** Books all tokens from now on to this bill. */
   billTo(bill: Bill | undefined): void {
     this.#bill = bill;

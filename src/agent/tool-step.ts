@@ -3,6 +3,7 @@
  * which the run has no steps or no time left. Called by the loop.
  */
 import type { Agent } from "../core/agent.ts";
+import type { RunEvent } from "../core/event.ts";
 import { newId } from "../core/id.ts";
 import type { ToolResultBlock, ToolUseBlock } from "../core/message.ts";
 import type { Run } from "../core/run.ts";
@@ -36,56 +37,88 @@ interface AskedCalls {
   readonly isResumed: boolean;
 }
 
+/** The results of an answer's calls, in order, and what readers are told of them together with the step. */
+export interface StepResults {
+  readonly content: readonly ToolResultBlock[];
+  /** Commit them with the step: whoever takes the run over before that tells readers anew. */
+  readonly events: readonly RunEvent[];
+}
+
 /** @returns one result per call, in order. @throws only what ends the run: an abort, a lost lease */
-export async function runCalls(calling: Calling, asked: AskedCalls): Promise<ToolResultBlock[]> {
-  const { journal } = calling;
-  const results = new Map<string, ToolResultBlock>();
+export async function runCalls(calling: Calling, asked: AskedCalls): Promise<StepResults> {
+  const results = new Map<string, CallResult>();
   for (const use of asked.uses) {
     const why = unfit(use);
-    if (why !== undefined) results.set(use.id, told(use, why, journal));
+    if (why !== undefined) results.set(use.id, told(use, why));
   }
-  const whole = asked.uses.filter((use) => unfit(use) === undefined);
-  for (const result of await runUntilLate(calling, { ...asked, uses: whole })) results.set(result.tool_use_id, result);
-  return asked.uses.flatMap(({ id }) => results.get(id) ?? []);
+  const whole = asked.uses.filter(({ id }) => !results.has(id));
+  for (const result of await runUntilLate(calling, { ...asked, uses: whole }))
+    results.set(result.block.tool_use_id, result);
+  return joined(asked.uses.flatMap(({ id }) => results.get(id) ?? []));
 }
 
-/** Refuses all of the calls. */
-export function refuseCalls(uses: readonly ToolUseBlock[], limit: Limit, journal: RunJournal): ToolResultBlock[] {
-  return uses.map((use) => told(use, unfit(use) ?? notRun(limit), journal));
+/** Refuses the calls, except those that a dead owner of the run has begun. */
+export async function refuseCalls(calling: Calling, asked: AskedCalls, limit: Limit): Promise<StepResults> {
+  const { steps } = asked;
+  const ledger = await ledgerBefore(calling, asked);
+  return joined(asked.uses.map((use) => closed(use, calling.journal, { steps, ledger, limit })));
 }
 
-async function runUntilLate(calling: Calling, { uses, steps, isResumed }: AskedCalls): Promise<ToolResultBlock[]> {
+/** One call's result, and what readers have not been told of it. */
+interface CallResult {
+  readonly block: ToolResultBlock;
+  readonly events: readonly RunEvent[];
+}
+
+async function runUntilLate(calling: Calling, asked: AskedCalls): Promise<CallResult[]> {
   const { run, engine, agent, tools, journal, parking, tryAlone, log, signal, late } = calling;
-  // Only the first step after a claim can find calls of a dead owner.
-  const ledger = isResumed ? await outlastTrouble(() => engine.toolCalls(run.run_id), signal) : [];
+  const { uses, steps } = asked;
+  const ledger = await ledgerBefore(calling, asked);
   const { run_id: runId, thread_id: threadId, principal, metadata } = run;
   const context = { signal: late, runId, threadId, agentId: agent.agentId, principal, metadata };
   try {
     const { files } = engine;
-    return await runTools({ uses, ledger, tools, journal, steps, parking, tryAlone, files, log, context });
+    const blocks = await runTools({ uses, ledger, tools, journal, steps, parking, tryAlone, files, log, context });
+    return blocks.map((block) => ({ block, events: [] }));
   } catch (error) {
     signal.throwIfAborted();
     if (!late.aborted) throw error;
+    // Results that came just before may still wait to be written: the ledger must have them before it is read.
+    await journal.checkpoint({});
     const now = await outlastTrouble(() => engine.toolCalls(run.run_id), signal);
-    return uses.map((use) => stopped(use, { steps, ledger: now, journal }));
+    return uses.map((use) => closed(use, journal, { steps, ledger: now, limit: "time_limit" }));
   }
 }
 
-/** The time was up before the call or while it ran: the ledger knows which. */
-function stopped(
-  use: ToolUseBlock,
-  { steps, ledger, journal }: { steps: number; ledger: readonly ToolCall[]; journal: RunJournal },
-): ToolResultBlock {
+/** Only the first step after a claim can find calls of a dead owner. */
+function ledgerBefore({ run, engine, signal }: Calling, { isResumed }: AskedCalls): Promise<readonly ToolCall[]> {
+  return isResumed ? outlastTrouble(() => engine.toolCalls(run.run_id), signal) : Promise.resolve([]);
+}
+
+interface Limited {
+  readonly steps: number;
+  readonly ledger: readonly ToolCall[];
+  readonly limit: Limit;
+}
+
+/** The result of a call that does not run, or run on: the ledger knows whether it has finished or begun. */
+function closed(use: ToolUseBlock, journal: RunJournal, { steps, ledger, limit }: Limited): CallResult {
   const known = ledger.find(({ stepsBefore, toolCallId }) => stepsBefore === steps && toolCallId === use.id);
-  if (known?.result) return resultBlock(use.id, known.result);
-  const result = told(use, withoutResult(use.name, known), journal);
-  if (known) journal.emit({ type: "STEP_FINISHED", stepName: `tool:${use.name}:${use.id}` });
-  return result;
+  if (known?.result) return { block: resultBlock(use.id, known.result), events: [] };
+  const { block, events } = told(use, unfit(use) ?? (known ? withoutResult(use.name, known) : notRun(limit)));
+  const end = { type: "STEP_FINISHED", stepName: `tool:${use.name}:${use.id}` } as const;
+  return { block, events: journal.isOpen(end) ? [...events, end] : events };
 }
 
 /** A result that no tool returned, for the thread and for readers. */
-function told({ id }: ToolUseBlock, content: string, journal: RunJournal): ToolResultBlock {
+function told({ id }: ToolUseBlock, content: string): CallResult {
   const about = { messageId: newId("msg"), toolCallId: id, role: "tool", isError: true } as const;
-  journal.emit({ type: "TOOL_CALL_RESULT", ...about, content });
-  return { type: "tool_result", tool_use_id: id, content, is_error: true };
+  return {
+    block: { type: "tool_result", tool_use_id: id, content, is_error: true },
+    events: [{ type: "TOOL_CALL_RESULT", ...about, content }],
+  };
+}
+
+function joined(results: readonly CallResult[]): StepResults {
+  return { content: results.map(({ block }) => block), events: results.flatMap(({ events }) => events) };
 }

@@ -225,6 +225,11 @@ export class OpenItems {
     if (settlesStep(event)) this.#unconfirmed.clear();
   }
 
+  /** Whether something is open that this event would close. */
+  has(closer: RunEvent): boolean {
+    return this.#open.has(keyOf(closer));
+  }
+
   /** The events that close everything that is open, innermost first, and the ids that are void now. */
   close(): { readonly events: RunEvent[]; readonly voided: string[] } {
     const events = [...this.#open.values()].toReversed();

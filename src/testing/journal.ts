@@ -1,6 +1,7 @@
 /**
  * The rules that every finished journal keeps, whatever happened to its run: AG-UI's schema, contiguous seq, an end for
- * each start, one terminal event and nothing after it. Called by tests on every run they make.
+ * each start, at most one result for each tool call, one terminal event and nothing after it. Called by tests on every run
+ * they make.
  */
 import { EventSchema } from "@ag-ui/core/schemas";
 
@@ -49,6 +50,8 @@ export function problemsOf(events: readonly ReadEvent[]): string[] {
 class Checker {
   readonly problems: string[] = [];
   readonly #open = new Set<string>();
+  /** Tool calls that have begun and have no result yet. */
+  readonly #unanswered = new Set<string>();
   #last = 0;
 
   see(event: ReadEvent): void {
@@ -64,6 +67,7 @@ class Checker {
     if (Object.values(CLOSERS).includes(event.type) && !this.#open.delete(key(event.type))) {
       this.#say(event, "closes what is not open");
     }
+    this.#checkResult(event);
     const breaks = TERMINAL.includes(event.type) || event.name === "evenkeel.attempt";
     if (breaks && this.#open.size > 0) this.#say(event, `leaves open: ${[...this.#open].join(", ")}`);
   }
@@ -73,6 +77,14 @@ class Checker {
     const terminals = events.filter(({ type }) => TERMINAL.includes(type));
     if (terminals.length !== 1) this.problems.push(`has ${terminals.length} terminal events`);
     if (!TERMINAL.includes(events.at(-1)?.type ?? "")) this.problems.push(`ends with ${events.at(-1)?.type}`);
+  }
+
+  /** A call that an attempt has voided gets its result from a call that begins anew. */
+  #checkResult({ type, toolCallId = "", value, ...event }: ReadEvent): void {
+    if (type === "TOOL_CALL_START") this.#unanswered.add(toolCallId);
+    if (type === "TOOL_CALL_RESULT" && !this.#unanswered.delete(toolCallId))
+      this.#say({ type, ...event }, `answers ${toolCallId}, which never began or has its result already`);
+    for (const voided of (value?.["void"] as string[] | undefined) ?? []) this.#unanswered.delete(voided);
   }
 
   #checkShape(event: ReadEvent): void {

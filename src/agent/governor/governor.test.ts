@@ -45,6 +45,24 @@ test("a model that limits nothing costs one question, and no write for each call
   expect(share.mock.calls.length).toBe(before);
 });
 
+test("a call that comes while a question to a failing storage is under way waits no longer than the next one", async () => {
+  const texts = sharedTexts();
+  const question = Promise.withResolvers<never>();
+  const shared = vi.fn<Engine["shared"]>((name) => texts.shared(name));
+  shared.mockReturnValueOnce(question.promise);
+  using one = governorOf("one", { ...texts, shared });
+  const first = one.enter();
+  await vi.waitFor(() => expect(shared).toHaveBeenCalledOnce());
+
+  const second = one.enter();
+  question.reject(new Error("the storage is away"));
+
+  await first;
+  const permit = await second;
+  expect(one.governor.read().waiting).toBe(0);
+  permit.leave();
+});
+
 test("two processes together make no more calls than the model allows", async () => {
   const engine = sharedTexts();
   using one = governorOf("one", engine);

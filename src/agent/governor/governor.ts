@@ -131,7 +131,9 @@ export class Governor {
     // A storage that fails must not stop model calls, which do not need it.
     const going = asked ? order.slice(0, asked.granted) : order;
     for (const [index, { waiting }] of going.entries()) this.#letGo(waiting, asked ? asked.first + index : 0);
-    if (!asked || this.#waiting.size === 0) return;
+    if (this.#waiting.size === 0) return;
+    // These calls came during the failed question. Ask for them at once: that also lets go all that it asks for.
+    if (!asked) return this.#askSoon(0);
     for (const [index, { waiting }] of this.#inOrder().entries())
       waiting.onWait({ reason: asked.reason, etaMs: Math.round(etaMs(this.#known, index, asked.now)) });
     this.#askSoon(Math.min(ASK_AGAIN_MS, Math.max(10, asked.waitMs)) + Math.random() * 20);

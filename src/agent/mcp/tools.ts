@@ -46,6 +46,8 @@ function toolFrom(server: ManagedServer, { name, description, title, inputSchema
     description: (description ?? title ?? name).slice(0, MAX_DESCRIPTION_CHARACTERS).toWellFormed(),
     inputSchema: withoutChoices(inputSchema),
     effects: effectsOf(annotations),
+    // The server runs elsewhere.
+    contained: true,
     invoke: async (input, { signal, report, timeoutMs }) => {
       // The server checks the arguments against its schema. The protocol only needs them to be an object.
       if (typeof input !== "object" || input === null || Array.isArray(input))

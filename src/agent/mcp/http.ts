@@ -22,13 +22,20 @@ async function boundedFetch(input: string | URL | Request, init?: RequestInit): 
   return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
 }
 
-/** Fails when a message is too long. The messages of an event stream end with an empty line. */
+/** The ends of two lines in a row, which end a message of an event stream. A line ends with \n, \r\n or \r. */
+const ENDS = ["\n\n", "\n\r", "\r\r"];
+
+/** Fails when a message is too long. */
 function bounded(isStream: boolean): TransformStream<Uint8Array, Uint8Array> {
   let bytes = 0;
+  // The end of a message may lie between two chunks.
+  let lastByte = new Uint8Array();
   return new TransformStream({
     transform(chunk, controller) {
-      const lastEnd = isStream ? Buffer.from(chunk).lastIndexOf("\n\n") : -1;
-      bytes = lastEnd >= 0 ? chunk.length - lastEnd : bytes + chunk.length;
+      const seen = Buffer.concat([lastByte, chunk]);
+      lastByte = seen.subarray(-1);
+      const end = isStream ? Math.max(...ENDS.map((ends) => seen.lastIndexOf(ends))) : -1;
+      bytes = end >= 0 ? seen.length - end : bytes + chunk.length;
       if (bytes <= MAX_MESSAGE_BYTES) controller.enqueue(chunk);
       else controller.error(new Error(`an answer is longer than the ${MAX_MESSAGE_BYTES} bytes that are allowed`));
     },

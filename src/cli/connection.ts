@@ -11,7 +11,7 @@ export interface ServerOptions {
 /** A person waits in front of the terminal, so a server that does not answer is reported soon. */
 const GIVE_UP_MS = 5_000;
 /** A stream begins at once, and no command waits for a reply that comes in one piece. */
-const ANSWER_MS = 10_000;
+const ANSWER_MS = 5_000;
 
 export function connect({ server, key }: ServerOptions): Evenkeel {
   const options = { baseUrl: server, giveUpAfterMs: GIVE_UP_MS, fetch: impatientFetch };

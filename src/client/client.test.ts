@@ -90,6 +90,88 @@ test("a stream that a proxy keeps open, though its server is gone, is opened aga
   expect(events.at(-1)?.type).toBe("RUN_FINISHED");
 });
 
+test("after a quiet while that was longer than `giveUpAfterMs`, a stream that is cut goes on", async () => {
+  await using cluster = await startCluster();
+  let streams = 0;
+  const quietFetch: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    streams += 1;
+    if (streams > 2) return response;
+    await response.body?.cancel();
+    return new Response(cutAfter(Array.from({ length: 10 }, () => ": ping\n\n")), response);
+  };
+  const client = clientOf(cluster, { fetch: quietFetch, giveUpAfterMs: 300, silentAfterMs: 2_000 });
+
+  const events = await Array.fromAsync(client.stream({ agent_id: "assistant", message: "/sim tokens=20" }));
+
+  expect(streams).toBe(3);
+  expect(events.at(-1)?.type).toBe("RUN_FINISHED");
+});
+
+test("a stream that is always cut before anything comes is given up", async () => {
+  const fetch = async () => new Response(cutAfter([]), { headers: { "Content-Type": "text/event-stream" } });
+  const client = new Evenkeel({ fetch, giveUpAfterMs: 300 });
+  await expect(Array.fromAsync(client.follow("r"))).rejects.toBeInstanceOf(ConnectionError);
+});
+
+/** A body that breaks off behind these texts, of which one comes each 50 ms. */
+function cutAfter(texts: readonly string[]): ReadableStream<Uint8Array> {
+  const left = [...texts];
+  return new ReadableStream({
+    async pull(controller) {
+      const next = left.shift();
+      if (next === undefined) return controller.error(new TypeError("terminated"));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      controller.enqueue(new TextEncoder().encode(next));
+    },
+  });
+}
+
+const NEWLINES = Array.from({ length: 10 }, () => "\n");
+
+/** A body that never ends. */
+function stuckAfter(text: string): ReadableStream<Uint8Array> {
+  return new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode(text)) });
+}
+
+test.each([
+  ["at once", () => cutAfter([])],
+  // Longer than `giveUpAfterMs`.
+  ["after it has waited", () => cutAfter(NEWLINES)],
+  ["in the middle of the answer", () => cutAfter(["\n", '{"reply": "you'])],
+  ["in the error of a run that failed late", () => cutAfter(["\n", JSON.stringify({ code: "INTERNAL", status: 500 })])],
+  ["by a proxy that does not say so", () => stuckAfter("\n")],
+])("a chat whose answer is cut %s is asked for again, and is one run", async (_, body) => {
+  await using cluster = await startCluster();
+  let asked = 0;
+  const cuttingFetch: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    asked += 1;
+    return asked === 1 ? new Response(body(), { headers: { "Content-Type": "application/json" } }) : response;
+  };
+  const client = clientOf(cluster, { fetch: cuttingFetch, giveUpAfterMs: 300, silentAfterMs: 1_000 });
+
+  const { reply } = await client.chat({ agent_id: "assistant", message: "calculate 6 * 7" });
+
+  expect(reply).toContain("42");
+  expect(asked).toBe(2);
+  expect((await cluster.engine.runs({ limit: 10 })).items).toHaveLength(1);
+});
+
+test("an answer that is always cut is given up, and a notice is not posted twice", async () => {
+  let asked = 0;
+  const fetch = async () => {
+    asked += 1;
+    return new Response(cutAfter(['{"runs":']));
+  };
+  const client = new Evenkeel({ fetch, giveUpAfterMs: 500 });
+  await expect(client.runs()).rejects.toBeInstanceOf(ConnectionError);
+  expect(asked).toBeGreaterThan(1);
+  asked = 0;
+  await expect(client.notify({ role: "operator", content: "done" })).rejects.toBeInstanceOf(ConnectionError);
+  expect(asked).toBe(1);
+});
+
 test("a run is begun, watched from any position, asked for and canceled", async () => {
   await using cluster = await startCluster();
   const client = clientOf(cluster);
@@ -124,6 +206,13 @@ test("a file is uploaded, listed, read and deleted", async () => {
   const { file_id: fileId, name } = await client.upload(new Blob(["Remember the milk."]), { name: "notes.txt" });
   expect(name).toBe("notes.txt");
   expect(await (await client.file(fileId)).text()).toBe("Remember the milk.");
+  let asked = 0;
+  const cuttingFetch: typeof fetch = (input, init) => {
+    asked += 1;
+    return asked === 1 ? Promise.resolve(new Response(cutAfter(["Remember"]))) : fetch(input, init);
+  };
+  const again = await clientOf(cluster, { fetch: cuttingFetch }).file(fileId);
+  expect([again.type, await again.text()]).toEqual([(await client.file(fileId)).type, "Remember the milk."]);
   expect(await client.files({ limit: 1 })).toMatchObject({ files: [{ file_id: fileId, name }], bytes: 18 });
   await client.deleteFile(fileId);
   expect(await client.files()).toMatchObject({ files: [], next: null, bytes: 0 });

@@ -23,11 +23,12 @@ export interface EvenkeelOptions {
   readonly apiKey?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly fetch?: typeof globalThis.fetch;
-  /** A request or stream that got no answer for this long is given up. Default 60,000. */
+  /** A request or stream is given up when it has failed again and again for this long. Default 60,000. */
   readonly giveUpAfterMs?: number;
   /**
-   * A stream that is silent for this long is opened again. Some proxies keep a connection open whose server has died; the
-   * server itself sends at least a comment every 15 s. Default 35,000.
+   * A stream that is silent for this long is opened again, and an answer that is silent for this long in its middle is asked
+   * for again. Some proxies keep a connection open whose server has died; the server itself sends something every 15 s.
+   * Default 35,000.
    */
   readonly silentAfterMs?: number;
 }
@@ -63,6 +64,7 @@ export class Evenkeel {
       // A browser's fetch must not be called as a method of another object.
       fetch: (input, init) => fetch(input, init),
       giveUpAfterMs,
+      silentAfterMs,
     });
   }
 
@@ -137,7 +139,7 @@ export class Evenkeel {
   }
 
   async file(fileId: string, { signal }: Wait = {}): Promise<Blob> {
-    return (await this.#http.send({ path: `/api/files/${encodeURIComponent(fileId)}`, signal })).blob();
+    return this.#http.blob({ path: `/api/files/${encodeURIComponent(fileId)}`, signal });
   }
 
   async deleteFile(fileId: string, { signal }: Wait = {}): Promise<void> {

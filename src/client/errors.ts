@@ -20,8 +20,8 @@ export class EvenkeelError extends Error {
 }
 
 /**
- * No server could be reached for `giveUpAfterMs`, or the answer did not come from an evenkeel. `cause` is the
- * last failure.
+ * For `giveUpAfterMs` no server could be reached, or no answer came whole; or the answer did not come from an evenkeel.
+ * `cause` is the last failure.
  */
 export class ConnectionError extends Error {
   constructor(message: string, cause: unknown) {

@@ -2,9 +2,10 @@
  * The events of a run as an async iterator that resumes by itself: every event once, in order, over lost connections
  * and dead workers, until the run's last event.
  */
-import { createParser } from "eventsource-parser";
+import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { backoffMs } from "../core/backoff.ts";
 import type { RunEvent } from "../core/event.ts";
+import { chunksOf } from "./body.ts";
 import { ConnectionError } from "./errors.ts";
 import { sleep, type Call, type Http } from "./http.ts";
 
@@ -29,7 +30,9 @@ export async function* follow(options: FollowOptions): AsyncGenerator<ClientEven
   const { http, giveUpAfterMs, silentAfterMs, runId, signal } = options;
   let { after, begin } = options;
   let failures = 0;
-  let heardAt = performance.now();
+  let failingSince: number | undefined;
+  // Comments count too: while a tool works, or the run waits, nothing else comes.
+  const onHeard = () => (failingSince = undefined);
   for (;;) {
     const resume: Call = {
       path: `/api/runs/${encodeURIComponent(runId)}/events`,
@@ -40,9 +43,8 @@ export async function* follow(options: FollowOptions): AsyncGenerator<ClientEven
     begin = undefined;
     // The run is over, and the caller has all of it.
     if (response.status === 204) return;
-    for await (const event of eventsOf(response, silentAfterMs)) {
+    for await (const event of eventsOf(response, silentAfterMs, onHeard)) {
       failures = 0;
-      heardAt = performance.now();
       // The answer to a repeated request begins at the first event again.
       if (event.seq <= after) continue;
       after = event.seq;
@@ -51,34 +53,39 @@ export async function* follow(options: FollowOptions): AsyncGenerator<ClientEven
     }
     signal?.throwIfAborted();
     failures += 1;
-    if (performance.now() - heardAt > giveUpAfterMs)
+    failingSince ??= performance.now();
+    if (performance.now() - failingSince > giveUpAfterMs)
       throw new ConnectionError(`The stream of run ${runId} breaks off repeatedly after event ${after}.`, undefined);
     await sleep(backoffMs(failures, BACKOFF), signal);
   }
 }
 
-/** Ends when the connection ends or is silent for too long; the caller resumes. */
-async function* eventsOf({ body }: Response, silentAfterMs: number): AsyncGenerator<ClientEvent, void, undefined> {
+/**
+ * Ends when the connection ends or is silent for too long; the caller resumes.
+ * @param onHeard called for each sign of life of the server
+ */
+async function* eventsOf(
+  response: Response,
+  silentAfterMs: number,
+  onHeard: () => void,
+): AsyncGenerator<ClientEvent, void, undefined> {
   const queue: ClientEvent[] = [];
-  const parser = createParser({ onEvent: ({ id, data }) => void (id && queue.push(JSON.parse(data) as ClientEvent)) });
-  const reader = body?.getReader();
+  const onEvent = ({ id, data }: EventSourceMessage) => {
+    onHeard();
+    if (id) queue.push(JSON.parse(data) as ClientEvent);
+  };
+  const parser = createParser({ onEvent, onComment: onHeard });
   const decoder = new TextDecoder();
-  try {
-    for (;;) {
-      const read = reader && (await within(reader.read(), silentAfterMs).catch(() => undefined));
-      if (!read || read.done) return;
-      parser.feed(decoder.decode(read.value, { stream: true }));
-      yield* queue.splice(0);
-    }
-  } finally {
-    // The caller stopped or the connection broke: in both cases nobody needs the rest.
-    void reader?.cancel().catch(() => {});
+  for await (const chunk of untilBroken(chunksOf(response, silentAfterMs))) {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    yield* queue.splice(0);
   }
 }
 
-/** Undefined when `promise` takes longer. */
-function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), ms);
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+async function* untilBroken<T>(chunks: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
+  try {
+    yield* chunks;
+  } catch {
+    // The caller resumes.
+  }
 }

@@ -1,8 +1,9 @@
 /**
  * Requests that outlast lost connections, restarts and drains: what may be repeated is repeated, with growing pauses,
- * until the server answered or `giveUpAfterMs` passed without an answer.
+ * until the whole answer is there or tries have failed for `giveUpAfterMs`.
  */
 import { backoffMs } from "../core/backoff.ts";
+import { wholeOf } from "./body.ts";
 import { ConnectionError, EvenkeelError, isProblem } from "./errors.ts";
 
 export interface HttpOptions {
@@ -10,6 +11,7 @@ export interface HttpOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly fetch: typeof globalThis.fetch;
   readonly giveUpAfterMs: number;
+  readonly silentAfterMs: number;
 }
 
 export interface Call {
@@ -29,6 +31,14 @@ export interface Call {
   readonly once?: boolean;
 }
 
+type Eventually<T> = T | Promise<T>;
+
+/** @param onWaiting called for each sign that the server still works on the answer */
+type Read<T> = (response: Response, onWaiting: () => void) => Eventually<T>;
+
+/** The answer, or what to try again after. */
+type Outcome<T> = { readonly answer: T } | { readonly error: Error; readonly retryAfterMs: number | undefined };
+
 const BACKOFF = { firstMs: 200, maxMs: 5_000 };
 
 /**
@@ -45,31 +55,50 @@ export class Http {
 
   /** @returns the parsed body. @throws EvenkeelError, ConnectionError, the signal's reason */
   async json(call: Call): Promise<unknown> {
-    const response = await this.send(call);
-    if (response.status === 204) return undefined;
-    const body: unknown = await response.json().catch((error: unknown) => {
-      throw new ConnectionError(`${call.path} was answered with something that is not JSON.`, error);
-    });
+    const bytes = await this.#whole(call);
+    if (!bytes) return undefined;
+    const body = parsed(await bytes.text(), call.path);
     // When an answer takes more than 25 s, the server sends status 200 and a newline first; then the body says how it
     // ended.
     if (isProblem(body)) throw new EvenkeelError(body);
     return body;
   }
 
-  /** @returns a response that is a success. @throws EvenkeelError, ConnectionError, the signal's reason */
-  async send(call: Call): Promise<Response> {
-    const until = performance.now() + this.#options.giveUpAfterMs;
+  /** @returns the body. @throws EvenkeelError, ConnectionError, the signal's reason */
+  async blob(call: Call): Promise<Blob> {
+    return (await this.#whole(call)) ?? new Blob();
+  }
+
+  /** @returns a response that is a success, for streams. @throws EvenkeelError, ConnectionError, the signal's reason */
+  send(call: Call): Promise<Response> {
+    return this.#outlast(call, (response) => response);
+  }
+
+  /** @returns the body; undefined when there is none */
+  #whole(call: Call): Promise<Blob | undefined> {
+    const { silentAfterMs } = this.#options;
+    return this.#outlast(call, async (response, onWaiting) =>
+      response.status === 204 ? undefined : wholeOf(response, silentAfterMs, onWaiting),
+    );
+  }
+
+  /** @param read a body that breaks off is asked for again */
+  async #outlast<T>(call: Call, read: Read<T>): Promise<T> {
+    let failingSince: number | undefined;
+    const onWaiting = () => (failingSince = undefined);
     for (let failures = 1; ; failures += 1) {
-      const outcome = await this.#try(call);
-      if (outcome instanceof Response) return outcome;
+      const outcome = await this.#try(call, (response) => read(response, onWaiting));
+      if ("answer" in outcome) return outcome.answer;
+      failingSince ??= performance.now();
       const waitMs = outcome.retryAfterMs ?? backoffMs(failures, BACKOFF);
-      if (call.once || performance.now() + waitMs > until) throw outcome.error;
+      if (call.once || performance.now() + waitMs > failingSince + this.#options.giveUpAfterMs) throw outcome.error;
       await sleep(waitMs, call.signal);
     }
   }
 
-  /** @returns what to try again after. @throws what no repetition mends */
-  async #try({ method = "GET", path, query, body, bytes, headers, signal }: Call) {
+  /** @throws what no repetition mends */
+  async #try<T>(call: Call, read: (response: Response) => Eventually<T>): Promise<Outcome<T>> {
+    const { method = "GET", path, query, body, bytes, headers, signal } = call;
     const init: RequestInit = {
       method,
       headers: {
@@ -81,22 +110,28 @@ export class Http {
       ...(bytes && { body: bytes }),
       ...(signal && { signal }),
     };
-    let response: Response;
+    let response: Response | undefined;
     try {
       response = await this.#options.fetch(`${this.#options.baseUrl}${path}${searchOf(query)}`, init);
+      if (response.ok) return { answer: await read(response) };
     } catch (error) {
       signal?.throwIfAborted();
-      return {
-        error: new ConnectionError(`${this.#options.baseUrl} cannot be reached.`, error),
-        retryAfterMs: undefined,
-      };
+      const what = response ? `The answer to ${path} broke off.` : `${this.#options.baseUrl} cannot be reached.`;
+      return { error: new ConnectionError(what, error), retryAfterMs: undefined };
     }
-    if (response.ok) return response;
     const error = await errorOf(response, path);
     // A failure without our error body comes from a proxy. Vite's proxy says 500 where others say 502.
     const isOfProxy = response.status >= 500 && !(error instanceof EvenkeelError);
     if ((!TRANSIENT.has(response.status) && !isOfProxy) || isAnswered(error)) throw error;
     return { error, retryAfterMs: retryAfterOf(response) };
+  }
+}
+
+function parsed(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ConnectionError(`${path} was answered with something that is not JSON.`, error);
   }
 }
 

@@ -28,7 +28,10 @@ export interface FileRange {
 }
 
 export interface Files {
-  /** The folder for uploads that are not complete, on the same disk as the stored files. The first call makes it. */
+  /**
+   * The folder for uploads that are not complete, on the same disk as the stored files. The first call makes it. Rejects
+   * with STORAGE_FULL when the disk has no room for more files.
+   */
   incoming(): Promise<string>;
 
   /**

@@ -74,7 +74,7 @@ export class SqliteEngine implements Engine {
     this.#connections = connections;
     this.#disk = new Disk(path);
     this.#writer = new Writer(writing, this.#disk);
-    this.files = new SqliteFiles(connections, this.#writer);
+    this.files = new SqliteFiles({ connections, writer: this.#writer, disk: this.#disk });
     this.#spending = new SpendingBook(writing);
     this.#journal = new Journal(writing, this.#spending);
     this.#queue = new Queue(writing, this.#journal, limits);
@@ -249,7 +249,7 @@ export class SqliteEngine implements Engine {
   }
 
   importThread(dump: ThreadDump) {
-    return this.#writer.run(() => new Dumps(this.#connections).store(dump));
+    return this.#add(() => new Dumps(this.#connections).store(dump));
   }
 
   async close(): Promise<void> {
@@ -273,10 +273,10 @@ export class SqliteEngine implements Engine {
   /**
    * Refuses writes that only add data while the disk is full: the rest is for cancels, deletions and runs under way.
    */
-  #add<T>(job: () => T): Promise<T> {
+  #add<T>(write: () => T): Promise<T> {
     return this.#writer.run(() => {
       this.#disk.assertRoom();
-      return job();
+      return write();
     });
   }
 

@@ -11,24 +11,36 @@ import { fileNotFound, type StoredFile } from "../../core/file.ts";
 import type { FileFilter, FilePage, FileRange, Files, NewFile } from "../files.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
 import { storageError } from "./connection.ts";
+import type { Disk } from "./disk.ts";
 import type { SqliteConnections } from "./engine.ts";
 import { LIMIT } from "./sql.ts";
 import type { Writer } from "./writer.ts";
 
+export interface FilesParts {
+  readonly connections: SqliteConnections;
+  readonly writer: Writer;
+  readonly disk: Pick<Disk, "assertRoom">;
+}
+
 export class SqliteFiles implements Files {
   readonly #folder: string;
   readonly #writer: Writer;
+  readonly #disk: Pick<Disk, "assertRoom">;
   readonly #reading: ReturnType<typeof readStatements>;
   readonly #writing: ReturnType<typeof writeStatements>;
 
-  constructor({ path, reading, writing }: SqliteConnections, writer: Writer) {
+  constructor({ connections, writer, disk }: FilesParts) {
+    const { path, reading, writing } = connections;
     this.#folder = join(dirname(path), "files");
     this.#writer = writer;
+    this.#disk = disk;
     this.#reading = readStatements(reading);
     this.#writing = writeStatements(writing);
   }
 
   async incoming(): Promise<string> {
+    // Before the bytes are written: one upload could take the whole reserve.
+    this.#disk.assertRoom();
     const folder = join(this.#folder, "incoming");
     await onDisk(mkdir(folder, { recursive: true, mode: 0o700 }));
     return folder;
@@ -92,6 +104,7 @@ export class SqliteFiles implements Files {
    * rollback does not move them back, so a second run finds them in their place.
    */
   #insert(file: StoredFile, { path, place }: { readonly path: string; readonly place: string }): StoredFile {
+    this.#disk.assertRoom();
     const known = this.#writing.byContent.get(file.principal, file.sha256) as StoredFile | undefined;
     if (known) {
       // The caller may name it at once: it must not be removed as a file that was saved long ago.

@@ -2,8 +2,8 @@
  * Files of users: a row each in the database, and the bytes beside it in `DATA_DIR/files/`, named by their content. A
  * row is written when the bytes are in place, and removed before they go: a row never lacks its bytes.
  */
-import { existsSync, renameSync, rmSync } from "node:fs";
-import { mkdir, open, readFile, rm } from "node:fs/promises";
+import { existsSync, rmSync } from "node:fs";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
@@ -49,14 +49,14 @@ export class SqliteFiles implements Files {
   async save({ path, ...file }: NewFile): Promise<StoredFile> {
     const place = this.#placeOf(file.sha256);
     try {
-      await onDisk(mkdir(dirname(place), { recursive: true, mode: 0o700 }));
-      return await this.#writer.run(() => this.#insert(file, { path, place }));
+      await onDisk(moveDurably(path, place));
+      return await this.#writer.run(() => this.#insert(file, place));
     } catch (error) {
-      // A commit that failed leaves the bytes in their place. While the storage fails, nothing can be removed.
+      // The bytes may be in their place without a row. While the storage fails, nothing can be removed.
       await this.#removeUnused(file.sha256).catch(() => {});
       throw error;
     } finally {
-      // The file is gone already when the bytes were taken.
+      // The file is gone already when the bytes were moved.
       await rm(path, { force: true });
     }
   }
@@ -99,11 +99,8 @@ export class SqliteFiles implements Files {
     for (const sha256 of removed) await this.#removeUnused(sha256);
   }
 
-  /**
-   * The bytes move within the transaction: the write lock keeps `#removeUnused` of every process away meanwhile. A
-   * rollback does not move them back, so a second run finds them in their place.
-   */
-  #insert(file: StoredFile, { path, place }: { readonly path: string; readonly place: string }): StoredFile {
+  /** While this holds the write lock, no process removes the bytes: `#removeUnused` holds it, too. */
+  #insert(file: StoredFile, place: string): StoredFile {
     this.#disk.assertRoom();
     const known = this.#writing.byContent.get(file.principal, file.sha256) as StoredFile | undefined;
     if (known) {
@@ -113,11 +110,9 @@ export class SqliteFiles implements Files {
     }
     const { bytes } = this.#writing.bytesOf.get(file.principal) as { bytes: number };
     assertRoom(file, bytes);
-    const isMoved = !existsSync(path);
-    // Between two runs another process may have removed its file of the same bytes.
-    if (isMoved && !existsSync(place)) throw bytesLost();
+    // Before the lock was held, another file of the same bytes may have been removed, and the bytes with it.
+    if (!existsSync(place)) throw bytesLost();
     this.#writing.insert.run({ ...file, now: Date.now() });
-    if (!isMoved) renameSync(path, place);
     return file;
   }
 
@@ -137,6 +132,21 @@ export class SqliteFiles implements Files {
   #placeOf(sha256: string): string {
     return join(this.#folder, sha256.slice(0, 2), sha256);
   }
+}
+
+/** When it resolves, a power failure takes neither the bytes nor their name. */
+async function moveDurably(path: string, place: string): Promise<void> {
+  const folder = dirname(place);
+  await flush(path);
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (made !== undefined) await flush(dirname(made));
+  await rename(path, place);
+  await flush(folder);
+}
+
+async function flush(fileOrFolder: string): Promise<void> {
+  await using file = await open(fileOrFolder);
+  await file.sync();
 }
 
 async function readRange(path: string, { from, bytes }: FileRange): Promise<Buffer> {

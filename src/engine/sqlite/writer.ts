@@ -10,7 +10,7 @@ import type { Disk } from "./disk.ts";
 
 /**
  * The statements of one caller. A write checks first and writes last: an AppError must leave nothing written. It runs again
- * when its transaction is rolled back, so an effect outside of the database has to bear a repetition.
+ * when its transaction is rolled back, so an effect outside of the database must bear a repetition.
  */
 type Write = () => unknown;
 

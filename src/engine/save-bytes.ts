@@ -1,10 +1,11 @@
 /** Makes a file of bytes that are in memory: bytes from a message, or from a tool's result. */
 import { createHash } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { MediaType, StoredFile } from "../core/file.ts";
 import { newId } from "../core/id.ts";
 import type { Files } from "./files.ts";
+import { onDisk } from "./on-disk.ts";
 
 export interface FileAbout {
   readonly principal: string;
@@ -19,7 +20,13 @@ export async function saveBytes(
   { principal, name, mediaType }: FileAbout,
 ): Promise<StoredFile> {
   const path = join(await files.incoming(), newId("upload"));
-  await writeFile(path, bytes, { mode: 0o600 });
+  try {
+    await onDisk(writeFile(path, bytes, { mode: 0o600 }));
+  } catch (error) {
+    // What was written before the error. The caller is told that error, also when the disk refuses this.
+    await rm(path, { force: true }).catch(() => {});
+    throw error;
+  }
   return files.save({
     path,
     file_id: newId("file"),

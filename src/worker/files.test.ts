@@ -1,4 +1,5 @@
 /** Pictures and documents: uploaded raw and as a form, in messages as bytes, URL and id, and what the model gets of them. */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,6 +23,10 @@ async function upload({ client }: Cluster, body: Sent, { query = "", type = "app
   const headers: Record<string, string> = body instanceof FormData ? {} : { "Content-Type": type };
   const { status, body: answer } = await client.ask(`/api/files${query}`, { method: "POST", body, headers });
   return { status, file: answer as unknown as FileBody, detail: answer.detail };
+}
+
+function documentOf(bytes: Buffer) {
+  return { type: "document", source: { type: "base64", media_type: "text/plain", data: bytes.toString("base64") } };
 }
 
 function twoFiles(): FormData {
@@ -115,6 +120,24 @@ test.each<[string, { readonly body: () => Sent; readonly status: number; readonl
   expect(refused.status).toBe(status);
   expect(refused.detail).toMatch(detail);
   expect(await readdir(await cluster.engine.files.incoming())).toEqual([]);
+});
+
+const canMount = process.platform === "linux" && process.getuid?.() === 0;
+
+test.runIf(canMount).each<[string, (cluster: Cluster, bytes: Buffer) => Promise<{ readonly status: number }>]>([
+  ["a raw body", (cluster, bytes) => upload(cluster, Uint8Array.from(bytes))],
+  ["a form", (cluster, bytes) => upload(cluster, formOf(bytes, "a.txt"))],
+  ["a message", (cluster, bytes) => chat(cluster, [documentOf(bytes)])],
+])("bytes in %s that find the disk full are told so, and nothing stays on the disk", async (_name, send) => {
+  await using cluster = await startCluster();
+  const folder = await cluster.engine.files.incoming();
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]);
+  using _ = { [Symbol.dispose]: () => execFileSync("umount", ["-l", folder]) };
+
+  const { status } = await send(cluster, Buffer.alloc(500_000, "hello "));
+
+  expect(status).toBe(507);
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test("a picture goes to the model as its bytes, whichever way it came, and the thread keeps its id", async () => {

@@ -3,17 +3,15 @@
  * worker holds only one chunk at a time. Called by `routes/files.ts`.
  */
 import { createHash } from "node:crypto";
-import { createWriteStream } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
-import { Transform, type Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { AppError } from "../core/errors.ts";
 import { HEAD_BYTES, mediaTypeOf } from "../core/file.ts";
 import { newId } from "../core/id.ts";
 import { MAX_FILE_BYTES, MAX_FILE_NAME_CHARACTERS } from "../core/limits.ts";
 import type { NewFile } from "../engine/files.ts";
+import { diskError, onDisk } from "../engine/on-disk.ts";
 import type { Context } from "./serve.ts";
 
 export interface UploadOptions {
@@ -22,7 +20,10 @@ export interface UploadOptions {
   readonly name: string | undefined;
 }
 
-/** @throws AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST; then nothing is left on the disk */
+/**
+ * @throws AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, STORAGE_FULL, STORAGE_UNAVAILABLE; then nothing
+ * is left on the disk
+ */
 export async function takeUpload(ctx: Context, { folder, principal, name = "file" }: UploadOptions): Promise<NewFile> {
   const { req: request } = ctx;
   if (Number(request.headers["content-length"] ?? 0) > MAX_FILE_BYTES + FORM_BYTES) throw tooLarge();
@@ -30,11 +31,17 @@ export async function takeUpload(ctx: Context, { folder, principal, name = "file
   const isForm = /^multipart\/form-data\b/i.test(request.headers["content-type"] ?? "");
   const taken = isForm ? await takeForm(ctx, folder) : { name, path: await takeRaw(request, folder) };
   try {
-    return { ...(await describe(taken.path)), ...taken, file_id: newId("file"), principal, created_at: Date.now() };
+    const described = await onDisk(describe(taken.path));
+    return { ...described, ...taken, file_id: newId("file"), principal, created_at: Date.now() };
   } catch (error) {
-    await rm(taken.path, { force: true });
+    await discard(taken.path);
     throw error;
   }
+}
+
+/** The caller throws the error that came first, also when the disk refuses this. */
+async function discard(path: string): Promise<void> {
+  await rm(path, { force: true }).catch(() => {});
 }
 
 /** How many bytes multipart/form-data may add around the file. */
@@ -47,18 +54,19 @@ interface Taken {
 
 async function takeRaw(request: IncomingMessage, folder: string): Promise<string> {
   const path = join(folder, newId("upload"));
-  let bytes = 0;
-  const bounded = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      bytes += chunk.length;
-      done(bytes > MAX_FILE_BYTES ? tooLarge() : null, chunk);
-    },
-  });
   try {
-    await pipeline(request as Readable, bounded, createWriteStream(path, { mode: 0o600 }));
+    await using file = await onDisk(open(path, "wx", 0o600));
+    let bytes = 0;
+    // A refused request stays open: its connection ends after the answer (`refused-body.ts`).
+    const chunks: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
+    for await (const chunk of chunks) {
+      bytes += chunk.length;
+      if (bytes > MAX_FILE_BYTES) throw tooLarge();
+      await onDisk(file.appendFile(chunk));
+    }
     return path;
   } catch (error) {
-    await rm(path, { force: true });
+    await discard(path);
     if (error instanceof AppError) throw error;
     throw request.complete
       ? error
@@ -91,7 +99,7 @@ async function takeForm(ctx: Context, folder: string): Promise<Taken> {
   try {
     await parse(ctx, async () => {});
   } catch (error) {
-    for (const path of begun) await rm(path, { force: true });
+    for (const path of begun) await discard(path);
     throw error;
   }
   const [file] = Object.values(ctx.request.files ?? {}).flat();
@@ -103,6 +111,8 @@ async function takeForm(ctx: Context, folder: string): Promise<Taken> {
 const MORE_THAN_ONE_FILE = 1015;
 
 function ofForm(error: Error & { readonly httpCode?: number; readonly code?: unknown }): AppError {
+  const ofDisk = diskError(error);
+  if (ofDisk instanceof AppError) return ofDisk;
   if (error.httpCode === 413 && error.code !== MORE_THAN_ONE_FILE) return tooLarge();
   return new AppError("INVALID_REQUEST", `Expected a form with one file (${error.message}).`, { cause: error });
 }

@@ -1,7 +1,10 @@
 /** Files of users: stored once by content, found by id, bounded per principal. */
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { StoredFile } from "../../core/file.ts";
 import { MAX_FILES_BYTES } from "../../core/limits.ts";
+import { saveBytes } from "../save-bytes.ts";
 import { save, type OpenEngine } from "./setup.ts";
 
 export function testFiles(open: OpenEngine): void {
@@ -76,5 +79,22 @@ export function testFiles(open: OpenEngine): void {
     const message = expect.stringContaining("GET /api/files lists them");
     await expect(save(data.engine, "b")).rejects.toMatchObject({ code: "FILES_FULL", message });
     await save(data.engine, "b", { principal: "bob" });
+  });
+
+  test("a folder for uploads that cannot be used is trouble of the storage", async () => {
+    await using data = await open();
+    const { files } = data.engine;
+    const file = await save(data.engine, "hello");
+    const folder = await files.incoming();
+    await rm(folder, { recursive: true });
+    await writeFile(folder, "not a folder");
+
+    const about = { principal: "ana", name: "notes.txt", mediaType: "text/plain" } as const;
+    const trouble = { code: "STORAGE_UNAVAILABLE", retryAfterS: 5 };
+    await expect(files.incoming()).rejects.toMatchObject(trouble);
+    await expect(saveBytes(files, Buffer.from("hello"), about)).rejects.toMatchObject(trouble);
+    await expect(files.save({ ...file, path: join(folder, "upload") })).rejects.toMatchObject(trouble);
+    const alike = { ...files, incoming: async () => folder };
+    await expect(saveBytes(alike, Buffer.from("hello"), about)).rejects.toMatchObject(trouble);
   });
 }

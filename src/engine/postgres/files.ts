@@ -6,6 +6,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
 import type { FileFilter, FilePage, FileRange, Files, NewFile } from "../files.ts";
+import { onDisk } from "../on-disk.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
 import type { Database, Queryable } from "./database.ts";
 
@@ -33,19 +34,19 @@ export class PostgresFiles implements Files {
   }
 
   async incoming(): Promise<string> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await onDisk(mkdir(this.#folder, { recursive: true, mode: 0o700 }));
     return this.#folder;
   }
 
   async save({ path, ...file }: NewFile): Promise<StoredFile> {
     try {
-      const content = await readFile(path);
+      const content = await onDisk(readFile(path));
       return await this.#database.transaction(async (db) => {
         const stored = await insert(db, file, content);
         return { statements: [], result: () => stored };
       });
     } finally {
-      await rm(path, { force: true });
+      await onDisk(rm(path, { force: true }));
     }
   }
 

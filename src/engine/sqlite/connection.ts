@@ -4,6 +4,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { AppError, type ErrorCode } from "../../core/errors.ts";
+import { DISK_FAILED, DISK_FULL, diskError, isNoRoom } from "../on-disk.ts";
 
 /** The size that the WAL file may keep when it begins anew; it grows larger in a burst, or behind a slow reader. */
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;
@@ -68,17 +69,26 @@ const SHARED_MEMORY_FULL = 4_874;
 const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   [BUSY]: ["STORAGE_UNAVAILABLE", "Another process holds the database for too long."],
   8: ["STORAGE_UNAVAILABLE", "The data directory is read-only; make it writable."],
-  10: ["STORAGE_UNAVAILABLE", "Reading or writing the data failed; check the disk."],
+  10: ["STORAGE_UNAVAILABLE", DISK_FAILED],
   11: ["STORAGE_UNAVAILABLE", "The database file is corrupt; restore a copy, or point DATA_DIR at another folder."],
-  [FULL]: ["STORAGE_FULL", "The disk that holds DATA_DIR is full; free some space."],
+  [FULL]: ["STORAGE_FULL", DISK_FULL],
   14: ["STORAGE_UNAVAILABLE", "The database file cannot be opened; check DATA_DIR and its permissions."],
   26: ["STORAGE_UNAVAILABLE", "evenkeel.db is not a SQLite database; move it away, or point DATA_DIR elsewhere."],
 };
 
-/** Turns an error of node:sqlite into one of ours; other errors are returned unchanged. */
+/** Turns an error of node:sqlite, or of the file system, into one of ours; other errors are returned unchanged. */
 export function storageError(error: unknown): unknown {
   const known = CODES[resultCode(error)];
-  return known ? new AppError(known[0], known[1], { cause: error, retryAfterS: 5 }) : error;
+  return known ? new AppError(known[0], known[1], { cause: error, retryAfterS: 5 }) : diskError(error);
+}
+
+/** @throws what `storageError` makes of an error of `work` */
+export function inStorageTerms<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw storageError(error);
+  }
 }
 
 /**
@@ -99,12 +109,11 @@ export function isSqliteError(error: unknown): boolean {
 }
 
 export function isFull(error: unknown): boolean {
-  return resultCode(error) === FULL;
+  return isNoRoom(error) || resultCode(error) === FULL;
 }
 
 function resultCode(error: unknown): number {
   if (!(error instanceof Error)) return 0;
-  const { code, errcode = 0 } = error as { readonly code?: unknown; readonly errcode?: number };
-  const isFileFull = code === "ENOSPC" || code === "EDQUOT";
-  return isFileFull || errcode === SHARED_MEMORY_FULL ? FULL : errcode & 0xff;
+  const { errcode = 0 } = error as { readonly errcode?: number };
+  return errcode === SHARED_MEMORY_FULL ? FULL : errcode & 0xff;
 }

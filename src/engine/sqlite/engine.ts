@@ -28,7 +28,7 @@ import { oncePerTick } from "../once-per-tick.ts";
 import type { Retention } from "../../core/retention.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import type { DumpPosition, ThreadDump } from "../rules/dump.ts";
-import { storageError } from "./connection.ts";
+import { inStorageTerms, storageError } from "./connection.ts";
 import { Disk } from "./disk.ts";
 import { Dumps } from "./dump.ts";
 import { SqliteFiles } from "./files.ts";
@@ -299,13 +299,5 @@ export class SqliteEngine implements Engine {
 
   async #read<T>(read: () => T): Promise<T> {
     return inStorageTerms(read);
-  }
-}
-
-function inStorageTerms<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw storageError(error);
   }
 }

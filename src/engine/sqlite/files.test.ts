@@ -1,5 +1,5 @@
 /** Files when their write breaks, or a write beside it. */
-import { open, readdir, stat, writeFile, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
@@ -10,6 +10,9 @@ import { SqliteFiles } from "./files.ts";
 import { migrate } from "./schema.ts";
 import { makeFolder, openTemporary, type DataFolder } from "./test-data.ts";
 import { Writer } from "./writer.ts";
+
+/** https://sqlite.org/fileformat2.html#walformat */
+const LOG_HEADER_BYTES = 32;
 
 test("a file is stored although a write of the same transaction breaks", async () => {
   await using data = await openTemporary();
@@ -102,6 +105,33 @@ test("on a full disk no thread is imported", async () => {
 
   if (!dump) throw new Error("There was nothing to export.");
   await expect(data.engine.importThread(dump)).rejects.toMatchObject({ code: "STORAGE_FULL" });
+});
+
+test("a file's row that cannot be read is trouble of the storage, not a fault of ours", async () => {
+  await using data = await openTemporary();
+  const { file_id: fileId } = await save(data.engine, "hello");
+  const log = await open(`${data.folder.dbPath}-wal`, "r+");
+  await log.write(Buffer.alloc((await log.stat()).size - LOG_HEADER_BYTES), 0, undefined, LOG_HEADER_BYTES);
+  await log.close();
+  const { files } = data.engine;
+
+  const trouble = { code: "STORAGE_UNAVAILABLE" };
+  await expect(files.list({ principal: "ana", limit: 10 })).rejects.toMatchObject(trouble);
+  await expect(files.find(fileId)).rejects.toMatchObject(trouble);
+  await expect(files.read(fileId)).rejects.toMatchObject(trouble);
+  await expect(files.readRange(fileId, { from: 0, bytes: 5 })).rejects.toMatchObject(trouble);
+});
+
+test("a file whose bytes are gone is not found, and one whose bytes cannot be read is trouble of the storage", async () => {
+  await using data = await openTemporary();
+  const { file_id: fileId, sha256 } = await save(data.engine, "hello");
+  const { files } = data.engine;
+  const place = join(data.folder.path, "files", sha256.slice(0, 2), sha256);
+  const reads = [() => files.read(fileId), () => files.readRange(fileId, { from: 0, bytes: 5 })];
+  await rm(place);
+  for (const read of reads) await expect(read()).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
+  await mkdir(place);
+  for (const read of reads) await expect(read()).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
 });
 
 /** As if the reserve had been given up. A handle looks at most twice a second. */

@@ -9,8 +9,9 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
 import type { FileFilter, FilePage, FileRange, Files, NewFile } from "../files.ts";
+import { isSystemError, onDisk } from "../on-disk.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
-import { storageError } from "./connection.ts";
+import { inStorageTerms, storageError } from "./connection.ts";
 import type { Disk } from "./disk.ts";
 import type { SqliteConnections } from "./engine.ts";
 import { LIMIT } from "./sql.ts";
@@ -57,32 +58,39 @@ export class SqliteFiles implements Files {
       throw error;
     } finally {
       // The file is gone already when the bytes were moved.
-      await rm(path, { force: true });
+      await onDisk(rm(path, { force: true }));
     }
   }
 
   async find(fileId: string): Promise<StoredFile | undefined> {
-    return this.#reading.byId.get(fileId) as StoredFile | undefined;
+    return inStorageTerms(() => this.#reading.byId.get(fileId) as StoredFile | undefined);
   }
 
   async list({ principal, limit, before = Number.MAX_SAFE_INTEGER }: FileFilter): Promise<FilePage> {
-    const rows = this.#reading.listed.all(principal, before, limit) as unknown as FileRow[];
-    const { bytes } = this.#reading.bytesOf.get(principal) as { bytes: number };
-    return toFilePage(rows, limit, bytes);
+    return inStorageTerms(() => {
+      const rows = this.#reading.listed.all(principal, before, limit) as unknown as FileRow[];
+      const { bytes } = this.#reading.bytesOf.get(principal) as { bytes: number };
+      return toFilePage(rows, limit, bytes);
+    });
   }
 
-  async read(fileId: string): Promise<Buffer> {
-    return onDisk(readFile(await this.#placeOfFile(fileId)));
+  read(fileId: string): Promise<Buffer> {
+    return this.#readBytes(fileId, (place) => readFile(place));
   }
 
-  async readRange(fileId: string, range: FileRange): Promise<Buffer> {
-    return onDisk(readRange(await this.#placeOfFile(fileId), range));
+  readRange(fileId: string, range: FileRange): Promise<Buffer> {
+    return this.#readBytes(fileId, (place) => readRange(place, range));
   }
 
-  async #placeOfFile(fileId: string): Promise<string> {
+  async #readBytes(fileId: string, read: (place: string) => Promise<Buffer>): Promise<Buffer> {
     const file = await this.find(fileId);
     if (!file) throw fileNotFound(fileId);
-    return this.#placeOf(file.sha256);
+    try {
+      return await read(this.#placeOf(file.sha256));
+    } catch (error) {
+      // The file was removed since its row was read. Waiting, as for a disk that fails, would not bring it back.
+      throw isSystemError(error) && error.code === "ENOENT" ? fileNotFound(fileId) : storageError(error);
+    }
   }
 
   async remove(fileId: string): Promise<boolean> {
@@ -159,15 +167,6 @@ function bytesLost(): AppError {
   return new AppError("STORAGE_UNAVAILABLE", "The file's bytes were lost while it was stored; send it again.", {
     retryAfterS: 1,
   });
-}
-
-/** Turns failures of the disk into errors of the engine. */
-async function onDisk<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw storageError(error);
-  }
 }
 
 const COLUMNS = "id AS file_id, principal, name, media_type, bytes, sha256, created_at";

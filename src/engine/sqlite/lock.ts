@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { DATABASE_FILE, type Lock } from "../driver.ts";
+import { isNoRoom, isSystemError } from "../on-disk.ts";
 import { isBusy, storageError } from "./connection.ts";
 import { withReserve } from "./disk.ts";
 import { assertNotPublic, makePrivate, PRIVATE_FOLDER } from "./private-files.ts";
@@ -70,7 +71,8 @@ function openIn(folder: string): DatabaseSync {
 }
 
 function cannotUse(folder: string, cause: unknown): Error {
-  const known = storageError(cause);
+  // A system error itself names the call and the path.
+  const known = isSystemError(cause) && !isNoRoom(cause) ? cause : storageError(cause);
   const reason = known instanceof Error ? known.message : String(known);
   return new Error(`DATA_DIR ${folder} cannot be used (${reason}). Name a folder that this user can write to.`, {
     cause,

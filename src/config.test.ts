@@ -2,8 +2,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { ConfigError, loadAgents, loadConfig, loadMcpServers } from "./config.ts";
+import { ConfigError, loadAgents, loadConfig, loadMcpServers, loadToolsConfig } from "./config.ts";
 import { defineAgents } from "./core/agent.ts";
+import { isPassedOn } from "./environment.ts";
+import { settingNames } from "./settings.ts";
 
 /** Why `agents.ts` with this text cannot be loaded. */
 async function refusalOf(text: string): Promise<{ file: string; error: unknown }> {
@@ -64,4 +66,22 @@ test("config/access.ts is read, with what it does not say filled in", async () =
 
 test("a config/access.ts that exports something else is told what to export", async () => {
   await expect(loadWith("export const acess = {};")).rejects.toThrow(/access\.ts to export `access`/);
+});
+
+/** A config folder whose `tools.env` lists these names. */
+async function toolsConfigWith(env: readonly string[]) {
+  const configDir = await mkdtemp(join(tmpdir(), "evenkeel-config-"));
+  onTestFinished(() => rm(configDir, { recursive: true }));
+  await writeFile(join(configDir, "agents.ts"), `export const tools = ${JSON.stringify({ env })};`);
+  return loadToolsConfig(configDir);
+}
+
+test("whoever lists a setting of the server for tools is told that no tool sees it, whichever setting it is", async () => {
+  const ours = [...settingNames()].filter((name) => !isPassedOn(name));
+  expect(ours).toEqual(expect.arrayContaining(["ANTHROPIC_API_KEY", "API_KEYS", "DATABASE_LISTEN_URL", "PORT"]));
+
+  for (const name of ours)
+    await expect(toolsConfigWith(["STRIPE_KEY", name])).rejects.toThrow(`to have no ${name} in \`env\``);
+  const theirs = ["STRIPE_KEY", "LANG", "HTTPS_PROXY"];
+  expect(await toolsConfigWith(theirs)).toEqual({ env: theirs });
 });

@@ -5,8 +5,8 @@ import { pathToFileURL } from "node:url";
 import { DEFAULT_ACCESS, type Access } from "./core/access.ts";
 import type { Agent } from "./core/agent.ts";
 import type { McpServers } from "./core/mcp-servers.ts";
-import { withVariables } from "./environment.ts";
-import type { Settings } from "./settings.ts";
+import { isPassedOn, withVariables } from "./environment.ts";
+import { settingNames, type Settings } from "./settings.ts";
 
 /** A mistake in `config/`: no restart fixes it, and its message says what does. */
 export class ConfigError extends Error {
@@ -93,9 +93,6 @@ export interface ToolsConfig {
   readonly env: readonly string[];
 }
 
-/** No tool may see these, whatever the operator lists. */
-const OURS = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "API_KEYS", "DATABASE_URL", "REDIS_URL"];
-
 /** @throws ConfigError */
 export async function loadToolsConfig(configDir: string): Promise<ToolsConfig> {
   const file = join(configDir, "agents.ts");
@@ -107,8 +104,9 @@ export async function loadToolsConfig(configDir: string): Promise<ToolsConfig> {
   const { env = [] } = tools as { env?: unknown };
   if (!Array.isArray(env) || !env.every((name) => typeof name === "string"))
     throw refuse("to have in `env` a list of names of environment variables");
-  const secret = env.find((name) => OURS.includes(name));
-  if (secret !== undefined) throw refuse(`to have no ${secret} in \`env\`: it is a secret of the server`);
+  const ours = settingNames();
+  const refused = env.find((name) => ours.has(name) && !isPassedOn(name));
+  if (refused !== undefined) throw refuse(`to have no ${refused} in \`env\`: no tool sees a setting of the server`);
   return { env };
 }
 

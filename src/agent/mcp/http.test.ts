@@ -19,6 +19,11 @@ interface Talk {
   readonly callTimeoutMs?: number;
 }
 
+interface Asked {
+  readonly id?: number;
+  readonly method?: string;
+}
+
 const OFFER = {
   initialize: {
     protocolVersion: "2025-06-18",
@@ -40,13 +45,16 @@ async function start({ eol, messages, characters, callTimeoutMs = 30_000 }: Talk
     if (!response.write(eol)) await Promise.race([once(response, "drain"), once(response, "close")]);
   };
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
-    if (request.method !== "POST") return void response.writeHead(405).end();
-    const { id, method } = (await json(request)) as { readonly id?: number; readonly method: string };
-    if (id === undefined) return void response.writeHead(202).end();
-    const result = method === "tools/call" ? DONE : OFFER[method as keyof typeof OFFER];
+    const { id, method = "" } = request.method === "POST" ? ((await json(request)) as Asked) : {};
+    if (id === undefined) {
+      response.writeHead(request.method === "POST" ? 202 : 405).end();
+      return;
+    }
+    const isCall = method === "tools/call";
+    const result = isCall ? DONE : OFFER[method as keyof typeof OFFER];
     const answer = { jsonrpc: "2.0", id, ...(result ? { result } : { error: { code: -32601, message: "unknown" } }) };
     response.writeHead(200, { "content-type": "text/event-stream" });
-    for (let at = 0; method === "tools/call" && at < messages; at += 1) await write(response, note);
+    for (const message of Array.from({ length: isCall ? messages : 0 }, () => note)) await write(response, message);
     await write(response, answer);
     // A reader waits for what follows a last \r: it may be the \n of \r\n.
     response.end(`: bye${eol}`);

@@ -79,3 +79,16 @@ test("a side that is gone is reported once, and sending to it resolves", async (
 
   expect(onClose).toHaveBeenCalledExactlyOnceWith(undefined);
 });
+
+test("what a side that does not read would get is dropped beyond 8 MiB, and nobody waits for it", async () => {
+  const { channel, far } = makeChannel();
+  const message = "x".repeat(1024 * 1024);
+
+  const sent = Array.from({ length: 64 }, () => channel.send(message));
+  await Promise.all(sent.slice(16));
+
+  let read = 0;
+  far.on("data", (chunk: Buffer) => (read += chunk.length));
+  await Promise.all(sent);
+  expect(read).toBeLessThan(16 * 1024 * 1024);
+});

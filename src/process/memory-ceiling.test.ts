@@ -19,6 +19,7 @@ class Place {
   prepared = 0;
   committed: number[] = [];
   fails = false;
+  isReady = Promise.resolve();
 
   constructor(id: number) {
     this.id = id;
@@ -32,6 +33,7 @@ class Place {
   async prepare() {
     this.prepared += 1;
     if (this.fails) throw new Error("no");
+    await this.isReady;
     const commit = async (ms: number) => {
       this.committed.push(ms);
       this.shown.rss = 500;
@@ -88,6 +90,21 @@ test("a burst is none of its business", async () => {
     await tick([place], 9);
   }
   expect(heavy).toEqual([]);
+});
+
+test("while one is replaced, no other one is, however long it takes", async () => {
+  const { heavy, tick } = makeCeiling();
+  const [one, two] = [new Place(1), new Place(2)];
+  one.shown.rss = two.shown.rss = CEILING + 1;
+  const ready = Promise.withResolvers<void>();
+  one.isReady = ready.promise;
+  await tick([one, two], 30);
+  expect(heavy).toEqual([1]);
+
+  ready.resolve();
+  await tick([one, two], 2);
+
+  expect(heavy).toEqual([1, 2]);
 });
 
 test("two at once are replaced one after the other, and one that fails is tried again", async () => {

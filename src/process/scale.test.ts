@@ -55,6 +55,7 @@ const fixed = (count: number) => ({ bounds: { min: count, max: count } });
 
 test.each<[Load, string | undefined]>([
   [load(4, 82, fixed(4)), "workers 82 % busy for 5 min: 6 would be 55 %"],
+  [load(4, 75, fixed(4)), "workers 75 % busy for 5 min: 6 would be 50 %"],
   [load(8, 90), "workers 90 % busy for 5 min: 14 would be 51 %"],
   [load(16, 90, fixed(16)), "workers 90 % busy for 5 min: there are 16 cores, more processes would not help"],
   [load(24, 90, fixed(24)), "workers 90 % busy for 5 min: there are 16 cores, 16 would do as much"],

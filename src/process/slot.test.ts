@@ -1,34 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { FakeProcess } from "../testing/fake-child.ts";
+import type { FakeProcess } from "../testing/fake-child.ts";
+import { makeSlot, settle } from "../testing/fake-slot.ts";
 import { EXIT } from "./protocol.ts";
-import type { Death, SlotEvents } from "./slot-options.ts";
-import { Slot } from "./slot.ts";
+import type { Slot } from "./slot.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
-
-function makeSlot({ maxBootFailures = 4 }: { readonly maxBootFailures?: number | undefined } = {}) {
-  const forked: FakeProcess[] = [];
-  const onDeath = vi.fn<(slot: Slot, death: Death) => void>();
-  const onHopeless = vi.fn<(slot: Slot, reason: string) => void>();
-  const fork = () => {
-    const process = new FakeProcess(forked.length + 1);
-    forked.push(process);
-    return process.child();
-  };
-  const onReturn = vi.fn<(slot: Slot, pid: number) => void>();
-  const onSlow = vi.fn<SlotEvents["onSlow"]>();
-  const events = { onDeath, onReturn, onSlow, onHopeless, onChange: vi.fn<() => void>() };
-  const slot = new Slot({ kind: "worker", id: 1, stallMs: 5_000, maxBootFailures, fork, ...events });
-  const newest = () => {
-    const process = forked.at(-1);
-    if (!process) throw new Error("Nothing was forked.");
-    return process;
-  };
-  return { slot, forked, newest, onDeath, onReturn, onSlow, onHopeless };
-}
-
-const settle = () => vi.advanceTimersByTimeAsync(0);
 
 test.each<[string, (child: FakeProcess) => void]>([
   ["by SIGKILL", (child) => child.exit(null, "SIGKILL")],
@@ -121,6 +98,18 @@ test("a child that never gets ready is given up after four tries, with what it s
   expect(onHopeless).toHaveBeenCalledExactlyOnceWith(slot, "no config");
 });
 
+test("a fork that fails is tried again", async () => {
+  const { slot, forked, newest, onDeath } = makeSlot({ pids: false });
+  void slot.start();
+
+  newest().emit("error", new Error("no memory is left"));
+  await vi.advanceTimersByTimeAsync(100);
+
+  expect(forked).toHaveLength(2);
+  expect(slot.info().last_exit?.reason).toBe("no memory is left");
+  expect(onDeath).toHaveBeenCalledOnce();
+});
+
 test("a child that says that no restart can help is not restarted", async () => {
   const { slot, forked, newest, onHopeless } = makeSlot();
   void slot.start();
@@ -130,6 +119,20 @@ test("a child that says that no restart can help is not restarted", async () => 
 
   expect(forked).toHaveLength(1);
   expect(onHopeless).toHaveBeenCalledOnce();
+});
+
+test("a place that once had a ready child is never given up", async () => {
+  const { slot, newest, onHopeless } = makeSlot({ maxBootFailures: 4 });
+  void slot.start();
+  await serveOnce(newest());
+
+  for (const code of [EXIT.crashed, EXIT.crashed, EXIT.crashed, EXIT.crashed, EXIT.config, EXIT.config]) {
+    newest().exit(code);
+    await vi.advanceTimersByTimeAsync(2_000);
+  }
+
+  expect(slot.info().state).toBe("starting");
+  expect(onHopeless).not.toHaveBeenCalled();
 });
 
 test("a silent child is shown as stalled and then killed; one that beats is left alone", async () => {
@@ -153,56 +156,6 @@ test("a silent child is shown as stalled and then killed; one that beats is left
 
   expect(onDeath).toHaveBeenCalledOnce();
   expect(slot.info()).toMatchObject({ state: "starting", pid: 2 });
-});
-
-test("a replacement serves before the old child drains, whose end then restarts nothing", async () => {
-  const { slot, forked, onDeath } = makeSlot();
-  void slot.start();
-  forked[0]?.say({ type: "ready" });
-  const preparing = slot.prepare();
-  expect(slot.info().pid).toBe(1);
-  forked[1]?.say({ type: "ready" });
-
-  const { commit } = await preparing;
-  const drained = commit(1_000);
-
-  expect(slot.info().pid).toBe(2);
-  expect(forked[0]?.sent).toEqual([{ type: "drain", within_ms: 1_000, others_serve: true }]);
-  forked[0]?.exit(0);
-  await drained;
-  await vi.advanceTimersByTimeAsync(60_000);
-  expect(forked).toHaveLength(2);
-  expect(onDeath).not.toHaveBeenCalled();
-});
-
-test("a replacement that does not come up leaves the old child serving", async () => {
-  const { slot, forked } = makeSlot();
-  void slot.start();
-  forked[0]?.say({ type: "ready" });
-
-  const preparing = slot.prepare();
-  forked[1]?.say({ type: "failed", detail: "a typo" });
-  forked[1]?.exit(EXIT.crashed);
-
-  await expect(preparing).rejects.toThrow("a typo");
-  expect(slot.info()).toMatchObject({ pid: 1, state: "ready" });
-});
-
-test("a replacement that died between being ready and taking over is replaced in turn", async () => {
-  const { slot, forked } = makeSlot();
-  void slot.start();
-  forked[0]?.say({ type: "ready" });
-  const preparing = slot.prepare();
-  forked[1]?.say({ type: "ready" });
-  const { commit } = await preparing;
-  forked[1]?.exit(1);
-
-  void commit(1_000);
-  forked[0]?.exit(0);
-  await vi.advanceTimersByTimeAsync(1_000);
-
-  expect(forked).toHaveLength(3);
-  expect(slot.info().pid).toBe(3);
 });
 
 test("a child that does not drain in time is killed", async () => {
@@ -257,26 +210,6 @@ test("a child that closes its channel and goes on is killed", async () => {
 
   expect(forked).toHaveLength(2);
   expect(slot.info().last_exit?.reason).toBe("closed its channel and went on, killed");
-});
-
-test("a prepared child that takes the place of one that waits to restart serves alone", async () => {
-  const { slot, forked, newest, onReturn } = makeSlot();
-  void slot.start();
-  newest().say({ type: "ready" });
-  await settle();
-  newest().exit(1);
-  await settle();
-  newest().exit(1);
-  await settle();
-  const preparing = slot.prepare();
-  newest().say({ type: "ready" });
-
-  void (await preparing).commit(1_000);
-  await vi.advanceTimersByTimeAsync(60_000);
-
-  expect(forked).toHaveLength(3);
-  expect(slot.info()).toMatchObject({ pid: 3 });
-  expect(onReturn).toHaveBeenCalledOnce();
 });
 
 test("the last exit says why a child died, and outlives its replacement", async () => {
@@ -341,90 +274,19 @@ test("a death is reported in words that fit: tried again, replaced, given up", a
   ]);
 });
 
-test("a child that was replaced and dies on its way out is told as that", async () => {
-  const { slot, forked, onDeath } = makeSlot();
+test("of two reasons for a kill the first one counts", async () => {
+  const { slot, newest } = makeSlot();
   void slot.start();
-  forked[0]?.say({ type: "ready" });
-  const preparing = slot.prepare();
-  forked[1]?.say({ type: "ready" });
-  const drained = (await preparing).commit(1_000);
-
-  forked[0]?.exit(null, "SIGKILL");
-  await drained;
-
-  expect(onDeath).toHaveBeenCalledExactlyOnceWith(
-    slot,
-    expect.objectContaining({ pid: 1, verdict: "died on its way out; its successor serves" }),
-  );
-  expect(slot.info()).toMatchObject({ pid: 2, last_exit: { reason: "SIGKILL" } });
-});
-
-async function replaced({ slot, forked }: ReturnType<typeof makeSlot>, withinMs: number): Promise<void> {
-  const preparing = slot.prepare();
-  forked.at(-1)?.say({ type: "ready" });
-  void (await preparing).commit(withinMs);
-}
-
-test("an old child that still works is counted as leaving, and killed when it falls silent", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
+  newest().say({ type: "ready" });
   await settle();
-
-  await replaced(made, 600_000);
-  expect(made.slot.info()).toMatchObject({ pid: 2, leaving: 1 });
+  newest().kill = () => {};
   await vi.advanceTimersByTimeAsync(5_001);
-  made.newest().say({ type: "failed", detail: "a sign of life" });
-  made.slot.checkPulse();
+
+  slot.checkPulse();
+  newest().closeChannel();
+  await vi.advanceTimersByTimeAsync(1_000);
+  newest().exit(null, "SIGKILL");
   await settle();
 
-  expect(made.slot.info()).toMatchObject({ pid: 2, leaving: 0, last_exit: { reason: "silent for 5000 ms, killed" } });
-});
-
-test("a slot that drains gives those on their way out no more time than its child", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
-  await settle();
-  await replaced(made, 600_000);
-
-  const drained = made.slot.drain(1_000);
-  expect(made.forked.map(({ sent }) => sent.at(-1))).toEqual([
-    { type: "drain", within_ms: 1_000, others_serve: false },
-    { type: "drain", within_ms: 1_000, others_serve: false },
-  ]);
-  for (const process of made.forked) process.exit(0);
-  await drained;
-});
-
-test("a child on its way out no longer waits for slow clients once its slot drains, and gets no more time", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
-  await settle();
-  await replaced(made, 1_000);
-  await vi.advanceTimersByTimeAsync(400);
-
-  const drained = made.slot.drain(60_000);
-  expect(made.forked[0]?.sent).toEqual([
-    { type: "drain", within_ms: 1_000, others_serve: true },
-    { type: "drain", within_ms: 600, others_serve: false },
-  ]);
-  for (const process of made.forked) process.exit(0);
-  await drained;
-});
-
-test("a fourth child on its way out has the oldest give back its work", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
-  await settle();
-
-  for (let reload = 1; reload <= 4; reload += 1) await replaced(made, 600_000);
-
-  expect(made.forked.map(({ sent }) => sent.at(-1))).toEqual([
-    { type: "drain", within_ms: 0, others_serve: true },
-    ...Array.from({ length: 3 }, () => ({ type: "drain", within_ms: 600_000, others_serve: true })),
-    undefined,
-  ]);
+  expect(slot.info().last_exit?.reason).toBe("silent for 5000 ms, killed");
 });

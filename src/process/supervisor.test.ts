@@ -1,12 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { FakeProcess } from "../testing/fake-child.ts";
-import { EXIT, type Snapshot } from "./protocol.ts";
-import { Supervisor } from "./supervisor.ts";
+import type { FakeProcess } from "../testing/fake-child.ts";
+import { beatFor, snapshotsOf, startTree, VITALS } from "../testing/fake-tree.ts";
+import { EXIT } from "./protocol.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
-
-const VITALS = { rss_bytes: 1, cpu_percent: 2, busy_percent: 7, lag_ms: { p50: 3, p99: 4 }, in_flight: 5 };
 
 /** What a tool may write into the channel of its process, as the primary reads it. */
 const NONSENSE: [string, unknown][] = [
@@ -42,45 +40,8 @@ const NONSENSE: [string, unknown][] = [
   ["gauges that are a list", { type: "heartbeat", vitals: VITALS, gauges: [1] }],
 ];
 
-async function startTwo(count = 2, bounds = { min: count, max: count }) {
-  const forked: FakeProcess[] = [];
-  const fork = () => {
-    const process = new FakeProcess(forked.length + 1);
-    forked.push(process);
-    return process.child();
-  };
-  const hopeless = vi.fn<(reason: string) => void>();
-  const supervisor = new Supervisor({
-    machine: { machine: "here", version: "1.0.0" },
-    others: () => [],
-    stallMs: 5_000,
-    drainMs: 1_000,
-    leaveMs: () => 60_000,
-    shrinkMs: 60_000,
-    gauges: () => ({ runs_running: 3 }),
-    onDeath: () => {},
-    onReturn: () => {},
-    onSlow: () => {},
-    onHeavy: () => {},
-    onResize: () => {},
-    onHopeless: hopeless,
-  });
-  const started = supervisor.start({ kind: "worker", count, fork, size: { bounds: () => bounds, cores: () => 16 } });
-  for (const process of forked) process.say({ type: "ready" });
-  await started;
-  const dispose = async () => {
-    supervisor.kill();
-    supervisor.stop();
-  };
-  return { supervisor, forked, hopeless, [Symbol.asyncDispose]: dispose };
-}
-
-function snapshotsOf(process: FakeProcess | undefined): Snapshot[] {
-  return (process?.sent ?? []).flatMap((message) => (message.type === "snapshot" ? [message.snapshot] : []));
-}
-
 test("every worker gets the same snapshot each second, with a seq that grows and the primary's gauges", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
 
   await vi.advanceTimersByTimeAsync(3_000);
 
@@ -94,7 +55,7 @@ test("every worker gets the same snapshot each second, with a seq that grows and
 });
 
 test("a death is shared without waiting for the next second, and so is the child that takes over", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
   tree.forked[0]?.exit(null, "SIGKILL");
   await vi.advanceTimersByTimeAsync(50);
   const [, dead] = snapshotsOf(tree.forked[1]).at(-1)?.processes ?? [];
@@ -107,7 +68,7 @@ test("a death is shared without waiting for the next second, and so is the child
 });
 
 test("what changes at the same time is one snapshot", async () => {
-  await using tree = await startTwo(3);
+  await using tree = await startTree(3);
   await vi.advanceTimersByTimeAsync(100);
   const before = snapshotsOf(tree.forked[2]).length;
 
@@ -128,7 +89,7 @@ test("what changes at the same time is one snapshot", async () => {
 });
 
 test.each<[string, unknown]>(NONSENSE)("a child that sends %s changes nothing", async (_, message) => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
   tree.forked[0]?.say({ type: "heartbeat", vitals: VITALS, gauges: { viewers: 6 } });
 
   tree.forked[0]?.sayAnything(message);
@@ -139,7 +100,7 @@ test.each<[string, unknown]>(NONSENSE)("a child that sends %s changes nothing", 
 });
 
 test("gauges that are no numbers, or too many, are left out of the snapshot", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
   const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`gauge_${index}`, index]));
   const gauges = JSON.parse('{"__proto__":1,"a":"1","b":null,"c":{},"D":1,"viewers":6}') as Record<string, number>;
 
@@ -158,7 +119,7 @@ const notesTo = (process: FakeProcess | undefined) =>
 const noted = (text: string) => [{ kind: "worker", id: 1, notes: { mcp: text } }];
 
 test("notes go to each worker once per change, also to a later one, and end with their process", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
   tree.forked[0]?.say({ type: "notes", notes: { mcp: "one" } });
   await vi.advanceTimersByTimeAsync(1_100);
   tree.forked[0]?.say({ type: "notes", notes: { mcp: "two" } });
@@ -178,7 +139,7 @@ test("notes go to each worker once per change, also to a later one, and end with
 });
 
 test("a request of a worker reaches all children of the kind that it names", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
   const request = { to: "worker", name: "mcp.restart", about: "files" } as const;
 
   tree.forked[0]?.say({ type: "request", request });
@@ -187,19 +148,16 @@ test("a request of a worker reaches all children of the kind that it names", asy
 });
 
 test("only a worker may make a request", async () => {
-  await using tree = await startTwo();
-  const agent = new FakeProcess(9);
-  const started = tree.supervisor.start({ kind: "agent", count: 1, fork: () => agent.child() });
-  agent.say({ type: "ready" });
-  await started;
+  await using tree = await startTree();
+  await tree.add("agent");
 
-  agent.say({ type: "request", request: { to: "worker", name: "mcp.restart", about: "files" } });
+  tree.forked[2]?.say({ type: "request", request: { to: "worker", name: "mcp.restart", about: "files" } });
 
   for (const { sent } of tree.forked) expect(sent).not.toContainEqual(expect.objectContaining({ type: "request" }));
 });
 
 test("a worker that takes over is handed the same past as the others have, with a mark for the death", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
   await vi.advanceTimersByTimeAsync(2_000);
   tree.forked[0]?.exit(null, "SIGKILL");
   await vi.advanceTimersByTimeAsync(50);
@@ -220,7 +178,7 @@ test("a worker that takes over is handed the same past as the others have, with 
 });
 
 test("a child that stalls is one mark, however long it does", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
   const beat = () => tree.forked[1]?.say({ type: "heartbeat", vitals: VITALS, gauges: {} });
 
   for (let second = 0; second < 4; second += 1) {
@@ -232,7 +190,7 @@ test("a child that stalls is one mark, however long it does", async () => {
 });
 
 test("a reload is a mark", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
 
   const replaced = tree.supervisor.replace(["worker"]);
   await vi.advanceTimersByTimeAsync(0);
@@ -246,7 +204,7 @@ test("a reload is a mark", async () => {
 });
 
 test("a drain does not wait for the boot of children that were to replace others", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
   const replaced = tree.supervisor.replace(["worker"]);
   await vi.advanceTimersByTimeAsync(0);
   const [first, second, next] = tree.forked;
@@ -260,7 +218,7 @@ test("a drain does not wait for the boot of children that were to replace others
 });
 
 test("a place that is one too many during a reload does not spoil it for the others", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
   const replaced = tree.supervisor.replace(["worker"]);
   await vi.advanceTimersByTimeAsync(0);
 
@@ -272,7 +230,7 @@ test("a place that is one too many during a reload does not spoil it for the oth
 });
 
 test("of too many workers, one that does not start leaves before one that serves", async () => {
-  await using tree = await startTwo();
+  await using tree = await startTree();
   tree.forked[0]?.exit(null, "SIGKILL");
   await vi.advanceTimersByTimeAsync(0);
   tree.forked[2]?.exit(EXIT.crashed);
@@ -286,16 +244,8 @@ test("of too many workers, one that does not start leaves before one that serves
   expect(tree.forked[1]?.sent).not.toContainEqual(expect.objectContaining({ type: "drain" }));
 });
 
-/** All processes send heartbeats for some seconds; each worker is `busy_percent` busy. */
-async function beatFor(seconds: number, forked: readonly FakeProcess[], busy_percent: number): Promise<void> {
-  for (let second = 0; second < seconds; second += 1) {
-    for (const process of forked) process.say({ type: "heartbeat", vitals: { ...VITALS, busy_percent }, gauges: {} });
-    await vi.advanceTimersByTimeAsync(1_000);
-  }
-}
-
 test("workers that are busy for a minute become more, up to the most", async () => {
-  await using tree = await startTwo(2, { min: 2, max: 3 });
+  await using tree = await startTree(2, { min: 2, max: 3 });
 
   await beatFor(59, tree.forked, 90);
   expect(tree.forked).toHaveLength(2);
@@ -316,7 +266,7 @@ test("workers that are busy for a minute become more, up to the most", async () 
 });
 
 test("a worker that is one too many drains, is shown until it is gone, and its place is free again", async () => {
-  await using tree = await startTwo(3, { min: 2, max: 3 });
+  await using tree = await startTree(3, { min: 2, max: 3 });
 
   await beatFor(61, tree.forked, 5);
 
@@ -332,7 +282,7 @@ test("a worker that is one too many drains, is shown until it is gone, and its p
 });
 
 test("an added worker that does not boot is tried again for ever, and ends nothing", async () => {
-  await using tree = await startTwo(2, { min: 2, max: 3 });
+  await using tree = await startTree(2, { min: 2, max: 3 });
   await beatFor(61, tree.forked, 90);
 
   for (let failure = 1; failure <= 6; failure += 1) {
@@ -345,7 +295,7 @@ test("an added worker that does not boot is tried again for ever, and ends nothi
 });
 
 test("one more by hand stays, whatever the load is", async () => {
-  await using tree = await startTwo(2, { min: 1, max: 2 });
+  await using tree = await startTree(2, { min: 1, max: 2 });
 
   tree.supervisor.adjust("worker", 1);
   tree.forked[2]?.say({ type: "ready" });
@@ -357,7 +307,7 @@ test("one more by hand stays, whatever the load is", async () => {
 const ask = (about: string) => ({ type: "request", request: { to: "primary", name: "scale", about } }) as const;
 
 test("a worker may ask for a number of processes, within bounds", async () => {
-  await using tree = await startTwo(2, { min: 1, max: 2 });
+  await using tree = await startTree(2, { min: 1, max: 2 });
   for (const about of ["worker=3; rm", "primary=3", "simulator=9", "worker=", "worker=-1"])
     tree.forked[0]?.say(ask(about));
   expect(tree.forked).toHaveLength(2);
@@ -370,7 +320,7 @@ test("a worker may ask for a number of processes, within bounds", async () => {
 });
 
 test("a fixed number is advised in the snapshot, not changed", async () => {
-  await using tree = await startTwo(4);
+  await using tree = await startTree(4);
 
   await beatFor(301, tree.forked, 82);
 

@@ -232,7 +232,7 @@ export class Supervisor {
     }
     for (const role of this.#roles.values()) {
       this.#followLoad(role);
-      if (!this.#isDraining) role.memory?.tick(this.#of(role.options.kind));
+      role.memory?.tick(this.#of(role.options.kind));
     }
     // Read the vitals only once a second: they cover the time since the last reading.
     this.#self = { ...this.#meter.read(0), gauges: this.#options.gauges() };

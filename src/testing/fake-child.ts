@@ -8,6 +8,8 @@ import type { FromChild, ToChild } from "../process/protocol.ts";
 export class FakeProcess extends EventEmitter implements Channel {
   readonly pid: number;
   readonly sent: ToChild[] = [];
+  /** The signal that ended it, if one did. */
+  signal: NodeJS.Signals | null = null;
   #events: ChannelEvents | undefined;
 
   constructor(pid: number) {
@@ -49,6 +51,7 @@ export class FakeProcess extends EventEmitter implements Channel {
   }
 
   exit(code: number | null, signal: NodeJS.Signals | null = null): void {
+    this.signal = signal;
     this.emit("exit", code, signal);
   }
 }

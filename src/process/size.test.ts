@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import type { Change } from "./scale.ts";
+import { Size } from "./size.ts";
+
+/** Two workers, and up to `max`. `busy` ticks for some seconds; it returns the changes that were wanted. */
+function makeSize(max: number) {
+  const looks: number[] = [];
+  let ticks = 0;
+  const bounds = () => {
+    looks.push(ticks);
+    return { min: 2, max };
+  };
+  const size = new Size({ kind: "worker", bounds, cores: () => 16 });
+  const busy = (seconds: number, percents: readonly number[]): Change[] =>
+    Array.from({ length: seconds }, () => {
+      ticks += 1;
+      return size.tick(percents, 2);
+    }).filter((change) => change !== undefined);
+  return { size, looks, busy };
+}
+
+test("only the last minute decides, however long it was quiet before", () => {
+  const { busy } = makeSize(8);
+
+  expect(busy(300, [50, 50])).toEqual([]);
+  expect(busy(60, [100, 100])).toContainEqual({ count: 4, reason: "workers 100 % busy" });
+});
+
+test("after a change the load is measured for a whole minute anew", () => {
+  const { size, busy } = makeSize(8);
+  busy(300, [100, 100]);
+
+  size.changed();
+
+  expect(busy(59, [100, 100])).toEqual([]);
+  expect(busy(1, [100, 100])).toHaveLength(1);
+});
+
+test("advice about the old number ends with a change", () => {
+  const { size, busy } = makeSize(2);
+  busy(300, [100, 100]);
+  expect(size.advice).toMatchObject({ count: 4 });
+
+  size.changed();
+
+  expect(size.advice).toBeUndefined();
+});
+
+test("seconds in which no process serves say nothing about the load", () => {
+  const { busy } = makeSize(8);
+
+  busy(50, [100, 100]);
+  busy(50, []);
+
+  expect(busy(10, [100, 100])).toEqual([{ count: 4, reason: "workers 100 % busy" }]);
+});
+
+test("the bounds are read every ten seconds, not each second", () => {
+  const { looks, busy } = makeSize(8);
+
+  busy(30, [50, 50]);
+
+  expect(looks).toEqual([10, 20, 30]);
+});

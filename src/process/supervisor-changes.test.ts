@@ -1,0 +1,133 @@
+/** What the supervisor does when its processes are replaced, drained, or change in number. */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { beatFor, snapshotsOf, startTree } from "../testing/fake-tree.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+const settle = () => vi.advanceTimersByTimeAsync(0);
+
+test("one kind is replaced after the other: the next one is forked when the first serves", async () => {
+  await using tree = await startTree(1);
+  await tree.add("agent");
+
+  const replaced = tree.supervisor.replace(["worker", "agent"]);
+  await settle();
+  expect(tree.forked).toHaveLength(3);
+  tree.forked[2]?.say({ type: "ready" });
+  await settle();
+  expect(tree.forked).toHaveLength(4);
+  tree.forked[3]?.say({ type: "ready" });
+
+  await replaced;
+});
+
+test("when one replacement fails, the others are killed and the old processes go on", async () => {
+  await using tree = await startTree();
+
+  const replaced = tree.supervisor.replace(["worker"]);
+  await settle();
+  tree.forked[2]?.say({ type: "ready" });
+  tree.forked[3]?.exit(1);
+
+  await expect(replaced).rejects.toThrow("before it was ready");
+  expect(tree.forked.map(({ signal }) => signal)).toEqual([null, null, "SIGKILL", null]);
+  expect(tree.forked.slice(0, 2).flatMap(({ sent }) => sent)).not.toContainEqual(
+    expect.objectContaining({ type: "drain" }),
+  );
+});
+
+test("replacements that are asked for while one waits for its turn are one", async () => {
+  await using tree = await startTree(1);
+
+  const asked = Array.from({ length: 5 }, () => tree.supervisor.replace(["worker"]));
+  await settle();
+  const later = Array.from({ length: 5 }, () => tree.supervisor.replace(["worker"]));
+  for (const index of [1, 2]) {
+    tree.forked[index]?.say({ type: "ready" });
+    await settle();
+  }
+
+  await Promise.all([...asked, ...later]);
+  expect(tree.forked).toHaveLength(3);
+});
+
+test("while the tree drains nothing is forked: for no death, and for no load", async () => {
+  await using tree = await startTree(2, { min: 2, max: 8 });
+  await tree.add("agent");
+
+  const drained = tree.supervisor.drain([["worker"], ["agent"]]);
+  tree.forked[2]?.exit(1);
+  await vi.advanceTimersByTimeAsync(900);
+  await beatFor(1, tree.forked.slice(0, 2), 100);
+  await vi.advanceTimersByTimeAsync(10_000);
+  await drained;
+
+  expect(tree.forked).toHaveLength(3);
+});
+
+test("after a change of the number the load is measured for a minute anew", async () => {
+  await using tree = await startTree(2, { min: 2, max: 8 });
+  await beatFor(61, tree.forked, 90);
+  expect(tree.forked).toHaveLength(4);
+  for (const process of tree.forked.slice(2)) process.say({ type: "ready" });
+
+  await beatFor(50, tree.forked, 90);
+
+  expect(tree.forked).toHaveLength(4);
+});
+
+test("a worker that boots does not make the others look less busy", async () => {
+  await using tree = await startTree(3, { min: 2, max: 8 });
+  tree.forked[2]?.exit(1);
+  await settle();
+
+  for (let second = 0; second < 61; second += 1) {
+    await beatFor(1, tree.forked.slice(0, 2), 90);
+    if (second % 20 === 19) tree.forked.at(-1)?.exit(1);
+  }
+
+  expect(snapshotsOf(tree.forked[0]).at(-1)?.marks).toContainEqual(
+    expect.objectContaining({ type: "scale", detail: "3 → 5 workers: workers 90 % busy" }),
+  );
+});
+
+test("the last process of a kind cannot be taken away by hand, nor are there more than 256", async () => {
+  await using tree = await startTree(1, { min: 1, max: 2 });
+
+  tree.supervisor.adjust("worker", -1);
+  expect(tree.forked[0]?.sent).not.toContainEqual(expect.objectContaining({ type: "drain" }));
+
+  tree.forked[0]?.say({ type: "request", request: { to: "primary", name: "scale", about: "worker=999" } });
+  expect(tree.forked).toHaveLength(256);
+});
+
+test("a child that stalls, answers and stalls again has two marks", async () => {
+  await using tree = await startTree();
+
+  for (const seconds of [4, 1, 4]) {
+    if (seconds === 1) await beatFor(1, tree.forked, 7);
+    else await beatFor(seconds, tree.forked.slice(1), 7);
+  }
+
+  const marks = snapshotsOf(tree.forked[1]).at(-1)?.marks;
+  expect(marks?.map(({ type, process }) => [type, process])).toEqual([
+    ["stall", "worker 1"],
+    ["stall", "worker 1"],
+  ]);
+});
+
+test("nobody is killed for a silence in which the primary itself slept", async () => {
+  await using tree = await startTree();
+  await beatFor(2, tree.forked, 7);
+  const awake = performance.now.bind(performance);
+
+  vi.spyOn(performance, "now").mockImplementation(() => awake() + 3_600_000);
+  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.advanceTimersByTimeAsync(3_000);
+
+  expect(tree.forked.map(({ signal }) => signal)).toEqual([null, null]);
+});

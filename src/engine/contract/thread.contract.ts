@@ -386,25 +386,26 @@ function testEphemeral(open: OpenEngine): void {
     expect(items.map(({ type, detail }) => [type, detail["thread_id"]])).toEqual([["thread.deleted", "newest"]]);
   });
 
-  test("an ephemeral thread goes however many older ones have to stay", async () => {
+  test.each(["running", "queued"])("an ephemeral thread goes however many older ones have a run %s", async (status) => {
     await using data = await open();
     vi.useFakeTimers({ toFake: ["Date"] });
     onTestFinished(() => void vi.useRealTimers());
-    const later = await start(data.engine, { threadId: "later", ephemeral: true });
     for (let index = 0; index < 25; index += 1) {
-      const parent = await start(data.engine, { threadId: `waits ${index}`, ephemeral: true });
-      if (index % 2 === 0) await start(data.engine, { parentRunId: parent.run.run_id });
+      const parent = await start(data.engine, { threadId: `older ${index}`, ephemeral: true });
+      if (status === "running") await start(data.engine, { parentRunId: parent.run.run_id });
       await complete(data.engine, parent);
     }
-    for (let index = 1; index < 25; index += 2) await enqueue(data.engine, { threadId: `waits ${index}` });
+    if (status === "queued")
+      for (let index = 0; index < 25; index += 1) await enqueue(data.engine, { threadId: `older ${index}` });
     vi.setSystemTime(Date.now() + 1_000);
-    await complete(data.engine, later);
+    const later = await enqueue(data.engine, { threadId: "later", ephemeral: true });
+    await data.engine.cancel(later.run_id);
 
     vi.setSystemTime(Date.now() + 61_000);
     await data.engine.maintain();
 
     expect(await data.engine.thread("later")).toBeUndefined();
-    expect(await data.engine.counts()).toMatchObject({ running: 13, queued: 12 });
+    expect(await data.engine.counts()).toMatchObject({ [status]: 25 });
   });
 
   test("an ephemeral thread with a run under way stays", async () => {

@@ -20,6 +20,8 @@ const CASES: readonly Case[] = [
   ["the third, alone", { crashes: 2 }, "crashed", 1, "POISONED"],
   ["the third, beside another's tool", { crashes: 2 }, "crashed", 2, "requeue 3 0"],
   ["a later one, alone", { crashes: 7 }, "crashed", 1, "POISONED"],
+  ["a stop in a tool, of a run that crashed beside others", { crashes: 3 }, "stopped", 1, "requeue 3 0"],
+  ["a process that is gone, of a run that crashed beside others", { crashes: 3 }, "gone", 1, "requeue 3 1"],
   ["a stop in a tool", { crashes: 2, losses: 9 }, "stopped", 1, "requeue 2 9"],
   ["a process that is gone", { crashes: 2 }, "gone", 1, "requeue 2 1"],
   ["a process gone for the tenth time", { losses: 9 }, "gone", 5, "POISONED"],

@@ -4,7 +4,7 @@ import { isTroubled, NEW, type Allowance } from "./allowance.ts";
 import { ask, etaMs, isOpen } from "./asking.ts";
 import { failed, heard, limited, succeeded, used } from "./outcomes.ts";
 
-const NOW = 1_000_000;
+const NOW = 1_000_000_000;
 const call = { rank: 0, tokens: 100 };
 const calls = (count: number, rank = 0) => Array.from({ length: count }, () => ({ rank, tokens: 100 }));
 const told = (limit: number, remaining = limit) => ({ requests: { limit, remaining } });
@@ -79,6 +79,37 @@ test("a limit that the server does not name is guessed from what it refused, and
   expect(isOpen({ ...guessed, demand: {} }, NOW + 301_000)).toBe(true);
 });
 
+test.each([
+  [19, undefined],
+  [20, 16],
+])("from a refusal after %i calls within a minute the limit %s is guessed", (count, limit) => {
+  const { next } = ask(heard(NEW, {}, { nth: 0, now: NOW }), "a", { asks: calls(count), now: NOW });
+
+  expect(limited(next, { waitMs: 1_000, now: NOW }).buckets.requests?.limit).toBe(limit);
+});
+
+test("calls of an earlier minute say nothing about the limit", () => {
+  const first = ask(heard(NEW, {}, { nth: 0, now: NOW }), "a", { asks: calls(19), now: NOW }).next;
+  const second = ask(first, "a", { asks: calls(19), now: NOW + 60_000 }).next;
+
+  expect(limited(second, { waitMs: 1_000, now: NOW + 60_000 }).buckets).toEqual({});
+});
+
+test("a failure that names a shorter wait does not shorten the longer one", () => {
+  const refused = limited(limitedTo(50), { waitMs: 20_000, now: NOW });
+
+  expect(failed(refused, { waitMs: 1_000, now: NOW }).blockedUntil).toBe(NOW + 20_000);
+});
+
+test("a call waits until the output tokens of earlier calls are made up for", () => {
+  const asked = ask(NEW, "a", { asks: [call], now: NOW });
+  const tokens = heard(asked.next, { output: { limit: 6_000, remaining: 100 } }, { nth: 1, now: NOW });
+  const after = used(tokens, { input: 0, estimated: 0, output: 200 }, NOW);
+
+  expect(ask(after, "a", { asks: [call], now: NOW + 1_000 })).toMatchObject({ granted: 0, waitMs: 10 });
+  expect(ask(after, "a", { asks: [call], now: NOW + 1_010 }).granted).toBe(1);
+});
+
 test("tokens are taken by estimate and corrected later; a call above the limit waits for a full bucket", () => {
   const asked = ask(NEW, "a", { asks: [call], now: NOW });
   const tokens = heard(asked.next, { input: { limit: 1_000, remaining: 500 } }, { nth: 1, now: NOW });
@@ -102,6 +133,9 @@ test("ten failures in a row hold all calls back; then one at a time tries, and t
   for (let at = 0; at < 10; at += 1) allowance = failed(allowance, { waitMs: undefined, now: NOW });
 
   expect(isTroubled(allowance)).toBe(true);
+  // Calls that were under way when it opened may fail as well: that is no news.
+  for (let at = 0; at < 9; at += 1) allowance = failed(allowance, { waitMs: undefined, now: NOW });
+  expect(allowance.openings).toBe(1);
   expect(ask(allowance, "a", { asks: calls(3), now: NOW }).granted).toBe(0);
   const trial = ask(allowance, "a", { asks: calls(3), now: NOW + 5_000 });
   expect(trial.granted).toBe(1);
@@ -134,6 +168,10 @@ test("a clock that was set back, or ahead and back, stops nothing for longer tha
       const filled = ask(refused, "a", { asks: [call], now: NOW }).next;
 
       expect(ask(filled, "a", { asks: [call], now: NOW + 301_000 }).granted).toBe(1);
+      const { next } = ask(heard(NEW, {}, { nth: 0, now: NOW }), "a", { asks: calls(50), now: NOW + jumpMs });
+      const guessed = ask(limited(next, { waitMs: 10, now: NOW + jumpMs }), "a", { asks: calls(50), now: NOW }).next;
+      expect(ask(guessed, "b", { asks: calls(1, 2), now: NOW + 301_000 }).granted).toBe(1);
+      expect(isOpen({ ...guessed, demand: {} }, NOW + 301_000)).toBe(true);
     }),
   );
 });

@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { defineAgents } from "../../core/agent.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { startCluster } from "../../testing/cluster.ts";
@@ -100,6 +100,23 @@ test("interactive calls go before delegated ones, whichever process has them", a
   // before.
   expect(order.filter((name) => name === "delegated").length).toBe(3);
   expect(order.slice(-2)).toEqual(["delegated", "delegated"]);
+});
+
+test("a call that has waited for more than 30 s goes first, whatever its rank", async () => {
+  const engine = sharedTexts();
+  using one = governorOf("one", engine);
+  await learned(await one.enter(), told(600, 0));
+  await vi.waitFor(async () => expect((await engine.shared("m")).text).toContain('"limit":600'));
+  const order: string[] = [];
+  const background = one.enter(RANKS.background).then(() => order.push("background"));
+  const real = performance.now.bind(performance);
+  const later = vi.spyOn(performance, "now").mockImplementation(() => real() + 30_001);
+  onTestFinished(() => later.mockRestore());
+
+  const interactive = Array.from({ length: 3 }, () => one.enter().then(() => order.push("interactive")));
+  await Promise.all([background, ...interactive]);
+
+  expect(order[0]).toBe("background");
 });
 
 test("a call that is canceled while it waits is not let through, and takes nobody's turn", async () => {

@@ -109,8 +109,7 @@ test("after a quiet while that was longer than `giveUpAfterMs`, a stream that is
 });
 
 test("a stream that is always cut before anything comes is given up", async () => {
-  const fetch = async () => new Response(cutAfter([]), { headers: { "Content-Type": "text/event-stream" } });
-  const client = new Evenkeel({ fetch, giveUpAfterMs: 300 });
+  const client = new Evenkeel({ fetch: async () => new Response(cutAfter([])), giveUpAfterMs: 300 });
   await expect(Array.fromAsync(client.follow("r"))).rejects.toBeInstanceOf(ConnectionError);
 });
 

@@ -1,5 +1,7 @@
 /** Users with tokens of an identity provider: tokens, sessions, other origins, and what one user may have at once. */
+import { once } from "node:events";
 import { connect } from "node:net";
+import { PassThrough } from "node:stream";
 import { expect, test, vi } from "vitest";
 import { defineAccess, type AccessConfig } from "../core/access.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
@@ -252,6 +254,22 @@ test("whoever guesses keys waits longer and longer, by its address, and is forgi
   expect(wrongKeys.delayMs("10.0.0.2")).toBe(0);
   now = 61_000;
   expect(wrongKeys.delayMs("10.0.0.1")).toBe(0);
+});
+
+test("clients that leave while their wrong tokens are checked take nobody's place among those that wait", async () => {
+  const wrongKeys = new WrongKeys();
+  const gone = new PassThrough().destroy();
+  await once(gone, "close");
+  for (let n = 0; n < 1_000; n += 1) wrongKeys.answerLater("10.0.0.1", gone, () => {});
+  for (let n = 0; n < 5; n += 1) wrongKeys.delayMs("10.0.0.2");
+  const waiting = new PassThrough();
+
+  const outcome = await new Promise((resolve) => {
+    waiting.once("close", () => resolve("cut off"));
+    wrongKeys.answerLater("10.0.0.2", waiting, () => resolve("answered"));
+  });
+
+  expect(outcome).toBe("answered");
 });
 
 test("a good key does not wait behind wrong ones of its address, over HTTP and the socket", async () => {

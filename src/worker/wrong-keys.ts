@@ -14,6 +14,7 @@ const MAX_WAITING = 500;
 
 /** What takes the answer: a response, or the socket of an upgrade. */
 export interface Connection {
+  readonly destroyed: boolean;
   once(event: "close", listener: () => void): unknown;
   destroy(): unknown;
 }
@@ -46,6 +47,8 @@ export class WrongKeys {
   /** Answers after the delay, unless the client has left. */
   answerLater(address: string, connection: Connection, answer: () => void): void {
     const ms = this.delayMs(address);
+    // The client has left while its token was checked: no `close` would come to count it off.
+    if (connection.destroyed) return;
     if (ms === 0) return answer();
     if (this.#waiting >= MAX_WAITING) {
       connection.destroy();

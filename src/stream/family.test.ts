@@ -1,6 +1,8 @@
 import { EventSchemas } from "@ag-ui/core/schemas";
 import { expect, test } from "vitest";
 import { defineAgents } from "../core/agent.ts";
+import { AppError } from "../core/errors.ts";
+import type { Engine } from "../engine/engine.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { SocketClient } from "../testing/socket.ts";
 
@@ -142,4 +144,86 @@ test("a subscription of a socket tells the same events in the same order as the 
   expect(told.map(({ event }) => event)).toEqual(streamed.map(({ event }) => event));
   expect(told.flatMap(({ seq }) => seq ?? []).map(String)).toEqual(streamed.flatMap((one) => one.id ?? []));
   expect(socket.frames.findLast((frame) => frame.id === id)).toMatchObject({ done: true });
+});
+
+/** An engine of which some reads fail. */
+function failing(engine: Engine, fails: (method: string, args: readonly unknown[]) => Error | undefined): Engine {
+  return new Proxy(engine, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (typeof value !== "function") return value;
+      return (...args: readonly unknown[]) => {
+        const error = fails(String(name), args);
+        return error ? Promise.reject(error) : (value.apply(target, args) as unknown);
+      };
+    },
+  });
+}
+
+test("nothing more comes under the id of a subscription that failed", async () => {
+  let failsFrom = Infinity;
+  let runId = "";
+  const wrapEngine = (engine: Engine) =>
+    failing(engine, (method, [id, after]) =>
+      method === "events" && id === runId && Number(after) >= failsFrom ? new Error("unreadable") : undefined,
+    );
+  await using cluster = await startCluster({ agents, wrapEngine });
+  await using socket = await SocketClient.connect(`http://127.0.0.1:${cluster.port}`);
+  runId = await cluster.client.begin(tasks(["helper", "/sim tokens=100000 rate=50"]), { agent_id: "lead" });
+  const waiting = async () =>
+    (await cluster.client.events(runId)).find(({ name }) => name === "evenkeel.waiting")?.seq ?? Infinity;
+  await expect.poll(waiting).toBeLessThan(Infinity);
+  failsFrom = await waiting();
+
+  const id = socket.send({ op: "subscribe", channel: "run", run_id: runId, subagents: "inline", after: failsFrom });
+  const failedAt = () => socket.frames.findIndex((frame) => frame.id === id && frame.error);
+  await expect.poll(failedAt).toBeGreaterThanOrEqual(0);
+
+  const [child] = (await cluster.engine.runs({ limit: 1, parentRunId: runId })).items;
+  const childIsAt = () => cluster.engine.lastEvent(child?.run_id ?? "");
+  const before = await childIsAt();
+  await expect.poll(childIsAt).toBeGreaterThan(before + 20);
+  // Whatever was sent before this answer has come by then.
+  await socket.ask({ op: "subscribe", channel: "processes" });
+  expect(socket.frames.slice(failedAt() + 1).filter((frame) => frame.id === id)).toEqual([]);
+  await cluster.engine.cancel(runId);
+});
+
+test("a delegated run that cannot be read is told with its own error, from its beginning on", async () => {
+  let child = "";
+  const wrapEngine = (engine: Engine) =>
+    failing(engine, (method, [id]) =>
+      method === "events" && id === child ? new AppError("STORAGE_FULL", "The disk is full.") : undefined,
+    );
+  await using cluster = await startCluster({ agents, wrapEngine });
+  const { body } = await cluster.client.chat(tasks(["helper", "/sim tokens=2"]), { agent_id: "lead" });
+  child = (await cluster.engine.runs({ limit: 1, parentRunId: body.run_id })).items[0]?.run_id ?? "";
+
+  const told = await inline(cluster, body.run_id);
+
+  expect(typesOf(told, child)).toEqual(["SUBAGENT_STARTED", "SUBAGENT_ERROR"]);
+  expect(told.find(({ event }) => event.type === "SUBAGENT_ERROR")?.event).toMatchObject({
+    code: "STORAGE_FULL",
+    message: "The disk is full.",
+  });
+  expect(told.at(-1)?.event.type).toBe("RUN_FINISHED");
+});
+
+test("a delegated run is told whole, although the storage was away when it was looked for", async () => {
+  let child = "";
+  let failures = 0;
+  const wrapEngine = (engine: Engine) =>
+    failing(engine, (method, [id]) => {
+      if (method !== "run" || id !== child || failures === 2) return undefined;
+      failures += 1;
+      return new AppError("STORAGE_UNAVAILABLE", "away");
+    });
+  await using cluster = await startCluster({ agents, wrapEngine });
+  const { body } = await cluster.client.chat(tasks(["helper", "/sim tokens=2"]), { agent_id: "lead" });
+  child = (await cluster.engine.runs({ limit: 1, parentRunId: body.run_id })).items[0]?.run_id ?? "";
+
+  const told = await inline(cluster, body.run_id);
+
+  expect(failures).toBe(2);
+  expect(typesOf(told, child).at(-1)).toBe("SUBAGENT_FINISHED");
 });

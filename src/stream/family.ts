@@ -8,16 +8,20 @@
  * from their SUBAGENT_STARTED on, with the same `seq`s: the pair of `subagentRunId` and `seq` identifies an
  * event.
  */
+import { setTimeout as sleep } from "node:timers/promises";
+import { AppError, hasCode } from "../core/errors.ts";
 import { isTerminal, type CustomValues } from "../core/event.ts";
 import type { Run } from "../core/run.ts";
 import type { StoredEvent } from "../protocols/encoder.ts";
 import type { RunKey } from "./feeds.ts";
 import type { Frame } from "./frame.ts";
-import type { OpenSink, Sink, Viewer, Watch } from "./viewer.ts";
+import { STORAGE_RETRY_MS, type OpenSink, type Sink, type Viewer, type Watch } from "./viewer.ts";
 
 export interface FamilyOptions {
   readonly sink: OpenSink;
   readonly run: (runId: string) => Promise<Run | undefined>;
+  /** Reports why a delegated run can no longer be shown. @returns the error as clients may read it */
+  readonly report: (error: unknown, runId: string) => AppError;
   /** Begins to view a run's feed. */
   readonly watch: (run: RunKey, watch: Omit<Watch, "feed">) => Viewer;
 }
@@ -26,7 +30,7 @@ export class Family {
   readonly #options: FamilyOptions;
   // Bounded by MAX_DELEGATED_RUNS.
   readonly #viewers = new Set<Viewer>();
-  #isStopped = false;
+  readonly #stopped = new AbortController();
 
   constructor(options: FamilyOptions) {
     this.#options = options;
@@ -39,31 +43,46 @@ export class Family {
   view(run: RunKey, { after, before, onEnd }: Omit<Watch, "feed" | "sink"> & { before: readonly string[] }): void {
     const branch = new Branch(this, this.#options.sink, undefined);
     branch.resume(before.map((json) => JSON.parse(json) as StoredEvent));
-    this.#watch(run, { after, sink: branch, onEnd });
+    const endAll = (error?: unknown) => {
+      // Runs that are still shown would go on in a stream that is over.
+      this.stop();
+      onEnd(error);
+    };
+    this.#watch(run, { after, sink: branch, onEnd: endAll });
   }
 
   /** Shows a delegated run until its end, and then calls `onOver`. Never rejects. */
   async branch(runId: string, about: Delegation, onOver: () => void): Promise<void> {
-    const { sink: out } = this.#options;
-    const run = await this.#options.run(runId).catch(() => undefined);
-    if (this.#isStopped) return;
-    const gone = () => {
-      out.tell({ type: "SUBAGENT_ERROR", subagentRunId: runId, message: "The run was deleted." });
+    const sink = new Branch(this, this.#options.sink, { ...about, runId });
+    const onEnd = (error?: unknown) => {
+      if (error) sink.fail(this.#options.report(error, runId));
       onOver();
     };
-    if (!run) {
-      // AG-UI's verifier refuses the end of what did not begin.
-      const { agentId: name, ...parents } = about;
-      out.tell({ type: "SUBAGENT_STARTED", subagentRunId: runId, name, ...parents });
-      return gone();
+    try {
+      const run = await this.#find(runId);
+      if (!this.#stopped.signal.aborted) this.#watch(run, { after: 0, sink, onEnd });
+    } catch (error) {
+      if (!this.#stopped.signal.aborted) onEnd(error);
     }
-    const sink = new Branch(this, out, { ...about, runId });
-    this.#watch(run, { after: 0, sink, onEnd: (error) => (error ? gone() : onOver()) });
   }
 
   stop(): void {
-    this.#isStopped = true;
+    this.#stopped.abort();
     for (const viewer of this.#viewers) viewer.stop();
+  }
+
+  /** While the storage fails, this waits, as the viewers do. */
+  async #find(runId: string): Promise<Run> {
+    for (;;) {
+      try {
+        const run = await this.#options.run(runId);
+        if (run) return run;
+        throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
+      } catch (error) {
+        if (!hasCode(error, "STORAGE_UNAVAILABLE")) throw error;
+        await sleep(STORAGE_RETRY_MS, undefined, { signal: this.#stopped.signal });
+      }
+    }
   }
 
   #watch(run: RunKey, watch: Omit<Watch, "feed" | "sink"> & { readonly sink: Branch }): void {
@@ -101,6 +120,7 @@ class Branch implements Sink {
   /** Delegated runs that are still shown, by the call that waits for them. */
   readonly #open = new Map<string, Set<string>>();
   readonly #told = new Set<string>();
+  #hasBegun = false;
   // The rest of a write whose beginning was sent before an event had to be held back. Bounded by one write of
   // the viewer.
   #held: Frame[] = [];
@@ -115,6 +135,15 @@ class Branch implements Sink {
 
   get full(): boolean {
     return this.#held.length > 0 || this.#out.full;
+  }
+
+  /** Tells that the subagent can no longer be shown. */
+  fail({ code, message }: AppError): void {
+    if (!this.#self) return;
+    const { runId: subagentRunId, agentId: name, ...parents } = this.#self;
+    // AG-UI's verifier refuses the end of what did not begin.
+    if (!this.#hasBegun) this.#out.tell({ type: "SUBAGENT_STARTED", subagentRunId, name, ...parents });
+    this.#out.tell({ type: "SUBAGENT_ERROR", subagentRunId, code, message });
   }
 
   /** The client has these events already. Runs that were delegated and have no result yet are shown again. */
@@ -192,6 +221,7 @@ class Branch implements Sink {
     if (!this.#self) this.#out.write([frame]);
     else {
       const told = asSubagent(event, this.#self);
+      this.#hasBegun ||= told !== undefined;
       if (told) this.#out.tell(told);
     }
   }

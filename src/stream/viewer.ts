@@ -44,7 +44,7 @@ const MAX_WRITE_CHARACTERS = 64 * 1024;
 /**
  * Retry interval while the storage fails: the stream stays open, and goes on when the storage works again.
  */
-const STORAGE_RETRY_MS = 500;
+export const STORAGE_RETRY_MS = 500;
 
 export class Viewer {
   readonly #options: ViewerOptions;

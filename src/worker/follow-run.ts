@@ -45,7 +45,7 @@ export function streamRun({ delivery, log, engine }: OwnDeps, options: StreamOpt
   };
   const sink = encoder ? new EncodedStream(stream, encoder) : stream;
   const viewer = before
-    ? watchWithSubagents({ delivery, engine }, run, { after, before, sink, onEnd })
+    ? watchWithSubagents({ delivery, engine, log }, run, { after, before, sink, onEnd })
     : delivery.watch({ feed: delivery.feeds.run(run), after, sink, onEnd });
   stream.onClose(() => {
     viewer.stop();

@@ -6,6 +6,7 @@ import type { RunKey } from "../stream/feeds.ts";
 import type { OpenSink, Watch } from "../stream/viewer.ts";
 import type { OwnDeps } from "./context.ts";
 import { journalPieces } from "./history-pieces.ts";
+import { reportFailure } from "./report-failure.ts";
 
 export interface FamilyWatch extends Pick<Watch, "after" | "onEnd"> {
   readonly sink: OpenSink;
@@ -15,13 +16,14 @@ export interface FamilyWatch extends Pick<Watch, "after" | "onEnd"> {
 
 /** The returned object's `stop` ends the stream; nothing is written afterwards. */
 export function watchWithSubagents(
-  { delivery, engine }: Pick<OwnDeps, "delivery" | "engine">,
+  { delivery, engine, log }: Pick<OwnDeps, "delivery" | "engine" | "log">,
   run: RunKey,
   { sink, ...rest }: FamilyWatch,
 ): { stop(): void } {
   const watch = (key: RunKey, options: Omit<Watch, "feed">) =>
     delivery.watch({ feed: delivery.feeds.run(key), ...options });
-  const family = new Family({ sink, watch, run: (runId) => engine.run(runId) });
+  const report = (error: unknown, runId: string) => reportFailure(log, error, { run_id: runId });
+  const family = new Family({ sink, watch, report, run: (runId) => engine.run(runId) });
   family.view(run, rest);
   return family;
 }

@@ -25,7 +25,7 @@ interface Start {
 }
 
 export interface SubscriptionsOptions {
-  readonly deps: Pick<OwnDeps, "engine" | "delivery">;
+  readonly deps: Pick<OwnDeps, "engine" | "delivery" | "log">;
   readonly principal: Principal;
   readonly stream: SocketStream;
   /** A subscription broke. */

@@ -36,8 +36,10 @@ test("a response in the background is streamed on from any sequence number", asy
   const all = await Array.fromAsync(await openai.responses.retrieve(id, { stream: true }));
   expect(all.map(({ sequence_number }) => sequence_number)).toEqual(all.map((_, index) => index));
   expect(all.at(-1)?.type).toBe("response.completed");
-  const rest = await Array.fromAsync(await openai.responses.retrieve(id, { stream: true, starting_after: 10 }));
-  expect(rest).toEqual(all.slice(11));
+  // On a busy machine the tokens come in a few deltas, so the number of events varies.
+  const middle = Math.floor(all.length / 2);
+  const rest = await Array.fromAsync(await openai.responses.retrieve(id, { stream: true, starting_after: middle }));
+  expect(rest).toEqual(all.slice(middle + 1));
   expect(await openai.responses.retrieve(id)).toMatchObject({ status: "completed", background: true });
 });
 

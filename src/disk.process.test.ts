@@ -120,7 +120,7 @@ test.runIf(canMount)(
   60_000,
 );
 
-test.each(["deleted", "replaced"])(
+test.each(["deleted", "replaced", "left without its log"])(
   "a database that is %s under the server is noticed within 2 s, said and refused, by its later processes too",
   async (how) => {
     await using place = await makePlace();
@@ -129,6 +129,7 @@ test.each(["deleted", "replaced"])(
     const path = join(place.dataDir, "evenkeel.db");
     const takenAt = performance.now();
     if (how === "deleted") rmSync(path);
+    else if (how === "left without its log") rmSync(`${path}-wal`);
     else {
       mkdirSync(join(place.dataDir, "elsewhere"));
       renameSync(path, join(place.dataDir, "elsewhere", "evenkeel.db"));

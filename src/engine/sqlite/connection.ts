@@ -62,18 +62,27 @@ export function assertSafeVersion(version: string): void {
 }
 
 // Primary result codes, https://sqlite.org/rescode.html
+const WRONG_STATEMENT = 1;
 const BUSY = 5;
+const CORRUPT = 11;
 const FULL = 13;
+const NO_DATABASE = 26;
 /** The file that readers and writers share cannot grow: https://sqlite.org/rescode.html#ioerr_shmsize */
 const SHARED_MEMORY_FULL = 4_874;
 const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   [BUSY]: ["STORAGE_UNAVAILABLE", "Another process holds the database for too long."],
   8: ["STORAGE_UNAVAILABLE", "The data directory is read-only; make it writable."],
   10: ["STORAGE_UNAVAILABLE", DISK_FAILED],
-  11: ["STORAGE_UNAVAILABLE", "The database file is corrupt; restore a copy, or point DATA_DIR at another folder."],
+  [CORRUPT]: [
+    "STORAGE_UNAVAILABLE",
+    "The database file is corrupt; restore a copy, or point DATA_DIR at another folder.",
+  ],
   [FULL]: ["STORAGE_FULL", DISK_FULL],
   14: ["STORAGE_UNAVAILABLE", "The database file cannot be opened; check DATA_DIR and its permissions."],
-  26: ["STORAGE_UNAVAILABLE", "evenkeel.db is not a SQLite database; move it away, or point DATA_DIR elsewhere."],
+  [NO_DATABASE]: [
+    "STORAGE_UNAVAILABLE",
+    "evenkeel.db is not a SQLite database; move it away, or point DATA_DIR elsewhere.",
+  ],
 };
 
 /** Turns an error of node:sqlite, or of the file system, into one of ours; other errors are returned unchanged. */
@@ -103,9 +112,19 @@ export function isBusy(error: unknown): boolean {
   return resultCode(error) === BUSY;
 }
 
+/** Whether a statement does not fit the tables of the file. */
+export function isWrongStatement(error: unknown): boolean {
+  return resultCode(error) === WRONG_STATEMENT;
+}
+
 /** Any error that SQLite itself raised, whatever it means. */
 export function isSqliteError(error: unknown): boolean {
   return resultCode(error) !== 0;
+}
+
+/** A part of the file is not what it has to be, or the whole is no database. */
+export function isCorrupt(error: unknown): boolean {
+  return [CORRUPT, NO_DATABASE].includes(resultCode(error));
 }
 
 export function isFull(error: unknown): boolean {

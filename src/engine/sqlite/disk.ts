@@ -1,5 +1,5 @@
 /**
- * Checks that the database's file is still the one that was opened, and that the disk has room. A reserve file of 8 MB
+ * Checks that the database's files are still those that were opened, and that the disk has room. A reserve file of 8 MB
  * lies beside the database. When the disk is full the reserve is given up, so that cancels, deletions and the last
  * events of runs can still be written. Until the reserve is back, writes that only add data are refused. One instance
  * for each open engine.
@@ -37,12 +37,12 @@ export class Disk {
     this.#identity = identityOf(path);
   }
 
-  /** Identifies the file, whatever its name is. */
+  /** Identifies the files, whatever their names are. */
   get identity(): string {
     return this.#identity ?? "";
   }
 
-  /** @throws AppError STORAGE_UNAVAILABLE when the file was deleted or replaced since it was opened */
+  /** @throws AppError STORAGE_UNAVAILABLE when a file was deleted or replaced since it was opened */
   assertSame(): void {
     const now = performance.now();
     if (now < this.#sameUntil) return;
@@ -101,15 +101,23 @@ export function withReserve<T>(path: string, work: () => T): T {
   }
 }
 
-/** @returns undefined when there is no such file */
+/** SQLite keeps them for as long as a connection is open: without them, later processes would begin a log of their own. */
+const BESIDE = ["-wal", "-shm"];
+
+/** Of the database and the files beside it that belong to it. @returns undefined when there is no database */
 export function identityOf(path: string): string | undefined {
+  const [database, ...beside] = ["", ...BESIDE].map((suffix) => inodeOf(path + suffix));
+  return database && [database, ...beside].join(" ");
+}
+
+function inodeOf(path: string): string | undefined {
   const found = statSync(path, { throwIfNoEntry: false, bigint: true });
   return found && `${found.dev}:${found.ino}`;
 }
 
 export function replaced(path: string): AppError {
   const detail =
-    `${path} was deleted or replaced while the server runs, so nothing is written any more. ` +
+    `${path}, or its -wal or -shm file, was deleted or replaced while the server runs, so nothing is written any more. ` +
     "Stop the server, put the right file in its place, and start again.";
   return new AppError("STORAGE_UNAVAILABLE", detail, { retryAfterS: RETRY_AFTER_S });
 }

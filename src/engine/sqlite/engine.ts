@@ -261,6 +261,7 @@ export class SqliteEngine implements Engine {
   async check() {
     await this.#read(() => this.#disk.assertSame());
     this.#disk.assertRoom();
+    this.#writer.assertWhole();
     await this.counts();
     if (this.#writer.sinceCommitMs > CHECKED_MS) await this.#writer.run(() => this.#maintenance.probe());
   }

@@ -48,15 +48,13 @@ export function lockFolder(folder: string): Lock | undefined {
  */
 function isOpenElsewhere(file: string): boolean {
   if (!existsSync(file)) return false;
-  const db = new DatabaseSync(file, { timeout: 0 });
   try {
+    using db = new DatabaseSync(file, { timeout: 0 });
     db.exec("PRAGMA journal_mode = DELETE");
     return false;
   } catch (error) {
     // Any other fault of the file is reported when it is opened.
     return isBusy(error);
-  } finally {
-    db.close();
   }
 }
 

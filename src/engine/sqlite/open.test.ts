@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, statSync } from "node:fs";
-import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
@@ -8,6 +8,7 @@ import { complete, enqueue, newRun, start, stepOf } from "../contract/setup.ts";
 import type { ToolCall } from "../engine.ts";
 import { openEngine } from "../open.ts";
 import { goBackTo, setSchema } from "./earlier-schemas.ts";
+import { lockFolder } from "./lock.ts";
 import { makeFolder, openAt, openTemporary } from "./test-data.ts";
 
 const PAGE_BYTES = 4096;
@@ -181,6 +182,38 @@ test("only the file that was opened first is opened again, when that is asked fo
   await expect(data.engine.check()).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
 });
 
+test.each(["-wal", "-shm"])(
+  "a server whose %s file was removed writes no more, and no later process begins another one",
+  async (suffix) => {
+    await using data = await openTemporary();
+    const { identity } = data.engine;
+    await rm(`${data.folder.dbPath}${suffix}`);
+    const options = { dataDir: data.folder.path, durability: "normal", limits: { queued: 10 }, identity } as const;
+
+    await expect(enqueue(data.engine)).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+    await expect(data.engine.check()).rejects.toMatchObject({ message: expect.stringContaining("was deleted") });
+    await expect(openEngine(options)).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+    expect(await readdir(data.folder.path)).not.toContain(`evenkeel.db${suffix}`);
+  },
+);
+
+test("a file that is corrupt in parts is not ready once a write has met one of these", async () => {
+  await using folder = await makeFolder();
+  await using first = await openAt(folder.path);
+  for (let run = 0; run < 50; run += 1) await enqueue(first);
+  await first.close();
+  await using engine = await openAt(folder.path);
+  await engine.check();
+  const { size } = statSync(folder.dbPath);
+  const file = await open(folder.dbPath, "r+");
+  // The first page has the header and the schema.
+  await file.write(randomBytes(size - PAGE_BYTES), 0, size - PAGE_BYTES, PAGE_BYTES);
+  await file.close();
+
+  await expect(enqueue(engine)).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+  await expect(engine.check()).rejects.toMatchObject({ message: expect.stringContaining("corrupt") });
+});
+
 test("data of a newer evenkeel is refused, and says which schema it has", async () => {
   await using folder = await makeFolder();
   await makeDatabase(folder.path);
@@ -191,6 +224,31 @@ test("data of a newer evenkeel is refused, and says which schema it has", async 
     message: expect.stringMatching(/newer evenkeel \(schema 99, .*DATA_DIR/),
   });
   expect(schemaOf(folder.dbPath)).toBe(99);
+});
+
+test("tables of another program are left alone, and named as such", async () => {
+  await using folder = await makeFolder();
+  using db = new DatabaseSync(folder.dbPath);
+  db.exec("CREATE TABLE runs (x); INSERT INTO runs VALUES (1)");
+
+  await expect(openAt(folder.path)).rejects.toMatchObject({
+    code: "STORAGE_UNAVAILABLE",
+    message: expect.stringContaining("tables of another program"),
+  });
+  expect(db.prepare("SELECT name FROM sqlite_master").all()).toMatchObject([{ name: "runs" }]);
+});
+
+test("a start that finds a folder in the place of the database says that the database cannot be opened", async () => {
+  await using folder = await makeFolder();
+  await mkdir(folder.dbPath);
+  const lock = lockFolder(folder.path);
+  expect(lock).toBeDefined();
+  lock?.release();
+
+  await expect(openAt(folder.path)).rejects.toMatchObject({
+    code: "STORAGE_UNAVAILABLE",
+    message: expect.stringContaining("cannot be opened"),
+  });
 });
 
 const FOREIGN: [string, Buffer][] = [

@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
+import { isWrongStatement } from "./connection.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
 /**
@@ -25,7 +26,7 @@ export function migrate(db: DatabaseSync): void {
     db.exec("COMMIT");
   } catch (error) {
     db.exec("ROLLBACK");
-    throw error;
+    throw isWrongStatement(error) ? foreignFile(error) : error;
   }
   db.exec("PRAGMA busy_timeout = 0");
 }
@@ -35,6 +36,15 @@ function missingIn(db: DatabaseSync): readonly string[] {
   const { user_version: applied } = db.prepare("PRAGMA user_version").get() as { user_version: number };
   if (applied > MIGRATIONS.length) throw newerFile(applied);
   return MIGRATIONS.slice(applied);
+}
+
+/** Our statements fit our own tables. @param cause names the table that is in the way, or is missing */
+function foreignFile(cause: unknown): AppError {
+  return new AppError(
+    "STORAGE_UNAVAILABLE",
+    "evenkeel.db has tables of another program; move it away, or point DATA_DIR elsewhere.",
+    { cause },
+  );
 }
 
 function newerFile(version: number): AppError {

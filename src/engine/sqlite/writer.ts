@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
-import { busyRetryMs, isBusy, isFull, storageError } from "./connection.ts";
+import { busyRetryMs, isBusy, isCorrupt, isFull, storageError } from "./connection.ts";
 import type { Disk } from "./disk.ts";
 
 /**
@@ -42,6 +42,7 @@ export class Writer {
    */
   #nextCommitAt = 0;
   #busySince: number | undefined;
+  #corruption: unknown;
 
   #committedAt = -Infinity;
 
@@ -68,6 +69,14 @@ export class Writer {
   /** How long ago this process wrote something, in milliseconds. */
   get sinceCommitMs(): number {
     return performance.now() - this.#committedAt;
+  }
+
+  /**
+   * @throws AppError when a write found that the file is corrupt. Writes to whole parts of it succeed all the same, so a
+   * probe alone would not tell.
+   */
+  assertWhole(): void {
+    if (this.#corruption) throw this.#corruption;
   }
 
   /** Commits the writes that wait, and goes on accepting writes: the caller closes the database handle. */
@@ -112,7 +121,7 @@ export class Writer {
     if (isFull(error) && this.#disk.giveUpReserve()) return this.#schedule(busyRetryMs());
     const failed = this.#waiting;
     this.#waiting = [];
-    for (const { reject } of failed) reject(storageError(error));
+    this.#refuse(failed, error);
   }
 
   /**
@@ -132,12 +141,17 @@ export class Writer {
       }
       const broken = batch[done.length];
       // No write broke, but the COMMIT itself failed: every caller gets that error.
-      for (const { reject } of broken ? [broken] : batch) reject(storageError(error));
+      this.#refuse(broken ? [broken] : batch, error);
       if (broken) this.#waiting = [...batch.filter((waiting) => waiting !== broken), ...this.#waiting];
       return;
     }
     this.#committedAt = performance.now();
     for (const tell of done) tell();
+  }
+
+  #refuse(waiting: readonly Waiting[], error: unknown): void {
+    if (isCorrupt(error)) this.#corruption ??= storageError(error);
+    for (const { reject } of waiting) reject(storageError(error));
   }
 
   #rollback(): void {

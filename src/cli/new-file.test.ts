@@ -26,7 +26,7 @@ test("what could not be written to its end leaves nothing, and names its disk wh
       throw error;
     });
 
-  await expect(failing(Object.assign(new Error("ENOSPC"), { code: "ENOSPC" }))).rejects.toThrow(
+  await expect(failing(Object.assign(new Error("ENOSPC"), { code: "ENOSPC", syscall: "write" }))).rejects.toThrow(
     `There is no room for ${file}`,
   );
   await expect(failing(new Error("a corrupt source"))).rejects.toThrow("a corrupt source");

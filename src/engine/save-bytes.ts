@@ -23,7 +23,7 @@ export async function saveBytes(
   try {
     await onDisk(writeFile(path, bytes, { mode: 0o600 }));
   } catch (error) {
-    // What was written before the error. The caller is told that error, also when the disk refuses this.
+    // The bytes that were written before the error. The caller is told that error, also when the disk refuses this.
     await rm(path, { force: true }).catch(() => {});
     throw error;
   }

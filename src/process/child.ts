@@ -46,6 +46,7 @@ export class Child {
   #lastSignAt = performance.now();
   #state: "starting" | "ready" | "draining" | "gone" = "starting";
   #killTimer: NodeJS.Timeout | undefined;
+  #killAt = Infinity;
   #drainEndsAt = Infinity;
   #mayLinger = true;
 
@@ -168,8 +169,11 @@ export class Child {
     else this.#killIn(EXIT_MS, "closed its channel and went on, killed");
   }
 
+  /** Of two times the earlier one counts. */
   #killIn(ms: number, reason: string): void {
-    if (this.#state === "gone") return;
+    const at = performance.now() + ms;
+    if (this.#state === "gone" || at >= this.#killAt) return;
+    this.#killAt = at;
     clearTimeout(this.#killTimer);
     this.#killTimer = setTimeout(() => this.kill(reason), ms);
   }

@@ -212,6 +212,21 @@ test("a child that closes its channel and goes on is killed", async () => {
   expect(slot.info().last_exit?.reason).toBe("closed its channel and went on, killed");
 });
 
+test("a child whose channel is closed gets no more time when it is asked to drain", async () => {
+  const { slot, newest } = makeSlot();
+  void slot.start();
+  newest().say({ type: "ready" });
+  await settle();
+  newest().closeChannel();
+
+  const drained = slot.drain(600_000);
+  await vi.advanceTimersByTimeAsync(1_000);
+  await drained;
+
+  expect(slot.info()).toMatchObject({ state: "restarting", pid: null });
+  expect(slot.child?.state).toBe("gone");
+});
+
 test("the last exit says why a child died, and outlives its replacement", async () => {
   const { slot, newest } = makeSlot();
   void slot.start();

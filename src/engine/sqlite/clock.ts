@@ -7,8 +7,9 @@
  * as before.
  *
  * Durations and time limits are measured by `monotonicMs`, the machine's monotonic clock, which all its processes
- * share.
+ * share. It begins anew with each boot of the machine: `RunClock` forgets what an earlier boot measured.
  */
+import { readFileSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
 import { busyRetryMs, isBusy } from "./connection.ts";
@@ -18,8 +19,8 @@ export const LEASE_CLOCK = "(SELECT ms FROM lease_clock)";
 
 /**
  * For SQL, in a row of `runs`: the time of day that the run shows for this moment. It is counted from the run's
- * creation, so that no duration is negative, or longer than the time that passed. Takes `:now` and `:mono`. After a
- * reboot it is the wall clock.
+ * creation, so that no duration is negative, or longer than the time that passed. Takes `:now` and `:mono`. For a run of
+ * an earlier boot it is the wall clock.
  */
 export const RUN_TIME = "iif(:mono >= created_mono, created_at + :mono - created_mono, max(:now, created_at))";
 
@@ -70,6 +71,37 @@ export class LeaseClock {
     const elapsed = now - this.#tickedAt;
     this.#tickedAt = now;
     return elapsed;
+  }
+}
+
+const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
+
+export class RunClock {
+  readonly #forget: StatementSync;
+  readonly #setBoot: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    this.#forget = db.prepare(
+      "UPDATE runs SET created_mono = NULL WHERE status IN ('queued', 'running') " +
+        "AND (created_mono > :mono OR (SELECT boot FROM lease_clock) IS NOT :boot)",
+    );
+    this.#setBoot = db.prepare("UPDATE lease_clock SET boot = :boot WHERE boot IS NOT :boot");
+  }
+
+  /** Called when a server starts, before it measures the time of any run. */
+  begin(): void {
+    const boot = bootId();
+    this.#forget.run({ mono: monotonicMs(), boot });
+    this.#setBoot.run({ boot });
+  }
+}
+
+/** Null where the kernel does not tell. Then only runs from later in an earlier boot are known to be of another boot. */
+function bootId(): string | null {
+  try {
+    return readFileSync(BOOT_ID_FILE, "utf8").trim();
+  } catch {
+    return null;
   }
 }
 

@@ -38,6 +38,7 @@ const UNDO = [
   "DROP INDEX files_in_order; ALTER TABLE files DROP COLUMN n",
   "ALTER TABLE runs DROP COLUMN waiting",
   "DROP TABLE file_uses; DROP TABLE file_uses_known; DROP INDEX files_idle; ALTER TABLE files DROP COLUMN idle_since",
+  "ALTER TABLE lease_clock DROP COLUMN boot",
 ];
 
 /** Makes the file one of an earlier schema. */

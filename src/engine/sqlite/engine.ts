@@ -28,6 +28,7 @@ import { oncePerTick } from "../once-per-tick.ts";
 import type { Retention } from "../../core/retention.ts";
 import type { OwnerEnd } from "../rules/blame.ts";
 import type { DumpPosition, ThreadDump } from "../rules/dump.ts";
+import { RunClock } from "./clock.ts";
 import { inStorageTerms, storageError } from "./connection.ts";
 import { Disk } from "./disk.ts";
 import { Dumps } from "./dump.ts";
@@ -68,6 +69,7 @@ export class SqliteEngine implements Engine {
   readonly #maintenance: Maintenance;
   readonly #shared: SharedTexts;
   readonly #spending: SpendingBook;
+  readonly #runClock: RunClock;
 
   constructor(connections: SqliteConnections, limits: EngineLimits) {
     const { writing, reading, path } = connections;
@@ -76,6 +78,7 @@ export class SqliteEngine implements Engine {
     this.#writer = new Writer(writing, this.#disk);
     this.files = new SqliteFiles({ connections, writer: this.#writer, disk: this.#disk });
     this.#spending = new SpendingBook(writing);
+    this.#runClock = new RunClock(writing);
     this.#journal = new Journal(writing, this.#spending);
     this.#queue = new Queue(writing, this.#journal, limits);
     this.#reads = new Reads(reading);
@@ -144,7 +147,10 @@ export class SqliteEngine implements Engine {
   }
 
   release(left: Left, end: OwnerEnd) {
-    return this.#writer.run(() => this.#queue.release(left, end));
+    return this.#writer.run(() => {
+      if (!("owner" in left)) this.#runClock.begin();
+      return this.#queue.release(left, end);
+    });
   }
 
   history(runId: string) {

@@ -298,4 +298,6 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE file_uses_known (from_run INTEGER);
   INSERT INTO file_uses_known SELECT CASE WHEN user_version = 0 THEN 0 END FROM pragma_user_version;
   `,
+  // 25: the boot of the machine in which runs were measured (`clock.ts`)
+  "ALTER TABLE lease_clock ADD COLUMN boot TEXT",
 ];

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { loadConfig } from "./config.ts";
+import type { Access } from "./core/access.ts";
 import { withCause } from "./core/errors.ts";
 import { agentName, type Owner } from "./core/run.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -35,7 +35,7 @@ import {
   type Mode,
   type Settings,
 } from "./settings.ts";
-import { checkStart, TakenError } from "./start-checks.ts";
+import { checkStart, exitCodeOf } from "./start-checks.ts";
 import { entryPath, IS_SOURCE } from "./tree.ts";
 import { Upkeep } from "./upkeep/upkeep.ts";
 import { VERSION } from "./version.ts";
@@ -54,10 +54,10 @@ export async function runPrimary(mode: Mode, surroundings: Surroundings, project
   try {
     const settings = parseSettings(mode, surroundings.env, project);
     process.stdout.write(`${startLine(settings)}\n`);
-    const lock = await checkStart(settings);
+    const { lock, access } = await checkStart(settings);
     const log = await createLog(settings, "primary");
     for (const warning of warnings(settings, surroundings.env)) log.warn(warning);
-    await serve({ settings, surroundings, log, lock });
+    await serve({ settings, surroundings, log, lock, access });
   } catch (error) {
     refuse(error);
   }
@@ -82,10 +82,11 @@ interface Start {
   readonly surroundings: Surroundings;
   readonly log: Log;
   readonly lock: Lock;
+  readonly access: Access;
 }
 
 /** Refers to the lock for as long as the server runs: garbage collection of the lock would release it. */
-async function serve({ settings, surroundings, log, lock }: Start): Promise<void> {
+async function serve({ settings, surroundings, log, lock, access }: Start): Promise<void> {
   const { dataDir, durability, maxQueued, database, machine, boot } = settings;
   const storage = { dataDir, durability, database, machine, boot, limits: { queued: maxQueued } };
   const engine = await openEngine(storage);
@@ -131,7 +132,6 @@ async function serve({ settings, surroundings, log, lock }: Start): Promise<void
   const port = await serving;
   upkeep.start();
   reports?.start();
-  const { access } = await loadConfig(settings);
   const bootMs = Date.now() - surroundings.startedAt;
   process.stdout.write(`${banner({ settings: { ...settings, port }, access, bootMs })}\n`);
   if (settings.reload && IS_SOURCE) watchers.push(new PageBuilder(log));
@@ -275,9 +275,9 @@ function handBack(engine: Engine, log: Log, owner: Owner): void {
   );
 }
 
-/** Nothing was started: say why in plain words, without a stack. */
+/** Says in plain words, without a stack, why the server does not serve. Processes that were started end with this one. */
 function refuse(error: unknown): never {
   const reason = error instanceof Error ? withCause(error) : String(error);
   process.stderr.write(`evenkeel cannot start:\n${reason.replaceAll(/^/gm, "  ")}\n`);
-  process.exit(error instanceof TakenError ? EXIT.retry : EXIT.config);
+  process.exit(exitCodeOf(error));
 }

@@ -4,10 +4,12 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { loadConfig } from "./config.ts";
+import type { Access } from "./core/access.ts";
 import type { Lock } from "./engine/driver.ts";
 import { hasCode, withCause, type AppError } from "./core/errors.ts";
 import { lockStorage } from "./engine/open.ts";
 import { assertPortFree } from "./process/port.ts";
+import { EXIT } from "./process/protocol.ts";
 import type { Settings } from "./settings.ts";
 
 const LOOK_MS = 200;
@@ -18,8 +20,13 @@ export class TakenError extends Error {
   override readonly name = "TakenError";
 }
 
+export interface Checked {
+  readonly lock: Lock;
+  readonly access: Access;
+}
+
 /** @throws TakenError when port or folder are taken for longer than `startWaitMs` */
-export async function checkStart(settings: Settings): Promise<Lock> {
+export async function checkStart(settings: Settings): Promise<Checked> {
   const { host, port, dataDir, database, startWaitMs } = settings;
   const endsAt = performance.now() + startWaitMs;
   await untilFree(endsAt, async () => {
@@ -34,11 +41,16 @@ export async function checkStart(settings: Settings): Promise<Lock> {
     if (!held) throw new TakenError(`Another evenkeel runs on ${dataDir}. Stop it, or set DATA_DIR to another folder.`);
     return held;
   });
-  await loadConfig(settings);
-  return lock;
+  const { access } = await loadConfig(settings);
+  return { lock, access };
 }
 
-/** A database that is not up yet, or not reachable yet. */
+/** What a start that failed exits with: whether a supervisor may try again. @param error of any part of the start */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof TakenError || isPassing(error) ? EXIT.retry : EXIT.config;
+}
+
+/** A database that is not up yet, not reachable yet, or not any more. */
 function isPassing(error: unknown): error is AppError {
   return hasCode(error, "STORAGE_UNAVAILABLE") && (error as AppError).retryAfterS !== undefined;
 }

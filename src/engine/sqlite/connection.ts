@@ -85,10 +85,15 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   ],
 };
 
+/** Read-only, corrupt, no database: only a person can change that. */
+const LASTING: ReadonlySet<number> = new Set([8, 11, 26]);
+
 /** Turns an error of node:sqlite, or of the file system, into one of ours; other errors are returned unchanged. */
 export function storageError(error: unknown): unknown {
-  const known = CODES[resultCode(error)];
-  return known ? new AppError(known[0], known[1], { cause: error, retryAfterS: 5 }) : diskError(error);
+  const code = resultCode(error);
+  const known = CODES[code];
+  if (!known) return diskError(error);
+  return new AppError(known[0], known[1], { cause: error, ...(!LASTING.has(code) && { retryAfterS: 5 }) });
 }
 
 /** @throws what `storageError` makes of an error of `work` */

@@ -212,7 +212,7 @@ export const METRICS: readonly Metric[] = [
   },
   {
     name: "evenkeel_output_tokens_total",
-    help: "Tokens that the model has said. An estimate: four characters each, counted while they stream.",
+    help: "Tokens that the model has said. An estimate while they stream; each finished answer corrects the ratio.",
     type: "counter",
     from: ({ gauges }) => gauges[GAUGE.outputTokens],
   },

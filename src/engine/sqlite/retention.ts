@@ -28,6 +28,11 @@ interface ThreadRow {
 
 export type RetainerParts = RemovalParts & FileRetentionParts;
 
+interface Delta {
+  readonly run: number;
+  readonly seq: number;
+}
+
 export class Retainer {
   readonly #looks: ReturnType<typeof looks>;
   readonly #sql: ReturnType<typeof writes>;
@@ -40,7 +45,7 @@ export class Retainer {
    */
   #lastThread = { at: 0, n: 0 };
   /** The delta that was looked at last: its run is joined up to this seq. */
-  #lastDelta = { run: 0, seq: 0 };
+  #lastDelta: Delta = { run: 0, seq: 0 };
 
   constructor(parts: RetainerParts) {
     const { reading, writing } = parts.connections;
@@ -97,28 +102,33 @@ export class Retainer {
   async #joinDeltas(before: number): Promise<boolean> {
     const runs = this.#looks.unjoined.all(before, RUNS_A_STEP) as { n: number }[];
     if (runs.length === 0) return false;
-    await this.#parts.writer.run(() => {
-      let left = DELTAS_A_STEP;
-      for (const { n } of runs) {
-        left -= this.#joinRun(n, left);
-        // This run may have more deltas.
-        if (left <= 0) return;
-        this.#sql.markJoined.run(n);
-      }
-    });
+    // Kept when it is committed: a write that is rolled back runs again from where it began.
+    this.#lastDelta = await this.#parts.writer.run(() => this.#joinRuns(runs, this.#lastDelta));
     return true;
   }
 
-  /** Goes on behind the deltas that it joined last in this run. @returns how many rows it looked at */
-  #joinRun(run: number, limit: number): number {
-    const behind = this.#lastDelta.run === run ? this.#lastDelta.seq : 0;
-    const rows = this.#sql.deltas.all(run, behind, limit) as unknown as StoredRow[];
+  /** Goes on behind the delta that was looked at last. @returns the one that it looked at last */
+  #joinRuns(runs: readonly { readonly n: number }[], begin: Delta): Delta {
+    let last = begin;
+    let left = DELTAS_A_STEP;
+    for (const { n: run } of runs) {
+      const behind = last.run === run ? last.seq : 0;
+      const rows = this.#sql.deltas.all(run, behind, left) as unknown as StoredRow[];
+      this.#writeJoined(run, rows);
+      last = { run, seq: rows.at(-1)?.seq ?? behind };
+      left -= rows.length;
+      // This run may have more deltas.
+      if (left <= 0) break;
+      this.#sql.markJoined.run(run);
+    }
+    return last;
+  }
+
+  #writeJoined(run: number, rows: readonly StoredRow[]): void {
     for (const { seq, data, joined, first = seq } of joinDeltas(rows)) {
       this.#sql.removeDeltas.run(run, first, seq);
       this.#sql.writeJoined.run(data, joined, run, seq);
     }
-    this.#lastDelta = { run, seq: rows.at(-1)?.seq ?? behind };
-    return rows.length;
   }
 
   async #giveBack(): Promise<boolean> {

@@ -9,8 +9,8 @@ import type { Frame } from "./frame.ts";
 
 /** A feed as its viewers see it. */
 export interface Feed {
-  /** Position of the newest frame that the feed has received; 0 before the first. */
-  readonly newest: number;
+  /** By how many positions a viewer that has everything up to `after` is behind, as far as this worker knows. */
+  behind(after: number): number;
   /** True when positions count 1, 2, 3 …, so that a hole means missing history. */
   readonly dense: boolean;
   /**
@@ -58,8 +58,13 @@ export class LiveFeed implements Feed {
     this.#onIdle = onIdle;
   }
 
+  /** Position of the newest frame that the feed has received; 0 before the first. */
   get newest(): number {
     return this.#newest;
+  }
+
+  behind(after: number): number {
+    return Math.max(0, this.#newest - after);
   }
 
   get dense(): boolean {

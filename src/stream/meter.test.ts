@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { enqueue } from "../engine/contract/setup.ts";
 import { startCluster } from "../testing/cluster.ts";
 import { SocketClient } from "../testing/socket.ts";
 
@@ -25,3 +26,27 @@ test("what a new viewer catches up with says nothing of how soon events go out; 
   expect(meter.read()["append_to_socket_p99_ms"]).toBeGreaterThan(0);
   expect(meter.read()["append_to_socket_p99_ms"]).toBeLessThan(500);
 });
+
+test.each([1, 2])(
+  "%i viewers of a client's own activities are not behind because of what others do",
+  async (viewers) => {
+    const ana = { name: "ana", secret: "ana-secret-1", role: "client" } as const;
+    await using cluster = await startCluster({ settings: { apiKeys: [ana] }, runner: false });
+    const { engine, delivery } = cluster;
+    await using open = new AsyncDisposableStack();
+    const headers = { Authorization: `Bearer ${ana.secret}` };
+    for (let n = 0; n < viewers; n += 1) {
+      const client = open.use(await SocketClient.connect(cluster.client.url, { headers }));
+      await client.ask({ op: "subscribe", channel: "activities" });
+    }
+    const feed = delivery.feeds.activities();
+    await feed.followed();
+
+    await enqueue(engine, { principal: "ana" });
+    for (let n = 0; n < 50; n += 1) await enqueue(engine, { principal: "bob" });
+
+    const newest = await engine.lastActivity();
+    await expect.poll(() => feed.newest).toBe(newest);
+    await expect.poll(() => delivery.meter.read()["slowest_behind_events"]).toBe(0);
+  },
+);

@@ -22,8 +22,8 @@ export class OwnFeed implements Feed {
     this.#read = read;
   }
 
-  get newest(): number {
-    return this.#all.newest;
+  behind(after: number): number {
+    return this.#all.behind(Math.max(after, this.#vain));
   }
 
   recent(after: number): readonly Frame[] | undefined {

@@ -24,6 +24,10 @@ export class SnapshotFeed implements Feed {
     return this.#frames.at(-1)?.seq ?? 0;
   }
 
+  behind(after: number): number {
+    return Math.max(0, this.newest - after);
+  }
+
   /** All machines as they were a moment ago; nothing before the first snapshot. */
   get shown(): Pick<Snapshot, "machine" | "machines" | "processes" | "advice"> {
     return this.#latest ?? NOTHING;

@@ -69,7 +69,7 @@ export class Viewer {
 
   /** The number of positions by which this viewer is behind the newest that this worker has seen. */
   get behind(): number {
-    return Math.max(0, this.#feed.newest - this.#cursor);
+    return this.#feed.behind(this.#cursor);
   }
 
   /** Writes nothing after this. Idempotent. */

@@ -3,6 +3,7 @@ import { defineAgents } from "../core/agent.ts";
 import { customEvent, type RunEvent } from "../core/event.ts";
 import { startCluster } from "../testing/cluster.ts";
 import { Attempts } from "./attempts.ts";
+import { Parking } from "./parking.ts";
 import { quiet } from "./summary.ts";
 
 test("a run that waits out a long refusal of its model is listed as parked, until it is canceled", async () => {
@@ -51,4 +52,24 @@ test("a wait before the call that shortens a conversation is told, though the te
   new Attempts(quiet(journal), "compact").wait(wait);
 
   expect(told).toEqual([customEvent("evenkeel.waiting", wait)]);
+});
+
+test("a run gives its slot back when the last of its calls that works has ended, and takes it with the end of a wait", async () => {
+  const onParked = vi.fn<() => void>();
+  const parking = new Parking(onParked);
+  const [elsewhere, here] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const waiting = parking.call(() => parking.wait(elsewhere.promise));
+  const working = parking.call(() => here.promise);
+  onParked.mockClear();
+  expect(parking.isParked).toBe(false);
+
+  here.resolve();
+  await working;
+  expect(parking.isParked).toBe(true);
+  expect(onParked).toHaveBeenCalledOnce();
+
+  elsewhere.resolve();
+  await waiting;
+  expect(parking.isParked).toBe(false);
+  expect(onParked).toHaveBeenCalledOnce();
 });

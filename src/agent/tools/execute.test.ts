@@ -5,21 +5,23 @@ import type { ToolCall } from "../../engine/engine.ts";
 import { callContext } from "../../testing/call-context.ts";
 import { Parking } from "../parking.ts";
 import { RunJournal } from "../run-journal.ts";
-import { runTools } from "./execute.ts";
+import { runTools, type AnswerCalls } from "./execute.ts";
 import { inlineTool } from "./inline.ts";
+import type { CallContext, Tool } from "./invoke.ts";
 import { defineTool, type DefinedTool } from "./tool.ts";
 import type { Engine, Step } from "../../engine/engine.ts";
 import type { Files } from "../../engine/files.ts";
 
 interface Calls {
-  readonly tool: DefinedTool;
+  readonly tool: DefinedTool | Tool;
   readonly ledger?: readonly ToolCall[];
   readonly signal?: AbortSignal;
   readonly onAppend?: (step: Step) => void;
+  readonly tryAlone?: AnswerCalls["tryAlone"];
 }
 
 /** One call of the tool "it", against a journal that accepts everything. */
-function runIt({ tool, ledger = [], signal = new AbortController().signal, onAppend }: Calls) {
+function runIt({ tool, ledger = [], signal = new AbortController().signal, onAppend, tryAlone }: Calls) {
   const engine = {
     append: async (step: Step) => {
       onAppend?.(step);
@@ -30,11 +32,11 @@ function runIt({ tool, ledger = [], signal = new AbortController().signal, onApp
   return runTools({
     uses: [{ type: "tool_use", id: "call_1", name: "it", input: {} }],
     ledger,
-    tools: new Map([["it", inlineTool(tool)]]),
+    tools: new Map([["it", "invoke" in tool ? tool : inlineTool(tool)]]),
     journal,
     steps: 1,
     parking: new Parking(() => {}),
-    tryAlone: (work) => work(),
+    tryAlone: tryAlone ?? ((work) => work()),
     files: {} as Files,
     log: pino({ enabled: false }),
     context: callContext({ signal }),
@@ -123,6 +125,67 @@ test("a tool that became safe since the crash is judged by what the ledger says 
   await runIt({ tool: defineTool({ description: "", input, effects: "pure", run }), ledger });
 
   expect(run).not.toHaveBeenCalled();
+});
+
+const HOSTED = { description: "", inputSchema: { type: "object" }, effects: "pure" } as const;
+const ANSWER = { content: "done", isError: false };
+
+test.each([
+  ["waits until it may run, before it is in the ledger", false, ["alone", "started", "finished"]],
+  ["that cannot end the process waits for nobody", true, ["started", "finished"]],
+])("a call %s", async (_, contained, expected) => {
+  const order: string[] = [];
+
+  await runIt({
+    tool: { ...HOSTED, contained, invoke: async () => ANSWER },
+    tryAlone: (work) => {
+      order.push("alone");
+      return work();
+    },
+    onAppend: ({ toolCalls = [] }) => order.push(...toolCalls.map(({ result }) => (result ? "finished" : "started"))),
+  });
+
+  expect(order).toEqual(expected);
+});
+
+test("a run that is canceled while its tool runs keeps no result of it", async () => {
+  const cancel = new AbortController();
+  const steps: Step[] = [];
+  const invoke = async () => {
+    cancel.abort(new Error("canceled"));
+    return ANSWER;
+  };
+
+  const running = runIt({
+    tool: { ...HOSTED, invoke },
+    signal: cancel.signal,
+    onAppend: (step) => steps.push(step),
+  });
+
+  await expect(running).rejects.toThrow("canceled");
+  expect(steps).toHaveLength(1);
+});
+
+test("nothing is told of a call that has ended", async () => {
+  const reports: CallContext["report"][] = [];
+  const steps: Step[] = [];
+  const invoke = async (_input: unknown, { report }: CallContext) => {
+    report({ type: "progress", progress: 0.5 });
+    reports.push(report);
+    return ANSWER;
+  };
+
+  await runIt({
+    tool: { ...HOSTED, invoke },
+    onAppend: (step) => {
+      steps.push(step);
+      for (const report of reports) report({ type: "progress", progress: "too late" });
+    },
+  });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+
+  const told = steps.flatMap(({ events }) => events).filter(({ type }) => type === "CUSTOM");
+  expect(told).toHaveLength(1);
 });
 
 test("a run that is canceled while the call is being written does not run the tool any more", async () => {

@@ -236,6 +236,22 @@ function testFeed(open: OpenEngine): void {
     expect(live.items.slice(-30).map(({ activity }) => activity)).toEqual(items.toReversed());
   });
 
+  test("a burst of activities in one commit arrives whole, though nothing comes after it", async () => {
+    await using data = await open();
+    const claim = await start(data.engine);
+    const live = new Collector<AttributedActivity>();
+    await data.engine.followActivities(live.push);
+    const call = { stepsBefore: 0, name: "clock", effects: "pure", result: null } as const;
+
+    const toolCalls = numbersTo(1_100).map((number) => ({ ...call, toolCallId: `call_${number}` }));
+    await (await data.another()).append(stepOf(claim, { toolCalls }));
+
+    const seen = await live.until(
+      (items) => items.filter(({ activity }) => activity.type === "tool.called").length >= 1_100,
+    );
+    expect(new Set(seen.map(({ activity }) => activity.seq)).size).toBe(seen.length);
+  });
+
   test("a follower of the feed misses nothing when a thread is deleted meanwhile", async () => {
     await using data = await open();
     await complete(data.engine, await start(data.engine, { threadId: "thread" }));
@@ -281,6 +297,19 @@ function testSignals(open: OpenEngine): void {
       await claimNext(engine);
     }
     expect(work.items.length).toBeGreaterThanOrEqual(4);
+  });
+
+  test("an owner hears of work that is there already, also when its process has followed others before", async () => {
+    await using data = await open();
+    const live = new Collector<AttributedActivity>();
+    await data.engine.followActivities(live.push);
+    await enqueue(await data.another());
+    await live.until((items) => items.length > 0);
+
+    const work = new Collector<number>();
+    await data.engine.watch(ownerOf("owner 1"), { onWork: () => work.push([1]), onCancel: () => {} });
+
+    expect(await work.until((items) => items.length > 0)).toContain(1);
   });
 
   test("an owner hears of a run that is handed back, and of the next of a thread", async () => {

@@ -73,6 +73,9 @@ function testHandBack(open: OpenEngine): void {
     for (const run of [mine, foreign])
       expect(await data.engine.run(run.run_id)).toMatchObject({ status: "running", attempts: 1 });
     expect(await typesOf(data.engine, queued.run_id)).toEqual(["RUN_STARTED", "evenkeel.queued"]);
+    // Nobody knows how long the earlier boots worked before they ended.
+    const again = await data.engine.claim({ owner: ownerOf("owner 1"), limit: 2, leaseMs: LEASE_MS });
+    expect(again.map(({ run, spentMs }) => [run.run_id, spentMs])).toEqual(before.map(({ run }) => [run.run_id, 0]));
   });
 
   test("a released run goes on from its last step, before runs that came later", async () => {

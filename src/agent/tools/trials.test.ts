@@ -55,6 +55,21 @@ test("all calls of a suspect's answer are tried together", async () => {
   expect(calls.map(({ begun }) => begun)).toEqual([true, true]);
 });
 
+test("a suspect works alone until the last of its calls has ended", async () => {
+  const trials = new Trials();
+  const [first, last] = [1, 2].map(() => begin(trials, { runId: "suspect", trialMs: 5_000 }));
+  const other = begin(trials, { runId: "other" });
+  await turns();
+
+  first?.end();
+  await turns();
+  expect(other.begun).toBe(false);
+
+  last?.end();
+  await turns();
+  expect(other.begun).toBe(true);
+});
+
 test("two suspects never work side by side, and what waits between them goes first", async () => {
   const trials = new Trials();
   const first = begin(trials, { runId: "first", trialMs: 5_000 });

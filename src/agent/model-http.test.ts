@@ -214,3 +214,26 @@ test("nobody listening is worth another try", async () => {
     reason: expect.stringContaining("ECONNREFUSED"),
   });
 });
+
+test("idle sockets that the server closes are no reason to say nothing of the failure", async () => {
+  let asked = 0;
+  const both = Promise.withResolvers<void>();
+  await using server = await listen((request, response) => {
+    asked += 1;
+    if (asked > 2) request.socket.resetAndDestroy();
+    if (asked === 2) both.resolve();
+    // Two answers at a time need two sockets, which then are idle.
+    void both.promise.then(() => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.end("data: [DONE]\n\n");
+    });
+  });
+  using model = open(server.url);
+  await Promise.all([1, 2].map(async () => textOf(await ask(model.client))));
+
+  expect(await failureOf(model.client)).toMatchObject({
+    code: "MODEL_UNAVAILABLE",
+    reason: expect.stringContaining("ECONNRESET"),
+  });
+  expect(asked).toBe(4);
+});

@@ -73,7 +73,7 @@ export class ModelHttp {
     request.once("response", resolve);
     request.on("error", (error: NodeJS.ErrnoException) => {
       const isStale = request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
-      reject(isStale ? new StaleSocket() : error);
+      reject(isStale ? new StaleSocket(error.message, { cause: error }) : error);
     });
     request.end(typeof body === "string" ? body : undefined);
     return promise;

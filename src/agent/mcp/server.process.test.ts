@@ -375,6 +375,32 @@ test("a restart ends the old program before the new one begins", async () => {
   expect(await it.servers.restart("nobody")).toBe(false);
 });
 
+test("a call in the middle of a restart waits until the old program has ended", async () => {
+  // This one has to be killed.
+  await using it = start({ mode: "stubborn" });
+  await it.call("echo");
+  const old = it.report().pid ?? 0;
+
+  const restarted = it.servers.restart("it");
+  expect(it.report().state).toBe("starting");
+  expect(await it.call("echo", { text: "anew" })).toEqual({ content: "anew", isError: false });
+
+  expect(aliveOf([old])).toEqual([]);
+  await restarted;
+  expect(it.report()).toMatchObject({ state: "ready", starts: 2 });
+});
+
+test("a program that hangs has ended before the next one begins", async () => {
+  await using it = start({ mode: "stubborn", callTimeoutMs: 200 });
+  await it.call("echo");
+  const old = it.report().pid ?? 0;
+
+  await it.call("hang");
+  await vi.waitFor(() => expect(it.report()).toMatchObject({ state: "ready", starts: 2 }), { timeout: 15_000 });
+
+  expect(aliveOf([old])).toEqual([]);
+});
+
 test("a server is stopped in the middle of its start", async () => {
   await using it = start({ mode: "mute" });
   const offering = it.servers.offer(["it"], it.signal);

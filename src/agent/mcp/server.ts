@@ -5,7 +5,7 @@
  * | state    | entered when                                    | a call then                         |
  * |----------|-------------------------------------------------|-------------------------------------|
  * | idle     | at first, and when its session is gone          | starts it                           |
- * | starting | it is needed, or its backoff has passed         | waits for the start                 |
+ * | starting | it is needed, or restarted, or after a backoff  | waits for the start                 |
  * | ready    | it has told its tools                           | is sent                             |
  * | failed   | a start failed, or a connection ended           | fails at once, with the reason      |
  * | stopped  | the agent process drains                        | fails at once                       |
@@ -107,12 +107,8 @@ export class ManagedServer {
   async restart(): Promise<void> {
     if (this.#state.is === "stopped") return;
     this.#leave();
-    this.#state = { is: "idle" };
     this.#failures = 0;
-    // Two programs at a time could both need the same file or port, so wait until the old one has ended.
-    await Promise.all(this.#closing);
-    // A call, or another restart, may have started the server meanwhile.
-    if (this.#is("idle")) await this.#start();
+    await this.#start();
   }
 
   /** Resolves when nothing of the server runs any more. Idempotent. */
@@ -153,14 +149,19 @@ export class ManagedServer {
   #start(): Promise<void> {
     this.#starts += 1;
     const abort = new AbortController();
-    const done = this.#open(abort.signal);
+    // Two programs at a time could both need the same file or port. (A session over HTTP may end beside the next one.)
+    const ended = this.#options.server.kind === "stdio" ? Promise.all(this.#closing) : undefined;
+    const done = this.#open(abort.signal, ended);
     this.#state = { is: "starting", abort, done };
     return done;
   }
 
-  async #open(signal: AbortSignal): Promise<void> {
+  /** @param ended the end of what ran before */
+  async #open(signal: AbortSignal, ended: Promise<unknown> | undefined): Promise<void> {
     const { server, env } = this.#options;
     try {
+      await ended;
+      signal.throwIfAborted();
       const connection = await Connection.open({
         server,
         env,
@@ -281,11 +282,6 @@ export class ManagedServer {
 
   #ready(): Extract<State, { is: "ready" }> | undefined {
     return this.#state.is === "ready" ? this.#state : undefined;
-  }
-
-  /** Asks anew: the state may have changed during an `await`, which the compiler does not see. */
-  #is(state: State["is"]): boolean {
-    return this.#state.is === state;
   }
 }
 

@@ -256,6 +256,23 @@ test("whoever guesses keys waits longer and longer, by its address, and is forgi
   expect(wrongKeys.delayMs("10.0.0.1")).toBe(0);
 });
 
+test("at most 500 answers to wrong keys wait, and of 10,000 addresses the one that tried last is not forgotten", async () => {
+  const wrongKeys = new WrongKeys();
+  for (let n = 0; n < 5; n += 1) wrongKeys.delayMs("10.0.0.1");
+  const waiting = Array.from({ length: 501 }, () => new PassThrough());
+  for (const connection of waiting) wrongKeys.answerLater("10.0.0.1", connection, () => {});
+  expect(waiting.map(({ destroyed }) => destroyed)).toEqual(waiting.map((_, index) => index === 500));
+  for (const connection of waiting) connection.destroy();
+
+  for (let n = 0; n < 10_000; n += 1) {
+    if (n === 5_000) wrongKeys.delayMs("10.0.0.1");
+    wrongKeys.delayMs(`address ${n}`);
+  }
+  expect(wrongKeys.delayMs("10.0.0.1")).toBe(5_000);
+  for (let n = 0; n < 10_000; n += 1) wrongKeys.delayMs(`address ${n}`);
+  expect(wrongKeys.delayMs("10.0.0.1")).toBe(0);
+});
+
 test("clients that leave while their wrong tokens are checked take nobody's place among those that wait", async () => {
   const wrongKeys = new WrongKeys();
   const gone = new PassThrough().destroy();

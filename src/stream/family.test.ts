@@ -6,6 +6,8 @@ import type { Engine } from "../engine/engine.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { SocketClient } from "../testing/socket.ts";
 
+/** A busy machine needs longer than the second that vitest waits. */
+const PATIENCE_MS = 10_000;
 const agents = defineAgents({
   lead: { model: "m", delegates: ["helper", "middle"] },
   middle: { model: "m", delegates: ["helper"] },
@@ -112,7 +114,12 @@ test("a canceled run ends after what it delegated, and a page without `subagents
   await cluster.client.post(`/api/runs/${runId}/cancel`);
 
   const types = (await streaming).map(({ event }) => event.type);
-  expect(types.slice(-2)).toEqual(["SUBAGENT_ERROR", "RUN_FINISHED"]);
+  // The end of the parent's step may come before the end of the child or after it.
+  expect(types.filter((type) => ["SUBAGENT_ERROR", "RUN_FINISHED"].includes(type))).toEqual([
+    "SUBAGENT_ERROR",
+    "RUN_FINISHED",
+  ]);
+  expect(types.at(-1)).toBe("RUN_FINISHED");
   expect((await cluster.client.events(runId)).map(({ type }) => type).join()).not.toContain("SUBAGENT");
 });
 
@@ -182,7 +189,7 @@ test("nothing more comes under the id of a subscription that failed", async () =
   const [child] = (await cluster.engine.runs({ limit: 1, parentRunId: runId })).items;
   const childIsAt = () => cluster.engine.lastEvent(child?.run_id ?? "");
   const before = await childIsAt();
-  await expect.poll(childIsAt).toBeGreaterThan(before + 20);
+  await expect.poll(childIsAt, { timeout: PATIENCE_MS }).toBeGreaterThan(before + 20);
   // Whatever was sent before this answer has come by then.
   await socket.ask({ op: "subscribe", channel: "processes" });
   expect(socket.frames.slice(failedAt() + 1).filter((frame) => frame.id === id)).toEqual([]);

@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { PageQueue } from "./page-queue.ts";
 
 test("a few are served per tick of the loop, in the order they came", async () => {
-  const turns = new PageQueue();
+  const queue = new PageQueue();
   const served: number[] = [];
-  const all = Promise.all(Array.from({ length: 10 }, (_, index) => turns.next().then(() => served.push(index))));
+  const all = Promise.all(Array.from({ length: 10 }, (_, index) => queue.next().then(() => served.push(index))));
   const afterEach: number[] = [];
 
   while (served.length < 10) {
@@ -19,16 +19,16 @@ test("a few are served per tick of the loop, in the order they came", async () =
 });
 
 test("one that asks again waits behind all others", async () => {
-  const turns = new PageQueue();
+  const queue = new PageQueue();
   const served: string[] = [];
   const greedy = async () => {
     for (let pages = 0; pages < 3; pages += 1) {
-      await turns.next();
+      await queue.next();
       served.push("greedy");
     }
   };
 
-  await Promise.all([greedy(), ...Array.from({ length: 8 }, () => turns.next().then(() => served.push("other")))]);
+  await Promise.all([greedy(), ...Array.from({ length: 8 }, () => queue.next().then(() => served.push("other")))]);
 
   expect(served.indexOf("other")).toBe(1);
   expect(served.lastIndexOf("other")).toBeLessThan(served.lastIndexOf("greedy"));

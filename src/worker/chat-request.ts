@@ -84,7 +84,7 @@ function unknownAgent(agentId: string, agents: ReadonlyMap<string, Agent>): AppE
   return new AppError("AGENT_NOT_FOUND", `There is no agent ${shown}; use one of ${known}.`);
 }
 
-/** Identical for the same request of the same principal, whatever the order of its fields. */
+/** Identical for the same request of the same principal, whatever the order of its top-level fields. */
 export function fingerprintOf(principal: string, given: object): string {
   const fields = Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return createHash("sha256")

@@ -88,7 +88,9 @@ export class Guard {
     else send();
   }
 
-  /** True when the browser used HTTPS, or when a proxy does not say: then a cookie must not go over HTTP. */
+  /**
+   * True only when a trusted proxy says that the browser used HTTPS. Otherwise the cookie has to work over HTTP.
+   */
   isSecure(request: IncomingMessage): boolean {
     return this.forwarded.schemeOf(request) === "https";
   }

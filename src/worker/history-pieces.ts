@@ -1,5 +1,5 @@
 /**
- * Reads a thread or a journal in pieces, each in its turn (`page-queue.ts`): neither a page nor many at once hold up the event
+ * Reads a thread or a journal in pieces, of which `page-queue.ts` lets one through per tick: neither a page nor many at once hold up the event
  * loop. Of a page that is sent, a piece is read only when the client has taken the one before, and no piece is referred to once
  * it is written: what lives through some collections of V8 stays in memory until the next large one. Used by the routes, and by
  * all in the worker that reads a whole journal.

@@ -11,16 +11,16 @@ import { toJson } from "../core/json.ts";
 const FIRST_NEWLINE_MS = 25_000;
 const NEWLINE_MS = 15_000;
 
-export interface PatientOptions {
+export interface KeepAliveOptions {
   /** True: send no newlines, because the client said how long it waits. */
   readonly silent: boolean;
 }
 
-export class PatientReply {
+export class KeepAliveReply {
   readonly #response: ServerResponse;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(response: ServerResponse, { silent }: PatientOptions) {
+  constructor(response: ServerResponse, { silent }: KeepAliveOptions) {
     this.#response = response;
     if (!silent) this.#timer = setTimeout(() => this.#keepAlive(), FIRST_NEWLINE_MS);
     response.on("close", () => clearTimeout(this.#timer));

@@ -4,7 +4,7 @@ import { EventEmitter } from "node:events";
 import { afterEach, expect, test, vi } from "vitest";
 import { startCluster } from "../testing/cluster.ts";
 import { readAll } from "../testing/sse.ts";
-import { PatientReply } from "./keep-alive-reply.ts";
+import { KeepAliveReply } from "./keep-alive-reply.ts";
 
 afterEach(() => void vi.useRealTimers());
 
@@ -60,7 +60,7 @@ function fakeResponse() {
 test("nothing is said for 25 s, and then a newline every 15 s, until the reply comes", () => {
   vi.useFakeTimers();
   const { fake, written, heads, response } = fakeResponse();
-  const reply = new PatientReply(response, { silent: false });
+  const reply = new KeepAliveReply(response, { silent: false });
 
   vi.advanceTimersByTime(24_999);
   expect(heads).toEqual([]);
@@ -76,7 +76,7 @@ test("nothing is said for 25 s, and then a newline every 15 s, until the reply c
 test("a failure before the first newline has its own status; a later one ends the body after its problem", () => {
   vi.useFakeTimers();
   const [early, late] = [fakeResponse(), fakeResponse()];
-  const [first, second] = [early, late].map(({ response }) => new PatientReply(response, { silent: false }));
+  const [first, second] = [early, late].map(({ response }) => new KeepAliveReply(response, { silent: false }));
 
   first?.send(502, "application/problem+json", { code: "MODEL_REJECTED" });
   vi.advanceTimersByTime(25_000);

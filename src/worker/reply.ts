@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { isOver, type Run } from "../core/run.ts";
 import type { OwnDeps } from "./context.ts";
 import { waitForEnd } from "./follow-run.ts";
-import { PatientReply } from "./keep-alive-reply.ts";
+import { KeepAliveReply } from "./keep-alive-reply.ts";
 import { errorBodyOf } from "./problem.ts";
 import { reportFailure } from "./report-failure.ts";
 import { TAKEN } from "./serve.ts";
@@ -49,12 +49,12 @@ async function sendWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void>
     clearTimeout(timer);
     hungUp.abort();
   });
-  const patient = new PatientReply(response, { silent: later !== undefined });
+  const keptAlive = new KeepAliveReply(response, { silent: later !== undefined });
   try {
     const ended = await waitForEnd(deps, run, AbortSignal.any([hungUp.signal, waited.signal]));
     if (hungUp.signal.aborted) return onAbandon?.();
-    if (later && !isOver(ended.status)) return sendLater(response, patient, later);
-    patient.send(200, "application/json", await show(ended));
+    if (later && !isOver(ended.status)) return sendLater(response, keptAlive, later);
+    keptAlive.send(200, "application/json", await show(ended));
   } catch (error) {
     const known = reportFailure(deps.log, error, { request_id: requestId, run_id: run.run_id });
     const { contentType, headers, body } = errorBodyOf(response.req, known, {
@@ -63,15 +63,15 @@ async function sendWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void>
     });
     const retryAfter = known.retryAfterS !== undefined && { "Retry-After": String(known.retryAfterS) };
     if (!response.headersSent) response.setHeaders(new Headers({ ...headers, ...retryAfter }));
-    patient.send(known.status, contentType, body);
+    keptAlive.send(known.status, contentType, body);
   }
 }
 
 function sendLater(
   response: ServerResponse,
-  patient: PatientReply,
+  keptAlive: KeepAliveReply,
   { answer: { status, headers, body } }: Later,
 ): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  patient.send(status, "application/json", body);
+  keptAlive.send(status, "application/json", body);
 }

@@ -24,10 +24,10 @@ export class Turnstile {
     this.#free = places;
   }
 
-  /** Calls `use` when it is the caller's turn. @throws AppError STORAGE_UNAVAILABLE when its turn does not come */
+  /** Calls `use` when a place is free. @throws AppError STORAGE_UNAVAILABLE when none becomes free in time */
   async pass<T>(kind: Kind, use: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
-    else await this.#turn(kind);
+    else await this.#wait(kind);
     try {
       return await use();
     } finally {
@@ -35,7 +35,7 @@ export class Turnstile {
     }
   }
 
-  #turn(kind: Kind): Promise<void> {
+  #wait(kind: Kind): Promise<void> {
     const line = this.#waiting[kind];
     if (line.size >= MAX_WAITING) return Promise.reject(busy());
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -49,18 +49,18 @@ export class Pulse {
   }
 
   #beat(): void {
-    const sight = this.#options.look();
+    const result = this.#options.look();
     // `look()` runs the followers' callbacks, and one of them may have called `stop()`.
     if (!this.#timer) return;
-    if (sight === "changed" || sight === "more") this.#stayAwake(QUIET_MS);
-    if (performance.now() < this.#awakeUntil) this.#awake(sight);
-    else if (sight === "trouble") this.#next(TROUBLE_MS);
+    if (result === "changed" || result === "more") this.#stayAwake(QUIET_MS);
+    if (performance.now() < this.#awakeUntil) this.#awake(result);
+    else if (result === "trouble") this.#next(TROUBLE_MS);
     else this.#asleep();
   }
 
-  #awake(sight: LookResult): void {
+  #awake(result: LookResult): void {
     this.#unwatch();
-    this.#next(sight === "more" ? 0 : this.#options.pollMs());
+    this.#next(result === "more" ? 0 : this.#options.pollMs());
   }
 
   #asleep(): void {

@@ -16,7 +16,7 @@ import { delegatedUpTo, watchWithSubagents } from "../with-subagents.ts";
 
 /** Where a subscription begins. */
 interface Start {
-  /** Called last, in the same turn in which the viewer joins: a feed without viewers ends. */
+  /** Called last, in the same tick in which the viewer joins: a feed without viewers ends. */
   readonly feed: () => Feed;
   readonly after: number;
   readonly newest: number;

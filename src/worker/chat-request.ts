@@ -25,7 +25,7 @@ interface ChatOptions {
 export async function newRunOf(chat: Chat, options: ChatOptions): Promise<NewRun> {
   const { agents, principal, idempotencyKey, given, files, isBackground } = options;
   const agent = agents.get(chat.agent_id);
-  if (!agent) throw unknownAgent(chat.agent_id, agents);
+  if (!agent) throw unknownAgent("agent", chat.agent_id, agents);
   const said = await saidBy(chat.message, { files, principal });
   assertFits(said.message, agent);
   const asked = { ...askedBy(chat, agent), ...(isBackground && { background: true as const }) };
@@ -78,10 +78,11 @@ function assertFits(message: string, agent: Agent): void {
   if (size > budget) throw tooLarge(agent, { size, budget });
 }
 
-function unknownAgent(agentId: string, agents: ReadonlyMap<string, Agent>): AppError {
+/** @param kind what the client calls an agent */
+export function unknownAgent(kind: "agent" | "model", agentId: string, agents: ReadonlyMap<string, Agent>): AppError {
   const known = [...agents.keys()].map((id) => `"${id}"`).join(", ");
   const shown = JSON.stringify(agentId.slice(0, 100));
-  return new AppError("AGENT_NOT_FOUND", `There is no agent ${shown}; use one of ${known}.`);
+  return new AppError("AGENT_NOT_FOUND", `There is no ${kind} ${shown}; use one of ${known}.`);
 }
 
 /** Identical for the same request of the same principal, whatever the order of its top-level fields. */

@@ -9,7 +9,7 @@ import { whyUnreadable } from "../../core/picture.ts";
 import type { Files } from "../../engine/files.ts";
 import { saveBytes } from "../../engine/save-bytes.ts";
 import { outlastTrouble } from "../retry-storage.ts";
-import type { GivenContent, GivenPart } from "./parts.ts";
+import { leftOut, type GivenContent, type GivenPart } from "./parts.ts";
 
 export interface Keeping {
   readonly files: Files;
@@ -31,19 +31,15 @@ async function keepPart(part: GivenPart, { files, principal, name, signal }: Kee
   if (part.type === "text") return part;
   const bytes = Buffer.from(part.data, "base64");
   const mediaType = mediaTypeOf(bytes.subarray(0, HEAD_BYTES));
-  if (!mediaType) return leftOut(bytes, "its first bytes are those of no PNG, JPEG, GIF, WebP, PDF or text");
+  if (!mediaType) return leftOut(bytes.length, "its first bytes are those of no PNG, JPEG, GIF, WebP, PDF or text");
   const problem = isImage(mediaType) ? whyUnreadable(mediaType, bytes) : undefined;
-  if (problem !== undefined) return leftOut(bytes, problem);
+  if (problem !== undefined) return leftOut(bytes.length, problem);
   try {
     const about = { principal, name, mediaType };
     const { file_id } = await outlastTrouble(() => saveBytes(files, bytes, about), signal);
     return { type: isImage(mediaType) ? "image" : "document", source: { type: "file", file_id } };
   } catch (error) {
-    if (hasCode(error, "FILES_FULL")) return leftOut(bytes, "there is no room for more files");
+    if (hasCode(error, "FILES_FULL")) return leftOut(bytes.length, "there is no room for more files");
     throw error;
   }
-}
-
-function leftOut({ length }: Buffer, why: string): ToolResultPart {
-  return { type: "text", text: `[A file of ${length} bytes is left out: ${why}.]` };
 }

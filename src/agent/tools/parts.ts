@@ -65,8 +65,9 @@ export function bytesOf(data: string): number {
   return Math.floor(((data.length - padding) * 3) / 4);
 }
 
-function leftOut(size: number, why: string): GivenPart {
-  return { type: "text", text: `[A file of ${size} bytes is left out: ${why}.]` };
+/** Tells the model what a file was in whose place this stands. */
+export function leftOut(size: number, why: string) {
+  return { type: "text" as const, text: `[A file of ${size} bytes is left out: ${why}.]` };
 }
 
 /** Undefined unless each item is a part: any other object is an ordinary result, and is shown as JSON. */

@@ -5,6 +5,7 @@
 import type { JournalEvent } from "../../core/event.ts";
 import type { AttributedActivity, Follower, OwnerSignals, RunListener } from "../engine.ts";
 import { toAttributed, type ActivityRow } from "../rules/rows.ts";
+import { tellDeleted } from "../rules/told.ts";
 import type { Bus, BusMessage } from "./bus.ts";
 import { LEASE_CLOCK } from "./clock.ts";
 import type { Database } from "./database.ts";
@@ -244,10 +245,4 @@ class Looker {
     }
     this.#isLooking = false;
   }
-}
-
-/** Reports a run that does not exist. `onDeleted` is called later, so that the caller has its follower first. */
-function tellDeleted({ onDeleted }: RunListener): Follower {
-  const telling = setImmediate(() => onDeleted?.());
-  return { stop: () => clearImmediate(telling) };
 }

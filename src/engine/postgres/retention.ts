@@ -4,7 +4,7 @@
  */
 import type { Retention } from "../../core/retention.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
-import { ACTIVITIES_A_STEP, isKept, retainAll, RUNS_A_STEP, THREADS_A_STEP } from "../rules/retention.ts";
+import { ACTIVITIES_A_STEP, isKept, OldThreads, retainAll, RUNS_A_STEP } from "../rules/retention.ts";
 import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
 import type { Queryable } from "./database.ts";
 import { FileRetainer } from "./file-retention.ts";
@@ -35,6 +35,12 @@ const JOIN =
   "removed AS (DELETE FROM events e USING j WHERE e.run_n = j.run_n AND e.seq >= j.first AND e.seq < j.seq) " +
   "UPDATE events e SET data = j.data, joined = j.joined FROM j WHERE e.run_n = j.run_n AND e.seq = j.seq";
 
+interface ThreadRow {
+  readonly id: string;
+  readonly updated_at: number;
+  readonly kept: boolean;
+}
+
 interface UnjoinedRun {
   readonly n: number;
   readonly last_seq: number;
@@ -45,46 +51,29 @@ type DeltaRow = StoredRow & { readonly run_n: number };
 export class Retainer {
   readonly #parts: RemovalParts;
   readonly #files: FileRetainer;
-  /**
-   * The thread that was looked at last. The next step goes on behind it, so that threads that have to stay block no
-   * others.
-   */
-  #lastThread = { at: 0, id: "" };
+  readonly #threads: OldThreads<ThreadRow>;
   /** The delta that was looked at last: its run is joined up to this seq. */
   #lastDelta = { run: 0, seq: 0 };
 
   constructor(parts: RemovalParts) {
     this.#parts = parts;
     this.#files = new FileRetainer(parts.database);
+    this.#threads = new OldThreads({
+      look: (last, before, limit) =>
+        parts.database.query<ThreadRow>(OLD_THREADS, [last?.updated_at ?? 0, last?.id ?? "", before, limit]),
+      remove: (threadId) => removeUnlessBusy(parts, threadId),
+    });
   }
 
   /** @returns whether more work is left that could be done at once */
   run(retention: Retention, now: number): Promise<boolean> {
     return retainAll(retention, now, {
-      removeThreads: (before, endsAt) => this.#removeThreads(before, endsAt),
+      removeThreads: (before, endsAt) => this.#threads.step(before, endsAt),
       removeFiles: (before, endsAt) => this.#files.step(before, endsAt),
       removeActivities: (before) => this.#some(REMOVE_ACTIVITIES, before, ACTIVITIES_A_STEP),
       forgetKeys: (before) => this.#some(FORGET_KEYS, before, KEYS_A_STEP),
       joinDeltas: (before) => this.#joinSome(before),
     });
-  }
-
-  async #removeThreads(before: number, endsAt: number): Promise<boolean> {
-    const { at, id } = this.#lastThread;
-    const threads = await this.#parts.database.query<{ id: string; updated_at: number; kept: boolean }>(OLD_THREADS, [
-      at,
-      id,
-      before,
-      THREADS_A_STEP,
-    ]);
-    for (const thread of threads) {
-      this.#lastThread = { at: thread.updated_at, id: thread.id };
-      if (!thread.kept) await removeUnlessBusy(this.#parts, thread.id);
-      if (performance.now() >= endsAt) return true;
-    }
-    if (threads.length === THREADS_A_STEP) return true;
-    this.#lastThread = { at: 0, id: "" };
-    return false;
   }
 
   async #some(sql: string, before: number, limit: number): Promise<boolean> {

@@ -5,7 +5,7 @@ import type { Retention } from "../../core/retention.ts";
 const SHARE_MS = 100;
 
 /** Threads that one step looks at. */
-export const THREADS_A_STEP = 100;
+const THREADS_A_STEP = 100;
 /** Runs whose deltas one step joins; it joins fewer when they have many deltas. */
 export const RUNS_A_STEP = 100;
 export const ACTIVITIES_A_STEP = 500;
@@ -65,4 +65,43 @@ export async function withinShare(step: Step): Promise<boolean> {
   const endsAt = performance.now() + SHARE_MS;
   while (await step(endsAt)) if (performance.now() >= endsAt) return true;
   return false;
+}
+
+interface OldThread {
+  readonly id: string;
+  readonly kept: 0 | 1 | boolean;
+}
+
+export interface OldThreadsOptions<T extends OldThread> {
+  /** The oldest threads behind `last`, at most `limit`. */
+  readonly look: (last: T | undefined, before: number, limit: number) => Promise<readonly T[]>;
+  readonly remove: (threadId: string) => Promise<unknown>;
+}
+
+/** Removes old threads, some a step. */
+export class OldThreads<T extends OldThread> {
+  readonly #options: OldThreadsOptions<T>;
+  /**
+   * The thread that was looked at last. The next step goes on behind it, so that threads that have to stay block no
+   * others.
+   */
+  #last: T | undefined;
+
+  constructor(options: OldThreadsOptions<T>) {
+    this.#options = options;
+  }
+
+  /** @returns whether more could be done at once */
+  async step(before: number, endsAt: number): Promise<boolean> {
+    const { look, remove } = this.#options;
+    const threads = await look(this.#last, before, THREADS_A_STEP);
+    for (const thread of threads) {
+      this.#last = thread;
+      if (!thread.kept) await remove(thread.id);
+      if (performance.now() >= endsAt) return true;
+    }
+    if (threads.length === THREADS_A_STEP) return true;
+    this.#last = undefined;
+    return false;
+  }
 }

@@ -4,7 +4,7 @@
 import type { NewActivity } from "../../core/activity.ts";
 import { customEvent, type RunEvent } from "../../core/event.ts";
 import type { Owner, Run } from "../../core/run.ts";
-import type { Step, ToolCall } from "../engine.ts";
+import type { Follower, RunListener, Step, ToolCall } from "../engine.ts";
 import type { OwnerEnd } from "./blame.ts";
 
 /** Why a run has a new owner, for its readers. */
@@ -44,4 +44,10 @@ export function parkedActivity(before: string | null, { waiting }: Pick<Step, "w
 export function ledgerActivity({ name, toolCallId, result }: ToolCall): NewActivity {
   const detail = { tool: name, tool_call_id: toolCallId, ...(result && { is_error: result.isError }) };
   return { type: result ? "tool.finished" : "tool.called", detail };
+}
+
+/** Tells of a run that does not exist. `onDeleted` is called later, so that the caller has its follower first. */
+export function tellDeleted({ onDeleted }: RunListener): Follower {
+  const telling = setImmediate(() => onDeleted?.());
+  return { stop: () => clearImmediate(telling) };
 }

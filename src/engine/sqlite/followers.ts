@@ -9,6 +9,7 @@ import { LEASE_CLOCK } from "./clock.ts";
 import { isSqliteError } from "./connection.ts";
 import { Pulse, type LookResult } from "./pulse.ts";
 import { toAttributed, type ActivityRow } from "../rules/rows.ts";
+import { tellDeleted } from "../rules/told.ts";
 import { LIMIT } from "./sql.ts";
 
 // Rows of one look. The rest waits for the next tick of the event loop, so that a burst stalls nobody.
@@ -189,12 +190,6 @@ export class Followers {
 
 /** Both looks return a result; the more urgent one decides when the next look comes. */
 const MOST_URGENT_FIRST: readonly LookResult[] = ["more", "changed"];
-
-/** Reports a run that does not exist. `onDeleted` is called later, so that the caller has its follower first. */
-function tellDeleted({ onDeleted }: RunListener): Follower {
-  const telling = setImmediate(() => onDeleted?.());
-  return { stop: () => clearImmediate(telling) };
-}
 
 /**
  * Used in place of a run's number, which is never 0: in this row, `seq` is the journal's newest position, `type` that

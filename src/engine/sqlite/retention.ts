@@ -6,7 +6,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Retention } from "../../core/retention.ts";
 import { IS_PASSING_KEY } from "../rules/enqueue.ts";
-import { ACTIVITIES_A_STEP, isKept, retainAll, RUNS_A_STEP, THREADS_A_STEP } from "../rules/retention.ts";
+import { ACTIVITIES_A_STEP, isKept, OldThreads, retainAll, RUNS_A_STEP } from "../rules/retention.ts";
 import { DELTA_TYPES, joinDeltas, type StoredRow } from "../rules/joined.ts";
 import { FileRetainer, type FileRetentionParts } from "./file-retention.ts";
 import { removeUnlessBusy, type RemovalParts } from "./removal.ts";
@@ -39,11 +39,7 @@ export class Retainer {
   readonly #db: DatabaseSync;
   readonly #parts: RetainerParts;
   readonly #files: FileRetainer;
-  /**
-   * The thread that was looked at last. The next step goes on behind it, so that threads that have to stay block no
-   * others.
-   */
-  #lastThread = { at: 0, n: 0 };
+  readonly #threads: OldThreads<ThreadRow>;
   /** The delta that was looked at last: its run is joined up to this seq. */
   #lastDelta: Delta = { run: 0, seq: 0 };
 
@@ -54,31 +50,23 @@ export class Retainer {
     this.#db = writing;
     this.#parts = parts;
     this.#files = new FileRetainer(parts);
+    this.#threads = new OldThreads({
+      look: async (last, before, limit) =>
+        this.#looks.threads.all(last?.updated_at ?? 0, last?.n ?? 0, before, limit) as unknown as ThreadRow[],
+      remove: (threadId) => removeUnlessBusy(parts, threadId),
+    });
   }
 
   /** @returns whether more work is left that could be done at once */
   run(retention: Retention, now: number): Promise<boolean> {
     return retainAll(retention, now, {
-      removeThreads: (before, endsAt) => this.#removeThreads(before, endsAt),
+      removeThreads: (before, endsAt) => this.#threads.step(before, endsAt),
       removeFiles: (before) => this.#files.step(before),
       removeActivities: (before) => this.#removeActivities(before),
       forgetKeys: (before) => this.#forgetKeys(before),
       joinDeltas: (before) => this.#joinDeltas(before),
       giveBack: () => this.#giveBack(),
     });
-  }
-
-  async #removeThreads(before: number, endsAt: number): Promise<boolean> {
-    const { at, n } = this.#lastThread;
-    const threads = this.#looks.threads.all(at, n, before, THREADS_A_STEP) as unknown as ThreadRow[];
-    for (const thread of threads) {
-      this.#lastThread = { at: thread.updated_at, n: thread.n };
-      if (!thread.kept) await removeUnlessBusy(this.#parts, thread.id);
-      if (performance.now() >= endsAt) return true;
-    }
-    if (threads.length === THREADS_A_STEP) return true;
-    this.#lastThread = { at: 0, n: 0 };
-    return false;
   }
 
   async #removeActivities(before: number): Promise<boolean> {

@@ -2,12 +2,12 @@
 import { createHash } from "node:crypto";
 import type { Agent } from "../../core/agent.ts";
 import type { Asked } from "../../core/asked.ts";
-import { AppError } from "../../core/errors.ts";
 import { newId } from "../../core/id.ts";
 import type { Message } from "../../core/message.ts";
 import type { NewRun } from "../../core/run.ts";
 import type { Files } from "../../engine/files.ts";
 import type { OwnDeps } from "../context.ts";
+import { unknownAgent } from "../chat-request.ts";
 import { journalPieces } from "../history-pieces.ts";
 import { saidBy, type Sender } from "../message-parts.ts";
 import type { StoredEvent } from "../../protocols/encoder.ts";
@@ -17,11 +17,7 @@ import type { Conversation } from "./conversation.ts";
 export function agentOf(model: string, agents: ReadonlyMap<string, Agent>): Agent {
   const agent = agents.get(model);
   if (agent) return agent;
-  const known = [...agents.keys()].map((id) => `"${id}"`).join(", ");
-  throw new AppError(
-    "AGENT_NOT_FOUND",
-    `There is no model ${JSON.stringify(model.slice(0, 100))}; use one of ${known}.`,
-  );
+  throw unknownAgent("model", model, agents);
 }
 
 export interface AskedRun extends Conversation {

@@ -10,6 +10,7 @@
  * that the call has ended and left nothing behind. Otherwise the guest is retired; if its loop does not even answer, it
  * is killed.
  */
+import { tookLonger } from "../inline.ts";
 import type { HostedCall } from "./hosted-call.ts";
 import type { FromGuest } from "./protocol.ts";
 import type { HostedTool, OpenVessel, Vessel } from "./vessel.ts";
@@ -130,7 +131,7 @@ export class Host {
     call.output = output;
     call.hasBegun = false;
     const timeoutMs = call.timeoutMs ?? this.#tool.timeoutMs;
-    call.startClock(timeoutMs, () => this.giveUp(call, `The tool took longer than ${timeoutMs} ms.`));
+    call.startClock(timeoutMs, () => this.giveUp(call, tookLonger(timeoutMs)));
     this.#vessel.send({ type: "call", id, input, context, ...(output.shared && { memory: output.shared }) });
     if (!output.withdraw) return;
     const untaken = setTimeout(() => {

@@ -73,3 +73,14 @@ test.each<[Load, string | undefined]>([
 ])("%o is advised in words: %s", (given, expected) => {
   expect(adviceFor(given, at)?.text).toBe(expected);
 });
+
+test.each<[number, string]>([
+  [1, "workers 90 % busy for 5 min: there is 1 core, more processes would not help"],
+  [2, "workers 90 % busy for 5 min: there is 1 core, more processes would not help"],
+  [3, "workers 90 % busy for 5 min: there is 1 core, 2 would do as much"],
+])(
+  "%i busy workers on one core are not told that a second core's worth of them would be less busy",
+  (count, expected) => {
+    expect(adviceFor(load(count, 90, fixed(count)), { cores: 1, minutes: 5 })?.text).toBe(expected);
+  },
+);

@@ -64,10 +64,9 @@ export function adviceFor(load: Load, { cores, minutes }: { cores: number; minut
   if (busyPercent >= GROW_PERCENT && count >= bounds.max) {
     // Busy processes beyond the cores only wait for each other. [8 workers on 2 cores answered a quarter less than 2.]
     const most = Math.max(LEAST[kind], cores);
-    if (count === most)
-      return { kind, count, text: `${begin}: there are ${cores} cores, more processes would not help` };
-    if (count > most)
-      return { kind, count: most, text: `${begin}: there are ${cores} cores, ${most} would do as much` };
+    const there = cores === 1 ? "there is 1 core" : `there are ${cores} cores`;
+    if (count > most) return { kind, count: most, text: `${begin}: ${there}, ${most} would do as much` };
+    if (count >= cores) return { kind, count, text: `${begin}: ${there}, more processes would not help` };
     const enough = Math.min(enoughFor(count, busyPercent), most);
     const then = shown(busyOf(enough, count, busyPercent));
     return { kind, count: enough, text: `${begin}: ${enough} would be ${then}` };

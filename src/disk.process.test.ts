@@ -3,11 +3,24 @@
  * real file system in memory; mounting it needs root and Linux.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { complete, start } from "./engine/contract/setup.ts";
+import { openTemporary } from "./engine/sqlite/test-data.ts";
+import { evenkeel } from "./testing/command.ts";
 import { freePort } from "./testing/free-port.ts";
 import { makePlace, Server, type Place } from "./testing/server.ts";
 
@@ -152,3 +165,23 @@ test.each(["deleted", "replaced", "left without its log"])(
   },
   60_000,
 );
+
+test.runIf(canMount)("a backup, an export and an import without room say so, and leave no part", async () => {
+  await using disk = await makeSmallDisk(1);
+  await using data = await openTemporary();
+  for (let run = 0; run < 20; run += 1)
+    await complete(data.engine, await start(data.engine, { message: "x".repeat(100_000) }));
+  const folder = dirname(disk.dataDir);
+  const at = ["--data", data.folder.path];
+
+  for (const command of ["backup", "export"]) {
+    const ended = await evenkeel(command, join(folder, "copy"), ...at);
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining(`no room for ${folder}`) });
+    expect(readdirSync(folder)).toEqual([]);
+  }
+  const file = join(data.folder.path, "threads.jsonl");
+  await evenkeel("export", file, ...at);
+  writeFileSync(join(folder, "filler"), Buffer.alloc(900 * 1024, 1));
+  const { code, stderr } = await evenkeel("import", file, "--data", disk.dataDir);
+  expect({ code, isFull: stderr.includes("is full") }).toEqual({ code: 1, isFull: true });
+});

@@ -1,5 +1,6 @@
 /** `evenkeel backup FILE`: a whole copy of the SQLite database, made while the server writes to it. */
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { isFull, storageError } from "../engine/sqlite/connection.ts";
@@ -26,6 +27,8 @@ async function copy(source: string, path: string): Promise<number> {
     using db = new DatabaseSync(source, { readOnly: true });
     return await backup(db, path);
   } catch (error) {
+    // SQLite leaves the journal of a copy that it could not end.
+    await rm(`${path}-journal`, { force: true });
     // The copy does not fit: the source is only read.
     throw isFull(error) ? error : storageError(error);
   }

@@ -25,7 +25,8 @@ export function migrate(db: DatabaseSync): void {
     db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
     db.exec("COMMIT");
   } catch (error) {
-    db.exec("ROLLBACK");
+    // After some errors (a full disk) SQLite has already rolled back.
+    if (db.isTransaction) db.exec("ROLLBACK");
     throw isWrongStatement(error) ? foreignFile(error) : error;
   }
   db.exec("PRAGMA busy_timeout = 0");

@@ -51,7 +51,7 @@ export class SettingsReader {
 
   /** Part of a URL's path, with a / in front and none behind; empty when it is unset, or is /. */
   path(name: string): string {
-    const value = (this.#env[name] ?? "").replace(/\/$/, "");
+    const value = (this.#value(name) ?? "").replace(/\/$/, "");
     // Clients resolve "." and ".." themselves, so a path with one would never be asked for.
     if (!/^(\/(?!\.{1,2}(\/|$))[\w.~-]+)*$/.test(value)) this.#expected(name, 'to be a path such as "/evenkeel"');
     return value;

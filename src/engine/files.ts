@@ -2,8 +2,12 @@
  * Files of users: bytes stored once by content, and who may see them under which id. Part of the engine, because every
  * machine has to find them. A driver decides where the bytes are stored. Bounded per principal (`rules/files.ts`).
  */
+import { join } from "node:path";
 import type { StoredFile } from "../core/file.ts";
 import type { ListPage } from "./engine.ts";
+
+/** Below DATA_DIR: see `Files.incoming`. */
+export const INCOMING = join("files", "incoming");
 
 export interface NewFile extends StoredFile {
   /** A file with the bytes, below `incoming`. The driver takes the file away, whether or not it keeps the bytes. */

@@ -2,10 +2,13 @@
  * Entry of the upkeep thread: once a second it does the storage's upkeep, deletes old data, and reads how the
  * runs stand.
  */
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
+import { INCOMING } from "../engine/files.ts";
 import { openEngine } from "../engine/open.ts";
 import { lowerThreadPriority } from "../process/priority.ts";
+import { removeAbandonedUploads } from "./abandoned-uploads.ts";
 import type { UpkeepNews, UpkeepTask } from "./upkeep.ts";
 
 const UPKEEP_MS = 1_000;
@@ -15,6 +18,8 @@ const stopped = new AbortController();
 // Any message means stop.
 parentPort?.once("message", () => stopped.abort());
 lowerThreadPriority();
+// A folder that cannot be read has no room for uploads either, and those who upload are told so.
+await removeAbandonedUploads(join(storage.dataDir, INCOMING)).catch(() => {});
 const engine = await openEngine(storage);
 let position = lastActivity;
 while (!stopped.signal.aborted) {

@@ -5,7 +5,7 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
-import type { FileFilter, FilePage, FileRange, Files, NewFile } from "../files.ts";
+import { INCOMING, type FileFilter, type FilePage, type FileRange, type Files, type NewFile } from "../files.ts";
 import { onDisk } from "../on-disk.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
 import type { Database, Queryable } from "./database.ts";
@@ -30,7 +30,7 @@ export class PostgresFiles implements Files {
   /** @param dataDir a folder of this machine, for uploads that are not complete */
   constructor(database: Database, dataDir: string) {
     this.#database = database;
-    this.#folder = join(dataDir, "files", "incoming");
+    this.#folder = join(dataDir, INCOMING);
   }
 
   async incoming(): Promise<string> {

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
-import type { FileFilter, FilePage, FileRange, Files, NewFile } from "../files.ts";
+import { INCOMING, type FileFilter, type FilePage, type FileRange, type Files, type NewFile } from "../files.ts";
 import { isSystemError, onDisk } from "../on-disk.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
 import { inStorageTerms, storageError } from "./connection.ts";
@@ -42,7 +42,7 @@ export class SqliteFiles implements Files {
   async incoming(): Promise<string> {
     // Before the bytes are written: one upload could take the whole reserve.
     this.#disk.assertRoom();
-    const folder = join(this.#folder, "incoming");
+    const folder = join(dirname(this.#folder), INCOMING);
     await onDisk(mkdir(folder, { recursive: true, mode: 0o700 }));
     return folder;
   }

@@ -3,14 +3,14 @@ import type { Change } from "./scale.ts";
 import { Size } from "./size.ts";
 
 /** Two workers, and up to `max`. `busy` ticks for some seconds; it returns the changes that were wanted. */
-function makeSize(max: number) {
+function makeSize(max: number, cores = 16) {
   const looks: number[] = [];
   let ticks = 0;
   const bounds = () => {
     looks.push(ticks);
     return { min: 2, max };
   };
-  const size = new Size({ kind: "worker", bounds, cores: () => 16 });
+  const size = new Size({ kind: "worker", bounds, cores: () => cores });
   const busy = (seconds: number, percents: readonly number[]): Change[] =>
     Array.from({ length: seconds }, () => {
       ticks += 1;
@@ -34,6 +34,19 @@ test("after a change the load is measured for a whole minute anew", () => {
 
   expect(busy(59, [100, 100])).toEqual([]);
   expect(busy(1, [100, 100])).toHaveLength(1);
+});
+
+test("the load makes no more processes than there are cores, and the advice says why", () => {
+  const { size, busy } = makeSize(8, 3);
+  expect(busy(60, [100, 100])).toContainEqual({ count: 3, reason: "workers 100 % busy" });
+
+  const { size: full, busy: busyFull } = makeSize(8, 2);
+  expect(busyFull(300, [100, 100])).toEqual([]);
+  expect(full.advice?.text).toContain("there are 2 cores, more processes would not help");
+
+  // A person may know better.
+  size.hold(8);
+  expect(size.tick([100, 100], 8)).toBeUndefined();
 });
 
 test("advice about the old number ends with a change", () => {

@@ -62,8 +62,14 @@ export class Size {
     this.#byHand = count;
   }
 
+  /**
+   * The load makes no more processes than there are cores: beyond them, busy processes only wait for each other. [On 2
+   * cores, 8 workers answered a quarter less than 2.]
+   */
   #bounds(): Bounds {
-    return this.#byHand === undefined ? this.#options.bounds() : { min: this.#byHand, max: this.#byHand };
+    if (this.#byHand !== undefined) return { min: this.#byHand, max: this.#byHand };
+    const { min, max } = this.#options.bounds();
+    return { min, max: Math.max(min, Math.min(max, this.#options.cores())) };
   }
 
   #meanOfLast(seconds: number): number | undefined {

@@ -128,9 +128,12 @@ async function serve({ settings, surroundings, log, lock, access }: Start): Prom
     },
   });
 
-  const serving = startAll(supervisor, { ...settings, identity });
+  // Other machines take a silent one for dead, so this one is heard of before its agents claim runs. A file has no other
+  // machines: its upkeep waits, because opening the storage once more takes CPU time that the processes need to start.
+  const heardOf = database ? upkeep.start() : Promise.resolve();
+  const serving = startAll(supervisor, { ...settings, identity }, heardOf);
   const port = await serving;
-  upkeep.start();
+  if (!database) void upkeep.start();
   reports?.start();
   const bootMs = Date.now() - surroundings.startedAt;
   process.stdout.write(`${banner({ settings: { ...settings, port }, access, bootMs })}\n`);
@@ -205,9 +208,9 @@ async function rollOut(supervisor: Supervisor, log: Log): Promise<void> {
 
 /**
  * Workers boot while the simulator does: only agents need to know where the model is.
- * @returns the port that is served: the system's choice when PORT is 0
+ * @param mayClaim resolves when agents may begin @returns the port that is served: the system's choice when PORT is 0
  */
-async function startAll(supervisor: Supervisor, settings: Settings): Promise<number> {
+async function startAll(supervisor: Supervisor, settings: Settings, mayClaim: Promise<void>): Promise<number> {
   const worker = { entry: entryPath("worker/main"), settings: settingsForWorker(settings) };
   const workers = supervisor.start({
     kind: "worker",
@@ -217,6 +220,7 @@ async function startAll(supervisor: Supervisor, settings: Settings): Promise<num
     fork: (id) => forkWorker({ ...worker, args: [String(id)] }),
   });
   const model = settings.model.simulated ? await startSimulator(supervisor, settings) : settings.model;
+  await mayClaim;
   const agent = { entry: entryPath("agent/main"), settings: settingsForAgent({ ...settings, model }) };
   const agents = supervisor.start({
     kind: "agent",

@@ -23,11 +23,10 @@ await removeAbandonedUploads(join(storage.dataDir, INCOMING)).catch(() => {});
 const engine = await openEngine(storage);
 let position = lastActivity;
 while (!stopped.signal.aborted) {
-  // Each look begins a second after the last one has ended: on a slow disk they do not pile up.
-  await setTimeout(UPKEEP_MS, undefined, { signal: stopped.signal }).catch(() => {});
-  if (stopped.signal.aborted) break;
   // The empty list: see `Upkeep.stop`.
   parentPort?.postMessage(await upkeep(), []);
+  // Each look begins a second after the last one has ended: on a slow disk they do not pile up.
+  await setTimeout(UPKEEP_MS, undefined, { signal: stopped.signal }).catch(() => {});
 }
 await engine.close();
 

@@ -24,7 +24,7 @@ function begin(
 ): Upkeep & AsyncDisposable {
   const storage: OpenOptions = { dataDir, durability: "normal", limits: { queued: 100 } };
   const upkeep = new Upkeep({ storage, retention: retention ?? {}, lastActivity }, log);
-  upkeep.start();
+  void upkeep.start();
   return Object.assign(upkeep, { [Symbol.asyncDispose]: () => upkeep.stop() });
 }
 
@@ -48,6 +48,17 @@ test("it tells how many runs there are, and counts the activities since the star
   await vi.waitFor(() => expect(upkeep.gauges).toMatchObject(expected), PATIENCE);
   await enqueue(data.engine);
   await vi.waitFor(() => expect(upkeep.gauges).toMatchObject({ "run.queued": 3, "run.started": 1 }), PATIENCE);
+});
+
+test("whoever started it can wait for its first look", async () => {
+  await using data = await openTemporary();
+  const storage: OpenOptions = { dataDir: data.folder.path, durability: "normal", limits: { queued: 100 } };
+  const upkeep = new Upkeep({ storage, retention: {}, lastActivity: 0 }, pino({ enabled: false }));
+  await using _ = { [Symbol.asyncDispose]: () => upkeep.stop() };
+
+  await upkeep.start();
+
+  expect(upkeep.gauges).toMatchObject({ runs_queued: 0 });
 });
 
 test("what is older than the settings say goes by itself", async () => {

@@ -41,6 +41,7 @@ export class Upkeep {
   #lastActivity: number;
   #thread: Worker | undefined;
   #retry: NodeJS.Timeout | undefined;
+  readonly #looked = Promise.withResolvers<void>();
   #gauges: Gauges = {};
   #stopping = false;
 
@@ -50,9 +51,10 @@ export class Upkeep {
     this.#log = log;
   }
 
-  /** Call once the processes serve: opening the storage once more takes CPU time that they need to start. */
-  start(): void {
+  /** Resolves after the first look, also when that failed. Never resolves once `stop` was called. */
+  start(): Promise<void> {
     if (!this.#stopping) this.#thread = this.#begin();
+    return this.#looked.promise;
   }
 
   /** Runs under way by status, and activities by type since the start; none before the first look. */
@@ -99,6 +101,7 @@ export class Upkeep {
   }
 
   #hear(news: UpkeepNews): void {
+    if (!this.#stopping) this.#looked.resolve();
     if ("error" in news) {
       // Unknown figures are left out, because old ones would look current.
       this.#gauges = {};

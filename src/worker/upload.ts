@@ -11,7 +11,7 @@ import { HEAD_BYTES, mediaTypeOf } from "../core/file.ts";
 import { newId } from "../core/id.ts";
 import { MAX_FILE_BYTES, MAX_FILE_NAME_CHARACTERS } from "../core/limits.ts";
 import type { NewFile } from "../engine/files.ts";
-import { diskError, onDisk } from "../engine/on-disk.ts";
+import { DISK_FULL, diskError, onDisk } from "../engine/on-disk.ts";
 import type { Context } from "./serve.ts";
 
 export interface UploadOptions {
@@ -29,9 +29,13 @@ export async function takeUpload(ctx: Context, { folder, principal, name = "file
   if (Number(request.headers["content-length"] ?? 0) > MAX_FILE_BYTES + FORM_BYTES) throw tooLarge();
   if (request.headers.expect !== undefined && !ctx.res.headersSent) ctx.res.writeContinue();
   const isForm = /^multipart\/form-data\b/i.test(request.headers["content-type"] ?? "");
-  const taken = isForm ? await takeForm(ctx, folder) : { name, path: await takeRaw(request, folder) };
+  const { came, ...taken }: Taken = isForm
+    ? await takeForm(ctx, folder)
+    : { name, path: await takeRaw(request, folder) };
   try {
     const described = await onDisk(describe(taken.path));
+    // When its last writes fail, formidable may report the end of the file before it hears of the failure.
+    if (came !== undefined && came !== described.bytes) throw new AppError("STORAGE_FULL", DISK_FULL);
     return { ...described, ...taken, file_id: newId("file"), principal, created_at: Date.now() };
   } catch (error) {
     await discard(taken.path);
@@ -50,6 +54,8 @@ const FORM_BYTES = 64 * 1024;
 interface Taken {
   readonly name: string;
   readonly path: string;
+  /** Bytes that came; undefined when all of them are known to be written. */
+  readonly came?: number;
 }
 
 async function takeRaw(request: IncomingMessage, folder: string): Promise<string> {
@@ -104,7 +110,8 @@ async function takeForm(ctx: Context, folder: string): Promise<Taken> {
   }
   const [file] = Object.values(ctx.request.files ?? {}).flat();
   if (!file) throw new AppError("INVALID_REQUEST", "Expected the form to have one file.");
-  return { name: (file.originalFilename ?? "file").slice(0, MAX_FILE_NAME_CHARACTERS), path: file.filepath };
+  const name = (file.originalFilename ?? "file").slice(0, MAX_FILE_NAME_CHARACTERS);
+  return { name, path: file.filepath, came: file.size };
 }
 
 /** formidable's code for a form with more than one file. formidable gives it the status 413, too. */

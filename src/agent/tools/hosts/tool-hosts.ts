@@ -77,7 +77,9 @@ export class ToolHosts {
   }
 
   #place(call: HostedCall): void {
-    const host = [...this.#hosts].find((host) => host.canTake(call)) ?? this.#start();
+    const withRoom = () => [...this.#hosts].find((host) => host.canTake(call));
+    // Where one idle process has died, others may have died with it whose end is not seen yet.
+    const host = call.wasMissed ? (this.#start() ?? withRoom()) : (withRoom() ?? this.#start());
     if (!host) return void this.#waiting.push(call);
     this.#placed.set(call, host);
     void call.result.then(() => this.#placed.delete(call));

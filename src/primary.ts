@@ -1,6 +1,7 @@
 /**
  * The front door. The primary supervises and serves no request:
- * settings → data → simulated model → workers and agents → banner → upkeep, signals, reload.
+ * settings → data → simulated model → workers and agents → banner → upkeep, signals, reload. With Postgres the upkeep comes
+ * before the agents.
  */
 import { existsSync } from "node:fs";
 import { join, sep } from "node:path";

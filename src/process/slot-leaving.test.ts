@@ -6,6 +6,15 @@ import { EXIT } from "./protocol.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
+/** A slot whose first child is ready. */
+async function serving(options?: Parameters<typeof makeSlot>[0]) {
+  const made = makeSlot(options);
+  void made.slot.start();
+  made.newest().say({ type: "ready" });
+  await settle();
+  return made;
+}
+
 test("a replacement serves before the old child drains, whose end then restarts nothing", async () => {
   const { slot, forked, onDeath } = makeSlot();
   void slot.start();
@@ -129,10 +138,7 @@ async function replaced({ slot, forked }: ReturnType<typeof makeSlot>, withinMs:
 }
 
 test("an old child that still works is counted as leaving, and killed when it falls silent", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
-  await settle();
+  const made = await serving();
 
   await replaced(made, 600_000);
   expect(made.slot.info()).toMatchObject({ pid: 2, leaving: 1 });
@@ -145,10 +151,7 @@ test("an old child that still works is counted as leaving, and killed when it fa
 });
 
 test("an old child that falls silent is killed also while its successor boots anew", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
-  await settle();
+  const made = await serving();
   await replaced(made, 600_000);
   made.newest().exit(1);
   await settle();
@@ -162,10 +165,7 @@ test("an old child that falls silent is killed also while its successor boots an
 });
 
 test("a slot that is killed kills those on their way out, too", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
-  await settle();
+  const made = await serving();
   await replaced(made, 600_000);
 
   made.slot.kill();
@@ -174,10 +174,7 @@ test("a slot that is killed kills those on their way out, too", async () => {
 });
 
 test("a silence that is forgiven is forgiven to those on their way out, too", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
-  await settle();
+  const made = await serving();
   await replaced(made, 600_000);
   await vi.advanceTimersByTimeAsync(5_001);
 
@@ -188,10 +185,7 @@ test("a silence that is forgiven is forgiven to those on their way out, too", as
 });
 
 test("a slot that drains gives those on their way out no more time than its child", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
-  await settle();
+  const made = await serving();
   await replaced(made, 600_000);
 
   const drained = made.slot.drain(1_000);
@@ -204,10 +198,7 @@ test("a slot that drains gives those on their way out no more time than its chil
 });
 
 test("a child on its way out no longer waits for slow clients once its slot drains, and gets no more time", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
-  await settle();
+  const made = await serving();
   await replaced(made, 1_000);
   await vi.advanceTimersByTimeAsync(400);
 
@@ -221,10 +212,7 @@ test("a child on its way out no longer waits for slow clients once its slot drai
 });
 
 test("a fourth child on its way out has the oldest give back its work", async () => {
-  const made = makeSlot();
-  void made.slot.start();
-  made.newest().say({ type: "ready" });
-  await settle();
+  const made = await serving();
 
   for (let reload = 1; reload <= 4; reload += 1) await replaced(made, 600_000);
 

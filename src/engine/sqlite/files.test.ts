@@ -1,14 +1,12 @@
 /** Files when their write breaks, or a write beside it. */
 import { mkdir, open, readdir, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { setTimeout } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { complete, save, start } from "../contract/setup.ts";
 import { connect } from "./connection.ts";
 import { SqliteFiles } from "./files.ts";
 import { migrate } from "./schema.ts";
-import { makeFolder, openTemporary, type DataFolder } from "./test-data.ts";
+import { amongBrokenWrites, makeFolder, openTemporary, type DataFolder } from "./test-data.ts";
 import { Writer } from "./writer.ts";
 
 /** https://sqlite.org/fileformat2.html#walformat */
@@ -16,19 +14,7 @@ const LOG_HEADER_BYTES = 32;
 
 test("a file is stored although a write of the same transaction breaks", async () => {
   await using data = await openTemporary();
-  using rival = new DatabaseSync(data.folder.dbPath, { timeout: 0 });
-  rival.exec("BEGIN IMMEDIATE");
-  const saving = save(data.engine, "hello");
-  // All wait for the lock. Some of those that break come behind the file.
-  const broken: Promise<unknown>[] = [];
-  while (broken.length < 10) {
-    broken.push(data.engine.share("broken", Symbol("no text") as never, 0).catch(String));
-    await setTimeout(20);
-  }
-  rival.exec("COMMIT");
-
-  for (const error of await Promise.all(broken)) expect(error).toContain("cannot be bound");
-  const file = await saving;
+  const file = await amongBrokenWrites(data, () => save(data.engine, "hello"));
 
   expect((await data.engine.files.read(file.file_id)).toString()).toBe("hello");
   expect(await stored(data.folder)).toEqual([file.sha256]);

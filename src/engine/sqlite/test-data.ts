@@ -2,6 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout } from "node:timers/promises";
 import type { OpenedEngine } from "../contract/setup.ts";
 import type { Engine, EngineLimits } from "../engine.ts";
 import { openEngine } from "../open.ts";
@@ -44,4 +46,22 @@ export async function openTemporary(limits = ROOMY): Promise<OpenedData> {
     another: async () => owned.use(await openAt(folder.path, limits)),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Does the work in one transaction with writes behind it that break. */
+export async function amongBrokenWrites<T>({ engine, folder }: OpenedData, work: () => Promise<T>): Promise<T> {
+  using rival = new DatabaseSync(folder.dbPath, { timeout: 0 });
+  rival.exec("BEGIN IMMEDIATE");
+  // All wait for the lock.
+  const working = work();
+  const broken: Promise<unknown>[] = [];
+  while (broken.length < 10) {
+    broken.push(engine.share("broken", Symbol("no text") as never, 0).catch(String));
+    await setTimeout(20);
+  }
+  rival.exec("COMMIT");
+  for (const error of await Promise.all(broken))
+    if (!String(error).includes("cannot be bound"))
+      throw new Error(`Expected a write that breaks, got ${String(error)}.`);
+  return await working;
 }

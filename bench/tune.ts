@@ -3,6 +3,7 @@
  * delivered, how late, in how much memory; for each load the fewest that are as good as the best (`fewest.ts`), and
  * whether the server's own advice agrees.
  */
+import type { Busy } from "../src/process/scale.ts";
 import { ENOUGH, fewest, middle, type Trial, type Window } from "./lib/fewest.ts";
 import { Cannon, startPace, Streams } from "./lib/helpers.ts";
 import { advised, busyUnder, type Counts } from "./lib/live-advice.ts";
@@ -155,10 +156,11 @@ function spreadOf({ windows }: Trial): number {
 }
 
 function adviceAt(trial: Trial): Counts {
-  return advised(trial, {
-    workers: middle(trial, ({ busy }) => busy.workers),
-    agents: middle(trial, ({ busy }) => busy.agents),
+  const middleOf = (kind: "workers" | "agents"): Busy => ({
+    busyPercent: middle(trial, ({ busy }) => busy[kind].busyPercent),
+    workPercent: middle(trial, ({ busy }) => busy[kind].workPercent),
   });
+  return advised(trial, { workers: middleOf("workers"), agents: middleOf("agents") });
 }
 
 function stepOf(trial: Trial): string {

@@ -23,7 +23,7 @@ import { forkPlain, forkWorker } from "./process/fork.ts";
 import { NEEDS_INIT, needsInit } from "./process/init.ts";
 import { EXIT, type ChildKind } from "./process/protocol.ts";
 import { isCode, ReloadWatcher } from "./process/reload.ts";
-import type { Bounds } from "./process/scale.ts";
+import { autoCount, type Bounds } from "./process/scale.ts";
 import { onSignals } from "./process/signals.ts";
 import { Supervisor } from "./process/supervisor.ts";
 import type { RoleOptions, SupervisorOptions } from "./process/supervisor-options.ts";
@@ -216,7 +216,7 @@ async function startAll(supervisor: Supervisor, settings: Settings, mayClaim: Pr
   const workers = supervisor.start({
     kind: "worker",
     count: settings.workers,
-    size: sizeOf(settings.workerBounds),
+    size: sizeOf("worker", settings.workerBounds),
     memoryBytes: settings.workerMemoryBytes,
     fork: (id) => forkWorker({ ...worker, args: [String(id)] }),
   });
@@ -226,7 +226,7 @@ async function startAll(supervisor: Supervisor, settings: Settings, mayClaim: Pr
   const agents = supervisor.start({
     kind: "agent",
     count: settings.agents,
-    size: sizeOf(settings.agentBounds),
+    size: sizeOf("agent", settings.agentBounds),
     memoryBytes: settings.agentMemoryBytes,
     fork: (id) => forkPlain({ ...agent, args: [String(id)] }),
   });
@@ -234,13 +234,13 @@ async function startAll(supervisor: Supervisor, settings: Settings, mayClaim: Pr
   return port;
 }
 
-function sizeOf(bounds: ProcessBounds): NonNullable<RoleOptions["size"]> {
-  return { bounds: bounds.isAuto ? onePerCore : () => bounds, cores: availableCores };
+function sizeOf(kind: ChildKind, bounds: ProcessBounds): NonNullable<RoleOptions["size"]> {
+  return { bounds: bounds.isAuto ? () => autoBounds(kind) : () => bounds, cores: availableCores };
 }
 
-function onePerCore(): Bounds {
-  const cores = availableCores();
-  return { min: cores, max: cores };
+function autoBounds(kind: ChildKind): Bounds {
+  const count = autoCount(kind, availableCores());
+  return { min: count, max: count };
 }
 
 async function startSimulator(supervisor: Supervisor, settings: Settings): Promise<Settings["model"]> {

@@ -13,7 +13,7 @@ interface CountOptions {
 export interface ProcessBounds {
   readonly min: number;
   readonly max: number;
-  /** The number is that of the cores, also when that changes. */
+  /** The number follows that of the cores. */
   readonly isAuto: boolean;
 }
 
@@ -66,10 +66,10 @@ export class SettingsReader {
     return fallback;
   }
 
-  /** A number, a range such as `2..8`, or `auto`: as many as there are cores. */
-  processes(name: string, { fallback, max, cores }: CountOptions & { readonly cores: number }): ProcessBounds {
+  /** A number, a range such as `2..8`, or `auto`. */
+  processes(name: string, { fallback, max, auto }: CountOptions & { readonly auto: number }): ProcessBounds {
     const value = this.#value(name) ?? String(fallback);
-    if (value === "auto") return { min: Math.min(cores, max), max: Math.min(cores, max), isAuto: true };
+    if (value === "auto") return { min: Math.min(auto, max), max: Math.min(auto, max), isAuto: true };
     const [from = "", to = from, ...more] = value.split("..");
     const bounds = { min: wholeNumber(from), max: wholeNumber(to), isAuto: false };
     if (more.length === 0 && bounds.min >= 1 && bounds.min <= bounds.max && bounds.max <= max) return bounds;

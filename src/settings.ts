@@ -5,10 +5,12 @@
 import { hostname, networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import { newId } from "./core/id.ts";
+import { MAX_PROCESSES } from "./core/limits.ts";
 import type { DatabaseSettings } from "./engine/driver.ts";
 import type { Retention } from "./core/retention.ts";
 import { isPassedOn, type Env } from "./environment.ts";
 import { availableCores } from "./process/cores.ts";
+import { autoCount } from "./process/scale.ts";
 import { SettingsReader, type ApiKey, type ProcessBounds } from "./settings-reader.ts";
 import { ROOT } from "./tree.ts";
 
@@ -116,9 +118,9 @@ function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Setting
   const dev = mode === "dev";
   const reload = read.flag("RELOAD", dev);
   const cores = availableCores();
-  const workerBounds = read.processes("WORKERS", { fallback: 4, max: 256, cores });
+  const workerBounds = read.processes("WORKERS", { fallback: 4, max: MAX_PROCESSES, auto: autoCount("worker", cores) });
   const database = readDatabase(read);
-  const agentBounds = read.processes("AGENTS", { fallback: 2, max: 256, cores });
+  const agentBounds = read.processes("AGENTS", { fallback: 2, max: MAX_PROCESSES, auto: autoCount("agent", cores) });
   return {
     mode,
     environment: read.choice("ENVIRONMENT", ["development", "production"], dev ? "development" : "production"),

@@ -6,7 +6,7 @@ const PLAIN: Window = {
   tokensPerSecond: Number.NaN,
   p99: 5,
   megabytes: 300,
-  busy: { workers: 50, agents: 0 },
+  busy: { workers: { busyPercent: 50, workPercent: 50 }, agents: { busyPercent: 0, workPercent: 0 } },
 };
 
 function trial(workers: number, agents: number, windows: readonly Partial<Window>[]): Trial {

@@ -5,7 +5,7 @@
  * every pair of counts is tried once a round, and a pair is worse only when it was worse in each round.
  */
 import { LEAST } from "../../src/process/scale.ts";
-import type { Busy, Counts } from "./live-advice.ts";
+import type { BusyByKind, Counts } from "./live-advice.ts";
 import { median } from "./stats.ts";
 
 export const ENOUGH = { throughput: 0.95, latency: { factor: 1.5, ms: 2 } } as const;
@@ -16,7 +16,7 @@ export interface Window {
   readonly tokensPerSecond: number;
   readonly p99: number;
   readonly megabytes: number;
-  readonly busy: Busy;
+  readonly busy: BusyByKind;
 }
 
 export interface Trial extends Counts {

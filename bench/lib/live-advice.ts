@@ -3,9 +3,9 @@
  * measurement in place of five minutes. Used by `tune.ts`.
  */
 import { availableCores } from "../../src/process/cores.ts";
-import { adviceFor } from "../../src/process/scale.ts";
+import type { ProcessInfo } from "../../src/process/protocol.ts";
+import { adviceFor, busyOf, type Busy } from "../../src/process/scale.ts";
 import type { Evenkeel } from "./servers.ts";
-import { sum } from "./stats.ts";
 import { sleep } from "./wait.ts";
 
 /** As often as processes tell how busy they are. */
@@ -17,10 +17,9 @@ export interface Counts {
   readonly agents: number;
 }
 
-/** Percent of the time in which the event loop worked, mean of all processes of a kind. */
-export interface Busy {
-  readonly workers: number;
-  readonly agents: number;
+export interface BusyByKind {
+  readonly workers: Busy;
+  readonly agents: Busy;
 }
 
 /**
@@ -30,8 +29,8 @@ export interface Busy {
 export async function busyUnder(
   server: Evenkeel,
   { load, skipMs }: { readonly load: Promise<unknown>; readonly skipMs: number },
-): Promise<Busy> {
-  const busy = { worker: [] as number[], agent: [] as number[] };
+): Promise<BusyByKind> {
+  const seen: ProcessInfo[] = [];
   const over = new AbortController();
   void load.then(
     () => over.abort(),
@@ -39,19 +38,24 @@ export async function busyUnder(
   );
   await sleep(skipMs);
   do {
-    const { processes } = await server.processes();
-    for (const kind of ["worker", "agent"] as const)
-      busy[kind].push(...processes.filter((process) => process.kind === kind).map((process) => process.busy_percent));
+    seen.push(...(await server.processes()).processes);
     await sleep(EACH_MS);
   } while (!over.signal.aborted);
-  return { workers: sum(busy.worker) / busy.worker.length, agents: sum(busy.agent) / busy.agent.length };
+  return { workers: busyIn(seen, "worker"), agents: busyIn(seen, "agent") };
+}
+
+/** @throws Error when no process of the kind was seen */
+function busyIn(seen: readonly ProcessInfo[], kind: ProcessInfo["kind"]): Busy {
+  const busy = busyOf(seen.filter((process) => process.kind === kind));
+  if (!busy) throw new Error(`There was no ${kind}.`);
+  return busy;
 }
 
 /** @returns the counts that are advised: those that are there where nothing is advised */
-export function advised(counts: Counts, busy: Busy): Counts {
+export function advised(counts: Counts, busy: BusyByKind): Counts {
   const cores = availableCores();
-  const of = (kind: "worker" | "agent", count: number, busyPercent: number) =>
-    adviceFor({ kind, count, busyPercent, bounds: { min: count, max: count } }, { cores, minutes: MINUTES })?.count ??
+  const of = (kind: "worker" | "agent", count: number, own: Busy) =>
+    adviceFor({ kind, count, busy: own, bounds: { min: count, max: count } }, { cores, minutes: MINUTES })?.count ??
     count;
   return { workers: of("worker", counts.workers, busy.workers), agents: of("agent", counts.agents, busy.agents) };
 }

@@ -63,7 +63,9 @@ export const SUBAGENTS = expecting(z.literal("inline"), '"inline"').describe(
 
 /** `limit` and `before`, which every list takes. */
 export const PAGE = {
-  limit: wholeNumber(1, MAX_PAGE_ROWS).default(DEFAULT_PAGE_ROWS).describe("The maximum number of rows."),
+  limit: wholeNumber(1, MAX_PAGE_ROWS)
+    .default(DEFAULT_PAGE_ROWS)
+    .describe("The maximum number of rows. A page may have fewer and not be the last: `next` says whether it is."),
   before: position().optional().describe("Only rows before this position. Send the `next` of the previous page."),
 };
 

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { BUSES } from "../core/gauges.ts";
 import { MAX_PROCESSES } from "../core/limits.ts";
-import { orNull, wholeNumber } from "./fields.ts";
+import { expecting, orNull } from "./fields.ts";
 import { json, media, route } from "./route.ts";
 
 export const CHILD_KINDS = ["worker", "agent", "simulator"] as const;
@@ -14,6 +14,12 @@ const VITALS = z.object({
   busy_percent: z
     .number()
     .describe("The share of the last heartbeat interval, in percent, during which the event loop worked."),
+  cpu_granted_percent: z
+    .number()
+    .describe(
+      "Of the time in which the main thread could have worked, the share in percent in which it had a core. 100 where the " +
+        "system does not tell; only Linux does.",
+    ),
   lag_ms: z
     .object({ p50: z.number(), p99: z.number() })
     .describe("How late the event loop ran due timers, over the last heartbeat interval."),
@@ -197,7 +203,18 @@ export const LIST_PROCESSES = route({
   },
 });
 
-const COUNT = wholeNumber(1, MAX_PROCESSES);
+const COUNT = expecting(
+  z.union([z.int().min(1).max(MAX_PROCESSES), z.literal("default")]),
+  `a whole number from 1 to ${MAX_PROCESSES}, or "default"`,
+);
+const COUNTS = expecting(
+  z
+    .strictObject({ workers: orNull(COUNT), agents: orNull(COUNT) })
+    .refine(({ workers, agents }) => (workers ?? agents ?? null) !== null)
+    .meta({ id: "Scale" }),
+  "a JSON object with `workers`, `agents`, or both",
+);
+const SET = z.union([z.int(), z.literal("default")]).nullable();
 
 export const SCALE_PROCESSES = route({
   method: "POST",
@@ -205,13 +222,14 @@ export const SCALE_PROCESSES = route({
   access: "admin",
   summary: "Set the number of workers and agents of the machine that answers",
   description:
-    "After that the load no longer changes their number, until the next start. A process that is to end takes no new work " +
-    "and finishes its work. `GET /api/workers` shows the result.",
+    "After that the load no longer changes their number, until the next start; `default` goes back to what WORKERS and " +
+    "AGENTS say, within some seconds. A process that is to end takes no new work and finishes its work. `GET /api/workers` " +
+    "shows the result.",
   query: z.strictObject({}),
-  body: z.strictObject({ workers: orNull(COUNT), agents: orNull(COUNT) }).meta({ id: "Scale" }),
+  body: COUNTS,
   answers: {
     202: json(
-      z.object({ workers: z.int().nullable(), agents: z.int().nullable() }).meta({ id: "Scaled" }),
+      z.object({ workers: SET, agents: SET }).meta({ id: "Scaled" }),
       "The numbers that were set. Null: unchanged.",
     ),
   },

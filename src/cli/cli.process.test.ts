@@ -50,7 +50,7 @@ test("scale starts and ends processes of a running server", async () => {
     stdout: `there will be ${before + 1} agents\n`,
   });
   await expect.poll(readyAgents, { timeout: 20_000 }).toBe(before + 1);
-  await evenkeel("scale", `agents=${before}`, ...at);
+  await evenkeel("scale", "agents=default", ...at);
   await expect.poll(readyAgents, { timeout: 20_000 }).toBe(before);
   expect(await evenkeel("scale", "agents=many", ...at)).toMatchObject({
     code: 1,

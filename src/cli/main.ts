@@ -106,7 +106,7 @@ program
 
 program
   .command("scale")
-  .argument("<counts...>", "workers=N, agents=N")
+  .argument("<counts...>", "workers=N, agents=N; workers=default: as the settings say")
   .description("start or end worker and agent processes; those that end finish their work")
   .addOption(SERVER)
   .addOption(KEY)

@@ -115,8 +115,11 @@ export class Evenkeel {
     return (await this.#http.json(post(`/api/runs/${encodeURIComponent(runId)}/retry`, undefined, signal))) as Run;
   }
 
-  /** Sets the number of worker and agent processes. For administrators. */
-  async scale(counts: { readonly workers?: number; readonly agents?: number }, { signal }: Wait = {}): Promise<void> {
+  /** Sets the number of worker and agent processes; "default" is what the settings say. For administrators. */
+  async scale(
+    counts: { readonly workers?: number | "default"; readonly agents?: number | "default" },
+    { signal }: Wait = {},
+  ): Promise<void> {
     await this.#http.json(post("/api/scale", counts, signal));
   }
 

@@ -4,7 +4,7 @@
 export const DEFAULT_PAGE_ROWS = 50;
 export const MAX_PAGE_ROWS = 500;
 
-/** A page of messages or events ends with the row that reaches this much JSON. One row may be larger. */
+/** A page of messages, events, runs or activities ends with the row that reaches this much JSON. One row may be larger. */
 export const PAGE_CHARACTERS = 1024 * 1024;
 /** In lists, a run's reply is cut to this length. */
 export const LISTED_REPLY_CHARACTERS = 500;

@@ -62,6 +62,12 @@ export const METRICS: readonly Metric[] = [
     from: ({ busy_percent: percent }) => percent / 100,
   },
   {
+    name: "evenkeel_process_cpu_granted_ratio",
+    help: "Of the time in which the main thread could have worked, the share in which it had a core: below 0.5 the machine has too few cores.",
+    type: "gauge",
+    from: ({ cpu_granted_percent: percent }) => percent / 100,
+  },
+  {
     name: "evenkeel_process_in_flight",
     help: "Requests of a worker, runs of an agent, streams of the simulated model.",
     type: "gauge",

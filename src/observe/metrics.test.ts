@@ -14,6 +14,7 @@ function makeProcess(over: Partial<ProcessInfo>): ProcessInfo {
     rss_bytes: 1_000_000,
     cpu_percent: 12.5,
     busy_percent: 25,
+    cpu_granted_percent: 90,
     lag_ms: { p50: 1, p99: 20 },
     in_flight: 3,
     restarts: 2,

@@ -53,11 +53,12 @@ function readHeartbeat({ vitals, gauges }: Record<string, unknown>): FromChild |
 
 function readVitals(vitals: unknown): Vitals | undefined {
   if (!isRecord(vitals) || !isRecord(vitals["lag_ms"])) return undefined;
-  const { rss_bytes, cpu_percent, busy_percent, in_flight } = vitals;
+  const { rss_bytes, cpu_percent, busy_percent, cpu_granted_percent, in_flight } = vitals;
   const { p50, p99 } = vitals["lag_ms"];
   if (!isFigure(rss_bytes) || !isFigure(cpu_percent) || !isFigure(in_flight)) return undefined;
+  if (!isFigure(cpu_granted_percent)) return undefined;
   if (!isFigure(busy_percent) || !isFigure(p50) || !isFigure(p99)) return undefined;
-  return { rss_bytes, cpu_percent, busy_percent, in_flight, lag_ms: { p50, p99 } };
+  return { rss_bytes, cpu_percent, busy_percent, cpu_granted_percent, in_flight, lag_ms: { p50, p99 } };
 }
 
 /** A gauge that is not a number is left out, as if the child could not tell it. */

@@ -6,6 +6,7 @@ export const NO_VITALS: Vitals = {
   rss_bytes: 0,
   cpu_percent: 0,
   busy_percent: 0,
+  cpu_granted_percent: 100,
   lag_ms: { p50: 0, p99: 0 },
   in_flight: 0,
 };

@@ -1,14 +1,19 @@
 import { assert, double, integer, property } from "fast-check";
 import { expect, test } from "vitest";
-import { adviceFor, wantedChange, type Load } from "./scale.ts";
+import { adviceFor, autoCount, busyOf, wantedChange, type Busy, type Load } from "./scale.ts";
 
+/** Processes that have a core whenever they need one. */
 const load = (count: number, busyPercent: number | undefined, fields: Partial<Load> = {}): Load => ({
   kind: "worker",
   count,
-  busyPercent,
+  busy: busyPercent === undefined ? undefined : { busyPercent, workPercent: busyPercent },
   bounds: { min: 2, max: 8 },
   ...fields,
 });
+
+/** Processes that wait for a core for the rest of the time in which they are busy. */
+const starved = (count: number, busy: Busy, fields: Partial<Load> = {}): Load =>
+  load(count, undefined, { busy, ...fields });
 
 test.each<[string, Load, number | undefined]>([
   ["nothing was measured yet", load(4, undefined), undefined],
@@ -18,6 +23,9 @@ test.each<[string, Load, number | undefined]>([
   ["82 % busy", load(4, 82), 6],
   ["completely busy: it may be far more", load(4, 100), 8],
   ["busy at the most", load(8, 100), undefined],
+  ["busy, mostly waiting for a core", starved(4, { busyPercent: 100, workPercent: 40 }), undefined],
+  ["busy, now and then waiting for a core", starved(4, { busyPercent: 100, workPercent: 80 }), 6],
+  ["waiting for a core is no reason to have fewer", starved(4, { busyPercent: 45, workPercent: 5 }), undefined],
   ["little to do: one less", load(4, 25), 3],
   ["little to do, and one less would be 40 % busy", load(4, 30), undefined],
   ["idle at the least", load(2, 0), undefined],
@@ -37,7 +45,7 @@ test("a steady load comes to rest, within the bounds and without going back and 
       for (let step = 0; step < 200; step += 1) {
         const count = counts.at(-1) ?? 1;
         const busyPercent = Math.min(100, (total * 100) / count);
-        const change = wantedChange({ kind: "agent", count, busyPercent, bounds });
+        const change = wantedChange(load(count, busyPercent, { kind: "agent", bounds }));
         if (!change) break;
         counts.push(change.count);
       }
@@ -60,6 +68,14 @@ test.each<[Load, string | undefined]>([
   [load(16, 90, fixed(16)), "workers 90 % busy for 5 min: there are 16 cores, more processes would not help"],
   [load(24, 90, fixed(24)), "workers 90 % busy for 5 min: there are 16 cores, 16 would do as much"],
   [load(12, 100, fixed(12)), "workers 100 % busy for 5 min: 16 would be 75 %"],
+  [
+    starved(1, { busyPercent: 84, workPercent: 13 }, { kind: "agent", ...fixed(1) }),
+    "agents 84 % busy for 5 min, on a core for 13 %: more processes would not help",
+  ],
+  [
+    starved(24, { busyPercent: 90, workPercent: 50 }, fixed(24)),
+    "workers 90 % busy for 5 min: there are 16 cores, 16 would do as much",
+  ],
   [load(2, 0.2, { kind: "agent", ...fixed(2) }), "agents idle: 1 is enough"],
   [load(4, 0.2, fixed(4)), "workers idle: 2 are enough"],
   [load(8, 10, fixed(8)), undefined],
@@ -84,3 +100,22 @@ test.each<[number, string]>([
     expect(adviceFor(load(count, 90, fixed(count)), { cores: 1, minutes: 5 })?.text).toBe(expected);
   },
 );
+
+test("how busy a kind is, is the mean of its processes; work is the part of it on a core", () => {
+  const processes = [
+    { busy_percent: 80, cpu_granted_percent: 50 },
+    { busy_percent: 40, cpu_granted_percent: 100 },
+  ];
+
+  expect(busyOf(processes)).toEqual({ busyPercent: 60, workPercent: 40 });
+  expect(busyOf([])).toBeUndefined();
+});
+
+test.each([
+  ["worker", 1, 2],
+  ["worker", 6, 6],
+  ["agent", 1, 1],
+  ["agent", 6, 6],
+] as const)("%ss that follow %i cores are %i", (kind, cores, expected) => {
+  expect(autoCount(kind, cores)).toBe(expected);
+});

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
+import { NO_VITALS } from "./no-vitals.ts";
 import type { Change } from "./scale.ts";
 import { Size } from "./size.ts";
+
+const vitalsOf = (percents: readonly number[]) => percents.map((busy_percent) => ({ ...NO_VITALS, busy_percent }));
 
 /** Two workers, and up to `max`. `busy` ticks for some seconds; it returns the changes that were wanted. */
 function makeSize(max: number, cores = 16) {
@@ -14,7 +17,7 @@ function makeSize(max: number, cores = 16) {
   const busy = (seconds: number, percents: readonly number[]): Change[] =>
     Array.from({ length: seconds }, () => {
       ticks += 1;
-      return size.tick(percents, 2);
+      return size.tick(vitalsOf(percents), 2);
     }).filter((change) => change !== undefined);
   return { size, looks, busy };
 }
@@ -46,7 +49,7 @@ test("the load makes no more processes than there are cores, and the advice says
 
   // A person may know better.
   size.hold(8);
-  expect(size.tick([100, 100], 8)).toBeUndefined();
+  expect(size.tick(vitalsOf([100, 100]), 8)).toBeUndefined();
 });
 
 test("advice about the old number ends with a change", () => {
@@ -74,4 +77,13 @@ test("the bounds are read every ten seconds, not each second", () => {
   busy(30, [50, 50]);
 
   expect(looks).toEqual([10, 20, 30]);
+});
+
+test("a number that was set by hand stays until the settings decide again", () => {
+  const { size, busy } = makeSize(8);
+  size.hold(5);
+  expect(busy(10, [50, 50])).toEqual([{ count: 5, reason: "5 is the least" }]);
+
+  size.hold(undefined);
+  expect(busy(60, [100, 100])).toContainEqual({ count: 4, reason: "workers 100 % busy" });
 });

@@ -2,8 +2,8 @@
  * The size of one kind: remembers how busy its processes were, second by second, and says when their number should
  * change. One a kind, owned by the supervisor, which makes the changes.
  */
-import type { ChildKind } from "./protocol.ts";
-import { adviceFor, wantedChange, type Advice, type Bounds, type Change } from "./scale.ts";
+import type { ChildKind, Vitals } from "./protocol.ts";
+import { adviceFor, busyOf, meanOf, wantedChange, type Advice, type Bounds, type Busy, type Change } from "./scale.ts";
 
 const MINUTE = 60;
 /** Seconds over which advice is measured, and the bound of what is remembered. */
@@ -20,8 +20,8 @@ export interface SizeOptions {
 
 export class Size {
   readonly #options: SizeOptions;
-  /** Mean busy percent of all processes, one a second since the last change; at most ADVICE_SECONDS. */
-  #seconds: number[] = [];
+  /** One a second since the last change; at most ADVICE_SECONDS. */
+  #seconds: Busy[] = [];
   #ticks = 0;
   #byHand: number | undefined;
   #advice: Advice | undefined;
@@ -35,20 +35,21 @@ export class Size {
   }
 
   /**
-   * Called once a second with how busy each serving process is. @returns the change that is needed, if any
+   * Called once a second with the vitals of each serving process. @returns the change that is needed, if any
    */
-  tick(busyPercents: readonly number[], count: number): Change | undefined {
-    if (busyPercents.length > 0) this.#seconds = [...this.#seconds, meanOf(busyPercents)].slice(-ADVICE_SECONDS);
+  tick(serving: readonly Vitals[], count: number): Change | undefined {
+    const busy = busyOf(serving);
+    if (busy) this.#seconds = [...this.#seconds, busy].slice(-ADVICE_SECONDS);
     this.#ticks += 1;
     if (this.#ticks % LOOK_EACH_SECONDS !== 0) return undefined;
     const { kind, cores } = this.#options;
     const bounds = this.#bounds();
     const load = { kind, count, bounds };
     this.#advice = adviceFor(
-      { ...load, busyPercent: this.#meanOfLast(ADVICE_SECONDS) },
+      { ...load, busy: this.#meanOfLast(ADVICE_SECONDS) },
       { cores: cores(), minutes: ADVICE_SECONDS / MINUTE },
     );
-    return wantedChange({ ...load, busyPercent: this.#meanOfLast(MINUTE) });
+    return wantedChange({ ...load, busy: this.#meanOfLast(MINUTE) });
   }
 
   /** The number has changed: what was measured before says nothing about it. */
@@ -57,8 +58,8 @@ export class Size {
     this.#advice = undefined;
   }
 
-  /** A person has set the number: from now on it is `count`, whatever the load is. */
-  hold(count: number): void {
+  /** A person has set the number: from now on it is `count`, whatever the load is. Undefined: as the settings say. */
+  hold(count: number | undefined): void {
     this.#byHand = count;
   }
 
@@ -72,11 +73,12 @@ export class Size {
     return { min, max: Math.max(min, Math.min(max, this.#options.cores())) };
   }
 
-  #meanOfLast(seconds: number): number | undefined {
-    return this.#seconds.length < seconds ? undefined : meanOf(this.#seconds.slice(-seconds));
+  #meanOfLast(count: number): Busy | undefined {
+    if (this.#seconds.length < count) return undefined;
+    const seconds = this.#seconds.slice(-count);
+    return {
+      busyPercent: meanOf(seconds.map(({ busyPercent }) => busyPercent)),
+      workPercent: meanOf(seconds.map(({ workPercent }) => workPercent)),
+    };
   }
-}
-
-function meanOf(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 }

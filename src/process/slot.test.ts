@@ -146,7 +146,14 @@ test("a silent child is shown as stalled and then killed; one that beats is left
   expect(slot.info().state).toBe("stalled");
   newest().say({
     type: "heartbeat",
-    vitals: { rss_bytes: 1, cpu_percent: 2, busy_percent: 7, lag_ms: { p50: 3, p99: 4 }, in_flight: 5 },
+    vitals: {
+      rss_bytes: 1,
+      cpu_percent: 2,
+      busy_percent: 7,
+      cpu_granted_percent: 100,
+      lag_ms: { p50: 3, p99: 4 },
+      in_flight: 5,
+    },
     gauges: { viewers: 6 },
   });
   expect(slot.info()).toMatchObject({ state: "ready", in_flight: 5, gauges: { viewers: 6 } });
@@ -257,7 +264,14 @@ test("a process that is gone has no vitals and no gauges", async () => {
   void slot.start();
   newest().say({ type: "ready" });
   await settle();
-  const vitals = { rss_bytes: 1, cpu_percent: 2, busy_percent: 7, lag_ms: { p50: 3, p99: 4 }, in_flight: 5 };
+  const vitals = {
+    rss_bytes: 1,
+    cpu_percent: 2,
+    busy_percent: 7,
+    cpu_granted_percent: 100,
+    lag_ms: { p50: 3, p99: 4 },
+    in_flight: 5,
+  };
   newest().say({ type: "heartbeat", vitals, gauges: { viewers: 6 } });
 
   newest().exit(1);

@@ -105,6 +105,37 @@ test("the last process of a kind cannot be taken away by hand, nor are there mor
   expect(tree.forked).toHaveLength(256);
 });
 
+test("processes that still leave count towards the 256, and what finds no room comes when they are gone", async () => {
+  await using tree = await startTree(2, { min: 1, max: 2 });
+  const scale = (about: string) =>
+    tree.forked[0]?.say({ type: "request", request: { to: "primary", name: "scale", about } });
+  scale("worker=200");
+  for (const child of tree.forked.slice(2)) child.say({ type: "ready" });
+  await settle();
+  scale("worker=1");
+  scale("worker=200");
+  expect(tree.forked).toHaveLength(256);
+
+  for (const child of tree.forked.slice(1, 200)) child.exit(0);
+  await beatFor(11, tree.forked.slice(0, 1), 0);
+  expect(tree.forked).toHaveLength(200 + 199);
+});
+
+test("after a number by hand, the settings decide again when they are asked to", async () => {
+  await using tree = await startTree(2, { min: 1, max: 3 });
+  const scale = (about: string) =>
+    tree.forked[0]?.say({ type: "request", request: { to: "primary", name: "scale", about } });
+  scale("worker=6");
+  for (const child of tree.forked.slice(2)) child.say({ type: "ready" });
+  scale("worker=default");
+  await beatFor(11, tree.forked, 50);
+
+  expect(snapshotsOf(tree.forked[0]).at(-1)?.marks).toMatchObject([
+    { type: "scale", detail: "2 → 6 workers: by hand" },
+    { type: "scale", detail: "6 → 3 workers: 3 is the most" },
+  ]);
+});
+
 test("a child that stalls, answers and stalls again has two marks", async () => {
   await using tree = await startTree();
 

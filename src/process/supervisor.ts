@@ -24,6 +24,9 @@ import type { Death } from "./slot-options.ts";
 import type { Place, RoleOptions, SupervisorOptions } from "./supervisor-options.ts";
 import { VitalsMeter } from "./vitals.ts";
 
+/** What a worker asks for: a number of processes, or the one that the settings say. */
+const SCALED = /^(worker|agent)=(\d{1,3}|default)$/;
+
 // With the backoff, four tries take about two seconds plus their boots.
 const MAX_BOOT_FAILURES = 4;
 
@@ -102,6 +105,11 @@ export class Supervisor {
     if (role) this.#resize(role, { count, reason: "by hand" });
   }
 
+  /** The next look at the load brings the kind back to where its settings want it. */
+  #followSettings(kind: ChildKind): void {
+    this.#roles.get(kind)?.size?.hold(undefined);
+  }
+
   /** Shows everybody who asks that this server is about to drain. All processes go on as before. */
   announceDrain(): void {
     this.#isLeaving = true;
@@ -156,9 +164,12 @@ export class Supervisor {
     });
   }
 
-  #resize({ options, size }: Role, { count, reason }: Change): void {
+  #resize({ options, size }: Role, { count: wanted, reason }: Change): void {
     const { kind } = options;
     const slots = this.#of(kind);
+    // Those that still leave have a place, too. What finds no room now is wanted again by the next look at the load.
+    const room = MAX_PROCESSES - this.#slots.filter((slot) => slot.kind === kind).length;
+    const count = Math.min(wanted, slots.length + room);
     if (this.#isDraining || count === slots.length) return;
     for (let more = slots.length; more < count; more += 1) {
       // The tree already serves. A process that does not become ready is therefore tried again for ever, and
@@ -209,8 +220,10 @@ export class Supervisor {
       for (const slot of this.#of(to)) slot.child?.send({ type: "request", request });
       return;
     }
-    const [, kind, count] = /^(worker|agent)=(\d{1,3})$/.exec(about) ?? [];
-    if (name === SCALE && kind !== undefined) this.#setCount(kind as ChildKind, Number(count));
+    const [, kind, count] = SCALED.exec(about) ?? [];
+    if (name !== SCALE || kind === undefined) return;
+    if (count === "default") this.#followSettings(kind as ChildKind);
+    else this.#setCount(kind as ChildKind, Number(count));
   }
 
   #onDeath(death: Death & Place): void {
@@ -241,7 +254,7 @@ export class Supervisor {
 
   #followLoad(role: Role): void {
     const slots = this.#of(role.options.kind);
-    const serving = slots.flatMap(({ child }) => (child?.state === "ready" ? [child.vitals.busy_percent] : []));
+    const serving = slots.flatMap(({ child }) => (child?.state === "ready" ? [child.vitals] : []));
     const change = role.size?.tick(serving, slots.length);
     if (change) this.#resize(role, change);
   }

@@ -1,4 +1,5 @@
 /** Measures this process: memory, CPU and how late its event loop runs. Used by children and the primary. */
+import { readFileSync } from "node:fs";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import type { Vitals } from "./protocol.ts";
 
@@ -12,6 +13,7 @@ export class VitalsMeter {
   #cpu = process.cpuUsage();
   #loop = performance.eventLoopUtilization();
   #at = performance.now();
+  #cores = readCoreTimes();
 
   constructor() {
     this.#delay.enable();
@@ -26,12 +28,16 @@ export class VitalsMeter {
     this.#loop = loop;
     this.#cpu = process.cpuUsage();
     this.#at = performance.now();
+    const cores = readCoreTimes();
+    const granted = shareGranted(this.#cores, cores);
+    this.#cores = cores;
     const lag = { p50: this.#lagMs(50), p99: this.#lagMs(99) };
     this.#delay.reset();
     return {
       rss_bytes: process.memoryUsage.rss(),
       cpu_percent: round((cpu.user + cpu.system) / 10 / elapsedMs),
       busy_percent: round(utilization * 100),
+      cpu_granted_percent: round(granted * 100),
       lag_ms: lag,
       in_flight: inFlight,
     };
@@ -45,6 +51,30 @@ export class VitalsMeter {
     const delayMs = this.#delay.percentile(percentile) / 1e6;
     return round(Math.max(0, delayMs - RESOLUTION_MS));
   }
+}
+
+/** Since its start, the main thread ran on a core for `ran`, and waited for one for `waited`; in nanoseconds. */
+interface CoreTimes {
+  readonly ran: number;
+  readonly waited: number;
+}
+
+/** @returns undefined where the system does not tell: only Linux does (https://docs.kernel.org/scheduler/sched-stats.html) */
+function readCoreTimes(): CoreTimes | undefined {
+  try {
+    const [ran = Number.NaN, waited = Number.NaN] = readFileSync("/proc/self/schedstat", "utf8").split(" ").map(Number);
+    return { ran, waited };
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns 1 where the system does not tell, or while the thread needed no core */
+function shareGranted(before: CoreTimes | undefined, now: CoreTimes | undefined): number {
+  if (!before || !now) return 1;
+  const ran = now.ran - before.ran;
+  const needed = ran + now.waited - before.waited;
+  return needed > 0 ? ran / needed : 1;
 }
 
 function round(value: number): number {

@@ -4,7 +4,14 @@ import type { ChildKind, Snapshot } from "../process/protocol.ts";
 import { Supervisor } from "../process/supervisor.ts";
 import { FakeProcess } from "./fake-child.ts";
 
-export const VITALS = { rss_bytes: 1, cpu_percent: 2, busy_percent: 7, lag_ms: { p50: 3, p99: 4 }, in_flight: 5 };
+export const VITALS = {
+  rss_bytes: 1,
+  cpu_percent: 2,
+  busy_percent: 7,
+  cpu_granted_percent: 100,
+  lag_ms: { p50: 3, p99: 4 },
+  in_flight: 5,
+};
 
 /** @returns a tree of `count` workers that are ready. `forked` has all processes of the tree, the oldest first */
 export async function startTree(count = 2, bounds = { min: count, max: count }) {

@@ -40,6 +40,19 @@ test.each([
   expect(body.detail).toBe(`Expected the body to be a JSON object ${said}`);
 });
 
+test.each([
+  [{}, "Expected `body` to be a JSON object with `workers`, `agents`, or both, got {}."],
+  [{ agents: null }, 'Expected `body` to be a JSON object with `workers`, `agents`, or both, got {"agents":null}.'],
+  [{ workers: 0 }, 'Expected `workers` to be a whole number from 1 to 256, or "default", got 0.'],
+  [{ agents: "auto" }, 'Expected `agents` to be a whole number from 1 to 256, or "default", got "auto".'],
+])("a size of %o is refused", async (body, said) => {
+  await using cluster = await startCluster();
+  const reply = await cluster.client.post("/api/scale", body);
+
+  expect(problemIn(reply)).toBe("400 INVALID_REQUEST");
+  expect(reply.body.detail).toBe(said);
+});
+
 const NESTED = "[".repeat(100_000);
 const BAD_BODIES: [string, unknown, number, string][] = [
   ["no message", { agent_id: "assistant" }, 400, "INVALID_REQUEST"],

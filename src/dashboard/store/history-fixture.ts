@@ -17,6 +17,7 @@ export function process(fields: Partial<ProcessInfo> = {}): ProcessInfo {
     rss_bytes: 1,
     cpu_percent: 1,
     busy_percent: 1,
+    cpu_granted_percent: 100,
     lag_ms: { p50: 1, p99: 2 },
     in_flight: 0,
     gauges: {},

@@ -1,8 +1,13 @@
 /**
- * The streamable HTTP transport of the client, with a bound on the size of an answer: the client itself reads a body to
- * its end, however long it is. Loaded together with the client, so only when a server is started.
+ * The streamable HTTP transport of the client, with two things that the client itself lacks: a bound on the size of an
+ * answer, and an end for a call whose answer breaks off. Loaded together with the client, so only when a server is started.
  */
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import {
+  INTERNAL_ERROR,
+  StreamableHTTPClientTransport,
+  type JSONRPCMessage,
+  type RequestId,
+} from "@modelcontextprotocol/client";
 import type { McpServer } from "../../core/mcp-servers.ts";
 
 /** The largest JSON answer, and the largest event of a stream. */
@@ -11,7 +16,23 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 export type HttpServer = Extract<McpServer, { kind: "http" }>;
 
 export function httpTransport({ url, headers }: HttpServer): StreamableHTTPClientTransport {
-  return new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers }, fetch: boundedFetch });
+  return new HttpTransport(new URL(url), { requestInit: { headers }, fetch: boundedFetch });
+}
+
+type SendOptions = Parameters<StreamableHTTPClientTransport["send"]>[1];
+
+class HttpTransport extends StreamableHTTPClientTransport {
+  /** When the stream of an answer ends without it, its call alone fails, at once; it would wait until its time limit. */
+  override send(message: JSONRPCMessage | JSONRPCMessage[], options: SendOptions = {}): Promise<void> {
+    const asked = [message].flat().flatMap((each) => ("method" in each && "id" in each ? [each.id] : []));
+    const { onRequestStreamEnd = () => asked.forEach((id) => this.onmessage?.(brokenOff(id))) } = options;
+    return super.send(message, { ...options, onRequestStreamEnd });
+  }
+}
+
+function brokenOff(id: RequestId): JSONRPCMessage {
+  const message = `its answer broke off, or was longer than the ${MAX_MESSAGE_BYTES} bytes that are allowed; what the call did is unknown`;
+  return { jsonrpc: "2.0", id, error: { code: INTERNAL_ERROR, message } };
 }
 
 async function boundedFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {

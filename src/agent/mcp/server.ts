@@ -251,6 +251,11 @@ export class ManagedServer {
           "The call was canceled; its outcome is unknown.",
       );
     }
+    if (this.#options.server.kind === "http") {
+      // Each call has a request of its own: one that fails says nothing of the others.
+      void this.#checkPulse(connection);
+      return new Error(`MCP server ${this.name} did not answer: ${this.#hide(detail)}. The call's outcome is unknown.`);
+    }
     const reason = await connection.whyEnded(detail);
     this.#lost(connection, reason);
     return new Error(
@@ -259,7 +264,7 @@ export class ManagedServer {
   }
 
   /**
-   * Called after a call that timed out: a server that does not answer a ping either is started again, unless other
+   * Called after a call without an answer: a server that does not answer a ping either is started again, unless other
    * calls still wait for it.
    */
   async #checkPulse(connection: Connection): Promise<void> {

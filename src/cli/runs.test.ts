@@ -2,6 +2,22 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { listRuns } from "./runs.ts";
 
+test("runs are listed up to the limit, also when the server's pages are shorter", async () => {
+  await using cluster = await startCluster();
+  for (const id of ["first", "second", "third", "fourth"])
+    await cluster.client.post("/api/chat", { agent_id: "assistant", message: "hi", run_id: id });
+  const { fetch } = globalThis;
+  vi.spyOn(globalThis, "fetch").mockImplementation((input, init) =>
+    fetch(new Request(input).url.replace(/limit=\d+/, "limit=1"), init),
+  );
+  const printed = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+  onTestFinished(() => void vi.restoreAllMocks());
+  await listRuns({ server: cluster.client.url, limit: 3 });
+
+  const [table] = printed.mock.calls.map(([text]) => String(text));
+  expect(table?.match(/^(first|second|third|fourth) /gm)).toEqual(["fourth ", "third ", "second "]);
+});
+
 /** Runs the command against a server which refuses `parked` as an unknown parameter, as older versions do. */
 async function listedBefore({ client }: Cluster, status: "running" | "parked" | "completed"): Promise<string> {
   const { fetch } = globalThis;

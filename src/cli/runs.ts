@@ -1,5 +1,5 @@
 /** `evenkeel runs`, `tail`, `cancel` and `retry`. */
-import { shownStatus, whichRuns, type ShownStatus } from "../core/run.ts";
+import { shownStatus, whichRuns, type Run, type ShownStatus } from "../core/run.ts";
 import { EvenkeelError, type Evenkeel } from "../client/client.ts";
 import { CliError, connect, type ServerOptions } from "./connection.ts";
 import { ago, table } from "./table.ts";
@@ -11,7 +11,15 @@ export interface ListOptions extends ServerOptions {
 }
 
 export async function listRuns({ status, agent, limit, ...server }: ListOptions): Promise<void> {
-  const { runs } = await runsWith(status, connect(server), { limit, agent_id: agent });
+  const evenkeel = connect(server);
+  const runs: Run[] = [];
+  let before: number | undefined;
+  do {
+    // A page may be short and not be the last.
+    const page = await runsWith(status, evenkeel, { limit: limit - runs.length, agent_id: agent, before });
+    runs.push(...page.runs);
+    before = page.next ?? undefined;
+  } while (before !== undefined && runs.length < limit);
   const rows = runs.map((run) => [
     run.run_id,
     run.agent_id,

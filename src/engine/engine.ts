@@ -146,8 +146,8 @@ export interface Engine {
 
   /**
    * Runs, newest first, each with at most LISTED_REPLY_CHARACTERS of its reply. `next` is the `before` of the following
-   * page, null at the end. A page may be short or even empty and still have a next page, because one call looks at no
-   * more than some thousand rows that the filter leaves out.
+   * page, null at the end. A page may be short or even empty and still have a next page: one call looks at no more than
+   * some thousand rows that the filter leaves out, and a page ends with the row that reaches PAGE_CHARACTERS.
    */
   runs(filter: RunFilter): Promise<ListPage<Run>>;
 

@@ -1,7 +1,7 @@
 /** Lists: their filters, their order, their pages. */
 import { expect, test } from "vitest";
 import type { Activity } from "../../core/activity.ts";
-import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
+import { LISTED_REPLY_CHARACTERS, MAX_METADATA_CHARACTERS, PAGE_CHARACTERS } from "../../core/limits.ts";
 import type { Run } from "../../core/run.ts";
 import type { ActivityFilter, Engine, ListPage, RunFilter, ToolCall } from "../engine.ts";
 import {
@@ -319,6 +319,27 @@ function testBoundedLists(open: OpenEngine): void {
     expect(listed?.reply).toHaveLength(LISTED_REPLY_CHARACTERS);
     expect(listed?.reply).toMatch(/^long long .*abc\uFFFD…$/u);
     expect((await data.engine.run(claim.run.run_id))?.reply).toBe(reply);
+  });
+
+  test("a page of long rows ends before its limit, and the pages together hold every row once", async () => {
+    await using data = await open();
+    const metadata = { text: "x".repeat(MAX_METADATA_CHARACTERS - 100) };
+    const many = Math.ceil((2 * PAGE_CHARACTERS) / MAX_METADATA_CHARACTERS);
+    const ids: string[] = [];
+    for (let count = 0; count < many; count += 1) {
+      ids.unshift((await enqueue(data.engine, { metadata })).run_id);
+      await data.engine.post({ type: "notice", detail: metadata });
+    }
+    const runs = (before: { before?: number }) => data.engine.runs({ limit: 500, ...before });
+    const notices = (before: { before?: number }) => data.engine.activities({ limit: 500, type: "notice", ...before });
+
+    for (const read of [runs, notices]) {
+      const page = JSON.stringify((await read({})).items);
+      expect(page.length).toBeGreaterThan(PAGE_CHARACTERS);
+      expect(page.length).toBeLessThan(PAGE_CHARACTERS + 2 * MAX_METADATA_CHARACTERS);
+    }
+    expect((await walk(runs)).map(({ run_id }) => run_id)).toEqual(ids);
+    expect(await walk(notices)).toHaveLength(many);
   });
 
   test("pages by several filters, short ones too, together hold every run that fits, once", async () => {

@@ -1,11 +1,11 @@
 /**
  * Pages of runs and activities, newest first, by any combination of filters. Called by `reads.ts`.
  *
- * The statements follow `splitFilter` and SCANNED_ROWS of `rules/reads.ts`.
+ * The statements follow `splitFilter`, SCANNED_ROWS and `takePage` of `rules/reads.ts`.
  */
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
-import { SCANNED_ROWS, splitFilter, type Condition as EqualCondition, type Equal } from "../rules/reads.ts";
-import type { Row, Queryable } from "./database.ts";
+import { SCANNED_ROWS, splitFilter, takePage, type Condition as EqualCondition, type Equal } from "../rules/reads.ts";
+import type { Queryable } from "./database.ts";
 import { RUN } from "./sql.ts";
 
 interface List {
@@ -43,8 +43,7 @@ export async function readPage(db: Queryable, list: List, { limit, filter }: { l
   const conditions = [...driven, ...others.map(isEqual), ...(floor === null ? [] : [[`${key} >=`, floor] as const])];
   const sql = `SELECT ${list.columns} FROM ${list.table} ${where(conditions)} ORDER BY ${key} DESC LIMIT $${conditions.length + 1}::integer`;
   const rows = await db.query(sql, [...conditions.map(([, value]) => value), limit]);
-  const next = rows.length === limit ? Number((rows.at(-1) as Row)[key]) : floor;
-  return { rows, next };
+  return takePage(rows, { key, limit, floor });
 }
 
 /** The key of the last row that a page may look at; null when there are fewer rows. */

@@ -4,6 +4,7 @@
  */
 import type { ThreadSummary } from "../../api/threads.ts";
 import type { ActivityType } from "../../core/activity.ts";
+import { PAGE_CHARACTERS } from "../../core/limits.ts";
 import type { ActivityCounts, ActivityFilter, ListPage, RunFilter } from "../engine.ts";
 import { MESSAGES_A_RUN } from "./turns.ts";
 
@@ -44,6 +45,32 @@ export function splitFilter(equal: Equal): { readonly driving: Condition | undef
   // A condition that is not a plain column has no index.
   const driving = given.find(([column]) => !column.startsWith("("));
   return { driving, others: given.filter((condition) => condition !== driving) };
+}
+
+type ListRow = Readonly<Record<string, unknown>>;
+
+export interface PageBounds {
+  /** The column by which the list is ordered; `next` is its value in the last row. */
+  readonly key: string;
+  readonly limit: number;
+  /** The key of the last row that the page looked at, if a filter made it stop there. */
+  readonly floor: number | null;
+}
+
+/** Takes no more rows than the page holds: it ends with the row that reaches PAGE_CHARACTERS. */
+export function takePage(found: Iterable<ListRow>, { key, limit, floor }: PageBounds) {
+  const rows: ListRow[] = [];
+  let characters = 0;
+  for (const row of found) {
+    rows.push(row);
+    characters += charactersOf(row);
+    if (rows.length === limit || characters >= PAGE_CHARACTERS) return { rows, next: Number(row[key]) };
+  }
+  return { rows, next: floor };
+}
+
+function charactersOf(row: ListRow): number {
+  return Object.values(row).reduce<number>((sum, value) => sum + (typeof value === "string" ? value.length : 0), 0);
 }
 
 /**

@@ -1,11 +1,11 @@
 /**
  * Pages of runs and activities, newest first, by any combination of filters. Called by `reads.ts`.
  *
- * The statements follow `splitFilter` and SCANNED_ROWS of `rules/reads.ts`.
+ * The statements follow `splitFilter`, SCANNED_ROWS and `takePage` of `rules/reads.ts`.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { LISTED_REPLY_CHARACTERS } from "../../core/limits.ts";
-import { SCANNED_ROWS, splitFilter, type Equal } from "../rules/reads.ts";
+import { SCANNED_ROWS, splitFilter, takePage, type Equal } from "../rules/reads.ts";
 import { LIMIT } from "./sql.ts";
 
 interface List {
@@ -52,9 +52,8 @@ export class Lists {
     const conditions = [...driven, ...others.map(([column, value]) => [`+${column} = ?`, bound(value)] as const)];
     if (floor !== null) conditions.push([`${key} >= ?`, floor]);
     const sql = `SELECT ${this.#columns(list)} FROM ${table} ${where(conditions)} ORDER BY ${key} DESC ${LIMIT}`;
-    const rows = this.#statement(sql).all(...conditions.map(([, value]) => value), limit) as Record<string, unknown>[];
-    const next = rows.length === limit ? Number(rows.at(-1)?.[key]) : floor;
-    return { rows, next };
+    const rows = this.#statement(sql).iterate(...conditions.map(([, value]) => value), limit);
+    return takePage(rows as Iterable<Record<string, unknown>>, { key, limit, floor });
   }
 
   /** The key of the last row that a page may look at; null when there are fewer rows. */

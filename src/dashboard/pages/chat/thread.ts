@@ -10,6 +10,7 @@ import { wordsOf, type StoredMessage } from "../../../core/message.ts";
 import { isOver, titleOf, type Run } from "../../../core/run.ts";
 import { ActivityWatch } from "../../live/activity-watch.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
+import type { ListPage } from "../../live/list-page.ts";
 import { reportTo } from "../../live/report-to.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
 import type { Strategy } from "../../live/messages.ts";
@@ -188,7 +189,8 @@ export class ChatThread {
     const id = encodeURIComponent(this.threadId);
     // Request the runs first: the message of a run that begins between the two requests is in the second answer, and
     // the run is followed live below.
-    const { runs } = await this.#services.api.get<{ runs: Run[] }>(`/api/runs?thread_id=${id}&limit=${KNOWN_RUNS}`);
+    const query = `thread_id=${id}&limit=${KNOWN_RUNS}`;
+    const { runs, next: nextRun } = await this.#services.api.get<ListPage<"runs", Run>>(`/api/runs?${query}`);
     const { messages, title, next } = await this.#fetchMessages(id).catch((error: unknown): Stored => {
       // The thread is deleted, mistyped, or new; in the last case its first message is still in this tab.
       if (problemOf(error).code === "THREAD_NOT_FOUND") return { messages: [], title: null, next: null };
@@ -198,7 +200,7 @@ export class ChatThread {
     this.hasOlder.value = next !== null;
     const known = new Set(runs.map(({ run_id: runId }) => runId));
     const told = new Set(runs.filter(isToldByJournal).map(({ run_id: runId }) => runId));
-    const isComplete = runs.length < KNOWN_RUNS;
+    const isComplete = nextRun === null;
     this.#merge(turnsOf(messages, runs), (runId) => told.has(runId) || (isComplete && !known.has(runId)));
     const isDraft = readDraft(this.threadId) !== "" || readDraftFiles(this.threadId).length > 0;
     this.isMissing.value = this.turns.value?.length === 0 && !isDraft;

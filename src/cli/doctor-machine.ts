@@ -1,9 +1,10 @@
 /** What a server would meet on this machine: Node, the port, the disk, the storage, the config, the model. */
 import { constants } from "node:fs";
-import { access, mkdir, statfs } from "node:fs/promises";
+import { access, statfs } from "node:fs/promises";
 import { loadAgents } from "../config.ts";
 import type { Agent } from "../core/agent.ts";
 import { assertSafeVersion } from "../engine/sqlite/connection.ts";
+import { makePrivateFolder } from "../engine/sqlite/private-files.ts";
 import { variablesHere, withVariables } from "../environment.ts";
 import { assertPortFree } from "../process/port.ts";
 import { parseSettings, type Settings } from "../settings.ts";
@@ -44,7 +45,7 @@ async function freePort({ host, port }: Settings): Promise<string> {
 }
 
 async function roomFor({ dataDir }: Settings): Promise<string> {
-  await mkdir(dataDir, { recursive: true });
+  makePrivateFolder(dataDir);
   await access(dataDir, constants.W_OK);
   const { bavail, bsize } = await statfs(dataDir);
   const freeBytes = bavail * bsize;

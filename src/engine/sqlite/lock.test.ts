@@ -25,6 +25,14 @@ test("a folder has one holder at a time, and is made when it does not exist", as
   second?.release();
 });
 
+test.runIf(process.platform === "linux")(
+  "a folder that cannot be made is refused at once, however the system says so",
+  () => {
+    for (const folder of ["/proc/evenkeel", "/proc/evenkeel/data", "/dev/null", "/dev/null/data"])
+      expect(() => lockFolder(folder)).toThrow(`DATA_DIR ${folder} cannot be used (E`);
+  },
+);
+
 test("a folder whose lock file was removed is nobody's while its database is open, however often one looks", async () => {
   await using folder = await makeFolder();
   const first = lockFolder(folder.path);

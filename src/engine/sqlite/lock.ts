@@ -5,14 +5,14 @@
  * A lock belongs to a file, not to its name: if somebody removed the lock file under a running server, a second server
  * could lock a new file of that name. So a database without a lock file counts as free only if nobody has it open.
  */
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { DATABASE_FILE, type Lock } from "../driver.ts";
 import { isNoRoom, isSystemError } from "../on-disk.ts";
 import { isBusy, storageError } from "./connection.ts";
 import { withReserve } from "./disk.ts";
-import { assertNotPublic, makePrivate, PRIVATE_FOLDER } from "./private-files.ts";
+import { assertNotPublic, makePrivate, makePrivateFolder } from "./private-files.ts";
 
 const LOCK_FILE = "primary.lock";
 
@@ -60,7 +60,7 @@ function isOpenElsewhere(file: string): boolean {
 
 function openIn(folder: string): DatabaseSync {
   try {
-    mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    makePrivateFolder(folder);
     makePrivate(join(folder, LOCK_FILE));
     return new DatabaseSync(join(folder, LOCK_FILE), { timeout: 0 });
   } catch (error) {

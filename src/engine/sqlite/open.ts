@@ -1,12 +1,11 @@
 /** Opens (or creates) `DATA_DIR/evenkeel.db`. Called through `engine/open.ts` only. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AppError } from "../../core/errors.ts";
 import { DATABASE_FILE, type OpenOptions } from "../driver.ts";
 import { assertSafeVersion, connect, storageError } from "./connection.ts";
 import { identityOf, replaced, withReserve } from "./disk.ts";
 import { SqliteEngine } from "./engine.ts";
-import { makePrivate, PRIVATE_FOLDER } from "./private-files.ts";
+import { makePrivate, makePrivateFolder } from "./private-files.ts";
 import { migrate } from "./schema.ts";
 
 /** @throws AppError STORAGE_UNAVAILABLE when the folder, the file or this SQLite cannot be used */
@@ -34,7 +33,7 @@ function openAt(path: string, { durability, limits }: OpenOptions): SqliteEngine
 
 function makeFolder(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: PRIVATE_FOLDER });
+    makePrivateFolder(dataDir);
   } catch (cause) {
     throw new AppError("STORAGE_UNAVAILABLE", `DATA_DIR ${dataDir} cannot be created; name a writable folder.`, {
       cause,

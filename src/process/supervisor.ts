@@ -72,9 +72,14 @@ export class Supervisor {
     this.#ticker = setInterval(() => this.#tick(), HEARTBEAT_MS);
   }
 
-  /** Forks `count` children of a kind and waits until each is ready. Resolves with their ports. */
+  /**
+   * Forks `count` children of a kind and waits until each is ready. Resolves with their ports; never, once the server
+   * drains.
+   */
   async start(options: RoleOptions): Promise<(number | undefined)[]> {
     const { kind, count, size } = options;
+    // A drain may begin between two kinds. It waits only for the children that there are then.
+    if (this.#isDraining) return new Promise(() => {});
     this.#roles.set(kind, { options, size: size && new Size({ kind, ...size }), memory: this.#ceilingOf(options) });
     const slots = Array.from({ length: count }, (_, index) => this.#makeSlot(options, index + 1, MAX_BOOT_FAILURES));
     this.#slots.push(...slots);

@@ -8,7 +8,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { INCOMING } from "../engine/files.ts";
 import { openEngine } from "../engine/open.ts";
 import { lowerThreadPriority } from "../process/priority.ts";
-import { removeAbandonedUploads } from "./abandoned-uploads.ts";
+import { AbandonedUploads } from "./abandoned-uploads.ts";
 import type { UpkeepNews, UpkeepTask } from "./upkeep.ts";
 
 const UPKEEP_MS = 1_000;
@@ -18,13 +18,15 @@ const stopped = new AbortController();
 // Any message means stop.
 parentPort?.once("message", () => stopped.abort());
 lowerThreadPriority();
-// A folder that cannot be read has no room for uploads either, and those who upload are told so.
-await removeAbandonedUploads(join(storage.dataDir, INCOMING)).catch(() => {});
+const uploads = new AbandonedUploads(join(storage.dataDir, INCOMING));
+// Before the storage is opened: they may be what fills the disk.
+await uploads.remove();
 const engine = await openEngine(storage);
 let position = lastActivity;
 while (!stopped.signal.aborted) {
   // The empty list: see `Upkeep.stop`.
   parentPort?.postMessage(await upkeep(), []);
+  await uploads.remove();
   // Each look begins a second after the last one has ended: on a slow disk they do not pile up.
   await setTimeout(UPKEEP_MS, undefined, { signal: stopped.signal }).catch(() => {});
 }

@@ -1,4 +1,7 @@
 /** The real thread on a real database. */
+import { existsSync } from "node:fs";
+import { utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
@@ -59,6 +62,17 @@ test("whoever started it can wait for its first look", async () => {
   await upkeep.start();
 
   expect(upkeep.gauges).toMatchObject({ runs_queued: 0 });
+});
+
+test("uploads that a killed process left unfinished go by themselves", async () => {
+  await using data = await openTemporary();
+  const path = join(await data.engine.files.incoming(), "killed");
+  await writeFile(path, "bytes");
+  await utimes(path, new Date(), new Date(Date.now() - 2 * 3_600_000));
+
+  await using _ = begin(data.folder.path);
+
+  await vi.waitFor(() => expect(existsSync(path)).toBe(false), PATIENCE);
 });
 
 test("what is older than the settings say goes by itself", async () => {

@@ -63,7 +63,7 @@ test("the bytes of a file and their name are flushed to the disk before the file
 
   const top = join(data.folder.path, "files");
   const folder = join(top, sha256.slice(0, 2));
-  for (const path of [join(folder, sha256), folder, top])
+  for (const path of [join(folder, sha256), folder, top, data.folder.path])
     expect(flushed).toContainEqual({ inode: (await stat(path)).ino, files: 0 });
 });
 

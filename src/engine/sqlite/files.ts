@@ -43,7 +43,7 @@ export class SqliteFiles implements Files {
     // Before the bytes are written: one upload could take the whole reserve.
     this.#disk.assertRoom();
     const folder = join(dirname(this.#folder), INCOMING);
-    await onDisk(mkdir(folder, { recursive: true, mode: 0o700 }));
+    await onDisk(makeDurably(folder));
     return folder;
   }
 
@@ -146,10 +146,15 @@ export class SqliteFiles implements Files {
 async function moveDurably(path: string, place: string): Promise<void> {
   const folder = dirname(place);
   await flush(path);
-  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (made !== undefined) await flush(dirname(made));
+  await makeDurably(folder);
   await rename(path, place);
   await flush(folder);
+}
+
+/** Makes the folder if it is missing. A power failure could take a folder whose name is not flushed, with all files in it. */
+async function makeDurably(folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (made !== undefined) await flush(dirname(made));
 }
 
 async function flush(fileOrFolder: string): Promise<void> {

@@ -209,11 +209,11 @@ export class Queue {
     });
   }
 
-  /** @returns how many runs wait before this one */
   #assertOwnShare(request: NewRun): void {
     assertOwnShare(request, () => (this.#sql.countOwnQueued.get(request.principal) as { queued: number }).queued);
   }
 
+  /** @returns how many runs wait before this one */
   #admit(): number {
     const { queued } = this.#sql.countQueued.get() as { queued: number };
     assertAdmitted(queued, this.#limits.queued);

@@ -41,6 +41,8 @@ export async function runDefined(tool: DefinedTool, input: unknown, parts: CallC
   try {
     const parsed = await tool.input.safeParseAsync(input);
     if (!parsed.success) return failure(asText(`The arguments do not fit: ${z.prettifyError(parsed.error)}`));
+    // The call was given up before the tool's code began: nobody would learn what it does.
+    if (parts.signal.aborted) return failure(reasonOf(parts.signal.reason));
     return { content: contentOf(await tool.run(parsed.data, context)), isError: false };
   } catch (thrown) {
     return failure(reasonOf(thrown));

@@ -167,6 +167,8 @@ test("a run that is canceled while its tool runs keeps no result of it", async (
 });
 
 test("nothing is told of a call that has ended", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
   const reports: CallContext["report"][] = [];
   const steps: Step[] = [];
   const invoke = async (_input: unknown, { report }: CallContext) => {
@@ -182,7 +184,8 @@ test("nothing is told of a call that has ended", async () => {
       for (const report of reports) report({ type: "progress", progress: "too late" });
     },
   });
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  // Longer than a frame of events is gathered.
+  await vi.advanceTimersByTimeAsync(1_000);
 
   const told = steps.flatMap(({ events }) => events).filter(({ type }) => type === "CUSTOM");
   expect(told).toHaveLength(1);

@@ -21,7 +21,7 @@ const STORY: Story = {
   viewings: [{ viewer: "stream 1", seen: SEEN }],
 };
 
-function broken({ story = {}, truth = {}, trace = [] }: Case): string[] {
+function broken({ story = {}, truth = {}, trace = ["pure a"] }: Case): string[] {
   const truths = truth === null ? new Map() : new Map([["r", { ...TRUTH, ...truth }]]);
   return brokenRules([{ ...STORY, ...story }], truths, trace);
 }
@@ -81,7 +81,12 @@ const BROKEN: [string, Case, RegExp][] = [
   ["a viewer that missed the end", { story: { viewings: [{ viewer: "a", seen: SEEN.slice(0, 4) }] } }, /event 5/],
   ["one that saw more", { story: { viewings: [{ viewer: "a", seen: [...SEEN, "x"] }] } }, /beyond its end/],
   ["an unsafe tool that ran twice", { trace: ["unsafe a", "unsafe b", "unsafe a"] }, /more than once: unsafe a/],
+  ["a run with tools that left no trace", { story: { isPlain: false }, trace: [] }, /no tool left a trace/],
 ];
 test.each(BROKEN)("%s is found", (_what, story, expected) => {
   expect(broken(story).join("\n")).toMatch(expected);
+});
+
+test("a load of which no run was acknowledged proves nothing", () => {
+  expect(brokenRules([], new Map(), [])).toEqual(["no run was acknowledged, so no rule was checked"]);
 });

@@ -37,7 +37,20 @@ export function brokenRules(
   truths: ReadonlyMap<string, Truth>,
   trace: readonly string[],
 ): string[] {
-  return [...stories.flatMap((story) => brokenBy(story, truths.get(story.runId))), ...twice(trace)];
+  return [
+    ...vacuous(stories, truths, trace),
+    ...stories.flatMap((story) => brokenBy(story, truths.get(story.runId))),
+    ...twice(trace),
+  ];
+}
+
+/** A rule that nothing was held against is never broken. */
+function vacuous(stories: readonly Story[], truths: ReadonlyMap<string, Truth>, trace: readonly string[]): string[] {
+  if (stories.length === 0) return ["no run was acknowledged, so no rule was checked"];
+  const usedTools = stories.some(
+    ({ runId, isPlain, isCulprit }) => !isPlain && !isCulprit && truths.get(runId)?.status === "completed",
+  );
+  return usedTools && trace.length === 0 ? ["runs with tools were completed, but no tool left a trace"] : [];
 }
 
 function brokenBy(story: Story, truth: Truth | undefined): string[] {

@@ -38,18 +38,24 @@ export class Load {
   }
 
   start(lanes: number): void {
-    for (let lane = 0; lane < lanes; lane += 1) this.#running.push(this.#lane());
+    for (let lane = 0; lane < lanes; lane += 1) this.#keep(this.#lane());
   }
 
   /** A run beside the lanes whose tool does harm to its own process. */
   harm(tool: string): void {
-    this.#running.push(this.#run(`/sim ttft=0 tokens=1 ${tool}`, { isCulprit: true }));
+    this.#keep(this.#run(`/sim ttft=0 tokens=1 ${tool}`, { isCulprit: true }));
   }
 
-  /** Resolves when every run that was begun is over, or given up. */
+  /** Resolves when every run that was begun is over, or given up. Rejects with what a lane failed with. */
   async finish(): Promise<void> {
     this.#done.abort();
     await Promise.all(this.#running);
+  }
+
+  #keep(work: Promise<void>): void {
+    // It may fail before `finish` awaits it. Unhandled, that would end this process and leave the server behind.
+    work.catch(() => {});
+    this.#running.push(work);
   }
 
   async #lane(): Promise<void> {

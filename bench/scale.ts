@@ -23,8 +23,8 @@ const AGENTS = 2;
 /** Commits, each with a NOTIFY, of a busy agent process. */
 const COMMITS_A_SECOND = 50;
 const NEWS_SPACING_MS = 5;
-/** 4 workers, 2 agents, the primary; each with a pool of 4 and two connections for the bus. */
-const CONNECTIONS = 7 * 6;
+/** 4 workers, 2 agents, the primary and its upkeep thread; each with a pool of 4 and two connections for the bus. */
+const CONNECTIONS = 8 * 6;
 
 /** A large server with a fast disk, and what one Postgres was seen to do (docs/scale.md). */
 const DATABASE = { cores: 16, flushMs: 0.5, walBytesASecond: 200e6, newsASecond: 6_000, connections: 5_000 };

@@ -1,5 +1,5 @@
 /** What each process holds and what is stored at one moment, kept in memory and written to a file. Called by `run.ts`. */
-import { appendFileSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { TestPostgres } from "../../src/testing/postgres.ts";
 import type { Evenkeel } from "../lib/servers.ts";
@@ -75,7 +75,9 @@ async function heldBy(pid: number): Promise<Held> {
     const held = readHeld(pid);
     return held && held.at > askedAt ? held : undefined;
   };
-  return until(look, { what: `what process ${pid} holds`, timeoutMs: ANSWER_MS });
+  const held = await until(look, { what: `what process ${pid} holds`, timeoutMs: ANSWER_MS });
+  rmSync(heldFile(pid), { force: true });
+  return held;
 }
 
 function readHeld(pid: number): Held | undefined {

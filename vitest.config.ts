@@ -25,6 +25,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // Only patience: on a busy machine, vitest's own second is too short.
+    expect: { poll: { timeout: 10_000 } },
     projects: [
       { extends: true, test: { name: "processes", include: [PROCESS_TESTS] } },
       {

@@ -16,15 +16,26 @@ const QUESTION = "slow";
 const NAMES = { socket: "WebSockets", stream: "event streams" } as const;
 const MUTES = 100;
 const HEALTHY = 20;
-/** The kernel takes some 4 MB for a client that does not read; this is more: 400 answers of a tool, 16 KB each. */
-const BIG_CALLS = 400;
+/** The kernel takes some 4 MB for a client that does not read. Both are more. */
+const BIG: Calls = { calls: 400, kb: 16 };
+const QUICK_BIG: Calls = { calls: 100, kb: 64 };
 /** A gauge is up to a second old, and a socket has to be full before its time runs: 100 times 4 MB take a while. */
 const GRACE_MS = 5_000;
+/** Half of what waits for a client whose socket is full. Clients that read have less, all together. */
+const FULL_BYTES = 32 * 1024;
+/** Longer than the second after which a gauge is told. */
+const FULL_MS = 3_000;
 /** The target is for the full run; a quick run, on a busy machine, only notices large misses. */
 const MAX_ADDED_MB = { full: 30, quick: 120 };
 const LEAVE_AT_ONCE = 25;
 const LEAVE_AFTER_MS = 120;
 const HALF_OPEN_MAX_MS = 35_000;
+
+interface Calls {
+  readonly calls: number;
+  /** Of each call's result. */
+  readonly kb: number;
+}
 
 interface Cost {
   readonly addedMb: number;
@@ -39,7 +50,7 @@ export async function slow(bench: Bench): Promise<Row[]> {
   const { quick, processes, note } = bench;
   const slowClientMs = quick ? 1_000 : 10_000;
   note(
-    `Mute clients watch a finished run of ${(BIG_CALLS * 16) / 1_000} MB, ${HEALTHY} healthy ones a live run each at 20 events/s. SLOW_CLIENT_MS is ${slowClientMs}. ` +
+    `Mute clients watch a finished run of ${(BIG.calls * BIG.kb) / 1_000} MB, ${HEALTHY} healthy ones a live run each at 20 events/s. SLOW_CLIENT_MS is ${slowClientMs}. ` +
       "Queued: the highest of the worker's gauge, which it tells once a second, over the mute clients.",
   );
   const rows: Row[] = [];
@@ -71,7 +82,7 @@ interface Target {
 async function openTarget({ processes, modelUrl }: Bench, slowClientMs: number): Promise<Target & AsyncDisposable> {
   await using opening = new AsyncDisposableStack();
   const server = opening.use(await Evenkeel.start(processes, { workers: 1, agents: 1, modelUrl, slowClientMs }));
-  const { run_id: runId } = (await postJson(`${server.url}/api/chat`, calling(BIG_CALLS))) as { run_id: string };
+  const { run_id: runId } = (await postJson(`${server.url}/api/chat`, calling(BIG))) as { run_id: string };
   const viewers = opening.use(new Viewers(processes, "measure"));
   const live = await beginRuns(server.url, { runs: HEALTHY, words: "ttft=0 tokens=1000000 rate=20" });
   const each = live.map((run_id) => [{ channel: "run", run_id } as const]);
@@ -175,15 +186,15 @@ async function leftBehind(processes: Processes, { server, runId }: Target, clien
 }
 
 async function runTime(processes: Processes, target: Target, quick: boolean): Promise<Row> {
-  const { rounds, calls } = quick ? { rounds: 3, calls: 50 } : { rounds: 9, calls: BIG_CALLS };
+  const [rounds, work] = quick ? [3, QUICK_BIG] : [9, BIG];
   const times: { alone: number[]; watched: number[] } = { alone: [], watched: [] };
   for (let round = 0; round < rounds; round += 1) {
-    times.alone.push(await durationOf(processes, target, { calls, clients: 0 }));
-    times.watched.push(await durationOf(processes, target, { calls, clients: 1 }));
+    times.alone.push(await durationOf(processes, target, { work, clients: 0 }));
+    times.watched.push(await durationOf(processes, target, { work, clients: 1 }));
   }
   return row({
     question: QUESTION,
-    figure: `a run with ${calls} tool calls: a viewer that never reads / none`,
+    figure: `a run with ${work.calls} tool calls: a viewer that never reads / none`,
     unit: "ms",
     measured: median(times.watched),
     baseline: median(times.alone),
@@ -194,21 +205,31 @@ async function runTime(processes: Processes, target: Target, quick: boolean): Pr
 async function durationOf(
   processes: Processes,
   { server, slowClientMs }: Target,
-  { calls, clients }: { calls: number; clients: number },
+  { work, clients }: { work: Calls; clients: number },
 ): Promise<number> {
   await using mutes = new Mutes(processes);
   const { url: base } = server;
   const runId = crypto.randomUUID();
-  await postJson(`${base}/api/chat/async`, { ...calling(calls), run_id: runId });
+  const gauge = async (name: string) => sum(await server.gauges("worker", name));
+  const closedBefore = await gauge("closed_as_slow");
+  await postJson(`${base}/api/chat/async`, { ...calling(work), run_id: runId });
   for (const transport of ["socket", "stream"] as const) await mutes.open({ base, transport, runId, clients });
   const ended = async () => {
     const run = (await getJson(`${base}/api/runs/${runId}`)) as { status: string; duration_ms: number };
     return run.status === "completed" ? run.duration_ms : undefined;
   };
-  return await until(ended, { what: "the run's end", timeoutMs: slowClientMs + 20_000, everyMs: 50 });
+  const ms = await until(ended, { what: "the run's end", timeoutMs: slowClientMs + 20_000, everyMs: 50 });
+  // A viewer for which the kernel takes everything is no burden, and the measurement would say nothing.
+  const wasFull = async () =>
+    (await gauge("queued_bytes")) > FULL_BYTES || (await gauge("closed_as_slow")) > closedBefore ? true : undefined;
+  if (clients > 0) await until(wasFull, { what: "a viewer whose socket was full", timeoutMs: FULL_MS, everyMs: 50 });
+  return ms;
 }
 
 /** A chat whose tools give long results. */
-function calling(calls: number): object {
-  return { agent_id: "bench", message: `/sim ttft=100 rate=0 tokens=3 ${'tool=blob input={"kb":16} '.repeat(calls)}` };
+function calling({ calls, kb }: Calls): object {
+  return {
+    agent_id: "bench",
+    message: `/sim ttft=100 rate=0 tokens=3 ${`tool=blob input={"kb":${kb}} `.repeat(calls)}`,
+  };
 }

@@ -157,6 +157,20 @@ test.each([
   expect((await cluster.engine.runs({ limit: 10 })).items).toHaveLength(1);
 });
 
+test("a refusal whose body never ends holds nobody up", async () => {
+  await using cluster = await startCluster();
+  let asked = 0;
+  const stuckFetch: typeof fetch = (input, init) => {
+    asked += 1;
+    return asked === 1 ? Promise.resolve(new Response(stuckAfter("{"), { status: 503 })) : fetch(input, init);
+  };
+
+  const { runs } = await clientOf(cluster, { fetch: stuckFetch, silentAfterMs: 200 }).runs();
+
+  expect(runs).toEqual([]);
+  expect(asked).toBe(2);
+});
+
 test("an answer that is always cut is given up, and a notice is not posted twice", async () => {
   let asked = 0;
   const fetch = async () => {

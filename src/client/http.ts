@@ -119,7 +119,7 @@ export class Http {
       const what = response ? `The answer to ${path} broke off.` : `${this.#options.baseUrl} cannot be reached.`;
       return { error: new ConnectionError(what, error), retryAfterMs: undefined };
     }
-    const error = await errorOf(response, path);
+    const error = await errorOf(response, path, this.#options.silentAfterMs);
     // A failure without our error body comes from a proxy. Vite's proxy says 500 where others say 502.
     const isOfProxy = response.status >= 500 && !(error instanceof EvenkeelError);
     if ((!TRANSIENT.has(response.status) && !isOfProxy) || isAnswered(error)) throw error;
@@ -140,8 +140,10 @@ function isAnswered(error: Error): boolean {
   return error instanceof EvenkeelError && error.runId !== undefined && error.code !== "SHUTTING_DOWN";
 }
 
-async function errorOf(response: Response, path: string): Promise<Error> {
-  const text = await response.text().catch(() => "");
+/** Of a body that breaks off, or falls silent, the status is known all the same. */
+async function errorOf(response: Response, path: string, silentAfterMs: number): Promise<Error> {
+  const whole = await wholeOf(response, silentAfterMs, () => {}).catch(() => undefined);
+  const text = (await whole?.text()) ?? "";
   try {
     const body: unknown = JSON.parse(text);
     if (isProblem(body)) return new EvenkeelError(body);

@@ -1,6 +1,6 @@
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, stat, writeFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { makeFolder } from "../engine/sqlite/test-data.ts";
 import { writeNewFile } from "./new-file.ts";
 
@@ -16,6 +16,25 @@ test("a file has its name once it is whole, and only its user may read it", asyn
   expect(await readFile(file, "utf8")).toBe("all of it");
   expect((await stat(file)).mode & 0o777).toBe(0o600);
   await expect(writeNewFile(file, async () => {})).rejects.toThrow("is there already");
+});
+
+test("a file is flushed to the disk before it has its name, and its name after that", async () => {
+  await using folder = await makeFolder();
+  const file = join(folder.path, "copy");
+  const flushed: { inode: number; names: string[] }[] = [];
+  await using handle = await open(folder.path);
+  const prototype = Object.getPrototypeOf(handle) as FileHandle;
+  const spy = vi.spyOn(prototype, "sync").mockImplementation(async function (this: FileHandle) {
+    flushed.push({ inode: (await this.stat()).ino, names: await readdir(folder.path) });
+  });
+  using _ = { [Symbol.dispose]: () => spy.mockRestore() };
+
+  await writeNewFile(file, (path) => writeFile(path, "all of it"));
+
+  expect(flushed).toEqual([
+    { inode: (await stat(file)).ino, names: ["copy.part"] },
+    { inode: (await stat(folder.path)).ino, names: ["copy"] },
+  ]);
 });
 
 test("what could not be written to its end leaves nothing, and names its disk when that is full", async () => {

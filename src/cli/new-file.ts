@@ -4,7 +4,8 @@
  */
 import { existsSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
+import { flush } from "../engine/flush.ts";
 import { isFull } from "../engine/sqlite/connection.ts";
 import { CliError } from "./connection.ts";
 
@@ -20,7 +21,10 @@ export async function writeNewFile<T>(file: string, write: (path: string) => Pro
   await makeEmpty(part, file);
   try {
     const written = await write(part);
+    // People delete the source of a copy.
+    await flush(part);
     await rename(part, file);
+    await flush(dirname(part));
     return written;
   } catch (error) {
     await rm(part, { force: true });

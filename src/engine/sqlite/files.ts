@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../../core/errors.ts";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
+import { flush } from "../flush.ts";
 import { INCOMING, type FileFilter, type FilePage, type FileRange, type Files, type NewFile } from "../files.ts";
 import { isSystemError, onDisk } from "../on-disk.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
@@ -155,11 +156,6 @@ async function moveDurably(path: string, place: string): Promise<void> {
 async function makeDurably(folder: string): Promise<void> {
   const made = await mkdir(folder, { recursive: true, mode: 0o700 });
   if (made !== undefined) await flush(dirname(made));
-}
-
-async function flush(fileOrFolder: string): Promise<void> {
-  await using file = await open(fileOrFolder);
-  await file.sync();
 }
 
 async function readRange(path: string, { from, bytes }: FileRange): Promise<Buffer> {

@@ -20,6 +20,7 @@ const EVERY_MS = { from: 2_000, to: 5_000 };
 /** From the last fault until every run has to be over. */
 const QUIET_MS = 120_000;
 const INTERRUPTED = 130;
+const USAGE = 64;
 const PAGE = 500;
 const SHOWN = 20;
 
@@ -32,20 +33,29 @@ const { values } = parseArgs({
     only: { type: "string" },
   },
 });
-process.exitCode = await chaos();
+const ENGINES: readonly string[] = ["sqlite", "postgres"] satisfies EngineName[];
+const [seed, minutes] = [Number(values.seed), Number(values.minutes)];
+const known = FAULTS.some(({ name }) => name.includes(values.only ?? ""));
+if (known && Number.isSafeInteger(seed) && minutes > 0 && ENGINES.includes(values.engine)) {
+  process.exitCode = await chaos(values.engine as EngineName);
+} else {
+  // Without this a mistyped argument would check nothing, or something else, and find no rule broken.
+  process.stderr.write(
+    `Expected --seed to be a whole number, --minutes a number, --engine one of ${ENGINES.join(", ")}, and --only a part of a fault's name.\n`,
+  );
+  process.exitCode = USAGE;
+}
 
-async function chaos(): Promise<number> {
-  const engine = values.engine === "postgres" ? "postgres" : "sqlite";
-  const seed = Number(values.seed);
-  say(`chaos: seed ${seed}, ${values.minutes} minutes, ${engine}`);
-  await using site = await Site.open(engine satisfies EngineName, values.database);
+async function chaos(engine: EngineName): Promise<number> {
+  say(`chaos: seed ${seed}, ${minutes} minutes, ${engine}`);
+  await using site = await Site.open(engine, values.database);
   for (const name of ["SIGINT", "SIGTERM"] as const)
     process.once(name, () => void site[Symbol.asyncDispose]().finally(() => process.exit(INTERRUPTED)));
   const trace = join(site.parts.folder, "trace");
   const giveUp = new AbortController();
   const load = new Load({ url: site.server.client.url, random: seeded(seed), trace, giveUp: giveUp.signal });
   load.start(LANES);
-  const counts = await strike(site, load, Number(values.minutes) * 60_000);
+  const counts = await strike(site, load, minutes * 60_000);
   const tooLate = setTimeout(() => giveUp.abort(), QUIET_MS);
   await site.ready();
   await load.finish();
@@ -62,7 +72,7 @@ async function chaos(): Promise<number> {
 async function strike(site: Site, load: Load, forMs: number): Promise<Map<string, number>> {
   // The faults have their own random numbers, because the number of choices of the load depends on the speed of the
   // server.
-  const random = seeded(Number(values.seed) + 1);
+  const random = seeded(seed + 1);
   const counts = new Map<string, number>();
   const possible = FAULTS.filter(({ name, why }) => {
     const reason = why?.(site);

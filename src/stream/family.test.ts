@@ -216,6 +216,34 @@ test("a delegated run that cannot be read is told with its own error, from its b
   expect(told.at(-1)?.event.type).toBe("RUN_FINISHED");
 });
 
+test("a delegated run that can no longer be read ends after those that it delegated", async () => {
+  let middle = "";
+  let failsFrom = Infinity;
+  const wrapEngine = (engine: Engine) =>
+    failing(engine, (method, [id, after]) =>
+      method === "events" && id === middle && Number(after) >= failsFrom
+        ? new AppError("STORAGE_FULL", "The disk is full.")
+        : undefined,
+    );
+  await using cluster = await startCluster({ agents, wrapEngine });
+  const { engine } = cluster;
+  const nested = tasks(["middle", tasks(["helper", "/sim tokens=40 rate=40"])]);
+  const runId = await cluster.client.begin(nested, { agent_id: "lead" });
+  const of = async (parentRunId: string) => (await engine.runs({ limit: 1, parentRunId })).items[0]?.run_id ?? "";
+  await expect.poll(async () => (middle = await of(runId))).not.toBe("");
+  await expect.poll(() => of(middle)).not.toBe("");
+  const helper = await of(middle);
+  failsFrom = await engine.lastEvent(middle);
+
+  const told = await inline(cluster, runId);
+
+  const ends = told.filter(({ event }) => /^SUBAGENT_(ERROR|FINISHED)$/.test(event.type));
+  expect(ends.map(({ event }) => [event.type, event.subagentRunId])).toEqual([
+    ["SUBAGENT_FINISHED", helper],
+    ["SUBAGENT_ERROR", middle],
+  ]);
+});
+
 test("a delegated run is told whole, although the storage was away when it was looked for", async () => {
   let child = "";
   let failures = 0;

@@ -55,8 +55,12 @@ export class Family {
   async branch(runId: string, about: Delegation, onOver: () => void): Promise<void> {
     const sink = new Branch(this, this.#options.sink, { ...about, runId });
     const onEnd = (error?: unknown) => {
-      if (error) sink.fail(this.#options.report(error, runId));
-      onOver();
+      if (!error) return onOver();
+      const known = this.#options.report(error, runId);
+      sink.whenAlone(() => {
+        sink.fail(known);
+        onOver();
+      });
     };
     try {
       const run = await this.#find(runId);
@@ -126,6 +130,7 @@ class Branch implements Sink {
   #held: Frame[] = [];
   /** Lets the viewer go on, or sends the end. The viewer then reads `full` again. */
   #resume: (() => void) | undefined;
+  #onAlone: (() => void) | undefined;
 
   constructor(family: Family, out: OpenSink, self: Subagent | undefined) {
     this.#family = family;
@@ -177,6 +182,16 @@ class Branch implements Sink {
     else this.#resume = then;
   }
 
+  /** Calls back when no delegated run is shown any more: none may begin or go on under one that has ended. */
+  whenAlone(then: () => void): void {
+    if (this.#isAlone) then();
+    else this.#onAlone = then;
+  }
+
+  get #isAlone(): boolean {
+    return ![...this.#open.values()].some(({ size }) => size > 0);
+  }
+
   gap(after: number, next: number): void {
     if (!this.#self) this.#out.gap(after, next);
   }
@@ -199,12 +214,13 @@ class Branch implements Sink {
     void this.#family.branch(runId, about, () => {
       calls.delete(runId);
       this.#release();
+      if (this.#isAlone) this.#onAlone?.();
     });
   }
 
   #waitsFor(event: StoredEvent): boolean {
     if (event.type === "TOOL_CALL_RESULT") return (this.#open.get(event.toolCallId)?.size ?? 0) > 0;
-    return isTerminal(event.type) && [...this.#open.values()].some(({ size }) => size > 0);
+    return isTerminal(event.type) && !this.#isAlone;
   }
 
   #release(): void {

@@ -21,6 +21,7 @@ const EVERY_MS = 30_000;
 /** Lets the samples ask each process to collect its garbage. */
 const COLLECT = new URL("./collect.ts", import.meta.url).href;
 const EXIT_INTERRUPTED = 130;
+const EXIT_USAGE = 64;
 /** All of it passes several times within an hour, so that a bound shows. */
 const RETENTION = {
   RETAIN_DELTAS: "1m",
@@ -33,7 +34,14 @@ const RETENTION = {
 const { values } = parseArgs({
   options: { minutes: { type: "string", default: "60" }, engine: { type: "string", default: "sqlite" } },
 });
-process.exitCode = await soak(Number(values.minutes), values.engine === "postgres");
+const ENGINES = ["sqlite", "postgres"];
+const minutes = Number(values.minutes);
+if (minutes > 0 && ENGINES.includes(values.engine)) {
+  process.exitCode = await soak(minutes, values.engine === "postgres");
+} else {
+  process.stderr.write(`Expected --minutes to be a number, and --engine one of ${ENGINES.join(", ")}.\n`);
+  process.exitCode = EXIT_USAGE;
+}
 
 async function soak(minutes: number, isOnPostgres: boolean): Promise<number> {
   await using owned = new AsyncDisposableStack();

@@ -37,6 +37,18 @@ test("a file is flushed to the disk before it has its name, and its name after t
   ]);
 });
 
+test("the part of another command is not touched", async () => {
+  await using folder = await makeFolder();
+  const file = join(folder.path, "copy");
+  const first = writeNewFile(file, async (path) => {
+    await expect(writeNewFile(file, async () => {})).rejects.toThrow("copy.part is there. Another command writes it");
+    await writeFile(path, "all of it");
+  });
+
+  await first;
+  expect(await readFile(file, "utf8")).toBe("all of it");
+});
+
 test("what could not be written to its end leaves nothing, and names its disk when that is full", async () => {
   await using folder = await makeFolder();
   const file = join(folder.path, "copy");

@@ -36,12 +36,15 @@ export async function writeNewFile<T>(file: string, write: (path: string) => Pro
 
 async function makeEmpty(part: string, file: string): Promise<void> {
   try {
-    // A command that was killed has left its part behind.
-    await rm(part, { force: true });
     const made = await open(part, "wx", 0o600);
     await made.close();
   } catch (cause) {
     const { code = String(cause) } = cause as NodeJS.ErrnoException;
+    if (code === "EEXIST")
+      throw new CliError(
+        `${part} is there. Another command writes it, or a killed one has left it: delete it in that case, or name another file.`,
+        { cause },
+      );
     throw new CliError(`${file} cannot be written (${code}); name a file in a folder that you may write to.`, {
       cause,
     });

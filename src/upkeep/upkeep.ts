@@ -53,7 +53,7 @@ export class Upkeep {
 
   /** Resolves after the first look, also when that failed. Never resolves once `stop` was called. */
   start(): Promise<void> {
-    if (!this.#stopping) this.#thread = this.#begin();
+    if (!this.#stopping) this.#tryToBegin();
     return this.#looked.promise;
   }
 
@@ -88,16 +88,17 @@ export class Upkeep {
   }
 
   #beginLater(): void {
-    if (this.#stopping) return;
-    this.#retry = setTimeout(() => {
-      try {
-        this.#thread = this.#begin();
-      } catch (error) {
-        // The system could not start a thread.
-        this.#hear({ error });
-        this.#beginLater();
-      }
-    }, RETRY_MS);
+    if (!this.#stopping) this.#retry = setTimeout(() => this.#tryToBegin(), RETRY_MS);
+  }
+
+  #tryToBegin(): void {
+    try {
+      this.#thread = this.#begin();
+    } catch (error) {
+      // The system could not start a thread.
+      this.#hear({ error });
+      this.#beginLater();
+    }
   }
 
   #hear(news: UpkeepNews): void {

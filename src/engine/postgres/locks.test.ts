@@ -59,9 +59,10 @@ async function interruptNearLimit(url: string): Promise<readonly number[]> {
 test("runs, removals and retention of the same files never end in a deadlock, and no run lacks its files", async () => {
   const server = await postgres();
   const name = await server.createDatabase();
-  const { counts, lost } = await stressFiles(server.url(name));
+  const { counts, named, lost } = await stressFiles(server.url(name));
 
   for (const count of counts) expect(count).toBeGreaterThan(PARENTS);
+  expect(named).toBeGreaterThan(0);
   expect(lost).toEqual([]);
   expect(await deadlocksOf(name)).toBe(0);
 });
@@ -71,7 +72,7 @@ const FILES = 6;
 const IDLE_MS = 20;
 const THREADS = 20;
 
-/** @returns how often each kind of work was done, and files of stored runs that are gone */
+/** @returns how often each kind of work was done, how many files stored runs name, and those of them that are gone */
 async function stressFiles(url: string) {
   await using owner = await openAt(url);
   await using other = await openAt(url);
@@ -106,7 +107,10 @@ async function stressFiles(url: string) {
     ),
   ]);
 
-  return { counts: [asked, deleted, retained], lost: await lostFiles(owner) };
+  // All threads may be deleted by now.
+  const { file_id: fileId } = await save(owner, "notes that stay");
+  await owner.enqueue(newRun({ content: [{ type: "document", source: { type: "file", file_id: fileId } }] }));
+  return { counts: [asked, deleted, retained], ...(await lostFiles(owner)) };
 }
 
 async function unlessRefused<T>(work: Promise<T>): Promise<T | undefined> {
@@ -118,12 +122,12 @@ async function unlessRefused<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
-async function lostFiles(engine: Engine): Promise<string[]> {
+async function lostFiles(engine: Engine): Promise<{ readonly named: number; readonly lost: readonly string[] }> {
   const { items: threads } = await engine.threads({ limit: 100 });
   const pages = await Promise.all(threads.map((thread) => engine.messages(thread.thread_id, { limit: 500 })));
   const named = pages.flatMap(({ items }) => items.flatMap((message) => filesNamedIn(message)));
   const found = await Promise.all(named.map((fileId) => engine.files.find(fileId)));
-  return named.filter((_, index) => found[index] === undefined);
+  return { named: named.length, lost: named.filter((_, index) => found[index] === undefined) };
 }
 
 /** @returns how often each kind of work was done */

@@ -69,6 +69,7 @@ export function takePage(found: Iterable<ListRow>, { key, limit, floor }: PageBo
   return { rows, next: floor };
 }
 
+/** Of its texts. Numbers and the names of fields are short, and this is done for each row of each list. */
 function charactersOf(row: ListRow): number {
   return Object.values(row).reduce<number>((sum, value) => sum + (typeof value === "string" ? value.length : 0), 0);
 }

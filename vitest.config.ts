@@ -27,6 +27,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     // Only patience: on a busy machine, vitest's own second is too short.
     expect: { poll: { timeout: 10_000 } },
+    setupFiles: ["./src/testing/patience.ts"],
     projects: [
       { extends: true, test: { name: "processes", include: [PROCESS_TESTS] } },
       {

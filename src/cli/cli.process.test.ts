@@ -57,7 +57,9 @@ test("scale starts and ends processes of a running server", async () => {
     stderr: expect.stringContaining("agents=N"),
   });
   for (const wrong of ["agents=0", "workers=1000", "agents=2..4"]) {
-    expect((await evenkeel("scale", wrong, ...at)).stderr).toContain(`a whole number from 1 to 256, or "default"; got "${wrong}"`);
+    expect((await evenkeel("scale", wrong, ...at)).stderr).toContain(
+      `a whole number from 1 to 256, or "default"; got "${wrong}"`,
+    );
   }
   expect(await evenkeel("scale", "agents=1", "agents=2", ...at)).toMatchObject({
     code: 1,

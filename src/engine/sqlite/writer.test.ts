@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { enqueue, LEASE_MS, newRun, start, stepOf, ownerOf } from "../contract/setup.ts";
 import { makeFolder, openTemporary } from "./test-data.ts";
 import { Writer } from "./writer.ts";
@@ -99,6 +99,106 @@ test("a write that breaks takes no other down, also when another process takes t
   ]);
   expect(db.prepare("SELECT word FROM words").all()).toMatchObject([{ word: "before" }, { word: "after" }]);
 });
+
+test("after a pause four commits follow each other at once, and then there is one every 4 ms", async () => {
+  vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout", "setImmediate", "clearImmediate"] });
+  onTestFinished(() => void vi.useRealTimers());
+  using db = new DatabaseSync(":memory:");
+  const writer = new Writer(db, { assertSame: () => {}, giveUpReserve: () => false });
+  const timesAfter = async (pauseMs: number, commits: number) => {
+    await vi.advanceTimersByTimeAsync(pauseMs);
+    const begin = performance.now();
+    const times: number[] = [];
+    while (times.length < commits) {
+      const written = writer.run(() => performance.now() - begin);
+      await vi.advanceTimersToNextTimerAsync();
+      times.push(await written);
+    }
+    return times;
+  };
+
+  expect(await timesAfter(60_000, 7)).toEqual([0, 0, 0, 0, 4, 8, 12]);
+  // A short pause makes up for two commits, and a long one for no more than the first did.
+  expect(await timesAfter(8, 4)).toEqual([0, 0, 4, 8]);
+  expect(await timesAfter(3_600_000, 6)).toEqual([0, 0, 0, 0, 4, 8]);
+});
+
+/** A writer on a database that has room for a few words, and for no long one. */
+function openSmall(giveUpReserve: (db: DatabaseSync) => boolean) {
+  const db = new DatabaseSync(":memory:");
+  db.exec("CREATE TABLE words (word TEXT); PRAGMA max_page_count = 3");
+  const reserve = vi.fn<() => boolean>(() => giveUpReserve(db));
+  const writer = () => new Writer(db, { assertSame: () => {}, giveUpReserve: reserve });
+  const insert = db.prepare("INSERT INTO words VALUES (?)");
+  const words = () => db.prepare("SELECT word FROM words").all();
+  return { db, reserve, writer, insert, words, [Symbol.dispose]: () => db.close() };
+}
+
+const LONG = "x".repeat(100_000);
+
+test("what finds no room on the disk is written, once, when the reserve was given up", async () => {
+  using small = openSmall((db) => {
+    db.exec("PRAGMA max_page_count = 1000");
+    return true;
+  });
+  const writer = small.writer();
+
+  await Promise.all(["before", LONG, "after"].map((word) => writer.run(() => small.insert.run(word))));
+
+  expect(small.words()).toMatchObject([{ word: "before" }, { word: LONG }, { word: "after" }]);
+  expect(small.reserve).toHaveBeenCalledTimes(1);
+});
+
+test("when there is no reserve left, only what finds no room is refused, as STORAGE_FULL", async () => {
+  let isLeft = true;
+  using small = openSmall(() => {
+    const wasLeft = isLeft;
+    isLeft = false;
+    return wasLeft;
+  });
+  const writer = small.writer();
+
+  const writes = await Promise.allSettled(
+    ["before", LONG, "after"].map((word) => writer.run(() => small.insert.run(word))),
+  );
+
+  expect(writes).toMatchObject([
+    { status: "fulfilled" },
+    { status: "rejected", reason: { code: "STORAGE_FULL" } },
+    { status: "fulfilled" },
+  ]);
+  expect(small.words()).toMatchObject([{ word: "before" }, { word: "after" }]);
+  expect(small.reserve).toHaveBeenCalledTimes(2);
+});
+
+test.each(["BEGIN IMMEDIATE", "COMMIT"])(
+  "a %s that finds no room is made when the reserve was given up",
+  async (sql) => {
+    let isFull = true;
+    using small = openSmall(() => {
+      isFull = false;
+      return true;
+    });
+    const prepare = small.db.prepare.bind(small.db);
+    small.db.prepare = (text) => {
+      const statement = prepare(text);
+      if (text !== sql) return statement;
+      const run = statement.run.bind(statement);
+      statement.run = () => {
+        if (!isFull) return run();
+        // There is no room for the file that readers and writers share.
+        throw Object.assign(new Error("disk I/O error"), { code: "ERR_SQLITE_ERROR", errcode: 4_874 });
+      };
+      return statement;
+    };
+    const writer = small.writer();
+
+    await writer.run(() => small.insert.run("word"));
+
+    expect(small.words()).toMatchObject([{ word: "word" }]);
+    expect(small.reserve).toHaveBeenCalledTimes(1);
+  },
+);
 
 /** Keeps the event loop turning for this long. Returns how long the longest turn took. */
 async function turnLoopFor(durationMs: number): Promise<number> {

@@ -141,6 +141,20 @@ function testThreads(open: OpenEngine): void {
     await complete(data.engine, await claimNext(data.engine));
   });
 
+  test("an old thread that had to stay goes when it may, although the walk was past it", async () => {
+    await using data = await open();
+    const parent = await start(data.engine, { threadId: "thread" });
+    const child = await start(data.engine, { parentRunId: parent.run.run_id });
+    await complete(data.engine, parent);
+    await later(data.engine, { threadsMs: DAY_MS });
+    expect(await threadOf(data.engine, "thread")).toBeDefined();
+
+    await data.engine.settle(stepOf(child), { status: "canceled" });
+    await settled(data.engine, { threadsMs: DAY_MS });
+
+    expect(await threadOf(data.engine, "thread")).toBeUndefined();
+  });
+
   test("without a limit everything stays", async () => {
     await using data = await open();
     const runId = await told(data.engine, ["a", "b"]);

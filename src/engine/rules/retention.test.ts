@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { retainAll, withinShare, type RetentionSteps } from "./retention.ts";
+import { OldThreads, retainAll, withinShare, type RetentionSteps } from "./retention.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -41,4 +41,38 @@ test("each kind has its turn, also behind one that does not come to its end", as
 
   expect(isMore).toBe(true);
   expect(others.mock.calls.map(([before]) => before)).toEqual([998, 996, 995, 0]);
+});
+
+/** So many old threads, of which every second one has to stay. `looks` has the thread behind which each look began. */
+function oldThreads(count: number) {
+  let stored = Array.from({ length: count }, (_, n) => ({ id: `thread ${n}`, n, kept: n % 2 === 0 }));
+  const looks: (number | undefined)[] = [];
+  const threads = new OldThreads<(typeof stored)[number]>({
+    look: async (last, _before, limit) => {
+      looks.push(last?.n);
+      return stored.filter(({ n }) => last === undefined || n > last.n).slice(0, limit);
+    },
+    remove: async (threadId) => (stored = stored.filter(({ id }) => id !== threadId)),
+  });
+  return { threads, looks, left: () => stored.length };
+}
+
+test("a walk over old threads goes on behind the last one, and begins again when it was through", async () => {
+  const { threads, looks, left } = oldThreads(250);
+  const answers: boolean[] = [];
+
+  while (answers.length < 5) answers.push(await threads.step(0, Infinity));
+
+  expect(looks).toEqual([undefined, 99, 199, undefined, 198]);
+  expect(answers).toEqual([true, true, false, true, false]);
+  expect(left()).toBe(125);
+});
+
+test("a step over old threads whose time is over ends, and the next one goes on behind it", async () => {
+  const { threads, looks, left } = oldThreads(10);
+
+  for (let step = 0; step < 4; step += 1) expect(await threads.step(0, 0)).toBe(true);
+
+  expect(looks).toEqual([undefined, 0, 1, 2]);
+  expect(left()).toBe(8);
 });

@@ -59,6 +59,20 @@ test("calls of a lower rank wait while another process has one of a higher rank 
   expect(ask(first, "b", { asks: calls(1, 1), now: NOW + 4_000 })).toMatchObject({ granted: 1 });
 });
 
+test.each([
+  ["2 s behind", -2_000, 0],
+  ["2 s ahead", 2_000, 0],
+  ["an hour behind", -3_600_000, 1],
+  ["an hour ahead", 3_600_000, 1],
+])(
+  "calls of a lower rank wait for those of a machine whose clock is %s: %i ms, %i may go",
+  (_clock, offMs, granted) => {
+    const demand = { a: { rank: 0, calls: 1, at: NOW + offMs } };
+
+    expect(ask({ ...limitedTo(60), demand }, "b", { asks: calls(1, 1), now: NOW })).toMatchObject({ granted });
+  },
+);
+
 test("a refusal holds all calls back for as long as the server asks, five minutes at most", () => {
   const refused = limited(limitedTo(50, 30), { waitMs: 20_000, now: NOW });
 

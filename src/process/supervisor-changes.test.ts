@@ -55,7 +55,7 @@ test("replacements that are asked for while one waits for its turn are one", asy
   expect(tree.forked).toHaveLength(3);
 });
 
-test("while the tree drains nothing is forked: for no death, and for no load", async () => {
+test("while the tree drains nothing is forked: for no death, for no load, and for nobody who asks", async () => {
   await using tree = await startTree(2, { min: 2, max: 8 });
   await tree.add("agent");
   await beatFor(9, tree.forked, 100);
@@ -63,6 +63,8 @@ test("while the tree drains nothing is forked: for no death, and for no load", a
 
   const drained = tree.supervisor.drain([["worker"], ["agent"]]);
   tree.forked[2]?.exit(1);
+  tree.supervisor.adjust("agent", 1);
+  tree.forked[0]?.say({ type: "request", request: { to: "primary", name: "scale", about: "worker=4" } });
   // The number of processes is looked at every ten seconds, and so within this drain.
   await vi.advanceTimersByTimeAsync(900);
   await vi.advanceTimersByTimeAsync(10_000);

@@ -219,6 +219,7 @@ test("a page of an allowed origin passes its preflight without a key, calls, and
   for (const path of ["/api/runs", "/api/activities", "/api/nothing"]) {
     const answer = await get(cluster, path, { ...BEARER, Origin: APP, "Sec-Fetch-Site": "cross-site" });
     expect([path, answer.headers.get("access-control-allow-origin")]).toEqual([path, APP]);
+    expect([path, answer.status]).toEqual([path, path === "/api/nothing" ? 404 : 200]);
   }
   const body = { agent_id: "assistant", message: "hello" };
   expect((await cluster.client.post("/api/chat/async", body, { Origin: APP })).status).toBe(202);

@@ -1,6 +1,7 @@
 import { request, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { expect, test } from "vitest";
+import { defineAccess } from "../core/access.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
 import { Guard } from "./guard.ts";
 
@@ -108,6 +109,29 @@ test.each(["http://evil.example", "null", "http://localhost:9000", "https://loca
     expect(new Guard([]).admit(requestOf({ method: "GET", headers: { origin } }))).toMatchObject({ id: "local" });
   },
 );
+
+test.each([
+  ["cross-site", "https://app.example", "ana"],
+  ["cross-site", "https://app.example.evil", "FOREIGN_ORIGIN"],
+  ["cross-site", undefined, "FOREIGN_ORIGIN"],
+  ["same-site", undefined, "ana"],
+  ["same-origin", undefined, "ana"],
+  [undefined, "https://app.example.evil", "ana"],
+])("a read that a browser sends as %s from a page of %s is answered: %s", (site, origin, expected) => {
+  const guard = new Guard([ANA], defineAccess({ allowedOrigins: ["https://app.example"] }));
+  const authorization = `Bearer ${ANA.secret}`;
+  const headers = { authorization, ...(site && { "sec-fetch-site": site }), ...(origin && { origin }) };
+
+  const answerTo = (method: string) => {
+    try {
+      return (guard.admit(requestOf({ method, headers })) as { id: string }).id;
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+
+  expect(["GET", "HEAD"].map(answerTo)).toEqual([expected, expected]);
+});
 
 test("without keys a page over HTTPS is none of ours: nothing between us and the browser speaks it", () => {
   const headers = { origin: "https://localhost:8000" };

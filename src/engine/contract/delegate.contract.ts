@@ -367,6 +367,19 @@ function testLists(open: OpenEngine): void {
     }
     expect(await data.engine.run(other.run_id)).toEqual(other);
   });
+
+  test("a thread with a run of its own outlives the run that another thread delegated into it", async () => {
+    await using data = await open();
+    await complete(data.engine, await start(data.engine, { threadId: "own" }));
+    const top = await start(data.engine, { threadId: "thread" });
+    const child = await start(data.engine, { parentRunId: top.run.run_id, threadId: "own" });
+    for (const claim of [child, top]) await complete(data.engine, claim);
+
+    await data.engine.deleteThread("thread");
+
+    expect(await data.engine.run(child.run.run_id)).toBeUndefined();
+    expect(await threadOf(data.engine, "own")).toMatchObject({ runs: 1, messages: [{ content: "hello" }] });
+  });
 }
 
 function delegate(engine: Engine, parent: Run | undefined, overrides: Partial<NewRun> = {}): Promise<Run> {

@@ -231,6 +231,9 @@ function testDelete(open: OpenEngine): void {
     const other = await data.another();
     const { run_id: runId } = claim.run;
     expect(await threadOf(other, "thread")).toBeUndefined();
+    expect(await other.messages("thread", { limit: 10 })).toEqual({ items: [], next: null });
+    expect(await other.threads({ limit: 10 })).toEqual({ items: [], next: null });
+    expect(await other.runs({ limit: 10 })).toEqual({ items: [], next: null });
     expect(await other.run(runId)).toBeUndefined();
     expect(await journalOf(other, runId)).toEqual([]);
     expect(await other.toolCalls(runId)).toEqual([]);

@@ -3,10 +3,15 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { testEarlierUses } from "../contract/file-retention.contract.ts";
-import { complete, save, start } from "../contract/setup.ts";
+import { complete, enqueue, save, start } from "../contract/setup.ts";
 import { DAY_MS, later, settled } from "../contract/time.ts";
+import type { Engine } from "../engine.ts";
+import { LEARNED_A_STEP } from "../rules/file-uses.ts";
+import { connect } from "./connection.ts";
 import { forgetFileUses, goBackTo } from "./earlier-schemas.ts";
+import { FileRetainer } from "./file-retention.ts";
 import { makeFolder, openAt, openTemporary } from "./test-data.ts";
+import { Writer } from "./writer.ts";
 
 testEarlierUses(async (fill) => {
   await using opening = new AsyncDisposableStack();
@@ -46,6 +51,69 @@ test("what an older version stored beside this one counts as what was stored bef
   await later(engine, { filesMs: DAY_MS });
   expect(await left()).toBe(0);
 });
+
+test("a run that is removed while its uses are learned keeps no file", async () => {
+  await using data = await openLearning(async (engine) => {
+    const { file_id } = await save(engine, "notes");
+    await enqueue(engine, { content: [{ type: "document", source: { type: "file", file_id } }] });
+  });
+
+  data.rival.exec("BEGIN IMMEDIATE");
+  // It has read what the run uses, and waits for the lock.
+  const learned = data.retainer.step(0);
+  data.rival.exec("DELETE FROM runs; COMMIT");
+
+  expect(await learned).toBe(true);
+  expect(data.rival.prepare("SELECT count(*) AS uses FROM file_uses").get()).toMatchObject({ uses: 0 });
+});
+
+test("one step learns what some runs use, the newest first, and the next one goes on before them", async () => {
+  await using data = await openLearning((engine) =>
+    Promise.all(Array.from({ length: LEARNED_A_STEP + 2 }, () => enqueue(engine))),
+  );
+
+  const steps: unknown[] = [];
+  for (let step = 0; step < 3; step += 1) steps.push([await data.retainer.step(0), data.knownFrom()]);
+
+  expect(steps).toEqual([
+    [true, 3],
+    [true, 0],
+    [false, 0],
+  ]);
+});
+
+test("what another process has learned meanwhile is not learned again", async () => {
+  await using data = await openLearning((engine) =>
+    Promise.all(Array.from({ length: LEARNED_A_STEP + 2 }, () => enqueue(engine))),
+  );
+
+  data.rival.exec("BEGIN IMMEDIATE");
+  const learned = data.retainer.step(0);
+  data.rival.exec("UPDATE file_uses_known SET from_run = 0; COMMIT");
+  await learned;
+
+  expect(data.knownFrom()).toBe(0);
+});
+
+/** A retainer that is about to learn what the stored runs use, and a connection of another process. */
+async function openLearning(fill: (engine: Engine) => Promise<unknown>) {
+  await using opening = new AsyncDisposableStack();
+  const folder = opening.use(await makeFolder());
+  {
+    await using engine = await openAt(folder.path);
+    await fill(engine);
+  }
+  forgetFileUses(folder.dbPath);
+  const open = () => opening.use(connect({ path: folder.dbPath, durability: "normal" }));
+  const [rival, writing, reading] = [open(), open(), open()];
+  rival.exec("UPDATE file_uses_known SET from_run = (SELECT max(n) + 1 FROM runs)");
+  const writer = new Writer(writing, { assertSame: () => {}, giveUpReserve: () => false });
+  const files = { removeIdle: () => Promise.reject(new Error("No file is idle yet.")) };
+  const retainer = new FileRetainer({ connections: { path: folder.dbPath, writing, reading }, writer, files });
+  const knownFrom = () => rival.prepare("SELECT from_run FROM file_uses_known").get()?.["from_run"];
+  const owned = opening.move();
+  return { rival, retainer, knownFrom, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
 
 test("bytes that no file has any more leave the disk", async () => {
   await using data = await openTemporary();

@@ -10,22 +10,28 @@ function standing(unit: "tokens" | "dollars", [spent, reserved]: readonly [numbe
 const EMPTY = { run: NOTHING, day: NOTHING, principalDay: NOTHING, allAgentsDay: NOTHING };
 
 test.each([
-  { what: "nothing", amounts: [0, 0], is: "within" },
-  { what: "all but a little", amounts: [99, 0], is: "within" },
-  { what: "exactly all", amounts: [100, 0], is: "met" },
-  { what: "more than all", amounts: [101, 0], is: "met" },
-  { what: "with the reservations all but a little", amounts: [60, 39], is: "within" },
-  { what: "with the reservations exactly all", amounts: [60, 40], is: "reserved" },
-  { what: "nothing, and all is reserved", amounts: [0, 100], is: "reserved" },
-  { what: "exactly all, and more is reserved", amounts: [100, 50], is: "met" },
-] as const)("a budget of which $what was used is $is, in each scope and unit", ({ amounts, is }) => {
-  for (const scope of SCOPES)
-    for (const unit of UNITS) {
-      const judged = judgeBudget({ [scope]: { [unit]: CAP } }, { ...EMPTY, [scope]: standing(unit, amounts) });
-      const details = { within: {}, reserved: { scope }, met: { scope, unit, cap: CAP } }[is];
-      expect(judged).toEqual({ is, ...details });
-    }
-});
+  { spent: 0, reserved: 0, is: "within" },
+  { spent: 99, reserved: 0, is: "within" },
+  { spent: 100, reserved: 0, is: "met" },
+  { spent: 101, reserved: 0, is: "met" },
+  { spent: 60, reserved: 39, is: "within" },
+  { spent: 60, reserved: 40, is: "reserved" },
+  { spent: 0, reserved: 100, is: "reserved" },
+  { spent: 100, reserved: 50, is: "met" },
+] as const)(
+  "of a budget of 100, $spent spent and $reserved reserved are $is, in each scope and unit",
+  ({ spent, reserved, is }) => {
+    for (const scope of SCOPES)
+      for (const unit of UNITS) {
+        const judged = judgeBudget(
+          { [scope]: { [unit]: CAP } },
+          { ...EMPTY, [scope]: standing(unit, [spent, reserved]) },
+        );
+        const details = { within: {}, reserved: { scope }, met: { scope, unit, cap: CAP } }[is];
+        expect(judged).toEqual({ is, ...details });
+      }
+  },
+);
 
 test("a budget that is met counts before one that is reserved, in any order", () => {
   const budget = { run: { tokens: CAP }, day: { tokens: CAP } };

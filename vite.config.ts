@@ -2,13 +2,15 @@
  * Builds the dashboard into dist/dashboard/, which src/worker/routes/dashboard.ts serves. Every text file is
  * stored compressed beside itself, so that no request pays for it, and a page that has grown too large fails here.
  */
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, gzip } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
 const OUTPUT = join(import.meta.dirname, "dist/dashboard");
+/** The build is made beside the page that is served, and takes its place once it is whole. */
+const MADE = `${OUTPUT}.made`;
 /** All there is, gzipped: what a first visit that opens every page loads. */
 const MAX_GZIP_BYTES = 120_000;
 /** From the weakest to the strongest. */
@@ -23,10 +25,10 @@ export default defineConfig(({ mode }) => {
     // Relative, so that the page also works under a path of a proxy (BASE_PATH).
     base: "./",
     oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-    plugins: [lexerOfMarked(), orderLayers(), compress()],
+    plugins: [lexerOfMarked(), orderLayers(), finish()],
     worker: { format: "es" },
     build: {
-      outDir: OUTPUT,
+      outDir: MADE,
       emptyOutDir: true,
       target: "es2023",
       minify: mode === "production",
@@ -78,25 +80,42 @@ function orderLayers(): Plugin {
   };
 }
 
-function compress(): Plugin {
+function finish(): Plugin {
   let failed = false;
   return {
-    name: "evenkeel-compress",
+    name: "evenkeel-finish",
     apply: "build",
     buildEnd: (error) => void (failed = error !== undefined),
     closeBundle: {
       order: "post",
       async handler() {
         if (failed) return;
-        const names = (await readdir(OUTPUT, { recursive: true })).filter((name) => TEXT.test(name));
-        const sizes = await Promise.all(names.map((name) => compressFile(join(OUTPUT, name))));
-        const total = sizes.reduce((sum, size) => sum + size, 0);
-        const result = `dashboard: ${names.length} files, ${kilobytes(total)} gzipped, at most ${kilobytes(MAX_GZIP_BYTES)}`;
-        if (total > MAX_GZIP_BYTES) throw new Error(`The page is too large. ${result}.`);
-        this.info(result);
+        this.info(await compress());
+        await replacePage();
       },
     },
   };
+}
+
+/** @returns how large the page is. @throws Error when it is too large */
+async function compress(): Promise<string> {
+  const names = (await readdir(MADE, { recursive: true })).filter((name) => TEXT.test(name));
+  const sizes = await Promise.all(names.map((name) => compressFile(join(MADE, name))));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const result = `dashboard: ${names.length} files, ${kilobytes(total)} gzipped, at most ${kilobytes(MAX_GZIP_BYTES)}`;
+  if (total > MAX_GZIP_BYTES) throw new Error(`The page is too large. ${result}.`);
+  return result;
+}
+
+/** Two renames: a server that runs meanwhile lacks the page for some microseconds only. */
+async function replacePage(): Promise<void> {
+  const old = `${OUTPUT}.old`;
+  await rm(old, { recursive: true, force: true });
+  await rename(OUTPUT, old).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  await rename(MADE, OUTPUT);
+  await rm(old, { recursive: true, force: true });
 }
 
 /** @returns how large it is gzipped */

@@ -172,7 +172,7 @@ export class Supervisor {
   #resize({ options, size }: Role, { count: wanted, reason }: Change): void {
     const { kind } = options;
     const slots = this.#of(kind);
-    // Those that still leave have a place, too. What finds no room now is wanted again by the next look at the load.
+    // Slots that still leave have a place, too. The next look at the load wants again what finds no room now.
     const room = MAX_PROCESSES - this.#slots.filter((slot) => slot.kind === kind).length;
     const count = Math.min(wanted, slots.length + room);
     if (this.#isDraining || count === slots.length) return;

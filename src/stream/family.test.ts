@@ -233,6 +233,10 @@ test("a delegated run that can no longer be read ends after those that it delega
   await expect.poll(async () => (middle = await of(runId))).not.toBe("");
   await expect.poll(() => of(middle)).not.toBe("");
   const helper = await of(middle);
+  // The delegated run is stored before the event that tells of it.
+  await expect
+    .poll(async () => (await engine.events(middle, 0, { limit: 100 })).some(({ data }) => data.includes(helper)))
+    .toBe(true);
   failsFrom = await engine.lastEvent(middle);
 
   const told = await inline(cluster, runId);

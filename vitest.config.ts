@@ -23,8 +23,9 @@ export default defineConfig({
     reporters: ["default", "./src/testing/not-run-reporter.ts"],
     // Process tests fork whole clusters; more files at once than cores only makes them wait for each other.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Only patience, as below: how fast something is, is a question for the bench.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // Only patience: on a busy machine, vitest's own second is too short.
     expect: { poll: { timeout: 10_000 } },
     setupFiles: ["./src/testing/patience.ts"],

@@ -195,7 +195,7 @@ test("a worker that hangs is killed and replaced, and so is one that the system 
       expect(workers.find(({ kind, id }) => kind === "worker" && id === victim?.id)).toMatchObject({ state: "ready" });
       expect(workers.map(({ pid }) => pid)).not.toContain(victim?.pid);
     },
-    { timeout: 8_000, interval: 50 },
+    { timeout: 20_000, interval: 50 },
   );
 
   expect(aliveOf([victim?.pid ?? 0])).toEqual([]);

@@ -101,6 +101,8 @@ export class Server implements AsyncDisposable {
     const startedAt = performance.now();
     while (!(await this.#isReady())) {
       if (this.#child.exitCode !== null || performance.now() - startedAt > withinMs) {
+        // The test may not have got the server yet, so nobody else would end it.
+        this.#child.kill("SIGKILL");
         throw new Error(`It did not get ready: ${this.stdout}\n${this.stderr}`);
       }
       await delay(LOOK_MS);

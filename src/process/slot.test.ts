@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { FakeProcess } from "../testing/fake-child.ts";
 import { makeSlot, settle } from "../testing/fake-slot.ts";
+import { VITALS } from "../testing/fake-tree.ts";
 import { EXIT } from "./protocol.ts";
 import type { Slot } from "./slot.ts";
 
@@ -146,14 +147,7 @@ test("a silent child is shown as stalled and then killed; one that beats is left
   expect(slot.info().state).toBe("stalled");
   newest().say({
     type: "heartbeat",
-    vitals: {
-      rss_bytes: 1,
-      cpu_percent: 2,
-      busy_percent: 7,
-      cpu_granted_percent: 100,
-      lag_ms: { p50: 3, p99: 4 },
-      in_flight: 5,
-    },
+    vitals: VITALS,
     gauges: { viewers: 6 },
   });
   expect(slot.info()).toMatchObject({ state: "ready", in_flight: 5, gauges: { viewers: 6 } });
@@ -264,15 +258,7 @@ test("a process that is gone has no vitals and no gauges", async () => {
   void slot.start();
   newest().say({ type: "ready" });
   await settle();
-  const vitals = {
-    rss_bytes: 1,
-    cpu_percent: 2,
-    busy_percent: 7,
-    cpu_granted_percent: 100,
-    lag_ms: { p50: 3, p99: 4 },
-    in_flight: 5,
-  };
-  newest().say({ type: "heartbeat", vitals, gauges: { viewers: 6 } });
+  newest().say({ type: "heartbeat", vitals: VITALS, gauges: { viewers: 6 } });
 
   newest().exit(1);
   await settle();

@@ -8,6 +8,13 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** A worker asks for a number of processes. */
+function ask({ forked }: Tree, about: string): void {
+  forked[0]?.say({ type: "request", request: { to: "primary", name: "scale", about } });
+}
+
+type Tree = Awaited<ReturnType<typeof startTree>>;
+
 const settle = () => vi.advanceTimersByTimeAsync(0);
 
 test("one kind is replaced after the other: the next one is forked when the first serves", async () => {
@@ -64,7 +71,7 @@ test("while the tree drains nothing is forked: for no death, for no load, and fo
   const drained = tree.supervisor.drain([["worker"], ["agent"]]);
   tree.forked[2]?.exit(1);
   tree.supervisor.adjust("agent", 1);
-  tree.forked[0]?.say({ type: "request", request: { to: "primary", name: "scale", about: "worker=4" } });
+  ask(tree, "worker=4");
   // The number of processes is looked at every ten seconds, and so within this drain.
   await vi.advanceTimersByTimeAsync(900);
   await vi.advanceTimersByTimeAsync(10_000);
@@ -117,19 +124,17 @@ test("the last process of a kind cannot be taken away by hand, nor are there mor
   tree.supervisor.adjust("worker", -1);
   expect(tree.forked[0]?.sent).not.toContainEqual(expect.objectContaining({ type: "drain" }));
 
-  tree.forked[0]?.say({ type: "request", request: { to: "primary", name: "scale", about: "worker=999" } });
+  ask(tree, "worker=999");
   expect(tree.forked).toHaveLength(256);
 });
 
 test("processes that still leave count towards the 256, and what finds no room comes when they are gone", async () => {
   await using tree = await startTree(2, { min: 1, max: 2 });
-  const scale = (about: string) =>
-    tree.forked[0]?.say({ type: "request", request: { to: "primary", name: "scale", about } });
-  scale("worker=200");
+  ask(tree, "worker=200");
   for (const child of tree.forked.slice(2)) child.say({ type: "ready" });
   await settle();
-  scale("worker=1");
-  scale("worker=200");
+  ask(tree, "worker=1");
+  ask(tree, "worker=200");
   expect(tree.forked).toHaveLength(256);
 
   for (const child of tree.forked.slice(1, 200)) child.exit(0);
@@ -139,11 +144,9 @@ test("processes that still leave count towards the 256, and what finds no room c
 
 test("after a number by hand, the settings decide again when they are asked to", async () => {
   await using tree = await startTree(2, { min: 1, max: 3 });
-  const scale = (about: string) =>
-    tree.forked[0]?.say({ type: "request", request: { to: "primary", name: "scale", about } });
-  scale("worker=6");
+  ask(tree, "worker=6");
   for (const child of tree.forked.slice(2)) child.say({ type: "ready" });
-  scale("worker=default");
+  ask(tree, "worker=default");
   await beatFor(11, tree.forked, 50);
 
   expect(snapshotsOf(tree.forked[0]).at(-1)?.marks).toMatchObject([

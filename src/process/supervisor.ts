@@ -18,14 +18,12 @@ import {
 } from "./protocol.ts";
 import { Rollout } from "./rollout.ts";
 import type { Change } from "./scale.ts";
+import { readScaleRequest } from "./scale-request.ts";
 import { Size } from "./size.ts";
 import { Slot } from "./slot.ts";
 import type { Death } from "./slot-options.ts";
 import type { Place, RoleOptions, SupervisorOptions } from "./supervisor-options.ts";
 import { VitalsMeter } from "./vitals.ts";
-
-/** What a worker asks for: a number of processes, or the one that the settings say. */
-const SCALED = /^(worker|agent)=(\d{1,3}|default)$/;
 
 // With the backoff, four tries take about two seconds plus their boots.
 const MAX_BOOT_FAILURES = 4;
@@ -108,11 +106,6 @@ export class Supervisor {
     const count = Math.min(MAX_PROCESSES, Math.max(1, wanted));
     role?.size?.hold(count);
     if (role) this.#resize(role, { count, reason: "by hand" });
-  }
-
-  /** The next look at the load brings the kind back to where its settings want it. */
-  #followSettings(kind: ChildKind): void {
-    this.#roles.get(kind)?.size?.hold(undefined);
   }
 
   /** Shows everybody who asks that this server is about to drain. All processes go on as before. */
@@ -225,10 +218,10 @@ export class Supervisor {
       for (const slot of this.#of(to)) slot.child?.send({ type: "request", request });
       return;
     }
-    const [, kind, count] = SCALED.exec(about) ?? [];
-    if (name !== SCALE || kind === undefined) return;
-    if (count === "default") this.#followSettings(kind as ChildKind);
-    else this.#setCount(kind as ChildKind, Number(count));
+    const asked = name === SCALE ? readScaleRequest(about) : undefined;
+    // The next look at the load brings the kind back to where its settings want it.
+    if (asked?.count === "default") this.#roles.get(asked.kind)?.size?.hold(undefined);
+    else if (asked) this.#setCount(asked.kind, asked.count);
   }
 
   #onDeath(death: Death & Place): void {

@@ -67,7 +67,7 @@ async function start({ eol, messages, characters }: Talk) {
     if (waits) await wasCut.promise;
     if (cut) {
       if (cut !== "fails") response.write(`: soon${eol}${eol}`);
-      // What was written goes out first.
+      // The lines that were written go out first.
       await nextTick();
       if (cut === "ends") response.end();
       else response.destroy();

@@ -23,7 +23,6 @@ import { whyLeftOut } from "./tools.ts";
 const BACKOFF = { firstMs: 200, maxMs: 30_000 };
 /** A run waits for a server's start, but not if the start failed more than once in a row. */
 const PATIENT_FAILURES = 1;
-
 /** Tools that are left out, and named in one log line. */
 const MAX_TOLD = 10;
 

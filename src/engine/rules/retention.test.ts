@@ -43,7 +43,7 @@ test("each kind has its turn, also behind one that does not come to its end", as
   expect(others.mock.calls.map(([before]) => before)).toEqual([998, 996, 995, 0]);
 });
 
-/** So many old threads, of which every second one has to stay. `looks` has the thread behind which each look began. */
+/** `OldThreads` with that many threads, of which every second one has to stay. `looks` has the thread behind which each look began. */
 function oldThreads(count: number) {
   let stored = Array.from({ length: count }, (_, n) => ({ id: `thread ${n}`, n, kept: n % 2 === 0 }));
   const looks: (number | undefined)[] = [];

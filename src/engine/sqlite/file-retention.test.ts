@@ -59,7 +59,7 @@ test("a run that is removed while its uses are learned keeps no file", async () 
   });
 
   data.rival.exec("BEGIN IMMEDIATE");
-  // It has read what the run uses, and waits for the lock.
+  // The retainer has read what the run uses, and waits for the lock.
   const learned = data.retainer.step(0);
   data.rival.exec("DELETE FROM runs; COMMIT");
 

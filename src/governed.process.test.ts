@@ -1,4 +1,5 @@
 /** Several servers on one Postgres show each other, and one governs what the others do. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import type { Machine, ProcessInfo } from "./api/system.ts";
 import { agentsOf, killTree, ownerOf, startMachines } from "./testing/machines.ts";
@@ -15,6 +16,8 @@ const SILENT = { timeout: 12_000, interval: 100 };
 const PATIENCE = { timeout: 15_000, interval: 50 };
 /** More than are ever needed until each of two machines has claimed one. */
 const ENOUGH_RUNS = 60;
+/** After this, what an agent knew before no longer counts: longer than REFRESH_MS of the governor. */
+const FORGOTTEN_MS = 1_100;
 
 test("each machine shows all; one that stops is gone at once, and one that dies is shown as silent", async () => {
   const env = { ...(await environment("Postgres")), CONFIG_DIR };
@@ -85,6 +88,7 @@ test("a cancel, a limit of the model and a budget hold on a machine that did not
   };
   const taught = await first.client.begin("hello");
   await vi.waitUntil(() => isBlocked(storage), PATIENCE);
+  await sleep(FORGOTTEN_MS);
   const held = [taught, ...(await runsOnBoth(servers.all, () => first.client.begin("hello")))];
   for (const runId of held)
     await vi.waitFor(async () => expect(await statusOf(second, runId)).toBe("completed"), PATIENCE);

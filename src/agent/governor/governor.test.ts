@@ -45,6 +45,26 @@ test("a model that limits nothing costs one question, and no write for each call
   expect(share.mock.calls.length).toBe(before);
 });
 
+test("a process that was idle while another one was refused lets no call go, however many come at once", async () => {
+  const engine = sharedTexts();
+  using idle = governorOf("idle", engine);
+  using refused = governorOf("refused", engine);
+  await learned(await idle.enter(), {});
+  await vi.waitFor(async () => expect((await engine.shared("m")).text).toContain('"known":true'));
+  (await refused.enter()).failed({ isLimit: true, retryAfterMs: 60_000, told: {} });
+  await vi.waitFor(async () => expect((await engine.shared("m")).text).toContain("limits our requests"));
+  const real = performance.now.bind(performance);
+  const later = vi.spyOn(performance, "now").mockImplementation(() => real() + 1_001);
+  onTestFinished(() => later.mockRestore());
+
+  const cancel = new AbortController();
+  const calls = Array.from({ length: 10 }, () => idle.enter(RANKS.interactive, cancel.signal));
+  await vi.waitFor(() => expect(idle.governor.read().waiting).toBe(calls.length));
+  cancel.abort(new Error("enough"));
+
+  expect((await Promise.allSettled(calls)).map(({ status }) => status)).toEqual(calls.map(() => "rejected"));
+});
+
 test("a call that comes while a question to a failing storage is under way waits no longer than the next one", async () => {
   const texts = sharedTexts();
   const question = Promise.withResolvers<never>();

@@ -10,7 +10,7 @@ import { isTroubled, NEW, RANKS, type Allowance, type Rank } from "./allowance.t
 import { ask, etaMs, isOpen } from "./asking.ts";
 import { failed, heard, left, limited, succeeded, used, type Told } from "./outcomes.ts";
 
-/** While nothing is limited, this process sees what another one has learned at most this much later. */
+/** While nothing is limited, a call may go by what was known this long ago. */
 const REFRESH_MS = 1_000;
 /** A waiting call asks again this often, because other calls may have gone meanwhile. */
 const ASK_AGAIN_MS = 1_000;
@@ -65,6 +65,7 @@ export class Governor {
   /** The shared text, as it was last read or written. */
   #known: Allowance = NEW;
   #knownAt = -Infinity;
+  #refreshing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Changes of the shared text run one after the other. */
   #changing: Promise<unknown> = Promise.resolve();
@@ -87,10 +88,9 @@ export class Governor {
   /** Resolves when the call may be made. Rejects only with the signal's reason. */
   async enter(entry: Entry): Promise<Permit> {
     entry.signal.throwIfAborted();
-    if (this.#waiting.size === 0 && isOpen(this.#known, Date.now())) {
-      this.#refreshSoon();
-      return this.#permit(0, 0);
-    }
+    if (this.#needNotAsk) await this.#refresh();
+    entry.signal.throwIfAborted();
+    if (this.#needNotAsk) return this.#permit(0, 0);
     const { promise, resolve, reject } = Promise.withResolvers<Permit>();
     const waiting: Waiting = { ...entry, tokens: entry.tokens(), since: performance.now(), pass: resolve };
     const onAbort = () => {
@@ -105,6 +105,10 @@ export class Governor {
     } finally {
       entry.signal.removeEventListener("abort", onAbort);
     }
+  }
+
+  get #needNotAsk(): boolean {
+    return this.#waiting.size === 0 && isOpen(this.#known, Date.now());
   }
 
   stop(): void {
@@ -197,10 +201,15 @@ export class Governor {
     }, REPORT_MS);
   }
 
-  #refreshSoon(): void {
+  /** A process that made no call for a while may have missed that another one was refused. */
+  async #refresh(): Promise<void> {
     if (performance.now() - this.#knownAt < REFRESH_MS) return;
-    this.#knownAt = performance.now();
-    void this.#change((allowance) => ({ next: allowance, result: true }));
+    this.#refreshing ??= this.#change((allowance) => ({ next: allowance, result: true })).then(() => {
+      // Also when the storage failed: its next trouble holds up no call of the next second.
+      this.#knownAt = performance.now();
+      this.#refreshing = undefined;
+    });
+    await this.#refreshing;
   }
 
   /** Changes the shared text, with all reports first. Undefined when the storage failed. */

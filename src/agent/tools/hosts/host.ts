@@ -34,13 +34,14 @@ export interface HostEvents {
   readonly onRoom: () => void;
   /**
    * @param orphans calls that the guest may have begun, and that are not settled. `missed`: calls that it surely never
-   *   began. `isBlamed`: the guest ended by itself, so one of the orphans caused it
+   *   began. `isBlamed`: the guest ended by itself, so one of the orphans caused it. `hasServed`: it has settled a call
    */
   readonly onGone: (end: {
     readonly orphans: readonly HostedCall[];
     readonly missed: readonly HostedCall[];
     readonly reason: string;
     readonly isBlamed: boolean;
+    readonly hasServed: boolean;
   }) => void;
   /** The host has really ended, so its memory is free. */
   readonly onEnded: () => void;
@@ -59,6 +60,7 @@ export class Host {
   /** Ids of calls that were given up but have not ended. */
   readonly #givenUp = new Set<number>();
   #state: "starting" | "serving" | "retired" | "gone" = "starting";
+  #hasServed = false;
   /** True when the guest did not take a call within TAKE_MS, and has not answered since. */
   #isBlocked = false;
   /** True when the guest was asked for a sign of life, and has not answered since. */
@@ -201,6 +203,7 @@ export class Host {
   }
 
   #settled({ id, content, isError, isClean }: FromGuest & { type: "settled" }): void {
+    this.#hasServed = true;
     if (this.#givenUp.delete(id)) {
       // Keep the guest if the call ended when it was told to, and left nothing behind.
       if (!isClean) this.#retire();
@@ -268,7 +271,7 @@ export class Host {
     this.#vessel.kill();
     for (const call of this.#calls.values()) call.stopClock();
     this.#calls.clear();
-    this.#events.onGone({ orphans, missed, reason, isBlamed });
+    this.#events.onGone({ orphans, missed, reason, isBlamed, hasServed: this.#hasServed });
   }
 
   #mayHaveBegun(call: HostedCall, saidAll: boolean): boolean {

@@ -27,6 +27,8 @@ export class HostedCall {
   isAlone = false;
   /** True when a host ended before it began the call. */
   wasMissed = false;
+  /** True when that host had not served any call. */
+  wasMissedAtStart = false;
   /** True when the process that has it said so. */
   hasBegun = false;
   output: CallOutput | undefined;

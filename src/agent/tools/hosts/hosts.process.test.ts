@@ -7,7 +7,7 @@ import { mkdtempDisposable, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { programEnv } from "../../../environment.ts";
 import { callContext } from "../../../testing/call-context.ts";
 import { PIXEL } from "../../../testing/pictures.ts";
@@ -243,7 +243,7 @@ test.each([
   expect(await naughty.call("echo", "next")).toEqual({ content: "next", isError: false });
 });
 
-test("an unsafe call that a dead process never read is begun in another", async () => {
+test("unsafe calls that dead processes never read are begun in others", async () => {
   await using naughty = open({ isolation: "process", effects: "unsafe" });
   const results = await Promise.all(Array.from({ length: 4 }, () => naughty.call("pid")));
   const pids = results.map(({ content }) => Number(content));
@@ -251,7 +251,34 @@ test("an unsafe call that a dead process never read is begun in another", async 
   // This blocks the event loop, so the call is sent before the end of any process is seen.
   while (aliveOf(pids).length > 0);
 
+  // As many as there may be, so that none finds room for a new process at once.
+  const calls = await Promise.all(pids.map((pid) => naughty.call("echo", `${pid}`)));
+
+  expect(calls).toEqual(pids.map((pid) => ({ content: `${pid}`, isError: false })));
+});
+
+test("a call is begun, however many idle processes die just before it is sent to them", async () => {
+  await using naughty = open({ isolation: "process", effects: "unsafe" });
+  const results = await Promise.all(Array.from({ length: 4 }, () => naughty.call("pid")));
+  const pids = results.map(({ content }) => Number(content));
+  const kill = process.kill.bind(process);
+  // When the end of one is seen, the next one is dead, and its end is not seen yet.
+  const killNext = (pid: number) => {
+    const next = pids[pids.indexOf(pid) + 1];
+    if (!pids.includes(pid) || next === undefined) return;
+    kill(next, "SIGKILL");
+    while (aliveOf([next]).length > 0);
+  };
+  const spy = vi.spyOn(process, "kill").mockImplementation((pid, signal) => {
+    killNext(-pid);
+    return kill(pid, signal);
+  });
+  onTestFinished(() => spy.mockRestore());
+  kill(pids[0] ?? 0, "SIGKILL");
+  while (aliveOf(pids.slice(0, 1)).length > 0);
+
   expect(await naughty.call("echo", "x")).toEqual({ content: "x", isError: false });
+  expect(aliveOf(pids)).toEqual([]);
 });
 
 test("an unsafe call that its process began is never begun again, and neither is one of a spoilt channel", async () => {

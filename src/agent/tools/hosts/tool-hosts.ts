@@ -93,9 +93,9 @@ export class ToolHosts {
     const host: Host = new Host(this.#tool, open, {
       onRefused: (call) => this.#place(call),
       onRoom: () => this.#placeWaiting(),
-      onGone: ({ orphans, missed, reason, isBlamed }) => {
+      onGone: ({ orphans, missed, reason, isBlamed, hasServed }) => {
         for (const call of orphans) this.#decide(call, { reason, isBlamed: isBlamed && orphans.length === 1 });
-        for (const call of missed) this.#beginElsewhere(call, reason);
+        for (const call of missed) this.#beginElsewhere(call, { reason, hasServed });
       },
       onEnded: () => {
         this.#hosts.delete(host);
@@ -119,11 +119,19 @@ export class ToolHosts {
     this.#place(call);
   }
 
-  /** Safe for an unsafe tool too, as its code has not seen the call. Once, because its file may end each host at its start. */
-  #beginElsewhere(call: HostedCall, reason: string): void {
+  /**
+   * Safe for an unsafe tool too, as its code has not seen the call. Of hosts that end at their start the call is given only two,
+   * because its file may end each of them. Hosts that have served may all have died together, unseen, and do not count.
+   */
+  #beginElsewhere(
+    call: HostedCall,
+    { reason, hasServed }: { readonly reason: string; readonly hasServed: boolean },
+  ): void {
     this.#placed.delete(call);
-    if (this.#isStopped || call.wasMissed) return call.fail(`${reason} The call had not begun.`);
+    const isHopeless = !hasServed && call.wasMissedAtStart;
+    if (this.#isStopped || isHopeless) return call.fail(`${reason} The call had not begun.`);
     call.wasMissed = true;
+    call.wasMissedAtStart ||= !hasServed;
     this.#place(call);
   }
 

@@ -171,6 +171,24 @@ test("a refusal whose body never ends holds nobody up", async () => {
   expect(asked).toBe(2);
 });
 
+test("a request that the server did not read in time is sent again", async () => {
+  await using cluster = await startCluster();
+  let asked = 0;
+  const lateFetch: typeof fetch = (input, init) => {
+    asked += 1;
+    const problem = { code: "REQUEST_TIMEOUT", title: "", status: 408, detail: "", request_id: "" };
+    return asked === 1 ? Promise.resolve(Response.json(problem, { status: 408 })) : fetch(input, init);
+  };
+
+  const { run_id: runId } = await clientOf(cluster, { fetch: lateFetch }).begin({
+    agent_id: "assistant",
+    message: "hi",
+  });
+
+  expect(asked).toBe(2);
+  expect((await cluster.engine.runs({ limit: 10 })).items).toMatchObject([{ run_id: runId }]);
+});
+
 test("an answer that is always cut is given up, and a notice is not posted twice", async () => {
   let asked = 0;
   const fetch = async () => {

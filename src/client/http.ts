@@ -42,9 +42,10 @@ type Outcome<T> = { readonly answer: T } | { readonly error: Error; readonly ret
 const BACKOFF = { firstMs: 200, maxMs: 5_000 };
 
 /**
- * Status codes of a server that restarts, drains or is overloaded, and of a proxy that answers in its place.
+ * Status codes of a server that restarts, drains or is overloaded, and of a proxy that answers in its place. 408: it did not
+ * read the request in time, so a request may be sent again (RFC 9110 § 15.5.9); the server may have stood still.
  */
-const TRANSIENT: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+const TRANSIENT: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 
 export class Http {
   readonly #options: HttpOptions;

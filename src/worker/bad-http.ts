@@ -23,15 +23,30 @@ const REASONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ],
 };
 
-export function refuseBadHttp(error: Error & { code?: string }, socket: Duplex): void {
-  // Where node:http keeps the response that is under way. An answer in the middle of it would be taken for its body.
-  const { _httpMessage: current } = socket as Duplex & { _httpMessage?: ServerResponse | null };
-  if (socket.writable && !current?.headersSent) socket.write(render(toProblem(error)));
+type HttpError = Error & { code?: string };
+
+export function isTooSlow({ code }: HttpError): boolean {
+  return code === "ERR_HTTP_REQUEST_TIMEOUT";
+}
+
+/** Whether all of the request that is being answered has been read. */
+export function isWhole(socket: Duplex): boolean {
+  return responseOn(socket)?.req.complete ?? false;
+}
+
+export function refuseBadHttp(error: HttpError, socket: Duplex): void {
+  // An answer in the middle of a response would be taken for its body.
+  if (socket.writable && !responseOn(socket)?.headersSent) socket.write(render(toProblem(error)));
   // The bytes that follow cannot be read either. The error reaches the code that waits for the rest of a body.
   socket.destroy(error);
 }
 
-function toProblem(error: Error & { code?: string }): AppError {
+/** The response that is under way. node:http keeps it there. */
+function responseOn(socket: Duplex): ServerResponse | null | undefined {
+  return (socket as Duplex & { _httpMessage?: ServerResponse | null })._httpMessage;
+}
+
+function toProblem(error: HttpError): AppError {
   const [code, detail] = REASONS[error.code ?? ""] ?? [
     "INVALID_REQUEST",
     `This cannot be read as HTTP/1.1 (${error.message}).`,

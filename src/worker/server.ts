@@ -8,11 +8,13 @@ import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { http } from "../core/node-http.ts";
-import { refuseBadHttp } from "./bad-http.ts";
+import { isTooSlow, isWhole, refuseBadHttp } from "./bad-http.ts";
 
 const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
+  /** How long a connection without a request stays open. */
+  keepAliveTimeout: 75_000,
   connectionsCheckingInterval: 1_000,
   // A browser sends the cookies of every other server on this host, and on localhost many collect. Twice 16 KiB are
   // common.
@@ -37,6 +39,8 @@ export type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer)
 /** Other offers (curl --http2 sends `Upgrade: h2c`) are answered as plain requests, which RFC 9110 § 7.8 allows. */
 const isWebSocket = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket";
 
+type Timeouts = Partial<Pick<typeof LIMITS, "headersTimeout" | "requestTimeout" | "keepAliveTimeout">>;
+
 export interface DrainOptions {
   /** Other workers serve the port: clients that are slow to leave cost nobody anything. */
   readonly othersServe?: boolean;
@@ -49,29 +53,33 @@ export class HttpServer {
   readonly #inFlight = new Set<ServerResponse>();
   readonly #sockets = new Set<Socket>();
   readonly #upgraded = new Set<Duplex>();
+  /** Connections whose request took too long, unless it is here already and not read yet. */
+  readonly #overdue = new Set<Duplex>();
   #drained: Promise<void> | undefined;
   #drainEndsAt = Number.POSITIVE_INFINITY;
   #farewellMs = LONG_FAREWELL_MS;
   /** When a response ended last, while draining, that had told its client that the connection stays open. */
   #keptOpenAt = Number.NEGATIVE_INFINITY;
 
-  /** @param keepAliveTimeout how long a connection without a request stays open, in ms */
-  constructor(listener: RequestListener, onUpgrade: OnUpgrade, { keepAliveTimeout = 75_000 } = {}) {
+  /** @param timeouts in ms */
+  constructor(listener: RequestListener, onUpgrade: OnUpgrade, timeouts: Timeouts = {}) {
     const serve: RequestListener = (request, response) => {
+      this.#overdue.delete(request.socket);
       if (!this.#adopted.has(request.socket)) this.#count(response);
       if (this.#drained) response.shouldKeepAlive = false;
       listener(request, response);
     };
-    this.#server = http.createServer({ ...LIMITS, keepAliveTimeout, shouldUpgradeCallback: isWebSocket }, serve);
+    this.#server = http.createServer({ ...LIMITS, ...timeouts, shouldUpgradeCallback: isWebSocket }, serve);
     // For `Expect: 100-continue`, node:http would ask for the body at once. Here, the code that reads the body asks for
     // it.
     this.#server.on("checkContinue", serve);
     this.#server.on("upgrade", (request, socket, head) => {
+      this.#overdue.delete(socket);
       this.#upgraded.add(socket);
       socket.on("close", () => this.#upgraded.delete(socket));
       onUpgrade(request, socket, head);
     });
-    this.#server.on("clientError", refuseBadHttp);
+    this.#server.on("clientError", (error, socket) => void this.#refuse(error, socket));
     this.#server.on("connection", (socket) => this.#hold(socket));
   }
 
@@ -133,9 +141,18 @@ export class HttpServer {
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
   }
 
+  async #refuse(error: Error & { code?: string }, socket: Duplex): Promise<void> {
+    if (isTooSlow(error)) {
+      this.#overdue.add(socket);
+      await this.#readWhatCame();
+      if (!this.#overdue.delete(socket) || isWhole(socket)) return;
+    }
+    refuseBadHttp(error, socket);
+  }
+
   /**
    * A request may have come while this process had no time, and a timer runs before the loop reads it: its connection would
-   * count as idle.
+   * count as idle, or as too slow.
    */
   #readWhatCame(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve));
@@ -145,6 +162,7 @@ export class HttpServer {
     this.#inFlight.add(response);
     response.on("close", () => {
       this.#inFlight.delete(response);
+      this.#overdue.delete(response.req.socket);
       if (this.#drained && response.shouldKeepAlive) this.#keptOpenAt = performance.now();
     });
   }

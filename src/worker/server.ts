@@ -39,7 +39,8 @@ export type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer)
 /** Other offers (curl --http2 sends `Upgrade: h2c`) are answered as plain requests, which RFC 9110 § 7.8 allows. */
 const isWebSocket = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket";
 
-type Timeouts = Partial<Pick<typeof LIMITS, "headersTimeout" | "requestTimeout" | "keepAliveTimeout">>;
+type Times = "headersTimeout" | "requestTimeout" | "keepAliveTimeout" | "connectionsCheckingInterval";
+type Timeouts = Partial<Pick<typeof LIMITS, Times>>;
 
 export interface DrainOptions {
   /** Other workers serve the port: clients that are slow to leave cost nobody anything. */
@@ -64,7 +65,6 @@ export class HttpServer {
   /** @param timeouts in ms */
   constructor(listener: RequestListener, onUpgrade: OnUpgrade, timeouts: Timeouts = {}) {
     const serve: RequestListener = (request, response) => {
-      this.#overdue.delete(request.socket);
       if (!this.#adopted.has(request.socket)) this.#count(response);
       if (this.#drained) response.shouldKeepAlive = false;
       listener(request, response);

@@ -2,11 +2,12 @@
  * Files of users in the database, where every machine finds them: a row for each file, and the bytes once for each
  * content.
  */
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileNotFound, type StoredFile } from "../../core/file.ts";
 import { INCOMING, type FileFilter, type FilePage, type FileRange, type Files, type NewFile } from "../files.ts";
 import { onDisk } from "../on-disk.ts";
+import { makePrivateFolder } from "../private-folder.ts";
 import { assertRoom, toFilePage, type FileRow } from "../rules/files.ts";
 import type { Database, Queryable } from "./database.ts";
 
@@ -34,7 +35,7 @@ export class PostgresFiles implements Files {
   }
 
   async incoming(): Promise<string> {
-    await onDisk(mkdir(this.#folder, { recursive: true, mode: 0o700 }));
+    await onDisk(Promise.try(() => makePrivateFolder(this.#folder)));
     return this.#folder;
   }
 

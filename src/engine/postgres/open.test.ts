@@ -7,7 +7,8 @@ import { expect, test } from "vitest";
 import { newRun, ownerOf } from "../contract/setup.ts";
 import type { Run } from "../../core/run.ts";
 import type { Engine } from "../engine.ts";
-import { databases, openAt } from "./test-data.ts";
+import { openEngine } from "../open.ts";
+import { databases, openAt, settingsAt } from "./test-data.ts";
 
 const { open, postgres } = databases();
 
@@ -46,6 +47,16 @@ test("a database of a newer version is used as long as that version allows it, a
     code: "STORAGE_UNAVAILABLE",
     message: expect.stringContaining("newer evenkeel"),
   });
+});
+
+test.runIf(process.platform === "linux")("where uploads have no folder, each is refused at once", async () => {
+  const server = await postgres();
+  const database = settingsAt(server.url(await server.createDatabase()));
+  const engine = await openEngine({ dataDir: "/proc/evenkeel", durability: "normal", limits: { queued: 1 }, database });
+
+  for (let upload = 0; upload < 2; upload += 1)
+    await expect(engine.files.incoming()).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+  await engine.close();
 });
 
 test("a database whose encoding cannot hold every text is refused before it has tables", async () => {

@@ -10,9 +10,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { DATABASE_FILE, type Lock } from "../driver.ts";
 import { isNoRoom, isSystemError } from "../on-disk.ts";
+import { makePrivateFolder } from "../private-folder.ts";
 import { isBusy, storageError } from "./connection.ts";
 import { withReserve } from "./disk.ts";
-import { assertNotPublic, makePrivate, makePrivateFolder } from "./private-files.ts";
+import { assertNotPublic, makePrivate } from "./private-files.ts";
 
 const LOCK_FILE = "primary.lock";
 

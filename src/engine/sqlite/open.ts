@@ -2,10 +2,11 @@
 import { join } from "node:path";
 import { AppError } from "../../core/errors.ts";
 import { DATABASE_FILE, type OpenOptions } from "../driver.ts";
+import { makePrivateFolder } from "../private-folder.ts";
 import { assertSafeVersion, connect, storageError } from "./connection.ts";
 import { identityOf, replaced, withReserve } from "./disk.ts";
 import { SqliteEngine } from "./engine.ts";
-import { makePrivate, makePrivateFolder } from "./private-files.ts";
+import { makePrivate } from "./private-files.ts";
 import { migrate } from "./schema.ts";
 
 /** @throws AppError STORAGE_UNAVAILABLE when the folder, the file or this SQLite cannot be used */

@@ -2,10 +2,8 @@
  * Only the user who owns the database may access its files. Any local user who may read `evenkeel.db-shm` could take
  * its locks and so stop all writes. Called before the database is opened.
  */
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { chmodSync, closeSync, openSync, statSync } from "node:fs";
 
-const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
 const OTHERS = 0o077;
 const WRITE_BY_ALL = 0o002;
@@ -16,25 +14,6 @@ export function assertNotPublic(folder: string): void {
   // Windows has no such permission bits.
   if (!found?.isDirectory() || process.platform === "win32" || (found.mode & WRITE_BY_ALL) === 0) return;
   throw new Error(`DATA_DIR ${folder} can be written to by every user of this machine. Run: chmod o-w ${folder}`);
-}
-
-/**
- * Makes the folder, and those above it. Node's own `recursive` never returns where a folder that exists takes no new ones and
- * says that they do not exist, as `/proc` does. @throws the error of the system
- */
-export function makePrivateFolder(folder: string): void {
-  if (isFolder(folder)) return;
-  makePrivateFolder(dirname(folder));
-  try {
-    mkdirSync(folder, { mode: PRIVATE_FOLDER });
-  } catch (error) {
-    // Another process may have made it.
-    if (!isFolder(folder)) throw error;
-  }
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** Creates the database file, if there is none, so that SQLite gives its other files the same mode. Never throws. */

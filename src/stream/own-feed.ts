@@ -34,6 +34,8 @@ export class OwnFeed implements Feed {
   }
 
   async read(after: number): Promise<Reading> {
+    // Perhaps nobody else in this worker has the shared feed follow its source.
+    await this.#all.followed();
     // The source contains every frame that came before it is read.
     const { newest } = this.#all;
     const reading = await this.#read(after);

@@ -198,3 +198,19 @@ test("each sees of the feed over the socket what is its own, in order, from befo
   expect(bob.eventsOf(own).map(({ event }) => event?.["run_id"])).toEqual(["b1", "b2"]);
   expect(eve.eventsOf(all)).toHaveLength(94);
 });
+
+test("a client sees its runs live over the socket although nobody else watches", async () => {
+  await using cluster = await startWithKeys();
+  await using ana = await connect(cluster, "ana");
+  const feed = ana.send({ op: "subscribe", channel: "activities" });
+  await ana.answerTo(feed);
+
+  // In turn: the first read of the feed may still find the first run.
+  for (const runId of ["r1", "r2", "r3"]) {
+    const body = { agent_id: "assistant", message: "hi", run_id: runId };
+    await cluster.client.post("/api/chat/async", body, authorize("ana"));
+    await ana.until(({ id, event }) => id === feed && event?.["run_id"] === runId);
+  }
+
+  expect(ana.eventsOf(feed).map(({ event }) => event?.["run_id"])).toEqual(["r1", "r2", "r3"]);
+});

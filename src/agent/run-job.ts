@@ -11,6 +11,7 @@ import { outlastTrouble } from "./retry-storage.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { RunTime } from "./run-time.ts";
 import { noSuchTool, runTools } from "./tools/execute.ts";
+import { keysOf } from "./tools/idempotency-key.ts";
 import { failure, type Tool } from "./tools/invoke.ts";
 import type { RunHandles, WorkDeps } from "./work-deps.ts";
 
@@ -69,6 +70,7 @@ async function call(name: string, { run, trialMs }: JobClaim, { deps, handles, t
     tryAlone: (work) => trials.run({ runId: run.run_id, trialMs, signal }, work),
     files: engine.files,
     log,
+    keyOf: keysOf({ run, engine, signal }),
     context: { signal, timeoutMs, ...contextOf(run) },
   });
   return { content: textOfResult(result?.content ?? ""), isError: result?.is_error === true };

@@ -15,6 +15,7 @@ import type { Parking } from "./parking.ts";
 import { outlastTrouble } from "./retry-storage.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { resultBlock, runTools, type AnswerCalls } from "./tools/execute.ts";
+import { keysOf } from "./tools/idempotency-key.ts";
 import type { Tools } from "./tools/invoke.ts";
 
 export interface Calling {
@@ -76,9 +77,22 @@ async function runUntilLate(calling: Calling, asked: AskedCalls): Promise<CallRe
   const ledger = await ledgerBefore(calling, asked);
   const { run_id: runId, thread_id: threadId, principal, metadata } = run;
   const context = { signal: late, runId, threadId, agentId: agent.agentId, principal, metadata };
+  const keyOf = keysOf({ run, engine, signal });
   try {
     const { files } = engine;
-    const blocks = await runTools({ uses, ledger, tools, journal, steps, parking, tryAlone, files, log, context });
+    const blocks = await runTools({
+      uses,
+      ledger,
+      tools,
+      journal,
+      steps,
+      parking,
+      tryAlone,
+      files,
+      log,
+      keyOf,
+      context,
+    });
     return blocks.map((block) => ({ block, events: [] }));
   } catch (error) {
     signal.throwIfAborted();

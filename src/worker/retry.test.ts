@@ -1,13 +1,47 @@
 /** `POST /api/runs/{id}/retry`, from the request to what the model gets. */
+import { once } from "node:events";
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
-import { defineTool } from "../agent/tools/tool.ts";
+import { defineTool, type ToolContext } from "../agent/tools/tool.ts";
 import { defineAgents } from "../core/agent.ts";
 import { startCluster } from "../testing/cluster.ts";
 import { inlineTools } from "../testing/inline-tools.ts";
 import { readAll } from "../testing/sse.ts";
 
 const input = z.looseObject({});
+
+test("a call that retries repeat has the key under which it was begun first, and a delegated run is begun anew", async () => {
+  const keys: string[] = [];
+  const pay = async (_input: object, { idempotencyKey, signal }: ToolContext) => {
+    keys.push(idempotencyKey);
+    if (keys.length < 3) await once(signal, "abort");
+    signal.throwIfAborted();
+    return "paid";
+  };
+  await using cluster = await startCluster({
+    agents: defineAgents({ assistant: { model: "m", tools: ["pay"], delegates: ["helper"] }, helper: { model: "m" } }),
+    tools: inlineTools({ pay: defineTool({ description: "Pays.", input, effects: "idempotent", run: pay }) }),
+  });
+  const { client, engine } = cluster;
+  const task = JSON.stringify({ agent_id: "helper", message: "/sim tokens=40 rate=20" });
+  let runId = await client.begin(`/sim tool=pay input={} tool=delegate input=${task}`, { agent_id: "assistant" });
+  for (const begun of [1, 2]) {
+    await vi.waitFor(() => expect(keys).toHaveLength(begun));
+    await vi.waitFor(async () =>
+      expect(await engine.runs({ limit: 9, parentRunId: runId })).toMatchObject({ items: [{}] }),
+    );
+    await client.post(`/api/runs/${runId}/cancel`);
+    await readAll(await client.follow(runId));
+    runId = (await client.post(`/api/runs/${runId}/retry`)).body.run_id;
+  }
+  await readAll(await client.follow(runId));
+
+  expect(keys).toHaveLength(3);
+  expect(new Set(keys).size).toBe(1);
+  const delegated = await engine.runs({ limit: 9, parentRunId: runId });
+  expect(delegated.items).toMatchObject([{ status: "completed" }]);
+  expect((await engine.run(runId))?.reply).toContain("paid");
+}, 30_000);
 
 test("a run that was canceled in the middle of its tools goes on: those that had finished are not repeated", async () => {
   const quick = vi.fn<() => string>(() => "42");

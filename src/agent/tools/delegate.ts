@@ -91,7 +91,7 @@ function inputOf(delegates: readonly string[]) {
 
 /** @returns the child's reply. @throws Error whose text the model reads, when the child failed */
 async function delegate(task: Task, context: ToolContext, options: DelegateOptions): Promise<string> {
-  const runId = await begin(task, { context, key: [context.idempotencyKey], options });
+  const runId = await begin(task, { context, key: keyOf(context), options });
   return replyOf(await options.parking.wait(endOf(options.engine, runId, context.signal)));
 }
 
@@ -108,12 +108,17 @@ async function delegateAll(
   const runIds: string[] = [];
   // Start the tasks one after the other: the journal then names them in order, and no task is tried after a refusal.
   for (const [index, task] of tasks.entries())
-    runIds.push(await begin(task, { context, key: [context.idempotencyKey, String(index)], options }));
+    runIds.push(await begin(task, { context, key: [...keyOf(context), String(index)], options }));
   // Wait for all tasks at once: the run is parked while its calls do nothing else.
   const ends = parking.wait(Promise.allSettled(runIds.map((runId) => endOf(engine, runId, context.signal))));
   const results = await ends;
   context.signal.throwIfAborted();
   return results.map((end, index) => resultOf(tasks[index]?.agent_id ?? "", end));
+}
+
+/** A retry delegates anew: what the run before it delegated was canceled with it. */
+function keyOf({ runId, idempotencyKey: key }: ToolContext): readonly string[] {
+  return key.startsWith(`${runId}:`) ? [key] : [runId, key];
 }
 
 interface Beginning {

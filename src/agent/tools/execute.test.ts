@@ -39,6 +39,7 @@ function runIt({ tool, ledger = [], signal = new AbortController().signal, onApp
     tryAlone: tryAlone ?? ((work) => work()),
     files: {} as Files,
     log: pino({ enabled: false }),
+    keyOf: async ({ stepsBefore, toolCallId }) => `run:${stepsBefore}:${toolCallId}`,
     context: callContext({ signal }),
   });
 }

@@ -28,6 +28,8 @@ export interface AnswerCalls {
   /** Stores the parts of results that are not text. */
   readonly files: Files;
   readonly log: Pick<Log, "info" | "warn" | "error">;
+  /** See `idempotency-key.ts`. */
+  readonly keyOf: (call: Pick<ToolCall, "toolCallId" | "stepsBefore">) => Promise<string>;
   readonly context: Omit<CallContext, "toolCallId" | "idempotencyKey" | "report">;
 }
 
@@ -71,8 +73,8 @@ async function inLedger(
 ): Promise<KeptResult> {
   const { journal, files } = calls;
   const reports = new Reports(call, calls);
-  const { toolCallId, stepsBefore, name } = call;
-  const idempotencyKey = `${calls.context.runId}:${stepsBefore}:${toolCallId}`;
+  const { toolCallId, name } = call;
+  const idempotencyKey = await calls.keyOf(call);
   const context: CallContext = { ...calls.context, toolCallId, idempotencyKey, report: reports.take };
   const stepName = `tool:${name}:${toolCallId}`;
   await journal.checkpoint({ toolCalls: [{ ...call, result: null }] }, [{ type: "STEP_STARTED", stepName }]);

@@ -55,7 +55,7 @@ export interface CallData {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly threadId: string;
   readonly toolCallId: string;
-  /** Unique to this call. A call that is repeated after a crash has the same key again. */
+  /** Unique to this call. A call that is repeated, after a crash or by a retry of its run, has the same key again. */
   readonly idempotencyKey: string;
 }
 

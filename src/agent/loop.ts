@@ -4,7 +4,7 @@
  * same path as a new one. The loop returns how the run ended; `work.ts` settles it.
  */
 import { tooLarge, type PreparedAgent } from "../core/agent.ts";
-import { outputOf, type Asked } from "../core/asked.ts";
+import type { Asked } from "../core/asked.ts";
 import { AppError } from "../core/errors.ts";
 import { COMPACT_STEP, MODEL_STEP, type RunEvent } from "../core/event.ts";
 import { textOf, toolUsesOf, type Message, type ToolUseBlock } from "../core/message.ts";
@@ -24,6 +24,7 @@ import type { RefreshTools } from "./mcp/live-tools.ts";
 import { makeRoom } from "./make-room.ts";
 import { ask, type Asking } from "./model-step.ts";
 import { outlastTrouble } from "./retry-storage.ts";
+import { outputOf } from "./output.ts";
 import { quiet } from "./summary.ts";
 import { refuseCalls, runCalls, type Calling } from "./tool-step.ts";
 import { isForMedia, withoutMedia } from "./unreadable.ts";

@@ -61,24 +61,3 @@ function firstOf(schemas: readonly unknown[]): string | undefined {
   }
   return undefined;
 }
-
-/** @returns the reply as a JSON value, or why it does not fit */
-export function outputOf(
-  reply: string,
-  { schema }: ResponseFormat,
-): { readonly output: unknown } | { readonly reason: string } {
-  let value: unknown;
-  try {
-    value = JSON.parse(withoutFence(reply));
-  } catch {
-    return { reason: "it is not JSON" };
-  }
-  const { error } = z.fromJSONSchema(schema).safeParse(value);
-  return error ? { reason: z.prettifyError(error) } : { output: value };
-}
-
-/** Models tend to put JSON into a code fence, even when they are asked not to. */
-function withoutFence(reply: string): string {
-  const [, inside] = /^\s*```(?:json)?\n([^]*)\n```\s*$/.exec(reply) ?? [];
-  return inside ?? reply;
-}

@@ -4,7 +4,8 @@
  *
  * This process owns the runs whose steps it writes, so it knows where their journals end. When a connection breaks,
  * nobody knows whether its last group was committed: the writer asks how many steps the runs have as soon as the
- * database answers again, and writes what is missing.
+ * database answers again, and writes what is missing. Until then the owner hears of no trouble of the database: it would
+ * append the same step once more.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../core/errors.ts";
@@ -179,14 +180,18 @@ export class StepWriter {
     const missing = group.map(({ step }) => step.runId).filter((id) => !this.#held.has(id));
     if (missing.length === 0) return;
     const sql = `SELECT ${RUN} FROM runs WHERE id = ANY($1::text[])`;
-    this.hold(await this.#recovery.outlast(() => this.#database.query<HeldRow>(sql, [missing])));
+    const read = () => this.#database.query<HeldRow>(sql, [missing]);
+    this.hold(await this.#recovery.outlast(read, isInDoubt(group)));
   }
 
   /** @returns the steps that were written; undefined when the connection broke, and nobody knows */
   async #tryWrite(group: readonly Prepared[]): Promise<ReadonlySet<Prepared> | undefined> {
     if (group.length === 0) return new Set();
     const { text, values } = stepsStatement(group.map(({ prepared }) => prepared));
-    const answers = await this.#database.query<OwnedAnswer>(text, values).catch((error: unknown) => {
+    const write = () => this.#database.query<OwnedAnswer>(text, values);
+    // A step in doubt may be sent again as it is: it writes nothing if it, or its first try, was committed meanwhile.
+    const inDoubt = isInDoubt(group.map(({ waiting }) => waiting));
+    const answers = await (inDoubt ? this.#recovery.outlast(write, true) : write()).catch((error: unknown) => {
       if (!isAway(error)) throw error;
       for (const { waiting, prepared } of group) waiting.doubt ??= prepared;
     });
@@ -224,6 +229,11 @@ export class StepWriter {
  */
 function isThere(run: HeldRow, doubt: PreparedStep | undefined): boolean {
   return doubt !== undefined && run.writes > doubt.run.writes;
+}
+
+/** Whether nobody knows if steps of the group were committed. */
+function isInDoubt(group: readonly Waiting[]): boolean {
+  return group.some(({ doubt }) => doubt !== undefined);
 }
 
 /** Whether the error concerns the whole group: the database is away, or full. */

@@ -129,6 +129,27 @@ test("`onFull: clear` leaves the oldest turns out without a summary, `fail` refu
   }
 });
 
+test("a `maxTokens` that the model refuses leaves the thread as it is, and the client reads the model's own words", async () => {
+  await using tapped = await startTapped({ maxTokens: 64_000, context: { keepTurns: 1 } });
+  const { cluster, tap } = tapped;
+  for (const turn of [1, 2, 3]) await cluster.client.chat(`turn ${turn} hello hello hello`, THREAD);
+  const reason =
+    "max_tokens: 64000 > 32000, which is the maximum allowed number of output tokens for claude-opus-4-1-20250805";
+  tap.answer = ({ max_tokens: most }) => (Number(most) > 32_000 ? rejected(reason) : undefined);
+
+  const { body } = await cluster.client.chat("hi", THREAD);
+
+  expect(body).toMatchObject({ code: "MODEL_REJECTED", detail: expect.stringContaining(reason) });
+  tap.answer = () => undefined;
+  expect(await cluster.client.chat("hi", THREAD)).toMatchObject({ status: 200 });
+  expect(JSON.stringify(tap.asked.at(-1)?.messages)).toContain("turn 1 hello");
+  expect(await compactionsOf(cluster)).toEqual([]);
+});
+
+function rejected(message: string): Response {
+  return Response.json({ type: "error", error: { type: "invalid_request_error", message } }, { status: 400 });
+}
+
 async function messagesOf(cluster: Cluster): Promise<Record<string, unknown>[]> {
   return (await cluster.client.get("/api/threads/t")).body["messages"] as Record<string, unknown>[];
 }

@@ -7,6 +7,7 @@ import type { Message } from "../core/message.ts";
 import type { Turn } from "../engine/engine.ts";
 import { compactionOf, planCut, type Cut } from "./history/compaction.ts";
 import type { Audience, ModelMessage } from "./history/model-message.ts";
+import { SMALLEST_TOKENS } from "./history/too-long.ts";
 import { Transcript } from "./history/transcript.ts";
 
 /**
@@ -63,7 +64,9 @@ export class Conversation {
   get budget(): number {
     const own = Math.min(contextTokens(this.#agent), this.#learned);
     const stored = compactionOf(this.turns);
-    return stored?.model === this.#agent.model ? Math.min(own, stored.budget) : own;
+    // Older versions stored limits that they had misread.
+    const isOwn = stored?.model === this.#agent.model && stored.budget >= CAREFUL_SHARE * SMALLEST_TOKENS;
+    return isOwn ? Math.min(own, stored.budget) : own;
   }
 
   push(message: Message): void {

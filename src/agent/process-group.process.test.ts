@@ -1,11 +1,13 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test, vi } from "vitest";
 import { aliveOf } from "../testing/processes.ts";
 import { ProcessGroup } from "./process-group.ts";
 
 const OWNER = join(import.meta.dirname, "fixtures/group-owner.ts");
+const NO_DESCRIPTORS = join(import.meta.dirname, "fixtures/no-descriptors.ts");
 
 test("a killed owner leaves nothing of its group, and nothing that left the group", async () => {
   const owner = spawn(process.execPath, [OWNER], { stdio: ["ignore", "pipe", "inherit"] });
@@ -52,4 +54,15 @@ test.each([
 
   expect(await group.exited).toEqual({ code, signal: null });
   await group.kill();
+});
+
+test("a process without free file descriptors is told so, and lives on", async () => {
+  const args = ["-c", 'ulimit -n 64; exec "$@"', "sh", process.execPath, NO_DESCRIPTORS];
+
+  const { stdout } = await promisify(execFile)("/bin/sh", args);
+
+  expect(JSON.parse(stdout)).toEqual({
+    first: expect.stringContaining("no file descriptors left"),
+    second: { code: 0, signal: null },
+  });
 });

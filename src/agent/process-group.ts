@@ -63,7 +63,7 @@ export class ProcessGroup {
 
   /**
    * A command that does not exist ends with exit code 127, and one that may not be run with 126: these are the shell's
-   * codes.
+   * codes. @throws Error when this process has no file descriptors left for the pipes
    */
   constructor({ command, args, env, cwd }: ProgramOptions) {
     const child = spawn(SHELL, ["-c", SCRIPT, SHELL, newId("group"), command, ...args], {
@@ -74,7 +74,11 @@ export class ProcessGroup {
       // its whole group.
       detached: true,
     });
-    const [stdin, stdout, stderr, lifeline] = child.stdio as unknown as [Writable, Readable, Readable, Duplex];
+    // Listens for `error`, which would end this process otherwise: so before anything here can throw.
+    this.exited = exitOf(child);
+    const streams = child.stdio as unknown as [Writable, Readable, Readable, Duplex] | undefined;
+    if (!streams) throw new Error("its program cannot be started: no file descriptors left (see `ulimit -n`)");
+    const [stdin, stdout, stderr, lifeline] = streams;
     this.stdin = stdin;
     this.stdout = stdout;
     this.stderr = stderr;
@@ -82,7 +86,6 @@ export class ProcessGroup {
     this.#process = child;
     // A write to a pipe whose reader is gone fails. `exited` says that the program has exited, so ignore the failure.
     for (const stream of [stdin, stdout, stderr, lifeline]) stream.on("error", () => {});
-    this.exited = exitOf(child);
     // Read the pipe, or its end would never be noticed.
     this.#watcherGone = new Promise((resolve) => lifeline.once("close", resolve).resume());
   }

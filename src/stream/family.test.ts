@@ -4,6 +4,7 @@ import { defineAgents } from "../core/agent.ts";
 import { AppError } from "../core/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { failing } from "../testing/failing-engine.ts";
 import { SocketClient } from "../testing/socket.ts";
 
 /** A busy machine needs longer than the second that vitest waits. */
@@ -152,20 +153,6 @@ test("a subscription of a socket tells the same events in the same order as the 
   expect(told.flatMap(({ seq }) => seq ?? []).map(String)).toEqual(streamed.flatMap((one) => one.id ?? []));
   expect(socket.frames.findLast((frame) => frame.id === id)).toMatchObject({ done: true });
 });
-
-/** An engine of which some reads fail. */
-function failing(engine: Engine, fails: (method: string, args: readonly unknown[]) => Error | undefined): Engine {
-  return new Proxy(engine, {
-    get: (target, name) => {
-      const value = Reflect.get(target, name, target) as unknown;
-      if (typeof value !== "function") return value;
-      return (...args: readonly unknown[]) => {
-        const error = fails(String(name), args);
-        return error ? Promise.reject(error) : (value.apply(target, args) as unknown);
-      };
-    },
-  });
-}
 
 test("nothing more comes under the id of a subscription that failed", async () => {
   let failsFrom = Infinity;

@@ -8,14 +8,14 @@
  * from their SUBAGENT_STARTED on, with the same `seq`s: the pair of `subagentRunId` and `seq` identifies an
  * event.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import { AppError, hasCode } from "../core/errors.ts";
+import { AppError } from "../core/errors.ts";
 import { isTerminal, type CustomValues } from "../core/event.ts";
 import type { Run } from "../core/run.ts";
 import type { StoredEvent } from "../protocols/encoder.ts";
 import type { RunKey } from "./feeds.ts";
 import type { Frame } from "./frame.ts";
-import { STORAGE_RETRY_MS, type OpenSink, type Sink, type Viewer, type Watch } from "./viewer.ts";
+import { outlast } from "./outlast.ts";
+import type { OpenSink, Sink, Viewer, Watch } from "./viewer.ts";
 
 export interface FamilyOptions {
   readonly sink: OpenSink;
@@ -75,18 +75,10 @@ export class Family {
     for (const viewer of this.#viewers) viewer.stop();
   }
 
-  /** While the storage fails, this waits, as the viewers do. */
   async #find(runId: string): Promise<Run> {
-    for (;;) {
-      try {
-        const run = await this.#options.run(runId);
-        if (run) return run;
-        throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
-      } catch (error) {
-        if (!hasCode(error, "STORAGE_UNAVAILABLE")) throw error;
-        await sleep(STORAGE_RETRY_MS, undefined, { signal: this.#stopped.signal });
-      }
-    }
+    const run = await outlast(() => this.#options.run(runId), this.#stopped.signal);
+    if (run) return run;
+    throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
   }
 
   #watch(run: RunKey, watch: Omit<Watch, "feed" | "sink"> & { readonly sink: Branch }): void {

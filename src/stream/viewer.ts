@@ -6,6 +6,7 @@ import { hasCode } from "../core/errors.ts";
 import type { Feed, Reading } from "./feed.ts";
 import type { Frame } from "./frame.ts";
 import type { DeliveryMeter } from "./meter.ts";
+import { STORAGE_RETRY_MS } from "./outlast.ts";
 import type { PageQueue } from "./page-queue.ts";
 
 /** The target of frames: an SSE response, or one subscription of a WebSocket. */
@@ -41,10 +42,6 @@ export interface ViewerOptions extends Watch {
 
 /** Many small frames go out as one write; large ones are not piled up behind a socket that is full. */
 const MAX_WRITE_CHARACTERS = 64 * 1024;
-/**
- * Retry interval while the storage fails: the stream stays open, and goes on when the storage works again.
- */
-export const STORAGE_RETRY_MS = 500;
 
 export class Viewer {
   readonly #options: ViewerOptions;
@@ -123,6 +120,7 @@ export class Viewer {
   #onTrouble(error: unknown): void {
     if (this.#state !== "reading") return;
     if (!hasCode(error, "STORAGE_UNAVAILABLE")) return this.#end(error);
+    // The stream stays open, and goes on when the storage works again.
     this.#retry = setTimeout(() => this.#read(), STORAGE_RETRY_MS);
   }
 

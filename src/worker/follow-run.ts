@@ -1,10 +1,11 @@
 /** Two ways to follow a run: stream its events, or wait for its end. Used by the chat and run routes. */
 import type { ServerResponse } from "node:http";
-import { AppError } from "../core/errors.ts";
+import { AppError, hasCode } from "../core/errors.ts";
 import { isOver, type Run } from "../core/run.ts";
 import type { StreamEncoder } from "../protocols/encoder.ts";
 import { EncodedStream } from "../stream/encoded.ts";
 import { runNow, type RunKey } from "../stream/feeds.ts";
+import { outlast } from "../stream/outlast.ts";
 import type { OwnDeps } from "./context.ts";
 import { reportFailure } from "./report-failure.ts";
 import { watchWithSubagents } from "./with-subagents.ts";
@@ -56,6 +57,7 @@ export function streamRun({ delivery, log, engine }: OwnDeps, options: StreamOpt
 }
 
 /**
+ * The run when it is over; undefined when the signal was aborted before. Outlasts troubles of the storage.
  * @throws AppError SHUTTING_DOWN when this worker has to end before the run is over; the run goes on. RUN_NOT_FOUND
  * when it was deleted
  */
@@ -63,25 +65,38 @@ export async function waitForEnd(
   { engine, delivery, closing }: OwnDeps,
   run: RunKey,
   signal: AbortSignal,
-): Promise<Run> {
+): Promise<Run | undefined> {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   const feed = delivery.feeds.run(run);
   const onFrames = () => feed.ended && resolve();
   feed.listen(onFrames);
-  const onAbort = () => resolve();
-  for (const source of [signal, closing]) source.addEventListener("abort", onAbort);
-  try {
-    // Follow the feed first and read the run afterwards: an end between the two is then seen by one of them.
+  const left = new AbortController();
+  const onAbort = () => {
+    left.abort();
+    resolve();
+  };
+  for (const source of [signal, closing]) {
+    source.addEventListener("abort", onAbort);
+    if (source.aborted) onAbort();
+  }
+  // Follow the feed first and read the run afterwards: an end between the two is then seen by one of them.
+  const read = async () => {
     await feed.followed();
-    const before = await runNow(engine, run);
-    if (!isOver(before.status) && !signal.aborted && !closing.aborted) await ended;
-    const now = await runNow(engine, run);
-    if (isOver(now.status) || signal.aborted) return now;
-    const { run_id: runId } = run;
-    const detail = `Run ${runId} goes on; ask for it again at /api/runs/${runId}.`;
-    throw new AppError("SHUTTING_DOWN", detail, { runId, retryAfterS: 2 });
+    return runNow(engine, run);
+  };
+  try {
+    const before = await outlast(read, left.signal);
+    if (!isOver(before.status)) await ended;
+    const now = await outlast(read, left.signal);
+    if (isOver(now.status)) return now;
+  } catch (error) {
+    if (!left.signal.aborted || !hasCode(error, "STORAGE_UNAVAILABLE")) throw error;
   } finally {
     feed.unlisten(onFrames);
     for (const source of [signal, closing]) source.removeEventListener("abort", onAbort);
   }
+  if (signal.aborted) return undefined;
+  const { run_id: runId } = run;
+  const detail = `Run ${runId} goes on; ask for it again at /api/runs/${runId}.`;
+  throw new AppError("SHUTTING_DOWN", detail, { runId, retryAfterS: 2 });
 }

@@ -1,6 +1,7 @@
 /** Waits for the end of a run and answers with its result: the reply of a chat, in every protocol. */
 import type { ServerResponse } from "node:http";
-import { isOver, type Run } from "../core/run.ts";
+import { AppError } from "../core/errors.ts";
+import type { Run } from "../core/run.ts";
 import type { OwnDeps } from "./context.ts";
 import { waitForEnd } from "./follow-run.ts";
 import { KeepAliveReply } from "./keep-alive-reply.ts";
@@ -14,8 +15,8 @@ export interface ReplyOptions {
   readonly run: Run;
   /** Called when the client disconnects before the run's end. */
   readonly onAbandon?: () => void;
-  /** The body of a 200. Throws the error for any other answer. */
-  readonly show: (ended: Run) => object | Promise<object>;
+  /** The body of a 200. Throws the error for any other answer. The signal is aborted when the client disconnects. */
+  readonly show: (ended: Run, hungUp: AbortSignal) => object | Promise<object>;
   /** The answer when the run is not over after `afterMs`; undefined waits for its end. */
   readonly later?: Later;
 }
@@ -53,10 +54,11 @@ async function sendWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void>
   try {
     const ended = await waitForEnd(deps, run, AbortSignal.any([hungUp.signal, waited.signal]));
     if (hungUp.signal.aborted) return onAbandon?.();
-    if (later && !isOver(ended.status)) return sendLater(response, keptAlive, later);
-    keptAlive.send(200, "application/json", await show(ended));
+    if (ended) keptAlive.send(200, "application/json", await show(ended, hungUp.signal));
+    else if (later) sendLater(response, keptAlive, later);
   } catch (error) {
-    const known = reportFailure(deps.log, error, { request_id: requestId, run_id: run.run_id });
+    const failure = reportFailure(deps.log, error, { request_id: requestId, run_id: run.run_id });
+    const known = ofRun(run, failure);
     const { contentType, headers, body } = errorBodyOf(response.req, known, {
       requestId,
       basePath: deps.settings.basePath,
@@ -65,6 +67,13 @@ async function sendWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void>
     if (!response.headersSent) response.setHeaders(new Headers({ ...headers, ...retryAfter }));
     keptAlive.send(known.status, contentType, body);
   }
+}
+
+/** Names the run: it is stored and goes on, so a client that sends it again pays it twice. */
+function ofRun({ run_id: runId }: Run, failure: AppError): AppError {
+  const { code, message, retryAfterS } = failure;
+  if (failure.runId !== undefined) return failure;
+  return new AppError(code, message, { runId, cause: failure, ...(retryAfterS !== undefined && { retryAfterS }) });
 }
 
 function sendLater(

@@ -7,6 +7,7 @@ import type { ResponseFormat } from "../../core/asked.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
 import { chatCompletionOf, ChatCompletionStream } from "../../protocols/openai-chat-stream.ts";
+import { outlast } from "../../stream/outlast.ts";
 import { cancelLater } from "../cancel-later.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { askedBy } from "../chat-request.ts";
@@ -30,7 +31,10 @@ export function chatCompletionRoutes(router: AppRouter): void {
       streamRun(deps, { response, run, after: 0, onAbandon, encoder });
       return TAKEN;
     }
-    const show = (ended: Run) => completionOf(ended, deps);
+    const show = (ended: Run, hungUp: AbortSignal) => {
+      assertCompleted(ended);
+      return outlast(() => chatCompletionOf(readJournal(deps, ended.run_id), ended.agent_id), hungUp);
+    };
     return replyWhenOver(deps, { response, requestId: state.requestId, run, onAbandon, show });
   });
 }
@@ -67,10 +71,9 @@ async function enqueue({ body, principal, format }: AskedCompletion, { engine, a
 }
 
 /** @throws AppError why the run failed */
-async function completionOf(run: Run, deps: OwnDeps): Promise<object> {
+function assertCompleted(run: Run): void {
   const { run_id: runId, status } = run;
   const failure = failureOf(run);
   if (failure) throw failure;
   if (status === "canceled") throw new AppError("RUN_CANCELED", `Run ${runId} was canceled.`, { runId });
-  return chatCompletionOf(readJournal(deps, runId), run.agent_id);
 }

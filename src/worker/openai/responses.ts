@@ -7,6 +7,7 @@ import { AppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
 import { OpenAiResponse, responseId, runIdOf, type ResponseOptions } from "../../protocols/openai-response.ts";
 import { ResponseStream } from "../../protocols/openai-response-stream.ts";
+import { outlast } from "../../stream/outlast.ts";
 import type { CustomValues } from "../../core/event.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
@@ -26,7 +27,7 @@ export function responseRoutes(router: AppRouter): void {
     if (body.background) return answer(200, await show(run, deps));
     ctx.respond = false;
     const { res: response, state } = ctx;
-    const showEnd = (ended: Run) => show(ended, deps);
+    const showEnd = (ended: Run, hungUp: AbortSignal) => outlast(() => show(ended, deps), hungUp);
     return replyWhenOver(deps, { response, requestId: state.requestId, run, show: showEnd });
   });
 

@@ -43,7 +43,7 @@ export function budgetOf(options: BudgetOptions): AskBudget {
     const input = inputTokens();
     const ask = () => outlastTrouble(() => reserve(options, budget, input), signal);
     let verdict = await ask();
-    if (verdict.is === "reserved") verdict = await parking.call(() => parking.wait(settled(verdict, ask, signal)));
+    if (verdict.is === "reserved") verdict = await parking.pause(settled(verdict, ask, signal), signal);
     return verdict.is === "met" ? sentence(agent.agentId, verdict) : undefined;
   };
 

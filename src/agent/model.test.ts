@@ -43,7 +43,9 @@ async function call(answering: Answering, options: CallOptions = {}) {
   const { signal = NEVER, leftMs = 600 * SECOND_MS } = options;
   using stack = new DisposableStack();
   const governor = options.governor ?? stack.adopt(makeGovernor(), (own) => own.stop());
-  const parking = new Parking(() => {});
+  const parking: Parking = new Parking(() => {
+    if (parking.wantsSlot) parking.giveSlot();
+  });
   let requests = 0;
   const create = (_params: unknown, request: { signal: AbortSignal }) => ({
     asResponse: () => {

@@ -92,7 +92,7 @@ export async function callModel(call: ModelCall): Promise<Answer> {
       );
       if (waitMs > TELL_MS) {
         call.attempts.wait({ reason: failure.reason, until: Date.now() + waitMs });
-        await parkFor(call.parking, pause);
+        await call.parking.pause(pause, call.signal);
       } else await pause;
     }
   }
@@ -123,6 +123,7 @@ async function callOnce(call: ModelCall): Promise<Answer> {
 /** Asks the governor. If the run has to wait for long, the journal says so and why, and the run is parked. */
 async function takePermit({ governor, rank, params, parking, attempts, meter, signal }: ModelCall): Promise<Permit> {
   let toldMs = 0;
+  let pausing: Promise<unknown> | undefined;
   const entering = governor.enter({
     rank,
     // The cost of a picture does not depend on its bytes.
@@ -132,23 +133,26 @@ async function takePermit({ governor, rank, params, parking, attempts, meter, si
       const until = Date.now() + etaMs;
       // Tell the reader once, and again only when the wait becomes much longer.
       if (etaMs <= TELL_MS || until < toldMs + RETELL_MS) return;
-      if (toldMs === 0)
-        void parkFor(parking, meter.waiting({ ms: etaMs, rateLimited: true }, entering)).catch(() => {});
+      pausing ??= parking.pause(meter.waiting({ ms: etaMs, rateLimited: true }, entering), signal);
+      // Its error is thrown below.
+      pausing.catch(() => {});
       toldMs = until;
       attempts.wait({ reason, until });
     },
   });
-  return entering;
+  const permit = await entering;
+  try {
+    await pausing;
+  } catch (error) {
+    permit.leave();
+    throw error;
+  }
+  return permit;
 }
 
 /** The usual rule for English text and JSON, which needs no tokenizer. */
 const CHARACTERS_A_TOKEN = 4;
 const RETELL_MS = 10_000;
-
-/** Parks the run: it does nothing else meanwhile, so it must hold no slot. */
-function parkFor<T>(parking: Parking, pause: Promise<T>): Promise<T> {
-  return parking.call(() => parking.wait(pause));
-}
 
 function limitsOf(error: unknown) {
   const headers = error instanceof Error && "headers" in error ? error.headers : undefined;

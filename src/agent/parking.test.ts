@@ -2,6 +2,7 @@ import { expect, test, vi } from "vitest";
 import { defineAgents } from "../core/agent.ts";
 import { customEvent, type RunEvent } from "../core/event.ts";
 import { startCluster } from "../testing/cluster.ts";
+import { ModelTap } from "../testing/model-tap.ts";
 import { Attempts } from "./attempts.ts";
 import { Parking } from "./parking.ts";
 import { quiet } from "./summary.ts";
@@ -52,6 +53,43 @@ test("a wait before the call that shortens a conversation is told, though the te
   new Attempts(quiet(journal), "compact").wait(wait);
 
   expect(told).toEqual([customEvent("evenkeel.waiting", wait)]);
+});
+
+test("runs that a limited model makes wait are ten a slot at most, and go on only as slots are free", async () => {
+  await using tap = await ModelTap.open();
+  await using cluster = await startCluster({ modelUrl: tap.url, runner: false, settings: { agentConcurrency: 2 } });
+  tap.target = cluster.simulator.url;
+  const runner = await cluster.startRunner();
+  const limitedUntil = performance.now() + 5_000;
+  tap.answer = () => (performance.now() < limitedUntil ? limited(limitedUntil - performance.now()) : undefined);
+
+  const runIds = await Promise.all(Array.from({ length: 30 }, () => cluster.client.begin("/sim tokens=5 rate=50")));
+  // Those that wait hold no slot, but there are no more of them than ten a slot.
+  await vi.waitFor(() => expect(runner.inFlight).toBe(2 * 10), { timeout: 4_000 });
+  let most = 0;
+  const watching = setInterval(() => (most = Math.max(most, cluster.meter.read()["model_calls"] ?? 0)), 5);
+  for (const runId of runIds) await cluster.client.follow(runId).then((response) => response.text());
+  clearInterval(watching);
+
+  expect(most).toBe(2);
+}, 60_000);
+
+function limited(ms: number): Response {
+  const error = { type: "error", error: { type: "rate_limit_error", message: "slow down" } };
+  return Response.json(error, { status: 429, headers: { "retry-after": String(Math.ceil(ms / 1_000)) } });
+}
+
+test("a run whose pause is over waits for a slot until it is canceled", async () => {
+  const parking = new Parking(() => {});
+  const cancel = new AbortController();
+  const paused = parking.pause(Promise.resolve("over"), cancel.signal);
+  await vi.waitFor(() => expect(parking.wantsSlot).toBe(true));
+  expect(parking.isParked).toBe(true);
+
+  cancel.abort(new Error("canceled"));
+
+  await expect(paused).rejects.toThrow("canceled");
+  expect(parking).toMatchObject({ isPaused: false, wantsSlot: false });
 });
 
 test("a run gives its slot back when the last of its calls that works has ended, and takes it with the end of a wait", async () => {

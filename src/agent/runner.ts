@@ -15,6 +15,8 @@ const LEASE_MS = 15_000;
 const EXTEND_MS = 5_000;
 /** Leases that were not extended for this long may have run out: extend them before looking for work. */
 const OVERDUE_MS = 2 * EXTEND_MS;
+/** With those that pause: each keeps its thread in memory, and one crash would stop them all. */
+const RUNS_PER_SLOT = 10;
 // A few at a time, so that a burst spreads over all agents instead of filling the first one that looks.
 const CLAIM_BATCH = 8;
 
@@ -33,8 +35,8 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #engine: Engine;
   readonly #owner: Owner;
-  // `claim` is called only while fewer than `concurrency` runs are unparked. A parked run that resumes may exceed that;
-  // the excess is bounded by the depth of delegation, because delegated runs are claimed first.
+  // `claim` is called only while fewer than `concurrency` runs are unparked. A run that resumes after it has waited for
+  // delegated runs may exceed that; the excess is bounded by the depth of delegation, because delegated runs are claimed first.
   readonly #held = new Map<string, HeldRun>();
   readonly #trials = new Trials();
   readonly #caching = new Caching();
@@ -98,6 +100,22 @@ export class Runner {
     await this.#engine.release({ owner: this.#owner }, "stopped");
   }
 
+  get #busy(): number {
+    return [...this.#held.values()].filter(({ parking }) => !parking.isParked).length;
+  }
+
+  /** A slot may be free: runs whose pause is over have it before new ones. */
+  #fillSlots(): void {
+    let free = this.#options.concurrency - this.#busy;
+    for (const { parking } of this.#held.values()) {
+      if (free <= 0) break;
+      if (!parking.wantsSlot) continue;
+      parking.giveSlot();
+      free -= 1;
+    }
+    this.#look();
+  }
+
   /** Looks for work. A call during a look makes it look once more. */
   #look(): void {
     this.#again = true;
@@ -119,8 +137,9 @@ export class Runner {
   }
 
   async #lookOnce(): Promise<void> {
-    const busy = [...this.#held.values()].filter(({ parking }) => !parking.isParked).length;
-    const free = this.#options.concurrency - busy;
+    const { concurrency } = this.#options;
+    const here = [...this.#held.values()].filter(({ parking }) => parking.isPaused || !parking.isParked).length;
+    const free = Math.min(concurrency - this.#busy, concurrency * RUNS_PER_SLOT - here);
     if (this.#draining || free <= 0) return;
     // Right after this process stood still, its own runs may look abandoned, even to itself.
     if (performance.now() - this.#extendedAt > OVERDUE_MS && !(await this.#keepLeases())) return;
@@ -149,7 +168,7 @@ export class Runner {
     // When this run parks it frees a slot. Look for work at once: the child that it waits for may be next in the queue.
     const handles: RunHandles = {
       abort: new AbortController(),
-      parking: new Parking(() => this.#look()),
+      parking: new Parking(() => this.#fillSlots()),
       trials: this.#trials,
       caching: this.#caching,
     };
@@ -159,7 +178,7 @@ export class Runner {
       ...handles,
       done: work(claim, this.#options, handles).then(() => {
         if (this.#held.get(runId) === held) this.#held.delete(runId);
-        this.#look();
+        this.#fillSlots();
       }),
     };
     this.#held.set(runId, held);

@@ -6,9 +6,24 @@ import { Conversation } from "./conversation.ts";
 const AGENT = defineAgents({ a: { model: "main", context: { tokens: 50_000 } } }).get("a") as PreparedAgent;
 
 test("a stored limit counts, unless it is so small that it was misread", () => {
-  expect(new Conversation(AGENT, [limited(8_000)]).budget).toBe(8_000);
-  expect(new Conversation(AGENT, [limited(3)]).budget).toBe(50_000);
+  expect(conversationOf("main", [limited(8_000)]).budget).toBe(8_000);
+  expect(conversationOf("main", [limited(3)]).budget).toBe(50_000);
 });
+
+test("a limit that one model named is none of another model", () => {
+  expect(conversationOf("spare", [limited(8_000)]).budget).toBe(50_000);
+  const choice = { model: "main" };
+  const conversation = new Conversation(AGENT, choice, []);
+  conversation.learn({ tokens: 20_000, maximum: 10_000 }, 20_000);
+
+  expect(conversation.budget).toBe(9_000);
+  choice.model = "spare";
+  expect(conversation.budget).toBe(50_000);
+});
+
+function conversationOf(model: string, turns: readonly Turn[]): Conversation {
+  return new Conversation(AGENT, { model }, turns);
+}
 
 /** A turn of a thread that was made shorter, to fit this limit. */
 function limited(budget: number): Turn {

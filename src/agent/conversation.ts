@@ -7,6 +7,7 @@ import type { Message } from "../core/message.ts";
 import type { Turn } from "../engine/engine.ts";
 import { compactionOf, planCut, type Cut } from "./history/compaction.ts";
 import type { Audience, ModelMessage } from "./history/model-message.ts";
+import type { ModelChoice } from "./model-choice.ts";
 import { SMALLEST_TOKENS } from "./history/too-long.ts";
 import { Transcript } from "./history/transcript.ts";
 
@@ -25,16 +26,20 @@ const CAREFUL_SHARE = 0.9;
 
 export class Conversation {
   readonly #agent: PreparedAgent;
+  readonly #choice: Pick<ModelChoice, "model">;
   readonly #before: readonly Turn[];
   readonly #current: Turn | undefined;
   readonly #messages: Message[];
   #transcript: Transcript | undefined;
-  // The limit that the model itself named when it refused a request as too long.
-  #learned = Infinity;
+  // The limit that a model itself named when it refused a request as too long, by model: its agent's own and the
+  // fallback.
+  readonly #learned = new Map<string, number>();
   #charactersAToken = CHARACTERS_A_TOKEN;
 
-  constructor(agent: PreparedAgent, turns: readonly Turn[]) {
+  /** @param choice the model that is asked now */
+  constructor(agent: PreparedAgent, choice: Pick<ModelChoice, "model">, turns: readonly Turn[]) {
     this.#agent = agent;
+    this.#choice = choice;
     this.#before = turns.slice(0, -1);
     this.#current = turns.at(-1);
     this.#messages = [...(this.#current?.messages ?? [])];
@@ -60,12 +65,13 @@ export class Conversation {
     return { from, clearedBefore, ...(summary !== undefined && { summary }) };
   }
 
-  /** Tokens that a request may have. */
+  /** Tokens that a request to the model of now may have. */
   get budget(): number {
-    const own = Math.min(contextTokens(this.#agent), this.#learned);
+    const { model } = this.#choice;
+    const own = Math.min(contextTokens(this.#agent), this.#learned.get(model) ?? Infinity);
     const stored = compactionOf(this.turns);
     // Older versions stored limits that they had misread.
-    const isOwn = stored?.model === this.#agent.model && stored.budget >= CAREFUL_SHARE * SMALLEST_TOKENS;
+    const isOwn = stored?.model === model && stored.budget >= CAREFUL_SHARE * SMALLEST_TOKENS;
     return isOwn ? Math.min(own, stored.budget) : own;
   }
 
@@ -95,7 +101,7 @@ export class Conversation {
 
   /** The model has refused a request of this length: use the limit that it named from now on. */
   learn({ tokens, maximum }: { readonly tokens: number; readonly maximum: number }, estimated: number): void {
-    this.#learned = Math.floor(maximum * CAREFUL_SHARE);
+    this.#learned.set(this.#choice.model, Math.floor(maximum * CAREFUL_SHARE));
     if (tokens > estimated) this.#charactersAToken *= estimated / tokens;
     // Render anew, because results are cut to the smaller budget.
     this.#transcript = undefined;

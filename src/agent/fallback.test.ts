@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { defineAgents } from "../core/agent.ts";
 import { startCluster } from "../testing/cluster.ts";
 import { problemsOf } from "../testing/journal.ts";
+import { ModelTap, type ModelRequest } from "../testing/model-tap.ts";
 import { startTap } from "../testing/tap.ts";
 
 test("after three failures the rest of the run goes to the fallback, without the first model's thinking", async () => {
@@ -59,3 +60,31 @@ test("what the fallback took is booked to it, at its own price", async () => {
   expect(rows).toMatchObject([{ key: "spare", usage: { output_tokens: output } }]);
   expect(Math.round(rows[0]?.dollars ?? 0)).toBe(3 * output);
 });
+
+test("a thread that was made shorter for the fallback is no shorter for the agent's own model", async () => {
+  await using tap = await ModelTap.open();
+  const agents = defineAgents({ assistant: { model: "primary", fallbackModel: "spare", context: { keepTurns: 1 } } });
+  await using cluster = await startCluster({ agents, modelUrl: tap.url });
+  tap.target = cluster.simulator.url;
+  for (const turn of [1, 2, 3, 4])
+    await cluster.client.chat(`turn ${turn} ${"y".repeat(20_000)}`, { thread_id: "thread" });
+  tap.answer = (asked) => (asked["model"] === "primary" ? overloaded() : tooLongAbove(8_000, asked));
+  expect(await cluster.client.chat("short", { thread_id: "thread" })).toMatchObject({ status: 200 });
+  tap.answer = () => undefined;
+
+  const { status } = await cluster.client.chat("z".repeat(40_000), { thread_id: "thread" });
+
+  expect(status).toBe(200);
+});
+
+function overloaded(): Response {
+  return Response.json({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } }, { status: 529 });
+}
+
+/** The refusal of a request that is longer than this many tokens. */
+function tooLongAbove(maximum: number, { messages }: ModelRequest): Response | undefined {
+  const tokens = Math.ceil(JSON.stringify(messages).length / 3.5);
+  const message = `prompt is too long: ${tokens} tokens > ${maximum} maximum`;
+  const error = { type: "error", error: { type: "invalid_request_error", message } };
+  return tokens > maximum ? Response.json(error, { status: 400 }) : undefined;
+}

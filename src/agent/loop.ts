@@ -72,7 +72,7 @@ class Loop {
     this.#options = options;
     this.#attempts = attempts;
     this.#summaries = new Attempts(quiet(options.journal), COMPACT_STEP);
-    this.#conversation = new Conversation(options.agent, []);
+    this.#conversation = new Conversation(options.agent, options.choice, []);
     this.#steps = options.run.steps;
   }
 
@@ -81,9 +81,9 @@ class Loop {
   }
 
   async run(): Promise<Ending> {
-    const { engine, run, agent, signal } = this.#options;
+    const { engine, run, agent, choice, signal } = this.#options;
     const turns = await outlastTrouble(() => engine.history(run.run_id), signal);
-    this.#conversation = new Conversation(agent, turns);
+    this.#conversation = new Conversation(agent, choice, turns);
     for (;;) {
       signal.throwIfAborted();
       const ending = await this.#step();

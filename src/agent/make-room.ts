@@ -51,7 +51,7 @@ async function compact(options: TooLong, cut: Cut): Promise<void> {
   const model = { ...options.model, governor: choice.governor };
   const call = { conversation, cut, model, modelName: choice.model, attempts: summaries, signal };
   const summary = calls ? await summarize(call) : isSummarized ? leftOut(conversation, cut) : now.summary;
-  const compaction = { model: agent.model, budget, from: cut.from, cleared_before: cut.clearedBefore };
+  const compaction = { model: choice.model, budget, from: cut.from, cleared_before: cut.clearedBefore };
   const kept = summary === undefined ? compaction : { ...compaction, summary };
   await options.keep({ role: "user", content: [], compaction: kept }, calls ? 1 : 0);
   summaries.end();

@@ -242,10 +242,11 @@ export class OpenItems {
 
 /**
  * True for the event that decides about a model call's output: the end of its step (the output counts), or a new
- * attempt (it is void).
+ * attempt (it is void). The call of a job comes from no model; it counts once its tool begins.
  */
 function settlesStep(event: RunEvent): boolean {
   if (event.type === "CUSTOM") return event.name === "evenkeel.attempt";
+  if (event.type === "STEP_STARTED") return toolCallOfStep(event.stepName) !== undefined;
   return event.type === "STEP_FINISHED" && event.stepName === MODEL_STEP;
 }
 

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
@@ -89,6 +90,35 @@ test("a job is canceled like any other run", async () => {
 
   await cluster.client.follow("mine").then((response) => response.text());
   expect((await cluster.client.get("/api/runs/mine")).body).toMatchObject({ status: "canceled" });
+});
+
+test("a job that another process goes on with keeps its call: it is the one that has the result", async () => {
+  let calls = 0;
+  const slow = defineTool({
+    description: "Answers the second time.",
+    input: z.object({}),
+    effects: "idempotent",
+    run: async (_input, { signal }) => {
+      calls += 1;
+      if (calls === 1) await once(signal, "abort");
+      return "done";
+    },
+  });
+  await using cluster = await startCluster({ tools: inlineTools({ slow }) });
+  await cluster.client.post("/api/jobs", { tool: "slow", input: {}, run_id: "job" });
+  await vi.waitFor(() => expect(calls).toBe(1));
+
+  const claimed = (await cluster.client.events("job")).find(({ name }) => name === "evenkeel.claimed");
+  const { machine } = (claimed?.value ?? {}) as { machine?: string };
+  await cluster.engine.release({ machine: machine ?? "", exceptBoot: "another" }, "crashed");
+  await cluster.client.follow("job").then((response) => response.text());
+
+  const events = await cluster.client.events("job");
+  expect(problemsOf(events)).toEqual([]);
+  const voided = events.flatMap(({ name, value }) => (name === "evenkeel.attempt" ? [value] : []));
+  expect(voided).toMatchObject([{ void: [] }]);
+  const called = events.filter(({ type }) => type === "TOOL_CALL_START" || type === "TOOL_CALL_RESULT");
+  expect(new Set(called.map(({ toolCallId }) => toolCallId)).size).toBe(1);
 });
 
 test("a job that is sent again is the same job, and another one under its id is refused", async () => {

@@ -23,6 +23,7 @@ import { testShared } from "./contract/shared.contract.ts";
 import { testSpending } from "./contract/spending.contract.ts";
 import { testStep } from "./contract/step.contract.ts";
 import { testSupersede } from "./contract/supersede.contract.ts";
+import { testText } from "./contract/text.contract.ts";
 import { testThread } from "./contract/thread.contract.ts";
 
 export function testEngine({ name, open }: { readonly name: string; readonly open: OpenEngine }): void {
@@ -56,6 +57,9 @@ export function testEngine({ name, open }: { readonly name: string; readonly ope
     });
     describe("threads", () => {
       testThread(open);
+    });
+    describe("texts from outside", () => {
+      testText(open);
     });
     describe("export and import", () => {
       testDump(open);

@@ -4,6 +4,7 @@
  * A run is locked before its end or its cancel looks for the runs that it delegated, and it is locked while it
  * delegates. So a new child is either found here, or refused when it is enqueued.
  */
+import type { ErrorInfo } from "../../core/errors.ts";
 import { OpenItems, terminalEvent, type RunEvent } from "../../core/event.ts";
 import { finishReasonOf, isOver, type Outcome } from "../../core/run.ts";
 import { usageOf } from "../rules/rows.ts";
@@ -45,11 +46,16 @@ async function endOne(unit: Unit, run: HeldRow, outcome: Outcome): Promise<void>
     outcome.status === "completed" ? outcome.reply : null,
     finishReasonOf(outcome),
     outcome.status === "completed" && outcome.output !== undefined ? JSON.stringify(outcome.output) : null,
-    outcome.status === "failed" ? JSON.stringify(outcome.error) : null,
+    outcome.status === "failed" ? storedError(outcome.error) : null,
     Date.now(),
   ]);
   if (promoted.length > 0) unit.tellWork();
   unit.appendEvents(run, [terminalEvent({ run_id: run.id, thread_id: run.thread_id }, outcome, usageOf(run))]);
+}
+
+/** The code comes first: `errorCode` of `sql.ts` reads it there. */
+function storedError({ code, detail }: ErrorInfo): string {
+  return JSON.stringify({ code, detail });
 }
 
 /** Cancels the run, and the delegated runs below it that are under way. */

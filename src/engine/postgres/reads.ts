@@ -35,7 +35,7 @@ import { questionIdx } from "../rules/unsent.ts";
 import { LEASE_CLOCK } from "./clock.ts";
 import type { Queryable } from "./database.ts";
 import { ACTIVITY_LIST, readPage, RUN_LIST } from "./lists.ts";
-import { RUN, TURN } from "./sql.ts";
+import { errorCode, RUN, TURN } from "./sql.ts";
 
 const RUN_BY_ID = `SELECT ${RUN} FROM runs WHERE id = $1`;
 /** The page ends with the row that reaches this many bytes; a text has no fewer bytes than characters. */
@@ -54,7 +54,7 @@ const MESSAGES =
   "WHERE before < $5::bigint ORDER BY run_n DESC, idx DESC";
 /** The first message of the run before each of these, if that run failed: a person may have sent the message again. */
 const FAILED_BEFORE =
-  "SELECT behind.n AS behind, b.status, b.finish_reason, b.error::json ->> 'code' AS error_code, b.fence, m.role, m.content, " +
+  `SELECT behind.n AS behind, b.status, b.finish_reason, ${errorCode("b")}, b.fence, m.role, m.content, ` +
   "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = b.id))::integer AS retried, b.superseded FROM unnest($2::bigint[]) AS behind (n) " +
   "CROSS JOIN LATERAL (SELECT * FROM runs WHERE thread_id = $1 AND n < behind.n ORDER BY n DESC LIMIT 1) b " +
   `JOIN messages m ON m.run_n = b.n AND m.idx = ${questionIdx("b.n")} WHERE b.status = 'failed'`;

@@ -14,9 +14,18 @@ export const RUN =
   "attempts, crashes, losses, spent_ms, cancel_requested, steps, waiting, usage, dollars, delegated_tokens, delegated_dollars, " +
   "reply, finish_reason, error, timeout_ms, metadata, asked, output, principal, fingerprint, ephemeral, superseded, last_seq, writes";
 
+/**
+ * The code in the stored error of the run `run`. Postgres' own JSON functions refuse texts with U+0000 or half of a
+ * surrogate pair, and error texts come from anywhere. The code is the first field (`ending.ts`), so no text is taken
+ * for it.
+ */
+export function errorCode(run: string): string {
+  return `substring(${run}.error from '^[{]"code":"([A-Z_]+)"') AS error_code`;
+}
+
 /** The columns of a `JudgedRow`, of runs `r`. */
 export const JUDGED =
-  "r.status, r.finish_reason, r.error::json ->> 'code' AS error_code, r.fence, " +
+  `r.status, r.finish_reason, ${errorCode("r")}, r.fence, ` +
   "(EXISTS (SELECT 1 FROM runs a WHERE a.retry_of = r.id))::integer AS retried, r.superseded";
 
 /** The columns of a `TurnRow`, of messages `m` joined with their runs `r`. */

@@ -1,7 +1,7 @@
 /** The result of an MCP tool, turned into a result of ours. Pure. */
 import type { CallToolResult } from "@modelcontextprotocol/client";
 import { asText } from "../tools/text.ts";
-import { boundedParts, bytesOf, readable, type GivenContent, type GivenPart } from "../tools/parts.ts";
+import { boundedParts, bytesOf, type GivenContent, type GivenPart } from "../tools/parts.ts";
 
 type Content = CallToolResult["content"][number];
 
@@ -12,12 +12,7 @@ export function contentOfResult(
 ): GivenContent {
   // A server with structured content repeats the content as text, for clients that read only text.
   if (content.length === 0 && structuredContent !== undefined) return hide(asText(structuredContent));
-  return boundedParts(
-    content
-      .flatMap(partsOf)
-      .map(readable)
-      .map((part) => (part.type === "text" ? { ...part, text: hide(part.text) } : part)),
-  );
+  return boundedParts(content.flatMap(partsOf), { hide });
 }
 
 function partsOf(part: Content): GivenPart[] {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { PIXEL } from "../../testing/pictures.ts";
 import { boundedParts, contentOf, MAX_MEDIA_PARTS } from "./parts.ts";
+import { MAX_RESULT_CHARACTERS } from "./text.ts";
 
 const media = { type: "media", data: PIXEL };
 
@@ -38,11 +39,34 @@ test("texts alone are one text", () => {
   ).toBe("a\n\ufffd");
 });
 
-test("texts together, files and their bytes are bounded, and what is left out is said", () => {
+test("texts together are bounded: the one that exceeds the bound is marked, and further ones are counted", () => {
   const long = { type: "text", text: "x".repeat(200_000) } as const;
-  const text = boundedParts([long, long, long, { type: "media", data: PIXEL }]);
-  expect(JSON.stringify(text).length).toBeLessThan(300_000);
+  const rest = MAX_RESULT_CHARACTERS - 200_000;
 
+  const content = contentOf({ content: [long, long, long, { type: "text", text: "TOTAL: 7" }] });
+
+  expect(content).toBe(
+    `${long.text}\n${"x".repeat(rest)}\n[cut: ${200_000 - rest} more characters]\n[cut: 2 more parts]`,
+  );
+  expect(contentOf({ content: [{ type: "text", text: "x".repeat(MAX_RESULT_CHARACTERS) }] })).not.toContain("[cut");
+});
+
+test("files behind texts that fill a result are kept", () => {
+  const long = { type: "text", text: "x".repeat(MAX_RESULT_CHARACTERS) } as const;
+
+  const [, ...others] = boundedParts([long, long, { type: "media", data: PIXEL }]) as readonly object[];
+
+  expect(others).toEqual([media, { type: "text", text: "[cut: 1 more part]" }]);
+});
+
+test("parts beyond the largest number are counted", () => {
+  const content = Array.from({ length: 1_234 }, () => ({ type: "text" as const, text: "a" }));
+
+  expect(contentOf({ content })).toMatch(/a\n\[cut: 234 more parts\]$/);
+  expect(boundedParts(content)).toBe(contentOf({ content }));
+});
+
+test("files and their bytes are bounded, and what is left out is said", () => {
   const many = boundedParts(Array.from({ length: MAX_MEDIA_PARTS + 1 }, () => ({ type: "media", data: PIXEL })));
   expect(many.at(-1)).toEqual({ type: "text", text: expect.stringContaining("at most 20 files") });
 
@@ -65,6 +89,6 @@ test("a picture of 500 MB costs no more than one of the largest size", () => {
 test("bytes that are text are bounded as text is", () => {
   const text = "line of a table\n".repeat(100_000);
   const parts = contentOf({ content: [{ type: "document", data: Buffer.from(text) }] });
-  expect(parts).toMatch(/^line of a table\n/);
+  expect(parts).toMatch(/^line of a table\n[^]*\[cut: more\]$/);
   expect(parts.length).toBeLessThan(300_000);
 });

@@ -4,7 +4,7 @@
  * `keep-parts.ts` makes files of them, and their first bytes tell the type.
  */
 import { HEAD_BYTES, mediaTypeOf } from "../../core/file.ts";
-import { asText, MAX_RESULT_CHARACTERS } from "./text.ts";
+import { asText, cut, MAX_RESULT_CHARACTERS } from "./text.ts";
 
 export type GivenPart =
   | { readonly type: "text"; readonly text: string }
@@ -25,19 +25,38 @@ const BASE64_A_CHARACTER = 8;
 
 /** @param value what the tool returned: parts when it is `{ content: [parts] }`, text otherwise */
 export function contentOf(value: unknown): GivenContent {
-  const parts = partsIn(value);
-  return parts ? boundedParts(parts) : asText(value);
+  const given = partsIn(value);
+  return given ? boundedParts(given.parts, given) : asText(value);
 }
 
-/** All texts together are bounded like the text of one result. Empty texts are left out. */
-export function boundedParts(parts: readonly GivenPart[]): GivenContent {
-  let [characters, media, bytes] = [0, 0, 0];
+interface Bounding {
+  /** Of how many parts these are the first. */
+  readonly total?: number;
+  /** Removes from a text what nobody may see. */
+  readonly hide?: (text: string) => string;
+}
+
+/** All texts together are bounded like the text of one result, and what is cut off is said. Empty texts are left out. */
+export function boundedParts(
+  parts: readonly GivenPart[],
+  { total = parts.length, hide = (text) => text }: Bounding = {},
+): GivenContent {
+  let [room, media, bytes] = [MAX_RESULT_CHARACTERS, 0, 0];
+  let missing = Math.max(0, total - MAX_PARTS);
   const kept = parts.slice(0, MAX_PARTS).flatMap((given): GivenPart[] => {
     const part = readable(given);
     if (part.type === "text") {
-      const text = asText(part.text.slice(0, MAX_RESULT_CHARACTERS - characters));
-      characters += text.length;
-      return text === "" ? [] : [{ type: "text", text }];
+      const text = hide(part.text);
+      if (text === "") return [];
+      if (room === 0) {
+        missing += 1;
+        return [];
+      }
+      // Of many bytes, only the beginning was decoded, so nobody knows how many characters there are.
+      const length = given.type === "media" && text.length > room ? undefined : text.length;
+      const shown = cut(text, length, room);
+      room -= Math.min(text.length, room);
+      return [{ type: "text", text: shown }];
     }
     const size = bytesOf(part.data);
     if (media === MAX_MEDIA_PARTS) return [leftOut(size, `a result has at most ${MAX_MEDIA_PARTS} files`)];
@@ -47,11 +66,12 @@ export function boundedParts(parts: readonly GivenPart[]): GivenContent {
     bytes += size;
     return [part];
   });
+  if (missing > 0) kept.push({ type: "text", text: `[cut: ${missing} more ${missing === 1 ? "part" : "parts"}]` });
   return kept.some(({ type }) => type === "media") ? kept : kept.map((part) => "text" in part && part.text).join("\n");
 }
 
 /** Bytes that are readable text become a text part, so that the bounds of texts hold for them. */
-export function readable(part: GivenPart): GivenPart {
+function readable(part: GivenPart): GivenPart {
   if (part.type === "text") return part;
   const head = Buffer.from(part.data.slice(0, HEAD_BYTES * 2), "base64").subarray(0, HEAD_BYTES);
   if (mediaTypeOf(head) !== "text/plain") return part;
@@ -71,12 +91,13 @@ export function leftOut(size: number, why: string) {
 }
 
 /** Undefined unless each item is a part: any other object is an ordinary result, and is shown as JSON. */
-function partsIn(value: unknown): readonly GivenPart[] | undefined {
+function partsIn(value: unknown): { readonly parts: readonly GivenPart[]; readonly total: number } | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { content } = value as { readonly content?: unknown };
   if (!Array.isArray(content) || content.length === 0) return undefined;
   const parts = content.slice(0, MAX_PARTS).flatMap((item: unknown) => partFrom(item) ?? []);
-  return parts.length === Math.min(content.length, MAX_PARTS) ? parts : undefined;
+  const total = content.length;
+  return parts.length === Math.min(total, MAX_PARTS) ? { parts, total } : undefined;
 }
 
 /**

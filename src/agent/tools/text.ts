@@ -67,11 +67,14 @@ function messagesOf(thrown: object, causes: Causes): string[] {
   return messages;
 }
 
-/** Not every client handles lone surrogates in JSON, so they are replaced (U+FFFD). */
-function cut(text: string, length: number | undefined): string {
-  if (length !== undefined && length <= MAX_RESULT_CHARACTERS) return text.toWellFormed();
-  const more = length === undefined ? "more" : `${length - MAX_RESULT_CHARACTERS} more characters`;
-  return `${text.slice(0, MAX_RESULT_CHARACTERS).toWellFormed()}\n[cut: ${more}]`;
+/**
+ * Not every client handles lone surrogates in JSON, so they are replaced (U+FFFD).
+ * @param length of the whole text; undefined when `text` is the beginning of a text of unknown length
+ */
+export function cut(text: string, length: number | undefined, room = MAX_RESULT_CHARACTERS): string {
+  if (length !== undefined && length <= room) return text.toWellFormed();
+  const more = length === undefined ? "more" : `${length - room} more characters`;
+  return `${text.slice(0, room).toWellFormed()}\n[cut: ${more}]`;
 }
 
 function textOfBytes(given: ArrayBufferView | ArrayBufferLike): string {

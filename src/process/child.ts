@@ -16,6 +16,11 @@ const EXIT_MS = 1_000;
 /** A child bounds its own drain. It is killed when it takes this much longer. */
 const DRAIN_SLACK_MS = 3_000;
 
+/** Of Node's ChildProcess. When its fork failed, it has neither pid nor streams, and an `error` event follows. */
+export type ForkedProcess = NodeJS.EventEmitter &
+  Pick<ChildProcess, "kill"> &
+  Partial<Pick<ChildProcess, "pid" | "stdio">>;
+
 export interface ChildExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -31,7 +36,7 @@ export class Child {
   /** Resolves with the port it listens on, if any; rejects when it exits before it is ready. */
   readonly ready: Promise<number | undefined>;
   readonly exited: Promise<ChildExit>;
-  readonly #process: ChildProcess;
+  readonly #process: ForkedProcess;
   readonly #channel: Channel;
   readonly #ready = Promise.withResolvers<number | undefined>();
   readonly #exited = Promise.withResolvers<ChildExit>();
@@ -50,7 +55,7 @@ export class Child {
   #drainEndsAt = Infinity;
   #mayLinger = true;
 
-  constructor(process: ChildProcess, channel: Channel) {
+  constructor(process: ForkedProcess, channel: Channel) {
     this.#process = process;
     this.#channel = channel;
     this.pid = process.pid ?? 0;

@@ -4,9 +4,10 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import cluster from "node:cluster";
+import { EventEmitter } from "node:events";
 import { Socket } from "node:net";
 import { CHILD_LIMITS, SocketChannel } from "./channel.ts";
-import { Child } from "./child.ts";
+import { Child, type ForkedProcess } from "./child.ts";
 
 export interface ForkOptions {
   /** Path of its `main.ts`. */
@@ -40,7 +41,7 @@ export function forkWorker({ entry, args, settings }: ForkOptions): Child {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   const execArgv = [...process.execArgv, NO_INSPECTOR, YOUNG_GENERATION];
   cluster.setupPrimary({ exec: entry, args: [...args], execArgv, stdio: [...STDIO, "ipc"] });
-  const { process: worker } = cluster.fork();
+  const worker = started(() => cluster.fork().process);
   const child = childOf(worker, settings);
   guardIpc(worker, (reason) => child.kill(reason));
   return child;
@@ -48,10 +49,25 @@ export function forkWorker({ entry, args, settings }: ForkOptions): Child {
 
 export function forkPlain({ entry, args, settings }: ForkOptions): Child {
   const given = [...process.execArgv, NO_INSPECTOR, entry, ...args];
-  return childOf(spawn(process.execPath, given, { stdio: [...STDIO] }), settings);
+  const plain = started(() => spawn(process.execPath, given, { stdio: [...STDIO] }));
+  return childOf(plain, settings);
 }
 
-function childOf(process: ChildProcess, settings: unknown): Child {
+/**
+ * Node tells of some failed forks by an `error` event, and throws the others (ENOMEM, E2BIG). Here all become the event:
+ * a child that cannot be forked now has died, and its place tries again.
+ */
+function started(fork: () => ChildProcess): ForkedProcess {
+  try {
+    return fork();
+  } catch (error) {
+    const failed = Object.assign(new EventEmitter(), { kill: () => false });
+    process.nextTick(() => failed.emit("error", error));
+    return failed;
+  }
+}
+
+function childOf(process: ForkedProcess, settings: unknown): Child {
   // A failed fork has no streams, so its channel is a closed socket.
   const end = process.stdio?.[3] ?? new Socket().destroy();
   const child = new Child(process, new SocketChannel(end as Socket, { limits: CHILD_LIMITS }));
@@ -63,7 +79,7 @@ function childOf(process: ChildProcess, settings: unknown): Child {
  * `cluster` needs Node's IPC between the primary and a worker. Node handles some messages in listeners that throw
  * (`{ cmd: "NODE_HANDLE_ACK" }` without a handle under way), and an exception there would end the primary.
  */
-function guardIpc(worker: ChildProcess, kill: (reason: string) => void): void {
+function guardIpc(worker: NodeJS.EventEmitter, kill: (reason: string) => void): void {
   let messages = 0;
   const count = () => {
     messages += 1;

@@ -77,6 +77,26 @@ test("a thread that was made shorter for the fallback is no shorter for the agen
   expect(status).toBe(200);
 });
 
+test("in an outage all runs are answered by the fallback, and the model is found again when it is back", async () => {
+  await using tap = await ModelTap.open();
+  const limits = { timeoutMs: 20_000 };
+  const agents = defineAgents({ assistant: { model: "primary", fallbackModel: "spare", limits } });
+  await using cluster = await startCluster({ agents, modelUrl: tap.url });
+  tap.target = cluster.simulator.url;
+  await cluster.client.chat("/sim tokens=1");
+  tap.answer = ({ model }) => (model === "primary" ? overloaded() : undefined);
+
+  const replies = await Promise.all(Array.from({ length: 30 }, () => cluster.client.chat("/sim tokens=1")));
+
+  expect(replies.map(({ body }) => body.code ?? body.reply)).toEqual(replies.map(() => "tok1"));
+  tap.answer = () => undefined;
+  const nextModel = async () => {
+    await cluster.client.chat("/sim tokens=1");
+    return tap.asked.at(-1)?.["model"];
+  };
+  await expect.poll(nextModel, { timeout: 20_000 }).toBe("primary");
+});
+
 function overloaded(): Response {
   return Response.json({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } }, { status: 529 });
 }

@@ -1,6 +1,6 @@
 /**
- * Which model a run asks: its agent's own model, and once that model has failed several times in one call,
- * `fallbackModel` for the rest of the run. Made for each run by `work.ts`, asked by `model-step.ts`.
+ * Which model a run asks: its agent's own model, and once that model has failed several times in one call, or is known
+ * to be in trouble, `fallbackModel` for the rest of the run. Made for each run by `work.ts`, asked by `model-step.ts`.
  */
 import type { Agent } from "../core/agent.ts";
 import { hasCode } from "../core/errors.ts";

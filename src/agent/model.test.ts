@@ -221,7 +221,7 @@ test("without a byte it is given up after the shorter limit", async () => {
 /** Whether calls are held back after this many failures in a row. */
 async function isTroubledAfter(governor: Governor, failures: number): Promise<boolean> {
   for (let failure = 0; failure < failures; failure += 1) {
-    const entry = { rank: 0, tokens: () => 1, signal: NEVER, onWait: () => {} } as const;
+    const entry = { rank: 0, tokens: () => 1, signal: NEVER, hasOther: false, onWait: () => {} } as const;
     const permit = await governor.enter(entry);
     permit.failed({ isLimit: false, retryAfterMs: undefined, told: {} });
     permit.leave();

@@ -53,7 +53,10 @@ export interface ModelAccess {
 }
 
 export interface ModelCall extends ModelAccess {
-  /** Without it, attempts go on as long as the run has time. */
+  /**
+   * After so many attempts, and at once while the model is known to be in trouble, the caller asks another model.
+   * Without it, or with Infinity, attempts go on as long as the run has time.
+   */
   readonly maxAttempts?: number;
   readonly params: MessageCreateParamsStreaming;
   readonly attempts: Attempts;
@@ -121,7 +124,8 @@ async function callOnce(call: ModelCall): Promise<Answer> {
 }
 
 /** Asks the governor. If the run has to wait for long, the journal says so and why, and the run is parked. */
-async function takePermit({ governor, rank, params, parking, attempts, meter, signal }: ModelCall): Promise<Permit> {
+async function takePermit(call: ModelCall): Promise<Permit> {
+  const { governor, rank, params, parking, attempts, meter, signal } = call;
   let toldMs = 0;
   let pausing: Promise<unknown> | undefined;
   const entering = governor.enter({
@@ -129,6 +133,7 @@ async function takePermit({ governor, rank, params, parking, attempts, meter, si
     // The cost of a picture does not depend on its bytes.
     tokens: () => Math.ceil(charactersOf(params) / CHARACTERS_A_TOKEN),
     signal,
+    hasOther: Number.isFinite(call.maxAttempts),
     onWait: ({ reason, etaMs }) => {
       const until = Date.now() + etaMs;
       // Tell the reader once, and again only when the wait becomes much longer.

@@ -84,7 +84,10 @@ const AGENT = section({
   request: apiOptions().optional(),
   /** HTTP headers of the agent's model calls. */
   headers: httpHeaders().optional(),
-  /** The model that is asked for the rest of a run after `model` has failed three times in one call. */
+  /**
+   * The model that is asked for the rest of a run after `model` has failed three times in one call, or while its calls
+   * fail in all runs.
+   */
   fallbackModel: text("to be the name of a model").optional(),
   /** False for an endpoint that does not know `cache_control`. By default prompts are cached. */
   cache: flag().default(true),

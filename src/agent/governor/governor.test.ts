@@ -15,7 +15,7 @@ const log = pino({ level: "silent" });
 function governorOf(process: string, engine: Pick<Engine, "shared" | "share">) {
   const governor = new Governor({ name: "m", process, engine, log });
   const enter = (rank: Rank = RANKS.interactive, signal = NEVER) =>
-    governor.enter({ rank, tokens: () => 10, signal, onWait: () => {} });
+    governor.enter({ rank, tokens: () => 10, signal, hasOther: false, onWait: () => {} });
   return { governor, enter, [Symbol.dispose]: () => governor.stop() };
 }
 

@@ -4,6 +4,7 @@
  * through one shared text in the engine (`allowance.ts`); the calls of this process wait here. Made by `governors.ts`,
  * asked by `model.ts`. A model that limits nothing costs no write, and a read every REFRESH_MS while it is called.
  */
+import { AppError } from "../../core/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Log } from "../../observe/log.ts";
 import { isTroubled, NEW, RANKS, type Allowance, type Rank } from "./allowance.ts";
@@ -35,6 +36,8 @@ export interface Entry {
   /** Input tokens, estimated. Called only when the call has to wait: the estimate costs more the longer a thread is. */
   readonly tokens: () => number;
   readonly signal: AbortSignal;
+  /** The caller would rather ask another model than wait for one that is in trouble. */
+  readonly hasOther: boolean;
   /** The call has to wait for about `etaMs` more. Called again when the estimate changes by much. */
   readonly onWait: (wait: { readonly reason: string; readonly etaMs: number }) => void;
 }
@@ -53,6 +56,7 @@ interface Waiting extends Omit<Entry, "tokens"> {
   readonly tokens: number;
   readonly since: number;
   readonly pass: (permit: Permit) => void;
+  readonly fail: (error: AppError) => void;
 }
 
 type Rule = (allowance: Allowance, now: number) => Allowance;
@@ -85,14 +89,18 @@ export class Governor {
     return { waiting: this.#waiting.size, waitMs, isTroubled: isTroubled(this.#known) };
   }
 
-  /** Resolves when the call may be made. Rejects only with the signal's reason. */
+  /**
+   * Resolves when the call may be made.
+   * @throws the signal's reason; AppError MODEL_UNAVAILABLE when the model is in trouble and the caller has another
+   */
   async enter(entry: Entry): Promise<Permit> {
     entry.signal.throwIfAborted();
     if (this.#needNotAsk) await this.#refresh();
     entry.signal.throwIfAborted();
     if (this.#needNotAsk) return this.#permit(0, 0);
     const { promise, resolve, reject } = Promise.withResolvers<Permit>();
-    const waiting: Waiting = { ...entry, tokens: entry.tokens(), since: performance.now(), pass: resolve };
+    const since = performance.now();
+    const waiting: Waiting = { ...entry, tokens: entry.tokens(), since, pass: resolve, fail: reject };
     const onAbort = () => {
       this.#waiting.delete(waiting);
       reject(entry.signal.reason);
@@ -135,6 +143,7 @@ export class Governor {
     // A storage that fails must not stop model calls, which do not need it.
     const going = asked ? order.slice(0, asked.granted) : order;
     for (const [index, { waiting }] of going.entries()) this.#letGo(waiting, asked ? asked.first + index : 0);
+    if (isTroubled(this.#known)) this.#giveUp(order.slice(going.length));
     if (this.#waiting.size === 0) return;
     // These calls came during the failed question. Ask for them at once: that also lets go all that it asks for.
     if (!asked) return this.#askSoon(0);
@@ -148,6 +157,14 @@ export class Governor {
     const permit = this.#permit(nth, waiting.tokens);
     if (this.#waiting.delete(waiting)) waiting.pass(permit);
     else permit.leave();
+  }
+
+  /** A single call is the trial that finds the model again. Callers with another model need not wait for it. */
+  #giveUp(asked: readonly { readonly waiting: Waiting }[]): void {
+    for (const { waiting } of asked) {
+      if (!waiting.hasOther || !this.#waiting.delete(waiting)) continue;
+      waiting.fail(new AppError("MODEL_UNAVAILABLE", "The model is in trouble: its last calls failed."));
+    }
   }
 
   /** Waiting calls, sorted by rank and then by arrival. */

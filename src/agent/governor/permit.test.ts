@@ -13,8 +13,8 @@ const OPEN: Partial<Allowance> = { known: true };
 async function makeGovernor(first: Partial<Allowance>, engine: Pick<Engine, "shared" | "share"> = sharedTexts()) {
   await engine.share("m", JSON.stringify(first), 0);
   const governor = new Governor({ name: "m", process: "one", engine, log: pino({ level: "silent" }) });
-  const enter = (signal = NEVER) =>
-    governor.enter({ rank: RANKS.interactive, tokens: () => 10, signal, onWait: () => {} });
+  const enter = (signal = NEVER, hasOther = false) =>
+    governor.enter({ rank: RANKS.interactive, tokens: () => 10, signal, hasOther, onWait: () => {} });
   const told = async () => JSON.parse((await engine.shared("m")).text ?? "null") as Allowance;
   return { engine, governor, enter, told, [Symbol.dispose]: () => governor.stop() };
 }
@@ -111,4 +111,18 @@ test("a whole answer ends a row of failures", async () => {
 
   await vi.waitFor(async () => expect(await made.told()).toMatchObject({ failures: 1 }));
   expect(made.governor.read().isTroubled).toBe(false);
+});
+
+test("while the model is in trouble one call tries it, and callers with another model do not wait for that", async () => {
+  using made = await makeGovernor({ ...NEW, ...OPEN, failures: 10 });
+  const trial = await made.enter(NEVER, true);
+  const patient = made.enter();
+  const others = await Promise.allSettled([made.enter(NEVER, true), made.enter(NEVER, true)]);
+
+  for (const other of others) expect(other).toMatchObject({ reason: { code: "MODEL_UNAVAILABLE" } });
+  expect(made.governor.read().waiting).toBe(1);
+  trial.heard({});
+  trial.leave();
+  (await patient).leave();
+  (await made.enter(NEVER, true)).leave();
 });

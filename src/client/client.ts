@@ -26,9 +26,9 @@ export interface EvenkeelOptions {
   /** A request or stream is given up when it has failed again and again for this long. Default 60,000. */
   readonly giveUpAfterMs?: number;
   /**
-   * A stream that is silent for this long is opened again, and an answer that is silent for this long in its middle is asked
-   * for again. Some proxies keep a connection open whose server has died; the server itself sends something every 15 s.
-   * Default 35,000.
+   * A stream that is silent for this long is opened again, and an answer that does not begin for this long, or is silent in
+   * its middle, is asked for again. Some proxies keep a connection open whose server has died; the server itself begins within
+   * 25 s and then sends something every 15 s. Requests with a body get a second more for each 16 kB. Default 35,000.
    */
   readonly silentAfterMs?: number;
 }

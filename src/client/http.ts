@@ -40,6 +40,8 @@ type Read<T> = (response: Response, onWaiting: () => void) => Eventually<T>;
 type Outcome<T> = { readonly answer: T } | { readonly error: Error; readonly retryAfterMs: number | undefined };
 
 const BACKOFF = { firstMs: 200, maxMs: 5_000 };
+/** Nobody tells how much of a body is sent already, so an answer may come as much later as a slow line needs for the body. */
+const SLOWEST_BYTES_A_MS = 16;
 
 /**
  * Status codes of a server that restarts, drains or is overloaded, and of a proxy that answers in its place. 408: it did not
@@ -91,7 +93,8 @@ export class Http {
       const outcome = await this.#try(call, (response) => read(response, onWaiting));
       if ("answer" in outcome) return outcome.answer;
       failingSince ??= performance.now();
-      const waitMs = outcome.retryAfterMs ?? backoffMs(failures, BACKOFF);
+      // Some proxies send `Retry-After: 0` with every refusal.
+      const waitMs = Math.max(backoffMs(failures, BACKOFF), outcome.retryAfterMs ?? 0);
       if (call.once || performance.now() + waitMs > failingSince + this.#options.giveUpAfterMs) throw outcome.error;
       await sleep(waitMs, call.signal);
     }
@@ -100,20 +103,22 @@ export class Http {
   /** @throws what no repetition mends */
   async #try<T>(call: Call, read: (response: Response) => Eventually<T>): Promise<Outcome<T>> {
     const { method = "GET", path, query, body, bytes, headers, signal } = call;
+    const text = body === undefined ? undefined : JSON.stringify(body);
     const init: RequestInit = {
       method,
       headers: {
         ...this.#options.headers,
-        ...(body !== undefined && { "Content-Type": "application/json" }),
+        ...(text !== undefined && { "Content-Type": "application/json" }),
         ...headers,
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(text !== undefined && { body: text }),
       ...(bytes && { body: bytes }),
       ...(signal && { signal }),
     };
     let response: Response | undefined;
     try {
-      response = await this.#options.fetch(`${this.#options.baseUrl}${path}${searchOf(query)}`, init);
+      const sendingMs = (bytes?.size ?? text?.length ?? 0) / SLOWEST_BYTES_A_MS;
+      response = await this.#begun(`${path}${searchOf(query)}`, init, this.#options.silentAfterMs + sendingMs);
       if (response.ok) return { answer: await read(response) };
     } catch (error) {
       signal?.throwIfAborted();
@@ -125,6 +130,18 @@ export class Http {
     const isOfProxy = response.status >= 500 && !(error instanceof EvenkeelError);
     if ((!TRANSIENT.has(response.status) && !isOfProxy) || isAnswered(error)) throw error;
     return { error, retryAfterMs: retryAfterOf(response) };
+  }
+
+  /** @returns the response once it begins; it may then take any time. @throws when it does not begin within `ms` */
+  async #begun(path: string, init: RequestInit, ms: number): Promise<Response> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new Error(`No answer began within ${Math.round(ms)} ms.`)), ms);
+    const signal = init.signal ? AbortSignal.any([init.signal, late.signal]) : late.signal;
+    try {
+      return await this.#options.fetch(`${this.#options.baseUrl}${path}`, { ...init, signal });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 

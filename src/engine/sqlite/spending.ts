@@ -101,7 +101,10 @@ function today(): string {
 
 const SUMS =
   "coalesce(sum(input + output + cache_read + cache_write), 0) AS tokens, coalesce(sum(dollars), 0) AS dollars";
-const RESERVED = "coalesce(sum(reserved_tokens), 0) AS tokens, coalesce(sum(reserved_dollars), 0) AS dollars";
+/** The planner would take the index of principals, and read every run that the principal ever had. */
+const RESERVED =
+  "SELECT coalesce(sum(reserved_tokens), 0) AS tokens, coalesce(sum(reserved_dollars), 0) AS dollars " +
+  "FROM runs INDEXED BY runs_by_status WHERE status = 'running'";
 
 function statements(db: DatabaseSync) {
   return {
@@ -124,12 +127,10 @@ function statements(db: DatabaseSync) {
     ),
     spentByAgent: db.prepare(`SELECT ${SUMS} FROM spending WHERE day = ? AND agent_id = ?`),
     spentByPrincipal: db.prepare(`SELECT ${SUMS} FROM spending WHERE day = ? AND agent_id = ? AND principal = ?`),
-    reservedByAgent: db.prepare(`SELECT ${RESERVED} FROM runs WHERE status = 'running' AND agent_id = ? AND n <> ?`),
-    reservedByPrincipal: db.prepare(
-      `SELECT ${RESERVED} FROM runs WHERE status = 'running' AND agent_id = ? AND n <> ? AND principal = ?`,
-    ),
+    reservedByAgent: db.prepare(`${RESERVED} AND agent_id = ? AND n <> ?`),
+    reservedByPrincipal: db.prepare(`${RESERVED} AND agent_id = ? AND n <> ? AND principal = ?`),
     spentByAll: db.prepare(`SELECT ${SUMS} FROM spending WHERE day = ? AND principal = ?`),
-    reservedByAll: db.prepare(`SELECT ${RESERVED} FROM runs WHERE status = 'running' AND n <> ? AND principal = ?`),
+    reservedByAll: db.prepare(`${RESERVED} AND n <> ? AND principal = ?`),
     reserve: db.prepare("UPDATE runs SET reserved_tokens = ?, reserved_dollars = ? WHERE n = ?"),
   } satisfies Record<string, StatementSync>;
 }

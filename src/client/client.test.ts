@@ -80,7 +80,7 @@ test("a stream that a proxy keeps open, though its server is gone, is opened aga
     });
     return new Response(response.body.pipeThrough(stuck), response);
   };
-  const client = clientOf(cluster, { fetch: silentFetch, silentAfterMs: 300 });
+  const client = clientOf(cluster, { fetch: silentFetch, silentAfterMs: 3_000 });
 
   const events: ClientEvent[] = [];
   for await (const event of client.stream({ agent_id: "assistant", message: "/sim tokens=20" })) events.push(event);
@@ -100,7 +100,7 @@ test("after a quiet while that was longer than `giveUpAfterMs`, a stream that is
     await response.body?.cancel();
     return new Response(cutAfter(Array.from({ length: 10 }, () => ": ping\n\n")), response);
   };
-  const client = clientOf(cluster, { fetch: quietFetch, giveUpAfterMs: 300, silentAfterMs: 2_000 });
+  const client = clientOf(cluster, { fetch: quietFetch, giveUpAfterMs: 300, silentAfterMs: 10_000 });
 
   const events = await Array.fromAsync(client.stream({ agent_id: "assistant", message: "/sim tokens=20" }));
 
@@ -148,7 +148,7 @@ test.each([
     asked += 1;
     return asked === 1 ? new Response(body(), { headers: { "Content-Type": "application/json" } }) : response;
   };
-  const client = clientOf(cluster, { fetch: cuttingFetch, giveUpAfterMs: 300, silentAfterMs: 1_000 });
+  const client = clientOf(cluster, { fetch: cuttingFetch, giveUpAfterMs: 300, silentAfterMs: 5_000 });
 
   const { reply } = await client.chat({ agent_id: "assistant", message: "calculate 6 * 7" });
 
@@ -165,7 +165,7 @@ test("a refusal whose body never ends holds nobody up", async () => {
     return asked === 1 ? Promise.resolve(new Response(stuckAfter("{"), { status: 503 })) : fetch(input, init);
   };
 
-  const { runs } = await clientOf(cluster, { fetch: stuckFetch, silentAfterMs: 200 }).runs();
+  const { runs } = await clientOf(cluster, { fetch: stuckFetch, silentAfterMs: 3_000 }).runs();
 
   expect(runs).toEqual([]);
   expect(asked).toBe(2);

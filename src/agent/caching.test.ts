@@ -50,13 +50,29 @@ test("an endpoint that refuses the marks is asked without them from then on", as
   const agents = defineAgents({ assistant: { model: "m", system: SYSTEM } });
   await using cluster = await startCluster({ agents, modelUrl: tap.url });
   tap.target = cluster.simulator.url;
-  tap.answer = (asked) => (JSON.stringify(asked).includes("cache_control") ? refusal() : undefined);
+  tap.answer = (asked) => (isMarked(asked) ? refusal("Extra inputs are not permitted") : undefined);
 
   expect((await cluster.client.chat("/sim tokens=1")).body).toMatchObject({ status: "completed", reply: "tok1" });
   expect((await cluster.client.chat("/sim tokens=2")).body).toMatchObject({ status: "completed" });
 
-  const marked = tap.asked.map((asked) => JSON.stringify(asked).includes("cache_control"));
-  expect(marked).toEqual([true, false, false]);
+  expect(tap.asked.map(isMarked)).toEqual([true, false, false]);
+});
+
+test.each([
+  "A maximum of 4 blocks with cache_control may be provided. Found 5.",
+  "messages.0.content.1.text: cache_control cannot be set for empty text blocks",
+  "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block",
+])("a request whose own marks are wrong is repeated without them, and others keep theirs: %s", async (complaint) => {
+  await using tap = await ModelTap.open();
+  const agents = defineAgents({ assistant: { model: "m", system: SYSTEM } });
+  await using cluster = await startCluster({ agents, modelUrl: tap.url });
+  tap.target = cluster.simulator.url;
+  tap.answer = () => (tap.asked.length === 1 ? refusal(complaint) : undefined);
+
+  expect((await cluster.client.chat("/sim tokens=1")).body).toMatchObject({ status: "completed", reply: "tok1" });
+  expect((await cluster.client.chat("/sim tokens=2")).body).toMatchObject({ status: "completed" });
+
+  expect(tap.asked.map(isMarked)).toEqual([true, false, true]);
 });
 
 test("usage counts every attempt, also one that broke off", async () => {
@@ -82,7 +98,11 @@ test("usage counts what a canceled run had read and said", async () => {
   expect(usage.input_tokens).toBeGreaterThan(0);
 });
 
-function refusal(): Response {
-  const message = "messages.0.content.0.text.cache_control: Extra inputs are not permitted";
+function isMarked(asked: unknown): boolean {
+  return JSON.stringify(asked).includes("cache_control");
+}
+
+function refusal(complaint: string): Response {
+  const message = `messages.0.content.0.text.cache_control: ${complaint}`;
   return Response.json({ type: "error", error: { type: "invalid_request_error", message } }, { status: 400 });
 }

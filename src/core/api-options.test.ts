@@ -21,6 +21,10 @@ test.each<[Partial<AgentConfig>, string]>([
   [{ request: { messages: [] } }, "no `request.messages`; the server says it itself"],
   [{ request: { stream: false } }, "no `request.stream`; the server says it itself"],
   [{ request: { tools: [{ name: "clock" }] } }, "`request.tools` to be a list of tools that run at the API"],
+  [
+    { request: { tools: [{ type: "web_search_20250305", name: "web_search", cache_control: { type: "ephemeral" } }] } },
+    "no `cache_control` in `request.tools`; the server marks tools itself, unless `cache` is false",
+  ],
   [{ request: { betas: "one" } }, "`request.betas` to be a list of names"],
   [{ request: { betas: ["a"] }, headers: { "Anthropic-Beta": "b" } }, "no `headers.Anthropic-Beta`; `request.betas`"],
   [{ request: [] as never }, "`request` to be an object of options of the Messages API"],

@@ -56,7 +56,12 @@ export function conflictsIn(request: Options = {}, headers: Readonly<Record<stri
 function problemsOfTools(tools: unknown): string[] {
   if (tools === undefined) return [];
   const isFine = Array.isArray(tools) && tools.every((tool: unknown) => isServerTool(tool));
-  return isFine ? [] : ["`request.tools` to be a list of tools that run at the API, each with a `type`"];
+  if (!isFine) return ["`request.tools` to be a list of tools that run at the API, each with a `type`"];
+  // With the server's own marks there could be more than the API takes.
+  const isMarked = tools.some((tool: object) => "cache_control" in tool);
+  return isMarked
+    ? ["no `cache_control` in `request.tools`; the server marks tools itself, unless `cache` is false"]
+    : [];
 }
 
 function isServerTool(tool: unknown): boolean {

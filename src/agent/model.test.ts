@@ -263,3 +263,15 @@ test("a model that refuses what it is asked for is well", async () => {
   expect(governor.read().isTroubled).toBe(false);
   governor.stop();
 });
+
+test("what a call writes to the prompt cache counts against the limit of input tokens, what it reads does not", async () => {
+  const succeeded = vi.fn();
+  const permit = { heard: () => {}, succeeded, failed: () => {}, leave: () => {} };
+  const governor = { enter: async () => permit } as unknown as Governor;
+  const usage = { input_tokens: 12, cache_creation_input_tokens: 50_000, cache_read_input_tokens: 7_000 };
+  const text = WHOLE.replace('"usage":{}', `"usage":${JSON.stringify(usage)}`);
+
+  await call(async () => answerOf([[0, text]]), { governor });
+
+  expect(succeeded).toHaveBeenCalledWith(expect.objectContaining({ input: 50_012 }));
+});

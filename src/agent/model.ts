@@ -107,7 +107,9 @@ async function callOnce(call: ModelCall): Promise<Answer> {
   const permit = await takePermit(call);
   try {
     const answer = await meter.calling(streamOnce(call, permit));
-    permit.succeeded({ input: answer.usage.input_tokens, output: answer.usage.output_tokens });
+    const { input_tokens: fresh, cache_creation_input_tokens: written, output_tokens: output } = answer.usage;
+    // What is read from the cache does not count against the limit.
+    permit.succeeded({ input: fresh + written, output });
     return answer;
   } catch (error) {
     // A call that we aborted ourselves says nothing about the model.

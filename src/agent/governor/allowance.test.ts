@@ -175,6 +175,21 @@ test("a trial whose process died is not waited for for ever", () => {
   expect(ask(trial, "b", { asks: [call], now: NOW + 21_000 }).granted).toBe(1);
 });
 
+test("calls whose process died make later trials no rarer", () => {
+  let allowance = ask(limitedTo(1_000), "dead", { asks: calls(30), now: NOW }).next;
+  let now = NOW + 3_600_000;
+  for (let at = 0; at < 10; at += 1) allowance = failed(allowance, { waitMs: undefined, now });
+  let trials = 0;
+  for (const end = now + 120_000; now < end; now += 50) {
+    const { next, granted } = ask(allowance, "a", { asks: [call], now });
+    trials += granted;
+    allowance = granted > 0 ? failed(next, { waitMs: undefined, now }) : next;
+  }
+
+  // The pause between two trials is at most 5 s.
+  expect(trials).toBeGreaterThanOrEqual(24);
+});
+
 test("a clock that was set back, or ahead and back, stops nothing for longer than five minutes", () => {
   fc.assert(
     fc.property(fc.integer({ min: -2 * 86_400_000, max: 2 * 86_400_000 }), (jumpMs) => {

@@ -47,7 +47,7 @@ export function isOpen(a: Allowance, now: number): boolean {
 
 /** Lets through as many of `asks` as may go now, and notes that the others of `process` wait. */
 export function ask(a: Allowance, process: string, { asks, now }: { asks: readonly Ask[]; now: number }): Answer {
-  let next = refill(a, now);
+  let next = withoutLost(refill(a, now), now);
   const others = Object.entries(next.demand).filter(([name]) => name !== process);
   const best = Math.min(Infinity, ...others.map(([, { rank }]) => rank));
   let granted = 0;
@@ -71,9 +71,14 @@ export function etaMs(a: Allowance, ahead: number, now: number): number {
   return blockedMs + Math.max(0, ((ahead + 1 - requests.level) * MINUTE_MS) / requests.limit);
 }
 
+/** Calls that a dead process leaves behind have no outcome, and must not count beside later probes and trials. */
+function withoutLost(a: Allowance, now: number): Allowance {
+  return now - a.grantedAt > LOST_MS ? { ...a, answered: a.granted } : a;
+}
+
 function mayGo(a: Allowance, tokens: number, now: number): boolean {
   if (a.blockedUntil > now) return false;
-  const inFlight = now - a.grantedAt > LOST_MS ? 0 : a.granted - a.answered;
+  const inFlight = a.granted - a.answered;
   if (isTroubled(a)) return inFlight <= 0;
   if (!a.known) return inFlight < PROBES;
   const { requests, input, output } = a.buckets;

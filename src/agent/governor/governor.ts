@@ -187,8 +187,11 @@ export class Governor {
       if (!isSettled) this.#report(rule);
       isSettled = true;
     };
+    let isCounted = false;
     return {
       heard: (told) => {
+        // The server has counted this call in what it says is left.
+        isCounted ||= told.input !== undefined;
         const isNews = Object.keys(told).length > 0 || isTroubled(this.#known);
         if (nth === 0 && isNews) this.#report((a, now) => heard(a, told, { nth: a.granted, now }));
         else settle((a, now) => heard(a, told, { nth, now }));
@@ -197,7 +200,7 @@ export class Governor {
         const { buckets, failures } = this.#known;
         if (failures > 0) this.#report(succeeded);
         if (!buckets.input && !buckets.output) return;
-        this.#report((a, now) => used(a, { input, output, estimated }, now));
+        this.#report((a, now) => used(a, { input, output, estimated: isCounted ? input : estimated }, now));
       },
       failed: ({ isLimit, retryAfterMs: waitMs, told }) => {
         isSettled = true;

@@ -126,3 +126,17 @@ test("while the model is in trouble one call tries it, and callers with another 
   (await patient).leave();
   (await made.enter(NEVER, true)).leave();
 });
+
+test("once the model has said what is left, with this call in it, the call is not counted again at its end", async () => {
+  const [limit, remaining] = [60_000, 1_000];
+  using made = await makeGovernor({ ...NEW, ...OPEN, at: Date.now(), buckets: { input: { limit, level: limit } } });
+  const entry = { rank: RANKS.interactive, signal: NEVER, hasOther: false, onWait: () => {} };
+  const permit = await made.governor.enter({ ...entry, tokens: () => 50_000 });
+  permit.heard({ input: { limit, remaining } });
+  permit.succeeded({ input: 12, output: 1 });
+  permit.leave();
+  await vi.waitFor(async () => expect(await made.told()).toMatchObject({ answered: 1 }));
+
+  // A thousand come back each second.
+  expect((await made.told()).buckets.input?.level).toBeLessThan(40_000);
+});

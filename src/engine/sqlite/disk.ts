@@ -5,7 +5,7 @@
  * for each open engine.
  */
 import { renameSync, rmSync, statSync, truncateSync } from "node:fs";
-import { open, rm, stat, statfs } from "node:fs/promises";
+import { open, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AppError, hasCode } from "../../core/errors.ts";
 import { isFull } from "./connection.ts";
@@ -74,19 +74,27 @@ export class Disk {
     }
   }
 
-  /** Makes the reserve when it is missing and there is room again. Called every second. */
+  /**
+   * Makes the reserve when it is missing and there is room again. Called every second. A kill may leave a part of the
+   * reserve, or the reserve beside the name of the spent one: the next call finishes the work.
+   */
   async keepReserve(): Promise<void> {
-    if (await sizeOf(this.#reserve)) return;
+    if (sizeOf(this.#reserve) < RESERVE_BYTES && !(await this.#makeReserve())) return;
+    rmSync(this.#spent, { force: true });
+  }
+
+  /** @returns whether there was room for it */
+  async #makeReserve(): Promise<boolean> {
     const { bavail, bsize } = await statfs(dirname(this.#path));
-    if (bavail * bsize < ROOM_BYTES) return;
+    if (bavail * bsize < ROOM_BYTES) return false;
     try {
       await fill(this.#reserve);
+      return true;
     } catch {
       // Another program took the room meanwhile.
       rmSync(this.#reserve, { force: true });
-      return;
+      return false;
     }
-    await rm(this.#spent, { force: true });
   }
 }
 
@@ -127,11 +135,9 @@ function diskFull(): AppError {
   return new AppError("STORAGE_FULL", detail, { retryAfterS: RETRY_AFTER_S });
 }
 
-async function sizeOf(path: string): Promise<number> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => 0,
-  );
+/** @returns 0 when there is no file */
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** Writes real bytes: a file with holes reserves nothing. */

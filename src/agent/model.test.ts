@@ -8,7 +8,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Engine } from "../engine/engine.ts";
 import { Attempts } from "./attempts.ts";
-import { Governor } from "./governor/governor.ts";
+import { Governor, type Permit } from "./governor/governor.ts";
 import { StreamedResponse } from "./model-http.ts";
 import { sharedTexts } from "../testing/shared-texts.ts";
 import { ModelMeter } from "./model-meter.ts";
@@ -265,7 +265,7 @@ test("a model that refuses what it is asked for is well", async () => {
 });
 
 test("what a call writes to the prompt cache counts against the limit of input tokens, what it reads does not", async () => {
-  const succeeded = vi.fn();
+  const succeeded = vi.fn<Permit["succeeded"]>();
   const permit = { heard: () => {}, succeeded, failed: () => {}, leave: () => {} };
   const governor = { enter: async () => permit } as unknown as Governor;
   const usage = { input_tokens: 12, cache_creation_input_tokens: 50_000, cache_read_input_tokens: 7_000 };

@@ -12,7 +12,8 @@ const UI_MESSAGE = z
   .looseObject({
     id: z.string().optional(),
     role: z.enum(["system", "user", "assistant"]),
-    parts: z.array(z.looseObject({ type: z.string() })).min(1),
+    // Empty in an answer that was stopped before it began. `useChat` sends that with every later message.
+    parts: z.array(z.looseObject({ type: z.string() })),
   })
   .meta({ id: "UiMessage" });
 

@@ -76,6 +76,22 @@ test("a chat goes on after a message that failed", async () => {
   expect(textOf(chat.lastMessage)).toContain("Hello");
 });
 
+test("a chat goes on after a message that was canceled before its answer began", async () => {
+  await using cluster = await startCluster({ runner: false });
+  const chat = chatOn(cluster);
+  const sent = chat.sendMessage({ text: "one" });
+  await expect.poll(() => chat.lastMessage?.role, { timeout: 10_000 }).toBe("assistant");
+  await cluster.client.fetch("/api/chat/chat-1/stream", { method: "DELETE" });
+  await sent;
+  expect(chat.lastMessage?.parts).toEqual([]);
+  await cluster.startRunner();
+  for (const text of ["two", "three"]) {
+    await chat.sendMessage({ text });
+    expect(chat.error).toBeUndefined();
+    expect(textOf(chat.lastMessage)).toContain(text);
+  }
+});
+
 test("`?agent=` chooses the agent", async () => {
   await using cluster = await startCluster();
   await chatOn(cluster, { id: "t", query: "?agent=greeter" }).sendMessage({ text: "Hello" });

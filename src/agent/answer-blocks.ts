@@ -3,6 +3,7 @@ import type { RawContentBlockDelta, RawContentBlockStartEvent } from "@anthropic
 import { shownCitation } from "../core/citation.ts";
 import { customEvent } from "../core/event.ts";
 import { newId } from "../core/id.ts";
+import { isDeeper, MAX_JSON_LEVELS } from "../core/json-levels.ts";
 import type { Citation, ContentBlock } from "../core/message.ts";
 import type { RunJournal } from "./run-journal.ts";
 import { BrokenAnswer } from "./model-error.ts";
@@ -121,16 +122,13 @@ function toolUseBlock({ type, id, name, input }: BegunAs<"tool_use">, journal: A
       const whole = args.whole();
       if (whole && !(isCut && args.json() === "")) return { type, id, name, input: whole.input };
       // A tool must never run with half its arguments, or with none. The model is told why this call did not run.
-      const why = isCut
-        ? { cut: true as const }
-        : { not_json: args.json().slice(0, MAX_SHOWN_CHARACTERS).toWellFormed() };
-      return { type, id, name, input: {}, ...why };
+      return { type, id, name, input: {}, ...(isCut ? { cut: true as const } : { not_json: args.beginning() }) };
     },
     said: () => undefined,
   };
 }
 
-/** How many characters are shown of arguments that are not JSON. */
+/** How many characters are shown of arguments that cannot be used. */
 const MAX_SHOWN_CHARACTERS = 200;
 
 /** The tool runs at the API, which sends its result in a block of its own. */
@@ -143,7 +141,7 @@ function serverToolBlock(begun: BegunAs<"server_tool_use">, journal: AnswerJourn
       if (isCut && (!whole || args.json() === "")) return undefined;
       // The API has run the tool with arguments that we cannot read, so neither the call nor its result can be sent
       // back.
-      if (!whole) throw new BrokenAnswer(`the arguments of tool ${begun.name} are not JSON`);
+      if (!whole) throw new BrokenAnswer(`the arguments of tool ${begun.name} are not JSON that can be read`);
       return { ...begun, input: whole.input } as unknown as ContentBlock;
     },
     said: () => undefined,
@@ -170,6 +168,7 @@ interface Call {
 
 function toolArguments({ id, name, input }: Call, journal: AnswerJournal) {
   let json = "";
+  const parsed = () => (json === "" ? { value: input } : parse(json));
   journal.emit({ type: "TOOL_CALL_START", toolCallId: id, toolCallName: name });
   return {
     delta: (delta: RawContentBlockDelta) => {
@@ -180,11 +179,15 @@ function toolArguments({ id, name, input }: Call, journal: AnswerJournal) {
     stop: () => journal.emit({ type: "TOOL_CALL_END", toolCallId: id }),
     /** The pieces joined; empty when the block came whole at its beginning. */
     json: () => json,
-    /** Undefined when the pieces are not JSON. */
+    /** Undefined when the pieces are not JSON, or nested too deeply to be stored. */
     whole: (): { input: unknown } | undefined => {
-      if (json === "") return { input: input ?? {} };
-      const parsed = parse(json);
-      return parsed && { input: parsed.value ?? {} };
+      const given = parsed();
+      return given && !isDeeper(given.value) ? { input: given.value ?? {} } : undefined;
+    },
+    /** Of arguments that cannot be used, for the model to see. */
+    beginning: () => {
+      const begin = json.slice(0, MAX_SHOWN_CHARACTERS).toWellFormed();
+      return isDeeper(parsed()?.value) ? `(nested more than ${MAX_JSON_LEVELS} levels deep) ${begin}` : begin;
     },
   };
 }

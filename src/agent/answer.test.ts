@@ -214,6 +214,24 @@ test("a tool call whose arguments are no JSON, though nothing cut them, says how
   expect(content).toEqual([{ ...tool, input: {}, not_json: '{"query":' }]);
 });
 
+function nested(levels: number): string {
+  return `{"a":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
+}
+
+test("a tool call whose arguments are nested too deeply to be stored says so, and how they began", async () => {
+  const [fine, deep, deepest] = [nested(500), nested(501), nested(20_000)];
+  const whole = { ...tool, id: "c", input: JSON.parse(deepest) as unknown };
+  const blocks = [block(0, tool, json(fine)), block(1, { ...tool, id: "b" }, json(deep)), block(2, whole)];
+
+  const { content } = await answerTo(clientHearing(start, ...blocks.flat(), delta("tool_use"), stop));
+
+  expect(content).toEqual([
+    { ...tool, input: JSON.parse(fine) as unknown },
+    { ...tool, id: "b", input: {}, not_json: `(nested more than 500 levels deep) ${deep.slice(0, 200)}` },
+    { ...tool, id: "c", input: {}, not_json: "(nested more than 500 levels deep) " },
+  ]);
+});
+
 test.each([
   ["an end without a message_stop", [start, delta("end_turn")], "before message_stop"],
   ["an end that never began", [stop], "before message_stop"],

@@ -25,12 +25,18 @@ test.each(["anyOf", "allOf"] as const)("a schema whose `%s` take too long to che
   expect(Error.stackTraceLimit).toBe(stackTraceLimit);
 });
 
-test("a reply that is nested too deeply to be checked is a misfit", () => {
+function nested(levels: number): string {
+  return `${"[".repeat(levels)}${"]".repeat(levels)}`;
+}
+
+test("a reply that is nested too deeply to be checked or stored is a misfit", () => {
   const list = { type: "array", items: { $ref: "#/$defs/list" } };
 
-  expect(checked(`${"[".repeat(100_000)}${"]".repeat(100_000)}`, { ...list, $defs: { list } })).toEqual({
-    reason: "it is nested too deeply to be checked",
-  });
+  for (const schema of [{ ...list, $defs: { list } }, { type: "array" }]) {
+    expect(checked(nested(500), schema)).toHaveProperty("output");
+    expect(checked(nested(501), schema)).toEqual({ reason: "it is nested more than 500 levels deep" });
+    expect(checked(nested(100_000), schema)).toEqual({ reason: "it is nested more than 500 levels deep" });
+  }
 });
 
 test("alternatives that are checked in time hold", () => {

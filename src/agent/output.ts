@@ -6,6 +6,7 @@
 import { Script } from "node:vm";
 import { z } from "zod";
 import type { ResponseFormat } from "../core/asked.ts";
+import { isDeeper, MAX_JSON_LEVELS } from "../core/json-levels.ts";
 
 /** A check of the longest reply takes some 50 ms. */
 const MAX_CHECK_MS = 500;
@@ -23,6 +24,7 @@ export function outputOf(
   } catch {
     return { reason: "it is not JSON" };
   }
+  if (isDeeper(value)) return { reason: `it is nested more than ${MAX_JSON_LEVELS} levels deep` };
   const reason = inTime(() => misfitOf(value, schema));
   return reason === undefined ? { output: value } : { reason };
 }
@@ -41,7 +43,6 @@ function inTime(check: () => string | undefined): string | undefined {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_SCRIPT_EXECUTION_TIMEOUT")
       return `checking it took longer than ${MAX_CHECK_MS} ms: the schema has too many alternatives at one place`;
-    if (error instanceof RangeError) return "it is nested too deeply to be checked";
     throw error;
   } finally {
     Error.stackTraceLimit = stackTraceLimit;

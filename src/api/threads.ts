@@ -33,7 +33,10 @@ const TOOL_USE = z.object({
   name: z.string(),
   input: z.unknown(),
   cut: z.literal(true).exactOptional().describe("The arguments were cut off, so the tool did not run."),
-  not_json: z.string().exactOptional().describe("The beginning of arguments that were not JSON. The tool did not run."),
+  not_json: z
+    .string()
+    .exactOptional()
+    .describe("The beginning of arguments that were not JSON, or nested too deeply. The tool did not run."),
 });
 /** Text, and pictures and documents that are stored as files: the same parts as in a user's message. */
 const RESULT_PART = z.discriminatedUnion("type", [TEXT, IMAGE, DOCUMENT]).meta({ id: "ToolResultPart" });

@@ -3,6 +3,7 @@
  * life, and how to end it. Owns its listeners and its kill timer until the process is gone.
  */
 import type { ChildProcess } from "node:child_process";
+import { TimeLimit } from "../core/time-limit.ts";
 import type { Channel } from "./channel.ts";
 import { readFromChild } from "./from-child.ts";
 import { NO_VITALS } from "./no-vitals.ts";
@@ -50,8 +51,7 @@ export class Child {
   #served = false;
   #lastSignAt = performance.now();
   #state: "starting" | "ready" | "draining" | "gone" = "starting";
-  #killTimer: NodeJS.Timeout | undefined;
-  #killAt = Infinity;
+  #killTimer: TimeLimit | undefined;
   #drainEndsAt = Infinity;
   #mayLinger = true;
 
@@ -105,9 +105,10 @@ export class Child {
     return performance.now() - this.#lastSignAt;
   }
 
-  /** Restarts the measurement of silence. Called when the primary itself could not listen. */
-  forgiveSilence(): void {
+  /** The primary itself could not listen for `ms`: silence is measured anew, and who is to exit has that time on top. */
+  forgiveSleep(ms: number): void {
     this.#lastSignAt = performance.now();
+    this.#killTimer?.extend(ms);
   }
 
   send(message: ToChild): void {
@@ -176,17 +177,16 @@ export class Child {
 
   /** Of two times the earlier one counts. */
   #killIn(ms: number, reason: string): void {
-    const at = performance.now() + ms;
-    if (this.#state === "gone" || at >= this.#killAt) return;
-    this.#killAt = at;
-    clearTimeout(this.#killTimer);
-    this.#killTimer = setTimeout(() => this.kill(reason), ms);
+    const isLater = this.#killTimer !== undefined && performance.now() + ms >= this.#killTimer.endsAt;
+    if (this.#state === "gone" || isLater) return;
+    this.#killTimer?.stop();
+    this.#killTimer = new TimeLimit(ms, () => this.kill(reason));
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
     if (this.#state === "gone") return;
     this.#state = "gone";
-    clearTimeout(this.#killTimer);
+    this.#killTimer?.stop();
     this.#channel.close();
     const detail = this.#killedFor ?? this.#said;
     this.#ready.reject(new Error(detail ?? `it exited with ${signal ?? `code ${code}`} before it was ready`));

@@ -178,7 +178,7 @@ test("a silence that is forgiven is forgiven to those on their way out, too", as
   await replaced(made, 600_000);
   await vi.advanceTimersByTimeAsync(5_001);
 
-  made.slot.forgiveSilence();
+  made.slot.forgiveSleep(5_001);
   made.slot.checkPulse();
 
   expect(made.forked.map(({ signal }) => signal)).toEqual([null, null]);

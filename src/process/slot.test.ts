@@ -142,7 +142,7 @@ test("a silent child is shown as stalled and then killed; one that beats is left
   newest().say({ type: "ready" });
   await settle();
 
-  await vi.advanceTimersByTimeAsync(4_000);
+  await vi.advanceTimersByTimeAsync(4_001);
   slot.checkPulse();
   expect(slot.info().state).toBe("stalled");
   newest().say({
@@ -167,7 +167,7 @@ test("a child that does not drain in time is killed", async () => {
   const stopped = slot.drain(1_000);
   expect(slot.info().state).toBe("draining");
 
-  await vi.advanceTimersByTimeAsync(4_000);
+  await vi.advanceTimersByTimeAsync(4_001);
   await stopped;
 
   expect(slot.child?.state).toBe("gone");
@@ -191,7 +191,7 @@ test("a child that is slow to become ready is named after 5 s, and killed after 
 
   await vi.advanceTimersByTimeAsync(4_999);
   expect(onSlow).not.toHaveBeenCalled();
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(2);
   expect(onSlow).toHaveBeenCalledExactlyOnceWith(slot, { pid: forked[0]?.pid, waitedMs: 5_000 });
   await vi.advanceTimersByTimeAsync(25_000);
 
@@ -207,7 +207,7 @@ test("a child that closes its channel and goes on is killed", async () => {
   newest().closeChannel();
   await vi.advanceTimersByTimeAsync(999);
   expect(forked).toHaveLength(1);
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(2);
 
   expect(forked).toHaveLength(2);
   expect(slot.info().last_exit?.reason).toBe("closed its channel and went on, killed");
@@ -221,7 +221,7 @@ test("a child whose channel is closed gets no more time when it is asked to drai
   newest().closeChannel();
 
   const drained = slot.drain(600_000);
-  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.advanceTimersByTimeAsync(1_001);
   await drained;
 
   expect(slot.info()).toMatchObject({ state: "restarting", pid: null });
@@ -299,7 +299,7 @@ test("of two reasons for a kill the first one counts", async () => {
 
   slot.checkPulse();
   newest().closeChannel();
-  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.advanceTimersByTimeAsync(1_001);
   newest().exit(null, "SIGKILL");
   await settle();
 

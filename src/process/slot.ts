@@ -64,7 +64,7 @@ export class Slot {
   // Children that were replaced and still finish their work, oldest first. At most MAX_LEAVING.
   readonly #leaving: Child[] = [];
   // Children that boot to take the place of the serving one.
-  readonly #preparing = new Set<Child>();
+  readonly #preparing = new Map<Child, BootTimers>();
   #restarts = 0;
   #lastExit: OwnProcess["last_exit"] = null;
 
@@ -84,7 +84,7 @@ export class Slot {
   async prepare(): Promise<Prepared> {
     const next = this.#options.fork();
     const boot = new BootTimers(next, (slow) => this.#options.onSlow(this, slow));
-    this.#preparing.add(next);
+    this.#preparing.set(next, boot);
     await next.ready.finally(() => {
       boot.stop();
       this.#preparing.delete(next);
@@ -113,13 +113,16 @@ export class Slot {
     }
   }
 
-  forgiveSilence(): void {
-    for (const child of this.#children()) child.forgiveSilence();
+  /** Called when the primary itself stood still for `ms`: nobody's time runs out for that. */
+  forgiveSleep(ms: number): void {
+    for (const child of this.#children()) child.forgiveSleep(ms);
+    const boots = this.#state.is === "booting" ? [this.#state.boot] : [];
+    for (const boot of [...boots, ...this.#preparing.values()]) boot.extend(ms);
   }
 
   /** From here on nothing is restarted, and nobody waits for a child that still boots to replace another. Idempotent. */
   retire(): void {
-    for (const next of this.#preparing) next.kill();
+    for (const next of this.#preparing.keys()) next.kill();
     if (this.#state.is !== "retired") this.#become({ is: "retired", child: this.child });
   }
 

@@ -181,3 +181,17 @@ test("nobody is killed for a silence in which the primary itself slept", async (
 
   expect(tree.forked.map(({ signal }) => signal)).toEqual([null, null]);
 });
+
+test("nobody is killed for a boot during which the primary itself slept", async () => {
+  await using tree = await startTree();
+  void tree.supervisor.replace(["worker"]);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(tree.forked).toHaveLength(4);
+  await beatFor(28, tree.forked.slice(0, 2), 7);
+  const awake = performance.now.bind(performance);
+
+  vi.spyOn(performance, "now").mockImplementation(() => awake() + 3_600_000);
+  await beatFor(3, tree.forked.slice(0, 2), 7);
+
+  expect(tree.forked.map(({ signal }) => signal)).toEqual([null, null, null, null]);
+});

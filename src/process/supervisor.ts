@@ -234,10 +234,11 @@ export class Supervisor {
     const now = performance.now();
     // If the primary itself slept (a suspended machine, SIGSTOP), it could hear no child, so their silence
     // proves nothing.
-    const weSlept = now - this.#tickedAt > 2 * HEARTBEAT_MS;
+    const sinceTickMs = now - this.#tickedAt;
+    const weSlept = sinceTickMs > 2 * HEARTBEAT_MS;
     this.#tickedAt = now;
     for (const slot of this.#slots) {
-      if (weSlept) slot.forgiveSilence();
+      if (weSlept) slot.forgiveSleep(sinceTickMs);
       else slot.checkPulse();
       this.#markStall(slot);
     }

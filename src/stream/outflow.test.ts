@@ -1,9 +1,12 @@
-import { EventEmitter } from "node:events";
-import type { Socket } from "node:net";
+import { EventEmitter, once } from "node:events";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import { setImmediate as nextTick } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { DeliveryMeter } from "./meter.ts";
 import { Outflow } from "./outflow.ts";
 
+/** Before it judges, an outflow lets the loop read: with fake timers, that takes another millisecond. */
 const SLOW_MS = 1_000;
 
 /** A connection's buffer whose filling and emptying the test decides. */
@@ -42,7 +45,7 @@ test("who takes nothing for SLOW_CLIENT_MS is slow", () => {
 
   vi.advanceTimersByTime(SLOW_MS - 1);
   expect(onSlow).not.toHaveBeenCalled();
-  vi.advanceTimersByTime(1);
+  vi.advanceTimersByTime(2);
 
   expect(onSlow).toHaveBeenCalledOnce();
   expect(meter.read()["closed_as_slow"]).toBe(1);
@@ -56,10 +59,10 @@ test("who takes a little within each SLOW_CLIENT_MS is not slow, until it stops"
   for (let left = 60_000; left > 0; left -= 10_000) {
     vi.advanceTimersByTime(SLOW_MS - 1);
     buffer.writableLength = left;
-    vi.advanceTimersByTime(1);
+    vi.advanceTimersByTime(2);
   }
   expect(onSlow).not.toHaveBeenCalled();
-  vi.advanceTimersByTime(SLOW_MS);
+  vi.advanceTimersByTime(SLOW_MS + 2);
 
   expect(onSlow).toHaveBeenCalledOnce();
 });
@@ -74,7 +77,7 @@ test("who takes a large write bit by bit is not slow, until it stops", () => {
     vi.advanceTimersByTime(SLOW_MS);
   }
   expect(onSlow).not.toHaveBeenCalled();
-  vi.advanceTimersByTime(SLOW_MS);
+  vi.advanceTimersByTime(2 * SLOW_MS);
 
   expect(onSlow).toHaveBeenCalledOnce();
 });
@@ -122,4 +125,41 @@ test("nobody is called, and nothing is timed, once the connection is closed", ()
   buffer.empty();
 
   expect([resume.mock.calls, onSlow.mock.calls, meter.outflows.size]).toEqual([[], [], 0]);
+});
+
+/** A client that reads nothing before it is told to. In a thread of its own, because it reads while the server has no time. */
+const LATE_READER = `
+  const { connect } = require("node:net");
+  const { parentPort, workerData: port } = require("node:worker_threads");
+  const socket = connect(port, "127.0.0.1").pause();
+  parentPort.once("message", () => socket.resume());
+  socket.on("close", () => parentPort.close());
+`;
+
+test("a client that read all there was while the server had no time is not slow", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const accepted = once(server, "connection");
+  const client = new Worker(LATE_READER, { eval: true, workerData: (server.address() as AddressInfo).port });
+  const [socket] = (await accepted) as [Socket];
+  const onSlow = vi.fn<() => void>();
+  const limits = { meter: new DeliveryMeter(), slowClientMs: SLOW_MS };
+  const outflow = new Outflow(socket, { ...limits, tcp: () => socket, onSlow });
+  // More than the kernel takes.
+  socket.write("x".repeat(32_000_000));
+  await vi.waitFor(() => expect(socket.writableNeedDrain).toBe(true));
+  // The kernel has taken what it takes, and timers are next.
+  await nextTick();
+  await nextTick();
+
+  outflow.wrote();
+  // The empty list: see `Upkeep.stop`.
+  client.postMessage("read", []);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_MS + 1_000);
+  await once(socket, "drain");
+
+  expect(onSlow).not.toHaveBeenCalled();
+  socket.destroy();
+  await client.terminate();
+  server.close();
 });

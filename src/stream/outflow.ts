@@ -5,6 +5,7 @@
  */
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
+import { TimeLimit } from "../core/time-limit.ts";
 import type { DeliveryMeter } from "./meter.ts";
 
 /** Node's own name for it; a ServerResponse and a Socket both have it. */
@@ -27,7 +28,7 @@ export class Outflow {
   readonly #options: OutflowOptions;
   // Bounded by the subscriptions of one connection.
   readonly #waiting: (() => void)[] = [];
-  #slowTimer: NodeJS.Timeout | undefined;
+  #slowTimer: TimeLimit | undefined;
 
   constructor(buffer: Buffered, options: OutflowOptions) {
     this.#buffer = buffer;
@@ -58,14 +59,14 @@ export class Outflow {
   watch(): void {
     if (this.#slowTimer) return;
     const [queuedBytes, unsentBytes] = [this.queuedBytes, unsentBytesOf(this.#options.tcp())];
-    this.#slowTimer = setTimeout(() => {
+    this.#slowTimer = new TimeLimit(this.#options.slowClientMs, () => {
       this.#slowTimer = undefined;
       // A slow client is not dead. (Bytes that the kernel has taken and not sent yet cannot be seen here.)
       const hasTaken = this.queuedBytes < queuedBytes || unsentBytesOf(this.#options.tcp()) !== unsentBytes;
       if (hasTaken) return this.watch();
       this.#options.meter.closedAsSlow();
       this.#options.onSlow();
-    }, this.#options.slowClientMs);
+    });
   }
 
   /** Calls back once there is room. Never, when the connection closes before. */
@@ -74,7 +75,7 @@ export class Outflow {
   }
 
   #onDrain(): void {
-    clearTimeout(this.#slowTimer);
+    this.#slowTimer?.stop();
     this.#slowTimer = undefined;
     // Call the waiting viewers in turn while there is room, and each one once: a viewer that waits again (its
     // socket is closing) is added after them.
@@ -82,7 +83,7 @@ export class Outflow {
   }
 
   #onClose(): void {
-    clearTimeout(this.#slowTimer);
+    this.#slowTimer?.stop();
     this.#waiting.length = 0;
     this.#options.meter.outflows.delete(this);
   }

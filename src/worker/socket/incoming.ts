@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
+import { TimeLimit } from "../../core/time-limit.ts";
 import type { BodyShare } from "../body-memory.ts";
 
 /** Of a client's frame of at most 125 bytes (RFC 6455 § 5.2): all control frames. */
@@ -24,7 +25,7 @@ const MESSAGE_MS = 30_000;
 
 export function boundIncoming({ ws, tcp, share, onRefused, messageMs = MESSAGE_MS }: IncomingOptions): void {
   let bytes = 0;
-  let late: NodeJS.Timeout | undefined;
+  let late: TimeLimit | undefined;
   const refuse = (why: string) => {
     tcp.off("data", onData);
     onRefused(why);
@@ -37,10 +38,10 @@ export function boundIncoming({ ws, tcp, share, onRefused, messageMs = MESSAGE_M
     } catch {
       return refuse("too much is being sent to this process");
     }
-    late ??= setTimeout(() => refuse(`a message took longer than ${messageMs} ms`), messageMs);
+    late ??= new TimeLimit(messageMs, () => refuse(`a message took longer than ${messageMs} ms`));
   };
   const end = () => {
-    clearTimeout(late);
+    late?.stop();
     late = undefined;
     bytes = 0;
     share.release();

@@ -9,6 +9,7 @@ import {
   enqueue,
   journalOf,
   newRun,
+  numbersTo,
   start,
   stepOf,
   threadOf,
@@ -177,6 +178,17 @@ function testFeedAndKeys(open: OpenEngine): void {
     expect((await data.engine.post({ type: "notice", detail: {} })).seq).toBe(seq + 1);
     await settled(data.engine, { activitiesMs: DAY_MS });
     expect((await data.engine.activities({ limit: 100 })).items.map((activity) => activity.seq)).toEqual([seq + 1]);
+  });
+
+  // Drivers remove them in batches of round numbers.
+  test.each([100, 500, 1_000])("of %i old activities the newest stays", async (count) => {
+    await using data = await open();
+    await Promise.all(numbersTo(count).map(() => data.engine.post({ type: "notice", detail: {} })));
+    const position = await data.engine.lastActivity();
+    await later(data.engine, { activitiesMs: DAY_MS });
+
+    expect((await data.engine.activities({ limit: 100 })).items.map(({ seq }) => seq)).toEqual([position]);
+    expect(await data.engine.lastActivity()).toBe(position);
   });
 
   test("an Idempotency-Key is free again some time after the end of its run, and not before", async () => {

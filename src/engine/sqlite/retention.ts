@@ -71,10 +71,8 @@ export class Retainer {
 
   async #removeActivities(before: number): Promise<boolean> {
     const rows = this.#looks.activities.all(ACTIVITIES_A_STEP) as { seq: number; at: number }[];
-    // The newest activity stays: its seq is the position of the feed.
-    const old = rows.slice(0, rows.length < ACTIVITIES_A_STEP ? -1 : undefined);
-    const end = old.findIndex(({ at }) => at >= before);
-    const last = (end < 0 ? old : old.slice(0, end)).at(-1);
+    const end = rows.findIndex(({ at }) => at >= before);
+    const last = (end < 0 ? rows : rows.slice(0, end)).at(-1);
     if (!last) return false;
     await this.#parts.writer.run(() => this.#sql.removeActivities.run(last.seq));
     return end < 0 && rows.length === ACTIVITIES_A_STEP;
@@ -136,7 +134,10 @@ function looks(db: DatabaseSync) {
       `SELECT n, id, updated_at, ${isKept("threads.id")} AS kept FROM threads ` +
         `WHERE (updated_at, n) > (?, ?) AND updated_at < ? ORDER BY updated_at, n ${LIMIT}`,
     ),
-    activities: db.prepare(`SELECT seq, at FROM activities ORDER BY seq ${LIMIT}`),
+    // The newest activity stays: its seq is the position of the feed.
+    activities: db.prepare(
+      `SELECT seq, at FROM activities WHERE seq < (SELECT max(seq) FROM activities) ORDER BY seq ${LIMIT}`,
+    ),
     keyed: db.prepare(
       `SELECT n FROM runs INDEXED BY runs_keyed WHERE ${IS_PASSING_KEY} AND finished_at IS NOT NULL AND finished_at < ? ${LIMIT}`,
     ),

@@ -44,8 +44,9 @@ export function errorBodyOf({ url = "" }: IncomingMessage, error: AppError, aske
 /**
  * The failures of a run after which it may be sent again. After all others OpenAI's clients are told not to: by
  * themselves they repeat each request that failed with 409, 429 or 5xx, and would begin, and pay, the run twice more.
+ * That is also so when only this worker ends: the run goes on.
  */
-const WITHOUT_WORK: ReadonlySet<ErrorCode> = new Set(["QUEUE_TIMEOUT", "SHUTTING_DOWN"]);
+const WITHOUT_WORK: ReadonlySet<ErrorCode> = new Set(["QUEUE_TIMEOUT"]);
 
 interface ErrorBody {
   readonly contentType: string;

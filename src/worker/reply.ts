@@ -15,6 +15,8 @@ export interface ReplyOptions {
   readonly run: Run;
   /** Called when the client disconnects before the run's end. */
   readonly onAbandon?: () => void;
+  /** Nobody can ask for the run again: when this worker ends before it, the run is canceled. Default: false. */
+  readonly isPassing?: boolean;
   /** The body of a 200. Throws the error for any other answer. The signal is aborted when the client disconnects. */
   readonly show: (ended: Run, hungUp: AbortSignal) => object | Promise<object>;
   /** The answer when the run is not over after `afterMs`; undefined waits for its end. */
@@ -40,7 +42,7 @@ export async function replyWhenOver(deps: OwnDeps, options: ReplyOptions): Promi
 }
 
 async function sendWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void> {
-  const { response, requestId, run, onAbandon, show, later } = options;
+  const { response, requestId, run, onAbandon, isPassing, show, later } = options;
   // The client has disconnected while its run was being stored: no close event will come to free what is made below.
   if (response.destroyed) return onAbandon?.();
   const hungUp = new AbortController();
@@ -58,7 +60,8 @@ async function sendWhenOver(deps: OwnDeps, options: ReplyOptions): Promise<void>
     else if (later) sendLater(response, keptAlive, later);
   } catch (error) {
     const failure = reportFailure(deps.log, error, { request_id: requestId, run_id: run.run_id });
-    const known = ofRun(run, failure);
+    const isLost = isPassing === true && failure.code === "SHUTTING_DOWN";
+    const known = isLost ? await giveUp(deps, run, failure) : ofRun(run, failure);
     const { contentType, headers, body } = errorBodyOf(response.req, known, {
       requestId,
       basePath: deps.settings.basePath,
@@ -74,6 +77,19 @@ function ofRun({ run_id: runId }: Run, failure: AppError): AppError {
   const { code, message, retryAfterS } = failure;
   if (failure.runId !== undefined) return failure;
   return new AppError(code, message, { runId, cause: failure, ...(retryAfterS !== undefined && { retryAfterS }) });
+}
+
+/** Does not name the run if it was canceled: then the request may be sent again. */
+async function giveUp({ engine, log }: OwnDeps, run: Run, failure: AppError): Promise<AppError> {
+  const { run_id: runId } = run;
+  try {
+    await engine.cancel(runId);
+  } catch (error) {
+    log.error({ err: error, run_id: runId }, "cancel failed");
+    return failure;
+  }
+  const detail = `Run ${runId} was canceled, because the process that waited for it ends; send the request again.`;
+  return new AppError("SHUTTING_DOWN", detail, { cause: failure, retryAfterS: 2 });
 }
 
 function sendLater(

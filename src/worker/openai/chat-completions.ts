@@ -22,7 +22,8 @@ export function chatCompletionRoutes(router: AppRouter): void {
   serve(router, COMPLETE_CHAT, async ({ body }, ctx, deps) => {
     const format = formatOf(body.response_format);
     const run = await enqueue({ body, principal: ctx.state.principal.id, format }, deps);
-    const onAbandon = body.thread_id ? () => {} : () => cancelLater(run, deps);
+    const isPassing = !body.thread_id;
+    const onAbandon = () => isPassing && cancelLater(run, deps);
     const { res: response, state } = ctx;
     ctx.respond = false;
     if (body.stream) {
@@ -35,7 +36,7 @@ export function chatCompletionRoutes(router: AppRouter): void {
       assertCompleted(ended);
       return outlast(() => chatCompletionOf(readJournal(deps, ended.run_id), ended.agent_id), hungUp);
     };
-    return replyWhenOver(deps, { response, requestId: state.requestId, run, onAbandon, show });
+    return replyWhenOver(deps, { response, requestId: state.requestId, run, onAbandon, isPassing, show });
   });
 }
 

@@ -4,7 +4,7 @@
  */
 
 export interface Dated {
-  /** Epoch ms. */
+  /** In ms, by one clock for all entries. */
   readonly at: number;
   readonly characters: number;
 }

@@ -38,6 +38,23 @@ test("a burst of changes neither shortens the five minutes nor loses the newest"
   expect(history.snapshots.at(-1)?.seq).toBe(seq);
 });
 
+test.each([-3_600_000, 3_600_000])("after the wall clock was set by %d ms each second is kept as before", (ms) => {
+  const history = new History();
+  const addFor = (seconds: number) => {
+    for (let second = 0; second < seconds; second += 1) {
+      history.add(snapshot());
+      vi.advanceTimersByTime(1_000);
+    }
+  };
+  addFor(60);
+
+  vi.setSystemTime(Date.now() + ms);
+  addFor(60);
+
+  const seqs = history.snapshots.map((one) => one.seq);
+  expect(seqs).toEqual(Array.from({ length: 120 }, (_, index) => seq - 119 + index));
+});
+
 test.each([
   [8, 298_000],
   [32, 290_000],

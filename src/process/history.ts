@@ -12,6 +12,7 @@ const SPACING_MS = 900;
 const MAX_DETAIL_CHARACTERS = 200;
 
 interface Entry {
+  /** When it was added, by the monotonic clock: a wall clock may be set. */
   readonly at: number;
   readonly characters: number;
   readonly snapshot: Snapshot;
@@ -29,7 +30,7 @@ export class History {
   }
 
   add(snapshot: Snapshot): void {
-    const { at } = snapshot;
+    const at = performance.now();
     const [before, last] = this.#entries.slice(-2);
     // Compare with the snapshot before the last one. Otherwise, in a burst of changes, each snapshot would
     // replace the previous one without end.

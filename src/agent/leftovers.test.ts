@@ -1,5 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { killLeftovers, killLeftoversOfTheDead, MARKER_VARIABLE, newMarker } from "./leftovers.ts";
 
@@ -32,8 +33,7 @@ test("what one call started is killed, and what another call of the same host st
 });
 
 test("what a dead agent process left is killed, and what a living one started is not", async () => {
-  const { pid: dead } = spawnSync("true");
-  const [left, mine] = [sleeper(`${dead}.1:`), sleeper(`${newMarker()}:`)];
+  const [left, mine] = [sleeper(`${markerOfTheDead()}:`), sleeper(`${newMarker()}:`)];
   const gone = once(left, "exit");
 
   await killLeftoversOfTheDead();
@@ -41,3 +41,32 @@ test("what a dead agent process left is killed, and what a living one started is
   await gone;
   expect(mine.exitCode ?? mine.signalCode).toBeNull();
 });
+
+const NEW_PIDS = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
+const canUnshare = spawnSync("unshare", [...NEW_PIDS, "true"]).status === 0;
+const LEFTOVERS = join(import.meta.dirname, "leftovers.ts");
+
+test.runIf(canUnshare)("what an agent in a container started is not killed by an agent of its host", async () => {
+  // The agent's pid there, 1, lives here as well. A pid that is dead here takes its place.
+  const code = `import(process.argv[1]).then(({ newMarker }) => console.log(newMarker()))`;
+  const { stdout } = spawnSync("unshare", [...NEW_PIDS, process.execPath, "-e", code, LEFTOVERS]);
+  const marker = String(stdout).trim();
+  expect(marker).toMatch(/\.1\.1$/);
+  const theirs = sleeper(`${marker.replace(/\.1\.1$/, `.${deadPid()}.1`)}:`);
+  const left = sleeper(`${markerOfTheDead()}:`);
+  const gone = once(left, "exit");
+
+  await killLeftoversOfTheDead();
+
+  await gone;
+  expect(theirs.exitCode ?? theirs.signalCode).toBeNull();
+});
+
+/** What an agent process of ours that has died would have as a marker. */
+function markerOfTheDead(): string {
+  return newMarker().replace(`.${process.pid}.`, `.${deadPid()}.`);
+}
+
+function deadPid(): number {
+  return spawnSync("true").pid;
+}

@@ -4,7 +4,7 @@
  * `/proc` shows it; elsewhere only process groups are killed. A process that cleared its environment *and* lost its
  * parent is not found.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 
 export const MARKER_VARIABLE = "EVENKEEL_STARTED_BY";
@@ -12,12 +12,24 @@ export const MARKER_VARIABLE = "EVENKEEL_STARTED_BY";
 // A process may fork between our look and our kill. A process that needs more looks than this does nothing but fork.
 const MAX_LOOKS = 10;
 
+/** Where our pid counts: a host sees the processes of its containers, whose agents have pids of their own. */
+const PID_NAMESPACE = pidNamespace();
+
 let lastNumber = 0;
 
 /** A value of MARKER_VARIABLE for one host, thread or server. No other owner of any agent process has the same. */
 export function newMarker(): string {
   lastNumber += 1;
-  return `${process.pid}.${lastNumber}`;
+  return `${PID_NAMESPACE}.${process.pid}.${lastNumber}`;
+}
+
+/** Digits; "0" where there is no `/proc`. */
+function pidNamespace(): string {
+  try {
+    return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "0";
+  } catch {
+    return "0";
+  }
 }
 
 /**
@@ -30,11 +42,15 @@ export async function killLeftovers(marker: string, threadId: number | null = nu
   await killWhere((value) => value === marker || value.startsWith(`${marker}:`));
 }
 
-/** Kills what dead agent processes had started. Called by each agent process at its start. */
+/**
+ * Kills what dead agent processes of this pid namespace had started. Called by each agent process at its start. Whether
+ * an agent of another namespace lives cannot be seen from here.
+ */
 export async function killLeftoversOfTheDead(): Promise<void> {
   await killWhere((value) => {
-    const pid = Number(value.split(".")[0]);
-    return Number.isInteger(pid) && pid > 0 && !isAlive(pid);
+    const [namespace, agent] = value.split(".");
+    const pid = Number(agent);
+    return namespace === PID_NAMESPACE && Number.isInteger(pid) && pid > 0 && !isAlive(pid);
   });
 }
 

@@ -8,7 +8,7 @@
 import type { CustomValues, RunEvent, SubagentEvent } from "../core/event.ts";
 import { AgUiMessages, type AgUiMessage } from "./ag-ui-messages.ts";
 import { CallNames } from "./call-names.ts";
-import type { StreamEncoder } from "./encoder.ts";
+import { dataLine, type StreamEncoder } from "./encoder.ts";
 import { toJson } from "../core/json.ts";
 
 export interface AgUiStreamOptions {
@@ -30,6 +30,12 @@ const METADATA = "evenkeel";
 
 export class AgUiStream implements StreamEncoder {
   readonly headers = {};
+  // No position, so without an id. Not a cut: after one, the published client leaves a rejection that ends a Node process.
+  readonly lastWords = dataLine({
+    type: "RUN_ERROR",
+    code: "SHUTTING_DOWN",
+    message: "This server process ends before the run does. The run goes on: send the same runId again.",
+  });
   readonly #after: number;
   readonly #messages: AgUiMessages;
   // By run: undefined, or the delegated runs. Bounded by MAX_DELEGATED_RUNS.

@@ -12,6 +12,8 @@ export type StoredEvent = RunEvent & { readonly seq: number; readonly timestamp:
 export interface StreamEncoder {
   /** Response headers that clients of the protocol expect, besides those of an event stream. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Tells that the stream ends before its run. Undefined where the protocol has no word for that: the stream is cut. */
+  readonly lastWords?: string;
   /**
    * Call it with every event of one journal, from seq 1 on, in order.
    * @param lengths of the deltas that the event joins (RETAIN_DELTAS); undefined for an event as it was made

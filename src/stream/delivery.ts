@@ -9,7 +9,7 @@ import { Feeds } from "./feeds.ts";
 import { DeliveryMeter } from "./meter.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { SocketStream } from "./socket.ts";
-import { SseStream } from "./sse.ts";
+import { SseStream, type SseOptions } from "./sse.ts";
 import { PageQueue } from "./page-queue.ts";
 import { PiecewiseReply } from "./piecewise.ts";
 import { Viewer, type Watch } from "./viewer.ts";
@@ -37,8 +37,8 @@ export class Delivery {
   }
 
   /** Turns the response into an event stream; headers go out with the first write, or with `open`. */
-  openStream(response: ServerResponse): SseStream {
-    const stream = new SseStream(response, { meter: this.meter, slowClientMs: this.#slowClientMs });
+  openStream(response: ServerResponse, options: SseOptions): SseStream {
+    const stream = new SseStream(response, { ...options, meter: this.meter, slowClientMs: this.#slowClientMs });
     this.streams.add(stream);
     return stream;
   }

@@ -1,6 +1,7 @@
 /** Server-sent events (WHATWG HTML § 9.2) over a plain response. */
 import type { ServerResponse } from "node:http";
 import { customEvent } from "../core/event.ts";
+import type { StreamEncoder } from "../protocols/encoder.ts";
 import type { Frame } from "./frame.ts";
 import { Outflow, type OutflowLimits } from "./outflow.ts";
 import type { OpenSink } from "./viewer.ts";
@@ -16,13 +17,21 @@ const HEADERS = {
   "X-Accel-Buffering": "no",
 };
 
+export interface SseOptions {
+  /** For a client of another protocol. Others go on by themselves, after the last event that they have. */
+  readonly encoder?: Pick<StreamEncoder, "lastWords"> | undefined;
+}
+
 export class SseStream implements OpenSink {
   readonly #response: ServerResponse;
   readonly #outflow: Outflow;
+  readonly #encoder: SseOptions["encoder"];
   #wrote = true;
+  #left = false;
 
-  constructor(response: ServerResponse, limits: OutflowLimits) {
+  constructor(response: ServerResponse, { encoder, ...limits }: OutflowLimits & SseOptions) {
     this.#response = response;
+    this.#encoder = encoder;
     const onSlow = () => response.destroy();
     this.#outflow = new Outflow(response, { ...limits, tcp: () => response.socket, onSlow });
   }
@@ -83,9 +92,22 @@ export class SseStream implements OpenSink {
     if (!this.#response.closed) this.#outflow.watch();
   }
 
-  /** Sends the headers even if nothing was written, so that the client gets an event stream that ends. */
+  /** True when we left the stream to drain: the client did not ask for that. */
+  get left(): boolean {
+    return this.#left;
+  }
+
+  /**
+   * A client that resumes gets an event stream that ends, with its headers even if nothing was written. Clients of other
+   * protocols would take an end without a word for the end of the answer, and show half of it as the whole.
+   */
   leave(): void {
+    if (this.#response.writableEnded) return;
+    this.#left = true;
+    const lastWords = this.#encoder?.lastWords;
+    if (this.#encoder && lastWords === undefined) return this.cut();
     this.open();
+    if (lastWords !== undefined) this.send(lastWords);
     this.end();
   }
 

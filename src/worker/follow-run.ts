@@ -21,21 +21,24 @@ export interface StreamOptions {
    * `before`, the encoder must take the events of delegated runs.
    */
   readonly encoder?: StreamEncoder;
+  /** Nobody can ask for the run again: when this worker ends before it, the run is abandoned too. Default: false. */
+  readonly isPassing?: boolean;
   /** Shows delegated runs inside the stream. Holds their events up to `after`. */
   readonly before?: readonly string[];
 }
 
 /** Streams the run's events as SSE from `after` on, and ends with the run's last event. */
 export function streamRun({ delivery, log, engine }: OwnDeps, options: StreamOptions): void {
-  const { response, run, after, onAbandon, encoder, before } = options;
+  const { response, run, after, onAbandon, encoder, before, isPassing = false } = options;
   // The client has disconnected while its run was being stored, so no close event will come.
   if (response.destroyed) return onAbandon?.();
   let ended = false;
   for (const [name, value] of Object.entries(encoder?.headers ?? {})) response.setHeader(name, value);
-  const stream = delivery.openStream(response);
+  const stream = delivery.openStream(response, { encoder });
   // HEAD gets the headers of a GET, which are known already.
   if (response.req.method === "HEAD") {
-    stream.leave();
+    stream.open();
+    stream.end();
     return;
   }
   const onEnd = (error?: unknown) => {
@@ -50,8 +53,8 @@ export function streamRun({ delivery, log, engine }: OwnDeps, options: StreamOpt
     : delivery.watch({ feed: delivery.feeds.run(run), after, sink, onEnd });
   stream.onClose(() => {
     viewer.stop();
-    // When we end the stream ourselves, to drain, the client did not ask for that.
-    if (!ended && !response.writableEnded) onAbandon?.();
+    // When we leave the stream, to drain, the client has not given up its run.
+    if (!ended && (isPassing || !stream.left)) onAbandon?.();
   });
   stream.open();
 }

@@ -29,7 +29,7 @@ export function chatCompletionRoutes(router: AppRouter): void {
     if (body.stream) {
       const includeUsage = body.stream_options?.include_usage ?? false;
       const encoder = new ChatCompletionStream({ model: run.agent_id, includeUsage, isJson: format !== undefined });
-      streamRun(deps, { response, run, after: 0, onAbandon, encoder });
+      streamRun(deps, { response, run, after: 0, onAbandon, isPassing, encoder });
       return TAKEN;
     }
     const show = (ended: Run, hungUp: AbortSignal) => {

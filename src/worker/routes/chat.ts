@@ -2,7 +2,7 @@
 import { RESUME_UI_CHAT, SHOW_UI_CHAT, STOP_UI_CHAT, type UiChat } from "../../api/ai-sdk.ts";
 import { BEGIN_CHAT, POST_CHAT, SHOW_TASK, STREAM_CHAT } from "../../api/chat.ts";
 import { MAX_PAGE_ROWS } from "../../core/limits.ts";
-import { isOver, type NewRun, type Run } from "../../core/run.ts";
+import type { NewRun, Run } from "../../core/run.ts";
 import type { Files } from "../../engine/files.ts";
 import { filesIn, uiMessagesOf } from "../../protocols/ai-sdk-messages.ts";
 import { AiSdkStream } from "../../protocols/ai-sdk-stream.ts";
@@ -146,10 +146,11 @@ async function underWayIn(engine: OwnEngine, threadId: string): Promise<Set<stri
   return new Set([...queued, ...(await inStatus("running"))]);
 }
 
-/** The newest run of the thread, unless it is over. */
+/** The newest run of the thread that is not over. A newer one may be: a run that waits can be canceled before the one that runs. */
 async function runUnderWay({ engine }: OwnDeps, threadId: string): Promise<Run | undefined> {
-  const { items } = await engine.runs({ threadId, limit: 1 });
-  return items.find(({ status }) => !isOver(status));
+  const newest = async (status: "queued" | "running") => (await engine.runs({ threadId, status, limit: 1 })).items[0];
+  // Read in the order of a run's life: a run that is claimed in between is found all the same.
+  return (await newest("queued")) ?? newest("running");
 }
 
 /** RFC 7240 § 4.1. */

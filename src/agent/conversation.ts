@@ -109,13 +109,16 @@ export class Conversation {
 
   audience(hasTools: boolean): Audience {
     const fair = Math.floor(this.budget * CHARACTERS_A_TOKEN * RESULTS_SHARE);
-    return { model: this.#agent.model, hasTools, maxResultCharacters: Math.min(MAX_RESULT_CHARACTERS, fair) };
+    return { model: this.#choice.model, hasTools, maxResultCharacters: Math.min(MAX_RESULT_CHARACTERS, fair) };
   }
 
-  /** Whether there are tools may change, as MCP servers come and go: without any, the API refuses earlier calls. */
+  /**
+   * Whether there are tools may change, as MCP servers come and go: without any, the API refuses earlier calls. A model
+   * would refuse the thinking of another one.
+   */
   #rendered(hasTools: boolean): Transcript {
-    if (this.#transcript?.audience.hasTools !== hasTools)
-      this.#transcript = new Transcript(this.audience(hasTools), this.turns);
-    return this.#transcript;
+    const rendered = this.#transcript;
+    if (rendered?.audience.hasTools === hasTools && rendered.audience.model === this.#choice.model) return rendered;
+    return (this.#transcript = new Transcript(this.audience(hasTools), this.turns));
   }
 }

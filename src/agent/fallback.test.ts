@@ -97,6 +97,68 @@ test("in an outage all runs are answered by the fallback, and the model is found
   await expect.poll(nextModel, { timeout: 20_000 }).toBe("primary");
 });
 
+test("a summary that the first model does not give comes from the fallback", async () => {
+  await using tap = await ModelTap.open();
+  const context = { tokens: 2_000, keepTurns: 1 };
+  const agents = defineAgents({ assistant: { model: "primary", fallbackModel: "spare", context } });
+  await using cluster = await startCluster({ agents, modelUrl: tap.url });
+  tap.target = cluster.simulator.url;
+  for (const turn of [1, 2, 3]) await cluster.client.chat(`turn ${turn} ${"y".repeat(1_600)}`, { thread_id: "thread" });
+  tap.answer = ({ model }) => (model === "primary" ? overloaded() : undefined);
+
+  const { body } = await cluster.client.chat(`turn 4 ${"y".repeat(3_200)}`, { thread_id: "thread" });
+
+  expect(body).toMatchObject({ status: "completed" });
+  expect(JSON.stringify(tap.asked.at(-1)?.messages)).toContain("Summary of the conversation so far");
+  expect(problemsOf(await cluster.client.events(body.run_id))).toEqual([]);
+});
+
+test("a refusal names the model that refused", async () => {
+  await using tap = await ModelTap.open();
+  const agents = defineAgents({ assistant: { model: "primary", fallbackModel: "spare" } });
+  await using cluster = await startCluster({ agents, modelUrl: tap.url });
+  tap.answer = ({ model }) => (model === "primary" ? overloaded() : refusal());
+
+  const { body } = await cluster.client.chat("hello");
+
+  expect(body).toMatchObject({ code: "MODEL_REFUSED", detail: expect.stringContaining("model spare refused") });
+});
+
+const THINKS = { model: "primary", fallbackModel: "spare", thinking: 1_024, tools: ["calculate"] };
+const CALLS = '/sim thinking=2 tokens=1 tool=calculate input={"expression":"6*7"}';
+
+test("the fallback's own thinking goes back to it", async () => {
+  await using tap = await ModelTap.open();
+  await using cluster = await startCluster({ agents: defineAgents({ assistant: THINKS }), modelUrl: tap.url });
+  tap.target = cluster.simulator.url;
+  tap.answer = ({ model }) => (model === "primary" ? overloaded() : undefined);
+
+  expect((await cluster.client.chat(CALLS)).body).toMatchObject({ status: "completed" });
+
+  expect(tap.asked.at(-1)).toMatchObject({ model: "spare", thinking: { type: "enabled" } });
+  expect(tap.asked.at(-1)?.messages.at(1)?.content[0]).toMatchObject({ type: "thinking" });
+});
+
+test("a fallback that goes on with another model's tool calls is not told to think", async () => {
+  await using tap = await ModelTap.open();
+  await using cluster = await startCluster({ agents: defineAgents({ assistant: THINKS }), modelUrl: tap.url });
+  tap.target = cluster.simulator.url;
+  tap.answer = ({ model, messages }) => (model === "primary" && messages.length > 1 ? overloaded() : undefined);
+
+  expect((await cluster.client.chat(CALLS)).body).toMatchObject({ status: "completed" });
+
+  expect(tap.asked.map(({ model }) => model)).toEqual(["primary", "primary", "primary", "primary", "spare"]);
+  expect(tap.asked.at(-1)).not.toHaveProperty("thinking");
+});
+
+/** A whole answer that is a refusal. */
+function refusal(): Response {
+  const usage = { input_tokens: 1, output_tokens: 1 };
+  const begin = event("message_start", { message: { id: "m", usage } });
+  const text = `${begin}${event("message_delta", { delta: { stop_reason: "refusal" }, usage })}${event("message_stop", {})}`;
+  return new Response(text, { headers: { "content-type": "text/event-stream" } });
+}
+
 function overloaded(): Response {
   return Response.json({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } }, { status: 529 });
 }
@@ -107,4 +169,8 @@ function tooLongAbove(maximum: number, { messages }: ModelRequest): Response | u
   const message = `prompt is too long: ${tokens} tokens > ${maximum} maximum`;
   const error = { type: "error", error: { type: "invalid_request_error", message } };
   return tokens > maximum ? Response.json(error, { status: 400 }) : undefined;
+}
+
+function event(type: string, more: object): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`;
 }

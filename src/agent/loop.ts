@@ -30,7 +30,7 @@ import { refuseCalls, runCalls, type Calling } from "./tool-step.ts";
 import { isForMedia, withoutMedia } from "./unreadable.ts";
 import { describeTools } from "./tools/registry.ts";
 
-export interface LoopOptions extends Omit<Asking, "attempts" | "onFallBack">, Calling {
+export interface LoopOptions extends Omit<Asking, "attempts">, Calling {
   readonly run: Run;
   readonly agent: PreparedAgent;
   readonly engine: Engine;
@@ -174,6 +174,15 @@ class Loop {
   }
 
   async #ask(mayCallTools: boolean): Promise<Answer> {
+    try {
+      return await this.#askChosen(mayCallTools);
+    } catch (error) {
+      if (!(await this.#fellBack(error))) throw error;
+      return this.#askChosen(mayCallTools);
+    }
+  }
+
+  async #askChosen(mayCallTools: boolean): Promise<Answer> {
     const { tools, refreshTools, signal, agent, engine, asked } = this.#options;
     const missing = await refreshTools(signal);
     const more = [...missing, ...askedInWords(asked)];
@@ -185,8 +194,7 @@ class Loop {
         const whole = this.#conversation.render(hasTools);
         const rendered = this.#hasUnreadable ? withoutMedia(whole) : whole;
         const messages = await outlastTrouble(() => withFiles(rendered, engine.files), signal);
-        const asking = { ...this.#options, attempts: this.#attempts, onFallBack: () => this.#fellBack() };
-        return await ask(asking, { messages, more, mayCallTools });
+        return await ask({ ...this.#options, attempts: this.#attempts }, { messages, more, mayCallTools });
       } catch (error) {
         if (this.#isUnreadable(error)) continue;
         const estimated = this.#conversation.tokens(hasTools, beside);
@@ -203,10 +211,16 @@ class Loop {
     }
   }
 
-  async #fellBack(): Promise<void> {
+  /** True at most once: from then on another model is asked. */
+  async #fellBack(error: unknown): Promise<boolean> {
     const { journal, choice } = this.#options;
+    if (!choice.fallBack(error)) return false;
+    // Book what was spent so far to the first model.
     await journal.checkpoint({ usage: this.usage });
     journal.billTo(choice.bill);
+    const reason = `${(error as Error).message} ${choice.model} is asked instead.`;
+    this.#attempts.retry({ attempt: 1, reason, wait_ms: 0 });
+    return true;
   }
 
   /** True at most once: from then on the run sends no pictures and no documents. */
@@ -259,7 +273,7 @@ class Loop {
   #refused(content: Answer["content"]): Ending {
     const message = this.#answer(content.filter(({ type }) => type === "text"));
     if (!isBlank(textOf(message))) return this.#over(message, "refusal");
-    const detail = `The model ${this.#options.agent.model} refused to answer. Its thread goes on without this message.`;
+    const detail = `The model ${this.#options.choice.model} refused to answer. Its thread goes on without this message.`;
     throw new AppError("MODEL_REFUSED", detail);
   }
 }

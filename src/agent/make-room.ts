@@ -48,8 +48,7 @@ async function compact(options: TooLong, cut: Cut): Promise<void> {
   const isSummarized = cut.from > now.from;
   const calls = isSummarized && agent.context.onFull === "compact";
   if (!calls) journal.emit({ type: "STEP_STARTED", stepName: COMPACT_STEP });
-  const model = { ...options.model, governor: choice.governor };
-  const call = { conversation, cut, model, modelName: choice.model, attempts: summaries, signal };
+  const call = { conversation, cut, model: options.model, choice, attempts: summaries, signal };
   const summary = calls ? await summarize(call) : isSummarized ? leftOut(conversation, cut) : now.summary;
   const compaction = { model: choice.model, budget, from: cut.from, cleared_before: cut.clearedBefore };
   const kept = summary === undefined ? compaction : { ...compaction, summary };

@@ -1,17 +1,14 @@
 /**
  * Which model a run asks: its agent's own model, and once that model has failed several times in one call, or is known
- * to be in trouble, `fallbackModel` for the rest of the run. Made for each run by `work.ts`, asked by `model-step.ts`.
+ * to be in trouble, `fallbackModel` for the rest of the run. Made for each run by `work.ts`, asked by the loop.
  */
 import type { Agent } from "../core/agent.ts";
 import { hasCode } from "../core/errors.ts";
 import type { Bill } from "../engine/engine.ts";
 import type { Governor } from "./governor/governor.ts";
-import type { ModelMessage } from "./history/model-message.ts";
 
 /** Failed attempts at one call, after which the agent's own model is given up. */
 const MAX_FAILURES = 3;
-
-const THINKING: ReadonlySet<string> = new Set(["thinking", "redacted_thinking"]);
 
 /** The model and price to which calls are booked; those of the fallback when `hasFallenBack`. */
 export function billFor(agent: Agent | undefined, hasFallenBack = false): Bill | undefined {
@@ -53,14 +50,5 @@ export class ModelChoice {
     if (this.maxAttempts === Infinity || !hasCode(error, "MODEL_UNAVAILABLE")) return false;
     this.#hasFallenBack = true;
     return true;
-  }
-
-  /** The messages that this model may get: it would refuse the thinking of another model, which that one has signed. */
-  forThis(messages: readonly ModelMessage[]): readonly ModelMessage[] {
-    if (!this.#hasFallenBack) return messages;
-    return messages.map((message) => ({
-      ...message,
-      content: message.content.filter(({ type }) => !THINKING.has(type)),
-    }));
   }
 }

@@ -21,32 +21,16 @@ export interface Asking {
   readonly caching: Caching;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** Another model is asked from now on: book what was spent so far to the first model. */
-  readonly onFallBack: () => Promise<void>;
 }
 
 type Question = Pick<Prompt, "messages" | "more" | "mayCallTools">;
 
 /** @throws what `callModel` throws */
 export async function ask(asking: Asking, question: Question): Promise<Answer> {
-  const { choice, attempts } = asking;
-  try {
-    return await askChosen(asking, question);
-  } catch (error) {
-    if (!choice.fallBack(error)) throw error;
-    await asking.onFallBack();
-    const reason = `${(error as Error).message} ${choice.model} is asked instead.`;
-    attempts.retry({ attempt: 1, reason, wait_ms: 0 });
-    return askChosen(asking, question);
-  }
-}
-
-async function askChosen(asking: Asking, question: Question): Promise<Answer> {
   const { tools, attempts, caching, log, choice } = asking;
   const agent = { ...asking.agent, model: choice.model };
-  const messages = choice.forThis(question.messages);
   const call = (isCached: boolean) => {
-    const params = requestOf({ agent, tools, ...question, messages, isCached });
+    const params = requestOf({ agent, tools, ...question, isCached });
     const { governor, maxAttempts } = choice;
     return callModel({ ...asking.model, governor, maxAttempts, params, attempts, signal: asking.signal });
   };

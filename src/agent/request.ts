@@ -28,6 +28,8 @@ export interface Prompt {
 
 const MARK: { readonly cache_control: CacheControlEphemeral } = { cache_control: { type: "ephemeral" } };
 
+const THINKING: ReadonlySet<string> = new Set(["thinking", "redacted_thinking"]);
+
 /** The API takes no mark on thinking, and perhaps none on blocks of unknown types. */
 const MARKABLE: ReadonlySet<string> = new Set(["text", "tool_result", "image", "document"]);
 
@@ -55,8 +57,21 @@ export function requestOf({
     ...(described.length > 0 && { tools: isCached ? markLastTool(described) : described }),
     ...(described.length > 0 && !mayCallTools && { tool_choice: { type: "none" } }),
     ...(thinking === "adaptive" && { thinking: { type: "adaptive", display: "summarized" } }),
-    ...(typeof thinking === "number" && { thinking: { type: "enabled", budget_tokens: thinking } }),
+    ...(typeof thinking === "number" &&
+      mayThink(messages) && { thinking: { type: "enabled", budget_tokens: thinking } }),
   };
+}
+
+/**
+ * The API takes no fixed budget of thinking while results come last and the first of their calls has no thinking before
+ * it: another model made that call, and its thinking stays with it.
+ */
+function mayThink(messages: readonly ModelMessage[]): boolean {
+  const asked = messages.findLastIndex(
+    ({ role, content }) => role === "user" && !content.some(({ type }) => type === "tool_result"),
+  );
+  const [first] = messages[asked + 1]?.content ?? [];
+  return !first || THINKING.has(first.type);
 }
 
 /** The text behind the prompt differs from run to run, so the mark stands before it. */

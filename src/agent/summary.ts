@@ -9,6 +9,7 @@ import type { ModelMessage } from "./history/model-message.ts";
 import { Transcript } from "./history/transcript.ts";
 import { cutText, isBlank } from "./history/well-formed.ts";
 import type { Conversation } from "./conversation.ts";
+import type { ModelChoice } from "./model-choice.ts";
 import { callModel, type ModelAccess } from "./model.ts";
 import { textOf } from "../core/message.ts";
 
@@ -23,29 +24,23 @@ export interface SummaryCall {
   readonly conversation: Conversation;
   readonly cut: Cut;
   readonly model: ModelAccess;
-  readonly modelName: string;
+  readonly choice: ModelChoice;
   readonly attempts: Attempts;
   readonly signal: AbortSignal;
 }
 
 /** @returns the text that is sent in place of the left-out messages. @throws what `callModel` throws */
-export async function summarize({
-  conversation,
-  cut,
-  model,
-  modelName,
-  attempts,
-  signal,
-}: SummaryCall): Promise<string> {
+export async function summarize({ conversation, cut, model, choice, attempts, signal }: SummaryCall): Promise<string> {
   const words = wordsOf(conversation, cut);
   const params = {
-    model: modelName,
+    model: choice.model,
     max_tokens: MAX_SUMMARY_TOKENS,
     stream: true as const,
     system: ASSIGNMENT,
     messages: [{ role: "user" as const, content: [{ type: "text" as const, text: words }] }],
   };
-  const { content } = await callModel({ ...model, params, attempts, signal });
+  const { governor, maxAttempts } = choice;
+  const { content } = await callModel({ ...model, governor, maxAttempts, params, attempts, signal });
   const summary = textOf({ role: "assistant", content });
   return isBlank(summary)
     ? leftOut(conversation, cut)

@@ -6,7 +6,13 @@
 import { type Block, isBlank, type Message, type ToolResultBlock } from "./blocks.ts";
 import { invalid } from "./errors.ts";
 
-export function checkHistory(messages: readonly Message[], { hasTools }: { hasTools: boolean }): void {
+interface Mode {
+  readonly hasTools: boolean;
+  /** With a fixed budget. */
+  readonly isThinking: boolean;
+}
+
+export function checkHistory(messages: readonly Message[], { hasTools, isThinking }: Mode): void {
   if (messages[0]?.role !== "user") throw invalid('messages: first message must use the "user" role');
   const known = new Set<string>();
   for (const [index, message] of messages.entries()) {
@@ -22,6 +28,7 @@ export function checkHistory(messages: readonly Message[], { hasTools }: { hasTo
     }
   }
   checkPrefill(messages.at(-1));
+  if (isThinking) checkThinking(messages);
   if (!hasTools && messages.some(hasToolBlock)) {
     throw invalid("Requests which include `tool_use` or `tool_result` blocks must define tools");
   }
@@ -81,6 +88,20 @@ function checkPrefill(last: Message | undefined): void {
   if (block?.type === "text" && isBlank(block.text.slice(-1))) {
     throw invalid("messages: final assistant content cannot end with trailing whitespace");
   }
+}
+
+/** A model that thinks and then calls tools goes on with its own thinking. */
+function checkThinking(messages: readonly Message[]): void {
+  const asked = messages.findLastIndex(
+    ({ role, blocks }) => role === "user" && !blocks.some(({ type }) => type === "tool_result"),
+  );
+  const [first] = messages[asked + 1]?.blocks ?? [];
+  if (!first || first.type === "thinking") return;
+  throw invalid(
+    `messages.${asked + 1}.content.0.type: Expected \`thinking\` or \`redacted_thinking\`, but found ` +
+      `\`${first.type}\`. When \`thinking\` is enabled, a final \`assistant\` message must start with a thinking block ` +
+      "(preceeding the lastmost set of `tool_use` and `tool_result` blocks).",
+  );
 }
 
 const useIds = (message: Message): string[] =>

@@ -48,6 +48,19 @@ test.each([
   [body({ stop_sequences: ["\n"] }), "stop_sequences: each stop sequence must contain non-whitespace"],
   [body({ thinking: { type: "enabled", budget_tokens: 1_000 } }), "greater than or equal to 1024"],
   [body({ thinking: { type: "enabled", budget_tokens: 2_000 } }), "`max_tokens` must be greater than"],
+  [
+    body({
+      max_tokens: 2_000,
+      thinking: { type: "enabled", budget_tokens: 1_024 },
+      tools: [tool()],
+      messages: [
+        hi,
+        assistant(text("So"), { type: "tool_use", id: "a", name: "t", input: {} }),
+        user({ type: "tool_result", tool_use_id: "a", content: "x" }),
+      ],
+    }),
+    "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `text`",
+  ],
   [body({ system: [text(" ")] }), "system: text content blocks must contain non-whitespace text"],
   [body({ system: { a: 1 } }), "system: Input should be a valid string or list"],
   [body({ tools: [tool(), tool()] }), "Tool names must be unique"],

@@ -56,7 +56,7 @@ export function parseRequest(body: unknown, { maxTokens, contextTokens }: Needs)
   parseSystem(system);
   checkSampling(body);
   checkCacheControl(body);
-  checkHistory(messages, { hasTools: toolNames.length > 0 });
+  checkHistory(messages, { hasTools: toolNames.length > 0, isThinking: hasThinkingBudget(body) });
   if (tokens > contextTokens) throw invalid(`prompt is too long: ${tokens} tokens > ${contextTokens} maximum`);
   return request;
 }
@@ -118,6 +118,10 @@ function checkSampling({ temperature, stop_sequences: stops, thinking, max_token
   if (typeof maxTokens === "number" && budget >= maxTokens) {
     throw invalid("`max_tokens` must be greater than `thinking.budget_tokens`");
   }
+}
+
+function hasThinkingBudget({ thinking }: JsonObject): boolean {
+  return isRecord(thinking) && thinking["type"] === "enabled";
 }
 
 function parseMessages(messages: unknown, model: string): Message[] {

@@ -95,7 +95,7 @@ test("as errors in the list of runs", async () => {
   const rows = page.locator("tbody").getByRole("row");
   // Older ones are loaded when the end comes into view.
   await eventually(async () => {
-    await page.locator(".runs-end").scrollIntoViewIfNeeded();
+    await page.locator(".older").scrollIntoViewIfNeeded();
     expect(await rows.count()).toBeGreaterThanOrEqual(HOSTILE.length);
   });
   await expectHarmless(page);
@@ -108,7 +108,7 @@ test("as notices, errors and names of tools in the feed", async () => {
     const rows = page.getByRole("list", { name: "Activities" }).getByRole("listitem");
     // Older ones are loaded when the end comes into view.
     await eventually(async () => {
-      await page.locator(".feed-end").scrollIntoViewIfNeeded();
+      await page.locator(".older").scrollIntoViewIfNeeded();
       expect(await rows.count()).toBeGreaterThanOrEqual(HOSTILE.length);
     });
     await expectHarmless(page);

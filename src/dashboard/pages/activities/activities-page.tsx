@@ -9,11 +9,11 @@ import { Select } from "../../ui/select.tsx";
 import { recall } from "../../store/places.ts";
 import { HeldPill } from "../../ui/held-pill.tsx";
 import { useHold } from "../../ui/use-hold.ts";
-import { useVisible } from "../../ui/use-visible.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty } from "../../ui/empty.tsx";
 import { ErrorNote } from "../../ui/error-note.tsx";
 import { Loading } from "../../ui/loading.tsx";
+import { Older } from "../../ui/older.tsx";
 import { ActivityRow } from "./activity-row.tsx";
 import { ActivityFeed, MAX_ROWS } from "./feed.ts";
 import { readFilter, writeFilter, type FeedFilter } from "./filter.ts";
@@ -50,7 +50,7 @@ export function ActivitiesPage({ query = new URLSearchParams() }: Partial<PagePr
       <div {...area}>
         <Rows feed={feed} />
       </div>
-      <Older feed={feed} />
+      <Older list={feed} hrefOf={(before) => href("activities", undefined, writeFilter({ ...feed.filter, before }))} />
     </>
   );
 }
@@ -62,7 +62,7 @@ function go(filter: FeedFilter): void {
 function Rows({ feed }: { feed: ActivityFeed }) {
   const rows = feed.rows.value;
   if (!rows) return feed.error.value === null ? <Loading what="Loading the feed" /> : null;
-  if (rows.length === 0) return <Nothing filter={feed.filter} />;
+  if (rows.length === 0) return feed.next.value === null ? <Nothing filter={feed.filter} /> : null;
   return (
     <ol class="card" aria-label="Activities, newest first">
       {rows.map((activity) => (
@@ -80,27 +80,5 @@ function Nothing({ filter }: { filter: FeedFilter }) {
         <a href="#/chat">Start a chat</a>, and it will show here.
       </p>
     </Empty>
-  );
-}
-
-function Older({ feed }: { feed: ActivityFeed }) {
-  const oldest = feed.rows.value?.at(-1)?.seq ?? 0;
-  // Observe again for each page: after a page that is shorter than the window, the end is still in sight.
-  const end = useVisible((isVisible) => isVisible && feed.loadOlder(), { marginPx: 400, again: oldest });
-  if (oldest === 0) return null;
-  if (!feed.hasOlder.value) return <p class="feed-end">That is all.</p>;
-  if (feed.olderError.value) return <ErrorNote error={feed.olderError.value} onRetry={() => feed.loadOlder()} />;
-  if (!feed.isFull.value) {
-    return (
-      <p ref={end} class="feed-end" role="status">
-        Loading older ones…
-      </p>
-    );
-  }
-  return (
-    <p class="feed-end">
-      {MAX_ROWS} are shown.{" "}
-      <a href={href("activities", undefined, writeFilter({ ...feed.filter, before: oldest }))}>Older ones</a>
-    </p>
   );
 }

@@ -102,6 +102,20 @@ describe("the first page and what comes live", () => {
     expect(seqs(feed)).toEqual([3, 2, 1]);
   });
 
+  test("a feed that is started again shows the newest page alone if that tells of too little to join the rows", async () => {
+    server.stored = [activity(1)];
+    const feed = new ActivityFeed(server, { ...ALL, agent: "a", type: "run.queued" });
+    feed.start();
+    await settle();
+    feed.stop();
+    server.answer = async () => ({ activities: [], next: 5_001 });
+
+    feed.start();
+    await settle();
+
+    expect([seqs(feed), feed.next.value]).toEqual([[], 5_001]);
+  });
+
   test("a window into the past is not live", async () => {
     server.stored = [activity(1), activity(2), activity(3)];
     const feed = new ActivityFeed(server, { ...ALL, before: 3 });
@@ -136,7 +150,11 @@ describe("holding back", () => {
     for (let seq = 2; seq <= MAX_ROWS + 500; seq += 1) happen(activity(seq));
     await settle();
     feed.hold(false);
-    expect([seqs(feed)?.[0], seqs(feed)?.length, feed.hasOlder.value]).toEqual([MAX_ROWS + 500, LIVE_ROWS, true]);
+    expect([seqs(feed)?.[0], seqs(feed)?.length, feed.next.value]).toEqual([
+      MAX_ROWS + 500,
+      LIVE_ROWS,
+      MAX_ROWS + 501 - LIVE_ROWS,
+    ]);
   });
 });
 
@@ -146,12 +164,12 @@ describe("the past", () => {
     const feed = new ActivityFeed(server, ALL);
     feed.start();
     await settle();
-    while (feed.hasOlder.value && !feed.isFull.value) {
+    while (feed.next.value !== null && !feed.isFull) {
       feed.loadOlder();
       feed.loadOlder();
       await settle();
     }
-    expect(feed.isFull.value).toBe(true);
+    expect(feed.isFull).toBe(true);
     expect(seqs(feed)).toEqual(Array.from({ length: MAX_ROWS }, (_, index) => MAX_ROWS + 100 - index));
     expect(server.requests).toHaveLength(MAX_ROWS / 50);
   });
@@ -162,7 +180,26 @@ describe("the past", () => {
     await settle();
     for (let seq = 1; seq <= LIVE_ROWS + 10; seq += 1) happen(activity(seq));
     await settle();
-    expect([feed.rows.value?.length, feed.hasOlder.value]).toEqual([LIVE_ROWS, true]);
+    expect([feed.rows.value?.length, feed.next.value]).toEqual([LIVE_ROWS, 11]);
+  });
+
+  test("goes on behind pages that are empty or short, until there is no next page", async () => {
+    const pages: Record<string, { activities: Activity[]; next: number | null }> = {
+      newest: { activities: [], next: 10_001 },
+      10001: { activities: [activity(9_000)], next: 5_001 },
+      5001: { activities: [], next: 101 },
+      101: { activities: [activity(100)], next: null },
+    };
+    server.answer = async (path) => pages[new URL(path, "http://x").searchParams.get("before") ?? "newest"] as never;
+    const feed = new ActivityFeed(server, { ...ALL, agent: "a", type: "run.queued" });
+    feed.start();
+    await settle();
+    while (feed.next.value !== null) {
+      feed.loadOlder();
+      await settle();
+    }
+
+    expect(seqs(feed)).toEqual([9_000, 100]);
   });
 
   test("that is pushed out while the page below it is under way does not get that page", async () => {
@@ -181,7 +218,7 @@ describe("the past", () => {
     await settle();
 
     expect(seqs(feed)).toEqual(Array.from({ length: LIVE_ROWS }, (_, index) => 170 - index));
-    expect(feed.hasOlder.value).toBe(true);
+    expect(feed.next.value).toBe(71);
   });
 
   test("that does not come says why, apart from what is shown, and can be asked for again", async () => {

@@ -30,8 +30,8 @@ export class ActivityFeed {
   readonly rows = signal<readonly Activity[] | null>(null);
   /** The number of newer activities that are held back. */
   readonly held = signal(0);
-  readonly hasOlder = signal(false);
-  readonly isFull = signal(false);
+  /** Cursor of the next page; null at the end. */
+  readonly next = signal<number | null>(null);
   readonly isLoadingOlder = signal(false);
   readonly error = signal<Problem | null>(null);
   /** Why the last older page did not arrive; the shown rows have no hole without it. */
@@ -115,29 +115,30 @@ export class ActivityFeed {
   }
 
   loadOlder(): void {
-    const last = this.rows.value?.at(-1);
-    if (!last || !this.hasOlder.value || this.isLoadingOlder.value || this.isFull.value) return;
+    const before = this.next.value;
+    if (before === null || this.isLoadingOlder.value || this.isFull) return;
     this.isLoadingOlder.value = true;
     this.olderError.value = null;
     void reportTo(
       this.olderError,
       async () => {
-        const { activities, next } = await this.#get(last.seq);
-        const rows = this.rows.value ?? [];
+        const { activities, next } = await this.#get(before);
         // Newer activities have pushed out the oldest rows meanwhile, so the page no longer joins them.
-        if (rows.at(-1)?.seq !== last.seq) return;
-        this.rows.value = [...rows, ...activities];
-        this.hasOlder.value = next !== null;
-        this.isFull.value = next !== null && this.rows.value.length >= MAX_ROWS;
+        if (this.next.value !== before) return;
+        this.rows.value = [...(this.rows.value ?? []), ...activities];
+        this.next.value = next;
       },
       this.#abort.signal,
     ).finally(() => (this.isLoadingOlder.value = false));
   }
 
+  get isFull(): boolean {
+    return (this.rows.value?.length ?? 0) >= MAX_ROWS;
+  }
+
   #begin({ activities, next }: ListPage<"activities", Activity>): void {
     this.rows.value = activities;
-    this.hasOlder.value = next !== null;
-    this.isFull.value = false;
+    this.next.value = next;
   }
 
   /** Activities from the time when the page was away wait like live ones. */
@@ -169,6 +170,7 @@ export class ActivityFeed {
     this.#abort.abort();
     this.#waiting = [];
     this.held.value = 0;
+    this.next.value = null;
     this.rows.value = null;
   }
 
@@ -188,9 +190,9 @@ export class ActivityFeed {
     if (fresh.length === 0) return;
     // More activities came than the feed can hold, so some are lost; only the new ones have no holes.
     const merged = isOverrun ? fresh : [...fresh, ...rows];
-    if (merged.length > LIVE_ROWS || isOverrun) this.hasOlder.value = true;
-    this.rows.value = merged.slice(0, LIVE_ROWS);
-    this.isFull.value = false;
+    const shown = merged.slice(0, LIVE_ROWS);
+    if (merged.length > LIVE_ROWS || isOverrun) this.next.value = shown.at(-1)?.seq ?? null;
+    this.rows.value = shown;
   }
 
   async #get(before: number | null): Promise<ListPage<"activities", Activity>> {
@@ -202,9 +204,10 @@ export class ActivityFeed {
   }
 }
 
-function isJoined({ activities, next }: ListPage<"activities", Activity>, rows: readonly Activity[] | null): boolean {
+/** A page tells of everything from its `next` on, also when nothing of that fits the filter. */
+function isJoined({ next }: ListPage<"activities", Activity>, rows: readonly Activity[] | null): boolean {
   const newest = rows?.[0]?.seq;
-  return newest !== undefined && (next === null || (activities.at(-1)?.seq ?? 0) <= newest);
+  return newest !== undefined && (next === null || next <= newest);
 }
 
 function newer(waiting: readonly Activity[], rows: readonly Activity[]): Activity[] {

@@ -164,6 +164,17 @@ describe("a list that is held", () => {
   });
 });
 
+test("an empty list that gets more than the newest page holds has a next page", async () => {
+  server.runs = [];
+  const list = await shown();
+  server.runs = Array.from({ length: 120 }, (_, index) => run(120 - index));
+
+  tell("r120", { type: "run.queued" });
+  await vi.advanceTimersByTimeAsync(2_000);
+
+  expect([list.rows.value?.length, list.next.value]).toEqual([50, 71]);
+});
+
 test("older ones come page by page, up to a bound from which a link goes on", async () => {
   server.runs = Array.from({ length: MAX_ROWS + 120 }, (_, index) => run(MAX_ROWS + 120 - index));
   const list = await shown();

@@ -178,6 +178,7 @@ export class RunList {
     this.#head = null;
     this.#shown = [];
     this.held.value = 0;
+    this.next.value = null;
     this.rows.value = null;
   }
 
@@ -243,10 +244,10 @@ export class RunList {
   }
 }
 
-/** @returns undefined when nothing of the newest page was shown: there may be a hole below it */
+/** @returns undefined when nothing of the newest page was shown: there may be more below it */
 function merge(head: readonly Run[], rows: readonly Run[]): readonly Run[] | undefined {
   const shown = new Map(rows.map((run) => [run.run_id, run]));
-  if (rows.length > 0 && !head.some(({ run_id: id }) => shown.has(id))) return undefined;
+  if (!head.some(({ run_id: id }) => shown.has(id))) return undefined;
   const inHead = idsOf(head);
   // A shown row may be newer than the fetched page.
   return [...head.map((run) => shown.get(run.run_id) ?? run), ...rows.filter(({ run_id: id }) => !inHead.has(id))];

@@ -13,13 +13,13 @@ import { ErrorNote } from "../../ui/error-note.tsx";
 import { FilterBar } from "../../ui/filter-bar.tsx";
 import { HeldPill } from "../../ui/held-pill.tsx";
 import { Loading } from "../../ui/loading.tsx";
+import { Older } from "../../ui/older.tsx";
 import { Select } from "../../ui/select.tsx";
 import { useHold } from "../../ui/use-hold.ts";
-import { useVisible } from "../../ui/use-visible.ts";
 import type { PageProps } from "../addresses.ts";
 import { CancelBar } from "./cancel-bar.tsx";
 import { isFiltered, readFilter, STATUS_CHOICES, writeFilter, type RunFilter } from "./run-filter.ts";
-import { MAX_ROWS, PAGE_ROWS } from "./run-list.ts";
+import { PAGE_ROWS } from "./run-list.ts";
 import { RunTable } from "./run-table.tsx";
 import { RunsModel } from "./runs-model.ts";
 
@@ -40,7 +40,7 @@ export function RunsPage({ query = new URLSearchParams() }: Partial<PageProps>) 
         <Rows model={model} />
       </div>
       <CancelBar model={model} />
-      <Older model={model} />
+      <Older list={list} hrefOf={(before) => href("runs", undefined, writeFilter({ ...filter, before }))} />
     </>
   );
 }
@@ -93,7 +93,7 @@ function Rows({ model }: { model: RunsModel }) {
   const { list } = model;
   const rows = list.rows.value;
   if (!rows) return list.error.value === null ? <Loading what="Loading the runs" /> : null;
-  if (rows.length === 0) return <NoRuns filter={list.filter} />;
+  if (rows.length === 0) return list.next.value === null ? <NoRuns filter={list.filter} /> : null;
   return <RunTable rows={rows} model={model} />;
 }
 
@@ -105,28 +105,5 @@ function NoRuns({ filter }: { filter: RunFilter }) {
         <a href={href("chat")}>Start a chat</a>, or POST to <code>{new URL("api/chat", location.href).pathname}</code>.
       </p>
     </Empty>
-  );
-}
-
-function Older({ model: { list } }: { model: RunsModel }) {
-  const rows = list.rows.value;
-  // Observe again for each page: after a page that is shorter than the window, the end is still in sight.
-  const end = useVisible((isVisible) => isVisible && list.loadOlder(), { marginPx: 600, again: rows?.length });
-  const cursor = list.next.value;
-  if (!rows || rows.length === 0) return null;
-  if (cursor === null) return <p class="runs-end">That is all.</p>;
-  if (list.olderError.value) return <ErrorNote error={list.olderError.value} onRetry={() => list.loadOlder()} />;
-  if (!list.isFull) {
-    return (
-      <p ref={end} class="runs-end" role="status">
-        Loading older ones…
-      </p>
-    );
-  }
-  return (
-    <p class="runs-end">
-      {MAX_ROWS} are shown.{" "}
-      <a href={href("runs", undefined, writeFilter({ ...list.filter, before: cursor }))}>Older ones</a>
-    </p>
   );
 }

@@ -191,6 +191,26 @@ test("older ones come page by page, up to a bound from which a link goes on", as
   expect(ids(older)?.[0]).toBe("r120");
 });
 
+test("an older page that arrives after the newest page took the place of the rows above it is left out", async () => {
+  server.runs = Array.from({ length: 300 }, (_, index) => run(300 - index, "completed"));
+  const list = await shown();
+  list.hold(true);
+  server.runs = [...Array.from({ length: 60 }, (_, index) => run(360 - index, "completed")), ...server.runs];
+  tell("r360", { type: "run.queued" });
+  await vi.advanceTimersByTimeAsync(2_000);
+  const gate = Promise.withResolvers<void>();
+  server.delay = () => gate.promise;
+
+  list.loadOlder();
+  list.release();
+  gate.resolve();
+  await vi.advanceTimersByTimeAsync(100);
+  list.loadOlder();
+  await vi.advanceTimersByTimeAsync(100);
+
+  expect(ids(list)).toEqual(Array.from({ length: 100 }, (_, index) => `r${360 - index}`));
+});
+
 test("a window into the past takes nothing new in", async () => {
   const list = await shown({ ...ALL, before: 3 });
   server.runs.unshift(run(4));

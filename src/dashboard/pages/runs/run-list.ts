@@ -113,6 +113,8 @@ export class RunList {
       this.olderError,
       async () => {
         const { runs, next } = await this.#get({ limit: PAGE_ROWS, before });
+        // The newest page has taken the place of the rows meanwhile, so this page does not join it.
+        if (this.next.value !== before) return;
         const known = idsOf(this.#shown);
         this.next.value = next;
         this.#show([...this.#shown, ...runs.filter(({ run_id: id }) => !known.has(id))]);

@@ -23,7 +23,7 @@ export class LiveRun {
   #view = new RunView();
   #waterfall = new Waterfall();
 
-  /** @param onEnd called once, when the run is over */
+  /** @param onEnd called when the run is over, and when it cannot be followed */
   constructor(live: Live, runId: string, onEnd: () => void = () => {}) {
     this.#live = live;
     this.runId = runId;
@@ -50,7 +50,10 @@ export class LiveRun {
         onEvent: (event) => this.#apply(event),
         onReady: () => (this.error.value = null),
         onRestarted: () => this.#begin(),
-        onError: (error) => (this.error.value = error),
+        onError: (error) => {
+          this.error.value = error;
+          this.#onEnd();
+        },
       },
     );
   }

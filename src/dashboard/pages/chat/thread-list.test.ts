@@ -135,3 +135,21 @@ test("an old conversation that is deleted leaves the list, though no request rea
   const ids = list.rows.value?.map(({ thread_id: id }) => id);
   expect([ids?.length, ids?.includes("t300"), ids?.includes("t301")]).toEqual([999, false, true]);
 });
+
+test("conversations of a server that was started with other data leave the list", async () => {
+  server.threads = 700;
+  const list = await shown();
+  for (let more = 0; more < 6; more += 1) {
+    list.loadMore();
+    await vi.advanceTimersByTimeAsync(10);
+  }
+  expect(list.rows.value).toHaveLength(700);
+  server.threads = 2;
+
+  server.restarted();
+  expect(list.rows.value).toBeNull();
+  server.ready();
+  await vi.advanceTimersByTimeAsync(2_000);
+
+  expect([list.rows.value?.length, list.hasMore.value]).toEqual([2, false]);
+});

@@ -53,6 +53,7 @@ export class ThreadList {
     this.watch = new ActivityWatch(live, {
       onActivity: (activity) => this.#onActivity(activity),
       onMissed: () => this.load(),
+      onRestarted: () => this.#clear(),
     });
   }
 
@@ -83,6 +84,12 @@ export class ThreadList {
   #onActivity({ type, detail }: Activity): void {
     if (type === "thread.deleted") this.#drop(detail["thread_id"]);
     if (TELLING.has(type)) this.#soon.request();
+  }
+
+  /** A server with other data has none of these conversations. */
+  #clear(): void {
+    this.#isDeep = false;
+    this.rows.value = null;
   }
 
   #drop(threadId: unknown): void {

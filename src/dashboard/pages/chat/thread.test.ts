@@ -28,6 +28,13 @@ function stored(runId: string, status: RunStatus): void {
   server.messages.push(...(status === "completed" ? messages : messages.slice(0, 1)));
 }
 
+/** The server answers that it does not know the run. */
+function lose(runId: string | undefined): void {
+  for (const { request, listener } of server.subscriptions)
+    if (request.channel === "run" && request.run_id === runId)
+      listener.onError({ code: "RUN_NOT_FOUND", detail: "gone" });
+}
+
 async function opened(threadId: string | undefined): Promise<ChatThread> {
   const thread = new ChatThread(server, threadId);
   thread.start();
@@ -136,6 +143,23 @@ test("of runs that wait for each other only the oldest is followed, and the next
   server.tellRun("r1", { type: "RUN_FINISHED", threadId: "t", runId: "r1", seq: 9, timestamp: 9 });
 
   expect([...server.followed.keys()]).toEqual(["r1", "r2"]);
+});
+
+test("runs that the server does not know any more do not keep the next one from being followed", async () => {
+  const thread = await opened(undefined);
+  thread.send("a", question("one"));
+  thread.send("a", question("two"));
+  await vi.advanceTimersByTimeAsync(10);
+  const followed = (place: number) => server.followed.has(thread.turns.value?.[place]?.runId ?? "");
+
+  lose(thread.turns.value?.[0]?.runId);
+  expect(followed(1)).toBe(true);
+  await vi.advanceTimersByTimeAsync(10);
+  lose(thread.turns.value?.[1]?.runId);
+  thread.send("a", question("three"));
+  await vi.advanceTimersByTimeAsync(10);
+
+  expect(followed(2)).toBe(true);
 });
 
 test("a run that is canceled while it waits behind another says so at once", async () => {

@@ -17,7 +17,7 @@ import type { Strategy } from "../../live/messages.ts";
 import type { Services } from "../../live/services.ts";
 import { LiveRun } from "../../run-view/live-run.ts";
 import { messageOf, type Question } from "../../run-view/question.ts";
-import { turnsOf, type Turn } from "./turn.ts";
+import { isRunning, turnsOf, type Turn } from "./turn.ts";
 import { keepUnsent, readDraft, readDraftFiles, readUnsent, type Unsent } from "./unsent.ts";
 
 /** Number of the newest runs whose state is requested. Older runs ended long ago. */
@@ -248,7 +248,7 @@ export class ChatThread {
     if (!this.#isStarted) return;
     const turns = this.turns.value ?? [];
     for (const { live, end } of turns) if (end) live?.start();
-    turns.find(({ live, end }) => live && !end && !live.view.end)?.live?.start();
+    turns.find(isRunning)?.live?.start();
   }
 
   #onActivity({ type, thread_id: threadId, run_id: runId, detail }: Activity): void {

@@ -60,8 +60,12 @@ export function isBehind(turns: readonly Turn[], turn: Turn): boolean {
   return first !== undefined && first !== turn && isUnderWay(turn);
 }
 
-function isUnderWay({ sending, live, end }: Turn): boolean {
-  if (sending === "sending") return true;
+function isUnderWay(turn: Turn): boolean {
+  return turn.sending === "sending" || isRunning(turn);
+}
+
+/** A server that was started with other data does not know the run any more. */
+export function isRunning({ live, end }: Turn): boolean {
   return live !== null && end === null && live.view.end === null && live.error.value?.code !== "RUN_NOT_FOUND";
 }
 

@@ -51,8 +51,8 @@ test.runIf(canUnshare)("what an agent in a container started is not killed by an
   const code = `import(process.argv[1]).then(({ newMarker }) => console.log(newMarker()))`;
   const { stdout } = spawnSync("unshare", [...NEW_PIDS, process.execPath, "-e", code, LEFTOVERS]);
   const marker = String(stdout).trim();
-  expect(marker).toMatch(/\.1\.1$/);
-  const theirs = sleeper(`${marker.replace(/\.1\.1$/, `.${deadPid()}.1`)}:`);
+  expect(marker).toMatch(/^1@\d+\.1$/);
+  const theirs = sleeper(`${marker.replace("1@", `${deadPid()}@`)}:`);
   const left = sleeper(`${markerOfTheDead()}:`);
   const gone = once(left, "exit");
 
@@ -64,7 +64,7 @@ test.runIf(canUnshare)("what an agent in a container started is not killed by an
 
 /** What an agent process of ours that has died would have as a marker. */
 function markerOfTheDead(): string {
-  return newMarker().replace(`.${process.pid}.`, `.${deadPid()}.`);
+  return newMarker().replace(`${process.pid}@`, `${deadPid()}@`);
 }
 
 function deadPid(): number {

@@ -12,23 +12,25 @@ export const MARKER_VARIABLE = "EVENKEEL_STARTED_BY";
 // A process may fork between our look and our kill. A process that needs more looks than this does nothing but fork.
 const MAX_LOOKS = 10;
 
-/** Where our pid counts: a host sees the processes of its containers, whose agents have pids of their own. */
+/** A pid counts in its namespace alone: a host sees the processes of its containers, whose agents have pids of their own. */
 const PID_NAMESPACE = pidNamespace();
+// Versions that marked with the bare pid take this for no number, and leave our processes alone.
+const AGENT = `${process.pid}@${PID_NAMESPACE}`;
 
 let lastNumber = 0;
 
 /** A value of MARKER_VARIABLE for one host, thread or server. No other owner of any agent process has the same. */
 export function newMarker(): string {
   lastNumber += 1;
-  return `${PID_NAMESPACE}.${process.pid}.${lastNumber}`;
+  return `${AGENT}.${lastNumber}`;
 }
 
-/** Digits; "0" where there is no `/proc`. */
-function pidNamespace(): string {
+/** Its number; 0 where there is no `/proc`. */
+function pidNamespace(): number {
   try {
-    return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "0";
+    return Number(/\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? 0);
   } catch {
-    return "0";
+    return 0;
   }
 }
 
@@ -48,8 +50,8 @@ export async function killLeftovers(marker: string, threadId: number | null = nu
  */
 export async function killLeftoversOfTheDead(): Promise<void> {
   await killWhere((value) => {
-    const [namespace, agent] = value.split(".");
-    const pid = Number(agent);
+    const [agent = ""] = value.split(".");
+    const [pid = 0, namespace] = agent.split("@").map(Number);
     return namespace === PID_NAMESPACE && Number.isInteger(pid) && pid > 0 && !isAlive(pid);
   });
 }

@@ -5,6 +5,7 @@
  * client would wait for calls that never come.
  */
 import { z } from "zod";
+import { KEY_HEADER } from "./chat.ts";
 import { chosenId, expecting, jsonSchema, orNull } from "./fields.ts";
 import { json, route } from "./route.ts";
 
@@ -69,8 +70,6 @@ const COMPLETION_REQUEST = z
   })
   .meta({ id: "ChatCompletionRequest" });
 
-export type CompletionRequest = Readonly<z.output<typeof COMPLETION_REQUEST>>;
-
 /** Items of an earlier response may come in again. Reasoning is dropped: thoughts of others mean nothing to a model. */
 const INPUT_ITEM = expecting(
   z.union([MESSAGE, z.looseObject({ type: z.literal("reasoning") })]),
@@ -99,8 +98,6 @@ const RESPONSE_REQUEST = z
     metadata: orNull(z.record(z.string().max(64), z.string().max(512))),
   })
   .meta({ id: "ResponseRequest" });
-
-export type ResponseRequest = Readonly<z.output<typeof RESPONSE_REQUEST>>;
 
 const MODEL = z.object({
   id: z.string(),
@@ -135,10 +132,20 @@ export const COMPLETE_CHAT = route({
   path: "/v1/chat/completions",
   access: "client",
   summary: "Make a chat completion, whole or streamed",
-  description: "Without `thread_id` the server stores nothing, and the run is canceled when the client disconnects.",
+  description:
+    "Without `thread_id` the server stores nothing, and the run is canceled when the client disconnects, unless an " +
+    "`Idempotency-Key` lets the client ask for it again.",
+  headers: KEY_HEADER,
   body: COMPLETION_REQUEST,
   answers: { 200: json(COMPLETION, "The completion. With `stream`, its chunks as server-sent events.") },
-  errors: ["INVALID_JSON", "UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE", "AGENT_NOT_FOUND", "OVERLOADED"],
+  errors: [
+    "INVALID_JSON",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "BODY_TOO_LARGE",
+    "AGENT_NOT_FOUND",
+    "IDEMPOTENCY_MISMATCH",
+    "OVERLOADED",
+  ],
 });
 
 export const CREATE_RESPONSE = route({
@@ -146,6 +153,7 @@ export const CREATE_RESPONSE = route({
   path: "/v1/responses",
   access: "client",
   summary: "Make a response, whole, streamed or in the background",
+  headers: KEY_HEADER,
   body: RESPONSE_REQUEST,
   answers: { 200: json(RESPONSE, "The response. With `stream`, its events.") },
   errors: [
@@ -154,6 +162,7 @@ export const CREATE_RESPONSE = route({
     "BODY_TOO_LARGE",
     "AGENT_NOT_FOUND",
     "RUN_NOT_FOUND",
+    "IDEMPOTENCY_MISMATCH",
     "OVERLOADED",
   ],
 });

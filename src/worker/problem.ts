@@ -2,7 +2,7 @@
  * Errors as `application/problem+json` (RFC 9457), for the fast lane, the guard and Koa; under `/v1/`, in the shape
  * that OpenAI's clients read.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Problem } from "../api/problem.ts";
 import { titleOf, type AppError, type ErrorCode } from "../core/errors.ts";
 import { newId } from "../core/id.ts";
@@ -33,20 +33,24 @@ export function problemOf(error: AppError, { requestId, basePath }: Asked): Prob
 }
 
 /** The body of an error's answer, and its own headers, which depend on the path. */
-export function errorBodyOf({ url = "" }: IncomingMessage, error: AppError, asked: Asked): ErrorBody {
+export function errorBodyOf({ url = "", headers }: IncomingMessage, error: AppError, asked: Asked): ErrorBody {
   if (!url.startsWith("/v1/"))
     return { contentType: "application/problem+json", headers: {}, body: problemOf(error, asked) };
-  const isFinal = error.runId !== undefined && !WITHOUT_WORK.has(error.code);
-  const headers: Record<string, string> = isFinal ? { "x-should-retry": "false" } : {};
-  return { contentType: "application/json", headers, body: openAiErrorOf(problemOf(error, asked)) };
+  const isFinal = error.runId !== undefined && !mayRepeat(error, headers);
+  const own: Record<string, string> = isFinal ? { "x-should-retry": "false" } : {};
+  return { contentType: "application/json", headers: own, body: openAiErrorOf(problemOf(error, asked)) };
 }
 
 /**
  * The failures of a run after which it may be sent again. After all others OpenAI's clients are told not to: by
  * themselves they repeat each request that failed with 409, 429 or 5xx, and would begin, and pay, the run twice more.
- * That is also so when only this worker ends: the run goes on.
  */
 const WITHOUT_WORK: ReadonlySet<ErrorCode> = new Set(["QUEUE_TIMEOUT"]);
+
+/** When only this worker ends, the run goes on: without a key, a repeat would begin another one beside it. */
+function mayRepeat({ code }: AppError, headers: IncomingHttpHeaders): boolean {
+  return WITHOUT_WORK.has(code) || (code === "SHUTTING_DOWN" && headers["idempotency-key"] !== undefined);
+}
 
 interface ErrorBody {
   readonly contentType: string;

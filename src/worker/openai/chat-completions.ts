@@ -1,8 +1,9 @@
 /**
  * `POST /v1/chat/completions`: the whole conversation comes with each request, so the run is ephemeral. It is canceled
- * when the client disconnects, because nobody could ask for it again. With `thread_id` the conversation is kept here.
+ * when the client disconnects, unless an `Idempotency-Key` lets the client ask for it again. With `thread_id` the
+ * conversation is kept here.
  */
-import { COMPLETE_CHAT, type CompletionRequest, type OpenAiFormat } from "../../api/openai.ts";
+import { COMPLETE_CHAT, type OpenAiFormat } from "../../api/openai.ts";
 import type { ResponseFormat } from "../../core/asked.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
@@ -13,16 +14,17 @@ import type { AppRouter, OwnDeps } from "../context.ts";
 import { askedBy } from "../chat-request.ts";
 import { streamRun } from "../follow-run.ts";
 import { replyWhenOver } from "../reply.ts";
-import { serve, TAKEN } from "../serve.ts";
+import { serve, TAKEN, type Context, type RouteInput } from "../serve.ts";
 import { failureOf } from "../show-run.ts";
 import { conversationOf } from "./conversation.ts";
-import { agentOf, newRunOf, readJournal } from "./run.ts";
+import { agentOf, begin, readJournal, type AskedRun } from "./run.ts";
 
 export function chatCompletionRoutes(router: AppRouter): void {
-  serve(router, COMPLETE_CHAT, async ({ body }, ctx, deps) => {
+  serve(router, COMPLETE_CHAT, async (input, ctx, deps) => {
+    const { body, headers } = input;
     const format = formatOf(body.response_format);
-    const run = await enqueue({ body, principal: ctx.state.principal.id, format }, deps);
-    const isPassing = !body.thread_id;
+    const run = await begin(askedOf(input, ctx, deps), ctx, deps);
+    const isPassing = !body.thread_id && headers["idempotency-key"] === undefined;
     const onAbandon = () => isPassing && cancelLater(run, deps);
     const { res: response, state } = ctx;
     ctx.respond = false;
@@ -46,29 +48,24 @@ function formatOf(format: OpenAiFormat | null | undefined): ResponseFormat | und
   return { type: "json_schema", schema: format.json_schema?.schema ?? { type: "object" } };
 }
 
-interface AskedCompletion {
-  readonly body: CompletionRequest;
-  readonly principal: string;
-  readonly format: ResponseFormat | undefined;
-}
-
-async function enqueue({ body, principal, format }: AskedCompletion, { engine, agents }: OwnDeps): Promise<Run> {
+function askedOf(
+  { body, headers, given }: RouteInput<typeof COMPLETE_CHAT>,
+  ctx: Context,
+  { agents }: OwnDeps,
+): AskedRun {
   const agent = agentOf(body.model, agents);
-  const { agentId } = agent;
-  const special = askedBy({ response_format: format }, agent, "response_format.json_schema.schema");
   const threadId = body.thread_id ?? undefined;
-  const conversation = conversationOf("messages", body.messages, null);
-  const asked = {
-    ...conversation,
-    agentId,
-    principal,
+  return {
+    ...conversationOf("messages", body.messages, null),
+    agentId: agent.agentId,
+    principal: ctx.state.principal.id,
     threadId,
     ephemeral: threadId === undefined,
     metadata: {},
-    special,
+    special: askedBy({ response_format: formatOf(body.response_format) }, agent, "response_format.json_schema.schema"),
+    idempotencyKey: headers["idempotency-key"],
+    given,
   };
-  const { run } = await engine.enqueue(await newRunOf(asked, engine.files));
-  return run;
 }
 
 /** @throws AppError why the run failed */

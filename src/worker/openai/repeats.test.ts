@@ -30,6 +30,51 @@ test("a run that nobody can ask for again ends with the process that waits for i
   await expect.poll(() => statuses(cluster), { timeout: 10_000 }).toEqual(["canceled"]);
 });
 
+test.each(["responses", "completions"] as const)(
+  "a request of %s that is repeated with its key gets the first run, also when the connection broke",
+  async (kind) => {
+    await using cluster = await startCluster();
+    const text = `/sim tokens=30 rate=100`;
+    const ask = (given: string, signal?: AbortSignal) => {
+      const openai = clientOf(cluster);
+      const options = { headers: { "Idempotency-Key": "order-1" }, ...(signal && { signal }) };
+      return kind === "responses"
+        ? openai.responses.create({ model: "assistant", input: given }, options)
+        : openai.chat.completions.create({ model: "assistant", messages: [{ role: "user", content: given }] }, options);
+    };
+    const leaving = new AbortController();
+    const broken = refusalOf(ask(text, leaving.signal));
+    await begun(cluster);
+    leaving.abort();
+    await broken;
+    const { data, response } = await ask(text).withResponse();
+    expect(JSON.stringify(data)).toContain("tok30");
+    expect(response.headers.get("idempotent-replayed")).toBe("true");
+    expect((await ask(text)).id).toBe(data.id);
+    expect(await statuses(cluster)).toEqual(["completed"]);
+    expect(await refusalOf(ask("another"))).toMatchObject({ status: 422, code: "IDEMPOTENCY_MISMATCH" });
+  },
+);
+
+test.each(["responses", "completions"] as const)(
+  "%s with a key may be sent again while their run outlives the process that waits for it",
+  async (kind) => {
+    await using cluster = await startCluster();
+    const openai = clientOf(cluster, "none", 1);
+    const options = { headers: { "Idempotency-Key": "order-1" } };
+    const messages = [{ role: "user" as const, content: LONG }];
+    const asked =
+      kind === "responses"
+        ? openai.responses.create({ model: "assistant", input: LONG }, options)
+        : openai.chat.completions.create({ model: "assistant", messages }, options);
+    const refused = refusalOf(asked);
+    await begun(cluster);
+    cluster.letGo();
+    expect((await refused).headers?.get("x-should-retry")).toBeNull();
+    expect(await statuses(cluster)).toEqual(["running"]);
+  },
+);
+
 async function begun(cluster: Cluster): Promise<void> {
   await expect.poll(() => statuses(cluster), { timeout: 10_000 }).toEqual(["running"]);
 }

@@ -2,7 +2,7 @@
  * `/v1/responses`: a response is a run, and its id names that run. The conversation is kept in the run's thread, so
  * `previous_response_id` continues the thread; `store: false` keeps nothing.
  */
-import { CANCEL_RESPONSE, CREATE_RESPONSE, SHOW_RESPONSE, type ResponseRequest } from "../../api/openai.ts";
+import { CANCEL_RESPONSE, CREATE_RESPONSE, SHOW_RESPONSE } from "../../api/openai.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
 import { OpenAiResponse, responseId, runIdOf, type ResponseOptions } from "../../protocols/openai-response.ts";
@@ -13,16 +13,17 @@ import type { AppRouter, OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { assertResumable } from "../position.ts";
 import { replyWhenOver } from "../reply.ts";
-import { answer, serve, TAKEN, type Context } from "../serve.ts";
+import { answer, serve, TAKEN, type Context, type RouteInput } from "../serve.ts";
 import { conversationOf } from "./conversation.ts";
-import { agentOf, newRunOf, readJournal, readPieces } from "./run.ts";
+import { agentOf, begin, readJournal, readPieces, type AskedRun } from "./run.ts";
 
 /** Facts about the request that a response repeats, kept in the run's metadata beside the client's own. */
 const OURS = { previous: "evenkeel.previous_response_id", background: "evenkeel.background" } as const;
 
 export function responseRoutes(router: AppRouter): void {
-  serve(router, CREATE_RESPONSE, async ({ body }, ctx, deps) => {
-    const run = await enqueue(body, ctx.state.principal.id, deps);
+  serve(router, CREATE_RESPONSE, async (input, ctx, deps) => {
+    const { body } = input;
+    const run = await begin(await askedOf(input, ctx, deps), ctx, deps);
     if (body.stream) return stream(ctx, deps, { run, startingAfter: -1 });
     if (body.background) return answer(200, await show(run, deps));
     ctx.respond = false;
@@ -49,14 +50,18 @@ export function responseRoutes(router: AppRouter): void {
   });
 }
 
-async function enqueue(body: ResponseRequest, principal: string, deps: OwnDeps): Promise<Run> {
+async function askedOf(
+  { body, headers, given }: RouteInput<typeof CREATE_RESPONSE>,
+  ctx: Context,
+  deps: OwnDeps,
+): Promise<AskedRun> {
   const { previous_response_id: previousId, background, metadata, store } = body;
   const previous = previousId ? await findResponse(previousId, deps) : undefined;
   const { agentId } = agentOf(body.model, deps.agents);
-  const asked = {
+  return {
     ...conversationOf("input", body.input, body.instructions),
     agentId,
-    principal,
+    principal: ctx.state.principal.id,
     threadId: previous?.thread_id,
     ephemeral: store === false && !previous,
     isBackground: background === true,
@@ -65,9 +70,9 @@ async function enqueue(body: ResponseRequest, principal: string, deps: OwnDeps):
       ...(previousId && { [OURS.previous]: previousId }),
       ...(background && { [OURS.background]: true }),
     },
+    idempotencyKey: headers["idempotency-key"],
+    given,
   };
-  const { run } = await deps.engine.enqueue(await newRunOf(asked, deps.engine.files));
-  return run;
 }
 
 function stream(ctx: Context, deps: OwnDeps, { run, startingAfter }: { run: Run; startingAfter: number }) {

@@ -1,15 +1,15 @@
 /** What OpenAI's routes share: the agent that `model` names, the run that a request makes, and the journal of a run. */
-import { createHash } from "node:crypto";
 import type { Agent } from "../../core/agent.ts";
 import type { Asked } from "../../core/asked.ts";
 import { newId } from "../../core/id.ts";
 import type { Message } from "../../core/message.ts";
-import type { NewRun } from "../../core/run.ts";
+import type { NewRun, Run } from "../../core/run.ts";
 import type { Files } from "../../engine/files.ts";
 import type { OwnDeps } from "../context.ts";
-import { unknownAgent } from "../chat-request.ts";
+import { fingerprintOf, unknownAgent } from "../chat-request.ts";
 import { journalPieces } from "../history-pieces.ts";
 import { saidBy, type Sender } from "../message-parts.ts";
+import type { Context } from "../serve.ts";
 import type { StoredEvent } from "../../protocols/encoder.ts";
 import type { Conversation } from "./conversation.ts";
 
@@ -32,11 +32,21 @@ export interface AskedRun extends Conversation {
   readonly special?: Asked | undefined;
   /** The client does not wait for the answer. */
   readonly isBackground?: boolean;
+  readonly idempotencyKey: string | undefined;
+  /** The body as it came. */
+  readonly given: object;
+}
+
+/** The run of a request, or of the first request that this one repeats. */
+export async function begin(asked: AskedRun, ctx: Context, { engine }: OwnDeps): Promise<Run> {
+  const { run, created } = await engine.enqueue(await newRunOf(asked, engine.files));
+  if (!created) ctx.set("Idempotent-Replayed", "true");
+  return run;
 }
 
 /** Pictures become files of the principal. @throws AppError INVALID_REQUEST, FILES_FULL */
-export async function newRunOf(
-  { threadId, before, message, isBackground, special, ...asked }: AskedRun,
+async function newRunOf(
+  { threadId, before, message, isBackground, special, idempotencyKey, given, ...asked }: AskedRun,
   files: Files,
 ): Promise<NewRun> {
   const sender = { files, principal: asked.principal };
@@ -52,8 +62,8 @@ export async function newRunOf(
     ...((special || isBackground) && { asked: { ...special, ...(isBackground && { background: true }) } }),
     strategy: "enqueue",
     timeoutMs: null,
-    idempotencyKey: null,
-    fingerprint: createHash("sha256").update(JSON.stringify(message)).digest("base64url"),
+    idempotencyKey: idempotencyKey ?? null,
+    fingerprint: fingerprintOf(asked.principal, given),
   };
 }
 

@@ -77,6 +77,37 @@ test.each([
   expect([status, body["code"]]).toEqual([400, "INVALID_REQUEST"]);
 });
 
+test("a part by URL that states no media type is what the type of the part says", async () => {
+  await using tap = await ModelTap.open();
+  await using cluster = await startCluster({ modelUrl: tap.url });
+  tap.target = cluster.simulator.url;
+  const agent = agentOn(cluster);
+  const content = (["image", "document"] as const).map((type) => {
+    return { type, source: { type: "url" as const, value: `https://example.com/${type}` } };
+  });
+  agent.addMessage({ id: "1", role: "user", content });
+  await agent.runAgent();
+  const parts = (tap.asked[0]?.messages ?? []).flatMap(({ content: asked }) => asked);
+  expect(parts).toMatchObject([
+    { type: "image", source: { url: "https://example.com/image" } },
+    { type: "document", source: { url: "https://example.com/document" } },
+  ]);
+});
+
+test.each([
+  ["a part of the type audio", { type: "audio", source: { type: "url", value: "https://example.com/a" } }],
+  [
+    "a video that says it is a document",
+    { type: "document", source: { type: "url", value: "https://example.com/a", mimeType: "video/mp4" } },
+  ],
+])("%s is refused, as no model reads it", async (_, part) => {
+  await using cluster = await startCluster();
+  const messages = [{ id: "1", role: "user", content: [{ type: "text", text: "Listen" }, part] }];
+  const { status, body } = await cluster.client.post("/api/agui/greeter", { threadId: "t", runId: "r", messages });
+  expect([status, body["code"]]).toEqual([400, "INVALID_REQUEST"]);
+  expect(body["detail"]).toMatch(/messages\.content\[1\].*(audio|video)/);
+});
+
 test("what an answer that broke off showed is no message of the client's", async () => {
   await using cluster = await startCluster();
   const agent = agentOn(cluster);

@@ -12,6 +12,8 @@ export function partOfUrl(at: string, url: unknown, mediaType: unknown = "image/
   const text = typeof url === "string" ? url : "";
   const [, ofData, data] = /^data:([^;,]+);base64,(.+)$/s.exec(text) ?? [];
   const kind = ofData ?? (typeof mediaType === "string" ? mediaType : "");
+  if (/^(audio|video)\//.test(kind))
+    throw invalid(at, "a picture, PDF or text: models read no audio and no video", kind);
   const type = kind.startsWith("image/") ? "image" : "document";
   // A file that is stored here, as `GET /api/chat/{id}/messages` names it.
   const ownFile = fileIdIn(text);

@@ -61,6 +61,12 @@ interface Given {
   readonly source?: { readonly type?: unknown; readonly value?: unknown; readonly mimeType?: unknown };
 }
 
+/** The media types of parts that state none. Models read neither audio nor video. */
+const USUAL_TYPES: ReadonlyMap<unknown, string> = new Map([
+  ["image", "image/*"],
+  ["document", "application/pdf"],
+]);
+
 /** https://docs.ag-ui.com/concepts/messages: text, or parts whose source is a URL or base64. */
 function partsOf(content: unknown): Part[] {
   const given = typeof content === "string" ? [{ type: "text", text: content }] : content;
@@ -68,10 +74,13 @@ function partsOf(content: unknown): Part[] {
   return given.flatMap((part: Given | null, index): Part[] => {
     const { type, text, source } = part ?? {};
     if (type === "text") return typeof text === "string" && /\S/.test(text) ? [{ type, text }] : [];
-    const { type: kind, value, mimeType = "image/*" } = source ?? {};
+    const at = `messages.content[${index}]`;
+    const usual = USUAL_TYPES.get(type);
+    if (usual === undefined) throw invalid(at, "a part of the type `text`, `image` or `document`", type);
+    const { type: kind, value, mimeType = usual } = source ?? {};
     const isData = kind === "data" && typeof mimeType === "string" && typeof value === "string";
     const url = isData ? `data:${mimeType};base64,${value}` : value;
-    return [partOfUrl(`messages.content[${index}]`, url, mimeType)];
+    return [partOfUrl(at, url, mimeType)];
   });
 }
 

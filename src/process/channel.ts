@@ -23,7 +23,8 @@ export interface ChannelLimits {
 
 /**
  * For children of the primary. A heartbeat has about 1 KB, the settings have a few. The backlog after a pause of the
- * primary is smaller than `bytesASecond`: the kernel holds some 200 KB for each child.
+ * primary is smaller than `bytesASecond`: the kernel holds some 200 KB for each child, and a child sends no heartbeat
+ * while an earlier one waits (`heartbeat.ts`).
  */
 export const CHILD_LIMITS: ChannelLimits = {
   maxLineBytes: 64 * 1024,

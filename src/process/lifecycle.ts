@@ -4,6 +4,7 @@
  */
 import type { Channel } from "./channel.ts";
 import { readSnapshot } from "./from-primary.ts";
+import { heartbeatOf } from "./heartbeat.ts";
 import {
   EXIT,
   HEARTBEAT_MS,
@@ -15,7 +16,6 @@ import {
   type Snapshot,
   type ToChild,
 } from "./protocol.ts";
-import { VitalsMeter } from "./vitals.ts";
 
 export interface Service {
   /** Where it listens, when the parent has to know. */
@@ -95,7 +95,8 @@ export async function runService(options: ServiceOptions): Promise<void> {
 
 /** @returns what drains the service and ends the process */
 function attach(service: Service, parent: Channel): (withinMs: number, othersServe: boolean) => void {
-  setInterval(heartbeatOf(service, parent), HEARTBEAT_MS);
+  const beat = heartbeatOf(service, parent);
+  setInterval(() => void beat(), HEARTBEAT_MS);
   let [endsAt, mayLinger] = [Infinity, true];
   const drain = (withinMs: number, othersServe: boolean) => {
     const isFirst = endsAt === Infinity;
@@ -135,25 +136,6 @@ function tell(service: Service, told: ToChild): void {
     case "drain":
       break;
   }
-}
-
-/** @returns what sends one heartbeat, and the notes if they have changed */
-function heartbeatOf(service: Service, parent: Channel): () => void {
-  const meter = new VitalsMeter();
-  let noted = "{}";
-  return () => {
-    const heartbeat: FromChild = {
-      type: "heartbeat",
-      vitals: meter.read(service.inFlight()),
-      gauges: service.gauges?.() ?? {},
-    };
-    void parent.send(heartbeat);
-    const notes = service.notes?.() ?? {};
-    const json = JSON.stringify(notes);
-    if (json === noted) return;
-    noted = json;
-    void parent.send({ type: "notes", notes } satisfies FromChild);
-  };
 }
 
 const HOPELESS: ReadonlySet<unknown> = new Set(["CONFIG", "EADDRINUSE", "EACCES", "EADDRNOTAVAIL"]);

@@ -33,9 +33,23 @@ test.each<[McpServerConfig, string]>([
     { command: "a", callTimeoutMs: 5_000, maxCallMs: 1_000 },
     "`maxCallMs` to be `callTimeoutMs` (5000) or more, got 1000",
   ],
+  [
+    { url: "http://b/", callTimeoutMs: 300_001 },
+    "`callTimeoutMs` to be 300000 or less over HTTP, where a longer silence ends the request, got 300001; a call that reports progress",
+  ],
+  [{ url: "http://b/", startTimeoutMs: 400_000 }, "`startTimeoutMs` to be 300000 or less over HTTP"],
   [{ comand: "a" } as McpServerConfig, "no `comand`; it knows command, args"],
 ])("%o is refused", (config, problem) => {
   expect(() => defineMcpServers({ it: config })).toThrow(`MCP server \`it\`: expected ${problem}`);
+});
+
+test("a call may be silent for 300 s over HTTP, and as long as it likes in a program", () => {
+  const servers = defineMcpServers({
+    far: { url: "http://b/", callTimeoutMs: 300_000 },
+    near: { command: "a", callTimeoutMs: 3_000_000, maxCallMs: 3_000_000 },
+  });
+
+  expect([...servers.values()].map(({ callTimeoutMs }) => callTimeoutMs)).toEqual([300_000, 3_000_000]);
 });
 
 test("a secret that is missing is named, and those that are there are not printed", () => {

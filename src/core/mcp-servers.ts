@@ -20,9 +20,9 @@ const SERVER = section({
   headers: texts(),
   /** Offer only these of its tools, by the server's own names. Default: all. */
   tools: listOf("names of the server's tools").optional(),
-  /** The time from the start of the program to its list of tools. */
+  /** The time from the start of the program to its list of tools. Over HTTP at most 300,000. */
   startTimeoutMs: wholeNumber().default(20_000),
-  /** The time limit of one call; each report of progress restarts it. */
+  /** The time limit of one call; each report of progress restarts it. Over HTTP at most 300,000. */
   callTimeoutMs: wholeNumber().default(60_000),
   /** The time limit of one call, however much progress it reports. */
   maxCallMs: wholeNumber().default(600_000),
@@ -33,6 +33,9 @@ const SERVER = section({
  * /api/mcp`).
  */
 const MAX_SERVERS = 32;
+
+/** Node's fetch gives up an answer that is silent for longer than this. */
+const MAX_HTTP_SILENCE_MS = 300_000;
 
 type Fields = z.output<typeof SERVER>;
 type Texts = Readonly<Record<string, string>>;
@@ -85,6 +88,7 @@ function problemsBetween(config: McpServerConfig): string[] {
   if ((command === undefined) === (url === undefined)) problems.push("either `command` or `url`");
   else if (command === undefined) problems.push(...misplaced(data, ["args", "env", "cwd"], "command"));
   else problems.push(...misplaced(data, ["headers"], "url"));
+  if (url !== undefined) problems.push(...tooPatient(data));
   if (maxCallMs < callTimeoutMs)
     problems.push(`\`maxCallMs\` to be \`callTimeoutMs\` (${callTimeoutMs}) or more, got ${maxCallMs}`);
   return problems;
@@ -98,6 +102,17 @@ function strangers(where: string, values: Readonly<Record<string, unknown>> = {}
 
 function misplaced(data: Fields, names: readonly (keyof Fields)[], partner: string): string[] {
   return names.filter((name) => data[name] !== undefined).map((name) => `no \`${name}\` without \`${partner}\``);
+}
+
+function tooPatient(data: Fields): string[] {
+  const names = ["startTimeoutMs", "callTimeoutMs"] as const;
+  return names
+    .filter((name) => data[name] > MAX_HTTP_SILENCE_MS)
+    .map(
+      (name) =>
+        `\`${name}\` to be ${MAX_HTTP_SILENCE_MS} or less over HTTP, where a longer silence ends the request, got ${data[name]}; ` +
+        "a call that reports progress may take `maxCallMs`",
+    );
 }
 
 function serverOf(name: string, config: McpServerConfig): McpServer {

@@ -24,7 +24,12 @@ export interface ChatCompletionOptions {
 
 type FinishReason = "stop" | "length" | "content_filter";
 
-const FINISH_REASONS: Readonly<Record<string, FinishReason>> = { max_tokens: "length", refusal: "content_filter" };
+/** At the limit of steps or time the model still gives a last answer, so that is a "stop". A budget leaves it no call. */
+const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
+  max_tokens: "length",
+  budget: "length",
+  refusal: "content_filter",
+};
 
 /** Between the texts of two model calls. */
 const PARAGRAPH = "\n\n";

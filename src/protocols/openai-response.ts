@@ -25,8 +25,10 @@ export interface Item {
 
 type Status = "queued" | "in_progress" | "completed" | "failed" | "incomplete" | "cancelled";
 
+/** At the limit of steps or time the model still gives a last answer. A budget leaves it no call. */
 const INCOMPLETE_REASONS: Readonly<Record<string, string>> = {
   max_tokens: "max_output_tokens",
+  budget: "max_output_tokens",
   refusal: "content_filter",
 };
 

@@ -210,6 +210,40 @@ test.each(["status=400", "status=401"])(
   },
 );
 
+test("an answer that a budget cut is not called complete, streamed and not", async () => {
+  const agents = defineAgents({
+    assistant: { model: "m", maxTokens: 50, tools: ["current_time"], budget: { run: { tokens: 50 } } },
+  });
+  await using cluster = await startCluster({ agents });
+  const openai = clientOf(cluster);
+  const content = '/sim text="Let me look this up." tool=current_time input={}';
+  const request = { model: "assistant", messages: [{ role: "user" as const, content }] };
+
+  const whole = await openai.chat.completions.create(request);
+  const chunks = await Array.fromAsync(await openai.chat.completions.create({ ...request, stream: true }));
+  const response = await openai.responses.create({ model: "assistant", input: content });
+  const events = await Array.fromAsync(
+    await openai.responses.create({ model: "assistant", input: content, stream: true }),
+  );
+
+  expect(whole.choices[0]).toMatchObject({ finish_reason: "length", message: { content: "Let me look this up." } });
+  expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe("length");
+  const cut = { status: "incomplete", incomplete_details: { reason: "max_output_tokens" } };
+  expect(response).toMatchObject(cut);
+  expect(events.at(-1)).toMatchObject({ type: "response.incomplete", response: cut });
+});
+
+test("a last answer that the model gave at its step limit is a whole answer", async () => {
+  const agents = defineAgents({
+    assistant: { model: "m", tools: ["current_time"], limits: { maxSteps: 2 } },
+  });
+  await using cluster = await startCluster({ agents });
+  const messages = [{ role: "user" as const, content: "/sim loop tokens=3" }];
+  const completion = await clientOf(cluster).chat.completions.create({ model: "assistant", messages });
+  expect((await cluster.engine.runs({ limit: 1 })).items[0]?.finish_reason).toBe("step_limit");
+  expect(completion.choices[0]?.finish_reason).toBe("stop");
+});
+
 test("a stream whose answer broke off ends with an error, not with doubled text", async () => {
   await using cluster = await startCluster();
   const messages = [{ role: "user" as const, content: "/sim tokens=30 rate=300 cut times=1" }];

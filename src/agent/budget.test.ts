@@ -59,6 +59,18 @@ test("runs that start at once overspend the day's budget by one call at most", a
   expect(refused.length).toBe(20 - (row?.calls ?? 0));
 });
 
+test("a summary and the answer behind it reserve a budget each", async () => {
+  await using cluster = await startWith({ run: { tokens: 10 } }, { context: { tokens: 2_000, keepTurns: 1 } });
+  for (const turn of [1, 2, 3]) await cluster.client.chat(`turn ${turn} ${"y".repeat(1_600)}`, { thread_id: "t" });
+  const { requests } = cluster.simulator.stats();
+
+  const { body } = await cluster.client.chat(`turn 4 ${"y".repeat(3_200)}`, { thread_id: "t" });
+
+  expect(body).toMatchObject({ code: "BUDGET_EXCEEDED" });
+  expect(problemsOf(await cluster.client.events(body.run_id))).toEqual([]);
+  expect(cluster.simulator.stats().requests).toBe(requests + 1);
+});
+
 test("what was spent is read by agent, principal, model and day", async () => {
   await using cluster = await startCluster();
   await cluster.client.chat("/sim tokens=10");

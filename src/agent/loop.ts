@@ -5,7 +5,7 @@
  */
 import { tooLarge, type PreparedAgent } from "../core/agent.ts";
 import type { Asked } from "../core/asked.ts";
-import { AppError } from "../core/errors.ts";
+import { AppError, hasCode } from "../core/errors.ts";
 import { COMPACT_STEP, MODEL_STEP, type RunEvent } from "../core/event.ts";
 import { textOf, toolUsesOf, type Message, type ToolUseBlock } from "../core/message.ts";
 import { addUsage, type FinishReason, type Run, type Usage } from "../core/run.ts";
@@ -98,9 +98,22 @@ class Loop {
     const uses = last ? toolUsesOf(last) : [];
     this.#limit ??= this.#limitMet(Math.max(1, uses.length));
     if (uses.length > 0) return this.#toolStep(uses);
-    const usedUp = await this.#options.askBudget(() => this.#tokens(), this.#options.signal);
-    if (usedUp) return this.#overBudget(usedUp);
-    return this.#limit ? this.#lastWord(this.#limit) : this.#modelStep();
+    try {
+      return await (this.#limit ? this.#lastWord(this.#limit) : this.#modelStep());
+    } catch (error) {
+      if (hasCode(error, "BUDGET_EXCEEDED")) return this.#overBudget(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Called before each model call, because a checkpoint ends the reservation of the call before.
+   * @throws AppError BUDGET_EXCEEDED
+   */
+  async #reserve(): Promise<void> {
+    const { askBudget, signal } = this.#options;
+    const usedUp = await askBudget(() => this.#tokens(), signal);
+    if (usedUp !== undefined) throw new AppError("BUDGET_EXCEEDED", usedUp);
   }
 
   #limitMet(next: number): Limit | undefined {
@@ -141,7 +154,11 @@ class Loop {
     const { agent } = this.#options;
     const note = lastWord(limit, agent.limits.maxSteps);
     const { last } = this.#conversation;
-    if (last?.note !== note && !isMisfit(last?.note)) await this.#keep({ role: "user", content: [], note });
+    if (last?.note !== note && !isMisfit(last?.note)) {
+      // The note is for the last word alone, so it is not kept when there will be none.
+      await this.#reserve();
+      await this.#keep({ role: "user", content: [], note });
+    }
     const { content } = await this.#ask(false);
     this.#steps += 1;
     const message = this.#answer(content.filter(({ type }) => type !== "tool_use"));
@@ -190,6 +207,7 @@ class Loop {
     const beside = charactersOf([agent.system ?? "", more, describeTools(tools)]);
     for (let refusals = 0; ; refusals += 1) {
       await this.#makeRoom(hasTools, beside);
+      await this.#reserve();
       try {
         const whole = this.#conversation.render(hasTools);
         const rendered = this.#hasUnreadable ? withoutMedia(whole) : whole;
@@ -236,8 +254,8 @@ class Loop {
       this.#steps += modelCalls;
       return this.#keep(message);
     };
-    const [conversation, summaries] = [this.#conversation, this.#summaries];
-    await makeRoom({ ...this.#options, conversation, summaries, hasTools, beside, keep });
+    const [conversation, summaries, reserve] = [this.#conversation, this.#summaries, () => this.#reserve()];
+    await makeRoom({ ...this.#options, conversation, summaries, hasTools, beside, reserve, keep });
   }
 
   #answer(content: Answer["content"]): Message {
@@ -262,10 +280,10 @@ class Loop {
   }
 
   /** No budget is left for another call: the text so far is the answer. */
-  #overBudget(detail: string): Ending {
+  #overBudget(error: unknown): Ending {
     const said = this.#conversation.own.filter(({ role }) => role === "assistant").map(textOf);
     const reply = said.filter((text) => !isBlank(text)).join("\n\n");
-    if (reply === "") throw new AppError("BUDGET_EXCEEDED", detail);
+    if (reply === "") throw error;
     const outcome = { status: "completed", reply, finishReason: "budget" } as const;
     return { outcome, messages: [], usage: this.usage, steps: this.#steps };
   }

@@ -20,11 +20,13 @@ export interface TooLong extends Pick<Asking, "model" | "choice" | "signal"> {
   readonly beside: number;
   /** The attempts at summaries. */
   readonly summaries: Attempts;
+  /** Reserves the budget of a summary. */
+  reserve(): Promise<void>;
   /** Stores the compaction and counts the model calls that it took. */
   keep(message: Message, modelCalls: number): Promise<void>;
 }
 
-/** @throws AppError CONTEXT_TOO_LARGE when the conversation never fits */
+/** @throws AppError CONTEXT_TOO_LARGE when the conversation never fits; what `reserve` and `summarize` throw */
 export async function makeRoom(options: TooLong): Promise<void> {
   const { agent, conversation, beside } = options;
   for (;;) {
@@ -47,7 +49,8 @@ async function compact(options: TooLong, cut: Cut): Promise<void> {
   const tokensBefore = tokensOf(options);
   const isSummarized = cut.from > now.from;
   const calls = isSummarized && agent.context.onFull === "compact";
-  if (!calls) journal.emit({ type: "STEP_STARTED", stepName: COMPACT_STEP });
+  if (calls) await options.reserve();
+  else journal.emit({ type: "STEP_STARTED", stepName: COMPACT_STEP });
   const call = { conversation, cut, model: options.model, choice, attempts: summaries, signal };
   const summary = calls ? await summarize(call) : isSummarized ? leftOut(conversation, cut) : now.summary;
   const compaction = { model: choice.model, budget, from: cut.from, cleared_before: cut.clearedBefore };

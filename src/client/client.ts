@@ -80,12 +80,19 @@ export class Evenkeel {
   stream(chat: Chat, { signal }: Wait = {}): AsyncGenerator<ClientEvent, void, undefined> {
     const body = named(chat);
     const begin = post("/api/chat/stream", body, signal);
-    return follow({ ...this.#followOptions(body.run_id, 0, signal), begin });
+    const subagents = body.subagents ?? undefined;
+    return follow({ ...this.#followOptions(body.run_id, 0, signal), subagents, begin });
   }
 
-  /** The events of a run above `after`, until its last one; resumes by itself. */
-  follow(runId: string, { after = 0, signal }: Wait & { readonly after?: number } = {}) {
-    return follow(this.#followOptions(runId, after, signal));
+  /**
+   * The events of a run above `after`, until its last one; resumes by itself. With `subagents`, the events of the delegated runs
+   * that have no result by `after` come from their beginnings.
+   */
+  follow(
+    runId: string,
+    { after = 0, subagents, signal }: Wait & { readonly after?: number; readonly subagents?: "inline" } = {},
+  ): AsyncGenerator<ClientEvent, void, undefined> {
+    return follow({ ...this.#followOptions(runId, after, signal), subagents });
   }
 
   /** Begins a run and returns at once. Read its state with `task`, or its events with `follow`. */

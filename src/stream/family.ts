@@ -6,7 +6,7 @@
  *
  * Only the run's own events have an SSE id. A client that resumes gets the events of running subagents again
  * from their SUBAGENT_STARTED on, with the same `seq`s: the pair of `subagentRunId` and `seq` identifies an
- * event.
+ * event. The `seq` is 0 where a run can no longer be shown.
  */
 import { AppError } from "../core/errors.ts";
 import { isTerminal, type CustomValues } from "../core/event.ts";
@@ -138,9 +138,11 @@ class Branch implements Sink {
   fail({ code, message }: AppError): void {
     if (!this.#self) return;
     const { runId: subagentRunId, agentId: name, ...parents } = this.#self;
+    // A journal begins at 1, and has neither of these events.
+    const position = { seq: 0, timestamp: Date.now() };
     // AG-UI's verifier refuses the end of what did not begin.
-    if (!this.#hasBegun) this.#out.tell({ type: "SUBAGENT_STARTED", subagentRunId, name, ...parents });
-    this.#out.tell({ type: "SUBAGENT_ERROR", subagentRunId, code, message });
+    if (!this.#hasBegun) this.#out.tell({ ...position, type: "SUBAGENT_STARTED", subagentRunId, name, ...parents });
+    this.#out.tell({ ...position, type: "SUBAGENT_ERROR", subagentRunId, code, message });
   }
 
   /** The client has these events already. Runs that were delegated and have no result yet are shown again. */

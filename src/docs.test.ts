@@ -1,7 +1,9 @@
-/** The pages of the documentation name only files that exist. */
+/** The pages of the documentation name only files that exist, and what the contract has. */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { expect, test } from "vitest";
+import { z } from "zod";
+import { ROUTES } from "./api/routes.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const PAGES = globSync(["*.md", "docs/**/*.md"], { cwd: ROOT });
@@ -16,6 +18,18 @@ test("the glossary and the tables of the architecture name files that exist", ()
   const page = readFileSync(join(ROOT, "ARCHITECTURE.md"), "utf8");
   const named = [...page.matchAll(/`((?:src|bench|config|docs)\/[\w./-]+)`/g)].map(([, path = ""]) => path);
   expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+});
+
+test("the table of routes names each query parameter of the routes in it", () => {
+  const rows = read("docs/api.md").match(/^\| `GET .*$/gm) ?? [];
+  const missing = ROUTES.flatMap(({ method, path, query }) => {
+    const address = `${method} ${path.replace(/\{\w+_id\}/, "{id}")}`;
+    const row = rows.find((line) => line.startsWith(`| \`${address}\``) || line.startsWith(`| \`${address}?`));
+    const names = row !== undefined && query instanceof z.ZodObject ? Object.keys(query.shape) : [];
+    return names.filter((name) => !new RegExp(`[\`?]${name}[\`=]`).test(row ?? "")).map((name) => `${address} ${name}`);
+  });
+  expect(rows.length).toBeGreaterThan(10);
+  expect(missing).toEqual([]);
 });
 
 const GRAFANA = metricsIn("docs/grafana.json");

@@ -161,6 +161,30 @@ test("a tab that shows the key form opens when another tab signs in, and locks w
   for (const page of [first, second]) await page.getByLabel("API key").waitFor();
 });
 
+test("a sign-out that did not reach the server says so, and can be tried again", async () => {
+  await using place = await makePlace();
+  await using guarded = new Server(place, { env: { API_KEYS: "me:correct-horse-battery" } });
+  await eventually(async () => expect((await guarded.client.get("/health")).status).toBe(200));
+  await using visitor = await browser.visitor(guarded.client.url);
+  const page = await visitor.open("#/processes");
+  await page.getByLabel("API key").fill("correct-horse-battery");
+  await page.keyboard.press("Enter");
+  const signOut = page.getByRole("button", { name: "Sign out" });
+  await signOut.waitFor();
+  let isAway = true;
+  await page.route("**/api/session", (route) =>
+    isAway && route.request().method() === "DELETE" ? route.abort() : route.fallback(),
+  );
+
+  await signOut.click();
+
+  await page.getByRole("alert").getByText("cannot be reached").waitFor();
+  isAway = false;
+  await signOut.click();
+  await page.getByLabel("API key").waitFor();
+  expect(await visitor.context.cookies()).toEqual([]);
+});
+
 test("a button that works keeps the focus", async () => {
   await using place = await makePlace();
   await using guarded = new Server(place, { env: { API_KEYS: "me:correct-horse-battery" } });

@@ -1,7 +1,7 @@
 /** The frame of every page: navigation, connection, theme, notices. It also keeps the connection watched. */
 import "./shell.css";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { session, signOut } from "../store/session.ts";
 import { isSignedIn } from "../live/key.ts";
 import { connection } from "../live/live.ts";
@@ -51,6 +51,7 @@ function skip(event: Event): void {
 }
 
 function SignedIn() {
+  const [problem, setProblem] = useState("");
   if (!isSignedIn.value) return null;
   const who = session.value;
   return (
@@ -60,9 +61,14 @@ function SignedIn() {
           {who.principal} · {who.role}
         </p>
       )}
-      <Button kind="quiet" onClick={() => void signOut()} title="End this browser's session">
+      <Button kind="quiet" onClick={() => void signOut().then(setProblem)} title="End this browser's session">
         Sign out
       </Button>
+      {problem && (
+        <p class="field-problem" role="alert">
+          {problem}
+        </p>
+      )}
     </>
   );
 }

@@ -52,14 +52,22 @@ function begin(): void {
   void loadSession();
 }
 
-/** After a 401, loadAgents shows the key form; if the server no longer needs a key, the page continues without one. */
-export async function signOut(): Promise<void> {
-  // The server was unreachable, so the cookie and the session still exist.
-  await sendJson("DELETE", "/api/session").catch(() => undefined);
+/**
+ * After a 401, loadAgents shows the key form; if the server no longer needs a key, the page continues without one.
+ * @returns the problem, if there is one: the cookie and the session still exist then
+ */
+export async function signOut(): Promise<string> {
+  try {
+    await sendJson("DELETE", "/api/session");
+  } catch (error) {
+    const { code, detail } = problemOf(error);
+    if (code !== "UNAUTHORIZED") return detail;
+  }
   noteSignIn(false);
   session.value = null;
   reconnect();
   await loadAgents();
+  return "";
 }
 
 function wordsFor({ code, detail }: Problem): string {

@@ -1,4 +1,7 @@
 /** The frame of every page, in a real browser: keyboard, theme, and the key form. */
+import { cp, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, expect, test } from "vitest";
 import { eventually, openSite, picture } from "../../testing/browser.ts";
@@ -183,6 +186,26 @@ test("a sign-out that did not reach the server says so, and can be tried again",
   await signOut.click();
   await page.getByLabel("API key").waitFor();
   expect(await visitor.context.cookies()).toEqual([]);
+});
+
+test("an agent that came with a reload can be chosen without opening the page anew", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "evenkeel-config-"));
+  const dir = folder.path;
+  await cp("templates/project/config", dir, { recursive: true });
+  await using place = await makePlace();
+  await using changing = await new Server(place, { env: { CONFIG_DIR: dir } }).ready();
+  await using visitor = await browser.visitor(changing.client.url);
+  const page = await visitor.open("#/chat");
+  const names = () => page.locator(".composer select option").allInnerTexts();
+  await eventually(async () => expect(await names()).toEqual(["assistant"]));
+  const file = join(dir, "agents.ts");
+  const librarian = 'librarian: { model: "claude-haiku-5-5", description: "x", system: "y", tools: [] },';
+  await writeFile(file, (await readFile(file, "utf8")).replace("assistant: {", `${librarian}\n  assistant: {`));
+
+  changing.kill("SIGHUP");
+  await eventually(() => expect(changing.stdout).toContain("the new processes serve"), 30_000);
+
+  await eventually(async () => expect(await names()).toContain("librarian"), 30_000);
 });
 
 test("a button that works keeps the focus", async () => {

@@ -1,5 +1,5 @@
 /**
- * The agents of the server. They do not change while a server runs; shell/use-server-info.ts requests them again after
+ * The agents of the server. They change with a reload; shell/use-server-info.ts requests them again after it, and after
  * a reconnect.
  */
 import { signal } from "@preact/signals";

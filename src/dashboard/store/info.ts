@@ -1,5 +1,5 @@
 /**
- * The part of GET /info that does not change while a server runs; shell/use-server-info.ts requests it again after a
+ * The part of GET /info that the page shows; shell/use-server-info.ts requests it again after a reload and after a
  * reconnect.
  */
 import { signal } from "@preact/signals";

@@ -16,6 +16,8 @@ export interface FileHead {
   readonly bytes: number | null;
 }
 
+const ASK_AGAIN_MS = 1_000;
+
 /** For links and pictures. Relative to the page, which may be served under a path of a proxy. */
 export function fileHref(fileId: string): string {
   return `./api/files/${encodeURIComponent(fileId)}`;
@@ -52,11 +54,25 @@ export function uploadFile(file: File, { onProgress, signal }: UploadOptions): P
   return promise;
 }
 
-/** @returns null when there is no such file, or the server could not be asked */
-export async function fileHead(fileId: string, signal: AbortSignal): Promise<FileHead | null> {
-  const response = await fetch(fileHref(fileId), { method: "HEAD", signal }).catch(() => null);
-  if (!response?.ok) return null;
-  const { headers } = response;
+/**
+ * Asks again, ever more rarely, until the server answers or the signal is aborted. @param tell called with null when
+ * there is no such file
+ */
+export async function askFileHead(
+  fileId: string,
+  signal: AbortSignal,
+  tell: (head: FileHead | null) => void,
+): Promise<void> {
+  for (let pauseMs = ASK_AGAIN_MS; !signal.aborted; pauseMs *= 2) {
+    const response = await fetch(fileHref(fileId), { method: "HEAD", signal }).catch(() => null);
+    if (signal.aborted) return;
+    if (response?.ok) return tell(headOf(response));
+    if (response?.status === 404) return tell(null);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}
+
+function headOf({ headers }: Response): FileHead {
   const bytes = headers.get("content-length");
   return {
     name: nameIn(headers.get("content-disposition") ?? ""),

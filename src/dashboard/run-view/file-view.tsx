@@ -5,7 +5,7 @@
  */
 import "./file-view.css";
 import { useEffect, useState } from "preact/hooks";
-import { fileHead, fileHref, type FileHead } from "../live/files.ts";
+import { askFileHead, fileHref, type FileHead } from "../live/files.ts";
 import { bytes } from "../ui/format.ts";
 import type { FilePart } from "./question.ts";
 
@@ -15,6 +15,8 @@ interface Props {
   readonly isSmall?: boolean;
 }
 
+/** A picture that the server has and the browser cannot draw is not asked for without end. */
+const MAX_FAILURES = 3;
 const KINDS: Readonly<Record<string, string>> = { "application/pdf": "PDF", "text/plain": "Text" };
 
 export function FileView({ file, isSmall = false }: Props) {
@@ -39,16 +41,25 @@ interface StoredProps {
 }
 
 function Picture({ fileId, name, isSmall }: StoredProps & { isSmall: boolean }) {
+  const [failures, setFailures] = useState(0);
+  const [loads, setLoads] = useState(0);
   const [isGone, setGone] = useState(false);
+  useEffect(() => {
+    if (failures === 0) return undefined;
+    const asking = new AbortController();
+    void askFileHead(fileId, asking.signal, (head) => (head ? setLoads(failures) : setGone(true)));
+    return () => asking.abort();
+  }, [fileId, failures]);
   if (isGone) return <Gone what={name ?? "Picture"} />;
   return (
     <a class={isSmall ? "picture picture-small" : "picture"} href={fileHref(fileId)} target="_blank" rel="noopener">
       <img
+        key={loads}
         src={fileHref(fileId)}
         alt={name ?? "Picture"}
         loading="lazy"
         decoding="async"
-        onError={() => setGone(true)}
+        onError={() => setFailures(Math.min(MAX_FAILURES, failures + 1))}
       />
     </a>
   );
@@ -85,9 +96,7 @@ function useFileHead(fileId: string): FileHead | null | undefined {
   const [head, setHead] = useState<FileHead | null>();
   useEffect(() => {
     const asking = new AbortController();
-    void fileHead(fileId, asking.signal).then((answer) => {
-      if (!asking.signal.aborted) setHead(answer);
-    });
+    void askFileHead(fileId, asking.signal, setHead);
     return () => asking.abort();
   }, [fileId]);
   return head;

@@ -172,6 +172,23 @@ test("a picture that was deleted says so", async () => {
   await page.locator(".turn-asked").getByText("cannot be loaded; it may be deleted").waitFor();
 });
 
+test("a picture whose first request failed is shown soon, without opening the page anew", async () => {
+  await using visitor = await browser.visitor(client.url);
+  const page = await signedIn(visitor);
+  const other = Buffer.concat([PNG, Buffer.from("late")]);
+  const upload = await client.ask("/api/files?name=late.png", { method: "POST", body: other });
+  const { file_id: fileId } = upload.body as unknown as { file_id: string };
+  await client.chat([{ type: "image", source: { type: "file", file_id: fileId } }], { thread_id: "late" });
+  let failures = 2;
+  await page.route(`**/api/files/${fileId}`, (route) => ((failures -= 1) >= 0 ? route.abort() : route.continue()));
+
+  await page.goto(`${client.url}/#/chat/late`);
+
+  const picture = page.locator(".turn-asked img");
+  await eventually(async () => expect(await picture.evaluate(widthOf)).toBeGreaterThan(0));
+  expect(failures).toBeLessThan(0);
+});
+
 async function signedIn(visitor: Visitor): Promise<Page> {
   const page = await visitor.open("#/chat");
   await page.getByLabel("API key").fill(KEY);
@@ -220,4 +237,8 @@ async function seen(image: ReturnType<Page["locator"]>): Promise<void> {
   await eventually(async () =>
     expect(await image.evaluate((element) => (element as HTMLImageElement).naturalWidth)).toBe(1),
   );
+}
+
+function widthOf(picture: Element): number {
+  return (picture as HTMLImageElement).naturalWidth;
 }

@@ -5,6 +5,7 @@ import { signal } from "@preact/signals";
 import type { StoredMessage } from "../../../core/message.ts";
 import type { Run } from "../../../core/run.ts";
 import { problemOf, type Problem } from "../../live/api-error.ts";
+import { reportTo } from "../../live/report-to.ts";
 import { OneAtATime } from "../../live/one-at-a-time.ts";
 import type { Services } from "../../live/services.ts";
 import { questionOf, type Question } from "../../run-view/question.ts";
@@ -23,6 +24,8 @@ export class RunDetails {
   /** The message that began it. */
   readonly asked = signal<Question | null>(null);
   readonly error = signal<Problem | null>(null);
+  /** Why the message did not arrive. */
+  readonly askedError = signal<Problem | null>(null);
   readonly actionError = signal<Problem | null>(null);
   readonly isCanceling = signal(false);
   readonly #services: Services;
@@ -71,13 +74,14 @@ export class RunDetails {
 
   async #fetch(): Promise<void> {
     try {
-      const run = await this.#services.api.get<Run>(`/api/runs/${encodeURIComponent(this.runId)}`);
-      this.run.value = run;
-      if (this.asked.value === null) await this.#fetchAsked(run.thread_id);
+      this.run.value = await this.#services.api.get<Run>(`/api/runs/${encodeURIComponent(this.runId)}`);
+      this.error.value = null;
     } catch (error) {
       // Keep the shown values; the next event of the run causes another request.
       if (!this.run.value) this.error.value = problemOf(error);
     }
+    const thread = this.run.value?.thread_id;
+    if (thread !== undefined && !this.asked.value) await reportTo(this.askedError, () => this.#fetchAsked(thread));
   }
 
   /** The message is stored in the thread and not in the journal. */

@@ -69,6 +69,9 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
 
 function Request({ details }: { details: RunDetails }) {
   const asked = details.asked.value;
+  const error = details.askedError.value;
+  // A run without a message, as that of a job, may have no stored thread.
+  if (error && error.code !== "THREAD_NOT_FOUND") return <ErrorNote error={error} onRetry={() => details.refresh()} />;
   if (asked === null) return null;
   return (
     <section class="run-asked" aria-label="What was asked">

@@ -11,10 +11,33 @@ test("all runs below a run are found, and those that have made no step are not a
   server.answer = (path) => ({ runs: children[new URL(path, "http://x").searchParams.get("parent_run_id") ?? ""] });
   const family = new RunFamily(server, "top");
 
-  family.refresh();
+  family.follow(true);
 
   await vi.waitFor(() => expect(family.runs.value.map(({ run_id: id }) => id)).toEqual(["r1", "r2", "r3"]));
   expect(server.requests).toHaveLength(3);
+});
+
+test("the runs are read again while the run above them works, and a hidden page asks nothing", async () => {
+  vi.useFakeTimers();
+  const page = { hidden: false };
+  vi.stubGlobal("document", page);
+  const server = new FakeServices();
+  server.answer = () => ({ runs: [child("r1", 0)] });
+  const family = new RunFamily(server, "top");
+
+  const stop = family.follow(false);
+  await vi.advanceTimersByTimeAsync(4_500);
+  expect(server.requests).toHaveLength(3);
+  page.hidden = true;
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(server.requests).toHaveLength(3);
+  page.hidden = false;
+  stop?.();
+  await vi.advanceTimersByTimeAsync(10_000);
+
+  expect(server.requests).toHaveLength(3);
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
 });
 
 const priced = (id: string) => ({ agent_id: id, price: { input: 1, output: 2, cache_read: 0, cache_write: 0 } });

@@ -11,6 +11,8 @@ import { tokensIn } from "../../../core/spending.ts";
 import { costOf, priceOf } from "../../run-view/cost.ts";
 import type { AgentInfo } from "../../store/agents.ts";
 
+const REFRESH_MS = 2_000;
+
 export class RunFamily {
   /** Empty until the runs have arrived; the run itself is not included. */
   readonly runs = signal<readonly Run[]>([]);
@@ -23,8 +25,12 @@ export class RunFamily {
     this.#runId = runId;
   }
 
-  refresh(): void {
+  /** Reads them now; if the run is not over, also again and again. @returns a function that ends this */
+  follow(isOver: boolean): (() => void) | undefined {
     this.#requests.request();
+    if (isOver) return undefined;
+    const timer = setInterval(() => document.hidden || this.#requests.request(), REFRESH_MS);
+    return () => clearInterval(timer);
   }
 
   async #fetch(): Promise<void> {

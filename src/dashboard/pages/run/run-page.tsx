@@ -31,9 +31,11 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
     if (live.revision.value > 0) details.refresh();
   }, [details, status, live.view.modelCalls]);
   const delegated = live.view.items.some((item) => item.kind === "tool" && item.delegated.length > 0);
-  useEffect(() => {
-    if (delegated) family.refresh();
-  }, [family, delegated, status, live.view.modelCalls]);
+  const isOver = live.view.end !== null;
+  useEffect(
+    () => (delegated ? family.follow(isOver) : undefined),
+    [family, delegated, isOver, status, live.view.modelCalls],
+  );
 
   void live.revision.value;
   const run = details.run.value;

@@ -16,15 +16,20 @@ export interface JournalRow {
 export class RunEvents {
   /** Grows by a page with each click of a person. */
   readonly rows = signal<readonly JournalRow[]>([]);
-  readonly hasMore = signal(true);
   readonly isLoading = signal(false);
   readonly error = signal<Problem | null>(null);
   readonly #api: Services["api"];
   readonly #runId: string;
+  readonly #hasNext = signal(true);
 
   constructor({ api }: Services, runId: string) {
     this.#api = api;
     this.#runId = runId;
+  }
+
+  /** @param lastSeq the newest event that the page knows: the journal may have grown since its last page was read */
+  hasMore(lastSeq: number): boolean {
+    return this.#hasNext.value || (this.rows.value.at(-1)?.seq ?? 0) < lastSeq;
   }
 
   loadMore(): void {
@@ -39,7 +44,7 @@ export class RunEvents {
       .then(
         ({ events, next }) => {
           this.rows.value = [...this.rows.value, ...events];
-          this.hasMore.value = next !== null;
+          this.#hasNext.value = next !== null;
         },
         (error: unknown) => (this.error.value = problemOf(error)),
       )

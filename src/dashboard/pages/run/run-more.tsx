@@ -4,7 +4,7 @@
  */
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import type { Run } from "../../../core/run.ts";
+import { isOver, type Run } from "../../../core/run.ts";
 import { services } from "../../live/services.ts";
 import { agents } from "../../store/agents.ts";
 import { Button } from "../../ui/button.tsx";
@@ -14,7 +14,13 @@ import { clockTime, duration } from "../../ui/format.ts";
 import { RunEvents } from "./run-events.ts";
 import { showHidden } from "../../ui/show-hidden.ts";
 
-export function RunMore({ run }: { run: Run }) {
+interface Props {
+  readonly run: Run;
+  /** Position of the newest event that the page knows. */
+  readonly lastSeq: number;
+}
+
+export function RunMore({ run, lastSeq }: Props) {
   const agent = agents.value?.find(({ agent_id: id }) => id === run.agent_id);
   const timeoutMs = run.timeout_ms ?? agent?.limits.timeout_ms;
   const metadata = Object.keys(run.metadata).length > 0 ? JSON.stringify(run.metadata, null, 2) : null;
@@ -31,7 +37,7 @@ export function RunMore({ run }: { run: Run }) {
       </dl>
       {agent && <p class="run-more-note">The agent as it is configured now; the run may be older.</p>}
       {metadata !== null && <Folded label="Metadata" text={metadata} />}
-      <Events runId={run.run_id} />
+      <Events run={run} lastSeq={lastSeq} />
     </details>
   );
 }
@@ -46,7 +52,7 @@ function Line({ name, children }: { name: string; children: ComponentChildren })
   );
 }
 
-function Events({ runId }: { runId: string }) {
+function Events({ run: { run_id: runId, status }, lastSeq }: Props) {
   const events = useMemo(() => new RunEvents(services, runId), [runId]);
   const rows = events.rows.value;
   const error = events.error.value;
@@ -69,7 +75,7 @@ function Events({ runId }: { runId: string }) {
         </ol>
       )}
       {error && <ErrorNote error={error} onRetry={() => events.loadMore()} />}
-      {events.hasMore.value && (
+      {(!isOver(status) || events.hasMore(lastSeq)) && (
         <Button busy={events.isLoading.value} onClick={() => events.loadMore()}>
           {rows.length === 0 ? "Show the events" : "More events"}
         </Button>

@@ -53,7 +53,7 @@ export function RunPage({ id = "" }: Partial<PageProps>) {
       <section class="card run-time" aria-label="Where the time went">
         <WaterfallChart waterfall={waterfall} now={view.end ? 0 : serverNow.value} />
       </section>
-      <RunMore run={run} />
+      <RunMore run={run} lastSeq={view.lastSeq} />
       <Request details={details} />
       <section class="run-flow" aria-label="What happened" aria-busy={!view.end}>
         {live.error.value && <ErrorNote error={live.error.value} onRetry={() => live.retry()} />}

@@ -1,14 +1,19 @@
 /** One activity: its time, its text, its agent, and a link to its run. */
+import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import type { Activity } from "../../../core/activity.ts";
 import { jobToolOf } from "../../../core/job-id.ts";
+import { now } from "../../store/clock.ts";
 import { clockTime, shortId } from "../../ui/format.ts";
 import { href } from "../../router.ts";
 import { describeActivity } from "./describe.ts";
 
-/** An activity never changes, so its row is rendered once. */
+/** Times of earlier days have their date. */
+const today = computed(() => new Date(now.value).toDateString());
+
+/** An activity never changes, so its row is rendered once a day. */
 export function ActivityRow({ activity }: { activity: Activity }) {
-  return useMemo(() => <Cells activity={activity} />, [activity]);
+  return useMemo(() => <Cells activity={activity} />, [activity, today.value]);
 }
 
 function Cells({ activity }: { activity: Activity }) {

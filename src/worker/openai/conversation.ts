@@ -7,6 +7,8 @@ import { partOfUrl } from "../foreign-parts.ts";
 /** The content of a message: text, or parts when there are pictures. */
 type Said = string | readonly Part[];
 
+type Messages = string | readonly (OpenAiMessage | { readonly type: "reasoning" })[];
+
 export interface Conversation {
   /** All messages except the last one. */
   readonly before: readonly { readonly role: "user" | "assistant"; readonly said: Said }[];
@@ -22,9 +24,42 @@ export interface Conversation {
  */
 export function conversationOf(
   field: string,
-  messages: string | readonly (OpenAiMessage | { readonly type: "reasoning" })[],
+  messages: Messages,
   instructions: string | null | undefined,
 ): Conversation {
+  const { said, inFront } = read(field, messages, instructions);
+  const first = said.findIndex(({ role }) => role === "user");
+  const before = said.map(({ role, parts }, index) => ({
+    role: role === "assistant" ? ("assistant" as const) : ("user" as const),
+    said: asSaid(index === first ? withText(inFront, parts) : parts),
+  }));
+  return { before: before.slice(0, -1), message: before.at(-1)?.said ?? "" };
+}
+
+/**
+ * What goes on in a conversation that is kept here. All of it is new, and a turn has one message, so it is that message.
+ * @throws AppError INVALID_REQUEST
+ */
+export function turnOf(field: string, messages: Messages, instructions: string | null | undefined): Conversation {
+  const { said, inFront } = read(field, messages, instructions);
+  if (said.some(({ role }) => role === "assistant")) {
+    const expected =
+      "a list without messages of the role `assistant`: `previous_response_id` brings the earlier answers";
+    throw invalid(field, expected, "assistant");
+  }
+  return {
+    before: [],
+    message: asSaid(
+      withText(
+        inFront,
+        said.flatMap(({ parts }) => parts),
+      ),
+    ),
+  };
+}
+
+/** The messages of the user and the assistant, and the text that stands in front. @throws AppError INVALID_REQUEST */
+function read(field: string, messages: Messages, instructions: string | null | undefined) {
   const given = typeof messages === "string" ? [{ role: "user" as const, content: messages }] : messages;
   const told = given.flatMap((message, index) => {
     if (!isMessage(message)) return [];
@@ -36,13 +71,8 @@ export function conversationOf(
   const newest = said.at(-1);
   if (newest?.role !== "user") throw invalid(field, "a list that ends with a message of the role `user`", newest?.role);
   if (isBlank(newest.parts)) throw invalid(field, "a list whose last message says something", textOf(newest.parts));
-  const first = said.findIndex(({ role }) => role === "user");
   const inFront = [instructions, ...system].filter((text) => typeof text === "string" && text !== "").join("\n\n");
-  const before = said.map(({ role, parts }, index) => ({
-    role: role === "assistant" ? ("assistant" as const) : ("user" as const),
-    said: asSaid(index === first && inFront !== "" ? withText(inFront, parts) : parts),
-  }));
-  return { before: before.slice(0, -1), message: before.at(-1)?.said ?? "" };
+  return { said, inFront };
 }
 
 function isMessage(item: OpenAiMessage | { readonly type: "reasoning" }): item is OpenAiMessage {
@@ -53,7 +83,8 @@ function isBlank(parts: readonly Part[]): boolean {
   return parts.every((part) => part.type === "text" && !/\S/.test(part.text));
 }
 
-function withText(text: string, parts: readonly Part[]): Part[] {
+function withText(text: string, parts: readonly Part[]): readonly Part[] {
+  if (text === "") return parts;
   const [first, ...others] = parts;
   if (first?.type === "text") return [{ type: "text", text: `${text}\n\n${first.text}` }, ...others];
   return [{ type: "text", text }, ...parts];

@@ -78,7 +78,7 @@ test("a picture in the conversation goes to the model", async () => {
   }
 });
 
-test("with thread_id the conversation is kept, and only the new message is stored", async () => {
+test("with thread_id the conversation is kept, and of what the thread has already only the new message is stored", async () => {
   await using cluster = await startCluster();
   const openai = clientOf(cluster);
   const ask = (content: string) =>
@@ -93,7 +93,22 @@ test("with thread_id the conversation is kept, and only the new message is store
   await ask("two");
   const { body } = await cluster.client.get("/api/threads/kept");
   const said = (body["messages"] as { role: string; content: unknown }[]).filter(({ role }) => role === "user");
-  expect(said.map(({ content }) => content)).toEqual(["one", "two"]);
+  expect(said.map(({ content }) => content)).toEqual(["Hello", "one", "two"]);
+});
+
+test("a thread that a completion begins has its system text and the earlier messages", async () => {
+  await using cluster = await startCluster();
+  const messages = [
+    { role: "system" as const, content: "Be short." },
+    { role: "user" as const, content: "My name is Ana." },
+    { role: "assistant" as const, content: "Hello Ana." },
+    { role: "user" as const, content: "Who am I?" },
+  ];
+  const thread = { thread_id: "kept" };
+  const { id } = await clientOf(cluster).chat.completions.create({ model: "assistant", messages, ...thread });
+  const turns = await cluster.engine.history(id.replace("chatcmpl-", ""));
+  const said = turns.flatMap(({ messages }) => messages.map(({ content }) => content));
+  expect(said.slice(0, 3)).toEqual(["Be short.\n\nMy name is Ana.", "Hello Ana.", "Who am I?"]);
 });
 
 test("a client that hangs up cancels a run that nobody could ask for again", async () => {

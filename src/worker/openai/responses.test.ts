@@ -25,6 +25,26 @@ test("a response has the answer, and the next one goes on in its conversation", 
   expect(new Set(runs.map(({ thread_id }) => thread_id)).size).toBe(1);
 });
 
+test("all that comes with previous_response_id is new, and goes to the model", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const first = await openai.responses.create({ model: "assistant", input: "Hello" });
+  const request = { model: "assistant", previous_response_id: first.id, instructions: "Be short." };
+  const input = [
+    { role: "developer" as const, content: "Be kind." },
+    { role: "user" as const, content: "The code is 1234." },
+    { role: "user" as const, content: "What is the code?" },
+  ];
+  const next = await openai.responses.create({ ...request, input });
+  const turns = await cluster.engine.history(next.id.replace("resp_", ""));
+  const questions = turns.map(({ messages }) => messages[0]?.content);
+  expect(questions).toEqual(["Hello", "Be short.\n\nBe kind.\n\nThe code is 1234.\nWhat is the code?"]);
+  const again = [{ role: "assistant" as const, content: "Hi" }, ...input];
+  const refusal = await refusalOf(openai.responses.create({ ...request, input: again }));
+  expect(refusal).toMatchObject({ status: 400 });
+  expect(refusal.message).toContain("`previous_response_id` brings the earlier answers");
+});
+
 test("a response in the background is streamed on from any sequence number", async () => {
   await using cluster = await startCluster();
   const openai = clientOf(cluster);

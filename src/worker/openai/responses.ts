@@ -14,7 +14,7 @@ import { streamRun } from "../follow-run.ts";
 import { assertResumable } from "../position.ts";
 import { replyWhenOver } from "../reply.ts";
 import { answer, serve, TAKEN, type Context, type RouteInput } from "../serve.ts";
-import { conversationOf } from "./conversation.ts";
+import { conversationOf, turnOf } from "./conversation.ts";
 import { agentOf, begin, readJournal, readPieces, type AskedRun } from "./run.ts";
 
 /** Facts about the request that a response repeats, kept in the run's metadata beside the client's own. */
@@ -59,7 +59,7 @@ async function askedOf(
   const previous = previousId ? await findResponse(previousId, deps) : undefined;
   const { agentId } = agentOf(body.model, deps.agents);
   return {
-    ...conversationOf("input", body.input, body.instructions),
+    ...(previous ? turnOf : conversationOf)("input", body.input, body.instructions),
     agentId,
     principal: ctx.state.principal.id,
     threadId: previous?.thread_id,

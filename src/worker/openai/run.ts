@@ -57,8 +57,7 @@ async function newRunOf(
     runIdChosen: false,
     threadId: threadId ?? newId("thread"),
     parentRunId: null,
-    // A thread that is kept here has the earlier messages already.
-    before: threadId === undefined ? await storedMessages(before, sender) : [],
+    before: await storedMessages(before, sender),
     ...((special || isBackground) && { asked: { ...special, ...(isBackground && { background: true }) } }),
     strategy: "enqueue",
     timeoutMs: null,

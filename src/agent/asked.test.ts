@@ -78,6 +78,29 @@ test("a reply that does not fit the second time either fails the run with the re
   expect(tap.asked).toHaveLength(2);
 });
 
+test("a schema that cannot be checked in time fails its own run, and holds up no other for long", async () => {
+  await using tapped = await startTapped();
+  const { client } = tapped.cluster;
+  tapped.tap.answer = ({ messages }) =>
+    JSON.stringify(messages).includes("fill in the form") ? answering('{"x":{}}') : undefined;
+  const $defs: Record<string, unknown> = { a0: { type: "number" } };
+  for (let level = 1; level <= 24; level += 1) {
+    const below = { $ref: `#/$defs/a${level - 1}` };
+    $defs[`a${level}`] = { anyOf: [below, below] };
+  }
+  const schema = { type: "object", properties: { x: { $ref: "#/$defs/a24" } }, $defs };
+
+  const fields = { response_format: { type: "json_schema", schema } };
+  const [bad, other] = await Promise.all([
+    client.chat("fill in the form", fields),
+    client.chat("/sim tokens=20 rate=20"),
+  ]);
+
+  expect({ status: bad.status, code: bad.body.code }).toEqual({ status: 502, code: "REPLY_MISFIT" });
+  expect(bad.body.detail).toContain("too many alternatives");
+  expect(other.body).toMatchObject({ status: "completed" });
+});
+
 test.each(["extra_context", "instructions", "response_format"])(
   "an agent that does not accept `%s` refuses it",
   async (name) => {

@@ -89,8 +89,9 @@ export interface Engine {
 
   /**
    * Takes up to `limit` runs: the oldest queued ones whose thread has none under way, and those whose lease ran out.
-   * Delegated runs come first, because a run that has begun waits for them. Atomic: no run is ever claimed twice under
-   * one fence. Empty when no run can be claimed.
+   * Delegated runs come first, because a run that has begun waits for them. A run that was never begun, and has waited
+   * for longer than its `queueTimeoutMs`, is left to `maintain`. Atomic: no run is ever claimed twice under one fence.
+   * Empty when no run can be claimed.
    */
   claim(request: { readonly owner: Owner; readonly limit: number; readonly leaseMs: number }): Promise<Claim[]>;
 

@@ -9,6 +9,7 @@ import {
   journalOf,
   LEASE_MS,
   newRun,
+  numbersTo,
   start,
   stepOf,
   type OpenEngine,
@@ -18,6 +19,12 @@ import {
   typesOf,
 } from "./setup.ts";
 
+/** Time to claim a run before it is overdue. */
+const SOON_MS = 2_000;
+const WAITING = { timeout: 30_000 };
+/** More runs than are ended at once. */
+const LATE = 250;
+
 export function testEnqueue(open: OpenEngine): void {
   testStored(open);
   testOnce(open);
@@ -26,9 +33,9 @@ export function testEnqueue(open: OpenEngine): void {
 
   test("a run that waits in the queue beyond its limit fails with QUEUE_TIMEOUT; a claimed run does not", async () => {
     await using data = await open();
-    const begun = await start(data.engine, { queueTimeoutMs: 1 });
+    const begun = await start(data.engine, { queueTimeoutMs: SOON_MS });
     const [impatient, patient] = [
-      await enqueue(data.engine, { queueTimeoutMs: 1, threadId: "thread" }),
+      await enqueue(data.engine, { queueTimeoutMs: SOON_MS, threadId: "thread" }),
       await enqueue(data.engine, { queueTimeoutMs: 60_000 }),
     ];
     const next = await enqueue(data.engine, { threadId: "thread" });
@@ -36,7 +43,7 @@ export function testEnqueue(open: OpenEngine): void {
     await vi.waitFor(async () => {
       await data.engine.maintain();
       expect((await data.engine.run(impatient.run_id))?.status).toBe("failed");
-    });
+    }, WAITING);
 
     expect((await data.engine.run(impatient.run_id))?.error).toMatchObject({ code: "QUEUE_TIMEOUT" });
     expect((await typesOf(data.engine, impatient.run_id)).at(-1)).toBe("RUN_ERROR");
@@ -48,6 +55,34 @@ export function testEnqueue(open: OpenEngine): void {
     const claims = await data.engine.claim({ owner: ownerOf("owner 2"), limit: 10, leaseMs: LEASE_MS });
     expect(claims.map(({ run }) => run.run_id)).toContain(next.run_id);
   });
+
+  test("no claim begins a run that has waited for too long, whether the upkeep has seen it or not", async () => {
+    await using data = await open();
+    await enqueueOverdue(data.engine, 3);
+    const patient = await enqueue(data.engine, { queueTimeoutMs: 60_000 });
+
+    const claims = await data.engine.claim({ owner: ownerOf("owner 1"), limit: 10, leaseMs: LEASE_MS });
+
+    expect(claims.map(({ run }) => run.run_id)).toEqual([patient.run_id]);
+  });
+
+  test("one look of the upkeep ends all runs that have waited for too long", async () => {
+    await using data = await open();
+    await enqueueOverdue(data.engine, LATE);
+
+    await data.engine.maintain();
+
+    expect(await data.engine.counts()).toEqual({ queued: 0, running: 0 });
+    const { items } = await data.engine.runs({ limit: 2 * LATE, status: "failed" });
+    expect(items).toHaveLength(LATE);
+  });
+}
+
+/** Runs that have waited for longer than they may, and are still queued. */
+async function enqueueOverdue(engine: Engine, count: number): Promise<void> {
+  await Promise.all(numbersTo(count).map(() => enqueue(engine, { queueTimeoutMs: 1 })));
+  const asked = Date.now();
+  await vi.waitFor(() => expect(Date.now() - asked).toBeGreaterThan(10));
 }
 
 function testStored(open: OpenEngine): void {

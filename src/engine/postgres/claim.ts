@@ -4,17 +4,20 @@ import type { Claim, OwnedRun } from "../engine.ts";
 import { trialMs } from "../rules/blame.ts";
 import { askedOf, ownerKey, toRun } from "../rules/rows.ts";
 import { claimedEvent } from "../rules/told.ts";
-import { LEASE_CLOCK, NOW, RUN_TIME } from "./clock.ts";
+import { IS_OVERDUE, LEASE_CLOCK, NOW, RUN_TIME } from "./clock.ts";
 import type { Queryable } from "./database.ts";
 import { RUN } from "./sql.ts";
 import type { HeldRow } from "./step.ts";
 import type { Unit } from "./unit.ts";
 
-/** Delegated runs come first. Rows that another process is about to claim are left to it. */
+/**
+ * Delegated runs come first. Rows that another process is about to claim are left to it, and those that are overdue to
+ * the upkeep, which ends them.
+ */
 const CLAIM =
   "WITH delegated AS (SELECT n FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL " +
   "ORDER BY n LIMIT $1::integer FOR UPDATE SKIP LOCKED), " +
-  "own AS (SELECT n FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL " +
+  `own AS (SELECT n FROM runs WHERE status = 'queued' AND head = 1 AND parent_id IS NULL AND NOT ${IS_OVERDUE} ` +
   "ORDER BY round, n LIMIT $1::integer - (SELECT count(*) FROM delegated) FOR UPDATE SKIP LOCKED), " +
   "next AS (SELECT n FROM delegated UNION ALL SELECT n FROM own) " +
   "UPDATE runs SET status = 'running', owner = $2, fence = fence + 1, attempts = attempts + 1, lease_ms = $3::integer, " +

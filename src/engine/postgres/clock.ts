@@ -19,6 +19,9 @@ export const NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /** For SQL, in a row of `runs`: the time of day that the run shows for this moment, counted from the run's creation. */
 export const RUN_TIME = `created_at + greatest(0, ${NOW} - created_clock)`;
 
+/** For SQL, in a queued row of `runs`: whether it has waited for its first owner for longer than its client wanted. */
+export const IS_OVERDUE = `(queue_ms IS NOT NULL AND attempts = 0 AND created_clock + queue_ms < ${NOW})`;
+
 const TICK_MS = 1_000;
 const MAX_TICK_MS = 2_000;
 /** After a longer pause, nobody could write or no machine was up: the pause does not count. */

@@ -3,7 +3,7 @@ import { doAll } from "../do-all.ts";
 import { OVERDUE_AT_ONCE, overdueOutcome } from "../rules/overdue.ts";
 import { withinShare } from "../rules/retention.ts";
 import { END_REASONS } from "../rules/told.ts";
-import { NOW, forgetMachine, takeSilent, type Machine } from "./clock.ts";
+import { forgetMachine, IS_OVERDUE, takeSilent, type Machine } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { endRun } from "./ending.ts";
 import { handBack, runsOfMachine, type Leaving, type LeftRun } from "./release.ts";
@@ -12,9 +12,9 @@ import { inUnit, type Unit } from "./unit.ts";
 
 /** How many removed runs one `maintain` sweeps, one batch each. */
 const SWEEPS_A_SECOND = 100;
-const OVERDUE =
-  "SELECT id, queue_ms FROM runs WHERE status = 'queued' AND queue_ms IS NOT NULL AND attempts = 0 " +
-  `AND created_clock + queue_ms < ${NOW} ORDER BY n LIMIT $1::integer`;
+/** The time for overdue runs in one `maintain`: however many there are, the rest of the upkeep has its turn, too. */
+const OVERDUE_MS = 2_000;
+const OVERDUE = `SELECT id, queue_ms FROM runs WHERE status = 'queued' AND ${IS_OVERDUE} ORDER BY n LIMIT $1::integer`;
 const GONE: Leaving = { end: "gone", reason: END_REASONS.gone, isFresh: false };
 
 export interface UpkeepParts extends RemovalParts {
@@ -37,10 +37,17 @@ interface OverdueRow {
   readonly queue_ms: number;
 }
 
+/** A batch at a time, over all connections of this process: one after the other, they would take too long. */
 async function endAllOverdue({ database, publish }: UpkeepParts): Promise<void> {
-  for (const { id, queue_ms: queueMs } of await database.query<OverdueRow>(OVERDUE, [OVERDUE_AT_ONCE])) {
-    const { news } = await inUnit(database, (unit) => endOverdue(unit, id, queueMs));
-    publish(news);
+  const endsAt = performance.now() + OVERDUE_MS;
+  for (;;) {
+    const rows = await database.query<OverdueRow>(OVERDUE, [OVERDUE_AT_ONCE]);
+    const end = async ({ id, queue_ms: queueMs }: OverdueRow) => {
+      const { news } = await inUnit(database, (unit) => endOverdue(unit, id, queueMs));
+      publish(news);
+    };
+    await Promise.all(rows.map(end));
+    if (rows.length < OVERDUE_AT_ONCE || performance.now() >= endsAt) return;
   }
 }
 

@@ -1,7 +1,7 @@
 /** How a run ends that waited in the queue longer than its client wanted. Called by the drivers. */
 import type { Outcome } from "../../core/run.ts";
 
-/** How many overdue runs one transaction ends. */
+/** How many overdue runs are ended at once. */
 export const OVERDUE_AT_ONCE = 100;
 
 export function overdueOutcome(queueMs: number): Outcome {

@@ -38,6 +38,9 @@ const NEXT_ROUND =
   "CASE WHEN :parent IS NOT NULL THEN 0 ELSE 1 + max((SELECT round FROM claimed_round), " +
   "coalesce((SELECT max(round) FROM runs WHERE principal = :principal AND status = 'queued'), 0)) END";
 
+/** Whether a queued run has waited for its first owner for longer than its client wanted. */
+const IS_OVERDUE = `(queue_ms IS NOT NULL AND attempts = 0 AND ${RUN_TIME} - created_at > queue_ms)`;
+
 /** Statements that find and take runs: those that are next in the queue, and those whose lease ran out. */
 function claimStatements(db: DatabaseSync) {
   return {
@@ -46,7 +49,8 @@ function claimStatements(db: DatabaseSync) {
       `SELECT * FROM runs INDEXED BY runs_delegated WHERE status = 'queued' AND head = 1 AND parent_id IS NOT NULL ORDER BY n ${LIMIT}`,
     ),
     claimable: db.prepare(
-      `SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL ORDER BY round, n ${LIMIT}`,
+      "SELECT * FROM runs INDEXED BY runs_claimable WHERE status = 'queued' AND head = 1 AND parent_id IS NULL " +
+        `AND NOT ${IS_OVERDUE} ORDER BY round, n LIMIT (0 + :limit)`,
     ),
     expired: db.prepare(`${RUNNING} AND lease_until < ${LEASE_CLOCK} ORDER BY n`),
     claim: db.prepare(
@@ -56,8 +60,8 @@ function claimStatements(db: DatabaseSync) {
     ),
     claimedRound: db.prepare("UPDATE claimed_round SET round = :round WHERE round < :round"),
     overdue: db.prepare(
-      "SELECT * FROM runs INDEXED BY runs_timed WHERE status = 'queued' AND queue_ms IS NOT NULL AND attempts = 0 " +
-        `AND ${RUN_TIME} - created_at > queue_ms ORDER BY n LIMIT (0 + :limit)`,
+      "SELECT * FROM runs INDEXED BY runs_timed WHERE status = 'queued' AND queue_ms IS NOT NULL " +
+        `AND ${IS_OVERDUE} ORDER BY n LIMIT (0 + :limit)`,
     ),
   };
 }

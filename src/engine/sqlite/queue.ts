@@ -155,7 +155,7 @@ export class Queue {
   claim({ owner, limit, leaseMs }: { owner: Owner; limit: number; leaseMs: number }): Claim[] {
     this.#requeueAll(this.#sql.expired.all(), { end: "gone", reason: LEASE_RAN_OUT, mono: monotonicMs() });
     const times = { now: Date.now(), mono: monotonicMs() };
-    return this.#claimable(limit).map((row) => {
+    return this.#claimable(limit, times).map((row) => {
       const claimed = this.#sql.claim.get({ n: row.n, owner: ownerKey(owner), lease: leaseMs, ...times });
       const { fence, round, ...run } = claimed as unknown as RunRow & { readonly round: number };
       this.#sql.claimedRound.run({ round });
@@ -252,10 +252,13 @@ export class Queue {
     return row;
   }
 
-  /** Delegated runs come first, from two indexes: a sort would read everything that is queued. */
-  #claimable(limit: number): RunRow[] {
+  /**
+   * Delegated runs come first, from two indexes: a sort would read everything that is queued. Overdue runs are left to
+   * the upkeep, which ends them.
+   */
+  #claimable(limit: number, times: { readonly now: number; readonly mono: number }): RunRow[] {
     const delegated = this.#sql.delegated.all(limit);
-    const own = this.#sql.claimable.all(limit - delegated.length);
+    const own = this.#sql.claimable.all({ limit: limit - delegated.length, ...times });
     return [...delegated, ...own] as unknown as RunRow[];
   }
 

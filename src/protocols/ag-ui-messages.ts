@@ -13,12 +13,15 @@ export interface AgUiMessage {
 }
 
 export class AgUiMessages {
-  // In the order that the client shows. Grows with the answer of one run, which the run's limits bound.
-  #messages: Map<string, AgUiMessage>;
+  // Bytes, because the messages themselves take twice as much, and only a snapshot needs them.
+  readonly #before: Buffer;
+  // The run's own, in the order that the client shows. Grows with its answer, which the run's limits bound.
+  readonly #messages = new Map<string, AgUiMessage>();
+  readonly #void = new Set<string>();
 
-  /** @param before what the client sent: a snapshot replaces all that it has */
-  constructor(before: readonly AgUiMessage[]) {
-    this.#messages = new Map(before.map((message) => [message.id, message]));
+  /** @param before a list as JSON, what the client sent: a snapshot replaces all that it has */
+  constructor(before: Buffer) {
+    this.#before = before;
   }
 
   see(event: FamilyEvent): void {
@@ -37,7 +40,7 @@ export class AgUiMessages {
       case "TOOL_CALL_ARGS":
         return this.#appendArguments(event.toolCallId, event.delta);
       case "TOOL_CALL_RESULT":
-        return this.#putResult({
+        return this.#put({
           id: event.messageId,
           role: "tool",
           toolCallId: event.toolCallId,
@@ -50,29 +53,25 @@ export class AgUiMessages {
 
   /** Removes the messages that an attempt makes void. @returns false when there were none */
   drop({ void: voided }: CustomValues["evenkeel.attempt"]): boolean {
+    for (const id of voided) this.#void.add(id);
     return voided.map((id) => this.#messages.delete(id)).includes(true);
   }
 
   all(): AgUiMessage[] {
-    return [...this.#messages.values()];
+    const before = JSON.parse(this.#before.toString()) as AgUiMessage[];
+    const kept = before.filter(({ id }) => !this.#void.has(id));
+    const all = new Map(kept.map((message) => [message.id, message]));
+    for (const message of this.#messages.values()) put(all, message);
+    return [...all.values()];
   }
 
   #put(message: AgUiMessage): void {
-    this.#messages.set(message.id, message);
+    put(this.#messages, message);
   }
 
   #append(id: string, delta: string): void {
     const message = this.#messages.get(id);
     if (message) this.#put({ ...message, content: `${String(message["content"])}${delta}` });
-  }
-
-  /** Like the client, puts a result behind its call and behind the results that follow the call already. */
-  #putResult(result: AgUiMessage): void {
-    const messages = this.all();
-    const call = messages.findIndex(({ id }) => id === result["toolCallId"]);
-    const next = call < 0 ? -1 : messages.findIndex(({ role }, index) => index > call && role !== "tool");
-    messages.splice(next < 0 ? messages.length : next, 0, result);
-    this.#messages = new Map(messages.map((message) => [message.id, message]));
   }
 
   #appendArguments(id: string, delta: string): void {
@@ -83,6 +82,20 @@ export class AgUiMessages {
     const call = calls?.[0]?.function;
     if (call) this.#put({ ...message, ...callMessage(id, call.name, call.arguments + delta) });
   }
+}
+
+/** Like the client, puts a result behind its call and behind the results that follow the call already. */
+function put(messages: Map<string, AgUiMessage>, message: AgUiMessage): void {
+  if (message.role !== "tool") {
+    messages.set(message.id, message);
+    return;
+  }
+  const all = [...messages.values()];
+  const call = all.findIndex(({ id }) => id === message["toolCallId"]);
+  const next = call < 0 ? -1 : all.findIndex(({ role }, index) => index > call && role !== "tool");
+  all.splice(next < 0 ? all.length : next, 0, message);
+  messages.clear();
+  for (const one of all) messages.set(one.id, one);
 }
 
 /** A call is a message of its own, with the call's id, as the client makes it of a call without a parent message. */

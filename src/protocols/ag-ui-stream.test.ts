@@ -18,7 +18,7 @@ interface Read {
 async function read(events: readonly StoredEvent[], options: Partial<AgUiStreamOptions> = {}): Promise<Read> {
   const warnings: unknown[] = [];
   vi.spyOn(console, "warn").mockImplementation((...words) => void warnings.push(words));
-  const encoder = new AgUiStream({ messages: [], after: 0, ...options });
+  const encoder = new AgUiStream({ messages: Buffer.from("[]"), after: 0, ...options });
   const body = events.map((event) => encoder.encode(event)).join("");
   const agent = new HttpAgent({
     url: "http://127.0.0.1/",

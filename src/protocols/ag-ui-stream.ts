@@ -6,14 +6,14 @@
  * (`stream/family.ts`) come with `subagentRunId`; they are no positions, so they have no SSE id.
  */
 import type { CustomValues, RunEvent, SubagentEvent } from "../core/event.ts";
-import { AgUiMessages, type AgUiMessage } from "./ag-ui-messages.ts";
+import { AgUiMessages } from "./ag-ui-messages.ts";
 import { CallNames } from "./call-names.ts";
 import { dataLine, type StreamEncoder } from "./encoder.ts";
 import { toJson } from "../core/json.ts";
 
 export interface AgUiStreamOptions {
-  /** The messages that the client has, without this run's. */
-  readonly messages: readonly AgUiMessage[];
+  /** The messages that the client has, without this run's, as a list in JSON. */
+  readonly messages: Buffer;
   /** The client has the events up to this seq; 0: none. */
   readonly after: number;
 }

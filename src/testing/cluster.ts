@@ -22,7 +22,7 @@ import { createLog, type Log } from "../observe/log.ts";
 import { parseSettings, type Settings } from "../settings.ts";
 import { startSimulator, type Simulator, type SimulatorOptions } from "../simulator/server.ts";
 import { Delivery } from "../stream/delivery.ts";
-import { BodyMemory } from "../worker/body-memory.ts";
+import { BodyMemory, KEPT_LIMIT_BYTES } from "../worker/body-memory.ts";
 import { Guard } from "../worker/guard.ts";
 import { createListener } from "../worker/listener.ts";
 import { HttpServer } from "../worker/server.ts";
@@ -55,6 +55,7 @@ export interface Cluster extends AsyncDisposable {
   /** Delivery of the worker. */
   readonly engine: Engine;
   readonly delivery: Delivery;
+  readonly keptMemory: BodyMemory;
   readonly simulator: Simulator;
   /** The state of the model calls of its runners. */
   readonly meter: ModelMeter;
@@ -137,6 +138,7 @@ async function startWorker({ wrapEngine, ...shared }: WorkerParts) {
   // Without a primary no note comes, and no request arrives.
   const mcpBoard = new McpBoard(() => {});
   const guard = new Guard(shared.settings.apiKeys, shared.access);
+  const keptMemory = new BodyMemory(KEPT_LIMIT_BYTES);
   const deps = {
     ...shared,
     guard,
@@ -145,6 +147,7 @@ async function startWorker({ wrapEngine, ...shared }: WorkerParts) {
     engine,
     delivery,
     bodyMemory: new BodyMemory(),
+    keptMemory,
     closing: closing.signal,
   };
   const server = new HttpServer(createListener(deps), createUpgrade(deps));
@@ -160,7 +163,7 @@ async function startWorker({ wrapEngine, ...shared }: WorkerParts) {
     await server.drain(0);
     await engine.close();
   };
-  return { engine, delivery, server, port, client, letGo, [Symbol.asyncDispose]: dispose };
+  return { engine, delivery, keptMemory, server, port, client, letGo, [Symbol.asyncDispose]: dispose };
 }
 
 function openOn(settings: Settings): Promise<Engine> {

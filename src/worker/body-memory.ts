@@ -1,13 +1,16 @@
 /**
  * Bounds the memory of what clients have begun to send and not yet finished: bodies of requests and messages on sockets, all
  * together in one worker. Beyond a bound per body this is needed because a client may open any number of connections and send
- * slowly on each. Called by `body.ts` and `socket/incoming.ts`.
+ * slowly on each. Called by `body.ts` and `socket/incoming.ts`, and for what a stream keeps of its body by `routes/ag-ui.ts`.
  */
+import type { ServerResponse } from "node:http";
 import { AppError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 
 /** Enough for a burst, far below what would endanger the process. */
 const LIMIT_BYTES = 64 * 1024 * 1024;
+/** What streams keep of their bodies. A stream may take hours, so this has a memory of its own: bodies must go on coming. */
+export const KEPT_LIMIT_BYTES = 256 * 1024 * 1024;
 /**
  * Larger bodies get no more than this part of the memory. Nearly all chats are small, so they are served also while many
  * large bodies come slowly.
@@ -31,6 +34,15 @@ export class BodyMemory {
   /** The memory of one body, none at first. */
   share(principal: Principal): BodyShare {
     return new BodyShare((bytes, total) => this.#take(bytes, total, principal));
+  }
+
+  /** Counts what a stream keeps, until its response closes. @throws AppError OVERLOADED, TOO_MANY_REQUESTS */
+  keep(bytes: number, principal: Principal, response: ServerResponse): void {
+    const share = this.share(principal);
+    // A response that has closed does not tell it again.
+    if (response.closed) return;
+    share.resize(bytes);
+    response.on("close", () => share.release());
   }
 
   #take(bytes: number, total: number, { id, role }: Principal): void {

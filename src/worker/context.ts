@@ -27,6 +27,8 @@ export interface WorkerDeps {
   readonly ask: (request: ServiceRequest) => void;
   readonly delivery: Delivery;
   readonly bodyMemory: BodyMemory;
+  /** What streams keep of their bodies. */
+  readonly keptMemory: BodyMemory;
   readonly log: Log;
   /** Aborted when this worker must stop serving requests that still wait. */
   readonly closing: AbortSignal;

@@ -5,7 +5,7 @@ import { DEFAULT_ACCESS } from "../core/access.ts";
 import { parseSettings } from "../settings.ts";
 import { startCluster } from "../testing/cluster.ts";
 import type { WorkerDeps } from "./context.ts";
-import { BodyMemory } from "./body-memory.ts";
+import { BodyMemory, KEPT_LIMIT_BYTES } from "./body-memory.ts";
 import { Guard } from "./guard.ts";
 import { createListener } from "./listener.ts";
 import { McpBoard } from "./mcp-board.ts";
@@ -40,6 +40,7 @@ test.each(HANG_UPS)("a client that %s its connection in mid-body is no warning",
     mcpBoard: new McpBoard(() => {}),
     ask: () => {},
     bodyMemory: new BodyMemory(),
+    keptMemory: new BodyMemory(KEPT_LIMIT_BYTES),
     log,
     closing,
   };

@@ -4,7 +4,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { newId } from "../core/id.ts";
+import { LOCAL } from "../core/principal.ts";
 import { startCluster, type Cluster } from "../testing/cluster.ts";
+import { KEPT_LIMIT_BYTES } from "./body-memory.ts";
 
 const REQUESTS = 8;
 /** Fits into the window of the agent's model. */
@@ -40,6 +42,32 @@ test.each<[string, string, (text: string) => object]>([
   expect((heldBytes() - before) / REQUESTS).toBeLessThan(MOST_HELD_BYTES);
 });
 
+test("an open stream of AG-UI keeps its client's messages as bytes, and counts them until it ends", async () => {
+  await using cluster = await startCluster({ runner: false });
+  const messages = Array.from({ length: 3_000 }, (_, index) => ({
+    id: `${index}`,
+    role: index % 2 ? "assistant" : "user",
+    content: `${index} `.repeat(40),
+  }));
+  messages.push({ id: "last", role: "user", content: "Hello" });
+  const bodyOf = () => ({ threadId: newId("thread"), runId: newId("run"), messages });
+  const path = "/api/agui/assistant";
+  const sockets = await askMany(cluster, { path, bodyOf, requests: 2 });
+  const before = heldBytes();
+
+  sockets.push(...(await askMany(cluster, { path, bodyOf, requests: REQUESTS })));
+
+  const bytes = JSON.stringify(messages).length;
+  expect((heldBytes() - before) / REQUESTS).toBeLessThan(1.3 * bytes);
+  const everything = cluster.keptMemory.share(LOCAL);
+  const all = 0.75 * KEPT_LIMIT_BYTES;
+  everything.resize(all - sockets.length * bytes);
+  const refused = await cluster.client.post(path, bodyOf());
+  expect([refused.status, refused.body["code"]]).toEqual([503, "OVERLOADED"]);
+  for (const socket of sockets) socket.destroy();
+  await vi.waitFor(() => everything.resize(all), STORED_WITHIN);
+});
+
 interface Asked {
   readonly path: string;
   readonly bodyOf: (text: string) => object;
@@ -47,14 +75,18 @@ interface Asked {
 }
 
 /** Resolves when the runs of all are stored. They are not over before the test, because nothing claims them. */
-async function askMany({ engine, port }: Cluster, { path, bodyOf, requests }: Asked): Promise<void> {
+async function askMany({ engine, port }: Cluster, { path, bodyOf, requests }: Asked): Promise<Socket[]> {
   const { queued } = await engine.counts();
+  const sockets: Socket[] = [];
   for (let asked = 0; asked < requests; asked += 1) {
     const json = JSON.stringify(bodyOf("x".repeat(TEXT_CHARACTERS)));
     const head = `Host: localhost\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\n`;
-    open(port).write(`POST ${path} HTTP/1.1\r\n${head}\r\n${json}`);
+    const socket = open(port);
+    socket.write(`POST ${path} HTTP/1.1\r\n${head}\r\n${json}`);
+    sockets.push(socket);
   }
   await vi.waitFor(async () => expect((await engine.counts()).queued).toBe(queued + requests), STORED_WITHIN);
+  return sockets;
 }
 
 function open(port: number): Socket {

@@ -8,7 +8,7 @@ import { runService, type Outside, type Service } from "../process/lifecycle.ts"
 import { connectParent } from "../process/parent.ts";
 import { completeSettings, type Settings } from "../settings.ts";
 import { Delivery } from "../stream/delivery.ts";
-import { BodyMemory } from "./body-memory.ts";
+import { BodyMemory, KEPT_LIMIT_BYTES } from "./body-memory.ts";
 import { Guard } from "./guard.ts";
 import { HealthProbe } from "./health-probe.ts";
 import { createListener } from "./listener.ts";
@@ -40,6 +40,7 @@ async function start(outside: Outside): Promise<Service> {
     ask: outside.request,
     delivery,
     bodyMemory: new BodyMemory(),
+    keptMemory: new BodyMemory(KEPT_LIMIT_BYTES),
     log,
     closing: closing.signal,
   };

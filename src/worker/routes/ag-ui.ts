@@ -19,6 +19,9 @@ export function agUiRoutes(router: AppRouter): void {
   serve(router, RUN_AGENT, async ({ params, query, body, headers }, ctx, deps) => {
     const { engine, agents } = deps;
     const { threadId, runId, messages } = body;
+    // Kept for as long as the stream is open.
+    const known = Buffer.from(JSON.stringify(messages));
+    deps.keptMemory.keep(known.length, ctx.state.principal, ctx.res);
     const message = newestOf(body);
     const chat = { agent_id: params.agent_id, message, thread_id: threadId, run_id: runId };
     const principal = ctx.state.principal.id;
@@ -29,7 +32,8 @@ export function agUiRoutes(router: AppRouter): void {
     const earlier = own.map(({ role, content }) => ({ role, text: textOf(content) }));
     const started = await engine.enqueue({ ...asked, before: saidBefore(earlier) });
     const { run } = started;
-    const encoder = new AgUiStream({ messages, after: await resumeAt(engine, started, headers["last-event-id"]) });
+    const after = await resumeAt(engine, started, headers["last-event-id"]);
+    const encoder = new AgUiStream({ messages: known, after });
     ctx.respond = false;
     // Nothing is before: the encoder reads both the run and the runs that it delegated from their beginnings.
     const before = query.subagents && { before: [] };

@@ -108,7 +108,7 @@ async function callOnce(call: ModelCall): Promise<Answer> {
   try {
     const answer = await meter.calling(streamOnce(call, permit));
     const { input_tokens: fresh, cache_creation_input_tokens: written, output_tokens: output } = answer.usage;
-    // What is read from the cache does not count against the limit.
+    // Input that is read from the cache does not count against the limit.
     permit.succeeded({ input: fresh + written, output });
     return answer;
   } catch (error) {

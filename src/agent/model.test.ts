@@ -38,6 +38,9 @@ async function turns(): Promise<void> {
   for (let tick = 0; tick < 3; tick += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** By so much the clock moves at a time. */
+const STEP_MS = 100;
+
 /** The result of a call to a model that answers like this. */
 async function call(answering: Answering, options: CallOptions = {}) {
   const { signal = NEVER, leftMs = 600 * SECOND_MS } = options;
@@ -74,7 +77,7 @@ async function call(answering: Answering, options: CallOptions = {}) {
   const progress = { isOver: false };
   void ended.then(() => (progress.isOver = true));
   while (!progress.isOver) {
-    vi.advanceTimersByTime(100);
+    vi.advanceTimersByTime(STEP_MS);
     await turns();
   }
   journal.stop();
@@ -174,7 +177,8 @@ test("a model that is down for good is asked until the run's time is over, less 
 
   expect(result).toMatchObject({ code: "MODEL_UNAVAILABLE" });
   expect(ms).toBeGreaterThan(60 * SECOND_MS);
-  expect(ms).toBeLessThanOrEqual(120 * SECOND_MS);
+  // The last attempt may begin with the last step, and asks the governor once more.
+  expect(ms).toBeLessThanOrEqual(120 * SECOND_MS + STEP_MS);
   expect(attempts).toBeLessThan(15);
 });
 

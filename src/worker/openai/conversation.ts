@@ -37,7 +37,7 @@ export function conversationOf(
 }
 
 /**
- * What goes on in a conversation that is kept here. All of it is new, and a turn has one message, so it is that message.
+ * The next turn of a conversation that is kept here: all of the input is new, and becomes the turn's one message.
  * @throws AppError INVALID_REQUEST
  */
 export function turnOf(field: string, messages: Messages, instructions: string | null | undefined): Conversation {
@@ -47,15 +47,8 @@ export function turnOf(field: string, messages: Messages, instructions: string |
       "a list without messages of the role `assistant`: `previous_response_id` brings the earlier answers";
     throw invalid(field, expected, "assistant");
   }
-  return {
-    before: [],
-    message: asSaid(
-      withText(
-        inFront,
-        said.flatMap(({ parts }) => parts),
-      ),
-    ),
-  };
+  const parts = said.flatMap((message) => message.parts);
+  return { before: [], message: asSaid(withText(inFront, parts)) };
 }
 
 /** The messages of the user and the assistant, and the text that stands in front. @throws AppError INVALID_REQUEST */

@@ -138,6 +138,24 @@ test("a response whose answer broke off has the whole answer once", async () => 
   expect(text).toContain("tok30");
 });
 
+test.each([true, false])(
+  "a client that hangs up cancels a response that nothing keeps (streamed: %s)",
+  async (stream) => {
+    await using cluster = await startCluster();
+    const status = async () => (await cluster.engine.runs({ limit: 1 })).items[0]?.status;
+    const leaving = new AbortController();
+    const request = { model: "assistant", input: "/sim tokens=6000 rate=60", store: false, stream };
+    const asked = clientOf(cluster)
+      .responses.create(request, { signal: leaving.signal })
+      .catch(() => undefined);
+    await expect.poll(status, { timeout: 10_000 }).toBe("running");
+    if (stream) await asked;
+    leaving.abort();
+    await asked;
+    await expect.poll(status, { timeout: 10_000 }).toBe("canceled");
+  },
+);
+
 /** The text of each item, as a client puts it together. */
 function deltasOf(events: readonly OpenAI.Responses.ResponseStreamEvent[]): Record<string, string> {
   const texts: Record<string, string> = {};

@@ -9,6 +9,7 @@ import { OpenAiResponse, responseId, runIdOf, type ResponseOptions } from "../..
 import { ResponseStream } from "../../protocols/openai-response-stream.ts";
 import { outlast } from "../../stream/outlast.ts";
 import type { CustomValues } from "../../core/event.ts";
+import { cancelLater } from "../cancel-later.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { streamRun } from "../follow-run.ts";
 import { assertResumable } from "../position.ts";
@@ -23,13 +24,16 @@ const OURS = { previous: "evenkeel.previous_response_id", background: "evenkeel.
 export function responseRoutes(router: AppRouter): void {
   serve(router, CREATE_RESPONSE, async (input, ctx, deps) => {
     const { body } = input;
-    const run = await begin(await askedOf(input, ctx, deps), ctx, deps);
-    if (body.stream) return stream(ctx, deps, { run, startingAfter: -1 });
+    const asked = await askedOf(input, ctx, deps);
+    const run = await begin(asked, ctx, deps);
+    const isPassing = asked.ephemeral && !asked.isBackground && asked.idempotencyKey === undefined;
+    const onAbandon = () => isPassing && cancelLater(run, deps);
+    if (body.stream) return stream(ctx, deps, { run, startingAfter: -1, onAbandon });
     if (body.background) return answer(200, await show(run, deps));
     ctx.respond = false;
     const { res: response, state } = ctx;
     const showEnd = (ended: Run, hungUp: AbortSignal) => outlast(() => show(ended, deps), hungUp);
-    return replyWhenOver(deps, { response, requestId: state.requestId, run, show: showEnd });
+    return replyWhenOver(deps, { response, requestId: state.requestId, run, onAbandon, isPassing, show: showEnd });
   });
 
   serve(router, SHOW_RESPONSE, async ({ params, query }, ctx, deps) => {
@@ -75,10 +79,17 @@ async function askedOf(
   };
 }
 
-function stream(ctx: Context, deps: OwnDeps, { run, startingAfter }: { run: Run; startingAfter: number }) {
+interface Streamed {
+  readonly run: Run;
+  readonly startingAfter: number;
+  /** Called when the client disconnects before the run's end. */
+  readonly onAbandon?: () => void;
+}
+
+function stream(ctx: Context, deps: OwnDeps, { run, startingAfter, ...more }: Streamed) {
   ctx.respond = false;
   const encoder = new ResponseStream({ ...optionsOf(run), startingAfter });
-  streamRun(deps, { response: ctx.res, run, after: 0, encoder });
+  streamRun(deps, { response: ctx.res, run, after: 0, encoder, ...more });
   return TAKEN;
 }
 

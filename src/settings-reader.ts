@@ -177,6 +177,15 @@ export class SettingsReader {
     return "";
   }
 
+  /** Refuses settings that would do nothing, because `base` is unset. An empty setting counts as unset. */
+  refuseWithout(base: string, names: readonly string[]): void {
+    const isSet = (name: string) => (this.#value(name) ?? "").trim() !== "";
+    const useless = names.filter(isSet);
+    if (isSet(base)) return;
+    for (const name of useless)
+      this.problems.push(`\`${name}\` is set without \`${base}\`: set \`${base}\`, too, or remove \`${name}\`.`);
+  }
+
   /**
    * HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as far as they are set. They are variables of every program, so a tool may
    * get them too.

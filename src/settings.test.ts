@@ -292,3 +292,15 @@ test("a Redis without a database is refused, and an empty one is none", () => {
   ]);
   expect(parseSettings("production", { DATABASE_URL, REDIS_URL: "" }).database).not.toHaveProperty("redisUrl");
 });
+
+test.each([
+  ["DATABASE_LISTEN_URL", "postgres://ana:secret@db/evenkeel"],
+  ["DATABASE_POOL", "8"],
+  ["DATABASE_PREPARE", "false"],
+])("%s without a database is refused, and an empty one is none", (name, value) => {
+  expect(problemsOf({ [name]: value })).toEqual([
+    `\`${name}\` is set without \`DATABASE_URL\`: set \`DATABASE_URL\`, too, or remove \`${name}\`.`,
+  ]);
+  expect(problemsOf({ [name]: value, DATABASE_URL })).toEqual([]);
+  expect(problemsOf({ [name]: "", DATABASE_URL: "" })).toEqual([]);
+});

@@ -183,10 +183,12 @@ export function completeSettings(sent: Partial<Settings>): Settings {
 function readDatabase(read: SettingsReader): DatabaseSettings | null {
   const url = read.database("DATABASE_URL");
   const listenUrl = read.database("DATABASE_LISTEN_URL");
+  const redisUrl = read.redis("REDIS_URL", url !== "");
+  read.refuseWithout("DATABASE_URL", ["DATABASE_LISTEN_URL", "DATABASE_POOL", "DATABASE_PREPARE"]);
+  if (url === "") return null;
   const pool = read.count("DATABASE_POOL", { fallback: 4, min: 2, max: 1_000 });
   const prepare = read.flag("DATABASE_PREPARE", true);
-  const redisUrl = read.redis("REDIS_URL", url !== "");
-  return url === "" ? null : { url, listenUrl: listenUrl || url, pool, prepare, ...(redisUrl !== "" && { redisUrl }) };
+  return { url, listenUrl: listenUrl || url, pool, prepare, ...(redisUrl !== "" && { redisUrl }) };
 }
 
 /**

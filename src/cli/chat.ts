@@ -25,7 +25,8 @@ export async function chat(agentId: string, message: string | undefined, { serve
   using leaving = new Leaving();
   try {
     await using own = server === undefined ? await startOwnServer(leaving.signal) : undefined;
-    const evenkeel = connect({ server: server ?? own?.url ?? "", ...(key !== undefined && { key }) });
+    const secret = own?.key ?? key;
+    const evenkeel = connect({ server: server ?? own?.url ?? "", ...(secret !== undefined && { key: secret }) });
     const thread = { agentId, threadId: newId("thread"), evenkeel, leaving };
     if (message === undefined) await converse(thread);
     else if ((await answer(message, thread)) === "canceled") process.exitCode = CANCELED;

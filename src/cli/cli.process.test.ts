@@ -3,12 +3,12 @@
  * itself.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, test } from "vitest";
-import { BIN, evenkeel } from "../testing/command.ts";
+import { BIN, evenkeel, evenkeelAt } from "../testing/command.ts";
 import { aliveOf, descendantsOf } from "../testing/processes.ts";
 import { startServer } from "../testing/server.ts";
 
@@ -26,6 +26,22 @@ test("chat prints the answer, and on stderr the tool call", async () => {
 test("chat without a server starts one of its own, and leaves none behind", async () => {
   const { code, stdout } = await evenkeel("chat", "assistant", "calculate 6 * 7");
   expect({ code, answered: stdout.includes("42") }).toEqual({ code: 0, answered: true });
+}, 60_000);
+
+test("a server of its own has data and a key of its own, whatever .env says of others", async () => {
+  const project = await mkdtemp(join(tmpdir(), "evenkeel-project-"));
+  await using _ = { [Symbol.asyncDispose]: () => rm(project, { recursive: true }) };
+  await cp(resolve(import.meta.dirname, "../../templates/project/config"), join(project, "config"), {
+    recursive: true,
+  });
+  // Nothing listens there, so a server that joined this database could not start.
+  const theirs = ["DATABASE_URL=postgres://127.0.0.1:9/theirs", "DATABASE_LISTEN_URL=postgres://127.0.0.1:9/theirs"];
+  const more = ["DATABASE_POOL=8", "REDIS_URL=redis://127.0.0.1:9", "API_KEYS=me:a-long-secret", "RELOAD=true"];
+  await writeFile(join(project, ".env"), [...theirs, ...more, "START_WAIT_MS=0"].join("\n"));
+
+  const { code, stderr, stdout } = await evenkeelAt(project, "chat", "assistant", "/sim tokens=3");
+
+  expect({ code, stderr, stdout }).toEqual({ code: 0, stderr: "", stdout: "tok1 tok2 tok3\n" });
 }, 60_000);
 
 test("retry goes on with a run that failed, in a new run", async () => {

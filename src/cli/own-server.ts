@@ -1,4 +1,9 @@
-/** A server for one command, with the `config/` of this folder: the same processes, engine and loop, on a free port of this machine, with data of its own. */
+/**
+ * A server for one command, with the `config/` of this folder: the same processes, engine and loop, on a free port of
+ * this machine, with data and a key of its own. It must never join the database that `.env` names: it would take runs
+ * of the servers there.
+ */
+import { randomBytes } from "node:crypto";
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,10 +16,33 @@ import { CliError } from "./connection.ts";
 const COMMAND = join(ROOT, "bin/evenkeel.js");
 const READY = /^ *url +(http:\/\/\S+)$/m;
 
+/** The server reads `.env`, too, so a setting that must not count is set to the empty text, which wins and is none. */
+const ITS_OWN = {
+  HOST: "127.0.0.1",
+  PORT: "0",
+  BASE_PATH: "",
+  WORKERS: "1",
+  AGENTS: "1",
+  RELOAD: "false",
+  LOG_LEVEL: "silent",
+  DATABASE_URL: "",
+  DATABASE_LISTEN_URL: "",
+  DATABASE_POOL: "",
+  DATABASE_PREPARE: "",
+  REDIS_URL: "",
+};
+
+interface OwnServer extends AsyncDisposable {
+  readonly url: string;
+  /** The only key of API_KEYS there. */
+  readonly key: string;
+}
+
 /** Rejects with the signal's reason when it aborts before the server is there. Nothing of the server is left then. */
-export async function startOwnServer(signal: AbortSignal): Promise<{ readonly url: string } & AsyncDisposable> {
+export async function startOwnServer(signal: AbortSignal): Promise<OwnServer> {
   const dataDir = await mkdtemp(join(tmpdir(), "evenkeel-chat-"));
-  const settings = { HOST: "127.0.0.1", PORT: "0", WORKERS: "1", AGENTS: "1", LOG_LEVEL: "silent", DATA_DIR: dataDir };
+  const key = randomBytes(24).toString("hex");
+  const settings = { ...ITS_OWN, API_KEYS: `chat:${key}`, DATA_DIR: dataDir };
   // The server gets a process group of its own: a Ctrl-C in the terminal then reaches only the command, which
   // ends the server itself.
   const child = spawn(process.execPath, [COMMAND, "start"], {
@@ -30,7 +58,7 @@ export async function startOwnServer(signal: AbortSignal): Promise<{ readonly ur
     await rm(dataDir, { recursive: true, force: true });
   };
   try {
-    return { url: await urlOf(child, signal), [Symbol.asyncDispose]: dispose };
+    return { url: await urlOf(child, signal), key, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;

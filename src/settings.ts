@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { newId } from "./core/id.ts";
 import { MAX_PROCESSES } from "./core/limits.ts";
 import type { DatabaseSettings } from "./engine/driver.ts";
-import type { Retention } from "./core/retention.ts";
+import { DEFAULT_AGES, type Retention } from "./core/retention.ts";
 import { isPassedOn, type Env } from "./environment.ts";
 import { availableCores } from "./process/cores.ts";
 import { autoCount } from "./process/scale.ts";
@@ -143,11 +143,11 @@ function readAll(mode: Mode, read: SettingsReader, project = ROOT): Omit<Setting
     configDir: resolve(read.text("CONFIG_DIR", join(project, "config"))),
     durability: read.choice("DURABILITY", ["normal", "full"], "normal"),
     retention: {
-      deltasMs: read.age("RETAIN_DELTAS", "1h"),
-      threadsMs: read.age("RETAIN_THREADS", "forever"),
-      filesMs: read.age("RETAIN_FILES", "forever"),
-      activitiesMs: read.age("RETAIN_ACTIVITIES", "30d"),
-      keysMs: read.age("RETAIN_KEYS", "24h"),
+      deltasMs: read.age("RETAIN_DELTAS", DEFAULT_AGES.deltas),
+      threadsMs: read.age("RETAIN_THREADS", DEFAULT_AGES.threads),
+      filesMs: read.age("RETAIN_FILES", DEFAULT_AGES.files),
+      activitiesMs: read.age("RETAIN_ACTIVITIES", DEFAULT_AGES.activities),
+      keysMs: read.age("RETAIN_KEYS", DEFAULT_AGES.keys),
     },
     model: readModel(read),
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),

@@ -1,6 +1,7 @@
 /** `npx evenkeel …`: the command line. Each command is a file beside this one, loaded when it is chosen. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { variablesHere } from "../environment.ts";
+import { DEFAULT_AGES } from "../core/retention.ts";
 import { SHOWN_STATUSES } from "../core/run.ts";
 import { answerToOwnName } from "../own-name.ts";
 import { VERSION } from "../version.ts";
@@ -15,7 +16,15 @@ const SERVER = new Option("--server <url>", "a running evenkeel")
 const KEY = new Option("--key <secret>", "an API key of that server").env("EVENKEEL_KEY");
 
 /** As the server would read them, from `.env` too. */
-const { DATA_DIR = "./data", DATABASE_URL, REDIS_URL } = variablesHere();
+const {
+  DATA_DIR = "./data",
+  DATABASE_URL,
+  REDIS_URL,
+  RETAIN_THREADS = DEFAULT_AGES.threads,
+  RETAIN_FILES = DEFAULT_AGES.files,
+  RETAIN_DELTAS = DEFAULT_AGES.deltas,
+  RETAIN_ACTIVITIES = DEFAULT_AGES.activities,
+} = variablesHere();
 const DATA = new Option("--data <folder>", "DATA_DIR of the server").default(DATA_DIR);
 const DATABASE = new Option("--database <url>", "DATABASE_URL of the server, when it has one").default(
   DATABASE_URL?.trim() || undefined,
@@ -135,10 +144,10 @@ program
   .addOption(DATA)
   .addOption(DATABASE)
   .addOption(REDIS)
-  .option("--threads <age>", "threads that did not change for so long, with all that they delegated", "forever")
-  .option("--files <age>", "files that no thread has named for so long", "forever")
-  .option("--deltas <age>", "join the pieces of text of runs that ended so long ago", "1h")
-  .option("--activities <age>", "entries of the feed", "30d")
+  .option("--threads <age>", "threads that did not change for so long, with all that they delegated", RETAIN_THREADS)
+  .option("--files <age>", "files that no thread has named for so long", RETAIN_FILES)
+  .option("--deltas <age>", "join the pieces of text of runs that ended so long ago", RETAIN_DELTAS)
+  .option("--activities <age>", "entries of the feed", RETAIN_ACTIVITIES)
   .action(async (options, command) => (await import("./prune.ts")).prune(chosenStorage(options, command)));
 
 program

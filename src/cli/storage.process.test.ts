@@ -9,7 +9,7 @@ import { complete, enqueue, save, start } from "../engine/contract/setup.ts";
 import { openAt as openPostgres } from "../engine/postgres/test-data.ts";
 import { openAt, openTemporary } from "../engine/sqlite/test-data.ts";
 import { makeCertificates } from "../testing/certificates.ts";
-import { evenkeel, evenkeelIn } from "../testing/command.ts";
+import { evenkeel, evenkeelAt, evenkeelIn } from "../testing/command.ts";
 import { needs } from "../testing/program.ts";
 import { TestRedis } from "../testing/redis.ts";
 import { makePlace, Server } from "../testing/server.ts";
@@ -48,6 +48,22 @@ test("prune removes old files that no thread names, and keeps the others", async
 
   expect(await data.engine.files.find(unused.file_id)).toBeUndefined();
   for (const kept of [used, young]) expect(await data.engine.files.find(kept.file_id)).toBeDefined();
+});
+
+test("prune keeps what the RETAIN_* of the server keep, unless an option says otherwise", async () => {
+  await using data = await openTemporary();
+  await complete(data.engine, await start(data.engine));
+  using db = new DatabaseSync(data.folder.dbPath, { timeout: 1_000 });
+  db.exec("UPDATE activities SET at = at - 3456000000");
+  const activities = async () => (await data.engine.activities({ limit: 10 })).items.length;
+  const before = await activities();
+  await writeFile(join(data.folder.path, ".env"), "DATA_DIR=.\nRETAIN_ACTIVITIES=forever\n");
+
+  expect(await evenkeelAt(data.folder.path, "prune", "--files", "7d")).toMatchObject({ code: 0 });
+  expect(await activities()).toBe(before);
+  expect(await evenkeelAt(data.folder.path, "prune", "--activities", "30d")).toMatchObject({ code: 0 });
+  // The newest one is always kept.
+  expect(await activities()).toBe(1);
 });
 
 test("backup copies the database for this user only, and names a source that is no database", async () => {

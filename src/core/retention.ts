@@ -11,3 +11,12 @@ export interface Retention {
   /** Time from the end of a run until another run may use its Idempotency-Key. */
   readonly keysMs?: number | undefined;
 }
+
+/** What RETAIN_* mean when they are unset, for the server and for `evenkeel prune`. */
+export const DEFAULT_AGES = {
+  deltas: "1h",
+  threads: "forever",
+  files: "forever",
+  activities: "30d",
+  keys: "24h",
+} as const;

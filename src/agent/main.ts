@@ -1,5 +1,5 @@
 /** Entry of an agent process: claims runs and works on them. Never serves HTTP. */
-import { loadConfig, loadToolsConfig, type Config } from "../config.ts";
+import { loadConfig } from "../config.ts";
 import { busGauges, GAUGE } from "../core/gauges.ts";
 import { MCP_NOTE, MCP_RESTART } from "../core/mcp-servers.ts";
 import { createLog, logFailedStart, logFatal } from "../observe/log.ts";
@@ -7,13 +7,11 @@ import { answerToOwnName } from "../own-name.ts";
 import { runService, type Service } from "../process/lifecycle.ts";
 import { connectParent } from "../process/parent.ts";
 import { lowerPriority } from "../process/priority.ts";
-import { programEnv } from "../environment.ts";
 import { completeSettings, type Settings } from "../settings.ts";
 import { openAgent } from "./agent.ts";
 import { killLeftoversOfTheDead } from "./leftovers.ts";
 import { Hosts } from "./tools/hosts/hosts.ts";
-import type { Tools } from "./tools/invoke.ts";
-import { assertToolsExist, loadTools } from "./tools/registry.ts";
+import { loadToolsFor } from "./tools/registry.ts";
 
 answerToOwnName();
 const { parent, settings: sent } = await connectParent<Partial<Settings>>();
@@ -26,7 +24,7 @@ async function start(): Promise<Service> {
   lowerPriority();
   const hosts = new Hosts(log);
   const { agents, access, mcpServers } = await loadConfig(settings);
-  const tools = await loadToolsFor(agents, hosts);
+  const tools = await loadToolsFor(agents.values(), settings, hosts);
   const { pid } = process;
   const { runner, meter, governors, mcp, bus, drain } = await openAgent({
     settings,
@@ -59,13 +57,6 @@ async function start(): Promise<Service> {
       await hosts.stop();
     },
   };
-}
-
-async function loadToolsFor(agents: Config["agents"], hosts: Hosts): Promise<Tools> {
-  const { env } = await loadToolsConfig(settings.configDir);
-  const tools = await loadTools(settings.configDir, hosts, programEnv(env, settings.toolEnv));
-  assertToolsExist(agents.values(), tools);
-  return tools;
 }
 
 await runService({

@@ -29,17 +29,13 @@ test("chat without a server starts one of its own, and leaves none behind", asyn
 }, 60_000);
 
 test("a server of its own has data and a key of its own, whatever .env says of others", async () => {
-  const project = await mkdtemp(join(tmpdir(), "evenkeel-project-"));
-  await using _ = { [Symbol.asyncDispose]: () => rm(project, { recursive: true }) };
-  await cp(resolve(import.meta.dirname, "../../templates/project/config"), join(project, "config"), {
-    recursive: true,
-  });
+  await using project = await makeProject();
   // Nothing listens there, so a server that joined this database could not start.
   const theirs = ["DATABASE_URL=postgres://127.0.0.1:9/theirs", "DATABASE_LISTEN_URL=postgres://127.0.0.1:9/theirs"];
   const more = ["DATABASE_POOL=8", "REDIS_URL=redis://127.0.0.1:9", "API_KEYS=me:a-long-secret", "RELOAD=true"];
-  await writeFile(join(project, ".env"), [...theirs, ...more, "START_WAIT_MS=0"].join("\n"));
+  await writeFile(join(project.path, ".env"), [...theirs, ...more, "START_WAIT_MS=0"].join("\n"));
 
-  const { code, stderr, stdout } = await evenkeelAt(project, "chat", "assistant", "/sim tokens=3");
+  const { code, stderr, stdout } = await evenkeelAt(project.path, "chat", "assistant", "/sim tokens=3");
 
   expect({ code, stderr, stdout }).toEqual({ code: 0, stderr: "", stdout: "tok1 tok2 tok3\n" });
 }, 60_000);
@@ -214,6 +210,31 @@ test("doctor finds the way to a server in order, and says what is wrong with one
   expect(bad.code).toBe(1);
   expect(bad.stdout).toContain("BAD  health");
 });
+
+test("doctor finds what would end a start: servers and tools of config/", async () => {
+  await using project = await makeProject();
+  const config = (name: string) => join(project.path, "config", name);
+  await writeFile(join(project.path, ".env"), "PORT=0\n");
+  expect(await evenkeelAt(project.path, "doctor")).toMatchObject({ code: 0 });
+
+  await writeFile(config("mcp.ts"), "export const mcpSevers = new Map();\n");
+  expect((await evenkeelAt(project.path, "doctor")).stdout).toMatch(/^BAD +config: .*mcp\.ts to export `mcpServers`/m);
+  await rm(config("mcp.ts"));
+  await writeFile(config("tools/broken.ts"), 'throw new Error("no luck today");\n');
+  expect(await evenkeelAt(project.path, "doctor")).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^BAD +config: [^]*broken[^]*no luck today/m) as string,
+  });
+  await rm(config("tools"), { recursive: true });
+  expect((await evenkeelAt(project.path, "doctor")).stdout).toMatch(/^BAD +config: .*there is no config\/tools\//m);
+}, 30_000);
+
+/** A folder as `init` makes it, without its package. */
+async function makeProject(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), "evenkeel-project-"));
+  await cp(resolve(import.meta.dirname, "../../templates/project/config"), join(path, "config"), { recursive: true });
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}
 
 test("backup makes a whole database of one that is written to, and overwrites nothing", async () => {
   const folder = await mkdtemp(join(tmpdir(), "evenkeel-backup-"));

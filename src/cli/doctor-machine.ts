@@ -1,7 +1,9 @@
 /** What a server would meet on this machine: Node, the port, the disk, the storage, the config, the model. */
 import { constants } from "node:fs";
 import { access, statfs } from "node:fs/promises";
-import { loadAgents } from "../config.ts";
+import { Hosts } from "../agent/tools/hosts/hosts.ts";
+import { loadToolsFor } from "../agent/tools/registry.ts";
+import { loadAgents, loadConfig } from "../config.ts";
 import type { Agent } from "../core/agent.ts";
 import { makePrivateFolder } from "../engine/private-folder.ts";
 import { assertSafeVersion } from "../engine/sqlite/connection.ts";
@@ -23,7 +25,7 @@ export function lookAtMachine(): Readonly<Record<string, Look>> {
     port: () => freePort(settings),
     data: () => roomFor(settings),
     ...lookAtStorage(settings.database),
-    config: () => agentsIn(settings),
+    config: () => configOf(settings),
     model: async () => lookAtModel(settings.model, await agentsOf(settings)),
   };
 }
@@ -58,7 +60,14 @@ function agentsOf({ configDir, toolEnv }: Settings): Promise<ReadonlyMap<string,
   return withVariables(toolEnv, () => loadAgents(configDir));
 }
 
-async function agentsIn(settings: Settings): Promise<string> {
-  const agents = await agentsOf(settings);
+/** Loads all that the processes of a server load before they serve. */
+async function configOf(settings: Settings): Promise<string> {
+  const { agents } = await loadConfig(settings);
+  const hosts = new Hosts({ warn: () => {} });
+  try {
+    await loadToolsFor(agents.values(), settings, hosts);
+  } finally {
+    await hosts.stop();
+  }
   return `${settings.configDir} has ${[...agents.keys()].join(", ")}`;
 }

@@ -1,9 +1,10 @@
 /** The tools of this agent process: loaded from `config/tools/*` at boot, and given to each run by its agent's list. */
 import type { Tool as ModelTool } from "@anthropic-ai/sdk/resources/messages";
 import { join } from "node:path";
-import { ConfigError, importConfig } from "../../config.ts";
+import { ConfigError, importConfig, loadToolsConfig } from "../../config.ts";
 import type { Agent } from "../../core/agent.ts";
-import { passOn } from "../../environment.ts";
+import { passOn, programEnv } from "../../environment.ts";
+import type { Settings } from "../../settings.ts";
 import { DELEGATE } from "./delegate.ts";
 import { describeFiles, type DescribedTool } from "./describe.ts";
 import type { Hosts } from "./hosts/hosts.ts";
@@ -11,6 +12,21 @@ import { inlineTool } from "./inline.ts";
 import { LoopWatch } from "./loop-watch.ts";
 import type { Tool, Tools } from "./invoke.ts";
 import type { DefinedTool } from "./tool.ts";
+
+/**
+ * All tools of `config/tools/`, as an agent process has them.
+ * @throws ConfigError also for a tool that an agent names and that is not there
+ */
+export async function loadToolsFor(
+  agents: Iterable<Agent>,
+  { configDir, toolEnv }: Pick<Settings, "configDir" | "toolEnv">,
+  hosts: Hosts,
+): Promise<Tools> {
+  const { env } = await loadToolsConfig(configDir);
+  const tools = await loadTools(configDir, hosts, programEnv(env, toolEnv));
+  assertToolsExist(agents, tools);
+  return tools;
+}
 
 /**
  * A tool has the name of its file.

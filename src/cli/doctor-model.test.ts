@@ -51,6 +51,24 @@ test("an endpoint that is not there is said to be so, with the reason of the net
   await expect(lookAtModel(settings, agents)).rejects.toThrow(/cannot be reached \(.+\): check ANTHROPIC_BASE_URL/);
 });
 
+test("the endpoint is asked through the proxy that the server uses", async () => {
+  const asked: string[] = [];
+  using proxy = await endpoint((url) => {
+    asked.push(url);
+    return 200;
+  });
+  const baseUrl = "http://models.corp.invalid";
+  const settings = { ...proxy.settings, baseUrl, proxy: { HTTP_PROXY: proxy.settings.baseUrl } };
+
+  expect(await lookAtModel(settings, agents)).toMatch(/^http:\/\/models\.corp\.invalid\/v1\/models\S* answers 200/);
+  expect(asked).toContain("http://models.corp.invalid/v1/models?limit=1");
+});
+
+test("an endpoint that redirects is told, because the server would not follow", async () => {
+  using model = await endpoint(() => 302);
+  await expect(lookAtModel(model.settings, agents)).rejects.toThrow(/answered 302, a redirect/);
+});
+
 test("without a key the model is simulated", async () => {
   const settings = { simulated: true, apiKey: "not-needed", baseUrl: null, authorization: null, proxy: {} };
   expect(await lookAtModel(settings, agents)).toMatch(/^simulated/);

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, test } from "vitest";
-import { BIN, evenkeel, evenkeelAt } from "../testing/command.ts";
+import { BIN, evenkeel, evenkeelAt, evenkeelIn } from "../testing/command.ts";
 import { aliveOf, descendantsOf } from "../testing/processes.ts";
 import { startServer } from "../testing/server.ts";
 
@@ -228,6 +228,13 @@ test("doctor finds what would end a start: servers and tools of config/", async 
   await rm(config("tools"), { recursive: true });
   expect((await evenkeelAt(project.path, "doctor")).stdout).toMatch(/^BAD +config: .*there is no config\/tools\//m);
 }, 30_000);
+
+test("doctor tells wrong settings as a start does, without a stack", async () => {
+  expect(await evenkeelIn({ PORT: "abc" }, "doctor")).toMatchObject({
+    code: 1,
+    stderr: 'evenkeel: Expected `PORT` to be a whole number from 0 to 65535, got "abc".\n',
+  });
+});
 
 /** A folder as `init` makes it, without its package. */
 async function makeProject(): Promise<{ readonly path: string } & AsyncDisposable> {

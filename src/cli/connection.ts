@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from "commander";
 import { AppError, withCause } from "../core/errors.ts";
 import { ConnectionError, Evenkeel, EvenkeelError } from "../client/client.ts";
+import { SettingsError } from "../settings.ts";
 
 export interface ServerOptions {
   readonly server: string;
@@ -67,7 +68,7 @@ export function networkReason({ cause }: Error): string | undefined {
 
 /** Our own errors say what to do. A system error (ENOENT, EISDIR, ENOSPC) names the file. */
 function isExpected(error: unknown): error is Error {
-  const kinds = [EvenkeelError, ConnectionError, CliError, AppError];
+  const kinds = [EvenkeelError, ConnectionError, CliError, AppError, SettingsError];
   return kinds.some((kind) => error instanceof kind) || (error instanceof Error && "syscall" in error);
 }
 

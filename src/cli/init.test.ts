@@ -34,6 +34,14 @@ test.each([{ name: "shop", main: "index.js" }, { type: "commonjs" }])(
 );
 
 test.each([
+  ['echo "Error: no test specified" && exit 1', "node --test"],
+  ["vitest run", "vitest run"],
+])("the script of tests %j becomes %j: the text of npm init is no test", async (given, test) => {
+  const { project } = await initIn({ scripts: { test: given, build: "tsc" } });
+  expect(project).toMatchObject({ scripts: { test, build: "tsc", dev: "evenkeel dev" } });
+});
+
+test.each([
   ["file:../evenkeel-0.1.0.tgz", true],
   ["file:evenkeel-0.1.0.tgz", false],
   ["^0.1.0", false],

@@ -13,6 +13,8 @@ const TEMPLATE = join(ROOT, "templates/project");
 /** npm does not pack files with these names, so the template has them under other names. */
 const DOTTED = new Set(["env.example", "gitignore", "dockerignore"]);
 const SCRIPTS = { dev: "evenkeel dev", start: "evenkeel start", test: "node --test" };
+/** The script that `npm init` writes where there is no test yet. */
+const NO_TEST = 'echo "Error: no test specified" && exit 1';
 
 type Manifest = Record<string, unknown> & {
   readonly type?: string;
@@ -61,11 +63,12 @@ async function readManifest(file: string): Promise<Manifest> {
 
 /** Keeps an `evenkeel` that was installed from a file, and scripts of the same names. */
 function completed(given: Manifest): Manifest {
+  const { test, ...scripts } = given.scripts ?? {};
   return {
     ...(given["name"] === undefined && { private: true }),
     ...given,
     ...(isModule(given) && { type: "module" }),
-    scripts: { ...SCRIPTS, ...given.scripts },
+    scripts: { ...SCRIPTS, ...scripts, ...(test !== undefined && test !== NO_TEST && { test }) },
     dependencies: { evenkeel: `^${VERSION}`, ...given.dependencies },
   };
 }

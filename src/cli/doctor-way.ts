@@ -13,12 +13,19 @@ import { connect, impatientFetch, networkReason } from "./connection.ts";
 const SLOW_MESSAGE = "/sim tokens=20 rate=20";
 const SPREAD_MS = 300;
 const SOCKET_MS = 5_000;
+/** A way that keeps everything back would never end. Neither would a run in a full queue. */
+const STREAM_MS = 15_000;
 
-export function lookAtWay(server: string, key: string | undefined): Readonly<Record<string, Look>> {
+/** @param streamMs how long the stream may take */
+export function lookAtWay(
+  server: string,
+  key: string | undefined,
+  streamMs = STREAM_MS,
+): Readonly<Record<string, Look>> {
   return {
     health: () => health(server),
     key: () => agents(server, key),
-    stream: () => spread(server, key),
+    stream: () => spread(server, key, streamMs),
     websocket: () => socket(server, headersOf(key)),
   };
 }
@@ -37,24 +44,34 @@ async function agents(server: string, key: string | undefined): Promise<string> 
   return `${known.length} agents: ${known.map(({ agent_id: id }) => id).join(", ")}`;
 }
 
-async function spread(server: string, key: string | undefined): Promise<string> {
+async function spread(server: string, key: string | undefined, streamMs: number): Promise<string> {
   const headers = headersOf(key);
   const { agents: known } = await connect({ server, ...(key !== undefined && { key }) }).agents();
   const body = JSON.stringify({ agent_id: known[0]?.agent_id, message: SLOW_MESSAGE, run_id: newId("run") });
-  const init = { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body };
+  const signal = AbortSignal.timeout(streamMs);
+  const init = { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body, signal };
   const response = await impatientFetch(`${server}/api/chat/stream`, init);
   const encoding = response.headers.get("content-encoding");
   if (encoding !== null) throw new Error(`Streams are compressed (${encoding}), which holds events back: turn it off.`);
   const cameAt: number[] = [];
   const decoder = new TextDecoder();
   let text = "";
-  for await (const bytes of response.body ?? []) {
-    cameAt.push(performance.now());
-    text += decoder.decode(bytes, { stream: true });
+  try {
+    for await (const bytes of response.body ?? []) {
+      cameAt.push(performance.now());
+      text += decoder.decode(bytes, { stream: true });
+    }
+  } catch (error) {
+    // The events until then show enough of the way.
+    if (!signal.aborted) throw error;
   }
   const failure = failureIn(text);
   if (failure !== undefined) throw new Error(`A run failed: ${failure}`);
   const spreadMs = (cameAt.at(-1) ?? 0) - (cameAt[0] ?? 0);
+  if (spreadMs < SPREAD_MS && signal.aborted)
+    throw new Error(
+      `A stream was silent for ${streamMs / 1_000} s: a proxy buffers its events (see docs/deployment.md), or the run waits in a full queue.`,
+    );
   if (spreadMs < SPREAD_MS)
     throw new Error("The events of a stream came all at once: a proxy buffers them. See docs/deployment.md.");
   return `events came over ${Math.round(spreadMs)} ms, as they were sent`;

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { isatty } from "node:tty";
 import { parseEnv } from "node:util";
+import { EXIT } from "./process/protocol.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -112,8 +113,21 @@ export async function withVariables<T>(
 /** Variables that are set already win over the file. */
 function withFile(env: Env): Env {
   const file = resolve(".env");
-  const fromFile = existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {};
+  const fromFile = existsSync(file) ? parseEnv(textOf(file)) : {};
   return { ...fromFile, ...env };
+}
+
+/** Ends the process when the file cannot be read: no command means anything without its settings. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // Docker makes a folder where the file of a mount is missing.
+    const reason = code === "EISDIR" ? "it is a folder. Remove it, or put a file there" : message;
+    process.stderr.write(`evenkeel: ${file} cannot be read: ${reason}.\n`);
+    return process.exit(EXIT.config);
+  }
 }
 
 function keepPassedOn(): void {

@@ -3,7 +3,7 @@
  * itself.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -233,6 +233,16 @@ test("doctor tells wrong settings as a start does, without a stack", async () =>
   expect(await evenkeelIn({ PORT: "abc" }, "doctor")).toMatchObject({
     code: 1,
     stderr: 'evenkeel: Expected `PORT` to be a whole number from 0 to 65535, got "abc".\n',
+  });
+});
+
+test.each(["start", "doctor", "runs"])("%s names a .env that cannot be read, in one line", async (command) => {
+  await using project = await makeProject();
+  await mkdir(join(project.path, ".env"));
+  expect(await evenkeelAt(project.path, command)).toEqual({
+    code: 78,
+    stdout: "",
+    stderr: `evenkeel: ${join(project.path, ".env")} cannot be read: it is a folder. Remove it, or put a file there.\n`,
   });
 });
 

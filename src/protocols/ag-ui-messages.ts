@@ -13,7 +13,7 @@ export interface AgUiMessage {
 }
 
 export class AgUiMessages {
-  // Bytes, because the messages themselves take twice as much, and only a snapshot needs them.
+  // Bytes, because only a snapshot needs the messages, and the memory of bytes can be counted.
   readonly #before: Buffer;
   // The run's own, in the order that the client shows. Grows with its answer, which the run's limits bound.
   readonly #messages = new Map<string, AgUiMessage>();

@@ -77,6 +77,12 @@ test("useChat shows the answer with its tool call, and a page that is opened aga
   await again.getByText("tok200").waitFor();
   await again.getByText("The tool calculate answered: 42").waitFor();
   expect(await again.locator("article").allInnerTexts()).toEqual(await page.locator("article").allInnerTexts());
+
+  // After an error the next message can be sent.
+  await say(page, "/sim status=400");
+  await page.getByRole("alert").waitFor();
+  await say(page, "calculate 7 * 7");
+  await page.getByText("The tool calculate answered: 49").waitFor();
 });
 
 test("the page that docs/start.md shows talks to the server, as it is typed", async () => {
@@ -135,6 +141,14 @@ test("EventSource goes on by itself after its worker was killed", async () => {
   await page.getByText("tok9").waitFor();
   await killWorkers();
   await eventually(async () => expect(await page.locator("#answer").textContent()).toBe(tokens(120)));
+
+  // The next message ends the watch on the run before it.
+  await say(page, "/sim tokens=6000 rate=40");
+  await page.getByText("tok9").waitFor();
+  await say(page, "/sim tokens=40 rate=20");
+  await eventually(async () => expect(await page.locator("#answer").textContent()).toBe(tokens(40)));
+  await say(page, "/sim status=400");
+  await eventually(async () => expect(await page.locator("#answer").textContent()).toContain("400"));
 });
 
 /** The answer to `/sim tokens=N`. */

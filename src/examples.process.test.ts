@@ -8,6 +8,15 @@ import { startServer } from "./testing/server.ts";
 const ROOT = resolve(import.meta.dirname, "..");
 const run = promisify(execFile);
 
+test("the example for python tells an error of the run, and ends with 1", async () => {
+  await using server = await startServer();
+  const env = { ...process.env, EVENKEEL: `http://127.0.0.1:${server.port}` };
+
+  const running = run("python3", ["examples/python/chat.py", "/sim status=400"], { cwd: ROOT, env });
+
+  await expect(running).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("400") as string });
+});
+
 test.each([
   ["node", ["examples/node/chat.ts"]],
   ["python3", ["examples/python/chat.py"]],

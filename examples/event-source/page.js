@@ -4,9 +4,12 @@
  */
 const answer = /** @type {HTMLElement} */ (document.querySelector("#answer"));
 const form = /** @type {HTMLFormElement} */ (document.querySelector("form"));
+/** @type {EventSource | undefined} */
+let watched;
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
+  watched?.close();
   answer.textContent = "";
   const { value: message } = /** @type {HTMLInputElement} */ (form.elements.namedItem("message"));
   begin(message).then(watch, (error) => (answer.textContent = String(error)));
@@ -27,12 +30,15 @@ async function begin(message) {
 
 /** @param {string} runId */
 function watch(runId) {
-  const source = new EventSource(`/api/runs/${runId}/events`);
+  // Somebody may have sent the next message before this run had begun.
+  watched?.close();
+  const source = (watched = new EventSource(`/api/runs/${runId}/events`));
   source.addEventListener("message", ({ data }) => {
     const said = JSON.parse(data);
     if (said.type === "TEXT_MESSAGE_CONTENT") answer.textContent += said.delta;
     // The model makes a broken answer again, so the text shown so far does not count.
     if (said.type === "CUSTOM" && said.name === "evenkeel.attempt") answer.textContent = "";
+    if (said.type === "RUN_ERROR") answer.textContent += said.message;
     if (said.type === "RUN_FINISHED" || said.type === "RUN_ERROR") source.close();
   });
 }

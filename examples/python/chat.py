@@ -45,4 +45,6 @@ if __name__ == "__main__":
     for said in stream("assistant", sys.argv[1] if len(sys.argv) > 1 else "Hello"):
         if said["type"] == "TEXT_MESSAGE_CONTENT":
             print(said["delta"], end="", flush=True)
+        if said["type"] == "RUN_ERROR":
+            sys.exit(said["message"])
     print()

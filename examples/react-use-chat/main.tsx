@@ -51,7 +51,7 @@ function Chat() {
       {error && <p role="alert">{error.message}</p>}
       <form onSubmit={send}>
         <input value={text} onChange={(event) => setText(event.target.value)} aria-label="Message" />
-        <button disabled={status !== "ready" || text === ""}>Send</button>
+        <button disabled={(status !== "ready" && status !== "error") || text === ""}>Send</button>
       </form>
       <p data-status>{status}</p>
     </main>

@@ -81,7 +81,7 @@ const RESPONSE_REQUEST = z
     ...SHARED,
     input: expecting(z.union([z.string().regex(/\S/), z.array(INPUT_ITEM).min(1)]), "text, or a list of messages"),
     instructions: orNull(z.string()).describe("Instructions, placed before the user's message."),
-    previous_response_id: orNull(z.string()).describe("The response whose conversation continues."),
+    previous_response_id: orNull(z.string()).describe("The response from which the conversation goes on."),
     conversation: notHere("`previous_response_id` continues a conversation"),
     prompt: notHere("the agent's prompt is in config/agents.ts"),
     text: orNull(
@@ -162,6 +162,7 @@ export const CREATE_RESPONSE = route({
     "BODY_TOO_LARGE",
     "AGENT_NOT_FOUND",
     "RUN_NOT_FOUND",
+    "THREAD_BUSY",
     "IDEMPOTENCY_MISMATCH",
     "OVERLOADED",
   ],

@@ -1,7 +1,7 @@
 /** Responses of the published `openai` client against a real server: conversations, and streams that go on from a number. */
 import type OpenAI from "openai";
 import { expect, test } from "vitest";
-import { startCluster } from "../../testing/cluster.ts";
+import { startCluster, type Cluster } from "../../testing/cluster.ts";
 import { clientOf, refusalOf } from "../../testing/openai.ts";
 
 test("what a response put out, thinking too, may come in again", async () => {
@@ -43,6 +43,45 @@ test("all that comes with previous_response_id is new, and goes to the model", a
   const refusal = await refusalOf(openai.responses.create({ ...request, input: again }));
   expect(refusal).toMatchObject({ status: 400 });
   expect(refusal.message).toContain("`previous_response_id` brings the earlier answers");
+});
+
+test("a response goes on from the one that it names, not from what was said in its thread since", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const ask = (input: string, previous?: string, more: object = {}) =>
+    openai.responses.create({ model: "assistant", input, previous_response_id: previous ?? null, ...more });
+  const first = await ask("Calculate 6 * 7");
+  const here = await ask("This way", first.id);
+  const there = await ask("That way", first.id);
+  const onward = await ask("Further", there.id);
+  expect(await questionsOf(cluster, here.id)).toEqual(["Calculate 6 * 7", "This way"]);
+  expect(await questionsOf(cluster, onward.id)).toEqual(["Calculate 6 * 7", "That way", "Further"]);
+  expect(JSON.stringify(await cluster.engine.history(there.id.replace("resp_", "")))).toContain("42");
+  const key = { headers: { "Idempotency-Key": "branch" } };
+  const request = { model: "assistant", input: "Once", previous_response_id: first.id };
+  const once = await openai.responses.create(request, key);
+  expect((await openai.responses.create(request, key)).id).toBe(once.id);
+});
+
+test("a response that is not stored leaves the conversation that it goes on from as it was", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const request = { model: "assistant", input: "In passing", store: false };
+  const first = await openai.responses.create({ model: "assistant", input: "Hello" });
+  const passing = await openai.responses.create({ ...request, previous_response_id: first.id });
+  expect(await questionsOf(cluster, passing.id)).toEqual(["Hello", "In passing"]);
+  expect(await questionsOf(cluster, first.id)).toEqual(["Hello"]);
+  const { items } = await cluster.engine.threads({ limit: 10 });
+  expect(items).toHaveLength(1);
+  const { body } = await cluster.client.get(`/api/threads/${items[0]?.thread_id}`);
+  expect(JSON.stringify(body)).not.toContain("In passing");
+  const { id } = await openai.responses.create({
+    model: "assistant",
+    input: "/sim tokens=6000 rate=60",
+    background: true,
+  });
+  const refusal = await refusalOf(openai.responses.create({ ...request, previous_response_id: id }));
+  expect(refusal).toMatchObject({ status: 409, code: "THREAD_BUSY" });
 });
 
 test("a response in the background is streamed on from any sequence number", async () => {
@@ -155,6 +194,13 @@ test.each([true, false])(
     await expect.poll(status, { timeout: 10_000 }).toBe("canceled");
   },
 );
+
+/** What the user said in the conversation of a response, to its end. */
+async function questionsOf({ engine }: Cluster, id: string): Promise<unknown[]> {
+  const turns = await engine.history(id.replace("resp_", ""));
+  const messages = turns.flatMap((turn) => turn.messages).filter(({ role }) => role === "user");
+  return messages.map(({ content }) => content).filter((content) => typeof content === "string");
+}
 
 /** The text of each item, as a client puts it together. */
 function deltasOf(events: readonly OpenAI.Responses.ResponseStreamEvent[]): Record<string, string> {

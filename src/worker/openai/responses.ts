@@ -1,6 +1,6 @@
 /**
  * `/v1/responses`: a response is a run, and its id names that run. The conversation is kept in the run's thread, so
- * `previous_response_id` continues the thread; `store: false` keeps nothing.
+ * `previous_response_id` continues the thread, or begins one from there (`branch.ts`); `store: false` keeps nothing.
  */
 import { CANCEL_RESPONSE, CREATE_RESPONSE, SHOW_RESPONSE } from "../../api/openai.ts";
 import { AppError } from "../../core/errors.ts";
@@ -15,6 +15,7 @@ import { streamRun } from "../follow-run.ts";
 import { assertResumable } from "../position.ts";
 import { replyWhenOver } from "../reply.ts";
 import { answer, serve, TAKEN, type Context, type RouteInput } from "../serve.ts";
+import { isNewest, saidUpTo } from "./branch.ts";
 import { conversationOf, turnOf } from "./conversation.ts";
 import { agentOf, begin, readJournal, readPieces, type AskedRun } from "./run.ts";
 
@@ -62,12 +63,15 @@ async function askedOf(
   const { previous_response_id: previousId, background, metadata, store } = body;
   const previous = previousId ? await findResponse(previousId, deps) : undefined;
   const { agentId } = agentOf(body.model, deps.agents);
+  const ephemeral = store === false;
+  const goesOn = previous !== undefined && !ephemeral && (await isNewest(previous, deps));
   return {
     ...(previous ? turnOf : conversationOf)("input", body.input, body.instructions),
     agentId,
     principal: ctx.state.principal.id,
-    threadId: previous?.thread_id,
-    ephemeral: store === false && !previous,
+    threadId: goesOn ? previous.thread_id : undefined,
+    ephemeral,
+    ...(previous && !goesOn && { earlier: await saidUpTo(previous, deps) }),
     isBackground: background === true,
     metadata: {
       ...metadata,

@@ -21,6 +21,8 @@ export function agentOf(model: string, agents: ReadonlyMap<string, Agent>): Agen
 }
 
 export interface AskedRun extends Conversation {
+  /** What stands before the conversation of the request. Default: nothing. */
+  readonly earlier?: readonly Message[];
   readonly agentId: string;
   readonly principal: string;
   /** Undefined: the run gets a thread of its own. */
@@ -46,7 +48,7 @@ export async function begin(asked: AskedRun, ctx: Context, { engine }: OwnDeps):
 
 /** Pictures become files of the principal. @throws AppError INVALID_REQUEST, FILES_FULL */
 async function newRunOf(
-  { threadId, before, message, isBackground, special, idempotencyKey, given, ...asked }: AskedRun,
+  { threadId, earlier = [], before, message, isBackground, special, idempotencyKey, given, ...asked }: AskedRun,
   files: Files,
 ): Promise<NewRun> {
   const sender = { files, principal: asked.principal };
@@ -57,7 +59,7 @@ async function newRunOf(
     runIdChosen: false,
     threadId: threadId ?? newId("thread"),
     parentRunId: null,
-    before: await storedMessages(before, sender),
+    before: [...earlier, ...(await storedMessages(before, sender))],
     ...((special || isBackground) && { asked: { ...special, ...(isBackground && { background: true }) } }),
     strategy: "enqueue",
     timeoutMs: null,

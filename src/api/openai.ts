@@ -25,15 +25,18 @@ const IMAGE_PART = z.looseObject({
   type: z.enum(["image_url", "input_image"]),
   image_url: z.union([z.string(), z.looseObject({ url: z.string() })]),
 });
+/** In place of a text, where a model refused to answer. */
+const REFUSAL_PART = z.looseObject({ type: z.literal("refusal"), refusal: z.string() });
 const CONTENT = expecting(
-  z.union([z.string(), z.array(expecting(z.union([TEXT_PART, IMAGE_PART]), "a text or image part"))]),
+  z.union([z.string(), z.array(expecting(z.union([TEXT_PART, IMAGE_PART, REFUSAL_PART]), "a text or image part"))]),
   "text, or a list of text and image parts",
 );
 
 const MESSAGE = z
   .looseObject({
     role: z.enum(["system", "developer", "user", "assistant"]),
-    content: CONTENT,
+    content: orNull(CONTENT).describe("Null in an answer without text."),
+    refusal: orNull(z.string()).describe("In place of `content`, where a model refused to answer."),
     tool_calls: orNull(NO_TOOLS),
   })
   .meta({ id: "OpenAiMessage" });

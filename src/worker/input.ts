@@ -32,7 +32,8 @@ export function readQuery<Schema extends z.ZodObject>(schema: Schema, params: UR
   const given: Record<string, unknown> = {};
   for (const name of new Set(params.keys())) {
     const values = params.getAll(name);
-    if (values.length > 1) throw invalid(name, "given once", values);
+    // A parameter that the schema does not know is ignored or refused, however often it comes.
+    if (values.length > 1 && Object.hasOwn(schema.shape, name)) throw invalid(name, "given once", values);
     given[name] = asTyped(schema.shape[name], values[0]);
   }
   return check(schema, given, "query parameter");

@@ -56,8 +56,8 @@ function read(field: string, messages: Messages, instructions: string | null | u
   const given = typeof messages === "string" ? [{ role: "user" as const, content: messages }] : messages;
   const told = given.flatMap((message, index) => {
     if (!isMessage(message)) return [];
-    const { role, content } = message;
-    return [{ role, parts: partsOf(`${field}[${index}].content`, content) }];
+    const { role, content, refusal } = message;
+    return [{ role, parts: partsOf(`${field}[${index}].content`, content ?? refusal ?? "") }];
   });
   const system = told.filter(({ role }) => role === "system" || role === "developer").map(({ parts }) => textOf(parts));
   const said = told.filter(({ role }) => role === "user" || role === "assistant");
@@ -89,10 +89,11 @@ function asSaid(parts: readonly Part[]): Said {
     : parts.filter((part) => part.type !== "text" || /\S/.test(part.text));
 }
 
-function partsOf(at: string, content: OpenAiMessage["content"]): Part[] {
+function partsOf(at: string, content: NonNullable<OpenAiMessage["content"]>): Part[] {
   if (typeof content === "string") return [{ type: "text", text: content }];
   return content.map((part, index): Part => {
     if ("text" in part && typeof part.text === "string") return { type: "text", text: part.text };
+    if ("refusal" in part && typeof part.refusal === "string") return { type: "text", text: part.refusal };
     const { image_url: url } = part as { readonly image_url: string | { readonly url: string } };
     return partOfUrl(`${at}[${index}].image_url`, typeof url === "string" ? url : url.url);
   });

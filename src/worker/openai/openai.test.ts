@@ -59,6 +59,31 @@ test("the conversation that the client sends is what the model reads, and no thr
   expect(said.slice(0, 3)).toEqual(["Be short.\n\nMy name is Ana.", "Hello Ana.", "Who am I?"]);
 });
 
+test("an answer without text, and a refusal, may stand in the conversation", async () => {
+  await using cluster = await startCluster();
+  const user = { role: "user" as const, content: "Go on" };
+  const messages = [
+    user,
+    { role: "assistant" as const, content: null },
+    user,
+    { role: "assistant" as const, content: [{ type: "refusal" as const, refusal: "I will not." }] },
+    user,
+    { role: "assistant" as const, content: null, refusal: "Never." },
+    user,
+  ];
+  const { id } = await clientOf(cluster).chat.completions.create({ model: "assistant", messages });
+  const [turn] = await cluster.engine.history(id.replace("chatcmpl-", ""));
+  const said = turn?.messages.filter(({ role }) => role === "assistant").map(({ content }) => content);
+  expect(said?.slice(0, 3)).toEqual(["", "I will not.", "Never."]);
+  const refusal = await refusalOf(
+    clientOf(cluster).chat.completions.create({
+      model: "assistant",
+      messages: [{ role: "user", content: null }] as never,
+    }),
+  );
+  expect(refusal.status).toBe(400);
+});
+
 test("a picture in the conversation goes to the model", async () => {
   await using cluster = await startCluster();
   const url = `data:image/png;base64,${PIXEL}`;

@@ -84,6 +84,14 @@ test("a response that is not stored leaves the conversation that it goes on from
   expect(refusal).toMatchObject({ status: 409, code: "THREAD_BUSY" });
 });
 
+test("a response is found by a client that asks to include several things", async () => {
+  await using cluster = await startCluster();
+  const openai = clientOf(cluster);
+  const { id } = await openai.responses.create({ model: "assistant", input: "Hello" });
+  const include = ["message.output_text.logprobs" as const, "reasoning.encrypted_content" as const];
+  expect((await openai.responses.retrieve(id, { include })).id).toBe(id);
+});
+
 test("a response in the background is streamed on from any sequence number", async () => {
   await using cluster = await startCluster();
   const openai = clientOf(cluster);

@@ -17,22 +17,23 @@ const ABOUT_CONTEXT = /prompt is too long|context (?:length|limit|window|size)|t
 const ABOUT_TOKENS = /maximum.*tokens/i;
 /** The agent's own `maxTokens` or `thinking` is too large. */
 const ABOUT_ANSWER = /output tokens|completion tokens|max_tokens|budget_tokens|maximum tokens/i;
+/** Of words whose figures have no commas. */
 const SIZES = [
-  // "212,000 tokens > 200,000 maximum"
-  /(?<![\d,])(?<input>[\d,]+) tokens? > (?<window>[\d,]+)/,
+  // "212000 tokens > 200000 maximum"
+  /(?<!\d)(?<input>\d+) tokens? > (?<window>\d+)/,
   // "188240 + 21333 > 200000"
-  /(?<input>[\d,]+) \+ (?<answer>[\d,]+) > (?<window>[\d,]+)/,
+  /(?<!\d)(?<input>\d+) \+ (?<answer>\d+) > (?<window>\d+)/,
   // "(4096 > 8192 - 8000)"
-  /\((?<answer>[\d,]+) > (?<window>[\d,]+) - (?<input>[\d,]+)\)/,
+  /\((?<answer>\d+) > (?<window>\d+) - (?<input>\d+)\)/,
   // "maximum context length is 8192 tokens. However, you requested 9000 tokens (8000 in the messages, 1000 in the
   // completion)"
-  /maximum \w+ length is (?<window>[\d,]+)\D+[\d,]+ tokens \((?<input>[\d,]+) in \D+(?<answer>[\d,]+) in the completion/i,
+  /maximum \w+ length is (?<window>\d+)\D+\d+ tokens \((?<input>\d+) in \D+(?<answer>\d+) in the completion/i,
   // "maximum context length is 8192 tokens. However, you requested 1000 output tokens and your prompt contains 8000
   // input tokens"
-  /maximum \w+ length is (?<window>[\d,]+)\D+(?<answer>[\d,]+) output tokens\D+(?<input>[\d,]+) input tokens/i,
+  /maximum \w+ length is (?<window>\d+)\D+(?<answer>\d+) output tokens\D+(?<input>\d+) input tokens/i,
   // "maximum context length is 8192 tokens. However, you requested 9000 tokens"; "maximum prompt length is 8192 but the
   // request contains 9000 tokens"
-  /maximum \w+ length is (?<window>[\d,]+)\D+(?<input>[\d,]+)/i,
+  /maximum \w+ length is (?<window>\d+)\D+(?<input>\d+)/i,
 ] as const;
 
 /** @param estimated the length by our own count, used when the endpoint gives no figures */
@@ -48,13 +49,10 @@ function isAboutLength(message: string): boolean {
 }
 
 function sizesIn(message: string): TooLong | undefined {
+  const words = message.replaceAll(/(?<=\d),(?=\d)/g, "");
   for (const pattern of SIZES) {
-    const { input, answer, window } = pattern.exec(message)?.groups ?? {};
-    if (input !== undefined) return { tokens: count(input), maximum: count(window) - count(answer) };
+    const { input, answer = 0, window } = pattern.exec(words)?.groups ?? {};
+    if (input !== undefined) return { tokens: Number(input), maximum: Number(window) - Number(answer) };
   }
   return undefined;
-}
-
-function count(digits: string | undefined): number {
-  return Number((digits ?? "").replaceAll(",", ""));
 }

@@ -207,6 +207,8 @@ test("a run is begun, watched from any position, asked for and canceled", async 
   await using cluster = await startCluster();
   const client = clientOf(cluster);
   const { run_id: runId } = await client.begin({ agent_id: "assistant", message: "/sim tokens=6000 rate=60" });
+  // A position that the run has not reached yet is refused.
+  for await (const { seq } of client.follow(runId)) if (seq === 3) break;
   for await (const { seq } of client.follow(runId, { after: 3 })) {
     expect(seq).toBe(4);
     break;

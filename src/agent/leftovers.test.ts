@@ -62,7 +62,7 @@ test.runIf(canUnshare)("what an agent in a container started is not killed by an
   expect(theirs.exitCode ?? theirs.signalCode).toBeNull();
 });
 
-/** What an agent process of ours that has died would have as a marker. */
+/** The marker of an agent process of ours that has died. */
 function markerOfTheDead(): string {
   return newMarker().replace(`${process.pid}@`, `${deadPid()}@`);
 }

@@ -38,7 +38,7 @@ async function turns(): Promise<void> {
   for (let tick = 0; tick < 3; tick += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** By so much the clock moves at a time. */
+/** The fake clock moves in steps of this length. */
 const STEP_MS = 100;
 
 /** The result of a call to a model that answers like this. */

@@ -64,7 +64,7 @@ test("runs that a limited model makes wait are ten a slot at most, and go on onl
   tap.answer = () => (performance.now() < limitedUntil ? limited(limitedUntil - performance.now()) : undefined);
 
   const runIds = await Promise.all(Array.from({ length: 30 }, () => cluster.client.begin("/sim tokens=5 rate=50")));
-  // Those that wait hold no slot, but there are no more of them than ten a slot.
+  // Runs that wait hold no slot, but an agent takes no more of them than ten a slot.
   await vi.waitFor(() => expect(runner.inFlight).toBe(2 * 10), { timeout: 4_000 });
   let most = 0;
   const watching = setInterval(() => (most = Math.max(most, cluster.meter.read()["model_calls"] ?? 0)), 5);

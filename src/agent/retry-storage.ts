@@ -1,22 +1,12 @@
 /** A disk that is full, or cannot be reached for a moment, fails no run: reads and writes wait until it is back. */
 import { AppError, hasCode } from "../core/errors.ts";
-import { sleep } from "./sleep.ts";
+import { outlast } from "../core/outlast.ts";
 
-const RETRY_MS = 500;
+const PATIENCE = { isTrouble: isStorageTrouble, everyMs: 500 };
 
-/**
- * Repeats `work` until the storage works again. Rejects with any other error, and with the last one once `signal`
- * aborts.
- */
-export async function outlastTrouble<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isStorageTrouble(error) || signal.aborted) throw error;
-      await sleep(RETRY_MS, signal).catch(() => {});
-    }
-  }
+/** See `outlast`. */
+export function outlastTrouble<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return outlast(work, signal, PATIENCE);
 }
 
 export function isStorageTrouble(error: unknown): boolean {

@@ -14,7 +14,7 @@ import type { Run } from "../core/run.ts";
 import type { StoredEvent } from "../protocols/encoder.ts";
 import type { RunKey } from "./feeds.ts";
 import type { Frame } from "./frame.ts";
-import { outlast } from "./outlast.ts";
+import { readAgain } from "./read-again.ts";
 import type { OpenSink, Sink, Viewer, Watch } from "./viewer.ts";
 
 export interface FamilyOptions {
@@ -76,7 +76,7 @@ export class Family {
   }
 
   async #find(runId: string): Promise<Run> {
-    const run = await outlast(() => this.#options.run(runId), this.#stopped.signal);
+    const run = await readAgain(() => this.#options.run(runId), this.#stopped.signal);
     if (run) return run;
     throw new AppError("RUN_NOT_FOUND", `Run ${runId} was deleted.`, { runId });
   }

@@ -6,7 +6,7 @@ import { hasCode } from "../core/errors.ts";
 import type { Feed, Reading } from "./feed.ts";
 import type { Frame } from "./frame.ts";
 import type { DeliveryMeter } from "./meter.ts";
-import { STORAGE_RETRY_MS } from "./outlast.ts";
+import { STORAGE_RETRY_MS } from "./read-again.ts";
 import type { PageQueue } from "./page-queue.ts";
 
 /** The target of frames: an SSE response, or one subscription of a WebSocket. */

@@ -5,7 +5,7 @@ import { isOver, type Run } from "../core/run.ts";
 import type { StreamEncoder } from "../protocols/encoder.ts";
 import { EncodedStream } from "../stream/encoded.ts";
 import { runNow, type RunKey } from "../stream/feeds.ts";
-import { outlast } from "../stream/outlast.ts";
+import { readAgain } from "../stream/read-again.ts";
 import type { OwnDeps } from "./context.ts";
 import { reportFailure } from "./report-failure.ts";
 import { watchWithSubagents } from "./with-subagents.ts";
@@ -88,9 +88,9 @@ export async function waitForEnd(
     return runNow(engine, run);
   };
   try {
-    const before = await outlast(read, left.signal);
+    const before = await readAgain(read, left.signal);
     if (!isOver(before.status)) await ended;
-    const now = await outlast(read, left.signal);
+    const now = await readAgain(read, left.signal);
     if (isOver(now.status)) return now;
   } catch (error) {
     if (!left.signal.aborted || !hasCode(error, "STORAGE_UNAVAILABLE")) throw error;

@@ -10,7 +10,7 @@ import { databases, openAt } from "./test-data.ts";
 const { postgres } = databases();
 
 const TRIALS = 8;
-/** So many connections are refused before the database takes them again. */
+/** The database refuses this many connections before it takes them again. */
 const REFUSALS = 10;
 /** For CONNECTION LIMIT: no limit. */
 const ANY = -1;
@@ -108,7 +108,7 @@ async function openLine() {
     engine,
     link,
     direct,
-    /** So many connections were begun over the link. */
+    /** The number of connections that the engine began over the link. */
     connections: () => connections,
     /** Lets the database have this many connections. */
     allow: (count: number) => server.admin(`ALTER DATABASE ${name} CONNECTION LIMIT ${count}`),

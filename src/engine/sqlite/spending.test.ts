@@ -1,4 +1,4 @@
-/** What a budget check costs. It holds the write lock, so all runs of the machine wait for it. */
+/** The cost of a budget check. The check holds the write lock, so all runs of the machine wait for it. */
 import { DatabaseSync } from "node:sqlite";
 import { expect, test, vi } from "vitest";
 import { SpendingBook } from "./spending.ts";

@@ -8,7 +8,7 @@ import type { ResponseFormat } from "../../core/asked.ts";
 import { AppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
 import { chatCompletionOf, ChatCompletionStream } from "../../protocols/openai-chat-stream.ts";
-import { outlast } from "../../stream/outlast.ts";
+import { readAgain } from "../../stream/read-again.ts";
 import { cancelLater } from "../cancel-later.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
 import { askedBy } from "../chat-request.ts";
@@ -36,7 +36,7 @@ export function chatCompletionRoutes(router: AppRouter): void {
     }
     const show = (ended: Run, hungUp: AbortSignal) => {
       assertCompleted(ended);
-      return outlast(() => chatCompletionOf(readJournal(deps, ended.run_id), ended.agent_id), hungUp);
+      return readAgain(() => chatCompletionOf(readJournal(deps, ended.run_id), ended.agent_id), hungUp);
     };
     return replyWhenOver(deps, { response, requestId: state.requestId, run, onAbandon, isPassing, show });
   });

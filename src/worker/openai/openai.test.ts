@@ -42,15 +42,16 @@ test("a streamed completion says the same as a whole one, and counts its tokens 
   expect(streamed.usage).toEqual(whole.usage);
 });
 
+const CONVERSATION = [
+  { role: "system" as const, content: "Be short." },
+  { role: "user" as const, content: "My name is Ana." },
+  { role: "assistant" as const, content: "Hello Ana." },
+  { role: "user" as const, content: "Who am I?" },
+];
+
 test("the conversation that the client sends is what the model reads, and no thread stays", async () => {
   await using cluster = await startCluster();
-  const messages = [
-    { role: "system" as const, content: "Be short." },
-    { role: "user" as const, content: "My name is Ana." },
-    { role: "assistant" as const, content: "Hello Ana." },
-    { role: "user" as const, content: "Who am I?" },
-  ];
-  await clientOf(cluster).chat.completions.create({ model: "assistant", messages });
+  await clientOf(cluster).chat.completions.create({ model: "assistant", messages: CONVERSATION });
   const { items } = await cluster.engine.threads({ limit: 10 });
   expect(items).toEqual([]);
   const [run] = (await cluster.engine.runs({ limit: 1 })).items;
@@ -123,14 +124,12 @@ test("with thread_id the conversation is kept, and of what the thread has alread
 
 test("a thread that a completion begins has its system text and the earlier messages", async () => {
   await using cluster = await startCluster();
-  const messages = [
-    { role: "system" as const, content: "Be short." },
-    { role: "user" as const, content: "My name is Ana." },
-    { role: "assistant" as const, content: "Hello Ana." },
-    { role: "user" as const, content: "Who am I?" },
-  ];
   const thread = { thread_id: "kept" };
-  const { id } = await clientOf(cluster).chat.completions.create({ model: "assistant", messages, ...thread });
+  const { id } = await clientOf(cluster).chat.completions.create({
+    model: "assistant",
+    messages: CONVERSATION,
+    ...thread,
+  });
   const turns = await cluster.engine.history(id.replace("chatcmpl-", ""));
   const said = turns.flatMap(({ messages }) => messages.map(({ content }) => content));
   expect(said.slice(0, 3)).toEqual(["Be short.\n\nMy name is Ana.", "Hello Ana.", "Who am I?"]);

@@ -7,7 +7,7 @@ import { AppError } from "../../core/errors.ts";
 import type { Run } from "../../core/run.ts";
 import { OpenAiResponse, responseId, runIdOf, type ResponseOptions } from "../../protocols/openai-response.ts";
 import { ResponseStream } from "../../protocols/openai-response-stream.ts";
-import { outlast } from "../../stream/outlast.ts";
+import { readAgain } from "../../stream/read-again.ts";
 import type { CustomValues } from "../../core/event.ts";
 import { cancelLater } from "../cancel-later.ts";
 import type { AppRouter, OwnDeps } from "../context.ts";
@@ -33,7 +33,7 @@ export function responseRoutes(router: AppRouter): void {
     if (body.background) return answer(200, await show(run, deps));
     ctx.respond = false;
     const { res: response, state } = ctx;
-    const showEnd = (ended: Run, hungUp: AbortSignal) => outlast(() => show(ended, deps), hungUp);
+    const showEnd = (ended: Run, hungUp: AbortSignal) => readAgain(() => show(ended, deps), hungUp);
     return replyWhenOver(deps, { response, requestId: state.requestId, run, onAbandon, isPassing, show: showEnd });
   });
 
